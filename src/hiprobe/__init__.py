@@ -1,0 +1,31 @@
+"""HiProbe: find, locate and explain anomalies in video by reading the hidden states of a frozen multimodal LLM.
+
+Names are loaded when first used, so that `import hiprobe` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "Event": "types", "Gap": "types", "HiddenStates": "types", "Recipe": "types", "Result": "types", "Scores": "types",
+    "Segment": "types", "Site": "types", "Video": "types", "HiProbeError": "errors", "Probe": "probe",
+    "segments": "video", "extract": "pipeline", "fit": "pipeline", "detect": "pipeline", "detect_all": "pipeline",
+    "explain": "pipeline",
+}
+_MODULES = ("backbones", "datasets", "metrics", "methods", "report", "saliency", "sinks", "store", "types", "errors",
+            "video", "pipeline", "probe")
+__all__ = sorted({*_HOME, *_MODULES})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"hiprobe.{name}")
+    if name in _HOME:
+        return getattr(importlib.import_module(f"hiprobe.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'hiprobe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,98 @@
+"""Backbones: a frozen multimodal LLM behind one protocol, by name. Knows no torch and no model family.
+
+Every file of this folder whose name has no leading underscore is a plug-in with a `load` function.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import ModelError, UsageError
+from hiprobe.types import Recipe, Segment, Site
+
+__all__ = ["Backbone", "load", "names"]
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A frozen multimodal LLM that is read, and asked only to explain.
+
+    `layers`: decoder depth; `heads`: attention heads per block; `width`, `head_width`: length of a residual and of a
+    head vector. `head_layers`: the blocks whose heads can be read. `explain_span_s`: how many seconds `explain`
+    should be shown, None for the whole event. `notice`: one line for the user, or None.
+    """
+
+    recipe: Recipe
+    layers: int
+    heads: int
+    width: int
+    head_width: int
+    head_layers: tuple[int, ...]
+    explain_prompt: str
+    explain_span_s: float | None
+    notice: str | None
+    provenance: Mapping[str, Any]
+
+    def read(
+        self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
+    ) -> NDArray[np.float32]:
+        """Vectors (segments, sites, width) at `sites`, of the last prompt position; sites share one width."""
+        ...
+
+    def explain(
+        self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
+    ) -> tuple[str, bool | None]:
+        """The model's answer to `prompt` about `segment`, and its verdict: abnormal, normal or None."""
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """The plug-ins of this folder that can be loaded by name alone."""
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(sorted(name for name in found if not name.startswith("_") and name != "auto"))
+
+
+def load(
+    name: str,
+    *,
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    max_layer: int | None = None,
+) -> Backbone:
+    """The backbone called `name`: a file of this folder, `org/name`, a local folder, or `module:attribute`.
+
+    `max_layer` loads no decoder block above it, where the family allows it: enough to read, not to explain.
+    `module:attribute` is called with the same keyword arguments. Raises UsageError for a name that is none of
+    these, ModelError if the model cannot be loaded.
+    """
+    options: dict[str, Any] = {"revision": revision, "device": device, "dtype": dtype, "max_layer": max_layer}
+    if name in names():
+        return cast(Backbone, importlib.import_module(f"{__name__}.{name}").load(**options))
+    if (name and Path(name).is_dir()) or _HUB_ID.fullmatch(name):
+        return cast(Backbone, importlib.import_module(f"{__name__}.auto").load(name, **options))
+    if _OUTSIDE.fullmatch(name):
+        return cast(Backbone, _outside(name)(**options))
+    if "/" in name or "\\" in name or name.startswith((".", "~")):
+        raise ModelError("no such model folder", where=name, cure="check the path")
+    known = ", ".join(names())
+    raise UsageError(f"no backbone {name!r}", cure=f"give one of {known}, org/name, a folder or module:attribute")
+
+
+def _outside(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"cannot import: {error}", where=name, cure="give an importable module:attribute") from error

@@ -1,0 +1,140 @@
+"""Where a checkpoint lies and what its files say: hub or local folder, content digest, `hiprobe.json`. Knows no torch.
+
+Only the kinds of file that a model needs are fetched or digested: weights as safetensors, never a pickle or code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hiprobe.errors import ModelError
+
+SETTINGS_FILE = "hiprobe.json"
+_NAMES = frozenset({
+    "config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "vocab.json",
+    "merges.txt", "vocab.txt", "added_tokens.json", "special_tokens_map.json", "chat_template.json",
+    "chat_template.jinja", "preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json",
+})  # fmt: skip
+_SUFFIXES = frozenset({".safetensors", ".model"})
+_FETCHED = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model on disk: its folder, its id for the recipe, and the pinned revision of a hub model."""
+
+    folder: Path
+    model: str
+    revision: str | None
+
+    def json(self, name: str) -> dict[str, Any] | None:
+        """The JSON object in file `name`, or None if there is no such file; raises ModelError if it is no object."""
+        path = self.folder / name
+        if not path.is_file():
+            return None
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"not readable as JSON: {error}", where=path, cure="fetch the file again") from error
+        if not isinstance(values, dict):
+            raise ModelError("holds no JSON object", where=path, cure="fetch the file again")
+        return values
+
+
+def find(name: str, revision: str | None) -> Checkpoint:
+    """The checkpoint called `name`, an existing folder or a hub id (fetched if need be); raises ModelError."""
+    folder = Path(name)
+    if not folder.is_dir():
+        return _checked(_from_hub(name, revision))
+    if revision is not None:
+        raise ModelError("a local folder has no revision", where=name, cure="leave the revision out")
+    return _checked(Checkpoint(folder, f"sha256:{content_digest(folder)}", None))
+
+
+def content_digest(folder: Path) -> str:
+    """SHA-256, in hex, over the names and contents of the files that make a model's states, in sorted order."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and (path.name in _NAMES or path.suffix in _SUFFIXES):
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{path.name}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def _checked(found: Checkpoint) -> Checkpoint:
+    if not (found.folder / "config.json").is_file():
+        raise ModelError("holds no config.json, so it is no model", where=found.folder, cure="check the path")
+    if not any(found.folder.glob("*.safetensors")):
+        raise ModelError(
+            "holds no .safetensors weights; pickled weights are never loaded",
+            where=found.folder,
+            cure="fetch the weights again, or save the model as safetensors",
+        )
+    return found
+
+
+def _from_hub(name: str, revision: str | None) -> Checkpoint:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(name, revision=revision, allow_patterns=_FETCHED, ignore_patterns=["*/*"])
+    except HFValidationError as error:
+        raise ModelError("is no hub id", where=name, cure="give org/name or a folder") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise _unreachable(name, error) from error
+    return Checkpoint(Path(folder), name, Path(folder).name)
+
+
+def _unreachable(name: str, error: Exception) -> ModelError:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    if isinstance(error, GatedRepoError):
+        return ModelError("access is gated", where=name, cure="accept its licence on the hub and run `hf auth login`")
+    if isinstance(error, RevisionNotFoundError):
+        return ModelError("has no such revision", where=name, cure="give a branch, tag or commit that exists")
+    if isinstance(error, RepositoryNotFoundError):
+        return ModelError("no such model on the hub, or it is private", where=name, cure="check the name, log in")
+    return ModelError(
+        f"cannot be fetched from the hub ({type(error).__name__})",
+        where=name,
+        cure="go online, or give a local folder that holds the model",
+    )
+
+
+def settings(found: Checkpoint) -> Mapping[str, Any]:
+    """The folder's `hiprobe.json`, empty if there is none; raises ModelError for an unknown or mistyped entry."""
+    values = found.json(SETTINGS_FILE) or {}
+    where = found.folder / SETTINGS_FILE
+    for name, value in values.items():
+        if name not in _CHECKS:
+            raise ModelError(f"unknown entry {name!r}", where=where, cure=f"known: {', '.join(_CHECKS)}")
+        if not _CHECKS[name](value):
+            raise ModelError(f"entry {name!r} is {value!r}", where=where, cure="see the guide for its form")
+    return values
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(text, str) and text for text in value)
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "prompts": _texts,
+    "frames": lambda value: _positive(value) and isinstance(value, int),
+    "size": lambda value: value is None or (isinstance(value, list) and len(value) == 2 and all(map(_positive, value))),
+    "segment_s": _positive,
+    "explain_prompt": lambda value: isinstance(value, str) and bool(value),
+    "explain_span_s": lambda value: value is None or _positive(value),
+    "notice": lambda value: value is None or isinstance(value, str),
+    "verdict": lambda value: isinstance(value, dict) and set(value) == {"normal"} and _texts(value["normal"]),
+}

@@ -1,0 +1,129 @@
+"""Segments and prompts to model inputs: chat template, tokenizer, frames with their times. Knows no weights.
+
+Each family keeps its own transformers processor class; only its video processor is replaced, because theirs needs
+torchvision. Times are milliseconds from the segment's start, so equal content makes equal inputs anywhere in a video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+from transformers import AutoTokenizer
+from transformers.models.auto import processing_auto
+from transformers.video_utils import VideoMetadata
+
+from hiprobe.backbones._folder import Checkpoint
+from hiprobe.backbones._video import VideoProcessor, video_processor
+from hiprobe.errors import ModelError
+from hiprobe.types import Segment
+
+Inputs = dict[str, Tensor]
+
+
+def load_processor(found: Checkpoint, family: str) -> Any:
+    """The family's own processor with a torch-only video processor; raises ModelError."""
+    kind = vars(processing_auto)["PROCESSOR_MAPPING_NAMES"].get(family)
+    if kind is None:
+        raise ModelError(f"transformers has no processor for {family!r}", where=found.model, cure="use another model")
+    settings = found.json("processor_config.json") or {}
+    video = video_processor(_video_settings(found, settings), family)
+    tokenizer = AutoTokenizer.from_pretrained(found.folder, trust_remote_code=False, local_files_only=True)
+    template = _chat_template(found, settings, tokenizer)
+    return _assemble(getattr(transformers, kind), tokenizer, video, {**settings, "chat_template": template})
+
+
+def _assemble(kind: Any, tokenizer: Any, video: VideoProcessor, settings: Mapping[str, Any]) -> Any:
+    # transformers checks the class of each part; the parts given here are right, and images and sound are never used
+    lenient: Any = type(
+        kind.__name__,
+        (kind,),
+        {
+            "check_argument_for_proper_class": lambda self, name, part: type(part),
+            "__repr__": lambda self: kind.__name__,  # theirs writes every part as JSON
+        },
+    )
+    parts = {"tokenizer": tokenizer, "video_processor": video}
+    arguments = [parts.get(name) for name in kind.get_attributes()]
+    return lenient.from_args_and_dict(arguments, {k: v for k, v in settings.items() if k != "audio_tokenizer"})
+
+
+def _video_settings(found: Checkpoint, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The checkpoint's video settings, in transformers' order of preference."""
+    if "video_processor" in settings:
+        return dict(settings["video_processor"])
+    values = found.json("video_preprocessor_config.json") or found.json("preprocessor_config.json")
+    if values is None:
+        raise ModelError(
+            "no processor_config.json, video_preprocessor_config.json or preprocessor_config.json",
+            where=found.folder,
+            cure="fetch the model again; a text-only model cannot be used",
+        )
+    return values
+
+
+def _chat_template(found: Checkpoint, settings: Mapping[str, Any], tokenizer: Any) -> str:
+    path = found.folder / "chat_template.jinja"
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    legacy = (found.json("chat_template.json") or {}).get("chat_template")
+    template = legacy or settings.get("chat_template") or tokenizer.chat_template
+    if not isinstance(template, str):
+        raise ModelError("has no chat template", where=found.folder, cure="use an instruction-tuned checkpoint")
+    return template
+
+
+def video_metadata(segment: Segment) -> VideoMetadata:
+    """A segment's times as transformers wants them: whole milliseconds from its start at 1,000 frames a second."""
+    duration = max(1, round((segment.end - segment.start) * 1000))
+    moments = [max(0, round(float(time - segment.start) * 1000)) for time in segment.times]
+    return VideoMetadata(
+        total_num_frames=duration,
+        fps=1000.0,
+        width=segment.frames.shape[2],
+        height=segment.frames.shape[1],
+        duration=duration / 1000,
+        frames_indices=moments,
+    )
+
+
+def prompt_text(processor: Any, prompt: str) -> str:
+    """The chat with one video and `prompt`, up to where the answer starts; a thinking mode is turned off."""
+    for token in (processor.video_token, processor.image_token):
+        if token in prompt:
+            raise ModelError(f"the prompt holds the control token {token}", cure="leave it out of the prompt")
+    content = [{"type": "video"}, {"type": "text", "text": prompt}]
+    options = {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
+    text = processor.apply_chat_template(
+        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True, **options
+    )
+    return str(text)
+
+
+def make_inputs(processor: Any, segment: Segment, prompt: str) -> Inputs:
+    """The inputs of one segment and one prompt, batch size 1, on the CPU."""
+    text = prompt_text(processor, prompt)
+    start = processor.tokenizer.bos_token
+    options = {"add_special_tokens": False} if start and text.startswith(start) else {}
+    made = processor(
+        text=[text],
+        videos=[segment.frames],
+        video_metadata=[video_metadata(segment)],
+        do_sample_frames=False,
+        return_tensors="pt",
+        **options,
+    )
+    return {name: value for name, value in made.items() if isinstance(value, Tensor)}
+
+
+def shapes(inputs: Inputs) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """What must be equal for two inputs to share a batch without padding."""
+    return tuple(sorted((name, tuple(value.shape)) for name, value in inputs.items()))
+
+
+def collate(batch: Sequence[Inputs]) -> Inputs:
+    """Inputs of equal shapes as one batch: every tensor joined along its first dimension."""
+    return {name: torch.cat([inputs[name] for inputs in batch]) for name in batch[0]}

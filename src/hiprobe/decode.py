@@ -1,0 +1,385 @@
+"""One video file as frames with the times at which a player shows them, in one pass, damaged packets skipped.
+
+Knows no window, no model and no second file. This file and `video` are the only ones that import av.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import av
+import av.error
+import av.logging
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, NoVideoStream, UnsupportedVideo, VideoError
+from hiprobe.types import Gap
+
+av.logging.set_level(None)  # FFmpeg's own lines stay off the terminal: a failure is raised here, or recorded as a gap
+
+VideoPacket: TypeAlias = "Packet[VideoStream]"
+
+PIXEL_CAP = 64_000_000  # per frame; a 16,000 x 16,000 picture fits in 750 kB and takes 768 MB decoded
+JUMP_S = 3600.0  # two frames further apart than this are a broken clock, not a frozen picture
+LEAP_S = 1.0  # a frame further than this from the one before it is believed once the next frames bear it out
+REORDERED = 4  # more late frames in a row than this are a clock set back, not reordering
+LEAD_S = 0.1  # a first frame this soon after the container's start (sound is encoded ahead) counts as the start
+GAP_S, GAP_FRAMES = 0.5, 3.0  # the least distance between frames that lost packets turn into a gap
+STATED_MAX_S = 7 * 86_400.0  # a longer stated duration is not believed
+MAX_FPS = 1000.0  # a higher stated rate is a time base, not a rate
+AHEAD_PACKETS = 2000  # the most packets held to look ahead
+EPSILON_S = 1e-6  # below any time base in use; absorbs rounding of seconds
+
+# Containers of video (and of sound, to name a file without pictures); no playlist, picture, network or device format.
+FORMATS = ("mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,dv,rm,"
+           "yuv4mpegpipe,wav,flac")
+UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo", "obu")  # containers that store no presentation times
+SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # stored presentation times and an index of keyframes
+CONTIGUOUS = ("matroska,webm", "flv")  # a reader that loses its place here goes on without an error; packets lie
+HOLE_BYTES = 1024  # end to end, with a few bytes between them, so that bytes in no packet tell
+REMUX = "record or export it again, e.g. as H.264 in MP4"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A decoded frame, the time in seconds from which a player shows it, and what was lost just before it."""
+
+    time: float
+    image: av.VideoFrame
+    gap: Gap | None = None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The open container and its video stream, from this file alone: no address in it is followed.
+
+    Raises MissingVideo, EmptyVideo, CorruptVideo, NoVideoStream or UnsupportedVideo.
+    """
+    _check_readable(path)
+    with _open(path, {"max_pixels": str(PIXEL_CAP)}) as container:
+        yield container, _video_stream(container, path)
+
+
+def _open(path: Path, probing: dict[str, str]) -> InputContainer:
+    """The container, with `probing` options for the decoders that FFmpeg tries on the first packets."""
+    try:
+        return av.open(f"file:{path.absolute()}", mode="r", metadata_errors="replace", options=probing,
+                       container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS})
+    except av.error.ArgumentError as error:
+        reason = "not a video container (a playlist, a picture or an unknown format)"
+        raise UnsupportedVideo(reason, where=path, cure="give the video file itself") from error
+    except av.error.FFmpegError as error:
+        raise CorruptVideo(f"cannot be opened: {error.strerror}", where=path, cure=REMUX) from error
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except FileNotFoundError as error:
+        raise MissingVideo("no such file", where=path) from error
+    except OSError as error:
+        raise MissingVideo(f"cannot be read: {error.strerror}", where=path) from error
+    if empty:
+        raise EmptyVideo("the file is empty", where=path)
+
+
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+    covers = Disposition.attached_pic
+    stream = next((s for s in container.streams.video if not s.disposition & covers), None)
+    if stream is None:
+        raise NoVideoStream("holds no video stream", where=path)
+    if stream.codec_context is None:
+        raise UnsupportedVideo("no decoder for its video codec", where=path, cure=REMUX)
+    _check_header(stream, path)
+    for other in container.streams:
+        if other.index != stream.index and container.format.name not in CONTIGUOUS:
+            other.discard = Discard.all
+    stream.codec_context.options = {"max_pixels": str(PIXEL_CAP)}
+    stream.codec_context.thread_count = 1  # a damaged picture is then concealed in the same way on every machine
+    return stream
+
+
+def _check_header(stream: VideoStream, path: Path) -> None:
+    check_pixels(stream.codec_context.width, stream.codec_context.height, path)
+    if stream.codec_context.width:
+        return
+    with _open(path, {"codec_whitelist": "none"}) as stated:  # the cap kept FFmpeg from the first picture of a codec
+        for codec in (other.codec_context for other in stated.streams.video):  # whose size the header alone tells
+            check_pixels(*((codec.width, codec.height) if codec else (0, 0)), path)
+
+
+def check_pixels(width: int, height: int, path: Path) -> None:
+    """Raises UnsupportedVideo where a frame of `width` x `height` is past the pixel cap."""
+    if width * height > PIXEL_CAP:
+        reason = f"{width} x {height} pixels are more than the cap of {PIXEL_CAP:,} per frame"
+        raise UnsupportedVideo(reason, where=path, cure="scale it down")
+
+
+class FrameReader:
+    """Iterates the frames of `path` in the order and at the times, in seconds, that a player shows them.
+
+    Time zero is the start of the container, so that the first frame of a lone video stream is at 0 whatever its
+    stored timestamp (mpv and VLC count so; Chromium and ffplay show the stored timestamp itself), and a picture that
+    starts after the sound starts that much after 0 (all of them agree). Frames that an edit list discards are not
+    shown. A frame that comes late is dropped; where the clock is set back by more than a second it runs on.
+
+    A gap is a distance between frames of more than three frames and 0.5 s in which packets were damaged, or of more
+    than an hour; a low or variable frame rate is none. It also is what is missing at the end, up to a stated
+    duration that the frame count does not contradict. `gaps`, `frame_count`, `skipped` (damaged packets) and
+    `duration` (end of the last frame, seconds) grow while it is read. `end` is where the packets end, None as long
+    as that is more than `ahead_s` away. One pass per object; `after` first seeks to a keyframe before that time.
+
+    Raises the errors of `opened`, and EmptyVideo or CorruptVideo where no frame can be decoded.
+    """
+
+    def __init__(self, path: str | PathLike[str], *, ahead_s: float = 0.0, after: float | None = None) -> None:
+        self.path = Path(path)
+        self.gaps: tuple[Gap, ...] = ()
+        self.frame_count = self.skipped = 0
+        self.duration, self.frame_s, self.zero = 0.0, 0.0, 0.0
+        self.aspect, self.sought = 1.0, False
+        self.fps: float | None = None
+        self.stated: float | None = None
+        self.codec = self.container = ""
+        self._ahead_s, self._after = ahead_s, after
+        self._offset, self._packet_zero, self._packet_end = 0.0, 0.0, 0.0
+        self._packets_read, self._packets_stated = 0, 0
+        self._raw_end: float | None = None
+        self._damage: list[tuple[float, float]] = []  # spans, of the file's own clock, in which packets were lost
+        self._hurt, self._longest = False, 0.0
+
+    def __iter__(self) -> Generator[Shown, None, None]:
+        with opened(self.path) as (container, stream):
+            self._note_facts(container, stream)
+            self.sought = self._after is not None and self.container in SEEKABLE
+            if self.sought:
+                self._seek(container, stream)
+            previous = None
+            for raw, image in self._in_order(self._decoded(container, stream)):
+                if previous is None and not self.sought:
+                    self._set_zero(container, raw)
+                shown = self._shown(previous, raw - self.zero, image)
+                previous = shown.time
+                yield shown
+            if previous is None:
+                raise self._nothing_decoded()
+            self._close(previous)
+
+    @property
+    def end(self) -> float | None:
+        """Where the packets end, in seconds, the last one shown up to a stated end; None as long as not known."""
+        return None if self._raw_end is None else self._held(self._placed(self._raw_end))
+
+    def _held(self, end: float) -> float:
+        """`end`, or the stated end if the last frame can be on screen until then (few containers say how long)."""
+        stated = self.stated or 0.0
+        return stated if end < stated <= end + max(self._tolerance, self._longest) else end
+
+    def _note_facts(self, container: InputContainer, stream: VideoStream) -> None:
+        self.codec, self.container = stream.codec_context.codec.canonical_name, container.format.name
+        self._untimed, self._base = self.container in UNTIMED, float(stream.time_base or 0)
+        self._packets_stated, self.aspect = stream.frames, float(stream.sample_aspect_ratio or 1)
+        guessed, average = (float(rate or 0) for rate in (stream.guessed_rate, stream.average_rate))
+        self.fps = next((rate for rate in (average, guessed) if 0 < rate <= MAX_FPS), None)
+        self.frame_s = next((1 / rate for rate in (guessed, average) if 0 < rate <= MAX_FPS), 0.0)
+        self._stated_raw = _stated_end(container, stream)
+
+    def _set_zero(self, container: InputContainer, first: float) -> None:
+        start = first if container.start_time is None else container.start_time / av.time_base
+        late = LEAD_S < first - start <= JUMP_S and not self._untimed
+        self.zero = start if late else first
+        if not self._untimed:  # decode times run ahead of the frames by the decoder's delay
+            self._packet_zero = self.zero
+        stated = self._stated_raw - self._packet_zero
+        self.stated = stated if 0 < stated <= STATED_MAX_S else None
+
+    def _seek(self, container: InputContainer, stream: VideoStream) -> None:
+        first = next(self._decoded(container, stream), None)
+        if first is None:
+            raise self._nothing_decoded()
+        self._set_zero(container, first[0])
+        # Indexes hold decode times, which run ahead: a second earlier is a keyframe that is shown in time.
+        container.seek(int(((self._after or 0.0) - LEAP_S + self.zero) / self._base), stream=stream)
+
+    def _placed(self, raw: float) -> float:
+        return raw + self._offset - self._packet_zero
+
+    def _demuxed(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
+        """The stream's packets and the final flush; a read error is passed over once, a second one ends the file."""
+        read_at_error, stored = -1, 0
+        while True:
+            try:
+                for packet in cast("Iterator[VideoPacket]", container.demux()):
+                    if self.container in CONTIGUOUS and packet.pos is not None:
+                        self._hurt = self._hurt or 0 < stored < packet.pos - HOLE_BYTES
+                        stored = max(stored, packet.pos) + packet.size
+                    # An empty packet in mid-file would end the decoder.
+                    if packet.stream_index == stream.index and (packet.size or packet.dts is packet.pts is None):
+                        yield packet
+                return
+            except av.error.FFmpegError:
+                self._hurt, self.skipped = True, self.skipped + 1
+                if read_at_error == self._packets_read:
+                    return
+                read_at_error = self._packets_read
+
+    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
+        """Each packet, as soon as `ahead_s` more of the video has been read, or its end."""
+        held: deque[tuple[float, VideoPacket]] = deque()
+        end = self._packet_end = 0.0
+        for packet in self._demuxed(container, stream):
+            before, start = self._packet_end, self._packet_start(packet)
+            self._packet_end = start + self._lasts(packet.duration)
+            self._note_hurt(packet, before, start)
+            if packet.size and not packet.is_discard:
+                set_back = start < end - max(LEAP_S, REORDERED * self.frame_s)
+                end = self._packet_end if set_back else max(end, self._packet_end)
+            held.append((start, packet))
+            while held and (end - held[0][0] > self._ahead_s or len(held) > AHEAD_PACKETS):
+                yield held.popleft()[1]
+        self._raw_end = end
+        yield from (packet for _, packet in held)
+
+    def _note_hurt(self, packet: VideoPacket, before: float, start: float) -> None:
+        """Where bytes were lost on the way to `packet`, the time from the packet before it to it is damaged."""
+        if self._hurt:
+            since = before if before <= start else -math.inf  # a damaged stamp says nothing
+            self._damage.append((since, start if packet.size else math.inf))
+        self._hurt = packet.is_corrupt
+        self.skipped += packet.is_corrupt
+
+    def _packet_start(self, packet: VideoPacket) -> float:
+        stamp = packet.dts if self._untimed else packet.pts
+        start = self._packet_end if stamp is None else stamp * self._base
+        if not self._packets_read:
+            self._packet_zero = start
+        self._packets_read += bool(packet.size)
+        return start
+
+    def _lasts(self, ticks: int | None) -> float:
+        seconds = (ticks or 0) * self._base
+        return seconds if 0 < seconds <= JUMP_S else self.frame_s
+
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[tuple[float, av.VideoFrame]]:
+        """Each frame that decodes, with its stored time in seconds."""
+        raw = -self.frame_s
+        for packet in self._packets(container, stream):
+            for image in self._images(packet):
+                check_pixels(image.width, image.height, self.path)
+                stamp = image.dts if self._untimed else image.pts
+                raw = raw + self._known_frame_s() if stamp is None else stamp * self._base
+                yield raw, image
+
+    def _images(self, packet: VideoPacket) -> list[av.VideoFrame]:
+        if packet.has_sidedata("encryption_info"):
+            raise UnsupportedVideo("the video is encrypted", where=self.path, cure="decrypt it first")
+        try:
+            return packet.decode()
+        except av.error.FFmpegError:
+            stamp = packet.dts if self._untimed else packet.pts
+            start = self._packet_end if stamp is None else stamp * self._base
+            self._damage.append((start, start + self._lasts(packet.duration)))
+            self.skipped += 1
+            return []
+
+    def _known_frame_s(self) -> float:
+        if not self.frame_s:
+            raise CorruptVideo("its frames carry no times and it states no frame rate", where=self.path, cure=REMUX)
+        return self.frame_s
+
+    def _in_order(self, frames: Iterator[tuple[float, av.VideoFrame]]) -> Iterator[tuple[float, av.VideoFrame]]:
+        """Frames in rising time: late ones dropped, a leap ahead only if the next frame does not undo it."""
+        last = ahead = None
+        behind: list[tuple[float, av.VideoFrame]] = []
+        for raw, image in frames:
+            if ahead is not None and raw + self._offset > ahead[0]:
+                last = ahead[0]
+                yield ahead
+            time, ahead = raw + self._offset, None
+            if last is None or 0 < time - last <= LEAP_S:
+                last, behind = time, []
+                yield time, image
+            elif time > last:
+                ahead = time, image
+            elif time < last - LEAP_S:
+                behind.append((raw, image))
+            if last is not None and len(behind) > REORDERED:
+                self._offset = last + self._known_frame_s() - behind[0][0]
+                last, behind = behind[-1][0] + self._offset, [(r + self._offset, late) for r, late in behind]
+                yield from behind
+                behind = []
+        if ahead is not None:
+            yield ahead
+
+    def _shown(self, previous: float | None, time: float, image: av.VideoFrame) -> Shown:
+        gap = self._gap(previous, time, image.is_corrupt)
+        if not gap and previous is not None:
+            self._longest = max(self._longest, time - previous)
+        self.gaps += (gap,) if gap else ()
+        # A container may flag a packet or two beside the one it lost: damage counts a little past its span.
+        self._damage = [(start, end) for start, end in self._damage if self._placed(end) > time - self._tolerance]
+        self.frame_count += 1
+        self.duration = time + self._lasts(image.duration)
+        return Shown(time, image, gap)
+
+    def _gap(self, previous: float | None, time: float, corrupt: bool) -> Gap | None:
+        start = 0.0 if previous is None else previous + self.frame_s
+        distance = time - (0.0 if previous is None else previous)
+        if distance > JUMP_S:
+            return Gap(start, time, f"the timestamps jump by {distance:.0f} s")
+        damaged = corrupt or any(self._placed(start) < time + self._tolerance for start, _ in self._damage)
+        return Gap(start, time, "damaged data") if damaged and distance > self._tolerance else None
+
+    @property
+    def _tolerance(self) -> float:
+        return max(GAP_S, GAP_FRAMES * self.frame_s)
+
+    def _close(self, last: float) -> None:
+        """Records what the file promises past its last frame, if a stated frame count does not say otherwise."""
+        self.duration = self._held(self.duration)
+        incomplete = not self._packets_stated or self._packets_read < self._packets_stated
+        damaged = any(self._placed(end) > last for _, end in self._damage)
+        end = 0.0
+        if damaged and self.end is not None and self.end - last <= JUMP_S:
+            end = self.end
+        if damaged or incomplete:
+            end = max(end, self.stated or 0.0)
+        if end - self.duration > max(self._tolerance, self._longest):
+            self.gaps += (Gap(self.duration, end, "the file ends early" if not damaged else "damaged data"),)
+
+    def _nothing_decoded(self) -> VideoError:
+        if _says_encrypted(self.path):
+            return UnsupportedVideo("the video is encrypted", where=self.path, cure="decrypt it first")
+        if not self._packets_read:
+            return EmptyVideo("its video stream holds no frame", where=self.path)
+        return CorruptVideo(f"none of its {self._packets_read} video packets decodes", where=self.path, cure=REMUX)
+
+
+def _stated_end(container: InputContainer, stream: VideoStream) -> float:
+    """Where the file says its video ends, in seconds of its own clock; infinite if it says nothing about the video."""
+    if stream.duration:
+        return float(((stream.start_time or 0) + stream.duration) * (stream.time_base or 0))
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska, per track
+    if tag:
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+    if container.duration and len(container.streams) == 1:
+        return ((container.start_time or 0) + container.duration) / av.time_base
+    return math.inf
+
+
+def _says_encrypted(path: Path) -> bool:
+    """Whether an MP4 sample entry `encv` stands in the first MiB; av shows the tag of the codec inside it instead."""
+    with path.open("rb") as file:
+        return b"encv" in file.read(1 << 20)

@@ -1,0 +1,84 @@
+"""Methods: how hidden states become a score. One file is one method, found by its name; knows no video and no model."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import UsageError
+from hiprobe.saliency import SiteArray
+from hiprobe.types import FloatArray, LabelArray, Site
+
+Labels = Literal["both", "normal", "none"]
+Tensors = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The chosen sites, as `indices` into those offered, and the `curves` (sites,) they were chosen by, by name."""
+
+    indices: tuple[int, ...]
+    curves: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+class Method(Protocol):
+    """What a method offers, as a module or an object. Labels are 1 anomalous, 0 normal, -1 left out.
+
+    `LABELS`: the classes it fits on. `PROMPTS`: how many prompts it reads. It may also offer
+    `baseline(values, labels, permutations, seed) -> saliency.Baseline`, of its curves under shuffled labels.
+    """
+
+    LABELS: Labels
+    PROMPTS: int
+
+    def sites(self, layers: int, heads: int) -> tuple[Site, ...]:
+        """The sites to read of a model with so many decoder layers and heads a layer."""
+        ...
+
+    def select(self, values: SiteArray, labels: LabelArray) -> Selection:
+        """Chooses among the sites of `values` (n, sites, D), by the rows whose label it may use."""
+        ...
+
+    def fit(self, values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
+        """The tensors of a scorer from `values` (n, chosen, D) and `labels` (n,), all of which it may use."""
+        ...
+
+    def score(self, values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
+        """Raw scores (n,) of `values` (n, chosen, D): higher is more anomalous."""
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """The methods of this folder, sorted."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
+
+
+def load(name: str) -> Method:
+    """The method called `name`: a file of this folder, or `module:attribute`; raises UsageError if there is none."""
+    found = _outside(name) if ":" in name else _inside(name)
+    missing = [part for part in ("LABELS", "PROMPTS", "sites", "select", "fit", "score") if not hasattr(found, part)]
+    if missing:
+        raise UsageError(f"{name!r} is no method: it has no {', '.join(missing)}")
+    if found.LABELS not in ("both", "normal", "none"):
+        raise UsageError(f"{name!r}: LABELS is {found.LABELS!r}, none of both, normal, none")
+    return cast(Method, found)
+
+
+def _inside(name: str) -> Any:
+    if name not in names():
+        raise UsageError(f"there is no method {name!r}", cure=f"choose {', '.join(names())} or module:attribute")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def _outside(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise UsageError(f"there is no method {name!r}: {error}") from error

@@ -1,0 +1,274 @@
+"""A result, and the saliency of layers, as PNG pictures. Knows no video file and no page."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+from numpy.typing import NDArray
+
+from hiprobe.sinks import video_name
+from hiprobe.store import write_atomic
+from hiprobe.types import Event, Result, Scores
+
+Thumbnail = tuple[float, NDArray[np.uint8]]
+Floats = NDArray[np.float64]
+
+TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+# Okabe and Ito's palette, which the common forms of colour blindness tell apart.
+BLUE, ORANGE, VERMILION, GREY, INK = "#0072B2", "#E69F00", "#D55E00", "#8A929B", "#1B2430"
+WIDTH, LEFT, RIGHT, PLOT, STRIP, ROW = 11.0, 0.62, 0.25, 2.5, 0.95, 0.235  # inches
+CAPTIONS = 8
+DENSE = 800  # points from which a bold line would be a blot
+
+
+def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] = ()) -> None:
+    """One video at a glance: scores, threshold, events and gaps over time, thumbnails (time in s, frame) above.
+
+    Raises ValueError for a result without scores, and StoreError.
+    """
+    chosen = _captioned(result.events)
+    below = 0.72 + ROW * (len(chosen) + (len(chosen) < len(result.events)))
+    height = below + PLOT + 0.6 + (STRIP if thumbnails else 0)
+    figure = Figure(figsize=(WIDTH, height), dpi=150, facecolor="white")
+    axes = figure.add_axes((LEFT / WIDTH, below / height, 1 - (LEFT + RIGHT) / WIDTH, PLOT / height))
+    _draw_scores(axes, result)
+    _draw_events(axes, result.events)
+    _draw_strip(figure, axes, _ranked(thumbnails, scored(result)))
+    _draw_captions(figure, chosen, len(result.events), below)
+    figure.text(LEFT / WIDTH, 1 - 0.2 / height, _headline(result), va="center", size=12, weight="bold", color=INK,
+                parse_math=False)
+    _save(figure, out)
+
+
+def _headline(result: Result) -> str:
+    name = plain(video_name(result.path))
+    short = name if len(name) <= 70 else f"{name[:40]}…{name[-28:]}"
+    return f"{short}   ·   {count(len(result.events))}" + ("   ·   partial" if result.status == "partial" else "")
+
+
+def count(events: int) -> str:
+    """`no event`, `1 event`, `2 events`."""
+    return "no event" if not events else "1 event" if events == 1 else f"{events} events"
+
+
+def _draw_scores(axes: Axes, result: Result) -> None:
+    times, values, run = curve(scored(result))
+    lifts = np.flatnonzero(np.diff(run)) + 1  # NaN lifts the pen between two runs
+    raw, smoothed, threshold = np.insert(values, lifts, np.nan, axis=0).T
+    x = np.insert(times, lifts, np.nan)
+    wide = 2.4 if len(x) < DENSE else 1.0
+    axes.plot(x, smoothed, color=BLUE, lw=wide, label="smoothed score", zorder=4, solid_joinstyle="round")
+    axes.plot(x, raw, color=GREY, lw=wide / 3, label="raw score", zorder=3)
+    axes.plot(x, threshold, color=VERMILION, lw=1.3, ls=(0, (5, 3)), label="threshold", zorder=3)
+    for k, gap in enumerate(scored(result).gaps):
+        axes.axvspan(gap.start, gap.end, facecolor="#F0F2F4", edgecolor=GREY, hatch="////", lw=0, zorder=1,
+                     label="_" if k else "not scored")
+    _dress(axes, max(result.duration, float(times.max(initial=1e-3))), span(values))
+
+
+def _dress(axes: Axes, duration: float, limits: tuple[float, float]) -> None:
+    axes.set(xlim=(0, duration), ylim=limits)
+    axes.set_ylabel("anomaly score", color=INK)
+    axes.xaxis.set_major_locator(MultipleLocator(next((s for s in TICKS_S if duration / s <= 14), duration / 10)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, 0)))
+    axes.grid(axis="y", color="#E3E7EB", lw=0.7)
+    _plain_frame(axes)
+    axes.legend(loc="upper right", bbox_to_anchor=(1, -0.1), ncols=4, frameon=False, fontsize=8.5, handlelength=1.8)
+
+
+def _plain_frame(axes: Axes) -> None:
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#9AA3AB")
+    axes.tick_params(colors="#4A5560", labelsize=9)
+
+
+def _draw_events(axes: Axes, events: Sequence[Event]) -> None:
+    low, right = axes.get_xlim()
+    per_inch = (right - low) / (WIDTH - LEFT - RIGHT)
+    free = low
+    for n, event in enumerate(events, 1):
+        axes.axvspan(event.start, min(event.end, right), color=ORANGE, alpha=0.28, lw=0, zorder=2)
+        axes.axvline(event.start, color="#B87900", lw=1, zorder=2)
+        following = events[n].start if n < len(events) else right
+        words = plain(event.label or event.explanation or "")
+        text = _fit(f"{n}  {words}".strip(), (following - event.start) / per_inch)
+        if text and event.start >= free:
+            axes.annotate(text, (event.start, 1.0), (2, 3), xycoords=("data", "axes fraction"), size=9, weight="bold",
+                          textcoords="offset points", color="#7A5000", parse_math=False, annotation_clip=False,
+                          zorder=5, bbox={"facecolor": "white", "lw": 0, "pad": 1})
+            free = event.start + 0.085 * len(text) * per_inch
+
+
+def _fit(text: str, inches: float) -> str:
+    room = min(40, int(inches / 0.085))  # of one bold 9 pt letter, on average
+    number = text.split(" ")[0]
+    return text if len(text) <= room else f"{text[:room - 1].rstrip()}…" if room >= len(number) + 6 else number
+
+
+def _captioned(events: Sequence[Event]) -> list[tuple[int, Event]]:
+    numbered = list(enumerate(events, 1))
+    best = sorted(numbered, key=lambda item: -(item[1].score or 0.0))[:CAPTIONS]
+    return sorted(best, key=lambda item: item[0])
+
+
+def _draw_captions(figure: Figure, chosen: Sequence[tuple[int, Event]], total: int, below: float) -> None:
+    height = figure.get_figheight()
+    lines = [_caption(n, event) for n, event in chosen]
+    if len(chosen) < total:
+        lines.append(f"and {total - len(chosen)} more events, none of a higher score")
+    for row, line in enumerate(lines):
+        figure.text(LEFT / WIDTH, (below - 0.72 - ROW * row) / height, line, va="center", size=9, color=INK,
+                    parse_math=False)
+
+
+def _caption(n: int, event: Event) -> str:
+    words = ": ".join(plain(part) for part in (event.label, event.explanation) if part)
+    line = f"{n}   {clock(event.start)} – {clock(event.end)}   {two(event.score)}   {words}"
+    return line if len(line) <= 150 else f"{line[:149].rstrip()}…"
+
+
+def _ranked(thumbnails: Sequence[Thumbnail], scores: Scores) -> list[Thumbnail]:
+    values = np.nan_to_num(scores.at(np.array([time for time, _ in thumbnails])), nan=-np.inf)
+    return [thumbnails[k] for k in np.argsort(-values, kind="stable")]
+
+
+def _draw_strip(figure: Figure, axes: Axes, thumbnails: Sequence[Thumbnail]) -> None:
+    right, height = axes.get_xlim()[1], figure.get_figheight()
+    inside, tall = WIDTH - LEFT - RIGHT, STRIP - 0.2
+    wide = max((tall * frame.shape[1] / frame.shape[0] for _, frame in thumbnails), default=1.0)
+    shown = sorted(thumbnails[: int(inside / (wide + 0.06))], key=lambda item: item[0])
+    bottom = axes.get_position().y1 + 0.3 / height
+    places = _spread([time / right * inside - wide / 2 for time, _ in shown], wide + 0.06, inside)
+    for place, (time, frame) in zip(places, shown, strict=True):
+        picture = figure.add_axes(((LEFT + place) / WIDTH, bottom, wide / WIDTH, tall / height))
+        picture.imshow(frame, aspect="equal")
+        picture.set(xticks=[], yticks=[])
+        picture.spines[:].set_color("#B87900")
+        axes.annotate("", (time, 1), ((LEFT + place + wide / 2) / WIDTH, bottom), annotation_clip=False,
+                      xycoords=("data", "axes fraction"), textcoords="figure fraction",
+                      arrowprops={"arrowstyle": "-", "color": "#B87900", "lw": 0.9, "shrinkA": 0, "shrinkB": 0})
+
+
+def _spread(lefts: Sequence[float], wide: float, room: float) -> list[float]:
+    """Move boxes of width `wide`, given left to right, so that none overlap and all lie in [0, room]."""
+    places: list[float] = []
+    for left in lefts:
+        places.append(max(left, places[-1] + wide if places else 0.0))
+    for k in reversed(range(len(places))):
+        places[k] = min(places[k], (places[k + 1] if k + 1 < len(places) else room) - wide)
+    return places
+
+
+def _save(figure: Figure, out: Path) -> None:
+    data = io.BytesIO()
+    figure.savefig(data, format="png", metadata={"Software": None})
+    write_atomic(out, data.getvalue())
+
+
+def layers_png(curves: Mapping[str, Any], out: Path) -> None:
+    """Saliency over depth: KL, LDR and entropy with their permutation baseline (mean and std), S, and the AUC.
+
+    `curves` holds lists (layers,): `layers`, `kl`, `ldr`, `entropy`, for each `_null_mean` and `_null_std`,
+    `saliency`, `chosen` (a layer), and `auc` with `auc_std` where folds were scored. Raises KeyError, StoreError.
+    """
+    figure = Figure(figsize=(WIDTH, 6.0), dpi=150, facecolor="white", layout="constrained")
+    grid = figure.add_gridspec(2, 6)
+    names = {"kl": "KL divergence", "ldr": "local discriminant ratio", "entropy": "histogram entropy"}
+    for k, (key, name) in enumerate(names.items()):
+        _draw_metric(figure.add_subplot(grid[0, 2 * k:2 * k + 2]), curves, key, name)
+    has_auc = curves.get("auc") is not None
+    name = "saliency S = z(KL) + z(LDR) − z(H)"
+    _draw_metric(figure.add_subplot(grid[1, :3 if has_auc else 6]), curves, "saliency", name)
+    if has_auc:
+        _draw_metric(figure.add_subplot(grid[1, 3:]), curves, "auc", "AUC, cross-validated, mean ± std")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    _save(figure, out)
+
+
+def _draw_metric(axes: Axes, curves: Mapping[str, Any], key: str, name: str) -> None:
+    layers, values = np.asarray(curves["layers"]), np.asarray(curves[key], dtype=float)
+    chosen = int(curves["chosen"])
+    axes.axvline(chosen, color=ORANGE, lw=5, alpha=0.45, zorder=1)
+    if f"{key}_null_mean" in curves:
+        mean, std = (np.asarray(curves[f"{key}_null_{part}"], dtype=float) for part in ("mean", "std"))
+        axes.fill_between(layers, mean - std, mean + std, color=GREY, alpha=0.35, lw=0, zorder=2,
+                          label="labels shuffled, mean ± std")
+        axes.plot(layers, mean, color=GREY, lw=1, zorder=2)
+    axes.errorbar(layers, values, yerr=curves.get(f"{key}_std"), color=BLUE, lw=2, marker="o", ms=3.5, capsize=2.5,
+                  elinewidth=1, zorder=3, label="as labelled")
+    axes.plot([chosen], values[layers == chosen], "D", color=VERMILION, ms=8, zorder=4, label=f"chosen: layer {chosen}")
+    axes.set_title(name, loc="left", size=10, weight="bold", color=INK)
+    axes.set_xlabel("layer", size=9, color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(color="#E3E7EB", lw=0.7)
+    _plain_frame(axes)
+
+
+def curve(scores: Scores) -> tuple[Floats, Floats, NDArray[np.intp]]:
+    """Points to draw: times (n,) in seconds, values (n, 3) raw, smoothed and threshold, and the unbroken run of each.
+
+    A score stands at the middle of its segment; each run also starts and ends where its first and last segment do.
+    """
+    if not len(scores.starts):
+        return np.empty(0), np.empty((0, 3)), np.empty(0, dtype=np.intp)
+    values = np.stack([scores.raw, scores.smoothed, scores.threshold], axis=1)
+    run = np.cumsum(np.concatenate([[False], scores.starts[1:] > scores.ends[:-1] + 1e-6]))
+    first, last = np.flatnonzero(np.diff(run, prepend=-1)), np.flatnonzero(np.diff(run, append=run[-1] + 1))
+    times = np.concatenate([scores.starts[first], (scores.starts + scores.ends) / 2, scores.ends[last]])
+    index = np.concatenate([first, np.arange(len(run)), last])
+    order = np.lexsort((times, run[index]))
+    # A warm-up threshold is infinite or NaN: nothing to draw there.
+    return times[order], np.where(np.isfinite(values), values, np.nan)[index[order]], run[index[order]]
+
+
+def thin(values: Floats, limit: int) -> NDArray[np.intp]:
+    """Indexes, in order, of at most `limit` of the values (n,), with the lowest and highest of each stretch."""
+    if len(values) <= limit:
+        return np.arange(len(values))
+    edges = np.linspace(0, len(values), limit // 2 + 1).astype(int)
+    return np.unique([(a + np.argmin(values[a:b]), a + np.argmax(values[a:b])) for a, b in pairwise(edges)])
+
+
+def span(values: Floats) -> tuple[float, float]:
+    """The range to draw values in: 0 to 1 for probabilities, else their own with a margin."""
+    known = values[np.isfinite(values)]
+    if not len(known) or (known.min() >= 0 and known.max() <= 1):
+        return 0.0, 1.0
+    margin = 0.06 * (known.max() - known.min() or 1.0)
+    return float(known.min() - margin), float(known.max() + margin)
+
+
+def clock(seconds: float, digits: int = 1) -> str:
+    """`m:ss.s`, or `h:mm:ss.s` from an hour on, rounded to `digits` decimals."""
+    unit = 10**digits
+    total, rest = divmod(round(max(0.0, seconds) * unit), unit)
+    minutes = f"{total // 60}" if total < 3600 else f"{total // 3600}:{total // 60 % 60:02d}"
+    return f"{minutes}:{total % 60:02d}" + (f".{rest:0{digits}d}" if digits else "")
+
+
+def plain(text: str) -> str:
+    """Text on one line, without control and direction characters (which a terminal or a title bar would obey)."""
+    obeyed = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return " ".join("".join(" " if unicodedata.category(c) in obeyed else c for c in text).split())
+
+
+def two(score: float | None) -> str:
+    """A score with two decimals; empty where there is none."""
+    return "" if score is None else f"{score:.2f}"
+
+
+def scored(result: Result) -> Scores:
+    """The scores of a result; raises ValueError if it has none."""
+    if result.scores is None:
+        raise ValueError(f"a {result.status} result has no scores to report")
+    return result.scores

@@ -1,0 +1,170 @@
+"""The verbs, composed once: extract, fit, detect, explain. Knows no command line, no picture and no page.
+
+Videos are read in one pass, `BATCH` segments at a time; hidden states are kept in a store and never read twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hiprobe import localize as _localize
+from hiprobe import methods, store, video
+from hiprobe import probe as _probe
+from hiprobe.backbones import Backbone
+from hiprobe.errors import HiProbeError, RecipeMismatch, VideoError
+from hiprobe.localize import Localization, label_segments
+from hiprobe.probe import Probe
+from hiprobe.types import Event, HiddenStates, LabelArray, Recipe, Result, Segment, Site, Video
+
+BATCH = 8
+MAX_TOKENS = 96
+DEADLINE_S = 60.0
+Progress = Callable[[str, Segment], None]
+Pair = tuple[HiddenStates, LabelArray]
+
+
+def _quiet(_path: str, _segment: Segment) -> None:
+    """The progress nobody asked for."""
+
+
+def states(path: str | Path, model: Backbone, sites: Sequence[Site], *, recipe: Recipe | None = None,
+           root: Path | None = None, progress: Progress = _quiet) -> HiddenStates:
+    """The hidden states of one video at `sites`, from the store `root` if they are there, else read and kept there.
+
+    Raises VideoError's children for a video that cannot be read, and the errors of the model and the store.
+    """
+    recipe = recipe or model.recipe
+    video_id, dtype = video.digest(path), str(model.provenance.get("dtype", "unknown"))
+    if root is not None:
+        kept = store.find_states(root, video_id, recipe.digest, sites, dtype)
+        if kept is not None:
+            return kept
+    fresh = _read(path, video_id, model, tuple(sites), recipe, progress)
+    if root is not None:
+        store.save_states(root, fresh, dtype)
+    return fresh
+
+
+def _read(path: str | Path, video_id: str, model: Backbone, sites: tuple[Site, ...], recipe: Recipe,
+          progress: Progress) -> HiddenStates:
+    reader = video.segments(path, recipe)
+    values, starts, ends = [], [], []
+    while batch := list(islice(reader, BATCH)):
+        values.append(model.read(batch, sites, recipe))
+        starts += [segment.start for segment in batch]
+        ends += [segment.end for segment in batch]
+        progress(str(path), batch[-1])
+    return HiddenStates(video_id, recipe.digest, sites, np.array(starts), np.array(ends), np.concatenate(values),
+                        reader.duration, reader.gaps)
+
+
+def extract(videos: Iterable[Video], model: Backbone, *, method: str = "hiprobe", sites: Sequence[Site] | None = None,
+            recipe: Recipe | None = None, root: Path | None = None, progress: Progress = _quiet,
+            failed: Callable[[Video, HiProbeError], None] | None = None) -> Iterator[Pair]:
+    """The hidden states and segment labels of each video, at the sites that `method` reads (all layers in one pass).
+
+    Labels (segments,): 1 anomalous, 0 normal, -1 left out. A video that cannot be read is handed to `failed` and
+    passed over; without `failed` its error is raised.
+    """
+    wanted = tuple(sites or methods.load(method).sites(model.layers, model.heads))
+    for one in videos:
+        try:
+            found = states(one.path, model, wanted, recipe=recipe, root=root, progress=progress)
+        except VideoError as error:
+            if failed is None:
+                raise
+            failed(one, error)
+            continue
+        yield found, label_segments(found.starts, found.ends, one.events)
+
+
+def fit(method: str, pairs: Iterable[Pair], recipe: Recipe, *, model: Backbone | None = None, **options: Any) -> Probe:
+    """A probe of `method` fitted on `pairs`; `options` as for `hiprobe.probe.fit`, whose errors it raises.
+
+    `model`, where given, lends its precision, device and versions to the probe's provenance.
+    """
+    lent = {} if model is None else dict(model.provenance)
+    return _probe.fit(method, list(pairs), recipe, provenance=lent, **options)
+
+
+def check(model: Backbone, probe: Probe) -> None:
+    """Raises RecipeMismatch unless `probe` was fitted on this model and revision; the rest it brings itself."""
+    own = replace(probe.recipe, model=model.recipe.model, revision=model.recipe.revision)
+    probe.check(own)
+    if probe.sites and max(site.layer for site in probe.sites) >= model.layers:
+        raise RecipeMismatch(f"the probe reads layer {max(s.layer for s in probe.sites)} of {model.layers} layers")
+
+
+def detect(path: str | Path, model: Backbone, probe: Probe, *, explain: bool = True, root: Path | None = None,
+           localization: Localization | None = None, max_tokens: int = MAX_TOKENS, deadline_s: float = DEADLINE_S,
+           progress: Progress = _quiet) -> Result:
+    """The scores and events of one video; each event is explained by the same model unless `explain` is False.
+
+    The probe brings prompt, sampling, layer, smoothing and threshold; `localization` overrides the last two.
+    Raises VideoError's children, RecipeMismatch for a probe of another model, ModelError, StoreError.
+    """
+    check(model, probe)
+    found = states(path, model, probe.sites, recipe=probe.recipe, root=root, progress=progress)
+    scores, events = _localize.localize(found.starts, found.ends, probe.score(found), found.gaps,
+                                        localization or probe.localization)
+    if explain:
+        events = tuple(_explained(path, model, probe.recipe, event, max_tokens, deadline_s) for event in events)
+    return Result(str(path), found.video_id, "partial" if found.gaps else "done", found.duration, scores, events,
+                  provenance=_provenance(model, probe))
+
+
+def detect_all(paths: Iterable[str | Path], model: Backbone, probe: Probe, **options: Any) -> Iterator[Result]:
+    """`detect` on each path in turn; a video that cannot be read gives a `failed` result that says why."""
+    check(model, probe)
+    for path in paths:
+        try:
+            yield detect(path, model, probe, **options)
+        except VideoError as error:
+            yield Result(str(path), _digest_or_blank(path), "failed", reason=error.reason)
+
+
+def _digest_or_blank(path: str | Path) -> str:
+    try:
+        return video.digest(path)
+    except VideoError:
+        return ""
+
+
+def explain(path: str | Path, model: Backbone, event: Event, *, prompt: str | None = None, recipe: Recipe | None = None,
+            max_tokens: int = MAX_TOKENS, deadline_s: float = DEADLINE_S) -> tuple[str, bool | None]:
+    """The model's words about one event of a video, and its verdict: abnormal, normal, or None.
+
+    The event's own frames are shown, at most `model.explain_span_s` seconds of them around its peak.
+    """
+    recipe = recipe or model.recipe
+    start, end = _shown(event, model.explain_span_s)
+    clip = video.span(path, start, end, recipe.frames, recipe.size)
+    return model.explain(clip, prompt or model.explain_prompt, max_tokens, deadline_s)
+
+
+def _explained(path: str | Path, model: Backbone, recipe: Recipe, event: Event, max_tokens: int,
+               deadline_s: float) -> Event:
+    text, _verdict = explain(path, model, event, recipe=recipe, max_tokens=max_tokens, deadline_s=deadline_s)
+    return replace(event, explanation=text)
+
+
+def _shown(event: Event, longest: float | None) -> tuple[float, float]:
+    """The part of an event to show: all of it, or `longest` seconds around its peak that stay inside it."""
+    if longest is None or event.end - event.start <= longest:
+        return event.start, event.end
+    middle = event.peak if event.peak is not None else (event.start + event.end) / 2
+    start = min(max(middle - longest / 2, event.start), event.end - longest)
+    return start, start + longest
+
+
+def _provenance(model: Backbone, probe: Probe) -> dict[str, Any]:
+    sites = [str(site) for site in probe.sites]
+    return {"model": {"id": probe.recipe.model, "revision": probe.recipe.revision, "sites": sites},
+            "probe": probe.digest, "recipe": probe.recipe.digest, "method": probe.method,
+            "reader": dict(model.provenance), "notice": model.notice}

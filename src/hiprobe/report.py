@@ -1,0 +1,164 @@
+"""A result as a picture, a table and a self-contained page. Knows no model and no probe, only what a result says."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+from PIL import Image
+from rich.table import Table
+from rich.text import Text
+
+from hiprobe import picture, sinks, video
+from hiprobe.picture import Thumbnail, clock, layers_png, plain, timeline_png, two
+from hiprobe.sinks.csv import scores_csv
+from hiprobe.store import write_atomic
+from hiprobe.types import Result
+
+__all__ = ["Thumbnail", "events_table", "layers_png", "report_html", "timeline_png", "write"]
+
+ASSETS = "report_assets"
+EMBED_BYTES = 16 << 20        # a playable file up to this size goes into the page as it is
+EMBED_PROXY_BYTES = 64 << 20  # a larger proxy stays beside the page
+LONG_S = 600.0                # a longer video gets a proxy of half the height
+POINTS = 4000                 # of the curve in the page
+
+
+def write(result: Result, video_path: Path | None, folder: Path, thumbnails: Sequence[Thumbnail] = ()) -> None:
+    """Write scores.csv, events.jsonl, events.vtt, timeline.png and, last, report.html into `folder`.
+
+    Raises ValueError for a result without scores, StoreError, and VideoError if no proxy of the video can be made.
+    """
+    write_atomic(folder / "scores.csv", scores_csv(result).encode())
+    for name, file in (("jsonl", "events.jsonl"), ("webvtt", "events.vtt")):
+        with sinks.load(name).open(folder / file) as sink:
+            for event in result.events:
+                sink.write(sinks.event_line(result, event))
+    timeline_png(result, folder / "timeline.png", thumbnails=thumbnails)
+    report_html(result, video_path, folder / "report.html", thumbnails=thumbnails)
+
+
+def events_table(result: Result) -> Table:
+    """The events for a terminal, one row each; text is shown as it is, without markup or control characters."""
+    table = Table(title=Text(plain(sinks.video_name(result.path))), title_justify="left")
+    for name in ("start", "end", "score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("label")
+    table.add_column("explanation", ratio=1)
+    for event in result.events:
+        cells = (clock(event.start), clock(event.end), two(event.score), event.label, event.explanation)
+        table.add_row(*(Text(plain(cell or "")) for cell in cells))
+    return table
+
+
+def report_html(result: Result, video_path: Path | None, out: Path, *, thumbnails: Sequence[Thumbnail] = ()) -> None:
+    """One self-contained HTML file: player, curve, table of events, provenance; it asks the network for nothing.
+
+    The video goes inside: itself if a browser plays it and it is small, else a proxy, which stays beside the page
+    (`<page>.video.mp4`) if it is large. `video_path` None makes a page without a player. Raises ValueError for a
+    result without scores, StoreError, and VideoError if no proxy can be made.
+    """
+    environment = Environment(loader=PackageLoader("hiprobe", ASSETS), autoescape=True, undefined=StrictUndefined,
+                              trim_blocks=True, lstrip_blocks=True)
+    assets = Path(__file__).with_name(ASSETS)
+    style, script = ((assets / name).read_text("utf-8") for name in ("page.css", "page.js"))
+    page = environment.get_template("page.html.jinja").render(
+        name=sinks.video_name(result.path), title=plain(sinks.video_name(result.path)), result=result,
+        style=Markup(style), script=Markup(script), policy=_policy(style, script), summary=_summary(result),
+        player=_player(video_path, out, result.duration), events=list(_rows(result, thumbnails)),
+        gaps=_gap_lines(result), facts=list(_facts(result)), data=_data(result),
+    )
+    write_atomic(out, page.encode("utf-8", "replace"))
+
+
+def _policy(style: str, script: str) -> str:
+    allowed = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
+    return ("default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; media-src data: blob: 'self'; "
+            "style-src 'sha256-{}'; script-src 'sha256-{}'").format(*allowed)
+
+
+def _player(path: Path | None, out: Path, duration: float) -> dict[str, str] | None:
+    if path is None:
+        return None
+    if video.info(path).playable and path.stat().st_size <= EMBED_BYTES:
+        kind = "video/webm" if path.suffix.lower() in (".webm", ".mkv") else "video/mp4"
+        return {"data": _data_uri(kind, path.read_bytes())}
+    proxy = video.proxy(path, out.with_suffix(".video.mp4"), height=240 if duration > LONG_S else 480)
+    if proxy.stat().st_size > EMBED_PROXY_BYTES:
+        return {"link": quote(proxy.name), "file": proxy.name}
+    data = proxy.read_bytes()
+    proxy.unlink()
+    return {"data": _data_uri("video/mp4", data)}
+
+
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _rows(result: Result, thumbnails: Sequence[Thumbnail]) -> Iterator[dict[str, Any]]:
+    for event in result.events:
+        near = [frame for time, frame in thumbnails if event.start <= time < event.end]
+        yield {"start": clock(event.start), "end": clock(event.end), "score": two(event.score), "label": event.label,
+               "explanation": event.explanation, "picture": _jpeg(near[0]) if near else None}
+
+
+def _jpeg(frame: NDArray[np.uint8]) -> str:
+    image, data = Image.fromarray(frame), io.BytesIO()
+    image.thumbnail((160, 160))
+    image.save(data, "JPEG", quality=82)
+    return _data_uri("image/jpeg", data.getvalue())
+
+
+def _gap_lines(result: Result) -> list[str]:
+    gaps = picture.scored(result).gaps
+    lines = [f"{clock(gap.start)} – {clock(gap.end)}: {gap.reason}" for gap in gaps[:10]]
+    return lines + ([f"and {len(gaps) - 10} more spans, all in scores.csv"] if len(gaps) > 10 else [])
+
+
+def _summary(result: Result) -> dict[str, str]:
+    scores = picture.scored(result)
+    lines = {"events": picture.count(len(result.events)), "length": clock(result.duration)}
+    lines["segments"] = str(len(scores.starts))
+    if len(scores.starts):
+        peak = int(np.argmax(scores.smoothed))
+        lines["peak"] = f"{scores.smoothed[peak]:.2f} at {clock((scores.starts[peak] + scores.ends[peak]) / 2)}"
+        limits = scores.threshold[np.isfinite(scores.threshold)]
+        if len(limits):
+            lines["threshold"] = f"{limits.min():.2f}" + ("" if np.ptp(limits) < 5e-3 else f" to {limits.max():.2f}")
+    return lines
+
+
+def _facts(result: Result) -> Iterator[tuple[str, str]]:
+    """Provenance as name and text, nested names joined by a dot, the video first."""
+    yield "video digest", result.video_id
+    pending = list(result.provenance.items())
+    while pending:
+        name, value = pending.pop(0)
+        if isinstance(value, Mapping):
+            pending[:0] = [(f"{name}.{key}", inner) for key, inner in value.items()]
+        elif isinstance(value, (list, tuple)):
+            yield name, ", ".join(map(str, value))
+        else:
+            yield name, "none" if value is None else str(value)
+
+
+def _data(result: Result) -> dict[str, Any]:
+    """What the page's script draws: times in seconds, null where there is no number."""
+    times, values, run = picture.curve(picture.scored(result))
+    keep = picture.thin(values[:, 1], POINTS)
+    lists = [[sinks.number(value) for value in column] for column in values[keep].T]
+    return {
+        "duration": sinks.number(result.duration), "limits": picture.span(values), "ticks": picture.TICKS_S,
+        "t": np.round(times[keep], 3).tolist(), **dict(zip(("raw", "smoothed", "threshold"), lists, strict=True)),
+        "run": run[keep].tolist(), "events": [[event.start, event.end] for event in result.events],
+        "gaps": [[gap.start, gap.end] for gap in picture.scored(result).gaps],
+    }

@@ -1,0 +1,69 @@
+"""Events, or all scores, as a table for spreadsheets. Knows no model and no video.
+
+A text cell that a spreadsheet would run as a formula gets a leading apostrophe, as OWASP advises.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hiprobe.sinks import Line, Target, TextFile, number
+from hiprobe.types import Result
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+SCORE_COLUMNS = ("start", "end", "raw", "smoothed", "threshold", "status")
+COLUMNS = (
+    "schema", "id", "video_name", "video_digest", "video_duration", "start", "end", "peak_time", "peak_score",
+    "threshold", "label", "explanation", "model_id", "model_revision", "model_sites", "probe",
+)
+
+
+def render(lines: Sequence[Line]) -> str:
+    """A header and one row per event; nested keys are joined by `_`, sites by spaces."""
+    return _table(COLUMNS, (_flat(line) for line in lines))
+
+
+def open(target: Target) -> TextFile:
+    """A sink that writes the file `target` when closed."""
+    return TextFile(target, render)
+
+
+def scores_csv(result: Result) -> str:
+    """One row per segment and per gap, in time order, in seconds; a gap has no scores and the status `gap: reason`.
+
+    Raises ValueError for a result without scores.
+    """
+    scores = result.scores
+    if scores is None:
+        raise ValueError(f"a {result.status} result has no scores to write")
+    columns = (scores.starts, scores.ends, scores.raw, scores.smoothed, scores.threshold)
+    rows: list[list[Any]] = [[*map(float, row), "scored"] for row in zip(*columns, strict=True)]
+    rows += [[gap.start, gap.end, None, None, None, f"gap: {' '.join(gap.reason.split())}"] for gap in scores.gaps]
+    return _table(SCORE_COLUMNS, sorted(rows, key=lambda row: (row[0], row[1])))
+
+
+def _flat(line: Line) -> list[Any]:
+    flat = dict(line)
+    for key in ("video", "model"):
+        flat |= {f"{key}_{name}": value for name, value in line[key].items()}
+    return [" ".join(flat[column]) if column == "model_sites" else flat[column] for column in COLUMNS]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: float | str | None) -> str:
+    if isinstance(value, str):
+        # Python before 3.13 leaves a lone CR unquoted, and a reader then ends the row there.
+        line = value.replace("\r\n", "\n").replace("\r", "\n")
+        return f"'{line}" if line.startswith(FORMULA) else line
+    rounded = number(value)
+    return "" if rounded is None else f"{rounded:.6f}"

@@ -1,0 +1,148 @@
+"""Hidden states and results on disk: atomic, keyed by digest, resumable. Knows no model and no video format.
+
+Hidden states of one video, recipe and precision lie in `ROOT/<recipe>/<video>/<dtype>-<sites>.safetensors`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hiprobe.errors import StoreError
+from hiprobe.types import Gap, HiddenStates, Result, Site, digest_json
+
+SCHEMA = "hiprobe.states/1"
+MANIFEST = "manifest.jsonl"
+_HEADER_CAP = 64 * 2**20
+_DTYPES = {"F32": "<f4", "F64": "<f8"}
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` to `path` so that a reader sees the old file or the whole new one; raises StoreError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise StoreError(f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o") from error
+
+
+def save_states(root: Path, states: HiddenStates, dtype: str) -> Path:
+    """Keeps the states of one video, read by a model that ran in precision `dtype`; raises StoreError."""
+    from safetensors.numpy import save
+
+    header = {"schema": SCHEMA, "video": states.video_id, "recipe": states.recipe_digest, "dtype": dtype,
+              "sites": [asdict(site) for site in states.sites], "duration": states.duration,
+              "gaps": [asdict(gap) for gap in states.gaps]}
+    path = _folder(root, states.video_id, states.recipe_digest) / f"{dtype}-{_sites_key(states.sites)}.safetensors"
+    arrays = {"values": np.ascontiguousarray(states.values), "starts": states.starts, "ends": states.ends}
+    write_atomic(path, save(arrays, {"hiprobe": json.dumps(header, sort_keys=True)}))
+    return path
+
+
+def find_states(root: Path, video_id: str, recipe_digest: str, sites: Iterable[Site], dtype: str) -> HiddenStates | None:
+    """The kept states that hold all of `sites`, memory-mapped; None if there are none. Raises StoreError if damaged."""
+    wanted = set(sites)
+    for path in sorted(_folder(root, video_id, recipe_digest).glob(f"{dtype}-*.safetensors")):
+        states = load_states(path)
+        if (states.video_id, states.recipe_digest) != (video_id, recipe_digest):
+            raise StoreError("the file holds another video or recipe", where=path, cure="delete it")
+        if wanted <= set(states.sites):
+            return states
+    return None
+
+
+def load_states(path: Path) -> HiddenStates:
+    """One file of hidden states, `values` memory-mapped; raises StoreError for anything that is not a sound one."""
+    try:
+        header, arrays = _map(path)
+        sites = tuple(Site(**site) for site in header["sites"])
+        gaps = tuple(Gap(**gap) for gap in header["gaps"])
+        if header["schema"] != SCHEMA:
+            raise ValueError(f"schema {header['schema']!r}, not {SCHEMA!r}")
+        return HiddenStates(header["video"], header["recipe"], sites, np.array(arrays["starts"]),
+                            np.array(arrays["ends"]), arrays["values"], float(header["duration"]), gaps)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"no sound hidden states: {error}", where=path, cure="delete it and extract again") from error
+
+
+def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]]:
+    """The header and the arrays of a safetensors file, mapped and not read: its format is a length, JSON, bytes."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= min(size - 8, _HEADER_CAP):
+            raise ValueError(f"a header of {length} bytes in a file of {size}")
+        described = json.loads(file.read(length))
+    arrays = {}
+    for name in ("values", "starts", "ends"):
+        entry = described[name]
+        first, last = entry["data_offsets"]
+        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
+        if last - first != dtype.itemsize * int(np.prod(shape)) or 8 + length + last > size or min(first, *shape) < 0:
+            raise ValueError(f"array {name} lies outside the file")
+        empty = 0 in shape
+        arrays[name] = np.zeros(shape, dtype) if empty else np.memmap(path, dtype, "r", 8 + length + first, shape)
+    return json.loads(described["__metadata__"]["hiprobe"]), arrays
+
+
+def _folder(root: Path, video_id: str, recipe_digest: str) -> Path:
+    return root / recipe_digest[:16] / video_id[:32]
+
+
+def _sites_key(sites: Iterable[Site]) -> str:
+    return digest_json([str(site) for site in sites])[:12]
+
+
+def result_folder(out: Path, result: Result) -> Path:
+    """Where the files of one result go: `OUT/<stem>-<digest8>`."""
+    return out / f"{Path(result.path).stem}-{result.video_id[:8]}"
+
+
+def note(out: Path, results: Iterable[Result]) -> Path:
+    """Enters results into `OUT/manifest.jsonl`, one line a video; a video entered before gets its line replaced."""
+    path = out / MANIFEST
+    lines = {} if not path.exists() else {_line_key(line): line for line in _manifest(path)}
+    for result in results:
+        line = _manifest_line(out, result)
+        lines[_line_key(line)] = line
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines.values())
+    write_atomic(path, text.encode("utf-8", "replace"))
+    return path
+
+
+def _manifest(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise StoreError(f"no sound manifest: {error}", where=path, cure="delete it or choose another -o") from error
+    if not all(isinstance(line, dict) for line in lines):
+        raise StoreError("no sound manifest: a line is no object", where=path, cure="delete it or choose another -o")
+    return lines
+
+
+def _line_key(line: Mapping[str, Any]) -> tuple[Any, Any]:
+    return line.get("name"), line.get("digest")
+
+
+def _manifest_line(out: Path, result: Result) -> dict[str, Any]:
+    scored = result.scores is not None
+    return {"name": Path(result.path).name, "digest": result.video_id or None, "status": result.status,
+            "duration": round(result.duration, 3), "segments": len(result.scores.starts) if result.scores else 0,
+            "events": len(result.events), "gaps": len(result.scores.gaps) if result.scores else 0,
+            "reason": result.reason, "folder": result_folder(out, result).name if scored else None}

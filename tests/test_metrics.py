@@ -1,0 +1,140 @@
+"""Metrics against scikit-learn, pair counting and hand-made events."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from hiprobe.errors import LabelError, UsageError
+from hiprobe.metrics import (
+    auc_interval,
+    average_precision_step,
+    average_precision_trapezoid,
+    deal,
+    event_f1,
+    frame_auc,
+    macro_auc,
+    matches,
+    roc_auc,
+    tiou,
+)
+from hiprobe.types import Event
+
+RNG = np.random.default_rng
+
+
+def noisy(n: int, seed: int, shift: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    rng = RNG(seed)
+    labels = np.r_[0, 1, rng.integers(0, 2, n - 2)]
+    return labels, np.round(rng.normal(size=n) + shift * labels, 1)  # with ties
+
+
+def test_auc_is_the_share_of_pairs_won_and_sklearns() -> None:
+    labels, scores = noisy(80, 0)
+    p, n = scores[labels == 1][:, None], scores[labels == 0][None]
+    assert roc_auc(labels, scores) == pytest.approx(((p > n) + 0.5 * (p == n)).mean())
+    assert roc_auc(labels, scores) == pytest.approx(sk.roc_auc_score(labels, scores))
+
+
+def test_both_average_precisions_by_hand() -> None:
+    """A score that is the same for all: precision is the base rate by steps, a trapezoid under (0, 1) otherwise."""
+    labels, scores = np.array([1, 0, 0, 0]), np.zeros(4)
+    assert average_precision_step(labels, scores) == pytest.approx(0.25)
+    assert average_precision_trapezoid(labels, scores) == pytest.approx((1 + 0.25) / 2)
+    labels, scores = np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.1])
+    assert average_precision_step(labels, scores) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert average_precision_trapezoid(labels, scores) == pytest.approx(0.5 * 1 + 0.5 * (1 / 2 + 2 / 3) / 2)
+
+
+@pytest.mark.parametrize("metric", [roc_auc, average_precision_step, average_precision_trapezoid])
+@pytest.mark.parametrize(("labels", "scores"), [
+    ([1, 1], [0.1, 0.2]), ([0, 0], [0.1, 0.2]), ([0, 1], [0.1, math.nan]), ([0, 1], [0.1, math.inf]),
+    ([0, 1, -1], [0.1, 0.2, 0.3]), ([0, 1], [0.1]), ([], [])])
+def test_what_cannot_be_measured_is_a_named_error(metric, labels, scores) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(LabelError):
+        metric(np.array(labels, dtype=int), np.array(scores, dtype=float))
+
+
+def test_pooled_and_within_video_auc_differ_by_the_video_level() -> None:
+    """The scores tell the videos apart and say nothing inside them."""
+    normal, mixed = (np.zeros(8, int), np.zeros(8)), (np.array([0, 1] * 4), np.ones(8))
+    assert frame_auc([normal, mixed]) == pytest.approx((32 + 0.5 * 16) / 48)
+    assert macro_auc([normal, mixed]) == 0.5
+    with pytest.raises(LabelError):
+        macro_auc([normal])
+    with pytest.raises(LabelError):
+        frame_auc([])
+
+
+def test_the_interval_is_that_of_a_plain_bootstrap_over_videos() -> None:
+    videos = [noisy(30, seed) for seed in range(12)]
+    draws = RNG(5).multinomial(12, np.full(12, 1 / 12), 300)
+    plain = [frame_auc([v for v, times in zip(videos, draw, strict=True) for _ in range(times)]) for draw in draws]
+    assert auc_interval(videos, resamples=300, seed=5) == pytest.approx(tuple(np.quantile(plain, [0.025, 0.975])))
+
+
+def test_the_interval_is_wide_where_the_videos_and_not_the_frames_are_few() -> None:
+    """Four videos of 100 equal frames each are four observations."""
+    def block(label: int, score: float) -> tuple[np.ndarray, np.ndarray]:
+        return np.full(100, label), np.full(100, score)
+
+    low, high = auc_interval([block(1, 0.9), block(1, 0.3), block(0, 0.5), block(0, 0.1)])
+    assert (low, high) == (0.0, 1.0)
+    with pytest.raises(LabelError):
+        auc_interval([noisy(50, 0)])
+
+
+def test_tiou_by_hand() -> None:
+    assert tiou(Event(0, 4), Event(2, 6)) == pytest.approx(1 / 3)
+    assert tiou(Event(0, 4), Event(0, 4)) == 1.0
+    assert tiou(Event(0, 4), Event(4, 6)) == 0.0
+    with pytest.raises(LabelError):
+        tiou(Event(0, math.inf), Event(0, 1))
+
+
+def test_event_f1_matches_each_event_once() -> None:
+    truth, twice = [Event(0, 10)], [Event(0, 6), Event(4, 10)]
+    assert event_f1(truth, twice, 0.5) == pytest.approx(2 / 3)
+    assert event_f1(truth, twice, 0.7) == 0.0
+    assert event_f1(truth, truth, 1.0) == 1.0
+    assert event_f1(truth, [], 0.1) == event_f1([], truth, 0.1) == 0.0
+    with pytest.raises(LabelError):
+        event_f1([], [], 0.5)
+
+
+def test_the_best_overlap_is_taken_first() -> None:
+    truth, predicted = [Event(0, 10), Event(10, 20)], [Event(3, 14), Event(0, 9)]
+    assert matches(truth, predicted, 0.2) == 2
+    assert matches(truth, predicted, 0.3) == 1  # (0, 9) takes (0, 10), and (3, 14) is left with 4 of 17 s
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_folds_of_videos_leave_both_classes_on_both_sides(seed: int) -> None:
+    rng = RNG(seed)
+    least = ([1, 1], [0, 1, 2], [0, 0, 2, 2])[seed % 3]  # of anomalous, mixed, normal, unlabelled videos
+    kinds = rng.permutation(np.r_[least, rng.integers(0, 4, rng.integers(0, 10))])
+    options = ([1, 1, -1], [0, 1, 1, 0], [0, 0, 0], [-1, -1])
+    labels = np.concatenate([options[k] for k in kinds]).astype(np.int8)
+    groups = np.repeat(np.arange(len(kinds)), [len(options[k]) for k in kinds])
+    holders = [len(np.unique(groups[labels == c])) for c in (1, 0)]
+    folds = deal(labels, groups, (1, 0), 5, seed)
+    assert (folds.by, folds.number, folds.warnings) == ("video", min(5, *holders), ())
+    assert all(len(np.unique(folds.of[groups == g])) == 1 for g in np.unique(groups))
+    for fold in range(folds.number):
+        for side in (folds.of == fold, folds.of != fold):
+            assert {0, 1} <= set(labels[side].tolist())
+
+
+def test_folds_of_segments_are_announced() -> None:
+    labels = np.repeat([0, 1, -1, 0], 4).astype(np.int8)
+    folds = deal(labels, np.zeros(16, np.int64), (1, 0), 5, 0)
+    assert (folds.by, folds.number) == ("segment", 4)
+    assert "one video only" in folds.warnings[0]
+    for fold in range(4):
+        assert {0, 1} <= set(labels[folds.of == fold].tolist())
+        assert {0, 1} <= set(labels[folds.of != fold].tolist())
+    with pytest.raises(UsageError):
+        deal(labels, np.zeros(16, np.int64), (1, 0), 1, 0)

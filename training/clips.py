@@ -1,0 +1,222 @@
+"""Puts a place, actors and a camera together into frames with labels. Knows no model and no words.
+
+A clip is one segment: 8 frames at 0.2 s. The same code renders longer videos for demonstrations and evaluation.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from training import events, scenes
+from training.draw import Array, paint, rect, transform
+from training.events import Act, Rng
+from training.scenes import Scene
+
+SEGMENT_S, FRAMES, SIZE, GRID = 1.6, 8, 96, 6
+TIMES = (np.arange(FRAMES) + 0.5) * SEGMENT_S / FRAMES
+STATES = ("walk", "stand", "drive", *events.LOOK_ALIKES, *events.ANOMALIES)
+PLACES = ("left", "middle", "right")
+FAMILIES = {"seen": scenes.SEEN, "unseen": scenes.UNSEEN, "final": scenes.FINAL}
+MAKERS = {**events.LOOK_ALIKES, **events.ANOMALIES, **events.UNSEEN_ANOMALIES, **events.FINAL_ANOMALIES}
+ABNORMAL = {*events.ANOMALIES, *events.UNSEEN_ANOMALIES, *events.FINAL_ANOMALIES}
+
+
+@dataclass
+class Clip:
+    """Frames uint8 (frames, size, size, 3), what is to be seen, and where: `kind` None is plain ordinary life."""
+
+    frames: Array
+    kind: str | None
+    abnormal: bool
+    x: float | None
+    people: int
+    cars: int
+    states: list[str] = field(default_factory=list)
+    cells: Array = field(default_factory=lambda: np.zeros((GRID * GRID, len(STATES)), np.float32))
+
+    @property
+    def place(self) -> str | None:
+        """The third of the frame in which it happens; None if it happens nowhere in particular."""
+        return None if self.x is None else PLACES[int(np.clip(self.x * 3, 0, 2))]
+
+
+def pick_scene(rng: Rng, family: str, lanes: bool) -> Scene:
+    """A place of a family; "train" mixes plain, recoloured and random places. `lanes` asks for a road."""
+    while True:
+        draw = rng.random()
+        if family == "train" and draw > 0.55:
+            scene = scenes.random_scene(rng)
+        else:
+            makers = FAMILIES["seen" if family == "train" else family]
+            scene = makers[rng.integers(len(makers))](rng)
+            if family == "train" and draw > 0.25:
+                scenes.recolour(rng, scene)
+                scenes.clutter(rng, scene, rng.integers(0, 5))
+        if scene.lanes or not lanes:
+            return scene
+
+
+def ordinary(rng: Rng, scene: Scene, t: Array, busy: float) -> list[Act]:
+    """Passers-by and cars; more of them in a longer video, since each is in view for a few seconds."""
+    longer = 1 + max(0.0, float(np.ptp(t)) - SEGMENT_S) * 0.1
+    acts = [events.stroll(rng, scene, t) for _ in range(rng.poisson(1.3 * busy * longer))]
+    acts += [events.stand(rng, scene, t) for _ in range(rng.poisson(0.4 * busy))]
+    if scene.lanes:
+        acts += [events.drive(rng, scene, t) for _ in range(rng.poisson(0.5 * busy * longer))]
+    return acts
+
+
+def _texture(rng: Rng, size: int, cells: int = 14) -> Array:
+    u = (np.arange(size) + 0.5) / size * (cells - 1)
+    low = np.minimum(u.astype(int), cells - 2)
+    mix = np.zeros((size, cells), np.float32)
+    mix[np.arange(size), low], mix[np.arange(size), low + 1] = 1 - (u - low), u - low
+    return np.asarray((mix @ rng.standard_normal((cells, cells)) @ mix.T)[..., None], np.float32)
+
+
+def render(rng: Rng, scene: Scene, acts: Sequence[Act], size: int, *, strength: float, count: int) -> tuple[Array, Array]:
+    """Frames float32 (count, size, size, 3) in 0..1 and the focus of each act (acts, count, 2) as the camera sees it.
+
+    `strength` 0..1 scales the camera's zoom, tilt and shift, the poles before it, and the film's defects.
+    """
+    zoom = float(np.exp(rng.uniform(-0.2, 0.26) * strength))
+    angle = np.radians(rng.uniform(-3, 3)) * strength
+    shift = tuple(rng.uniform(-0.06, 0.06, 2) * strength)
+    frames = np.empty((1, size, size, 3), np.float32)
+    frames[:] = scene.base
+    frames += scene.texture * _texture(rng, size)
+    if scene.behind:
+        paint(frames, transform(np.stack(scene.behind, 1), zoom, angle, shift).astype(np.float32))
+    frames = np.repeat(np.clip(frames, 0, 1), count, 0)
+    order = sorted(acts, key=lambda act: act.depth)
+    if strength > 0 and rng.random() < 0.2 * strength:
+        x = rng.uniform(0, 1)
+        pole = rect(x - 0.012, -0.3, x + 0.012, 1.3, rng.uniform(0.05, 0.6, 3))
+        scene.before.append(pole)
+    layers = [act.prims for act in order] + [part[None].repeat(count, 0) for part in scene.before]
+    if layers:
+        paint(frames, transform(np.concatenate(layers, 1), zoom, angle, shift).astype(np.float32))
+    for act in acts:
+        if act.flash is not None:
+            frames += act.flash[:, None, None, None].astype(np.float32)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * zoom
+    focus = [(act.focus - 0.5) @ turn.T + 0.5 + shift for act in acts]
+    return frames, np.array(focus).reshape(len(acts), count, 2)
+
+
+def film(rng: Rng, frames: Array, strength: float) -> Array:
+    """Exposure, gamma, colour cast, fog, vignette, flicker, blur, noise and JPEG; returns uint8 frames."""
+    count, size = frames.shape[:2]
+    steps = np.linspace(0, 1, 1024, dtype=np.float32)
+    gain = np.exp(rng.uniform(-0.3, 0.22) * strength) * (1 + 0.08 * strength * rng.uniform(-1, 1, 3))
+    curve = (steps ** np.exp(rng.uniform(-0.3, 0.3) * strength))[:, None] * gain.astype(np.float32)
+    levels = (np.clip(frames, 0, 1) * 1023).astype(np.int16)
+    out = np.stack([curve[:, c][levels[..., c]] for c in range(3)], -1)
+    out *= (1 + 0.02 * strength * rng.standard_normal((count, 1, 1, 1))).astype(np.float32)
+    if rng.random() < 0.3 * strength:
+        out += rng.uniform(0.05, 0.35) * (rng.uniform(0.5, 0.95) - out)
+    if rng.random() < 0.3 * strength:
+        axis = np.linspace(-1, 1, size)
+        out *= (1 - rng.uniform(0.1, 0.4) * (axis[:, None] ** 2 + axis**2) / 2)[..., None]
+    if rng.random() < 0.3 * strength:
+        keep = rng.uniform(0.4, 0.8)
+        out = keep * out + (1 - keep) * 0.25 * sum(np.roll(out, d, a) for a in (1, 2) for d in (1, -1))
+    if strength > 0:
+        out += np.float32(rng.uniform(0, 0.045) * strength) * _grain(rng, out.size).reshape(out.shape)
+    pixels = (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
+    if rng.random() < 0.2 * strength:
+        pixels = np.stack([_jpeg(frame, int(rng.integers(35, 90))) for frame in pixels])
+    return pixels
+
+
+_POOL = np.random.default_rng(0).standard_normal(1 << 22, np.float32)
+
+
+def _grain(rng: Rng, count: int) -> Array:
+    if count > len(_POOL) // 2:
+        return rng.standard_normal(count, np.float32)
+    start = int(rng.integers(0, len(_POOL) - count))
+    return _POOL[start:start + count]
+
+
+def _jpeg(frame: Array, quality: int) -> Array:
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer))
+
+
+def _where(focus: Array, when: Array) -> float:
+    return float(focus[when if when.any() else slice(None), 0].mean())
+
+
+def _cells(acts: Sequence[Act], focus: Array, active: Sequence[Array]) -> Array:
+    out = np.zeros((GRID * GRID, len(STATES)), np.float32)
+    for act, path, on in zip(acts, focus, active, strict=True):
+        inside = on & (path >= 0).all(1) & (path < 1).all(1)
+        if act.state in STATES and inside.any():
+            where = (path[inside] * GRID).astype(int)
+            out[where[:, 1] * GRID + where[:, 0], STATES.index(act.state)] = 1.0
+    return out
+
+
+def make_clip(rng: Rng, family: str, kind: str | None, onset: float = -1.0, *, strength: float = 1.0,
+              size: int = SIZE) -> Clip:
+    """One rendered segment. An anomaly whose `onset` lies past the clip's end has not happened yet: normal."""
+    busy = float(rng.uniform(0.2, 1.4))
+    scene = pick_scene(rng, family, kind in events.NEEDS_LANES)
+    acts = ordinary(rng, scene, TIMES, busy)
+    active = [np.ones(FRAMES, bool)] * len(acts)
+    if kind is not None:
+        acts.insert(0, MAKERS[kind](rng, scene, TIMES - onset))
+        active.insert(0, (onset <= TIMES) if kind in ABNORMAL else np.ones(FRAMES, bool))
+        if kind in ABNORMAL and rng.random() < 0.12:
+            other = rng.choice([k for k in events.LOOK_ALIKES if scene.lanes or k not in events.NEEDS_LANES])
+            acts.append(MAKERS[str(other)](rng, scene, TIMES + 1))
+            active.append(np.ones(FRAMES, bool))
+    frames, focus = render(rng, scene, acts, size, strength=strength, count=FRAMES)
+    seen = [((path > 0.02) & (path < 0.98)).all(1).mean() >= 0.5 for path in focus]
+    shown = kind if kind is not None and (kind not in ABNORMAL or active[0].any()) else None
+    return Clip(
+        frames=film(rng, frames, strength), kind=shown, abnormal=shown in ABNORMAL,
+        x=None if shown in (None, "panic", "jog", "pass_by") else _where(focus[0], active[0]),
+        people=sum(act.people for act, s in zip(acts, seen, strict=True) if s),
+        cars=sum(act.cars for act, s in zip(acts, seen, strict=True) if s),
+        states=[act.state for act, s, on in zip(acts, seen, active, strict=True) if s and on.any()],
+        cells=_cells(acts, focus, active))
+
+
+def training_clip(rng: Rng) -> Clip:
+    """A clip of the training mixture: 45 % anomalies, 25 % look-alikes, 5 % just before an anomaly, 25 % plain."""
+    draw = rng.random()
+    if draw < 0.5:
+        kind = str(rng.choice(list(events.ANOMALIES)))
+        early = rng.uniform(-4, 0) if rng.random() < 0.6 else rng.uniform(0, 0.75)
+        return make_clip(rng, "train", kind, early if draw < 0.45 else rng.uniform(1.65, 2.6))
+    if draw < 0.75:
+        return make_clip(rng, "train", str(rng.choice(list(events.LOOK_ALIKES))), rng.uniform(-1.5, 0.3))
+    return make_clip(rng, "train", None)
+
+
+def make_video(rng: Rng, family: str, spans: Sequence[tuple[str, float, float]], duration: float, *, fps: float = 10,
+               size: int = 240, strength: float = 0.35, busy: float = 0.8) -> tuple[Array, list[tuple[float, float]]]:
+    """Frames uint8 (n, size, size, 3) of a longer video with events `(kind, start, end)`, and their true spans.
+
+    An event that ends is played back fast to how it began (a fallen person gets up in 0.6 s): true until then.
+    """
+    t = (np.arange(round(duration * fps)) + 0.5) / fps
+    scene = pick_scene(rng, family, any(kind in events.NEEDS_LANES for kind, _, _ in spans))
+    acts, truth = ordinary(rng, scene, t, busy), []
+    for kind, start, end in spans:
+        local = np.where(t < end, t - start, 0.6 - (t - end))
+        act = MAKERS[kind](rng, scene, local)
+        shown = (t > start - 2.5) & (t < end + 3.0)
+        act.prims[..., 10] *= shown[:, None]
+        acts.append(act)
+        truth.append((start, min(duration, end + 0.6)))
+    frames, _ = render(rng, scene, acts, size, strength=strength, count=len(t))
+    return film(rng, frames, strength), truth

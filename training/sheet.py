@@ -1,0 +1,31 @@
+"""Contact sheets of rendered clips, to look at before anything is trained: `python -m training.sheet OUT.png`."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from training import events
+from training.clips import make_clip
+
+
+def sheet(path: str, families: tuple[str, ...], kinds: list[str | None], seed: int, size: int = 96) -> None:
+    """Four frames of one clip per kind and family, in rows of kinds."""
+    rows = []
+    for kind in kinds:
+        cells = []
+        for family in families:
+            clip = make_clip(np.random.default_rng([seed, len(rows), len(cells)]), family, kind, -0.1, size=size)
+            cells.append(np.concatenate(list(clip.frames[[0, 2, 4, 7]]), 1))
+        rows.append(np.concatenate(cells, 1))
+    image = Image.fromarray(np.concatenate(rows, 0))
+    pen = ImageDraw.Draw(image)
+    for index, kind in enumerate(kinds):
+        pen.text((3, index * size + 2), kind or "ordinary", fill=(255, 255, 0), stroke_width=1, stroke_fill=(0, 0, 0))
+    image.save(path)
+
+
+if __name__ == "__main__":
+    sheet(sys.argv[1], ("seen", "train"), [None, *events.LOOK_ALIKES, *events.ANOMALIES], int(*sys.argv[2:] or [1]))

@@ -1,0 +1,74 @@
+"""Puts a trained model and rendered clips into the package: `python -m training.ship RUN/model`.
+
+Labelled clips come from seen scenes, the demonstration from an unseen one; none of their seeds is used elsewhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+
+from training import events
+from training.clips import make_video
+from training.draw import Array
+
+HOME = Path(__file__).parents[1] / "src" / "hiprobe" / "embedded"
+FPS, CLIP_S, DEMO_S = 10, 6.4, 40.0
+DEMO = (("fight", 6.2, 11.0), ("fall", 18.5, 23.0), ("fire", 30.3, 35.5))
+DEMO_SEED = 74
+
+
+def write_video(frames: Array, path: Path, fps: int = FPS) -> None:
+    """Frames uint8 (n, height, width, 3) as an H.264 file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "27", "preset": "slow", "x264-params": "threads=1"})
+        stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame))))
+        container.mux(stream.encode())
+
+
+def clips(folder: Path) -> None:
+    """Two clips of each anomaly type and as many of ordinary life, one in three with a look-alike; `labels.csv`."""
+    kinds, alike, rows = list(events.ANOMALIES), list(events.LOOK_ALIKES), []
+    for index in range(2 * len(kinds)):
+        rng = np.random.default_rng([5001, index])
+        kind = kinds[index % len(kinds)]
+        start = float(round(rng.uniform(0.4, 2.0), 1))
+        frames, truth = make_video(rng, "seen", [(kind, start, CLIP_S + 1)], CLIP_S)
+        write_video(frames, folder / f"abnormal_{index:02d}.mp4")
+        rows.append([f"abnormal_{index:02d}.mp4", kind, f"{start:.1f}", ""])
+        assert truth[0][1] == CLIP_S
+        rng = np.random.default_rng([5002, index])
+        spans = [(alike[index // 3 * 2 % len(alike)], 0.5, CLIP_S)] if index % 3 == 0 else []
+        frames, _ = make_video(rng, "seen", spans, CLIP_S)
+        write_video(frames, folder / f"normal_{index:02d}.mp4")
+        rows.append([f"normal_{index:02d}.mp4", "normal", "", ""])
+    with (folder / "labels.csv").open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([["path", "label", "start", "end"], *sorted(rows)])
+
+
+def demo(path: Path, seed: int = DEMO_SEED) -> None:
+    """One video of an unseen scene with three events among ordinary life."""
+    frames, _ = make_video(np.random.default_rng(seed), "unseen", DEMO, DEMO_S, busy=0.7)
+    write_video(frames, path)
+
+
+def main() -> None:
+    """Replaces what the package ships."""
+    for name in ("model", "clips"):
+        shutil.rmtree(HOME / name, ignore_errors=True)
+    shutil.copytree(sys.argv[1], HOME / "model")
+    clips(HOME / "clips")
+    demo(HOME / "demo.mp4")
+    print(f"{sum(p.stat().st_size for p in HOME.rglob('*') if p.is_file()) / 1e6:.2f} MB in {HOME}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Trains the embedded MLLM from scratch on rendered clips: `python -m training.train OUT --steps N --seed S`.
+
+One loss on the answers' words, one on what each video token shows (it fades out). Checkpoints let a killed run go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from training.clips import FRAMES, STATES, training_clip
+from training.model import TOKENS, Trainee, build, patches, save
+from training.text import PLACES_WORDS, exchanges, tokenizer
+
+SLOTS = (34, 26, 22)  # tokens kept for each of the three questions with its answer
+PREFIX = 3 + TOKENS + 1
+LENGTH = PREFIX + sum(SLOTS)
+
+
+class Clips(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+    """Clip i of a run, drawn from (seed, i): frames, token ids, loss weight of each next token, token states."""
+
+    def __init__(self, seed: int, count: int) -> None:
+        self.seed, self.count, self.words = seed, count, tokenizer()
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        rng = np.random.default_rng([self.seed, index])
+        clip = training_clip(rng)
+        ids, weight = encode(self.words, [(e.question, e.answer) for e in exchanges(rng, clip)])
+        return torch.from_numpy(clip.frames), ids, weight, torch.from_numpy(clip.cells)
+
+
+def encode(words: Any, pairs: list[tuple[str, str]]) -> tuple[Tensor, Tensor]:
+    """Token ids (LENGTH,) of the video and its questions, and the loss weight (LENGTH,) of predicting the next one."""
+    text = "<|im_start|>user <|vision_start|>" + "<|video_pad|>" * TOKENS + "<|vision_end|>"
+    ids, weight = torch.zeros(LENGTH, dtype=torch.long), torch.zeros(LENGTH)
+    ids[:PREFIX] = torch.tensor(words(text)["input_ids"])
+    places, start = {words.convert_tokens_to_ids(w) for w in PLACES_WORDS}, PREFIX
+    for (question, answer), slot in zip(pairs, SLOTS, strict=True):
+        ask = words(f"{question}<|im_end|><|im_start|>assistant")["input_ids"]
+        reply = words(f"{answer}<|im_end|>")["input_ids"]
+        both = ask + reply
+        if len(both) > slot:
+            raise ValueError(f"{len(both)} tokens for a slot of {slot}: {question} {answer}")
+        ids[start:start + len(both)] = torch.tensor(both)
+        first = start + len(ask) - 1
+        for offset, token in enumerate(reply):
+            weight[first + offset] = 3.0 if token in places else 2.0 if offset == 0 else 1.0
+        start += slot
+    return ids, weight
+
+
+def layout(model: Any, words: Any) -> tuple[Tensor, Tensor]:
+    """Rotary positions (3, 1, LENGTH) and the mask (LENGTH, LENGTH): each question sees the video and itself only."""
+    ids = encode(words, [("Where is it?", "nowhere")] * 3)[0][None, :PREFIX]
+    kinds = (ids == model.config.video_token_id).int() * 2
+    grid = torch.tensor([[1, 12, 12]])
+    prefix, _ = model.model.get_rope_index(ids, kinds, video_grid_thw=grid)
+    last = int(prefix.max())
+    slots = [torch.arange(last + 1, last + 1 + slot).expand(3, 1, slot) for slot in SLOTS]
+    part = torch.tensor(sum(([i + 1] * slot for i, slot in enumerate(SLOTS)), [0] * PREFIX))
+    causal = torch.arange(LENGTH)[:, None] >= torch.arange(LENGTH)
+    mask = causal & ((part[None] == 0) | (part[:, None] == part[None]))
+    return torch.cat([prefix, *slots], -1), torch.zeros(LENGTH, LENGTH).masked_fill(~mask, -1e4)
+
+
+def losses(net: Trainee, batch: list[Tensor], positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The words' loss and the video tokens' loss of one batch."""
+    frames, ids, weight, cells = batch
+    with torch.autocast("cpu", torch.bfloat16):
+        seen = net.see(patches(frames))
+        hidden = net.speak(seen, ids, positions, mask)
+        want = weight[:, :-1] > 0
+        logits = F.linear(hidden[:, :-1][want], net.model.lm_head.weight)
+        states = net.state_head(seen)
+    words = F.cross_entropy(logits.float(), ids[:, 1:][want], reduction="none")
+    scale = weight[:, :-1][want]
+    what = F.binary_cross_entropy_with_logits(states.float(), cells, pos_weight=torch.full((len(STATES),), 4.0))
+    return (words * scale).sum() / scale.sum(), what
+
+
+def rate(step: int, steps: int, peak: float) -> float:
+    """Learning rate: 300 steps up, then a cosine to 2 % of the peak."""
+    up = min(1.0, (step + 1) / 300)
+    return peak * up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))))
+
+
+def groups(net: Trainee) -> list[dict[str, Any]]:
+    """Weight decay for matrices only."""
+    wide = [p for p in net.parameters() if p.ndim > 1]
+    thin = [p for p in net.parameters() if p.ndim <= 1]
+    return [dict(params=wide, weight_decay=0.05), dict(params=thin, weight_decay=0.0)]
+
+
+def train(out: Path, *, steps: int, batch: int, seed: int, peak: float, workers: int, save_every: int = 250) -> None:
+    """Trains for `steps` steps of `batch` clips and writes the averaged model to `out`/model."""
+    model, words = build(seed)
+    net = Trainee(model, len(STATES))
+    positions, mask = layout(model, words)
+    optimiser = torch.optim.AdamW(groups(net), lr=peak, betas=(0.9, 0.98), fused=True)
+    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    out.mkdir(parents=True, exist_ok=True)
+    state, first = out / "state.pt", 0
+    if state.exists():
+        kept = torch.load(state, weights_only=True)
+        net.load_state_dict(kept["net"])
+        optimiser.load_state_dict(kept["optimiser"])
+        average, first = kept["average"], kept["step"]
+    data = Clips(seed, steps * batch)
+    order = range(first * batch, steps * batch)
+    loader = DataLoader(data, batch, sampler=order, num_workers=workers, prefetch_factor=6 if workers else None)
+    began, running = time.time(), np.zeros(2)
+    for step, items in enumerate(loader, first):
+        for group in optimiser.param_groups:
+            group["lr"] = rate(step, steps, peak)
+        talk, look = losses(net, items, positions, mask)
+        (talk + max(0.1, 1.0 - 2.0 * step / steps) * 2.0 * look).backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        keep = min(0.998, (step + 1) / (step + 20))
+        with torch.no_grad():
+            for name, value in model.state_dict().items():
+                average[name].lerp_(value, 1 - keep)
+        running = 0.98 * running + 0.02 * np.array([talk.item(), look.item()]) if step > first else np.array(
+            [talk.item(), look.item()])
+        if step % 50 == 49:
+            line = dict(step=step + 1, talk=round(float(running[0]), 4), look=round(float(running[1]), 4),
+                        clips_per_s=round((step + 1 - first) * batch / (time.time() - began), 1))
+            print(json.dumps(line), flush=True)
+        if step % save_every == save_every - 1 or step == steps - 1:
+            kept = dict(net=net.state_dict(), optimiser=optimiser.state_dict(), average=average, step=step + 1)
+            torch.save(kept, state.with_suffix(".tmp"))
+            os.replace(state.with_suffix(".tmp"), state)
+            finished, _ = build(seed)
+            finished.load_state_dict(average)
+            save(finished, words, out / "model")
+    (out / "run.json").write_text(json.dumps(dict(
+        steps=steps, batch=batch, seed=seed, peak=peak, clips=steps * batch, frames=FRAMES,
+        parameters=sum(p.numel() for p in model.parameters()), seconds=round(time.time() - began)), indent=2))
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--peak", type=float, default=1.5e-3)
+    parser.add_argument("--threads", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_flush_denormal(True)  # else vanishing gradients make the backward pass many times slower on a CPU
+    torch.set_num_threads(args.threads)
+    train(args.out, steps=args.steps, batch=args.batch, seed=args.seed, peak=args.peak, workers=args.workers)
+
+
+if __name__ == "__main__":
+    main()
