@@ -37,7 +37,7 @@ def video(name: str, values: np.ndarray, labels: list[int] | np.ndarray, recipe:
           gaps: tuple[Gap, ...] = ()) -> Pair:
     edges = np.arange(len(values) + 1, dtype=np.float64) * 1.6
     sites = tuple(Site("residual", layer) for layer in range(values.shape[1]))
-    states = HiddenStates(name, recipe.digest, sites, edges[:-1], edges[1:], values.astype(np.float32), edges[-1], gaps)
+    states = HiddenStates(name, recipe, sites, edges[:-1], edges[1:], values.astype(np.float32), edges[-1], gaps)
     return states, np.asarray(labels, dtype=np.int8)
 
 
@@ -54,7 +54,7 @@ def planted(layer: int = 7, sites: int = 10, videos: int = 8, length: int = 6, w
 
 @pytest.fixture(scope="module")
 def probe() -> Probe:
-    return fit("hiprobe", planted(), RECIPE, provenance={"dtype": "float32", "device": "cpu"})
+    return fit("hiprobe", planted(), provenance={"dtype": "float32", "device": "cpu"})
 
 
 # honesty
@@ -66,7 +66,7 @@ def test_noise_gets_an_auc_of_one_half_although_it_separates_perfectly_in_sample
     for seed in range(30):
         values = RNG(seed).normal(size=(16, 6, 160))
         pairs = [video(f"v{i}", values[i:i + 1], [i % 2]) for i in range(16)]
-        found = fit("hiprobe", pairs, RECIPE, seed=seed, localization=RAW, permutations=0, layer_curve=False)
+        found = fit("hiprobe", pairs, seed=seed, localization=RAW, permutations=0, layer_curve=False)
         raw = np.concatenate([found.score(states) for states, _ in pairs])
         in_sample.append(roc_auc_score(np.arange(16) % 2, raw))
         held_out.append(found.provenance["auc"]["value"])
@@ -81,7 +81,7 @@ def test_layers_chosen_from_many_do_not_raise_the_auc_of_noise() -> None:
     for seed in range(12):
         values = RNG(100 + seed).normal(size=(24, 60, 4))
         pairs = [video(f"v{i}", values[i:i + 1], [i % 2]) for i in range(24)]
-        found = fit("hiprobe", pairs, RECIPE, seed=seed, localization=RAW, permutations=0, layer_curve=False)
+        found = fit("hiprobe", pairs, seed=seed, localization=RAW, permutations=0, layer_curve=False)
         aucs.append(found.provenance["auc"]["value"])
     assert np.mean(aucs) < 0.58
 
@@ -94,7 +94,7 @@ def test_a_video_is_never_on_both_sides_of_a_fold() -> None:
         for index in range(12):
             values = rng.normal(size=(1, 2, 30)) * 3 + rng.normal(size=(8, 2, 30)) * 0.1
             pairs.append(video(f"v{index}", values, np.full(8, index % 2)))
-        found = fit("hiprobe", pairs, RECIPE, seed=seed, permutations=0, layer_curve=False)
+        found = fit("hiprobe", pairs, seed=seed, permutations=0, layer_curve=False)
         assert found.provenance["folds"]["by"] == "video"
         aucs.append(found.provenance["auc"]["value"])
     assert np.mean(aucs) < 0.65
@@ -103,7 +103,7 @@ def test_a_video_is_never_on_both_sides_of_a_fold() -> None:
 def test_two_copies_of_a_video_are_one_group() -> None:
     pairs = planted(videos=4)
     twins = [(replace(states), labels) for states, labels in pairs]
-    found = fit("hiprobe", pairs + twins, RECIPE, permutations=0, layer_curve=False)
+    found = fit("hiprobe", pairs + twins, permutations=0, layer_curve=False)
     assert found.provenance["folds"]["count"] == 2
     assert len(found.provenance["videos"]) == 4
 
@@ -111,7 +111,7 @@ def test_two_copies_of_a_video_are_one_group() -> None:
 def test_the_baseline_shows_that_the_saliency_of_noise_is_nothing() -> None:
     values = RNG(0).normal(size=(16, 6, 160))
     pairs = [video(f"v{i}", values[i:i + 1], [i % 2]) for i in range(16)]
-    record = fit("hiprobe", pairs, RECIPE, localization=RAW, layer_curve=False).provenance
+    record = fit("hiprobe", pairs, localization=RAW, layer_curve=False).provenance
     observed, chance = np.array(record["curves"]["kl"]), np.array(record["baseline"]["mean"]["kl"])
     assert observed.min() > 0.3
     assert observed == pytest.approx(chance, rel=0.25)
@@ -139,7 +139,7 @@ def test_the_layer_that_separates_is_chosen_in_every_fold_and_reported(probe: Pr
 def test_folds_that_disagree_are_counted() -> None:
     values = RNG(3).normal(size=(16, 20, 40))
     pairs = [video(f"v{i}", values[i:i + 1], [i % 2]) for i in range(16)]
-    found = fit("hiprobe", pairs, RECIPE, permutations=0, layer_curve=False)
+    found = fit("hiprobe", pairs, permutations=0, layer_curve=False)
     folds = found.provenance["folds"]
     assert folds["agreement"] == sum(sites == [str(found.sites[0])] for sites in folds["sites"]) / folds["count"]
     assert folds["agreement"] < 1
@@ -161,30 +161,30 @@ def test_segments_left_out_are_not_fitted_but_take_part_in_smoothing() -> None:
     for states, labels in pairs:
         values = np.concatenate([states.values, np.full((3, 10, 24), 40.0)])
         longer.append(video(states.video_id, values, np.r_[labels, -1, -1, -1]))
-    unsmoothed = [fit("hiprobe", p, RECIPE, localization=RAW, permutations=0, layer_curve=False)
+    unsmoothed = [fit("hiprobe", p, localization=RAW, permutations=0, layer_curve=False)
                   for p in (pairs, longer)]
     assert (unsmoothed[0].tensors["weight"] == unsmoothed[1].tensors["weight"]).all()
     assert unsmoothed[0].localization.threshold == unsmoothed[1].localization.threshold
-    smoothed = [fit("hiprobe", p, RECIPE, permutations=0, layer_curve=False) for p in (pairs, longer)]
+    smoothed = [fit("hiprobe", p, permutations=0, layer_curve=False) for p in (pairs, longer)]
     assert smoothed[0].localization.threshold != smoothed[1].localization.threshold
 
 
 def test_a_layer_may_be_forced() -> None:
-    found = fit("hiprobe", planted(), RECIPE, sites=[Site("residual", 2)], permutations=0)
+    found = fit("hiprobe", planted(), sites=[Site("residual", 2)], permutations=0)
     assert found.sites == (Site("residual", 2),)
     assert found.provenance["why"] == "the only one offered"
     assert 0.1 < found.provenance["auc"]["value"] < 0.9
 
 
 def test_output_layer_reads_the_deepest_layer() -> None:
-    found = fit("output_layer", planted(), RECIPE, permutations=0)
+    found = fit("output_layer", planted(), permutations=0)
     assert found.sites == (Site("residual", 9),)
     assert found.provenance["auc"]["value"] < 0.9
 
 
 def test_one_video_with_both_classes_is_folded_by_segment_and_says_so() -> None:
     values = RNG(0).normal(size=(24, 3, 8))
-    found = fit("hiprobe", [video("v", values, np.repeat([0, 1], 12))], RECIPE, permutations=0)
+    found = fit("hiprobe", [video("v", values, np.repeat([0, 1], 12))], permutations=0)
     assert found.provenance["folds"]["by"] == "segment"
     assert any("one video only" in line for line in found.provenance["warnings"])
     assert found.provenance["auc"]["low"] is None
@@ -192,7 +192,7 @@ def test_one_video_with_both_classes_is_folded_by_segment_and_says_so() -> None:
 
 def test_one_class_fits_on_normal_videos_and_alarms_on_few_of_them() -> None:
     pairs = [video(f"v{i}", RNG(i).normal(size=(40, 8, 10)), np.zeros(40)) for i in range(6)]
-    found = fit("one_class", pairs, RECIPE)
+    found = fit("one_class", pairs)
     limit = found.localization.threshold
     assert limit is not None
     assert found.sites == (Site("residual", 5),)
@@ -206,7 +206,7 @@ def test_one_class_fits_on_normal_videos_and_alarms_on_few_of_them() -> None:
 def test_one_class_never_fits_on_an_anomaly() -> None:
     normal = [video(f"n{i}", RNG(i).normal(size=(12, 8, 10)), np.zeros(12)) for i in range(4)]
     anomalous = [video(f"a{i}", RNG(9 + i).normal(3, size=(12, 8, 10)), np.ones(12)) for i in range(2)]
-    alone, both = (fit("one_class", p, RECIPE) for p in (normal, normal + anomalous))
+    alone, both = (fit("one_class", p) for p in (normal, normal + anomalous))
     assert all((alone.tensors[k] == both.tensors[k]).all() for k in alone.tensors)
     assert both.provenance["auc"]["value"] == 1.0
 
@@ -214,7 +214,7 @@ def test_one_class_never_fits_on_an_anomaly() -> None:
 def test_other_rules_keep_their_threshold() -> None:
     fixed, adaptive = Localization(rule="fixed", threshold=0.65), Localization(rule="adaptive")
     for rule in (fixed, adaptive):
-        found = fit("hiprobe", planted(), RECIPE, localization=rule, permutations=0, layer_curve=False)
+        found = fit("hiprobe", planted(), localization=rule, permutations=0, layer_curve=False)
         assert found.localization == rule
 
 
@@ -237,7 +237,7 @@ class Mean:
 mean = Mean()
 ''')
     monkeypatch.syspath_prepend(tmp_path)
-    found = fit("mean_method:mean", planted(layer=9), RECIPE)
+    found = fit("mean_method:mean", planted(layer=9))
     assert found.provenance["auc"]["value"] == 1.0
     found.save(tmp_path / "p.safetensors")
     with pytest.raises(ProbeError, match="outside the package"):
@@ -257,47 +257,47 @@ mean = Mean()
 def test_one_class_of_labels_is_a_named_error(labels: list[int], message: str) -> None:
     pairs = [video(f"v{i}", RNG(i).normal(size=(6, 2, 4)), np.full(6, c)) for i, c in enumerate(labels)]
     with pytest.raises(LabelError, match=message):
-        fit("hiprobe", pairs, RECIPE)
+        fit("hiprobe", pairs)
 
 
 def test_three_segments_of_a_class_are_too_few() -> None:
     pairs = [video("a", np.zeros((3, 2, 4)), [1, 1, 1]), video("n", np.zeros((9, 2, 4)), np.zeros(9))]
     with pytest.raises(LabelError, match=r"at least 4 anomalous and 4 normal .* got 3 anomalous and 9"):
-        fit("hiprobe", pairs, RECIPE)
+        fit("hiprobe", pairs)
     with pytest.raises(LabelError, match="no video"):
-        fit("hiprobe", [], RECIPE)
+        fit("hiprobe", [])
 
 
 def test_wrong_labels_folds_and_sites_are_named_errors() -> None:
     pairs = planted()
     with pytest.raises(LabelError, match="video0"):
-        fit("hiprobe", [(pairs[0][0], np.zeros(5, np.int8)), *pairs[1:]], RECIPE)
+        fit("hiprobe", [(pairs[0][0], np.zeros(5, np.int8)), *pairs[1:]])
     with pytest.raises(LabelError, match="video0"):
-        fit("hiprobe", [(pairs[0][0], np.full(6, 2, np.int8)), *pairs[1:]], RECIPE)
+        fit("hiprobe", [(pairs[0][0], np.full(6, 2, np.int8)), *pairs[1:]])
     with pytest.raises(UsageError, match="folds=1"):
-        fit("hiprobe", pairs, RECIPE, folds=1)
+        fit("hiprobe", pairs, folds=1)
     with pytest.raises(UsageError, match="no method"):
-        fit("hyprobe", pairs, RECIPE)
+        fit("hyprobe", pairs)
     with pytest.raises(ProbeError, match="not read: residual/layer10"):
-        fit("hiprobe", pairs, RECIPE, sites=[Site("residual", 10)])
+        fit("hiprobe", pairs, sites=[Site("residual", 10)])
 
 
 def test_mixed_recipes_and_values_that_are_not_finite_name_the_video() -> None:
     pairs = planted()
     other = video("stranger", pairs[0][0].values, pairs[0][1], replace(RECIPE, frames=8))
     with pytest.raises(RecipeMismatch, match="stranger"):
-        fit("hiprobe", [*pairs, other], RECIPE)
+        fit("hiprobe", [*pairs, other])
     for bad in (np.nan, np.inf):
         values = pairs[3][0].values.copy()
         values[4, 9, 0] = bad
         with pytest.raises(ProbeError, match=r"video3.*segment 4"):
-            fit("hiprobe", [*pairs[:3], video("video3", values, pairs[3][1])], RECIPE)
+            fit("hiprobe", [*pairs[:3], video("video3", values, pairs[3][1])])
 
 
 def test_score_refuses_another_recipe_site_width_and_nan(probe: Probe) -> None:
     states = planted()[0][0]
-    with pytest.raises(RecipeMismatch, match=r"video0.*sha256:abc"):
-        probe.score(replace(states, recipe_digest=replace(RECIPE, size=(96, 96)).digest))
+    with pytest.raises(RecipeMismatch, match=r"frame size None, not \(96, 96\)"):
+        probe.score(replace(states, recipe=replace(RECIPE, size=(96, 96))))
     with pytest.raises(ProbeError, match=r"video0.*layer7"):
         probe.score(replace(states, sites=states.sites[:5], values=states.values[:, :5]))
     with pytest.raises(ProbeError, match="12 wide, the probe wants 24"):
@@ -347,7 +347,7 @@ def test_a_probe_survives_its_file(probe: Probe, tmp_path: Path) -> None:
 
 def test_the_same_input_and_seed_give_the_same_bytes_and_another_seed_does_not(probe: Probe) -> None:
     states = {"device": "cpu", "dtype": "float32"}
-    again = [fit("hiprobe", planted(), RECIPE, seed=seed, provenance=states) for seed in (0, 1)]
+    again = [fit("hiprobe", planted(), seed=seed, provenance=states) for seed in (0, 1)]
     assert again[0].to_bytes() == probe.to_bytes()
     assert again[1].digest != probe.digest
 

@@ -177,7 +177,8 @@ def test_layers_are_drawn_with_and_without_auc(tmp_path: Path) -> None:
     for key in ("kl", "ldr", "entropy"):
         curves |= {key: [1.0, 2.0, 3.0, 2.0], f"{key}_null_mean": [1.0] * 4, f"{key}_null_std": [0.2] * 4}
     report.layers_png(curves, tmp_path / "without.png")
-    report.layers_png({**curves, "auc": [0.6, 0.7, 0.9, 0.8], "auc_std": [0.05] * 4}, tmp_path / "with.png")
+    found = {"auc": [0.6, 0.7, 0.9, 0.8], "auc_low": [0.5, 0.6, 0.8, 0.7], "auc_high": [0.7, 0.8, 0.95, 0.9]}
+    report.layers_png({**curves, **found}, tmp_path / "with.png")
     without, with_auc = Image.open(tmp_path / "without.png"), Image.open(tmp_path / "with.png")
     bar = "#F4D48C"  # the chosen layer's bar on white
     lower_right = (0.55, 0.55, 1, 0.9)

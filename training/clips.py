@@ -14,8 +14,8 @@ from PIL import Image
 
 from training import events, scenes
 from training.draw import Array, paint, rect, transform
-from training.events import Act, Rng
-from training.scenes import Scene
+from training.events import Act
+from training.scenes import Rng, Scene
 
 SEGMENT_S, FRAMES, SIZE, GRID = 1.6, 8, 96, 6
 TIMES = (np.arange(FRAMES) + 0.5) * SEGMENT_S / FRAMES
@@ -56,7 +56,7 @@ def pick_scene(rng: Rng, family: str, lanes: bool) -> Scene:
             scene = makers[rng.integers(len(makers))](rng)
             if family == "train" and draw > 0.25:
                 scenes.recolour(rng, scene)
-                scenes.clutter(rng, scene, rng.integers(0, 5))
+                scenes.clutter(rng, scene, int(rng.integers(0, 5)))
         if scene.lanes or not lanes:
             return scene
 
@@ -79,7 +79,8 @@ def _texture(rng: Rng, size: int, cells: int = 14) -> Array:
     return np.asarray((mix @ rng.standard_normal((cells, cells)) @ mix.T)[..., None], np.float32)
 
 
-def render(rng: Rng, scene: Scene, acts: Sequence[Act], size: int, *, strength: float, count: int) -> tuple[Array, Array]:
+def render(rng: Rng, scene: Scene, acts: Sequence[Act], size: int, *, strength: float,
+           count: int) -> tuple[Array, Array]:
     """Frames float32 (count, size, size, 3) in 0..1 and the focus of each act (acts, count, 2) as the camera sees it.
 
     `strength` 0..1 scales the camera's zoom, tilt and shift, the poles before it, and the film's defects.
@@ -131,7 +132,7 @@ def film(rng: Rng, frames: Array, strength: float) -> Array:
     pixels = (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
     if rng.random() < 0.2 * strength:
         pixels = np.stack([_jpeg(frame, int(rng.integers(35, 90))) for frame in pixels])
-    return pixels
+    return np.asarray(pixels)
 
 
 _POOL = np.random.default_rng(0).standard_normal(1 << 22, np.float32)
@@ -141,7 +142,7 @@ def _grain(rng: Rng, count: int) -> Array:
     if count > len(_POOL) // 2:
         return rng.standard_normal(count, np.float32)
     start = int(rng.integers(0, len(_POOL) - count))
-    return _POOL[start:start + count]
+    return np.asarray(_POOL[start:start + count])
 
 
 def _jpeg(frame: Array, quality: int) -> Array:

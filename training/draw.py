@@ -59,7 +59,7 @@ def transform(prims: Array, zoom: float, angle: float, shift: tuple[float, float
     return out
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, fastmath=True)
 def paint(frames: Array, prims: Array) -> None:
     """Blend primitives (frames, n, 12), back to front, into float32 frames (frames, H, W, 3) in place."""
     count, height, width = frames.shape[0], frames.shape[1], frames.shape[2]

@@ -52,7 +52,8 @@ def bounce(x: Array, low: float, high: float) -> tuple[Array, Array]:
 
 def passing(rng: Rng, t: Array) -> Array:
     """Times counted from the moment an actor is in view: mid-clip, or any time of a longer video."""
-    return t - (t.mean() if np.ptp(t) < 3 else rng.uniform(t.min(), t.max()))
+    middle = float(t.mean()) if np.ptp(t) < 3 else rng.uniform(t.min(), t.max())
+    return np.asarray(t - middle)
 
 
 def ramp(t: Array, start: float, length: float) -> Array:
@@ -258,7 +259,7 @@ def panic(rng: Rng, scene: Scene, t: Array) -> Act:
 def crash(rng: Rng, scene: Scene, t: Array) -> Act:
     """Two cars collide and stand askew, smoking."""
     x = spot(rng, scene, 0.2)[0]
-    y, way = scene.lanes[rng.integers(len(scene.lanes))]
+    y, _way = scene.lanes[rng.integers(len(scene.lanes))]
     s, speed = float(scene.scale(y)), rng.uniform(0.28, 0.42)
     before, hit, parts = np.minimum(t, 0.0), ramp(t, 0.0, 0.25), []
     for side in (-1.0, 1.0):
@@ -355,7 +356,8 @@ def shooting(rng: Rng, scene: Scene, t: Array) -> Act:
     arm_x, arm_y = x + face * 0.34 * h, y - 0.8 * h
     down = ramp(t, 0.1, 0.4)
     parts = [person(x, y, h, look(rng), facing=face, arms=(aim, 0.9 * aim)),
-             person(x + face * 0.3 * s, y, h, look(rng), facing=face, lean=1.5 * down, arms=(0.2 + 2 * down, 0.3 + down)),
+             person(x + face * 0.3 * s, y, h, look(rng), facing=face, lean=1.5 * down,
+                    arms=(0.2 + 2 * down, 0.3 + down)),
              box(arm_x, arm_y, 0.02 * s, 0.0, 0.006, (0.05, 0.05, 0.05))[:, None].repeat(len(t), 0),
              ellipse(arm_x + face * 0.06 * s, arm_y, 0.055 * s, 0.04 * s, (1.0, 0.9, 0.5), shot, 0.7)[:, None]]
     return Act(np.concatenate(parts, 1), y, centre(x, y - 0.1, t), "shooting", 2, flash=0.06 * shot)

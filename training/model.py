@@ -25,17 +25,19 @@ TOKENS = GRID * GRID
 
 def config(words: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     """A stock Qwen2.5-VL configuration: one temporal patch holds the 8 frames, every vision block attends to all."""
-    ids = {name: words.convert_tokens_to_ids(name) for name in words.get_vocab()}
-    text = dict(
-        vocab_size=len(words), hidden_size=160, intermediate_size=448, num_hidden_layers=8, num_attention_heads=5,
-        num_key_value_heads=1, max_position_embeddings=1024, rms_norm_eps=1e-6, use_sliding_window=False,
-        rope_parameters={"rope_type": "default", "rope_theta": 4.0, "mrope_section": [4, 6, 6]},
-        bos_token_id=ids["<|im_start|>"], eos_token_id=ids["<|im_end|>"], pad_token_id=ids["<pad>"],
-        tie_word_embeddings=True)
-    vision = dict(
-        depth=5, hidden_size=160, intermediate_size=448, num_heads=5, patch_size=PATCH, spatial_merge_size=MERGE,
-        temporal_patch_size=FRAMES, window_size=SIZE, out_hidden_size=160, fullatt_block_indexes=[0, 1, 2, 3, 4],
-        tokens_per_second=1, in_channels=3, rope_parameters={"rope_type": "axial", "rope_theta": 20.0})
+    ids = words.get_vocab()
+    text = {
+        "vocab_size": len(words), "hidden_size": 160, "intermediate_size": 448, "num_hidden_layers": 8,
+        "num_attention_heads": 5, "num_key_value_heads": 1, "max_position_embeddings": 1024, "rms_norm_eps": 1e-6,
+        "use_sliding_window": False,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 4.0, "mrope_section": [4, 6, 6]},
+        "bos_token_id": ids["<|im_start|>"], "eos_token_id": ids["<|im_end|>"], "pad_token_id": ids["<pad>"],
+        "tie_word_embeddings": True}
+    vision = {
+        "depth": 5, "hidden_size": 160, "intermediate_size": 448, "num_heads": 5, "patch_size": PATCH,
+        "spatial_merge_size": MERGE, "temporal_patch_size": FRAMES, "window_size": SIZE, "out_hidden_size": 160,
+        "fullatt_block_indexes": [0, 1, 2, 3, 4],
+        "tokens_per_second": 1, "in_channels": 3, "rope_parameters": {"rope_type": "axial", "rope_theta": 20.0}}
     return Qwen2_5_VLConfig(
         text_config=text, vision_config=vision, image_token_id=ids["<|image_pad|>"],
         video_token_id=ids["<|video_pad|>"], vision_start_token_id=ids["<|vision_start|>"],
@@ -61,7 +63,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, mask: Ten
     # Written out: on CPUs the fused kernel's backward pass takes several times longer at these sizes.
     score = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
     weight = (score if mask is None else score + mask.to(score.dtype)).softmax(-1)
-    return (weight.to(v.dtype) @ v).transpose(1, 2).flatten(2)
+    seen: Tensor = (weight.to(v.dtype) @ v).transpose(1, 2).flatten(2)
+    return seen
 
 
 def _norm(module: Any, x: Tensor) -> Tensor:
@@ -80,8 +83,7 @@ class Trainee(nn.Module):
         grid = torch.stack(torch.meshgrid(rows, rows, indexing="ij"), -1)
         grid = grid.view(GRID, MERGE, GRID, MERGE, 2).transpose(1, 2).reshape(-1, 2)
         cos, sin = visual.rotary_pos_emb(torch.zeros(1), grid)
-        self.register_buffer("vcos", cos.float(), persistent=False)
-        self.register_buffer("vsin", sin.float(), persistent=False)
+        self.turns = (cos.float(), sin.float())
 
     def see(self, x: Tensor) -> Tensor:
         """Video tokens (clips, 36, 160) of uint8 patches (clips, 144, 1536); the weights take up the normalisation."""
@@ -89,10 +91,11 @@ class Trainee(nn.Module):
         weight = visual.patch_embed.proj.weight.flatten(1)
         h = F.linear(x.to(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype),
                      weight / (255 * STD)) - weight.sum(1) * (MEAN / STD)
-        n, length, width = h.shape
+        n, length, _width = h.shape
         for block in visual.blocks:
-            qkv = block.attn.qkv(_norm(block.norm1, h)).view(n, length, 3, block.attn.num_heads, -1).permute(2, 0, 3, 1, 4)
-            h = h + block.attn.proj(_attend(qkv[0], qkv[1], qkv[2], self.vcos, self.vsin, None))
+            qkv = block.attn.qkv(_norm(block.norm1, h)).view(n, length, 3, block.attn.num_heads, -1)
+            qkv = qkv.permute(2, 0, 3, 1, 4)
+            h = h + block.attn.proj(_attend(qkv[0], qkv[1], qkv[2], *self.turns, None))
             h = h + block.mlp(_norm(block.norm2, h))
         merger = visual.merger
         merged: Tensor = merger.mlp(_norm(merger.ln_q, h).view(n, TOKENS, -1))
@@ -128,23 +131,25 @@ def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
     """Writes the model (float16 safetensors), tokenizer, processor files and the default recipe."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.half() for name, value in model.state_dict().items()}
-    half = Qwen2_5_VLForConditionalGeneration(model.config).half()
+    half: Any = Qwen2_5_VLForConditionalGeneration(model.config)
+    half.half()
     half.load_state_dict(state)
     half.generation_config.update(eos_token_id=model.config.text_config.eos_token_id,
                                   pad_token_id=model.config.text_config.pad_token_id, do_sample=False)
     half.save_pretrained(folder)
     words.save_pretrained(folder)
-    common = dict(do_resize=False, do_rescale=True, rescale_factor=1 / 255, do_normalize=True, do_convert_rgb=True,
-                  image_mean=[MEAN] * 3, image_std=[STD] * 3, patch_size=PATCH, temporal_patch_size=FRAMES,
-                  merge_size=MERGE, size={"shortest_edge": SIZE * SIZE, "longest_edge": SIZE * SIZE})
+    common = {"do_resize": False, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
+              "do_convert_rgb": True,
+                  "image_mean": [MEAN] * 3, "image_std": [STD] * 3, "patch_size": PATCH, "temporal_patch_size": FRAMES,
+                  "merge_size": MERGE, "size": {"shortest_edge": SIZE * SIZE, "longest_edge": SIZE * SIZE}}
     video = dict(common, video_processor_type="Qwen2VLVideoProcessor", do_sample_frames=False)
     image = dict(common, image_processor_type="Qwen2VLImageProcessorFast", temporal_patch_size=FRAMES)
-    processor = dict(processor_class="Qwen2_5_VLProcessor")
-    recipe = dict(
-        prompts=[PROMPT], frames=FRAMES, size=[SIZE, SIZE], segment_s=SEGMENT_S, explain_prompt=PROMPT,
-        explain_span_s=SEGMENT_S, verdict={"normal": ["normal"]},
-        notice="The embedded model knows rendered scenes only. On real footage use a trained video MLLM, for example "
-               "Qwen/Qwen2.5-VL-7B-Instruct or OpenGVLab/InternVL3-8B-hf.")
+    processor = {"processor_class": "Qwen2_5_VLProcessor"}
+    recipe = {
+        "prompts": [PROMPT], "frames": FRAMES, "size": [SIZE, SIZE], "segment_s": SEGMENT_S, "explain_prompt": PROMPT,
+        "explain_span_s": SEGMENT_S, "verdict": {"normal": ["normal"]},
+        "notice": "The embedded model knows rendered scenes only. On real footage use a trained video MLLM, for "
+                  "example Qwen/Qwen2.5-VL-7B-Instruct or OpenGVLab/InternVL3-8B-hf."}
     for name, value in (("video_preprocessor_config.json", video), ("preprocessor_config.json", image),
                         ("processor_config.json", processor), ("hiprobe.json", recipe)):
         (folder / name).write_text(json.dumps(value, indent=2) + "\n")

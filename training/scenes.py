@@ -6,6 +6,7 @@ Three families: SEEN (training), UNSEEN (never trained on), and FINAL, rendered 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +44,7 @@ def _grey(rng: Rng, low: float, high: float, tint: float = 0.05) -> Array:
 
 def _houses(rng: Rng, s: Scene, count: int = 4) -> None:
     edges = np.sort(np.concatenate([[-0.3, 1.3], rng.uniform(0, 1, count - 1)]))
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in itertools.pairwise(edges):
         wall = rng.uniform(0.35, 0.75) * np.array([1.0, rng.uniform(0.75, 1), rng.uniform(0.6, 1)])
         s.behind.append(rect(left, -0.3, right, s.horizon + 0.02, wall))
         for x in np.arange(left + 0.03, right - 0.05, 0.085):
@@ -234,9 +235,10 @@ def random_scene(rng: Rng) -> Scene:
         for x in np.arange(-0.6, 1.6, rng.uniform(0.08, 0.3)):
             s.behind.append(capsule(0.5 + (x - 0.5) * 0.5, s.horizon, x, 1.3, width / 2, colour, alpha=0.7))
     if rng.random() < 0.6:
-        _road(rng, s, s.horizon + rng.uniform(0.12, 0.25), s.horizon + rng.uniform(0.42, 0.55), marks=rng.random() < 0.5)
+        _road(rng, s, s.horizon + rng.uniform(0.12, 0.25), s.horizon + rng.uniform(0.42, 0.55),
+              marks=rng.random() < 0.5)
         s.behind[-1][..., 7:10] = rng.uniform(0.1, 0.9, 3)
-    clutter(rng, s, rng.integers(0, 7))
+    clutter(rng, s, int(rng.integers(0, 7)))
     s.walk = (s.horizon + 0.12, 0.97)
     return s
 
@@ -246,8 +248,8 @@ def clutter(rng: Rng, s: Scene, count: int) -> None:
     for _ in range(count):
         x, y = rng.uniform(-0.05, 1.05), rng.uniform(s.horizon, 0.98)
         w, h = rng.uniform(0.01, 0.07), rng.uniform(0.01, 0.1)
-        make: Callable[..., Array] = (lambda *a: box(a[0], a[1], a[2], 0.0, a[3], a[4])) if rng.random() < 0.6 else ellipse
-        s.behind.append(make(x, y - h, w, h, rng.uniform(0, 1, 3)))
+        square, colour = rng.random() < 0.6, rng.uniform(0, 1, 3)
+        s.behind.append(box(x, y - h, w, 0.0, h, colour) if square else ellipse(x, y - h, w, h, colour))
         if rng.random() < 0.15:
             s.behind += _tree(rng, x, y, rng.uniform(0.1, 0.2))
 

@@ -9,13 +9,14 @@ from PIL import Image, ImageDraw
 
 from training import events
 from training.clips import make_clip
+from training.draw import Array
 
 
 def sheet(path: str, families: tuple[str, ...], kinds: list[str | None], seed: int, size: int = 96) -> None:
     """Four frames of one clip per kind and family, in rows of kinds."""
-    rows = []
+    rows: list[Array] = []
     for kind in kinds:
-        cells = []
+        cells: list[Array] = []
         for family in families:
             clip = make_clip(np.random.default_rng([seed, len(rows), len(cells)]), family, kind, -0.1, size=size)
             cells.append(np.concatenate(list(clip.frames[[0, 2, 4, 7]]), 1))
@@ -28,4 +29,5 @@ def sheet(path: str, families: tuple[str, ...], kinds: list[str | None], seed: i
 
 
 if __name__ == "__main__":
-    sheet(sys.argv[1], ("seen", "train"), [None, *events.LOOK_ALIKES, *events.ANOMALIES], int(*sys.argv[2:] or [1]))
+    everything = [None, *events.LOOK_ALIKES, *events.ANOMALIES]
+    sheet(sys.argv[1], ("seen", "train"), everything, int(sys.argv[2]) if sys.argv[2:] else 1)

@@ -27,7 +27,8 @@ def write_video(frames: Array, path: Path, fps: int = FPS) -> None:
     """Frames uint8 (n, height, width, 3) as an H.264 file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "27", "preset": "slow", "x264-params": "threads=1"})
+        options = {"crf": "27", "preset": "slow", "x264-params": "threads=1"}
+        stream = container.add_stream("libx264", rate=fps, options=options)
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame))))

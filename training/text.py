@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from training.clips import Clip
-from training.events import Rng
+from training.scenes import Rng
 
 PROMPT = "Identify any abnormal events or safety hazards in this video."
 DESCRIBE = (PROMPT, PROMPT, PROMPT, "Describe this video.", "What happens in this video?",
@@ -51,8 +53,7 @@ CHAT = ("{% for m in messages %}<|im_start|>{{ m['role'] }} "
 def words() -> list[str]:
     """The whole vocabulary, in a fixed order."""
     texts = [*SENTENCE.values(), *DESCRIBE, YES_NO, WHERE, *FACTS, *COUNTS, *EXTRA]
-    split = {w for text in texts for w in text.lower().replace(",", " , ").replace("?", " ? ").replace(".", " . ").split()}
-    return [*SPECIAL, *sorted(split)]
+    return [*SPECIAL, *sorted({w for text in texts for w in re.findall(r"\w+|[^\w\s]+", text.lower())})]
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
@@ -62,9 +63,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     core.pre_tokenizer = pre_tokenizers.Whitespace()
     core.decoder = decoders.WordPiece(prefix="##", cleanup=True)
     special = {"additional_special_tokens": list(SPECIAL[2:])}
-    out = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", pad_token="<pad>", eos_token="<|im_end|>",
-                                  chat_template=CHAT, model_max_length=1024, **special)
-    return out
+    make: Any = PreTrainedTokenizerFast
+    return make(tokenizer_object=core, unk_token="<unk>", pad_token="<pad>", eos_token="<|im_end|>",  # type: ignore[no-any-return]
+                chat_template=CHAT, model_max_length=1024, **special)
 
 
 @dataclass(frozen=True)

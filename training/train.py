@@ -103,7 +103,7 @@ def groups(net: Trainee) -> list[dict[str, Any]]:
     """Weight decay for matrices only."""
     wide = [p for p in net.parameters() if p.ndim > 1]
     thin = [p for p in net.parameters() if p.ndim <= 1]
-    return [dict(params=wide, weight_decay=0.05), dict(params=thin, weight_decay=0.0)]
+    return [{"params": wide, "weight_decay": 0.05}, {"params": thin, "weight_decay": 0.0}]
 
 
 def train(out: Path, *, steps: int, batch: int, seed: int, peak: float, workers: int, save_every: int = 250) -> None:
@@ -128,7 +128,8 @@ def train(out: Path, *, steps: int, batch: int, seed: int, peak: float, workers:
         for group in optimiser.param_groups:
             group["lr"] = rate(step, steps, peak)
         talk, look = losses(net, items, positions, mask)
-        (talk + max(0.1, 1.0 - 2.0 * step / steps) * 2.0 * look).backward()
+        loss: Any = talk + max(0.1, 1.0 - 2.0 * step / steps) * 2.0 * look
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -139,19 +140,19 @@ def train(out: Path, *, steps: int, batch: int, seed: int, peak: float, workers:
         running = 0.98 * running + 0.02 * np.array([talk.item(), look.item()]) if step > first else np.array(
             [talk.item(), look.item()])
         if step % 50 == 49:
-            line = dict(step=step + 1, talk=round(float(running[0]), 4), look=round(float(running[1]), 4),
-                        clips_per_s=round((step + 1 - first) * batch / (time.time() - began), 1))
+            line = {"step": step + 1, "talk": round(float(running[0]), 4), "look": round(float(running[1]), 4),
+                        "clips_per_s": round((step + 1 - first) * batch / (time.time() - began), 1)}
             print(json.dumps(line), flush=True)
         if step % save_every == save_every - 1 or step == steps - 1:
-            kept = dict(net=net.state_dict(), optimiser=optimiser.state_dict(), average=average, step=step + 1)
+            kept = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step + 1}
             torch.save(kept, state.with_suffix(".tmp"))
             os.replace(state.with_suffix(".tmp"), state)
             finished, _ = build(seed)
             finished.load_state_dict(average)
             save(finished, words, out / "model")
-    (out / "run.json").write_text(json.dumps(dict(
-        steps=steps, batch=batch, seed=seed, peak=peak, clips=steps * batch, frames=FRAMES,
-        parameters=sum(p.numel() for p in model.parameters()), seconds=round(time.time() - began)), indent=2))
+    (out / "run.json").write_text(json.dumps({
+        "steps": steps, "batch": batch, "seed": seed, "peak": peak, "clips": steps * batch, "frames": FRAMES,
+        "parameters": sum(p.numel() for p in model.parameters()), "seconds": round(time.time() - began)}, indent=2))
 
 
 def main() -> None:

@@ -293,7 +293,7 @@ def _fit(data: Path, model: Backbone, method: str, store: Path, *, layer: int | 
     lost: list[str] = []
     pairs = _extract(list(datasets.load("folder", data, split)), model, method, store, lost, recipe)
     sites = None if layer is None else (Site("residual", layer),)
-    return pipeline.fit(method, pairs, recipe, model=model, seed=seed, sites=sites, layer_curve=layer_curve), lost
+    return pipeline.fit(method, pairs, model=model, seed=seed, sites=sites, layer_curve=layer_curve), lost
 
 
 def _detect(paths: Sequence[Path], model: Backbone, probe: Probe, folder: Path, explain: bool = True,

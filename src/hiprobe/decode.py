@@ -130,14 +130,16 @@ def check_pixels(width: int, height: int, path: Path) -> None:
 class FrameReader:
     """Iterates the frames of `path` in the order and at the times, in seconds, that a player shows them.
 
-    Time zero is the start of the container, so that the first frame of a lone video stream is at 0 whatever its
-    stored timestamp (mpv and VLC count so; Chromium and ffplay show the stored timestamp itself), and a picture that
-    starts after the sound starts that much after 0 (all of them agree). Frames that an edit list discards are not
-    shown. A frame that comes late is dropped; where the clock is set back by more than a second it runs on.
+    Time zero is the start of the container: the first frame of a lone video stream is at 0 whatever its stored
+    timestamp, and a picture that starts after the sound starts that much after 0, as in Chromium. (Chromium counts
+    from the stored zero, so it shows a file that starts at 5 s from 5 s on, past the end of its own seek bar: such a
+    file needs a proxy.) Frames that an edit list discards are not shown. A frame that comes late is dropped; a clock
+    that is set back by more than a second runs on. AVI and raw streams store no times: decoding order counts.
 
     A gap is a distance between frames of more than three frames and 0.5 s in which packets were damaged, or of more
     than an hour; a low or variable frame rate is none. It also is what is missing at the end, up to a stated
-    duration that the frame count does not contradict. `gaps`, `frame_count`, `skipped` (damaged packets) and
+    duration that the frame count does not contradict; a stated end at most as far off as two frames of this video
+    are is where the last frame ends. `gaps`, `frame_count`, `skipped` (damaged packets) and
     `duration` (end of the last frame, seconds) grow while it is read. `end` is where the packets end, None as long
     as that is more than `ahead_s` away. One pass per object; `after` first seeks to a keyframe before that time.
 
@@ -369,6 +371,8 @@ class FrameReader:
 
 def _stated_end(container: InputContainer, stream: VideoStream) -> float:
     """Where the file says its video ends, in seconds of its own clock; infinite if it says nothing about the video."""
+    if container.format.name == "avi" and stream.average_rate:  # FFmpeg cuts its duration to what is left of the file
+        return float(stream.frames / stream.average_rate) or math.inf
     if stream.duration:
         return float(((stream.start_time or 0) + stream.duration) * (stream.time_base or 0))
     tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska, per track

@@ -179,7 +179,8 @@ def layers_png(curves: Mapping[str, Any], out: Path) -> None:
     """Saliency over depth: KL, LDR and entropy with their permutation baseline (mean and std), S, and the AUC.
 
     `curves` holds lists (layers,): `layers`, `kl`, `ldr`, `entropy`, for each `_null_mean` and `_null_std`,
-    `saliency`, `chosen` (a layer), and `auc` with `auc_std` where folds were scored. Raises KeyError, StoreError.
+    `saliency`, `chosen` (a layer), and `auc` with `auc_low`, `auc_high` where folds were
+    scored. Raises KeyError, StoreError.
     """
     figure = Figure(figsize=(WIDTH, 6.0), dpi=150, facecolor="white", layout="constrained")
     grid = figure.add_gridspec(2, 6)
@@ -190,7 +191,7 @@ def layers_png(curves: Mapping[str, Any], out: Path) -> None:
     name = "saliency S = z(KL) + z(LDR) − z(H)"
     _draw_metric(figure.add_subplot(grid[1, :3 if has_auc else 6]), curves, "saliency", name)
     if has_auc:
-        _draw_metric(figure.add_subplot(grid[1, 3:]), curves, "auc", "AUC, cross-validated, mean ± std")
+        _draw_metric(figure.add_subplot(grid[1, 3:]), curves, "auc", "AUC, out of fold, 95 % interval over videos")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     _save(figure, out)
 
@@ -204,7 +205,10 @@ def _draw_metric(axes: Axes, curves: Mapping[str, Any], key: str, name: str) -> 
         axes.fill_between(layers, mean - std, mean + std, color=GREY, alpha=0.35, lw=0, zorder=2,
                           label="labels shuffled, mean ± std")
         axes.plot(layers, mean, color=GREY, lw=1, zorder=2)
-    axes.errorbar(layers, values, yerr=curves.get(f"{key}_std"), color=BLUE, lw=2, marker="o", ms=3.5, capsize=2.5,
+    bars = None
+    if None not in curves.get(f"{key}_low", [None]):
+        bars = [values - curves[f"{key}_low"], np.asarray(curves[f"{key}_high"]) - values]
+    axes.errorbar(layers, values, yerr=bars, color=BLUE, lw=2, marker="o", ms=3.5, capsize=2.5,
                   elinewidth=1, zorder=3, label="as labelled")
     axes.plot([chosen], values[layers == chosen], "D", color=VERMILION, ms=8, zorder=4, label=f"chosen: layer {chosen}")
     axes.set_title(name, loc="left", size=10, weight="bold", color=INK)

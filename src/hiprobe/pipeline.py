@@ -42,7 +42,7 @@ def states(path: str | Path, model: Backbone, sites: Sequence[Site], *, recipe: 
     recipe = recipe or model.recipe
     video_id, dtype = video.digest(path), str(model.provenance.get("dtype", "unknown"))
     if root is not None:
-        kept = store.find_states(root, video_id, recipe.digest, sites, dtype)
+        kept = store.find_states(root, video_id, recipe, sites, dtype)
         if kept is not None:
             return kept
     fresh = _read(path, video_id, model, tuple(sites), recipe, progress)
@@ -60,8 +60,8 @@ def _read(path: str | Path, video_id: str, model: Backbone, sites: tuple[Site, .
         starts += [segment.start for segment in batch]
         ends += [segment.end for segment in batch]
         progress(str(path), batch[-1])
-    return HiddenStates(video_id, recipe.digest, sites, np.array(starts), np.array(ends), np.concatenate(values),
-                        reader.duration, reader.gaps)
+    return HiddenStates(video_id, recipe, sites, np.array(starts), np.array(ends), np.concatenate(values),
+                        reader.duration, reader.gaps, reader.skipped)
 
 
 def extract(videos: Iterable[Video], model: Backbone, *, method: str = "hiprobe", sites: Sequence[Site] | None = None,
@@ -84,13 +84,13 @@ def extract(videos: Iterable[Video], model: Backbone, *, method: str = "hiprobe"
         yield found, label_segments(found.starts, found.ends, one.events)
 
 
-def fit(method: str, pairs: Iterable[Pair], recipe: Recipe, *, model: Backbone | None = None, **options: Any) -> Probe:
+def fit(method: str, pairs: Iterable[Pair], *, model: Backbone | None = None, **options: Any) -> Probe:
     """A probe of `method` fitted on `pairs`; `options` as for `hiprobe.probe.fit`, whose errors it raises.
 
     `model`, where given, lends its precision, device and versions to the probe's provenance.
     """
     lent = {} if model is None else dict(model.provenance)
-    return _probe.fit(method, list(pairs), recipe, provenance=lent, **options)
+    return _probe.fit(method, list(pairs), provenance=lent, **options)
 
 
 def check(model: Backbone, probe: Probe) -> None:
@@ -115,8 +115,9 @@ def detect(path: str | Path, model: Backbone, probe: Probe, *, explain: bool = T
                                         localization or probe.localization)
     if explain:
         events = tuple(_explained(path, model, probe.recipe, event, max_tokens, deadline_s) for event in events)
-    return Result(str(path), found.video_id, "partial" if found.gaps else "done", found.duration, scores, events,
-                  provenance=_provenance(model, probe))
+    lost = f"{found.skipped} damaged packets skipped" if found.skipped else "spans lost" if found.gaps else None
+    return Result(str(path), found.video_id, "partial" if lost else "done", found.duration, scores, events, lost,
+                  _provenance(model, probe))
 
 
 def detect_all(paths: Iterable[str | Path], model: Backbone, probe: Probe, **options: Any) -> Iterator[Result]:

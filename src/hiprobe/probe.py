@@ -71,11 +71,9 @@ class Probe:
 
     def check(self, recipe: Recipe) -> None:
         """Raises RecipeMismatch, naming the fields that differ, unless `recipe` is the probe's."""
-        mine, other = asdict(self.recipe), asdict(recipe)
-        differ = [f"{word} {mine[key]!r}, not {other[key]!r}"
-                  for key, word in _FIELDS.items() if mine[key] != other[key]]
-        if differ:
-            raise RecipeMismatch(f"the probe was fitted with {'; '.join(differ)}", cure="fit a probe with this recipe")
+        if recipe != self.recipe:
+            raise RecipeMismatch(f"the probe was fitted with {_difference(self.recipe, recipe)}",
+                                 cure="fit a probe with this recipe, or extract with the probe's")
 
     def score(self, states: HiddenStates) -> NDArray[np.float64]:
         """Raw scores (segments,) of one video, higher is more anomalous.
@@ -83,10 +81,7 @@ class Probe:
         Raises RecipeMismatch for states of another recipe, ProbeError for missing sites, another width, or values
         or scores that are not finite.
         """
-        if states.recipe_digest != self.recipe.digest:
-            wants = f"the probe wants {self.recipe.digest[:8]} (model {self.recipe.model})"
-            raise RecipeMismatch(f"read with recipe {states.recipe_digest[:8]}, {wants}",
-                                 where=f"video {states.video_id}", cure="extract again, or fit a probe on this recipe")
+        self.check(states.recipe)
         values = _read(states, self.sites)
         if values.shape[2] != self.width:
             raise ProbeError(f"states are {values.shape[2]} wide, the probe wants {self.width}", where=states.video_id)
@@ -124,7 +119,7 @@ class Probe:
             raise ProbeError(f"no sound probe file: {reason}", where=path, cure=cure) from error
 
 
-def fit(method: str, pairs: Pairs, recipe: Recipe, *, sites: Sequence[Site] | None = None, folds: int = 5,
+def fit(method: str, pairs: Pairs, *, sites: Sequence[Site] | None = None, folds: int = 5,
         seed: int = 0, localization: Localization = _DEFAULT, permutations: int = 20, layer_curve: bool = True,
         provenance: Mapping[str, Any] | None = None) -> Probe:
     """Fits `method` on `pairs` of states and labels (segments,) per video: 1 anomalous, 0 normal, -1 left out.
@@ -135,11 +130,11 @@ def fit(method: str, pairs: Pairs, recipe: Recipe, *, sites: Sequence[Site] | No
     among (one forces it), by default the method's, the deepest layer read being taken for the last. `provenance`
     (dtype, device) is added. Same input and seed, same bytes.
 
-    Raises LabelError for fewer than 4 segments of a class the method needs, RecipeMismatch for states of another
-    recipe, ProbeError for states that are not finite or lack a site, UsageError for an unknown method.
+    Raises LabelError for fewer than 4 segments of a class the method needs, RecipeMismatch for states of several
+    recipes, ProbeError for states that are not finite or lack a site, UsageError for an unknown method.
     """
     how = methods.load(method)
-    data = _gather(how, pairs, recipe, sites)
+    data = _gather(how, pairs, sites)
     split = deal(data.labels, data.groups, _CLASSES[how.LABELS], folds, seed)
     raw, picked = _held_out(how, data, split)
     held_out = data.smoothed(raw, localization.sigma)
@@ -158,7 +153,7 @@ def fit(method: str, pairs: Pairs, recipe: Recipe, *, sites: Sequence[Site] | No
         "versions": {name: version(name) for name in ("numpy", "scikit-learn")},
         "states": dict(provenance or {}),
     }
-    return Probe(method, recipe, tuple(data.sites[i] for i in chosen.indices), values.shape[2], tensors,
+    return Probe(method, data.states[0].recipe, tuple(data.sites[i] for i in chosen.indices), values.shape[2], tensors,
                  _localization(how, data.labels, held_out, localization), json.loads(json.dumps(record)))
 
 
@@ -196,13 +191,20 @@ class _Calibration:
                                for s, part in zip(self.states, parts, strict=True)])
 
 
-def _gather(how: Method, pairs: Pairs, recipe: Recipe, sites: Sequence[Site] | None) -> _Calibration:
+def _difference(one: Recipe, other: Recipe) -> str:
+    """The fields in which two recipes differ, in words."""
+    a, b = asdict(one), asdict(other)
+    return "; ".join(f"{word} {a[key]!r}, not {b[key]!r}" for key, word in _FIELDS.items() if a[key] != b[key])
+
+
+def _gather(how: Method, pairs: Pairs, sites: Sequence[Site] | None) -> _Calibration:
     if not pairs:
         raise LabelError("no video to fit on")
+    recipe = pairs[0][0].recipe
     for states, labels in pairs:
         where = f"video {states.video_id}"
-        if states.recipe_digest != recipe.digest:
-            raise RecipeMismatch(f"read with recipe {states.recipe_digest[:8]}, the fit is for {recipe.digest[:8]}",
+        if states.recipe != recipe:
+            raise RecipeMismatch(f"read with {_difference(states.recipe, recipe)} in {pairs[0][0].video_id}",
                                  where=where, cure="extract all videos with one recipe")
         if labels.shape != states.starts.shape or not np.isin(labels, (-1, 0, 1)).all():
             raise LabelError(f"{labels.shape} labels for {len(states.starts)} segments, or one that is not 1, 0 or -1",

@@ -5,9 +5,9 @@ Hidden states of one video, recipe and precision lie in `ROOT/<recipe>/<video>/<
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from hiprobe.errors import StoreError
-from hiprobe.types import Gap, HiddenStates, Result, Site, digest_json
+from hiprobe.types import Gap, HiddenStates, Recipe, Result, Site, digest_json
 
 SCHEMA = "hiprobe.states/1"
 MANIFEST = "manifest.jsonl"
+_SERIAL = itertools.count()
 _HEADER_CAP = 64 * 2**20
 _DTYPES = {"F32": "<f4", "F64": "<f8"}
 
@@ -28,7 +29,8 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader sees the old file or the whole new one; raises StoreError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = path.parent / f".{path.name}.{os.getpid()}.{next(_SERIAL)}"
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # as readable as the umask allows
     except OSError as error:
         raise StoreError(f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o") from error
     try:
@@ -38,7 +40,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise StoreError(f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o") from error
 
 
@@ -46,21 +48,22 @@ def save_states(root: Path, states: HiddenStates, dtype: str) -> Path:
     """Keeps the states of one video, read by a model that ran in precision `dtype`; raises StoreError."""
     from safetensors.numpy import save
 
-    header = {"schema": SCHEMA, "video": states.video_id, "recipe": states.recipe_digest, "dtype": dtype,
+    header = {"schema": SCHEMA, "video": states.video_id, "recipe": states.recipe.to_json(), "dtype": dtype,
               "sites": [asdict(site) for site in states.sites], "duration": states.duration,
-              "gaps": [asdict(gap) for gap in states.gaps]}
-    path = _folder(root, states.video_id, states.recipe_digest) / f"{dtype}-{_sites_key(states.sites)}.safetensors"
+              "gaps": [asdict(gap) for gap in states.gaps],
+              "skipped": states.skipped}
+    path = _folder(root, states.video_id, states.recipe) / f"{dtype}-{_sites_key(states.sites)}.safetensors"
     arrays = {"values": np.ascontiguousarray(states.values), "starts": states.starts, "ends": states.ends}
     write_atomic(path, save(arrays, {"hiprobe": json.dumps(header, sort_keys=True)}))
     return path
 
 
-def find_states(root: Path, video_id: str, recipe_digest: str, sites: Iterable[Site], dtype: str) -> HiddenStates | None:
+def find_states(root: Path, video_id: str, recipe: Recipe, sites: Iterable[Site], dtype: str) -> HiddenStates | None:
     """The kept states that hold all of `sites`, memory-mapped; None if there are none. Raises StoreError if damaged."""
     wanted = set(sites)
-    for path in sorted(_folder(root, video_id, recipe_digest).glob(f"{dtype}-*.safetensors")):
+    for path in sorted(_folder(root, video_id, recipe).glob(f"{dtype}-*.safetensors")):
         states = load_states(path)
-        if (states.video_id, states.recipe_digest) != (video_id, recipe_digest):
+        if (states.video_id, states.recipe) != (video_id, recipe):
             raise StoreError("the file holds another video or recipe", where=path, cure="delete it")
         if wanted <= set(states.sites):
             return states
@@ -75,8 +78,9 @@ def load_states(path: Path) -> HiddenStates:
         gaps = tuple(Gap(**gap) for gap in header["gaps"])
         if header["schema"] != SCHEMA:
             raise ValueError(f"schema {header['schema']!r}, not {SCHEMA!r}")
-        return HiddenStates(header["video"], header["recipe"], sites, np.array(arrays["starts"]),
-                            np.array(arrays["ends"]), arrays["values"], float(header["duration"]), gaps)
+        starts, ends = np.array(arrays["starts"]), np.array(arrays["ends"])
+        return HiddenStates(header["video"], Recipe.from_json(header["recipe"]), sites, starts, ends,
+                            arrays["values"], float(header["duration"]), gaps, int(header["skipped"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"no sound hidden states: {error}", where=path, cure="delete it and extract again") from error
 
@@ -101,8 +105,8 @@ def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]
     return json.loads(described["__metadata__"]["hiprobe"]), arrays
 
 
-def _folder(root: Path, video_id: str, recipe_digest: str) -> Path:
-    return root / recipe_digest[:16] / video_id[:32]
+def _folder(root: Path, video_id: str, recipe: Recipe) -> Path:
+    return root / recipe.digest[:16] / video_id[:32]
 
 
 def _sites_key(sites: Iterable[Site]) -> str:

@@ -90,7 +90,7 @@ def curves(probe: Probe) -> dict[str, Any]:
     facts = probe.provenance
     found: dict[str, Any] = {"layers": list(range(len(facts["candidates"]))), "sites": facts["candidates"],
                              "chosen": facts["candidates"].index(facts["chosen"][0]), "segments": facts["segments"],
-                             **{name: curve for name, curve in facts["curves"].items()}}
+                             **dict(facts["curves"].items())}
     found["saliency"] = found.pop("score", found.get("saliency"))
     if facts["baseline"]:
         for part in ("mean", "std"):

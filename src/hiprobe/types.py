@@ -21,6 +21,10 @@ FloatArray = NDArray[np.floating[Any]]
 LabelArray = NDArray[np.int8]
 
 SITE_KINDS = ("residual", "head", "logit")
+VIDEO_SUFFIXES = (
+    ".3gp", ".asf", ".avi", ".divx", ".dv", ".flv", ".gif", ".h264", ".h265", ".hevc", ".ivf", ".m2ts", ".m2v", ".m4v",
+    ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv",
+)
 STATUSES = ("done", "partial", "failed", "quarantined")
 
 
@@ -156,17 +160,19 @@ def digest_json(value: Any) -> str:
 class HiddenStates:
     """What was read of one video: `values` float (segments, sites, width), with the span of each segment, seconds.
 
-    `gaps` are the spans that could not be decoded; `duration` is the end of the last frame.
+    `gaps` are the spans that could not be decoded, `skipped` counts damaged packets; `duration` is where the last
+    frame ends.
     """
 
     video_id: str
-    recipe_digest: str
+    recipe: Recipe
     sites: tuple[Site, ...]
     starts: NDArray[np.float64]
     ends: NDArray[np.float64]
     values: FloatArray
     duration: float
     gaps: tuple[Gap, ...] = ()
+    skipped: int = 0
 
     def __post_init__(self) -> None:
         shape = self.values.shape

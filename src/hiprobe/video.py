@@ -31,7 +31,7 @@ from hiprobe.decode import EPSILON_S, LEAD_S, SEEKABLE, FrameReader, Shown
 from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, StoreError, UnsupportedVideo, UsageError
 from hiprobe.types import Gap, Recipe, Segment
 
-SUFFIXES = (
+VIDEO_SUFFIXES = (
     ".3gp", ".asf", ".avi", ".divx", ".dv", ".flv", ".gif", ".h264", ".h265", ".hevc", ".ivf", ".m2ts", ".m2v", ".m4v",
     ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv",
     ".y4m")
@@ -260,7 +260,8 @@ def digest(path: str | PathLike[str]) -> str:
 class VideoInfo:
     """What a file says of its video: `width` x `height` as displayed, `fps` on average, `duration` in seconds.
 
-    `playable`: a Chromium-class browser plays the file itself, at the times `segments` speaks of.
+    `playable`: a Chromium-class browser plays the file itself, at the times `segments` speaks of. It says nothing of
+    damage, at which a browser stops: give a file with `skipped` packets a proxy.
     """
 
     codec: str
@@ -380,4 +381,4 @@ def _files(path: str) -> list[Path]:
 
 
 def _is_video(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in file.parts)
+    return file.suffix.lower() in VIDEO_SUFFIXES and not any(part.startswith(".") for part in file.parts)

@@ -6,8 +6,8 @@ Every file of this folder whose name has no leading underscore is a plug-in with
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
@@ -15,13 +15,13 @@ from typing import Any, Protocol, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe import plugins
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.types import Recipe, Segment, Site
 
 __all__ = ["Backbone", "load", "names"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @runtime_checkable
@@ -59,8 +59,7 @@ class Backbone(Protocol):
 
 def names() -> tuple[str, ...]:
     """The plug-ins of this folder that can be loaded by name alone."""
-    found = (module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(sorted(name for name in found if not name.startswith("_") and name != "auto"))
+    return tuple(name for name in plugins.names(__path__) if name != "auto")
 
 
 def load(
@@ -82,17 +81,9 @@ def load(
         return cast(Backbone, importlib.import_module(f"{__name__}.{name}").load(**options))
     if (name and Path(name).is_dir()) or _HUB_ID.fullmatch(name):
         return cast(Backbone, importlib.import_module(f"{__name__}.auto").load(name, **options))
-    if _OUTSIDE.fullmatch(name):
-        return cast(Backbone, _outside(name)(**options))
+    if plugins.OUTSIDE.fullmatch(name):
+        return cast(Backbone, plugins.load(sys.modules[__name__], "backbone", name, ())(**options))
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         raise ModelError("no such model folder", where=name, cure="check the path")
     known = ", ".join(names())
     raise UsageError(f"no backbone {name!r}", cure=f"give one of {known}, org/name, a folder or module:attribute")
-
-
-def _outside(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"cannot import: {error}", where=name, cure="give an importable module:attribute") from error

@@ -1,20 +1,18 @@
-"""Data sets: where labelled videos lie and what is true of them. One file is one layout; knows no model and no score."""
+"""Data sets: where labelled videos lie and what is true of them. One file, one layout; knows no model, no score."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from hiprobe.errors import UsageError
+from hiprobe import plugins
 from hiprobe.types import Video
 
 
 def names() -> tuple[str, ...]:
     """The data sets of this folder, sorted."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
+    return plugins.names(__path__)
 
 
 def load(name: str, root: str | Path, split: str | None = None) -> Iterator[Video]:
@@ -22,19 +20,5 @@ def load(name: str, root: str | Path, split: str | None = None) -> Iterator[Vide
 
     Raises UsageError for an unknown name, LabelError for labels that cannot be read.
     """
-    found = _outside(name) if ":" in name else _inside(name)
+    found = plugins.load(sys.modules[__name__], "data set", name, ("load",))
     return found.load(Path(root), split)  # type: ignore[no-any-return]
-
-
-def _inside(name: str) -> Any:
-    if name not in names():
-        raise UsageError(f"there is no data set {name!r}", cure=f"choose {', '.join(names())} or module:attribute")
-    return importlib.import_module(f"{__name__}.{name}")
-
-
-def _outside(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise UsageError(f"there is no data set {name!r}: {error}") from error

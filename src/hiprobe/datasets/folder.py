@@ -13,11 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hiprobe.errors import LabelError
-from hiprobe.types import Event, Video
+from hiprobe.types import VIDEO_SUFFIXES, Event, Video
 
 NORMAL = {"normal", "0"}
-SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".flv", ".wmv", ".3gp",
-            ".ogv", ".gif", ".vob", ".mts"}
 COLUMNS = "path,label,start,end,split"
 
 
@@ -43,7 +41,7 @@ def _from_folders(root: Path) -> list[Video]:
 
 
 def _clips(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
 
 
 def _from_csv(path: Path, split: str | None) -> list[Video]:

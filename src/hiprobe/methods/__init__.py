@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
@@ -11,6 +10,7 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe import plugins
 from hiprobe.errors import UsageError
 from hiprobe.saliency import SiteArray
 from hiprobe.types import FloatArray, LabelArray, Site
@@ -56,29 +56,13 @@ class Method(Protocol):
 
 def names() -> tuple[str, ...]:
     """The methods of this folder, sorted."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
+    return plugins.names(__path__)
 
 
 def load(name: str) -> Method:
     """The method called `name`: a file of this folder, or `module:attribute`; raises UsageError if there is none."""
-    found = _outside(name) if ":" in name else _inside(name)
-    missing = [part for part in ("LABELS", "PROMPTS", "sites", "select", "fit", "score") if not hasattr(found, part)]
-    if missing:
-        raise UsageError(f"{name!r} is no method: it has no {', '.join(missing)}")
+    needs = ("LABELS", "PROMPTS", "sites", "select", "fit", "score")
+    found = plugins.load(sys.modules[__name__], "method", name, needs)
     if found.LABELS not in ("both", "normal", "none"):
         raise UsageError(f"{name!r}: LABELS is {found.LABELS!r}, none of both, normal, none")
     return cast(Method, found)
-
-
-def _inside(name: str) -> Any:
-    if name not in names():
-        raise UsageError(f"there is no method {name!r}", cure=f"choose {', '.join(names())} or module:attribute")
-    return importlib.import_module(f"{__name__}.{name}")
-
-
-def _outside(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise UsageError(f"there is no method {name!r}: {error}") from error

@@ -6,10 +6,9 @@ A sink is a module (or object) with `open(target)`, which gives something with `
 
 from __future__ import annotations
 
-import importlib
 import math
-import pkgutil
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from hiprobe.errors import UsageError
+from hiprobe import plugins
 from hiprobe.store import write_atomic
 from hiprobe.types import Event, Result, Scores, digest_json
 
@@ -71,29 +70,12 @@ class TextFile:
 
 def names() -> tuple[str, ...]:
     """The sinks of this folder, sorted."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
+    return plugins.names(__path__)
 
 
 def load(name: str) -> Plugin:
     """The sink called `name`: a file of this folder, or `module:attribute`; raises UsageError if there is none."""
-    found = _outside(name) if ":" in name else _inside(name)
-    if not callable(getattr(found, "open", None)):
-        raise UsageError(f"{name!r} is no sink: it has no open(target)")
-    return found  # type: ignore[no-any-return]
-
-
-def _inside(name: str) -> Any:
-    if name not in names():
-        raise UsageError(f"there is no sink {name!r}", cure=f"choose {', '.join(names())} or module:attribute")
-    return importlib.import_module(f"{__name__}.{name}")
-
-
-def _outside(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise UsageError(f"there is no sink {name!r}: {error}") from error
+    return plugins.load(sys.modules[__name__], "sink", name, ("open",))  # type: ignore[no-any-return]
 
 
 def event_line(result: Result, event: Event) -> dict[str, Any]:
