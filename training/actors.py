@@ -40,10 +40,11 @@ def person(x: Any, y: Any, height: Any, who: Look, *, facing: Any = 1.0, phase: 
     `lean` turns the whole body about the feet, `bend` the trunk about the hip (radians, towards `facing`);
     `crouch` shortens the legs (0..1); `arms` are two angles from hanging (0) over forwards (pi/2) to up (pi).
     """
-    x, y, h, face, phase, stride, lean, bend, crouch = np.broadcast_arrays(
-        *(np.atleast_1d(np.asarray(v, float)) for v in (x, y, height, facing, phase, stride, lean, bend, crouch)))
+    given = (x, y, height, facing, phase, stride, lean, bend, crouch, *(arms or ()))
+    x, y, h, face, phase, stride, lean, bend, crouch, *held = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(v, float)) for v in given))
     swing = stride * np.sin(phase)
-    first, second = arms if arms is not None else (0.9 * swing, -0.9 * swing)
+    first, second = held or (0.9 * swing, -0.9 * swing)
     w = 0.043 * h * who.build
     ux, uy = np.sin(lean) * face, -np.cos(lean)
     leg = (0.47 - 0.2 * crouch) * h
@@ -59,7 +60,7 @@ def person(x: Any, y: Any, height: Any, who: Look, *, facing: Any = 1.0, phase: 
     out.append(capsule(hx, hy, nx, ny, 1.75 * w, who.shirt, 2.0 * w))
     sleeve = who.shirt * 0.8
     for angle in (first, second):
-        a = np.asarray(angle, float) - lean - bend
+        a = angle - lean - bend
         ex, ey = nx + np.sin(a) * face * 0.3 * h, ny + np.cos(a) * 0.3 * h
         out.append(capsule(nx, ny + 0.03 * h, ex, ey, 0.75 * w, sleeve, 0.6 * w))
     kx, ky = nx + tx * 0.1 * h, ny + ty * 0.1 * h

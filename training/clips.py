@@ -191,11 +191,18 @@ def make_clip(rng: Rng, family: str, kind: str | None, onset: float = -1.0, *, s
         cells=_cells(acts, focus, active))
 
 
-def training_clip(rng: Rng) -> Clip:
-    """A clip of the training mixture: 45 % anomalies, 25 % look-alikes, 5 % just before an anomaly, 25 % plain."""
+HARD = {"fall": 3.0, "hit": 3.0, "fight": 2.0, "crash": 1.5}
+
+
+def training_clip(rng: Rng, *, hard: bool = False) -> Clip:
+    """A clip of the training mixture: 45 % anomalies, 25 % look-alikes, 5 % just before an anomaly, 25 % plain.
+
+    `hard` draws the anomalies that are learnt last more often than the others.
+    """
     draw = rng.random()
     if draw < 0.5:
-        kind = str(rng.choice(list(events.ANOMALIES)))
+        weights = np.array([HARD.get(kind, 1.0) for kind in events.ANOMALIES])
+        kind = str(rng.choice(list(events.ANOMALIES), p=weights / weights.sum() if hard else None))
         early = rng.uniform(-4, 0) if rng.random() < 0.6 else rng.uniform(0, 0.75)
         return make_clip(rng, "train", kind, early if draw < 0.45 else rng.uniform(1.65, 2.6))
     if draw < 0.75:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +137,7 @@ def probes(model: Any, seed: int, family: str, types: str, *, draws: int = 5) ->
     return out
 
 
+@cache
 def _pool(model: Any, seed: int, family: str, types: str, count: int) -> tuple[Array, Array]:
     clips = abnormal(seed, family, types, count) + normal(seed, family, count)
     return read(model, clips), np.repeat([1, 0], count).astype(np.int8)
@@ -170,31 +174,35 @@ def videos(model: Any, seed: int, family: str, *, count: int = 60, length: float
     return {"raw": roc_auc(y, np.concatenate(raw)), "smoothed": roc_auc(y, np.concatenate(smooth))}
 
 
-def row(model: Any, measure: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
-    """One measurement for each evaluation seed."""
-    return [measure(seed) for seed in SEEDS]
+def everything(folder: str, seed: int, final: bool) -> dict[str, Any]:
+    """All measurements of one evaluation seed, on one thread."""
+    torch.set_num_threads(1)
+    model = auto.load(folder)
+    out: dict[str, Any] = {}
+    for family in ("final",) if final else ("seen", "unseen"):
+        out[f"words {family}"] = words(model, seed, family)
+        out[f"videos {family}"] = videos(model, seed, family)
+        for types in ("seen", "final" if final else "unseen"):
+            out[f"probe {family} scenes {types} types"] = probes(model, seed, family, types)
+        print(f"seed {seed}, {family} scenes: done", flush=True)
+    return out
 
 
 def main() -> None:
-    """Reads the command line."""
+    """Reads the command line; the seeds are measured side by side."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--final", action="store_true", help="the third family and the last two types, once")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=3)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    model = auto.load(str(args.model))
-    out: dict[str, Any] = {"model": model.recipe.model, "seeds": SEEDS, "clips": COUNT, "strength": STRENGTH}
-    families = ("final",) if args.final else ("seen", "unseen")
-    for family in families:
-        out[f"words {family}"] = row(model, lambda seed, f=family: words(model, seed, f))  # type: ignore[misc]
-        out[f"videos {family}"] = row(model, lambda seed, f=family: videos(model, seed, f))  # type: ignore[misc]
-        for types in ("seen", "final") if args.final else ("seen", "unseen"):
-            out[f"probe {family} scenes {types} types"] = row(
-                model, lambda seed, f=family, t=types: probes(model, seed, f, t))  # type: ignore[misc]
-        args.out.write_text(json.dumps(out, indent=1))
-    print(json.dumps(out, indent=1))
+    work = [(str(args.model), seed, args.final) for seed in SEEDS]
+    with ProcessPoolExecutor(args.jobs, multiprocessing.get_context("spawn")) as pool:
+        rows = list(pool.map(everything, *zip(*work, strict=True)))
+    out: dict[str, Any] = {"model": auto.load(str(args.model)).recipe.model, "seeds": SEEDS, "clips": COUNT,
+                           "strength": STRENGTH}
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(out | {name: [row[name] for row in rows] for name in rows[0]}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Contact sheets of rendered clips, to look at before anything is trained: `python -m training.sheet OUT.png`."""
+"""Contact sheets of rendered clips, to look at before anything is trained: `python -m training.sheet OUT.jpg`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sheet(path: str, families: tuple[str, ...], kinds: list[str | None], seed: i
     pen = ImageDraw.Draw(image)
     for index, kind in enumerate(kinds):
         pen.text((3, index * size + 2), kind or "ordinary", fill=(255, 255, 0), stroke_width=1, stroke_fill=(0, 0, 0))
-    image.save(path)
+    image.save(path, quality=88)
 
 
 if __name__ == "__main__":

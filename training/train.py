@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from training.clips import FRAMES, STATES, training_clip
+from training.clips import STATES, training_clip
 from training.model import TOKENS, Trainee, build, patches, save
 from training.text import PLACES_WORDS, exchanges, tokenizer
 
@@ -31,15 +31,16 @@ LENGTH = PREFIX + sum(SLOTS)
 class Clips(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """Clip i of a run, drawn from (seed, i): frames, token ids, loss weight of each next token, token states."""
 
-    def __init__(self, seed: int, count: int) -> None:
+    def __init__(self, seed: int, count: int, hard_from: int | None = None) -> None:
         self.seed, self.count, self.words = seed, count, tokenizer()
+        self.hard_from = count if hard_from is None else hard_from
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rng = np.random.default_rng([self.seed, index])
-        clip = training_clip(rng)
+        clip = training_clip(rng, hard=index >= self.hard_from)
         ids, weight = encode(self.words, [(e.question, e.answer) for e in exchanges(rng, clip)])
         return torch.from_numpy(clip.frames), ids, weight, torch.from_numpy(clip.cells)
 
@@ -93,8 +94,10 @@ def losses(net: Trainee, batch: list[Tensor], positions: Tensor, mask: Tensor) -
     return (words * scale).sum() / scale.sum(), what
 
 
-def rate(step: int, steps: int, peak: float) -> float:
-    """Learning rate: 300 steps up, then a cosine to 2 % of the peak."""
+def rate(step: int, steps: int, more: int, peak: float) -> float:
+    """Learning rate: 300 steps up and a cosine to 2 % of the peak; then the same again from half the peak."""
+    if step >= steps:
+        step, steps, peak = step - steps, more, peak / 2
     up = min(1.0, (step + 1) / 300)
     return peak * up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))))
 
@@ -106,8 +109,9 @@ def groups(net: Trainee) -> list[dict[str, Any]]:
     return [{"params": wide, "weight_decay": 0.05}, {"params": thin, "weight_decay": 0.0}]
 
 
-def train(out: Path, *, steps: int, batch: int, seed: int, peak: float, workers: int, save_every: int = 250) -> None:
-    """Trains for `steps` steps of `batch` clips and writes the averaged model to `out`/model."""
+def train(out: Path, *, steps: int, more: int, batch: int, seed: int, peak: float, workers: int,
+          save_every: int = 250) -> None:
+    """Trains for `steps` steps of `batch` clips, `more` on the harder mixture; the mean weights go to `out`/model."""
     model, words = build(seed)
     net = Trainee(model, len(STATES))
     positions, mask = layout(model, words)
@@ -120,13 +124,14 @@ def train(out: Path, *, steps: int, batch: int, seed: int, peak: float, workers:
         net.load_state_dict(kept["net"])
         optimiser.load_state_dict(kept["optimiser"])
         average, first = kept["average"], kept["step"]
-    data = Clips(seed, steps * batch)
-    order = range(first * batch, steps * batch)
+    total = steps + more
+    data = Clips(seed, total * batch, steps * batch)
+    order = range(first * batch, total * batch)
     loader = DataLoader(data, batch, sampler=order, num_workers=workers, prefetch_factor=6 if workers else None)
     began, running = time.time(), np.zeros(2)
     for step, items in enumerate(loader, first):
         for group in optimiser.param_groups:
-            group["lr"] = rate(step, steps, peak)
+            group["lr"] = rate(step, steps, more, peak)
         talk, look = losses(net, items, positions, mask)
         loss: Any = talk + max(0.1, 1.0 - 2.0 * step / steps) * 2.0 * look
         loss.backward()
@@ -143,23 +148,26 @@ def train(out: Path, *, steps: int, batch: int, seed: int, peak: float, workers:
             line = {"step": step + 1, "talk": round(float(running[0]), 4), "look": round(float(running[1]), 4),
                         "clips_per_s": round((step + 1 - first) * batch / (time.time() - began), 1)}
             print(json.dumps(line), flush=True)
-        if step % save_every == save_every - 1 or step == steps - 1:
-            kept = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step + 1}
+        if step % save_every == save_every - 1 or step in (steps - 1, total - 1):
+            kept = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "average": average,
+                    "step": step + 1}
             torch.save(kept, state.with_suffix(".tmp"))
             os.replace(state.with_suffix(".tmp"), state)
             finished, _ = build(seed)
             finished.load_state_dict(average)
             save(finished, words, out / "model")
+    before = json.loads((out / "run.json").read_text())["seconds"] if (out / "run.json").exists() else 0
     (out / "run.json").write_text(json.dumps({
-        "steps": steps, "batch": batch, "seed": seed, "peak": peak, "clips": steps * batch, "frames": FRAMES,
-        "parameters": sum(p.numel() for p in model.parameters()), "seconds": round(time.time() - began)}, indent=2))
+        "steps": steps, "more": more, "batch": batch, "seed": seed, "peak": peak, "clips": total * batch,
+        "parameters": sum(p.numel() for p in model.parameters()), "seconds": before + round(time.time() - began)}))
 
 
 def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--more", type=int, default=1200)
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--peak", type=float, default=1.5e-3)
@@ -168,7 +176,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_flush_denormal(True)  # else vanishing gradients make the backward pass many times slower on a CPU
     torch.set_num_threads(args.threads)
-    train(args.out, steps=args.steps, batch=args.batch, seed=args.seed, peak=args.peak, workers=args.workers)
+    train(args.out, steps=args.steps, more=args.more, batch=args.batch, seed=args.seed, peak=args.peak,
+          workers=args.workers)
 
 
 if __name__ == "__main__":

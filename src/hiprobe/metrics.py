@@ -18,17 +18,19 @@ from hiprobe.types import Event, LabelArray
 Labels = NDArray[np.integer[Any]]
 Array = NDArray[np.float64]
 Pair = tuple[Labels, Array]
+CACHED = 2**18  # numbers in an array that a draw works on: as many draws at once as keep it in the processor's cache
 
 
 def roc_auc(labels: Labels, scores: Array) -> float:
-    """Area under the ROC curve of `scores` (n,) for `labels` (n,) of 0 and 1; ties count half.
+    """Area under the ROC curve of `scores` (n,) for `labels` (n,) of 0 and 1: scikit-learn's `roc_auc_score`.
 
+    Computed as the share of pairs in which the positive scores higher, ties half (Hanley and McNeil 1982).
     Raises LabelError for one class, another label than 0 or 1, unequal lengths, or a score that is not finite.
     """
-    from sklearn.metrics import roc_auc_score
-
     _check(labels, scores)
-    return float(roc_auc_score(labels, scores))
+    positive, negative = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
+    twice = np.searchsorted(negative, positive, "left").sum() + np.searchsorted(negative, positive, "right").sum()
+    return float(twice / (2 * len(positive) * len(negative)))
 
 
 def average_precision_step(labels: Labels, scores: Array) -> float:
@@ -66,25 +68,80 @@ def macro_auc(videos: Sequence[Pair]) -> float:
     return float(np.mean(within))
 
 
+class Pooled(NamedTuple):
+    """Figures over the frames of all videos: ROC-AUC, average precision by steps and by trapezoids."""
+
+    auc: float
+    ap_step: float
+    ap_trapezoid: float
+
+
+class Ranking:
+    """The frames of all `videos`, each (labels (n,), scores (n,)), sorted by score once.
+
+    Every pooled figure of the videos, or of any draw of them, then follows exactly from how many frames of each
+    video lie at and above each score that a positive frame has. Raises LabelError as `roc_auc`.
+    """
+
+    def __init__(self, videos: Sequence[Pair]) -> None:
+        if not videos:
+            raise LabelError("no video to evaluate")
+        labels, scores = (np.concatenate(parts) for parts in zip(*videos, strict=True))
+        _check(labels, scores)
+        owner = np.repeat(np.arange(len(videos)), [len(of) for of, _ in videos])
+        order = np.argsort(-scores)
+        positive, owner, scores = labels[order] == 1, owner[order], scores[order]
+        level = np.cumsum(np.append(False, scores[1:] != scores[:-1]))  # equal scores are one level, the highest is 0
+        kept = np.bincount(level, positive) > 0
+        row: NDArray[np.int64] = (np.cumsum(kept) - kept)[level]
+        tied = kept[level]
+        self.videos, rows = len(videos), int(kept.sum())
+        self._true = _counts(row[positive], owner[positive], (rows, self.videos))
+        self._tied = _counts(row[tied & ~positive], owner[tied & ~positive], (rows, self.videos))
+        self._between = _counts(row[~tied], owner[~tied], (rows + 1, self.videos))
+        self._sizes = np.stack([np.bincount(owner, positive, self.videos), np.bincount(owner, ~positive, self.videos)])
+
+    def pooled(self) -> Pooled:
+        """The figures of all videos, each counted once."""
+        return Pooled(*map(float, self._figures(np.ones((self.videos, 1)))[:, 0]))
+
+    def interval(self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> tuple[Pooled, Pooled]:
+        """The ends of the percentile bootstrap intervals, whole videos drawn with replacement (seeded).
+
+        Draws that hold one class only have no figures and are left out; raises LabelError if all are, and for fewer
+        than two videos (Efron and Tibshirani 1993, chapter 13).
+        """
+        if self.videos < 2:
+            raise LabelError(f"a bootstrap over videos needs at least two, got {self.videos}")
+        draws = np.random.default_rng(seed).multinomial(self.videos, np.full(self.videos, 1 / self.videos), resamples)
+        weights = draws[(draws @ self._sizes.T > 0).all(1)].T.astype(np.float64)
+        if not weights.shape[1]:
+            raise LabelError(f"none of {resamples} draws of videos held both classes", cure="draw more")
+        width = max(1, CACHED // self._true.shape[0])
+        figures = [self._figures(weights[:, i:i + width]) for i in range(0, weights.shape[1], width)]
+        low, high = np.quantile(np.concatenate(figures, 1), [(1 - level) / 2, (1 + level) / 2], axis=1)
+        return Pooled(*map(float, low)), Pooled(*map(float, high))
+
+    def _figures(self, weights: Array) -> Array:
+        """The three figures (3, draws) where each video counts `weights` (videos, draws) times."""
+        true, tied, between = (counts @ weights for counts in (self._true, self._tied, self._between))
+        positives, negatives = self._sizes @ weights
+        hits, alarms = np.cumsum(true, 0), np.cumsum(between[:-1] + tied, 0)  # at and above each level
+        before = hits - true + alarms - tied
+        precision = hits / np.maximum(hits + alarms, 1)
+        last = np.where(before > 0, (hits - true) / np.maximum(before, 1), 1)  # the curve begins at precision 1
+        return np.stack([(true * (negatives - alarms + tied / 2)).sum(0) / (positives * negatives),
+                         (true * precision).sum(0) / positives,
+                         (true * (precision + last)).sum(0) / (2 * positives)])
+
+
 def auc_interval(videos: Sequence[Pair], *, level: float = 0.95, resamples: int = 1000, seed: int = 0,
                  ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the pooled ROC-AUC, whole videos drawn with replacement (seeded).
-
-    Draws that hold one class only have no AUC and are left out. Raises LabelError as `roc_auc`, and for fewer
-    than two videos. Each draw is a sum over a table of wins between pairs of videos, which is exact.
-    """
+    """The bootstrap interval of the pooled ROC-AUC alone, by `Ranking.interval`, whose errors it raises."""
     if len(videos) < 2:
         raise LabelError(f"a bootstrap over videos needs at least two, got {len(videos)}")
-    _check(np.concatenate([labels for labels, _ in videos]), np.concatenate([scores for _, scores in videos]))
-    wins = _wins(videos)
-    positive, negative = (np.array([(labels == c).sum() for labels, _ in videos]) for c in (1, 0))
-    draws = np.random.default_rng(seed).multinomial(len(videos), np.full(len(videos), 1 / len(videos)), resamples)
-    pairs = (draws @ positive) * (draws @ negative)
-    aucs = ((draws @ wins) * draws).sum(1)[pairs > 0] / pairs[pairs > 0]
-    if not len(aucs):
-        raise LabelError(f"none of {resamples} draws of videos held both classes", cure="draw more")
-    low, high = np.quantile(aucs, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    low, high = Ranking(videos).interval(level=level, resamples=resamples, seed=seed)
+    return low.auc, high.auc
 
 
 def tiou(one: Event, other: Event) -> float:
@@ -171,13 +228,11 @@ def _by_segment(labels: LabelArray, number: int) -> NDArray[np.int64]:
     return fold[before]
 
 
-def _wins(videos: Sequence[Pair]) -> Array:
-    """(videos, videos): how often a positive of video i scores above a negative of video j, ties half."""
-    positive = np.concatenate([scores[labels == 1] for labels, scores in videos])
-    owner = np.repeat(np.arange(len(videos)), [(labels == 1).sum() for labels, _ in videos])
-    negative = [np.sort(scores[labels == 0]) for labels, scores in videos]
-    ranks = ((np.searchsorted(n, positive, "left") + np.searchsorted(n, positive, "right")) / 2 for n in negative)
-    return np.stack([np.bincount(owner, rank, len(videos)) for rank in ranks], axis=1)
+def _counts(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> Any:
+    """How often each (row, column) occurs, as a sparse matrix."""
+    from scipy.sparse import coo_matrix
+
+    return coo_matrix((np.ones(len(rows)), (rows, columns)), shape).tocsr()
 
 
 def _check(labels: Labels, scores: Array) -> None:

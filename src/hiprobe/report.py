@@ -50,13 +50,17 @@ def write(result: Result, video_path: Path | None, folder: Path, thumbnails: Seq
 def events_table(result: Result) -> Table:
     """The events for a terminal, one row each; text is shown as it is, without markup or control characters."""
     table = Table(title=Text(plain(sinks.video_name(result.path))), title_justify="left")
+    labelled = any(event.label for event in result.events)
     for name in ("start", "end", "score"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("label")
-    table.add_column("explanation", ratio=1)
+    for name in ("label", "explanation") if labelled else ("explanation",):
+        table.add_column(name, ratio=None if name == "label" else 1)
     for event in result.events:
-        cells = (clock(event.start), clock(event.end), two(event.score), event.label, event.explanation)
+        words = (event.label, event.explanation) if labelled else (event.explanation,)
+        cells = (clock(event.start), clock(event.end), two(event.score), *words)
         table.add_row(*(Text(plain(cell or "")) for cell in cells))
+    if not result.events:
+        table.add_row("", "", "", Text("no event: no score reaches the threshold", style="dim"))
     return table
 
 

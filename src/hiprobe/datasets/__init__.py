@@ -5,9 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hiprobe import plugins
+from hiprobe.datasets._frames import FrameLabels, events_from_frames
+from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Video
+
+__all__ = ["categories", "events_from_frames", "load", "names", "rules", "truth"]
 
 
 def names() -> tuple[str, ...]:
@@ -22,3 +27,39 @@ def load(name: str, root: str | Path, split: str | None = None) -> Iterator[Vide
     """
     found = plugins.load(sys.modules[__name__], "data set", name, ("load",))
     return found.load(Path(root), split)  # type: ignore[no-any-return]
+
+
+def rules(name: str) -> tuple[str, ...]:
+    """The rules by which `truth` reads the annotation of `name`, its default first; raises UsageError."""
+    return tuple(_annotated(name).RULES)
+
+
+def truth(name: str, root: str | Path, *, rule: str | None = None) -> dict[str, FrameLabels]:
+    """The labels uint8 (frames,), 1 anomalous, of each test video by its name without folder and suffix.
+
+    From the annotation and frame-count files in `root` alone; no video is opened. Raises UsageError for an unknown
+    name or rule, LabelError for files that are missing, malformed or about different videos.
+    """
+    found, known = _annotated(name), rules(name)
+    if rule is not None and rule not in known:
+        raise UsageError(f"{name} has no rule {rule!r}", cure=f"choose {', '.join(known)}")
+    return found.truth(_folder(root), rule or known[0])  # type: ignore[no-any-return]
+
+
+def categories(name: str, root: str | Path) -> dict[str, tuple[str, ...]]:
+    """The classes of each test video by its name, `("normal",)` for none; empty where a data set annotates none.
+
+    Raises UsageError for an unknown name, LabelError as `truth`.
+    """
+    found = _annotated(name)
+    return found.categories(_folder(root)) if hasattr(found, "categories") else {}
+
+
+def _annotated(name: str) -> Any:
+    return plugins.load(sys.modules[__name__], "data set with labels by frame", name, ("truth", "RULES"))
+
+
+def _folder(root: str | Path) -> Path:
+    if not Path(root).is_dir():
+        raise LabelError("no such folder", where=root, cure="check the path")
+    return Path(root)

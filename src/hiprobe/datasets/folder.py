@@ -2,14 +2,16 @@
 
 CSV columns: `path,label` and optionally `start,end,split`. Paths count from the CSV's folder. The label `normal` (or 0)
 means that nothing happens; any other word names an anomaly, from `start` to `end` in seconds, `end` exclusive, both
-blank for the whole video. Several rows with one path are several events of one video.
+blank for the whole video. Several rows with one path are several events of one video, which is in one split.
 """
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
+import os.path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hiprobe.errors import LabelError
@@ -19,14 +21,29 @@ NORMAL = {"normal", "0"}
 COLUMNS = "path,label,start,end,split"
 
 
+@dataclass(frozen=True)
+class _Row:
+    """What a line of the CSV says of `video`; `event` is None if it says that nothing happens."""
+
+    video: Path
+    event: Event | None
+    split: str | None
+    where: str
+
+
 def load(root: Path, split: str | None = None) -> Iterator[Video]:
-    """The labelled videos at `root`: a folder, a folder that holds `labels.csv`, or a CSV; raises LabelError."""
+    """The labelled videos at `root`: a folder, a folder that holds `labels.csv`, or a CSV, of one split or of all.
+
+    Raises LabelError, naming file and line, for labels that are malformed, contradict each other or name no file.
+    """
     if root.is_file():
         return iter(_from_csv(root, split))
     if (root / "labels.csv").is_file():
         return iter(_from_csv(root / "labels.csv", split))
     if not root.is_dir():
         raise LabelError("no such folder or CSV", where=root, cure="check the path")
+    if split is not None:
+        raise LabelError(f"normal/ and abnormal/ have no split {split!r}", where=root, cure="write a labels.csv")
     return iter(_from_folders(root))
 
 
@@ -41,46 +58,67 @@ def _from_folders(root: Path) -> list[Video]:
 
 
 def _clips(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()
+                  and not any(part.startswith(".") for part in p.relative_to(folder).parts))
 
 
 def _from_csv(path: Path, split: str | None) -> list[Video]:
-    rows = _rows(path)
-    spans: dict[tuple[str, str | None], list[Event]] = {}
-    plain: set[tuple[str, str | None]] = set()
-    for number, row in rows:
-        part = (row.get("split") or "").strip() or None
-        key = (str(path.parent / row["path"].strip()), part)
-        event = _event(row, f"{path}:{number}")
-        spans.setdefault(key, [])
-        if event is None:
-            plain.add(key)
-        else:
-            spans[key].append(event)
-    for key in sorted(plain, key=str):
-        if spans[key]:
-            raise LabelError(f"{key[0]} is called normal in one row and {spans[key][0].label} in another", where=path)
-    return [Video(name, tuple(sorted(events, key=lambda e: e.start)), part,
-                  tuple(sorted({e.label or "" for e in events})) or ("normal",))
-            for (name, part), events in spans.items() if split is None or part == split]
+    videos: dict[str, list[_Row]] = {}  # by absolute path: one file may be spelt in several ways
+    for row in _rows(path):
+        rows = videos.setdefault(os.path.abspath(row.video), [])
+        rows.append(row)
+        _check_same(rows[0], row)
+    chosen = [rows for rows in videos.values() if split is None or rows[0].split == split]
+    if not chosen:
+        raise LabelError(f"no row of split {split!r}", where=path)
+    return [_video(rows) for rows in chosen]
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+def _check_same(first: _Row, row: _Row) -> None:
+    if (first.event is None) != (row.event is None):
+        said = ["normal" if one.event is None else one.event.label for one in (first, row)]
+        raise LabelError(f"{row.video} is called {said[1]} here and {said[0]} in {first.where}", where=row.where)
+    if first.split != row.split:
+        raise LabelError(f"{row.video} is in split {row.split} here and {first.split} in {first.where}",
+                         where=row.where, cure="a video belongs to one split")
+
+
+def _video(rows: list[_Row]) -> Video:
+    first = rows[0]
+    if not os.path.isfile(first.video):
+        raise LabelError(f"there is no file {first.video}", where=first.where,
+                         cure="paths count from the folder of the CSV")
+    events = sorted((row.event for row in rows if row.event), key=lambda e: e.start)
+    kinds = tuple(sorted({event.label or "" for event in events})) or ("normal",)
+    return Video(str(first.video), tuple(events), first.split, kinds)
+
+
+def _rows(path: Path) -> list[_Row]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
-            if not {"path", "label"} <= set(reader.fieldnames or ()):
-                raise LabelError(f"the first line must name the columns {COLUMNS}", where=path)
-            rows = [(reader.line_num, row) for row in reader]
+            _check_columns(reader.fieldnames or (), path)
+            rows = [(reader.line_num, row) for row in reader if any(row.values())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelError(f"cannot be read as CSV: {error}", where=path) from error
-    for number, row in rows:
-        if not (row["path"] or "").strip() or not (row["label"] or "").strip() or None in row:
-            raise LabelError("a row needs a path and a label, and no more columns than the first line",
-                             where=f"{path}:{number}")
     if not rows:
         raise LabelError("no rows", where=path)
-    return rows
+    return [_row(path, row, f"{path}:{number}") for number, row in rows]
+
+
+def _check_columns(names: Sequence[str], path: Path) -> None:
+    """An unknown column is refused: a misspelt `start` would make the whole video an event."""
+    known = COLUMNS.split(",")
+    wrong = [name for name in names if name not in known or names.count(name) > 1]
+    if wrong or not {"path", "label"} <= set(names):
+        raise LabelError(f"the columns are {','.join(names)[:80] or 'not named'}", where=f"{path}:1",
+                         cure=f"the first line names columns of {COLUMNS}, path and label at least")
+
+
+def _row(path: Path, row: dict[str, str], where: str) -> _Row:
+    if not (row["path"] or "").strip() or not (row["label"] or "").strip() or None in row:
+        raise LabelError("a row needs a path and a label, and no more columns than the first line", where=where)
+    return _Row(path.parent / row["path"].strip(), _event(row, where), (row.get("split") or "").strip() or None, where)
 
 
 def _event(row: dict[str, str], where: str) -> Event | None:

@@ -1,0 +1,87 @@
+"""UCF-Crime (Sultani, Chen and Shah, CVPR 2018): 1,610 training videos labelled as a whole, 290 test videos by frame.
+
+The truth is read from `Temporal_Anomaly_Annotation.txt` (`name class s1 e1 s2 e2`, frames, -1 for none) and
+`frame_counts.csv` (`video,frames`, not part of the download); the splits from `Anomaly_Train.txt` and
+`Anomaly_Test.txt`. The videos may lie anywhere below `root`. Opens none of them, so it knows no seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from hiprobe.datasets._frames import (
+    FrameLabels,
+    Span,
+    frame_counts,
+    index,
+    lines,
+    locate,
+    mark,
+    parts,
+    place,
+    same_videos,
+    spans,
+    video_name,
+)
+from hiprobe.errors import LabelError
+from hiprobe.types import Event, Video
+
+RULES = ("half_open", "inclusive")
+ANNOTATION = "Temporal_Anomaly_Annotation.txt"
+LISTS = {"train": "Anomaly_Train.txt", "test": "Anomaly_Test.txt"}
+
+
+def load(root: Path, split: str | None = None) -> Iterator[Video]:
+    """The videos of the lists `train`, `test` or both, with their class; raises LabelError, UsageError.
+
+    An abnormal training video is one event without end; the events of an abnormal test video are None: `truth` has
+    its frames, and `events_from_frames` makes seconds of them.
+    """
+    listed = [(part, words[0]) for part in parts(split) for _, words in lines(locate(root, LISTS[part]))]
+    found = index(root)
+    return iter([_video(place(found, root, relative), relative, part) for part, relative in listed])
+
+
+def _video(path: str, relative: str, split: str) -> Video:
+    folder = relative.rpartition("/")[0]
+    if not folder:
+        raise LabelError(f"{relative!r} is not listed as class/name", where=LISTS[split])
+    if "Normal" in folder:
+        return Video(path, (), split, ("normal",))
+    return Video(path, (Event(0.0, math.inf, label=folder),) if split == "train" else None, split, (folder,))
+
+
+def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
+    """The labels (frames,) of each test video by name. Spans `[s, e)` by rule `half_open`, `[s, e]` by `inclusive`.
+
+    They are cut at the video's end. Raises LabelError for files that are malformed or about different videos.
+    """
+    counts, annotated = frame_counts(root), _annotation(root)
+    same_videos(root, annotation=annotated, frame_counts=counts)
+    more = int(rule == "inclusive")
+    return {name: mark([(start, end + more) for start, end in found], counts[name], name)
+            for name, (_, found) in annotated.items()}
+
+
+def categories(root: Path) -> dict[str, tuple[str, ...]]:
+    """The class of each test video, from the annotation's second column; `normal` for none. Raises LabelError."""
+    return {name: (kind,) for name, (kind, _) in _annotation(root).items()}
+
+
+def _annotation(root: Path) -> dict[str, tuple[str, list[Span]]]:
+    """The class and the spans of each test video."""
+    path = locate(root, ANNOTATION)
+    found: dict[str, tuple[str, list[Span]]] = {}
+    for where, words in lines(path):
+        name, kind = video_name(words[0]), "".join(words[1:2])
+        kind = "normal" if kind == "Normal" else kind
+        marked = spans(words[2:], where)
+        if not kind or name in found or (kind == "normal") == bool(marked):
+            raise LabelError("a line is `name class start end ...`, one a video, with a span unless it is Normal",
+                             where=where)
+        found[name] = kind, marked
+    if not found:
+        raise LabelError("no lines", where=path)
+    return found

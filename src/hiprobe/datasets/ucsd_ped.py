@@ -1,0 +1,126 @@
+"""UCSD pedestrians, Ped1 or Ped2 (Mahadevan et al., CVPR 2010): normal training clips, test clips labelled by frame.
+
+`root` is `UCSDped1` or `UCSDped2`, or a folder with one of them. Clips are folders of frames, `Train/Train001` and
+`Test/Test001`. The truth is `Test/UCSDped2.m` (`gt_frame = [61:180]`, a line a clip, frames from 1, both ends
+included) or the pixel masks `Test/Test001_gt/*.bmp`. Opens no frame, so it knows no seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hiprobe.datasets._frames import FrameLabels, Span, listed, locate, mark, parts
+from hiprobe.errors import LabelError
+from hiprobe.types import Video
+
+RULES = ("ranges", "masks")
+FRAMES, PIXELS = ".tif", ".bmp"
+_LINE = re.compile(r"gt_frame\s*=\s*\[([^\]]*)\]")
+_RANGE = re.compile(r"(\d+)(?::(\d+))?")
+
+
+def load(root: Path, split: str | None = None) -> Iterator[Video]:
+    """The clips of the split `train`, `test` or both, each a folder of frames; raises LabelError, UsageError.
+
+    The events of an abnormal test clip are None: `truth` has its frames.
+    """
+    reader = {"train": _train, "test": _test}
+    return iter([video for part in parts(split) for video in reader[part](root)])
+
+
+def _train(root: Path) -> list[Video]:
+    return [Video(str(clip), (), "train", ("normal",)) for clip in _clips(_part(root) / "Train")]
+
+
+def _test(root: Path) -> list[Video]:
+    labels = truth(root, RULES[0])
+    return [Video(str(clip), *((None, "test", ("abnormal",)) if labels[clip.name].any() else ((), "test", ("normal",))))
+            for clip in _clips(_part(root) / "Test")]
+
+
+def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
+    """The labels (frames,) of each test clip by name: from the `.m` file by rule `ranges`.
+
+    By `masks` a frame is positive if its mask has a pixel that is not zero; Ped1 has masks of some clips only.
+    Raises LabelError for files that are missing, malformed or do not agree in number.
+    """
+    part = _part(root)
+    clips = _clips(part / "Test")
+    return _from_ranges(part, clips) if rule == "ranges" else _from_masks(part, clips)
+
+
+def _part(root: Path) -> Path:
+    """`UCSDped1` or `UCSDped2`: they are two data sets, and their clips have the same names."""
+    found = [root] if (root / "Test").is_dir() else [p.parent for p in sorted(root.glob("UCSDped*/Test"))]
+    if len(found) != 1:
+        held = ", ".join(path.name for path in found) or "no folder Test"
+        raise LabelError(f"one of UCSDped1 and UCSDped2 is needed, here is: {held}", where=root, cure="point at one")
+    return found[0]
+
+
+def _clips(folder: Path) -> list[Path]:
+    found = sorted(p for p in folder.glob(f"{folder.name}*") if p.is_dir() and p.name[len(folder.name):].isdecimal())
+    if not found:
+        raise LabelError(f"there are no clips {folder.name}001, {folder.name}002, ...", where=folder)
+    return found
+
+
+def _files(folder: Path, suffix: str) -> list[Path]:
+    """The files with `suffix`, without the ._ files of the official archive."""
+    return sorted(p for p in folder.glob("[!.]*") if p.suffix.lower() == suffix)
+
+
+def _frames(clip: Path) -> int:
+    frames = len(_files(clip, FRAMES))
+    if not frames:
+        raise LabelError(f"there are no frames (*{FRAMES})", where=clip)
+    return frames
+
+
+def _from_ranges(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
+    path = locate(part / "Test", "UCSDped[12].m", "point at the data set's folder, or use the rule masks")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabelError(f"cannot be read: {error}", where=path) from error
+    rows = _LINE.findall("\n".join(line.partition("%")[0] for line in text.splitlines()))
+    if len(rows) != len(clips):
+        raise LabelError(f"{len(rows)} lines gt_frame for {len(clips)} clips", where=path)
+    return {clip.name: mark(_spans(row, path), _frames(clip), clip.name)
+            for clip, row in zip(clips, rows, strict=True)}
+
+
+def _spans(row: str, path: Path) -> list[Span]:
+    """MATLAB's `61:180, 190` as spans from 0, `end` exclusive."""
+    found = [_RANGE.fullmatch(word) for word in row.replace(",", " ").split()]
+    pairs = [(int(m[1]) - 1, int(m[2] or m[1])) for m in found if m]
+    if len(pairs) < len(found) or any(start < 0 or end <= start for start, end in pairs):
+        raise LabelError(f"[{row}] are no ranges such as 61:180", where=path)
+    return pairs
+
+
+def _from_masks(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
+    masks = {clip: _files(clip.with_name(f"{clip.name}_gt"), PIXELS) for clip in clips}
+    lacking = [clip.name for clip in clips if not masks[clip]]
+    if lacking:
+        raise LabelError(f"{len(lacking)} of {len(clips)} clips have no masks: {listed(lacking)}", where=part,
+                         cure="use the rule ranges")
+    odd = [f"{clip.name} ({len(masks[clip])} masks, {_frames(clip)} frames)" for clip in clips
+           if len(masks[clip]) != _frames(clip)]
+    if odd:
+        raise LabelError(f"{len(odd)} clips have another number of masks: {listed(odd)}", where=part)
+    return {clip.name: np.array([_any(path) for path in masks[clip]], np.uint8) for clip in clips}
+
+
+def _any(path: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return bool(np.asarray(image).any())
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise LabelError(f"no sound mask: {error}", where=path) from error

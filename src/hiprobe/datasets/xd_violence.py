@@ -1,0 +1,98 @@
+"""XD-Violence (Wu et al., ECCV 2020): 3,954 training videos labelled as a whole, 800 test videos labelled by frame.
+
+The truth is read from `annotations.txt` (`name s1 e1 s2 e2 ...`, abnormal test videos only) and `frame_counts.csv`
+(`video,frames`, not part of the download), which names the test videos; all others below `root` are training videos.
+The classes stand in the file names. Opens no video, so it knows no seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from hiprobe.datasets._frames import (
+    FrameLabels,
+    Span,
+    frame_counts,
+    index,
+    lines,
+    locate,
+    mark,
+    parts,
+    place,
+    same_videos,
+    spans,
+    video_name,
+)
+from hiprobe.errors import LabelError
+from hiprobe.types import Event, Video
+
+RULES = ("frames", "i3d")
+ANNOTATION = "annotations.txt"
+CLASSES = {"B1": "fighting", "B2": "shooting", "B4": "riot", "B5": "abuse", "B6": "car accident", "G": "explosion"}
+SNIPPET = 16  # frames of one I3D feature
+
+
+def load(root: Path, split: str | None = None) -> Iterator[Video]:
+    """The videos of the split `train`, `test` or both, with their classes; raises LabelError, UsageError.
+
+    An abnormal training video is one event without end; the events of an abnormal test video are None: `truth` has
+    its frames, and `events_from_frames` makes seconds of them.
+    """
+    chosen, found, test = parts(split), index(root), frame_counts(root)
+    names = {"train": sorted(set(found) - set(test)), "test": list(test)}
+    return iter([_video(place(found, root, f"{name}.mp4"), name, part) for part in chosen for name in names[part]])
+
+
+def _video(path: str, name: str, split: str) -> Video:
+    kinds = _classes(name)
+    if kinds == ("normal",):
+        return Video(path, (), split, kinds)
+    return Video(path, (Event(0.0, math.inf, label=", ".join(kinds)),) if split == "train" else None, split, kinds)
+
+
+def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
+    """The labels of each test video by name, spans `[s, e)`: of all n frames by rule `frames`.
+
+    By `i3d` of the first (n - 1) - (n - 1) % 16, as in evaluations on I3D features. Raises LabelError for files that
+    are malformed, or about different videos.
+    """
+    counts, annotated = frame_counts(root), _annotation(root)
+    abnormal = [name for name in counts if _classes(name) != ("normal",)]
+    same_videos(root, annotation=annotated, abnormal_frame_counts=abnormal)
+    labels = {name: mark(annotated.get(name, ()), frames, name) for name, frames in counts.items()}
+    return labels if rule == "frames" else {name: _snippets(values, name) for name, values in labels.items()}
+
+
+def _snippets(labels: FrameLabels, name: str) -> FrameLabels:
+    last = len(labels) - 1
+    if last < SNIPPET:
+        raise LabelError(f"{len(labels)} frames make no I3D feature", where=name, cure="use the rule frames")
+    return labels[:last - last % SNIPPET]
+
+
+def categories(root: Path) -> dict[str, tuple[str, ...]]:
+    """The classes in the name of each test video, `normal` for none; raises LabelError."""
+    return {name: _classes(name) for name in frame_counts(root)}
+
+
+def _classes(name: str) -> tuple[str, ...]:
+    """The classes that `..._label_B1-G-0` names, in that order; `label_A` is normal."""
+    codes = [code for code in name.rpartition("_label_")[2].split("-") if code != "0"]
+    if codes == ["A"] and "_label_" in name:
+        return ("normal",)
+    if "_label_" not in name or not codes or not set(codes) <= set(CLASSES):
+        raise LabelError("the file name has no ending such as label_A or label_B1-0-0", where=name)
+    return tuple(CLASSES[code] for code in codes)
+
+
+def _annotation(root: Path) -> dict[str, list[Span]]:
+    path = locate(root, ANNOTATION)
+    found: dict[str, list[Span]] = {}
+    for where, words in lines(path):
+        name, marked = video_name(words[0]), spans(words[1:], where)
+        if not marked or name in found:
+            raise LabelError("a line is `name start end ...`, one a video", where=where)
+        found[name] = marked
+    return found

@@ -1,0 +1,368 @@
+"""Score files and the figures of an evaluation, against scikit-learn, hand-made cases and the public annotations."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import pickle
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from hiprobe import datasets
+from hiprobe.errors import LabelError, UsageError
+from hiprobe.evaluation import Report, centre_prior, evaluate, read_scores
+from hiprobe.metrics import Ranking
+
+RNG = np.random.default_rng
+Arrays = Mapping[str, np.ndarray]
+
+
+def sample(seed: int = 0, decimals: int = 1) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Twelve videos, four of them normal, one anomalous throughout; scores with ties."""
+    rng = RNG(seed)
+    truth = {f"v{i:02d}": np.zeros(rng.integers(20, 60), np.uint8) for i in range(12)}
+    for i in range(7):
+        truth[f"v{i:02d}"][5 + i:15] = 1
+    truth["v07"][:] = 1
+    return truth, {name: np.round(rng.normal(size=len(labels)) + labels, decimals) for name, labels in truth.items()}
+
+
+def flat(arrays: Arrays, names: list[str] | None = None) -> np.ndarray:
+    return np.concatenate([arrays[name] for name in names or sorted(arrays)])
+
+
+def by_sklearn(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float, float]:
+    precision, recall, _ = sk.precision_recall_curve(labels, scores)
+    return sk.roc_auc_score(labels, scores), sk.average_precision_score(labels, scores), sk.auc(recall, precision)
+
+
+# Figures
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("decimals", [0, 1, 9])
+def test_the_ranking_gives_scikit_learns_figures(seed: int, decimals: int) -> None:
+    truth, scores = sample(seed, decimals)
+    pooled = Ranking([(truth[name], scores[name]) for name in truth]).pooled()
+    assert pooled == pytest.approx(by_sklearn(flat(truth), flat(scores)), abs=1e-12)
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 9])
+def test_the_intervals_are_those_of_a_plain_bootstrap_over_videos(decimals: int) -> None:
+    """Exactly: frames of a video drawn twice are counted twice, those of one not drawn not at all."""
+    truth, scores = sample(3, decimals)
+    names = sorted(truth)
+    draws = RNG(7).multinomial(12, np.full(12, 1 / 12), 150)
+    drawn = [[name for name, times in zip(names, draw, strict=True) for _ in range(times)] for draw in draws]
+    figures = [by_sklearn(flat(truth, names), flat(scores, names)) for names in drawn]
+    low, high = Ranking([(truth[name], scores[name]) for name in names]).interval(resamples=150, seed=7)
+    assert np.array([low, high]) == pytest.approx(np.quantile(figures, [0.025, 0.975], axis=0), abs=1e-12)
+
+
+def test_the_intervals_do_not_depend_on_how_many_draws_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, scores = sample()
+    videos = [(truth[name], scores[name]) for name in truth]
+    whole = Ranking(videos).interval(resamples=50)
+    monkeypatch.setattr("hiprobe.metrics.CACHED", 1)
+    assert np.array(Ranking(videos).interval(resamples=50)) == pytest.approx(np.array(whole), abs=1e-12)
+
+
+def test_every_figure_of_the_report_by_scikit_learn() -> None:
+    truth, scores = sample()
+    kinds = {name: ("fall", "fire") if i == 0 else ("fire",) if i < 4 else ("fall",) if i < 7 else ("jam",) if i == 7
+             else ("normal",) for i, name in enumerate(sorted(truth))}
+    report = evaluate(truth, scores, categories=kinds, bootstrap=20)
+    names = sorted(truth)
+    abnormal, mixed, normal = names[:8], names[:7], names[8:]
+    assert (report.videos, report.abnormal, report.mixed) == (12, 8, 7)
+    assert (report.frames, report.positives) == (len(flat(truth)), flat(truth).sum())
+    row = report.rows[0]
+    assert row.abnormal_auc == pytest.approx(sk.roc_auc_score(flat(truth, abnormal), flat(scores, abnormal)))
+    assert row.macro_auc == pytest.approx(np.mean([sk.roc_auc_score(truth[name], scores[name]) for name in mixed]))
+    assert [(r.name, r.videos) for r in report.classes] == [("fall", 4), ("fire", 4), ("jam", 1)]
+    fall = [names[0], *names[4:7]]
+    assert report.classes[0].auc == pytest.approx(sk.roc_auc_score(flat(truth, fall), flat(scores, fall)))
+    assert report.classes[0].auc_with_normal == pytest.approx(
+        sk.roc_auc_score(flat(truth, fall + normal), flat(scores, fall + normal)))
+    assert report.classes[2].auc is None, "a class without a normal frame has no AUC of its own"
+    assert report.classes[2].auc_with_normal is not None
+
+
+def test_the_controls_need_no_model() -> None:
+    """On the same frames, by their definitions, whatever the scores are."""
+    truth, scores = sample()
+    one, other = evaluate(truth, scores, bootstrap=0), evaluate(truth, dict.fromkeys(truth, 0) | {
+        name: -values for name, values in scores.items()}, bootstrap=0)
+    assert one.rows[1:] == other.rows[1:] != one.rows[:1]
+    label = {name: np.full(len(v), float(v.any())) for name, v in truth.items()}
+    prior = {name: np.array([math.exp(-0.5 * ((i - (len(v) - 1) / 2) / (0.25 * len(v))) ** 2) for i in range(len(v))])
+             for name, v in truth.items()}
+    for row, made in zip(one.rows[1:], (label, prior, {name: label[name] * prior[name] for name in truth}),
+                         strict=True):
+        assert row.pooled == pytest.approx(by_sklearn(flat(truth), flat(made)))
+    assert one.rows[1].macro_auc == 0.5, "a constant localises nothing"
+
+
+def test_the_centre_prior_is_one_in_the_middle() -> None:
+    assert centre_prior(5)[2] == 1.0
+    assert centre_prior(4) == pytest.approx(centre_prior(4)[::-1])
+    assert centre_prior(101)[0] == pytest.approx(math.exp(-0.5 * (50 / 25.25) ** 2))
+
+
+def test_what_is_undefined_is_said_to_be() -> None:
+    """Anomalous videos without a normal frame: nothing can be said about localisation."""
+    truth = {"a": np.ones(4, np.uint8), "b": np.zeros(4, np.uint8)}
+    report = evaluate(truth, {"a": np.ones(4), "b": np.zeros(4)}, bootstrap=0)
+    assert (report.rows[0].pooled.auc, report.rows[0].abnormal_auc, report.rows[0].macro_auc) == (1.0, None, None)
+    assert (report.low, report.mixed) == (None, 0)
+    assert "| undefined | undefined |" in report.to_markdown()
+
+
+# What cannot be evaluated
+
+def test_all_faults_are_named_and_counted_together() -> None:
+    truth, scores = sample()
+    for name in ("v00", "v01", "v02", "v03", "v04", "v05"):
+        del scores[name]
+    scores |= {"stray": np.zeros(3), "v06": scores["v06"][:-2], "v07": scores["v07"].copy(), "v08": scores["v08"] * 1}
+    scores["v07"][:3], scores["v08"][0] = math.nan, math.inf
+    with pytest.raises(LabelError) as caught:
+        evaluate(truth, scores)
+    size = len(truth["v06"])
+    for words in ("6 of 12 videos have no scores: v00, v01, v02, v03, v04 and 1 more",
+                  "1 scored videos are not in the truth: stray",
+                  f"1 videos have another number of frames: v06 ({size} in the truth, {size - 2} scored)",
+                  "2 videos have scores that are not finite, 4 frames in all: v07 (3), v08 (1)"):
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_only_is_a_named_error(label: int) -> None:
+    truth = {name: np.full(4, label, np.uint8) for name in "ab"}
+    with pytest.raises(LabelError, match="one class only"):
+        evaluate(truth, {name: np.arange(4.0) for name in "ab"})
+
+
+def test_other_things_that_cannot_be_evaluated() -> None:
+    truth, scores = sample()
+    with pytest.raises(LabelError, match="no video"):
+        evaluate({}, {})
+    with pytest.raises(LabelError, match=r"11 videos have no class: v01, v02, v03, v04, v05 and 6 more"):
+        evaluate(truth, scores, categories={"v00": ("fire",)})
+    with pytest.raises(LabelError, match="at least two"):
+        evaluate({"v00": truth["v00"]}, {"v00": scores["v00"]})
+    with pytest.raises(UsageError):
+        evaluate(truth, scores, bootstrap=-1)
+    with pytest.raises(LabelError, match="another number of frames"):
+        evaluate(truth, scores | {"v00": scores["v00"][:, None]})
+
+
+# Score files
+
+def to_json(path: Path, scores: Arrays) -> None:
+    path.write_text(json.dumps({name: values.tolist() for name, values in scores.items()}))
+
+
+def to_npz(path: Path, scores: Arrays) -> None:
+    np.savez_compressed(path, **scores)
+
+
+def to_csv(path: Path, scores: Arrays) -> None:
+    """Runs of equal scores as rows, last run first."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["video", "start_frame", "end_frame", "score"])
+        for name, values in scores.items():
+            edges = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
+            for start, end in reversed(list(pairwise(edges))):
+                writer.writerow([name, start, end, repr(float(values[start]))])
+
+
+WRITERS: dict[str, Callable[[Path, Arrays], None]] = {"json": to_json, "npz": to_npz, "csv": to_csv}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_score_file_gives_back_its_scores_by_bare_name(tmp_path: Path, kind: str) -> None:
+    scores = {"A.Film.2001__#00-25-20_label_A": RNG(0).normal(size=9), "Arson001_x264": np.repeat([0.25, 1e-9], 4)}
+    path = tmp_path / f"scores.{kind}"
+    WRITERS[kind](path, {"A.Film.2001__#00-25-20_label_A.mp4": scores["A.Film.2001__#00-25-20_label_A"],
+                         "Arson/Arson001_x264.MP4": scores["Arson001_x264"]})
+    found = read_scores(path)
+    assert set(found) == set(scores)
+    for name, values in scores.items():
+        assert found[name].dtype == np.float64
+        assert np.array_equal(found[name], values)
+
+
+def test_the_same_scores_in_three_files_give_the_same_report(tmp_path: Path) -> None:
+    truth, scores = sample()
+    reports = []
+    for kind, writer in WRITERS.items():
+        writer(tmp_path / f"scores.{kind}", scores)
+        reports.append(evaluate(truth, read_scores(tmp_path / f"scores.{kind}"), seed=3, bootstrap=20))
+    assert reports[0] == reports[1] == reports[2]
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("s.json", b"", "the file is empty"), ("s.npz", b"", "the file is empty"), ("s.csv", b"", "the file is empty"),
+    ("s.json", b"{}", "holds no scores"), ("s.csv", b"video,start_frame,end_frame,score\n", "holds no scores"),
+    ("s.json", b"[[1, 2]]", "no object"), ("s.json", b"{\"a\": [1, 2", "JSON"), ("s.json", b"\xff\xfe\x00", "JSON"),
+    ("s.json", b'{"a": [0.1, "0.2"]}', "a is not one number a frame"),
+    ("s.json", b'{"a": [0.1, null]}', "a is not one number a frame"),
+    ("s.json", b'{"a": [true, false]}', "a is not one number a frame"),
+    ("s.json", b'{"a": 0.5}', "a is not one number a frame"),
+    ("s.json", b'{"a": {"b": 1}}', "JSON"), ("s.json", b'{"a": [[1], [1, 2]]}', "JSON"),
+    ("s.json", b'{"a": [0.1], "a": [0.2]}', "1 videos are named more than once: a"),
+    ("s.json", b'{"a": [0.1], "x/a.mp4": [0.2]}', "1 videos are named more than once: a"),
+    ("s.json", b"[" * 200_000, "JSON"),
+    ("s.npz", pickle.dumps({"a": [0.1]}), "no NPZ archive"), ("s.npz", b"PK\x03\x04 not a zip", "no NPZ archive"),
+    ("s.csv", b"video,start,end,score\na,0,2,0.5\n", "columns video,start_frame,end_frame,score"),
+    ("s.csv", b"video,start_frame,end_frame,score\na,0,2,high\n", "s.csv:2"),
+    ("s.csv", b"video,start_frame,end_frame,score\na,0,2\n", "s.csv:2"),
+    ("s.csv", b"video,start_frame,end_frame,score\na,2,2,0.5\n", "s.csv:2"),
+    ("s.csv", b"video,start_frame,end_frame,score\na,-1,2,0.5\n", "s.csv:2"),
+    ("s.csv", b"video,start_frame,end_frame,score\na,0,4,0.5\na,7,9,0.1\nb,2,3,0.5\n",
+     "5 frames of 2 videos are in no row: a (3), b (2)"),
+    ("s.csv", b"video,start_frame,end_frame,score\na,0,10,0.5\na,2,4,0.1\na,10,12,0.5\n",
+     "2 frames of 1 videos are in more than one row: a (2)"),
+])
+def test_a_score_file_that_is_none_is_a_named_error(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(LabelError) as caught:
+        read_scores(tmp_path / name)
+    assert words in str(caught.value)
+    assert name in str(caught.value)
+
+
+class Trap:
+    """Says so if it is ever unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (exec, ("raise SystemExit('a pickle was loaded')",))
+
+
+def test_object_arrays_are_never_loaded(tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", a=np.array([Trap()], dtype=object))
+    with pytest.raises(LabelError, match="Object arrays cannot be loaded"):
+        read_scores(tmp_path / "s.npz")
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 3)), np.zeros(3, complex), np.array(["0.1"]), np.float64(0.5)])
+def test_arrays_that_are_not_one_number_a_frame(tmp_path: Path, array: np.ndarray) -> None:
+    np.savez(tmp_path / "s.npz", good=np.zeros(3), odd=array)
+    with pytest.raises(LabelError, match="odd is not one number a frame"):
+        read_scores(tmp_path / "s.npz")
+
+
+def test_a_damaged_archive_is_a_named_error(tmp_path: Path) -> None:
+    path = tmp_path / "s.npz"
+    np.savez(path, a=RNG(0).normal(size=1000))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(LabelError, match=r"s\.npz"):
+        read_scores(path)
+
+
+def test_other_kinds_of_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"give a \.json, \.npz or \.csv"):
+        read_scores(tmp_path / "scores.npy")
+    with pytest.raises(LabelError, match=r"absent\.json"):
+        read_scores(tmp_path / "absent.json")
+
+
+def test_a_number_that_is_no_score_is_found_when_evaluated(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"a": [NaN, 1.0], "b": [1e999, 0.0]}')
+    with pytest.raises(LabelError, match=r"2 videos .* not finite, 2 frames in all: a \(1\), b \(1\)"):
+        evaluate({name: np.array([0, 1], np.uint8) for name in "ab"}, read_scores(tmp_path / "s.json"))
+
+
+# The report
+
+def report(**options: object) -> Report:
+    truth, scores = sample()
+    return evaluate(truth, scores, bootstrap=20, **options)  # type: ignore[arg-type]
+
+
+def test_the_same_input_and_seed_give_the_same_report() -> None:
+    assert report(seed=1) == report(seed=1)
+    assert report(seed=1).low != report(seed=2).low
+
+
+def test_the_digests_follow_values_and_names_only() -> None:
+    truth, scores = sample()
+    first = evaluate(truth, scores, bootstrap=0).provenance
+    turned = evaluate(dict(reversed(truth.items())), dict(reversed(scores.items())), bootstrap=0).provenance
+    assert turned == first
+    scores["v00"] = scores["v00"] + np.eye(1, len(scores["v00"]))[0] * 1e-12
+    other = evaluate(truth, scores, bootstrap=0).provenance
+    assert (other["truth"], other["scores"] == first["scores"]) == (first["truth"], False)
+
+
+def test_the_report_as_json_holds_every_figure() -> None:
+    made = report(categories={f"v{i:02d}": ("fire",) if i < 8 else ("normal",) for i in range(12)},
+                  about={"data set": "made up"})
+    found = json.loads(json.dumps(made.to_json(), allow_nan=False))
+    assert found["rows"][0]["pooled"] == {"auc": made.rows[0].pooled.auc, "ap_step": made.rows[0].pooled.ap_step,
+                                          "ap_trapezoid": made.rows[0].pooled.ap_trapezoid}
+    assert found["low"]["ap_step"] <= found["rows"][0]["pooled"]["ap_step"] <= found["high"]["ap_step"]
+    assert [row["name"] for row in found["rows"]] == [
+        "scores", "perfect video label", "centre prior", "perfect video label x centre prior"]
+    assert found["classes"][0]["videos"] == 8
+    assert found["provenance"]["data set"] == "made up"
+    assert {"truth", "scores", "seed", "bootstrap", "versions"} <= set(found["provenance"])
+
+
+def test_the_report_as_markdown_shows_the_same_figures() -> None:
+    made = report(categories={f"v{i:02d}": ("a|b",) if i < 8 else ("normal",) for i in range(12)})
+    text = made.to_markdown()
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:1] == "|"]
+    assert {len(row) for row in cells[:6]} == {6}
+    auc, low, high = made.rows[0].pooled.auc, made.low, made.high
+    assert low is not None
+    assert high is not None
+    assert cells[2][1] == f"{auc:.4f} [{low.auc:.4f}, {high.auc:.4f}]"
+    assert cells[3][0] == "perfect video label"
+    assert "a\\|b" in text
+    assert made.provenance["truth"] in text
+
+
+# The public annotations
+
+TRIVIAL = {
+    "ucf_crime": {"label.csv": (.8157, .1819, .5909), "prior.npz": (.6188, .1000, .1001),
+                  "product.npz": (.8652, .2402, .2403)},
+    "xd_violence": {"label.csv": (.8489, .4977, .7489), "prior.npz": (.5459, .2508, .2509),
+                    "product.npz": (.8702, .5416, .5417)},
+}
+
+
+@pytest.mark.parametrize("name", TRIVIAL)
+def test_the_trivial_scores_of_the_benchmarks(shared_data: Path, tmp_path: Path, name: str) -> None:
+    """Score files without any model get these figures, and the report shows them as controls beside every score."""
+    truth = datasets.truth(name, shared_data / "annotations" / name)
+    label = {f"{video}.mp4": np.full(len(v), float(v.any())) for video, v in truth.items()}
+    i = {f"{video}.mp4": np.arange(len(v)) for video, v in truth.items()}
+    prior = {video: np.exp(-0.5 * ((k - (len(k) - 1) / 2) / (0.25 * len(k))) ** 2) for video, k in i.items()}
+    to_csv(tmp_path / "label.csv", label)
+    np.savez(tmp_path / "prior.npz", **prior)
+    np.savez(tmp_path / "product.npz", **{video: label[video] * prior[video] for video in label})
+    for control, (file, expected) in enumerate(TRIVIAL[name].items(), 1):
+        made = evaluate(truth, read_scores(tmp_path / file), bootstrap=2)
+        assert tuple(round(value, 4) for value in made.rows[0].pooled) == expected
+        assert made.rows[control].pooled == made.rows[0].pooled
+
+
+def test_the_classes_of_a_benchmark(shared_data: Path) -> None:
+    """The few videos of some classes stand in the report."""
+    root = shared_data / "annotations" / "ucf_crime"
+    truth = datasets.truth("ucf_crime", root)
+    made = evaluate(truth, {name: centre_prior(len(labels)) for name, labels in truth.items()},
+                    categories=datasets.categories("ucf_crime", root), bootstrap=0)
+    assert {row.name: row.videos for row in made.classes}["Abuse"] == 2
+    assert sum(row.videos for row in made.classes) == made.abnormal == 140

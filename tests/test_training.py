@@ -1,0 +1,156 @@
+"""Rendered clips are what their labels say, and the training pass is the stock model's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hiprobe.backbones import auto
+from hiprobe.methods import load as load_method
+from hiprobe.types import Segment
+from training import draw, events, scenes, text
+from training.clips import ABNORMAL, FAMILIES, PLACES, SIZE, TIMES, make_clip, make_video, training_clip
+from training.model import Trainee, build, patches, save
+from training.train import LENGTH, PREFIX, SLOTS, Clips, encode, layout
+
+
+def clip(seed: int, kind: str | None, onset: float = -1.0, family: str = "seen", strength: float = 0.0):
+    return make_clip(np.random.default_rng(seed), family, kind, onset, strength=strength)
+
+
+def test_a_box_covers_the_pixels_that_geometry_says() -> None:
+    frames = np.zeros((1, 40, 40, 3), np.float32)
+    draw.paint(frames, draw.rect(0.25, 0.5, 0.75, 1.0, (1.0, 0.5, 0.0))[:, None].astype(np.float32))
+    inside = np.zeros((40, 40))
+    inside[20:, 10:30] = 1.0
+    np.testing.assert_allclose(frames[0, ..., 0], inside, atol=1e-5)
+    np.testing.assert_allclose(frames[0, ..., 1], inside / 2, atol=1e-5)
+
+
+def test_the_camera_moves_points_as_the_affine_map_does() -> None:
+    prims = draw.capsule(0.2, 0.3, 0.8, 0.5, 0.1, (1, 1, 1))
+    moved = draw.transform(prims, 2.0, np.pi / 2, (0.1, 0.0))[0]
+    np.testing.assert_allclose(moved[1:5], [0.5 - 2 * -0.2 + 0.1, 0.5 + 2 * -0.3, 0.6, 0.5 + 2 * 0.3], atol=1e-6)
+    assert moved[5] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("kind", [None, *events.LOOK_ALIKES, *sorted(ABNORMAL)])
+def test_the_same_seed_gives_the_same_clip_and_another_seed_another(kind: str | None) -> None:
+    first, again, other = clip(3, kind), clip(3, kind), clip(4, kind)
+    assert first.frames.dtype == np.uint8
+    assert first.frames.shape == (8, SIZE, SIZE, 3)
+    np.testing.assert_array_equal(first.frames, again.frames)
+    assert (first.frames != other.frames).any()
+    assert first.abnormal == (kind in ABNORMAL)
+
+
+def test_an_anomaly_that_has_not_begun_is_normal() -> None:
+    before, under_way = clip(5, "fire", onset=2.0), clip(5, "fire", onset=-1.0)
+    assert not before.abnormal
+    assert text.describe(before).startswith("normal")
+    assert under_way.abnormal
+    assert text.describe(under_way).startswith("fire")
+
+
+@pytest.mark.parametrize("kind", ["fire", "explosion"])
+def test_the_place_in_words_is_where_the_pixels_turn_orange(kind: str) -> None:
+    for seed in range(6):
+        found = clip(seed, kind, onset=0.75)
+        warm = found.frames[..., 0].astype(float) - found.frames[..., 2]
+        glow = np.clip(warm[4:].max(0) - warm[:3].max(0) - 40, 0, None).sum(0)
+        if glow.sum() > 0:
+            brightest = np.argmax(np.convolve(glow, np.ones(9), "same")) / SIZE
+            assert found.x == pytest.approx(brightest, abs=0.12)
+            assert found.place in PLACES
+
+
+def test_families_do_not_share_a_scene_and_training_uses_the_seen_one_only() -> None:
+    names = {family: {make.__name__ for make in makers} for family, makers in FAMILIES.items()}
+    assert not names["seen"] & names["unseen"]
+    assert not (names["seen"] | names["unseen"]) & names["final"]
+    kinds = {training_clip(np.random.default_rng(i)).kind for i in range(150)}
+    assert kinds <= {None, *events.LOOK_ALIKES, *events.ANOMALIES}
+    assert {"fight", "fall", "hug", None} <= kinds
+    assert scenes.street in FAMILIES["seen"]
+
+
+def test_the_training_mixture_is_the_one_the_card_states() -> None:
+    found = [training_clip(np.random.default_rng([9, i])) for i in range(400)]
+    assert np.mean([c.abnormal for c in found]) == pytest.approx(0.45, abs=0.07)
+    assert np.mean([c.kind in events.LOOK_ALIKES for c in found]) == pytest.approx(0.25, abs=0.07)
+
+
+def test_a_video_shows_its_event_between_the_times_it_states() -> None:
+    frames, truth = make_video(np.random.default_rng(1), "seen", [("fire", 4.0, 7.0)], 12.0, size=96, strength=0.0, busy=0)
+    assert len(frames) == 120
+    assert truth == [(4.0, 7.6)]
+    orange = ((frames[..., 0].astype(int) - frames[..., 2]) > 110).reshape(120, -1).sum(1)
+    assert orange[50:70].min() > orange[:35].max()
+    assert orange[50:70].min() > orange[85:].max()
+
+
+def test_every_sentence_fits_its_slot_and_comes_back_from_the_tokenizer() -> None:
+    words = text.tokenizer()
+    for sentence in text.SENTENCE.values():
+        answer = f"{sentence} in the middle part."
+        ids, weight = encode(words, [(max(text.DESCRIBE, key=len), answer), (text.YES_NO, "no"), (text.WHERE, "nowhere")])
+        assert len(ids) == LENGTH
+        told = ids[PREFIX:PREFIX + SLOTS[0]][(weight > 0).roll(1)[PREFIX:PREFIX + SLOTS[0]]]
+        assert words.decode(told, skip_special_tokens=True) == answer
+        assert words.unk_token_id not in ids
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model, words = build(3)
+    place = tmp_path_factory.mktemp("model")
+    save(model, words, place)
+    return place
+
+
+def test_the_training_pass_equals_the_stock_model_through_the_whole_pipeline(folder: Path) -> None:
+    backbone = auto.load(str(folder))
+    net = Trainee(backbone._model, 5).eval()
+    words = text.tokenizer()
+    positions, mask = layout(net.model, words)
+    frames = clip(7, "fight", strength=1.0).frames
+    ids, _ = encode(words, [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")])
+    ask = PREFIX + len(words(f"{text.PROMPT}<|im_end|><|im_start|>assistant")["input_ids"]) - 1
+    states = []
+    hook = net.model.model.language_model.norm.register_forward_pre_hook(lambda _m, args: states.append(args[0]))
+    with torch.no_grad():
+        seen = net.see(patches(torch.from_numpy(frames)[None]))
+        final = net.speak(seen, ids[None], positions, mask)
+    hook.remove()
+    sites = load_method("output_layer").sites(backbone.layers, backbone.heads)
+    read = backbone.read([Segment(frames, TIMES, 0.0, 1.6, 0)], sites)
+    norm = net.model.model.language_model.norm
+    with torch.no_grad():
+        expected = norm(torch.from_numpy(read[0]))
+    torch.testing.assert_close(final[0, ask], expected[0], rtol=2e-4, atol=2e-4)
+    assert not states  # the training pass applies the norm as a function
+
+
+def test_a_question_does_not_see_the_others(folder: Path) -> None:
+    model, words = build(3)
+    net = Trainee(model, 5).eval()
+    positions, mask = layout(model, words)
+    frames = torch.from_numpy(clip(8, "fall").frames)[None]
+    pairs = [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
+    changed = [pairs[0], (text.YES_NO, "yes"), pairs[2]]
+    with torch.no_grad():
+        seen = net.see(patches(frames))
+        one, two = (net.speak(seen, encode(words, p)[0][None], positions, mask) for p in (pairs, changed))
+    last = PREFIX + SLOTS[0] + SLOTS[1]
+    torch.testing.assert_close(one[:, :PREFIX + SLOTS[0]], two[:, :PREFIX + SLOTS[0]])
+    torch.testing.assert_close(one[:, last:], two[:, last:])
+    assert not torch.equal(one, two)
+
+
+def test_a_training_item_depends_on_its_number_only() -> None:
+    alone, among = Clips(1, 8)[5], [Clips(1, 8)[i] for i in range(6)][5]
+    for a, b in zip(alone, among, strict=True):
+        torch.testing.assert_close(a, b)
