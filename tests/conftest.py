@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from hiprobe.backbones import Backbone
+    from hiprobe.probe import Probe
+
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+CLIPS_EACH = 4
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +27,94 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("../shared/data is not here: real videos and annotations cannot be read")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Backbone:
+    """The shipped model, on the CPU."""
+    from hiprobe import backbones
+
+    return backbones.load("embedded", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `labels.csv` and copies of some shipped clips: whole videos, four of each class."""
+    from hiprobe import datasets, embedded
+
+    folder = tmp_path_factory.mktemp("clips")
+    rows = []
+    for anomalous in (True, False):
+        found = [one for one in datasets.load("folder", embedded.CLIPS) if bool(one.events) == anomalous]
+        for one in found[:CLIPS_EACH]:
+            shutil.copy(one.path, folder)
+            rows.append([Path(one.path).name, "abnormal" if anomalous else "normal", "", ""])
+    with (folder / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["path", "label", "start", "end"], *rows])
+    return folder
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A probe of the shipped model fitted on `clips`; `alarm` is the same with a threshold that every score passes."""
+
+    probe: Probe
+    path: Path
+    alarm: Probe
+    alarm_path: Path
+    store: Path
+
+
+@pytest.fixture(scope="session")
+def fitted(tmp_path_factory: pytest.TempPathFactory, shipped: Backbone, clips: Path) -> Fitted:
+    """Whatever the model knows, `alarm` makes one event of every video: a score lies between 0 and 1."""
+    import hiprobe
+    from hiprobe.localize import Localization
+
+    folder = tmp_path_factory.mktemp("fitted")
+    pairs = hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, root=folder / "store")
+    probe = hiprobe.fit("hiprobe", pairs, model=shipped, permutations=2)
+    alarm = replace(probe, localization=Localization(rule="fixed", threshold=0.0, min_s=0.0))
+    probe.save(folder / "a.safetensors")
+    alarm.save(folder / "alarm.safetensors")
+    return Fitted(probe, folder / "a.safetensors", alarm, folder / "alarm.safetensors", folder / "store")
+
+
+@pytest.fixture(scope="session")
+def normal_clip() -> Path:
+    """A shipped clip of 6.4 s."""
+    from hiprobe import embedded
+
+    return embedded.CLIPS / "normal_00.mp4"
+
+
+@pytest.fixture(scope="session")
+def bad_videos(tmp_path_factory: pytest.TempPathFactory, normal_clip: Path) -> dict[str, Path]:
+    """Files that are no readable video, by the error class that names them; `MissingVideo` is no file at all."""
+    import av
+    import numpy as np
+
+    folder = tmp_path_factory.mktemp("bad")
+    found = {name: folder / f"{name}.mp4" for name in ("MissingVideo", "EmptyVideo", "CorruptVideo", "NoVideoStream")}
+    found["EmptyVideo"].touch()
+    found["CorruptVideo"].write_bytes(np.random.default_rng(0).bytes(5000))
+    with av.open(str(found["NoVideoStream"]), "w") as output:
+        stream = output.add_stream("aac", rate=48_000)
+        stream.layout = "mono"
+        for index in range(10):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, index * 1024
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return found
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """While it lasts no file may grow past `room` bytes, as on a disk that is full."""
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -31,7 +31,7 @@ def test_everything_shipped_is_at_most_12_mb() -> None:
 def test_a_stock_class_loads_it_without_any_code_of_ours() -> None:
     found = AutoModelForImageTextToText.from_pretrained(embedded.MODEL)
     assert type(found).__module__.startswith("transformers.models.qwen2_5_vl")
-    assert not list(embedded.MODEL.glob("*.bin")) + list(embedded.MODEL.glob("*.py")) + list(embedded.MODEL.glob("*.pt"))
+    assert not {path.suffix for path in embedded.MODEL.iterdir()} - {".json", ".jinja", ".safetensors"}
     assert json.loads((embedded.MODEL / "config.json").read_text())["architectures"] == [type(found).__name__]
 
 
@@ -64,7 +64,7 @@ def test_the_shipped_clips_are_labelled_in_both_classes_and_readable(model) -> N
     assert {bool(clip.events) for clip in clips} == {True, False}
     assert len(clips) >= 16
     for clip in clips:
-        assert len(list(video.segments(clip.path, model.recipe))) == 4
+        assert len(list(video.segments(clip.path, model.recipe))) == 8
 
 
 def test_explaining_is_the_same_words_each_time(model, segments) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from hiprobe.backbones import auto
-from hiprobe.methods import load as load_method
-from hiprobe.types import Segment
 from training import draw, events, scenes, text
 from training.clips import ABNORMAL, FAMILIES, PLACES, SIZE, TIMES, make_clip, make_video, training_clip
 from training.model import Trainee, build, patches, save
 from training.train import LENGTH, PREFIX, SLOTS, Clips, encode, layout
+
+from hiprobe.backbones import auto
+from hiprobe.methods import load as load_method
+from hiprobe.types import Segment
 
 
 def clip(seed: int, kind: str | None, onset: float = -1.0, family: str = "seen", strength: float = 0.0):
@@ -84,7 +84,8 @@ def test_the_training_mixture_is_the_one_the_card_states() -> None:
 
 
 def test_a_video_shows_its_event_between_the_times_it_states() -> None:
-    frames, truth = make_video(np.random.default_rng(1), "seen", [("fire", 4.0, 7.0)], 12.0, size=96, strength=0.0, busy=0)
+    spans = [("fire", 4.0, 7.0)]
+    frames, truth = make_video(np.random.default_rng(1), "seen", spans, 12.0, size=96, strength=0.0, busy=0)
     assert len(frames) == 120
     assert truth == [(4.0, 7.6)]
     orange = ((frames[..., 0].astype(int) - frames[..., 2]) > 110).reshape(120, -1).sum(1)
@@ -96,7 +97,8 @@ def test_every_sentence_fits_its_slot_and_comes_back_from_the_tokenizer() -> Non
     words = text.tokenizer()
     for sentence in text.SENTENCE.values():
         answer = f"{sentence} in the middle part."
-        ids, weight = encode(words, [(max(text.DESCRIBE, key=len), answer), (text.YES_NO, "no"), (text.WHERE, "nowhere")])
+        pairs = [(max(text.DESCRIBE, key=len), answer), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
+        ids, weight = encode(words, pairs)
         assert len(ids) == LENGTH
         told = ids[PREFIX:PREFIX + SLOTS[0]][(weight > 0).roll(1)[PREFIX:PREFIX + SLOTS[0]]]
         assert words.decode(told, skip_special_tokens=True) == answer

@@ -8,97 +8,105 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 DOCS = Path(__file__).parents[1] / "docs"
 Rows = list[dict[str, Any]]
+Array = NDArray[Any]
 
 
-def spread(rows: Rows, get: Callable[[dict[str, Any]], float], percent: bool = False) -> str:
+def values(rows: Rows, *path: str | int) -> Array:
+    """What lies at `path` in each row."""
+    out = []
+    for row in rows:
+        found: Any = row
+        for step in path:
+            found = found[step]
+        out.append(found)
+    return np.array(out, float)
+
+
+def spread(found: Array, percent: bool = False) -> str:
     """Mean and standard deviation over the evaluation seeds."""
-    values = np.array([get(row) for row in rows])
     if percent:
-        return f"{100 * values.mean():.1f} % ± {100 * values.std(ddof=1):.1f}"
-    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
+        return f"{100 * found.mean():.1f} % ± {100 * found.std(ddof=1):.1f}"
+    return f"{found.mean():.3f} ± {found.std(ddof=1):.3f}"
 
 
-def reached(rows: Rows, get: Callable[[dict[str, Any]], float], aim: float, *, most: bool = False) -> str:
-    """Whether the mean reaches the aim."""
-    mean = float(np.mean([get(row) for row in rows]))
-    return "yes" if (mean <= aim if most else mean >= aim) else "**no**"
+def line(name: str, cells: list[str]) -> str:
+    """A row of a table."""
+    return f"| {name} | " + " | ".join(cells) + " |"
 
 
 def aims(card: dict[str, Any]) -> str:
     """The table of aims: seen and unseen scenes, each with its aim and whether it was reached."""
-    lines = ["| | seen scenes | aim | reached | unseen scenes | aim | reached |", "|---|---|---|---|---|---|---|"]
-
-    def line(name: str, key: str, get: Callable[[dict[str, Any]], float], seen: float, unseen: float,
-             most: bool = False) -> None:
-        cells = [name]
-        for family, aim in (("seen", seen), ("unseen", unseen)):
-            rows = card[key.format(family)]
-            shown = f"{'<=' if most else '>='} {f'{100 * aim:g} %' if most else f'{aim:g}'}"
-            cells += [spread(rows, get, most), shown, reached(rows, get, aim, most=most)]
-        lines.append("| " + " | ".join(cells) + " |")
-
-    line("names the right anomaly when asked to describe", "words {}", lambda r: r["named"], 0.92, 0.85)
-    line("normal clips called abnormal (1/3 look-alikes)", "words {}", lambda r: r["false_alarms"], 0.03, 0.08, True)
-    line("position words right", "words {}", lambda r: r["placed"], 0.85, 0.80)
-    for few, hard in ((64, ((0.985, 0.95), (0.94, 0.92))), (8, ((0.95, 0.90), (0.88, 0.86)))):
-        for types, (seen, unseen) in zip(("seen", "unseen"), hard, strict=True):
+    wanted: list[tuple[str, str, tuple[str, ...], float, float, bool]] = [
+        ("names the right anomaly when asked to describe", "words {}", ("named",), 0.92, 0.85, False),
+        ("normal clips called abnormal (1/3 look-alikes)", "words {}", ("false_alarms",), 0.03, 0.08, True),
+        ("position words right", "words {}", ("placed",), 0.85, 0.80, False)]
+    for few, aimed in ((64, (("seen", 0.985, 0.95), ("unseen", 0.94, 0.92))),
+                       (8, (("seen", 0.95, 0.90), ("unseen", 0.88, 0.86)))):
+        for types, seen, unseen in aimed:
             kind = "seen" if types == "seen" else "never-rendered"
-            line(f"frame AUC of the probe, {few} + {few} labelled segments, {kind} types",
-                 "probe {} scenes " + types + " types", lambda r, f=few: r[f"own_{f}"]["auc"], seen, unseen)
+            name = f"frame AUC of the probe, {few} + {few} labelled segments, {kind} types"
+            wanted.append((name, "probe {} scenes " + types + " types", (f"own_{few}", "auc"), seen, unseen, False))
+    lines = ["| | seen scenes | aim | reached | unseen scenes | aim | reached |", "|---|---|---|---|---|---|---|"]
+    for name, key, path, *goals, most in wanted:
+        cells = []
+        for family, aim in zip(("seen", "unseen"), goals, strict=True):
+            found = values(card[key.format(family)], *path)
+            met = found.mean() <= aim if most else found.mean() >= aim
+            cells += [spread(found, most), f"<= {100 * aim:g} %" if most else f">= {aim:g}", "yes" if met else "**no**"]
+        lines.append(line(name, cells))
     return "\n".join(lines)
 
 
-def details(card: dict[str, Any], families: tuple[str, ...], types: tuple[str, str]) -> str:
-    """What the aims do not show: labels carried over, whole videos, look-alikes apart, the last layer, each type."""
-    lines = ["| | " + " | ".join(f"{f} scenes" for f in families) + " |", "|---" * (len(families) + 1) + "|"]
-
-    def line(name: str, cells: list[str]) -> None:
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-
+def details(card: dict[str, Any]) -> str:
+    """What the aims do not show: look-alikes apart, each type, labels carried over, other layers, whole videos."""
+    families, said = ("seen", "unseen"), [card["words seen"], card["words unseen"]]
+    lines = ["| | seen scenes | unseen scenes |", "|---|---|---|"]
     for name, key in (("look-alikes called abnormal", "false_alarms_look_alikes"),
                       ("plain normal clips called abnormal", "false_alarms_plain"),
                       ("anomalies called normal", "missed")):
-        line(name, [spread(card[f"words {f}"], lambda r, k=key: r[k], True) for f in families])
-    for kind in card[f"words {families[0]}"][0]["named_by_type"]:
-        line(f"names {kind}", [spread(card[f"words {f}"], lambda r, k=kind: r["named_by_type"][k]) for f in families])
-    for few in (64, 8):
-        for t in types:
-            rows = [card[f"probe {f} scenes {t} types"] for f in families]
-            line(f"probe, {few} + {few} labels of seen scenes and types, tested on {t} types",
-                 [spread(r, lambda x, n=few: x[f"carried_{n}" if f"carried_{n}" in x else f"own_{n}"]["auc"])
-                  for r in rows])
-            line(f"last layer instead, {few} + {few} own labels, {t} types",
-                 [spread(r, lambda x, n=few: x[f"own_{n}"]["by_layer"][-1]) for r in rows])
-            line(f"best single layer (chosen on the test clips), {few} + {few} own labels, {t} types",
-                 [spread(r, lambda x, n=few: max(x[f"own_{n}"]["by_layer"])) for r in rows])
-            line(f"layer chosen by DLSP, {few} + {few}, {t} types: each draw",
-                 [" ".join(str(layer) for x in r for layer in x[f"own_{few}"]["layers"]) for r in rows])
-    line("whole videos of 16 s, event anywhere, frame AUC, raw scores",
-         [spread(card[f"videos {f}"], lambda r: r["raw"]) for f in families])
-    line("the same, smoothed", [spread(card[f"videos {f}"], lambda r: r["smoothed"]) for f in families])
+        lines.append(line(name, [spread(values(rows, key), True) for rows in said]))
+    for kind in said[0][0]["named_by_type"]:
+        lines.append(line(f"names {kind}", [spread(values(rows, "named_by_type", kind)) for rows in said]))
+    for few, types in ((64, "seen"), (64, "unseen"), (8, "seen"), (8, "unseen")):
+        rows = [card[f"probe {family} scenes {types} types"] for family in families]
+        lines += _probe_lines(rows, few, types)
+    for name, key in (("whole videos of 16 s, event anywhere, frame AUC, raw scores", "raw"),
+                      ("the same, smoothed", "smoothed")):
+        lines.append(line(name, [spread(values(card[f"videos {family}"], key)) for family in families]))
     return "\n".join(lines)
+
+
+def _probe_lines(rows: list[Rows], few: int, types: str) -> list[str]:
+    own, carried, end = f"own_{few}", f"carried_{few}", f"{few} + {few}, {types} types"
+    layers = [" ".join(str(layer) for row in part for layer in row[own]["layers"]) for part in rows]
+    return [line(f"labels of seen scenes and types instead: {end}",
+                 [spread(values(part, carried if carried in part[0] else own, "auc")) for part in rows]),
+            line(f"the last layer instead: {end}", [spread(values(part, own, "by_layer", -1)) for part in rows]),
+            line(f"the best layer on the test clips: {end}",
+                 [spread(values(part, own, "by_layer").max(axis=1)) for part in rows]),
+            line(f"layers that DLSP chose, draw by draw: {end}", layers)]
 
 
 def last_row(final: dict[str, Any]) -> str:
     """The third family and the last two types, measured once."""
     said = final["words final"]
-    cells = [("names the right anomaly (seen types)", spread(said, lambda r: r["named"])),
-             ("normal clips called abnormal", spread(said, lambda r: r["false_alarms"], True)),
-             ("position words right", spread(said, lambda r: r["placed"]))]
+    cells = [("names the right anomaly (seen types)", spread(values(said, "named"))),
+             ("normal clips called abnormal", spread(values(said, "false_alarms"), True)),
+             ("position words right", spread(values(said, "placed")))]
     for few in (64, 8):
         for types, name in (("seen", "seen types"), ("final", "climb and snatch")):
-            rows = final[f"probe final scenes {types} types"]
-            cells.append((f"frame AUC of the probe, {few} + {few}, {name}",
-                          spread(rows, lambda r, f=few: r[f"own_{f}"]["auc"])))
-    return "| third family of scenes | |\n|---|---|\n" + "\n".join(f"| {a} | {b} |" for a, b in cells)
+            found = values(final[f"probe final scenes {types} types"], f"own_{few}", "auc")
+            cells.append((f"frame AUC of the probe, {few} + {few}, {name}", spread(found)))
+    cells.append(("whole videos of 16 s, frame AUC, raw scores", spread(values(final["videos final"], "raw"))))
+    return "| third family of scenes | |\n|---|---|\n" + "\n".join(line(a, [b]) for a, b in cells)
 
 
 def put(text: str, name: str, table: str) -> str:
@@ -114,7 +122,7 @@ def main() -> None:
     run, card, final = (json.loads(Path(path).read_text()) for path in sys.argv[1:4])
     path = DOCS / "embedded.md"
     text = put(path.read_text(), "aims", aims(card))
-    text = put(text, "details", details(card, ("seen", "unseen"), ("seen", "unseen")))
+    text = put(text, "details", details(card))
     text = put(text, "final", last_row(final))
     facts = ", ".join(f"{name} {value}" for name, value in run.items())
     path.write_text(put(text, "run", f"`{facts}`"))

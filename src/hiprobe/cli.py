@@ -5,6 +5,8 @@ Exit codes: 0 done, 2 wrong usage, 3 some inputs failed, 4 the environment faile
 
 from __future__ import annotations
 
+import io
+import math
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
     from hiprobe.backbones import Backbone
     from hiprobe.pipeline import Pair
     from hiprobe.probe import Probe
-    from hiprobe.types import Recipe, Result, Video
+    from hiprobe.types import Recipe, Result, Site, Video
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
-                  context_settings={"help_option_names": ["-h", "--help"]},
+                  rich_markup_mode="markdown", context_settings={"help_option_names": ["-h", "--help"]},
+                  epilog="Exit codes: 0 done, 2 wrong usage, 3 some inputs failed (each is named on standard error, "
+                         "the others are done), 4 the disk or the model failed, 130 interrupted.",
                   help="Find, locate and explain anomalies in video by reading the hidden states of a frozen "
                        "multimodal LLM. Begin with `hiprobe demo`.")
 
@@ -36,13 +40,16 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for results; hidd
 Store = Annotated[Path, typer.Option(help="Folder that keeps hidden states, so that none is read twice.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, one object a line.")]
 Paths = Annotated[list[str], typer.Argument(help="Videos, folders or globs.")]
-Seed = Annotated[int, typer.Option(help="Seed of folds and permutations.")]
-Method = Annotated[str, typer.Option(help="How layers are chosen and segments scored.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of folds and permutations.")]
+Method = Annotated[str, typer.Option(help="How layers are chosen and segments scored: hiprobe, output_layer, one_class "
+                                     "or module:attribute.")]
 
 
 def main() -> None:
     """Runs the command line; a named error becomes one line and its exit code."""
     signal.signal(signal.SIGINT, _interrupted)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name or the model's words, on an ASCII terminal
     try:
         app()
     except HiProbeError as error:
@@ -65,10 +72,10 @@ def demo(folder: Out = OUT) -> None:
     shows how the tool works, not how well a model does on real footage.
     """
     from hiprobe import embedded
-    from hiprobe.terminal import fitted, say
+    from hiprobe.terminal import fitted, say, shown
 
     model = _load("embedded", None, "auto", "auto")
-    say(f"[bold]1. fit[/] on the labelled clips in {embedded.CLIPS}")
+    say(f"[bold]1. fit[/] on the labelled clips in {shown(embedded.CLIPS)}")
     probe, _ = _fit(embedded.CLIPS, model, "hiprobe", folder / ".store", layer_curve=False)
     probe.save(folder / "demo.probe.safetensors")
     fitted(probe)
@@ -84,6 +91,8 @@ def detect(
     model: Model = "embedded",
     folder: Out = OUT,
     explain: Annotated[bool, typer.Option(help="Let the model put each event into words.")] = True,
+    method: Annotated[str | None, typer.Option(help="The module:attribute that the probe was fitted with: name it if "
+                                               "you trust that code.")] = None,
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -97,7 +106,7 @@ def detect(
     from hiprobe.probe import Probe
     from hiprobe.terminal import total
 
-    fitted = Probe.load(probe)
+    fitted = Probe.load(probe, method=method)
     found, failed = _find(paths)
     results = failed + _detect(found, _load(model, revision, device, dtype), fitted, folder, explain, as_json, failed)
     if not as_json:
@@ -122,8 +131,12 @@ def fit(
     dtype: Dtype = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Fit a probe on labelled clips, and say which layer it reads and why."""
-    from hiprobe.terminal import emit, fitted, say
+    """Fit a probe on labelled clips, and say which layer it reads and why.
+
+    A row of the CSV is a video or one event of it: the label `normal` or a word for the anomaly, its start and end in
+    seconds, both blank for the whole video. Paths count from the folder of the CSV.
+    """
+    from hiprobe.terminal import emit, fitted, say, shown
 
     backbone = _load(model, revision, device, dtype)
     made, failed = _fit(data, backbone, method, store, layer=layer, prompt=prompt, split=split, seed=seed)
@@ -133,7 +146,7 @@ def fit(
               **made.provenance, "failed": failed})
     else:
         fitted(made)
-        say(f"probe: [bold]{probe}[/] ({made.digest[:8]})")
+        say(f"probe: [bold]{shown(probe)}[/] ({made.digest[:8]})")
     raise typer.Exit(3 if failed else 0)
 
 
@@ -158,13 +171,13 @@ def layers(
         made = Probe.load(data)
     else:
         made, failed = _fit(data, _load(model, revision, device, dtype), "hiprobe", store, seed=seed)
-    curves = terminal.curves(made)
+    curves = terminal.curves(made, data)
     report.layers_png(curves, picture)
     if as_json:
         terminal.emit(curves)
     else:
-        terminal.out.print(terminal.layers(curves))
-        terminal.say(f"picture: [bold]{picture}[/]")
+        terminal.show(terminal.layers(curves))
+        terminal.say(f"picture: [bold]{terminal.shown(picture)}[/]")
     raise typer.Exit(3 if failed else 0)
 
 
@@ -183,18 +196,20 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Ask the model about a span of a video. No probe is used: this is the model's answer, not a score."""
+    from rich.text import Text
+
     from hiprobe import pipeline, terminal, video
     from hiprobe.types import Event
 
     stop = end if end is not None else float(video.frame_times(path)[-1]) + 1e-3
-    if stop <= start:
-        raise UsageError(f"the span ends at {stop} s, not after its start at {start} s", where=path)
+    if not start < stop < math.inf:
+        raise UsageError(f"the span ends at {stop:g} s, not after its start at {start:g} s", where=path)
     text, verdict = pipeline.explain(path, _load(model, revision, device, dtype), Event(start, stop), prompt=question,
                                      max_tokens=max_tokens, deadline_s=deadline)
     if as_json:
         terminal.emit({"path": path, "start": start, "end": stop, "text": text, "abnormal": verdict})
     else:
-        terminal.out.print(text, markup=False)
+        terminal.show(Text(text))
 
 
 @app.command()
@@ -225,39 +240,75 @@ def extract(
     raise typer.Exit(3 if lost else 0)
 
 
+@app.command()
+def evaluate(
+    scores: Annotated[Path, typer.Option(help="Scores of every frame: a JSON or NPZ of one array a video, or a CSV "
+                                         "video,start_frame,end_frame,score.")],
+    dataset: Annotated[str, typer.Option(help="ucf_crime, xd_violence, shanghaitech, ucsd_ped or module:attribute.")],
+    root: Annotated[Path, typer.Option(help="The folder with the data set's annotation.")],
+    rule: Annotated[str | None, typer.Option(help="How the annotation is read; the data set's own way if left "
+                                             "out.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    to: Annotated[Path | None, typer.Option("--out", "-o", help="Where the report goes: JSON for .json, else "
+                                            "Markdown.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare frame scores, from any detector, with a benchmark's truth and with what needs no model at all.
+
+    Prints ROC-AUC and average precision with 95 % intervals over videos, AUC within videos and per class. A video
+    without scores, or with too few, is an error: none is left out of an average.
+    """
+    import json
+
+    from hiprobe import datasets, evaluation, store, terminal
+
+    truth = datasets.truth(dataset, root, rule=rule)
+    about = {"data set": dataset, "rule": rule or datasets.rules(dataset)[0]}
+    made = evaluation.evaluate(truth, evaluation.read_scores(scores), categories=datasets.categories(dataset, root),
+                               seed=seed, about=about)
+    if to is not None:
+        text = json.dumps(made.to_json(), indent=2) + "\n" if to.suffix == ".json" else made.to_markdown()
+        store.write_atomic(to, text.encode())
+    if as_json:
+        terminal.emit(made.to_json())
+    else:
+        print(made.to_markdown(), end="")
+
+
 def _load(name: str, revision: str | None, device: str, dtype: str) -> Backbone:
     from hiprobe import backbones
-    from hiprobe.terminal import err
+    from hiprobe.terminal import warn
 
     model = backbones.load(name, revision=revision, device=device, dtype=dtype)
     if model.notice:
-        err.print(f"[yellow]{model.notice}[/]", soft_wrap=True)
+        warn(model.notice)
     return model
 
 
 def _find(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
     """The videos meant by `paths`, each once, and a failed result for each path that means none."""
-    from hiprobe import video
+    from hiprobe import pipeline, video
     from hiprobe.terminal import complain
-    from hiprobe.types import Result
 
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     failed = []
     for path in paths:
         try:
-            found |= dict.fromkeys(video.find([path]))
+            for file in video.find([path]):
+                found.setdefault(file.resolve(), file)
         except VideoError as error:
             complain(error)
-            failed.append(Result(path, "", "failed", reason=error.reason))
-    return list(found), failed
+            failed.append(pipeline.failure(path, error))
+    return list(found.values()), failed
 
 
 def _seconds(paths: Iterable[str]) -> dict[str, float]:
     """How long each video says it is, for the progress bar; one that cannot be read counts nothing here."""
     from hiprobe import video
+    from hiprobe.terminal import err
 
     stated = {}
-    for path in paths:
+    for path in paths if err.is_terminal else ():
         try:
             stated[path] = video.info(path).duration or 0.0
         except VideoError:
@@ -266,7 +317,7 @@ def _seconds(paths: Iterable[str]) -> dict[str, float]:
 
 
 def _extract(videos: Sequence[Video], model: Backbone, method: str, store: Path, lost: list[str],
-             recipe: Recipe | None = None) -> list[Pair]:
+             recipe: Recipe | None = None, sites: Sequence[Site] | None = None) -> list[Pair]:
     from hiprobe import pipeline
     from hiprobe.terminal import bar, complain
 
@@ -275,8 +326,8 @@ def _extract(videos: Sequence[Video], model: Backbone, method: str, store: Path,
         lost.append(one.path)
 
     with bar(_seconds(one.path for one in videos)) as progress:
-        return list(pipeline.extract(videos, model, method=method, recipe=recipe, root=store, progress=progress,
-                                     failed=failed))
+        return list(pipeline.extract(videos, model, method=method, sites=sites, recipe=recipe, root=store,
+                                     progress=progress, failed=failed))
 
 
 def _fit(data: Path, model: Backbone, method: str, store: Path, *, layer: int | None = None, prompt: str | None = None,
@@ -289,44 +340,45 @@ def _fit(data: Path, model: Backbone, method: str, store: Path, *, layer: int | 
 
     if layer is not None and not 0 <= layer < model.layers:
         raise UsageError(f"layer {layer} of a model whose layers are 0 to {model.layers - 1}")
+    if prompt is not None and not prompt.strip():
+        raise UsageError("the prompt is empty")
     recipe = model.recipe if prompt is None else replace(model.recipe, prompts=(prompt,))
-    lost: list[str] = []
-    pairs = _extract(list(datasets.load("folder", data, split)), model, method, store, lost, recipe)
     sites = None if layer is None else (Site("residual", layer),)
+    lost: list[str] = []
+    pairs = _extract(list(datasets.load("folder", data, split)), model, method, store, lost, recipe, sites)
     return pipeline.fit(method, pairs, model=model, seed=seed, sites=sites, layer_curve=layer_curve), lost
 
 
 def _detect(paths: Sequence[Path], model: Backbone, probe: Probe, folder: Path, explain: bool = True,
             as_json: bool = False, failed: Sequence[Result] = ()) -> list[Result]:
     """Detects in each video and writes what was found as soon as the video is done."""
-    from hiprobe import pipeline, store, terminal
+    from hiprobe import pipeline, report, store, terminal
 
     results = []
     store.note(folder, failed)
+    for result in failed:
+        _tell(result, folder, as_json)
     with terminal.bar(_seconds(map(str, paths))) as progress:
-        for result in pipeline.detect_all(paths, model, probe, explain=explain, root=folder / ".store",
-                                          progress=progress):
-            _publish(result, folder, as_json)
+        for result in pipeline.detect_all(paths, model, probe, failed=terminal.complain, explain=explain,
+                                          root=folder / ".store", progress=progress):
+            if result.scores is not None:
+                report.write(result, Path(result.path), store.result_folder(folder, result), _thumbnails(result))
             store.note(folder, [result])
+            _tell(result, folder, as_json)
             results.append(result)
     return results
 
 
-def _publish(result: Result, folder: Path, as_json: bool) -> None:
-    """The files of one result, and what is said of it."""
+def _tell(result: Result, folder: Path, as_json: bool) -> None:
+    """What is said of one result, once its files are written."""
     from hiprobe import report, sinks, store, terminal
 
     if as_json:
         terminal.emit({"path": result.path, "status": result.status, "reason": result.reason,
                        "events": [sinks.event_line(result, event) for event in result.events]})
-    if result.scores is None:
-        terminal.err.print(f"[bold red]failed[/]: {result.path}: {result.reason}", soft_wrap=True)
-        return
-    place = store.result_folder(folder, result)
-    report.write(result, Path(result.path), place, _thumbnails(result))
-    if not as_json:
-        terminal.out.print(report.events_table(result))
-        terminal.say(f"report: [bold]{place / 'report.html'}[/]")
+    elif result.scores is not None:
+        terminal.show(report.events_table(result))
+        terminal.say(f"report: [bold]{terminal.shown(store.result_folder(folder, result) / 'report.html')}[/]")
 
 
 def _thumbnails(result: Result) -> list[tuple[float, Any]]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from os import PathLike
 
 
+def one_line(text: str) -> str:
+    """`text` with what would break the line, or steer a terminal, written as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class HiProbeError(Exception):
     """A named failure: the thing that failed, why, and what to do about it, on one line."""
 
     exit_code = 3
 
     def __init__(self, reason: str, *, where: str | PathLike[str] | None = None, cure: str | None = None) -> None:
-        line = " ".join(str(reason).split())
+        line = one_line(" ".join(str(reason).split()))
         if where is not None:
-            line = f"{where}: {line}"
+            line = f"{one_line(str(where))}: {line}"
         if cure:
             line = f"{line}; {' '.join(cure.split())}"
         super().__init__(line)

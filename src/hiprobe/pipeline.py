@@ -17,7 +17,7 @@ from hiprobe import localize as _localize
 from hiprobe import methods, store, video
 from hiprobe import probe as _probe
 from hiprobe.backbones import Backbone
-from hiprobe.errors import HiProbeError, RecipeMismatch, VideoError
+from hiprobe.errors import HiProbeError, LabelError, OutOfMemory, RecipeMismatch, VideoError
 from hiprobe.localize import Localization, label_segments
 from hiprobe.probe import Probe
 from hiprobe.types import Event, HiddenStates, LabelArray, Recipe, Result, Segment, Site, Video
@@ -34,7 +34,7 @@ def _quiet(_path: str, _segment: Segment) -> None:
 
 
 def states(path: str | Path, model: Backbone, sites: Sequence[Site], *, recipe: Recipe | None = None,
-           root: Path | None = None, progress: Progress = _quiet) -> HiddenStates:
+           root: str | Path | None = None, progress: Progress = _quiet) -> HiddenStates:
     """The hidden states of one video at `sites`, from the store `root` if they are there, else read and kept there.
 
     Raises VideoError's children for a video that cannot be read, and the errors of the model and the store.
@@ -42,12 +42,12 @@ def states(path: str | Path, model: Backbone, sites: Sequence[Site], *, recipe: 
     recipe = recipe or model.recipe
     video_id, dtype = video.digest(path), str(model.provenance.get("dtype", "unknown"))
     if root is not None:
-        kept = store.find_states(root, video_id, recipe, sites, dtype)
+        kept = store.find_states(Path(root), video_id, recipe, sites, dtype)
         if kept is not None:
             return kept
     fresh = _read(path, video_id, model, tuple(sites), recipe, progress)
     if root is not None:
-        store.save_states(root, fresh, dtype)
+        store.save_states(Path(root), fresh, dtype)
     return fresh
 
 
@@ -65,23 +65,34 @@ def _read(path: str | Path, video_id: str, model: Backbone, sites: tuple[Site, .
 
 
 def extract(videos: Iterable[Video], model: Backbone, *, method: str = "hiprobe", sites: Sequence[Site] | None = None,
-            recipe: Recipe | None = None, root: Path | None = None, progress: Progress = _quiet,
+            recipe: Recipe | None = None, root: str | Path | None = None, progress: Progress = _quiet,
             failed: Callable[[Video, HiProbeError], None] | None = None) -> Iterator[Pair]:
     """The hidden states and segment labels of each video, at the sites that `method` reads (all layers in one pass).
 
-    Labels (segments,): 1 anomalous, 0 normal, -1 left out. A video that cannot be read is handed to `failed` and
-    passed over; without `failed` its error is raised.
+    Labels (segments,): 1 anomalous, 0 normal, -1 left out. A video that cannot be read, does not fit the memory or
+    has an event after its end is handed to `failed` and passed over; without `failed` its error is raised.
     """
     wanted = tuple(sites or methods.load(method).sites(model.layers, model.heads))
     for one in videos:
         try:
             found = states(one.path, model, wanted, recipe=recipe, root=root, progress=progress)
-        except VideoError as error:
+            labels = _labels(one, found)
+        except (VideoError, OutOfMemory, LabelError) as error:
             if failed is None:
                 raise
             failed(one, error)
             continue
-        yield found, label_segments(found.starts, found.ends, one.events)
+        yield found, labels
+
+
+def _labels(one: Video, found: HiddenStates) -> LabelArray:
+    """The labels of its segments; an event after the end would silently make a normal video of an anomalous one."""
+    end = max([found.duration, *(gap.end for gap in found.gaps)])
+    for event in one.events or ():
+        if event.start >= end:
+            raise LabelError(f"an event starts at {event.start:g} s, but the video ends at {end:.3f} s", where=one.path,
+                             cure="labels are in seconds")
+    return label_segments(found.starts, found.ends, one.events)
 
 
 def fit(method: str, pairs: Iterable[Pair], *, model: Backbone | None = None, **options: Any) -> Probe:
@@ -101,7 +112,7 @@ def check(model: Backbone, probe: Probe) -> None:
         raise RecipeMismatch(f"the probe reads layer {max(s.layer for s in probe.sites)} of {model.layers} layers")
 
 
-def detect(path: str | Path, model: Backbone, probe: Probe, *, explain: bool = True, root: Path | None = None,
+def detect(path: str | Path, model: Backbone, probe: Probe, *, explain: bool = True, root: str | Path | None = None,
            localization: Localization | None = None, max_tokens: int = MAX_TOKENS, deadline_s: float = DEADLINE_S,
            progress: Progress = _quiet) -> Result:
     """The scores and events of one video; each event is explained by the same model unless `explain` is False.
@@ -120,14 +131,26 @@ def detect(path: str | Path, model: Backbone, probe: Probe, *, explain: bool = T
                   _provenance(model, probe))
 
 
-def detect_all(paths: Iterable[str | Path], model: Backbone, probe: Probe, **options: Any) -> Iterator[Result]:
-    """`detect` on each path in turn; a video that cannot be read gives a `failed` result that says why."""
+def detect_all(paths: Iterable[str | Path], model: Backbone, probe: Probe, *,
+               failed: Callable[[HiProbeError], None] | None = None, **options: Any) -> Iterator[Result]:
+    """`detect` on each path in turn; a video that cannot be read, or does not fit the memory, gives a `failed` result.
+
+    Its reason begins with the name of the error, which is also handed to `failed`.
+    """
     check(model, probe)
     for path in paths:
         try:
-            yield detect(path, model, probe, **options)
-        except VideoError as error:
-            yield Result(str(path), _digest_or_blank(path), "failed", reason=error.reason)
+            result = detect(path, model, probe, **options)
+        except (VideoError, OutOfMemory) as error:
+            if failed is not None:
+                failed(error)
+            result = failure(path, error)
+        yield result
+
+
+def failure(path: str | Path, error: HiProbeError) -> Result:
+    """The result of a video that gave no scores, and why."""
+    return Result(str(path), _digest_or_blank(path), "failed", reason=f"{type(error).__name__}: {error.reason}")
 
 
 def _digest_or_blank(path: str | Path) -> str:

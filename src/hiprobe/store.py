@@ -5,10 +5,13 @@ Hidden states of one video, recipe and precision lie in `ROOT/<recipe>/<video>/<
 
 from __future__ import annotations
 
-import itertools
+import fcntl
 import json
+import math
 import os
-from collections.abc import Iterable, Mapping
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,27 +23,35 @@ from hiprobe.types import Gap, HiddenStates, Recipe, Result, Site, digest_json
 
 SCHEMA = "hiprobe.states/1"
 MANIFEST = "manifest.jsonl"
-_SERIAL = itertools.count()
+STEM_BYTES = 200  # of a folder's name: with the digest and a suffix it must stay below the 255 of a file system
 _HEADER_CAP = 64 * 2**20
-_DTYPES = {"F32": "<f4", "F64": "<f8"}
+_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
+_UNSOUND = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader sees the old file or the whole new one; raises StoreError."""
-    try:
+    # Not named by process id: in a container every run has the same one, and a killed run leaves its file behind.
+    temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}"
+    with _refusal(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f".{path.name}.{os.getpid()}.{next(_SERIAL)}"
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # as readable as the umask allows
-    except OSError as error:
-        raise StoreError(f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o") from error
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:  # also when interrupted
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _refusal(path: Path) -> Iterator[None]:
+    """What the disk refuses is a StoreError that names `path`."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        yield
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StoreError(f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o") from error
 
 
@@ -79,10 +90,20 @@ def load_states(path: Path) -> HiddenStates:
         if header["schema"] != SCHEMA:
             raise ValueError(f"schema {header['schema']!r}, not {SCHEMA!r}")
         starts, ends = np.array(arrays["starts"]), np.array(arrays["ends"])
-        return HiddenStates(header["video"], Recipe.from_json(header["recipe"]), sites, starts, ends,
-                            arrays["values"], float(header["duration"]), gaps, int(header["skipped"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return _timed(HiddenStates(header["video"], Recipe.from_json(header["recipe"]), sites, starts, ends,
+                                   arrays["values"], float(header["duration"]), gaps, int(header["skipped"])))
+    except _UNSOUND as error:
         raise StoreError(f"no sound hidden states: {error}", where=path, cure="delete it and extract again") from error
+
+
+def _timed(states: HiddenStates) -> HiddenStates:
+    """`states`, if its times are times: a file may hold any number there."""
+    gaps = [time for gap in states.gaps for time in (gap.start, gap.end)]
+    if not np.isfinite([states.duration, *gaps, *states.starts, *states.ends]).all():
+        raise ValueError("a time is not finite")
+    if not (states.ends > states.starts).all() or not (np.diff(states.starts) > 0).all():
+        raise ValueError("its segments do not follow each other in time")
+    return states
 
 
 def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]]:
@@ -98,7 +119,7 @@ def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]
         entry = described[name]
         first, last = entry["data_offsets"]
         dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
-        if last - first != dtype.itemsize * int(np.prod(shape)) or 8 + length + last > size or min(first, *shape) < 0:
+        if last - first != dtype.itemsize * math.prod(shape) or 8 + length + last > size or min(first, *shape) < 0:
             raise ValueError(f"array {name} lies outside the file")
         empty = 0 in shape
         arrays[name] = np.zeros(shape, dtype) if empty else np.memmap(path, dtype, "r", 8 + length + first, shape)
@@ -114,39 +135,70 @@ def _sites_key(sites: Iterable[Site]) -> str:
 
 
 def result_folder(out: Path, result: Result) -> Path:
-    """Where the files of one result go: `OUT/<stem>-<digest8>`."""
-    return out / f"{Path(result.path).stem}-{result.video_id[:8]}"
+    """Where the files of one result go: `OUT/<stem>-<digest8>`, a very long stem cut."""
+    stem = Path(result.path).stem
+    if len(os.fsencode(stem)) > STEM_BYTES:
+        stem = os.fsencode(stem)[:STEM_BYTES].decode("utf-8", "ignore")
+    return out / f"{stem}-{result.video_id[:8]}"
 
 
 def note(out: Path, results: Iterable[Result]) -> Path:
-    """Enters results into `OUT/manifest.jsonl`, one line a video; a video entered before gets its line replaced."""
+    """Enters results into `OUT/manifest.jsonl`, one line a video; a video entered before gets its line replaced.
+
+    A failure of a path that had no content to digest is forgotten once a file of that name has some. Several
+    processes may enter into one manifest. Raises StoreError if it is damaged or cannot be written.
+    """
     path = out / MANIFEST
-    lines = {} if not path.exists() else {_line_key(line): line for line in _manifest(path)}
-    for result in results:
-        line = _manifest_line(out, result)
-        lines[_line_key(line)] = line
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines.values())
-    write_atomic(path, text.encode("utf-8", "replace"))
+    with _alone(path):
+        lines = {_line_key(line): line for line in _manifest(path)}
+        for result in results:
+            line = _manifest_line(out, result)
+            lines.pop((line["name"], ""), None)
+            lines[_line_key(line)] = line
+        # ASCII only, so that no name inside can end a line for any reader.
+        write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines.values()).encode())
     return path
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keeps other processes from rewriting `path` meanwhile; the lock ends with this process, however it ends."""
+    with _refusal(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        with _refusal(path):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _manifest(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"no sound manifest: {error}", where=path, cure="delete it or choose another -o") from error
     if not all(isinstance(line, dict) for line in lines):
         raise StoreError("no sound manifest: a line is no object", where=path, cure="delete it or choose another -o")
     return lines
 
 
-def _line_key(line: Mapping[str, Any]) -> tuple[Any, Any]:
-    return line.get("name"), line.get("digest")
+def _line_key(line: Mapping[str, Any]) -> tuple[str, str]:
+    return str(line.get("name")), str(line.get("digest") or "")
 
 
 def _manifest_line(out: Path, result: Result) -> dict[str, Any]:
     scored = result.scores is not None
-    return {"name": Path(result.path).name, "digest": result.video_id or None, "status": result.status,
+    name, folder = (_utf8(text) for text in (Path(result.path).name, result_folder(out, result).name))
+    return {"name": name, "digest": result.video_id or None, "status": result.status,
             "duration": round(result.duration, 3), "segments": len(result.scores.starts) if result.scores else 0,
             "events": len(result.events), "gaps": len(result.scores.gaps) if result.scores else 0,
-            "reason": result.reason, "folder": result_folder(out, result).name if scored else None}
+            "reason": result.reason, "folder": folder if scored else None}
+
+
+def _utf8(name: str) -> str:
+    """A file's name as text: bytes of it that are no UTF-8 become U+FFFD."""
+    return os.fsencode(name).decode("utf-8", "replace")

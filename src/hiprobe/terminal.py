@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,14 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from hiprobe.errors import HiProbeError
+from hiprobe.errors import HiProbeError, ProbeError, StoreError, one_line
 from hiprobe.probe import Probe
 from hiprobe.types import Result, Segment
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 SLOW_S = 2.0
+METRICS = ("kl", "ldr", "entropy", "score")
 
 
 def complain(error: HiProbeError) -> None:
@@ -29,14 +32,42 @@ def complain(error: HiProbeError) -> None:
     err.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", soft_wrap=True)
 
 
+def warn(text: str) -> None:
+    """A line on standard error, without markup."""
+    err.print(Text(one_line(text), "yellow"), soft_wrap=True)
+
+
 def say(text: str) -> None:
-    """A line on standard output, its markup kept."""
-    out.print(text, soft_wrap=True)
+    """A line on standard output, its markup kept; raises StoreError where it cannot be written."""
+    with _written():
+        out.print(text, soft_wrap=True)
+
+
+def show(table: Table | Text) -> None:
+    """A table or a text without markup on standard output; raises StoreError where it cannot be written."""
+    with _written():
+        out.print(table)
+
+
+def shown(path: str | Path) -> str:
+    """A path, or another text from outside, as markup: on one line, and none of it obeyed."""
+    return escape(one_line(str(path)))
 
 
 def emit(value: Mapping[str, Any]) -> None:
-    """One JSON object on one line of standard output."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    """One JSON object on one line of standard output, ASCII only; raises StoreError where it cannot be written."""
+    with _written():
+        print(json.dumps(value), flush=True)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader has had enough
+    except OSError as error:
+        raise StoreError(f"cannot write: {error.strerror}", where="standard output") from error
 
 
 class _Rate(ProgressColumn):
@@ -51,22 +82,23 @@ def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], Non
     """A progress bar over seconds of video, shown once the work has taken two seconds; gives what reports segments."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), _Rate(),
                TimeRemainingColumn())
-    shown = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
-    task = shown.add_task("reading", total=sum(durations.values()) or None)
+    live = Progress(*columns, console=err, transient=True, disable=not err.is_terminal,
+                    redirect_stdout=out.is_terminal)  # what goes to a pipe or a file must not pass through `err`
+    task = live.add_task("reading", total=sum(durations.values()) or None)
     began, done, order = time.monotonic(), 0.0, list(durations)
-    before = {path: sum(durations[p] for p in order[:i]) for i, path in enumerate(order)}
+    before = dict(zip(order, accumulate(durations.values(), initial=0.0), strict=False))
 
     def report(path: str, segment: Segment) -> None:
         nonlocal done
         done = max(done, before.get(path, 0.0) + segment.end)
-        if not shown.live.is_started and time.monotonic() - began > SLOW_S:
-            shown.start()
-        shown.update(task, completed=done, description=escape(Path(path).name[:32]))
+        if not live.live.is_started and time.monotonic() - began > SLOW_S:
+            live.start()
+        live.update(task, completed=done, description=shown(Path(path).name[:32]))
 
     try:
         yield report
     finally:
-        shown.stop()
+        live.stop()
 
 
 def fitted(probe: Probe) -> None:
@@ -82,16 +114,27 @@ def fitted(probe: Probe) -> None:
     say(f"  threshold {probe.localization.threshold:.3f}" if probe.localization.threshold is not None else
         f"  threshold: {probe.localization.rule}")
     for warning in facts["warnings"]:
-        err.print(f"[yellow]{escape(warning)}[/]", soft_wrap=True)
+        warn(warning)
 
 
-def curves(probe: Probe) -> dict[str, Any]:
-    """The saliency curves of a probe's provenance, as `report.layers_png` and `--json` take them."""
-    facts = probe.provenance
-    found: dict[str, Any] = {"layers": list(range(len(facts["candidates"]))), "sites": facts["candidates"],
-                             "chosen": facts["candidates"].index(facts["chosen"][0]), "segments": facts["segments"],
-                             **dict(facts["curves"].items())}
-    found["saliency"] = found.pop("score", found.get("saliency"))
+def curves(probe: Probe, where: Path) -> dict[str, Any]:
+    """The saliency curves of a probe's provenance, as `report.layers_png` and `--json` take them.
+
+    Raises ProbeError, naming the file or folder `where`, if there are none: its method may choose no layer.
+    """
+    try:
+        return _curves(probe.provenance)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ProbeError(f"a probe of method {probe.method!r} without saliency curves", where=where,
+                         cure="give labelled clips, or a probe whose method chooses its layer") from error
+
+
+def _curves(facts: Mapping[str, Any]) -> dict[str, Any]:
+    layers = [int(re.fullmatch(r".*/layer(\d+)(/.*)?", site)[1]) for site in facts["candidates"]]  # type: ignore[index]
+    found: dict[str, Any] = {"layers": layers, "sites": facts["candidates"], "segments": facts["segments"],
+                             "chosen": layers[facts["candidates"].index(facts["chosen"][0])],
+                             **{name: [float(value) for value in facts["curves"][name]] for name in METRICS}}
+    found["saliency"] = found.pop("score")
     if facts["baseline"]:
         for part in ("mean", "std"):
             for name, curve in facts["baseline"][part].items():
@@ -113,7 +156,7 @@ def layers(found: Mapping[str, Any]) -> Table:
         table.add_column(f"{name} (chance)" if chance else name, justify="right")
     for index, layer in enumerate(found["layers"]):
         cells = [_cell(found, name, index) for name in names]
-        mark = " <" if index == found["chosen"] else ""
+        mark = " <" if layer == found["chosen"] else ""
         table.add_row(f"{layer}{mark}", *cells, style="bold" if mark else None)
     return table
 
@@ -135,9 +178,9 @@ def total(results: Sequence[Result], folder: Path) -> None:
             gaps = "; ".join(f"{g.start:.1f}-{g.end:.1f} s: {g.reason}" for g in result.scores.gaps[:3]) if (
                 result.scores) else ""
             segments = str(len(result.scores.starts)) if result.scores else ""
-            table.add_row(escape(Path(result.path).name), result.status, segments,
-                          str(len(result.events)) if result.scores else "", escape(result.reason or gaps))
-        out.print(table)
+            table.add_row(shown(Path(result.path).name), result.status, segments,
+                          str(len(result.events)) if result.scores else "", shown(result.reason or gaps))
+        show(table)
     counts = {status: sum(r.status == status for r in results) for status in ("done", "partial", "failed")}
     say(", ".join(f"{number} {status}" for status, number in counts.items() if number)
-        + f"; {sum(len(r.events) for r in results)} events; all in [bold]{escape(str(folder / 'manifest.jsonl'))}[/]")
+        + f"; {sum(len(r.events) for r in results)} events; all in [bold]{shown(folder / 'manifest.jsonl')}[/]")

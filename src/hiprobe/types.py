@@ -24,6 +24,7 @@ SITE_KINDS = ("residual", "head", "logit")
 VIDEO_SUFFIXES = (
     ".3gp", ".asf", ".avi", ".divx", ".dv", ".flv", ".gif", ".h264", ".h265", ".hevc", ".ivf", ".m2ts", ".m2v", ".m4v",
     ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv",
+    ".y4m",
 )
 STATUSES = ("done", "partial", "failed", "quarantined")
 

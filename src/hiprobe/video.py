@@ -29,12 +29,7 @@ from numpy.typing import NDArray
 
 from hiprobe.decode import EPSILON_S, LEAD_S, SEEKABLE, FrameReader, Shown
 from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, StoreError, UnsupportedVideo, UsageError
-from hiprobe.types import Gap, Recipe, Segment
-
-VIDEO_SUFFIXES = (
-    ".3gp", ".asf", ".avi", ".divx", ".dv", ".flv", ".gif", ".h264", ".h265", ".hevc", ".ivf", ".m2ts", ".m2v", ".m4v",
-    ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv",
-    ".y4m")
+from hiprobe.types import VIDEO_SUFFIXES, Gap, Recipe, Segment
 
 # Averaging over the area of a pixel neither aliases when a frame shrinks nor overshoots at edges, as bicubic does; the
 # exact forms give the same pixels on every processor. It changes hidden states, so it is not a setting.
@@ -362,7 +357,10 @@ def find(paths: Iterable[str]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for path in paths:
-        files = _files(path)
+        try:
+            files = _files(path) if path else []  # `Path("")` would be the working folder
+        except OSError as error:
+            raise MissingVideo(f"cannot be read: {error.strerror}", where=path) from error
         if not files:
             raise MissingVideo("no video file here", where=path, cure="check the path or the pattern")
         for file in files:
@@ -372,12 +370,16 @@ def find(paths: Iterable[str]) -> list[Path]:
 
 def _files(path: str) -> list[Path]:
     place = Path(path)
+    if place.is_file() or place.is_dir():
+        return _below(place)
+    return [file for match in sorted(map(Path, glob.glob(path, recursive=True))) for file in _below(match)]
+
+
+def _below(place: Path) -> list[Path]:
+    """A file itself, the videos of a folder, nothing for a device or a pipe."""
     if place.is_file():
         return [place]
-    if place.is_dir():
-        return sorted(file for file in place.rglob("*") if _is_video(file.relative_to(place)) and file.is_file())
-    matches = sorted(Path(match) for match in glob.glob(path, recursive=True))
-    return [file for match in matches for file in ([match] if match.is_file() else _files(str(match)))]
+    return sorted(file for file in place.rglob("*") if _is_video(file.relative_to(place)) and file.is_file())
 
 
 def _is_video(file: Path) -> bool:
