@@ -82,7 +82,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory, shipped: Backbone, clips: P
 
 @pytest.fixture(scope="session")
 def normal_clip() -> Path:
-    """A shipped clip of 6.4 s."""
+    """A shipped clip of 12.8 s."""
     from hiprobe import embedded
 
     return embedded.CLIPS / "normal_00.mp4"

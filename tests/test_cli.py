@@ -99,18 +99,18 @@ def test_detect_writes_what_it_promises(run: Run, tmp_path: Path, fitted: Fitted
     place = tmp_path / "out" / f"normal_00-{digest[:8]}"
     assert {path.name for path in place.iterdir()} == RESULT_FILES
     (event,) = [json.loads(line) for line in (place / "events.jsonl").read_text().splitlines()]
-    assert (event["start"], event["end"], event["video"]["digest"]) == (0.0, pytest.approx(6.4), digest)
+    assert (event["start"], event["end"], event["video"]["digest"]) == (0.0, pytest.approx(12.8), digest)
     assert event["explanation"]
     assert event["probe"] == fitted.alarm.digest
     rows = list(csv.DictReader((place / "scores.csv").open()))
-    assert [float(row["start"]) for row in rows] == pytest.approx([0, 1.6, 3.2, 4.8])
-    assert float(rows[-1]["end"]) == pytest.approx(6.4)  # every frame, to the last
+    assert [float(row["start"]) for row in rows] == pytest.approx(np.arange(8) * 1.6)
+    assert float(rows[-1]["end"]) == pytest.approx(12.8)  # every frame, to the last
     assert all(0 <= float(row["raw"]) <= 1 and row["status"] == "scored" for row in rows)
     assert (place / "events.vtt").read_text().startswith("WEBVTT")
     assert Image.open(place / "timeline.png").format == "PNG"
     assert "<html" in (place / "report.html").read_text()[:500]
     line = manifest(tmp_path / "out")["normal_00.mp4"]
-    assert line == {"name": "normal_00.mp4", "digest": digest, "status": "done", "duration": 6.4, "segments": 4,
+    assert line == {"name": "normal_00.mp4", "digest": digest, "status": "done", "duration": 12.8, "segments": 8,
                     "events": 1, "gaps": 0, "reason": None, "folder": place.name}
     assert str(tmp_path) not in (place / "events.jsonl").read_text()  # no absolute path
 
@@ -249,8 +249,8 @@ def test_a_full_disk_leaves_nothing_half_written_and_is_gone_on_from(run: Run, t
 def test_states_of_all_layers_serve_detect(run: Run, tmp_path: Path, fitted: Fitted, normal_clip: Path) -> None:
     ran = run("extract", normal_clip, tmp_path / "none.mp4", "--store", tmp_path / "out/.store", "--json")
     assert (ran.code, len(ran.objects), len(ran.errors)) == (3, 1, 1)
-    assert ran.objects[0] == {"video": video.digest(normal_clip), "segments": 4, "sites": 8, "width": 160,
-                              "duration": pytest.approx(6.4), "gaps": 0}
+    assert ran.objects[0] == {"video": video.digest(normal_clip), "segments": 8, "sites": 8, "width": 160,
+                              "duration": pytest.approx(12.8), "gaps": 0}
     kept = list((tmp_path / "out").rglob("*.safetensors"))
     assert run("detect", normal_clip, "-p", fitted.path, "-o", tmp_path / "out", "--no-explain").code == 0
     assert list((tmp_path / "out").rglob("*.safetensors")) == kept
@@ -299,7 +299,7 @@ def test_fit_says_what_it_chose(run: Run, tmp_path: Path, fitted: Fitted, clips:
     assert (ran.code, len(ran.objects)) == (0, 1)
     made, said = Probe.load(tmp_path / "deep/a.safetensors"), ran.objects[0]
     assert (said["probe"], said["digest"]) == (str(tmp_path / "deep/a.safetensors"), made.digest)
-    assert (said["failed"], said["segments"]) == ([], {"anomalous": 16, "normal": 16, "left_out": 0})
+    assert (said["failed"], said["segments"]) == ([], {"anomalous": 32, "normal": 32, "left_out": 0})
     assert said["chosen"] == [str(made.sites[0])]
     words = run("fit", clips, "-o", tmp_path / "b.safetensors", "--store", fitted.store)
     assert (words.code, said["chosen"][0] in words.out, "threshold" in words.out) == (0, True, True)
@@ -315,7 +315,7 @@ def test_a_clip_that_cannot_be_read_is_left_out_and_told(run: Run, tmp_path: Pat
     assert ran.code == 3
     assert [line.partition(":")[0] for line in ran.errors] == ["EmptyVideo"]
     assert ran.objects[0]["failed"] == [str(tmp_path / "in/normal/empty.mp4")]
-    assert Probe.load(tmp_path / "p").provenance["segments"]["normal"] == 16
+    assert Probe.load(tmp_path / "p").provenance["segments"]["normal"] == 32
 
 
 def test_labels_that_will_not_do_are_named(run: Run, tmp_path: Path, clips: Path, fitted: Fitted) -> None:
@@ -325,7 +325,7 @@ def test_labels_that_will_not_do_are_named(run: Run, tmp_path: Path, clips: Path
         "number.csv": ([rows[0], rows[1] + "x"], 3, "number.csv:2: end is 'x'"),
         "one class.csv": ([rows[0], *(row for row in rows if "normal,," in row and "abnormal," not in row)], 3,
                           "at least 4 anomalous and 4 normal segments are needed, got 0 anomalous"),
-        "few.csv": ([rows[0], f"{rows[1].split(',')[0]},fight,0,4.8", rows[-1]], 3, "got 3 anomalous and 5 normal"),
+        "few.csv": ([rows[0], f"{rows[1].split(',')[0]},fight,0,4.8", rows[-1]], 3, "got 3 anomalous and 13 normal"),
     }
     for name, (text, code, said) in cases.items():
         (clips / name).write_text("\n".join(text) + "\n")

@@ -97,10 +97,10 @@ def test_extract_fit_save_load_detect(tmp_path: Path, shipped: Backbone, clips: 
     assert probe.recipe == shipped.recipe  # it travels in the states
     assert probe.sites[0] in pairs[0][0].sites
     result = hiprobe.detect(normal_clip, shipped, hiprobe.Probe.load(tmp_path / "shop.probe.safetensors"))
-    assert (result.status, result.duration) == ("done", pytest.approx(6.4))
+    assert (result.status, result.duration) == ("done", pytest.approx(12.8))
     assert result.scores is not None
     for event in result.events:
-        assert 0 <= event.start <= (event.peak or 0) <= event.end <= 6.4
+        assert 0 <= event.start <= (event.peak or 0) <= event.end <= 12.8
         assert (event.score or 0) >= (probe.localization.threshold or 0)
         assert event.explanation
     by_hand = probe.score(pipeline.states(normal_clip, shipped, probe.sites))
