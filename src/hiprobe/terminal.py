@@ -106,6 +106,8 @@ def fitted(probe: Probe) -> None:
     facts = probe.provenance
     count, auc, folds = facts["segments"], facts["auc"], facts["folds"]
     say(f"read [bold]{', '.join(facts['chosen'])}[/], {facts['why']}")
+    for reason in _reasons(facts):
+        say(reason)
     say(f"  segments: {count['anomalous']} anomalous, {count['normal']} normal, {count['left_out']} left out")
     if auc:
         interval = "" if auc["low"] is None else f" [{auc['low']:.3f}, {auc['high']:.3f}] over videos"
@@ -115,6 +117,18 @@ def fitted(probe: Probe) -> None:
         f"  threshold: {probe.localization.rule}")
     for warning in facts["warnings"]:
         warn(warning)
+
+
+def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
+    """The values that the chosen site was chosen by, each beside its mean under shuffled labels."""
+    index = facts["candidates"].index(facts["chosen"][0])
+    chance = (facts["baseline"] or {}).get("mean", {})
+    parts = []
+    for name, curve in facts["curves"].items():
+        beside = f" (chance {chance[name][index]:.3f})" if name in chance else ""
+        parts += [f"{'saliency' if name == 'score' else name} {curve[index]:.3f}{beside}"] if len(curve) > 1 else []
+    if parts:
+        yield f"  why: {', '.join(parts)}"
 
 
 def curves(probe: Probe, where: Path) -> dict[str, Any]:
