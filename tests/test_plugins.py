@@ -84,3 +84,9 @@ def test_every_folder_names_what_it_lacks(load: object, name: str) -> None:
     with pytest.raises(HiProbeError) as caught:
         load(name)  # type: ignore[operator]
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["os:getcwd", "os:sep"])
+def test_something_that_loads_no_model_is_no_backbone(name: str) -> None:
+    with pytest.raises(UsageError, match="no backbone"):
+        backbones.load(name)

@@ -6,6 +6,7 @@ Every file of this folder whose name has no leading underscore is a plug-in with
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -82,8 +83,18 @@ def load(
     if (name and Path(name).is_dir()) or _HUB_ID.fullmatch(name):
         return cast(Backbone, importlib.import_module(f"{__name__}.auto").load(name, **options))
     if plugins.OUTSIDE.fullmatch(name):
-        return cast(Backbone, plugins.load(sys.modules[__name__], "backbone", name, ())(**options))
+        return _outside(name, options)
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         raise ModelError("no such model folder", where=name, cure="check the path")
     known = ", ".join(names())
     raise UsageError(f"no backbone {name!r}", cure=f"give one of {known}, org/name, a folder or module:attribute")
+
+
+def _outside(name: str, options: Mapping[str, Any]) -> Backbone:
+    """What `module:attribute` gives; raises UsageError if it does not take the options."""
+    make = plugins.load(sys.modules[__name__], "backbone", name, ("__call__",))
+    try:
+        inspect.signature(make).bind(**options)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name!r} is no backbone: {error}", cure=f"it must take {', '.join(options)}") from error
+    return cast(Backbone, make(**options))
