@@ -29,7 +29,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# The embedded model, from nothing (about 95 minutes on 4 cores), and the figures of its card.
+# The embedded model, from nothing (87 minutes on 3 cores), and the figures of its card.
 train: $(READY)
 	$(BIN)/python -m training.train runs/embedded --steps 3600 --more 1200 --seed 1
 

@@ -1,7 +1,7 @@
 """Measures the embedded MLLM on fresh clips: `python -m training.evaluate MODEL OUT.json [--final]`.
 
-Every figure of the model card comes from here. Clips are drawn from seeds that training never uses, and no clip of
-the held-out scenes or types is used for anything else, the choice of a checkpoint included.
+Every figure of the model card comes from here. Clips are drawn from seeds that training never uses; no clip measured
+here is used for anything else, the choice of a checkpoint included.
 """
 
 from __future__ import annotations
