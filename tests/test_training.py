@@ -9,8 +9,8 @@ import pytest
 import torch
 from training import draw, events, scenes, text
 from training.clips import ABNORMAL, FAMILIES, PLACES, SIZE, TIMES, make_clip, make_video, training_clip
-from training.model import Trainee, build, patches, save
-from training.train import LENGTH, PREFIX, SLOTS, Clips, encode, layout
+from training.train import FAMILIES as MODELS
+from training.train import SLOTS, Clips, encode, layout, prefix
 
 from hiprobe.backbones import auto
 from hiprobe.methods import load as load_method
@@ -93,63 +93,71 @@ def test_a_video_shows_its_event_between_the_times_it_states() -> None:
     assert orange[50:70].min() > orange[85:].max()
 
 
-def test_every_sentence_fits_its_slot_and_comes_back_from_the_tokenizer() -> None:
+@pytest.mark.parametrize("tokens", [36, 73])
+def test_every_sentence_fits_its_slot_and_comes_back_from_the_tokenizer(tokens: int) -> None:
     words = text.tokenizer()
     for sentence in text.SENTENCE.values():
         answer = f"{sentence} in the middle part."
         pairs = [(max(text.DESCRIBE, key=len), answer), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
-        ids, weight = encode(words, pairs)
-        assert len(ids) == LENGTH
-        told = ids[PREFIX:PREFIX + SLOTS[0]][(weight > 0).roll(1)[PREFIX:PREFIX + SLOTS[0]]]
+        ids, weight = encode(words, pairs, tokens)
+        first = prefix(tokens)
+        assert len(ids) == first + sum(SLOTS)
+        told = ids[first:first + SLOTS[0]][(weight > 0).roll(1)[first:first + SLOTS[0]]]
         assert words.decode(told, skip_special_tokens=True) == answer
         assert words.unk_token_id not in ids
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model, words = build(3)
-    place = tmp_path_factory.mktemp("model")
-    save(model, words, place)
-    return place
-
-
-def test_the_training_pass_equals_the_stock_model_through_the_whole_pipeline(folder: Path) -> None:
-    backbone = auto.load(str(folder))
-    net = Trainee(backbone._model, 5).eval()
+@pytest.mark.parametrize("name", MODELS)
+def test_the_training_pass_equals_the_stock_model_through_the_whole_pipeline(name: str, tmp_path: Path) -> None:
+    family = MODELS[name]
+    family.save(*family.build(3), tmp_path)
+    backbone = auto.load(str(tmp_path))
+    net = family.Trainee(backbone._model, 5).eval()
     words = text.tokenizer()
-    positions, mask = layout(net.model, words)
+    positions, mask = layout(family, net.model, words)
     frames = clip(7, "fight", strength=1.0).frames
-    ids, _ = encode(words, [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")])
-    ask = PREFIX + len(words(f"{text.PROMPT}<|im_end|><|im_start|>assistant")["input_ids"]) - 1
-    states = []
-    hook = net.model.model.language_model.norm.register_forward_pre_hook(lambda _m, args: states.append(args[0]))
+    pairs = [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
+    ids, _ = encode(words, pairs, family.TOKENS)
+    ask = prefix(family.TOKENS) + len(words(f"{text.PROMPT}<|im_end|><|im_start|>assistant")["input_ids"]) - 1
     with torch.no_grad():
-        seen = net.see(patches(torch.from_numpy(frames)[None]))
+        seen = net.see(torch.from_numpy(frames)[None])
         final = net.speak(seen, ids[None], positions, mask)
-    hook.remove()
     sites = load_method("output_layer").sites(backbone.layers, backbone.heads)
     read = backbone.read([Segment(frames, TIMES, 0.0, 1.6, 0)], sites)
-    norm = net.model.model.language_model.norm
     with torch.no_grad():
-        expected = norm(torch.from_numpy(read[0]))
+        expected = net.model.model.language_model.norm(torch.from_numpy(read[0]))
     torch.testing.assert_close(final[0, ask], expected[0], rtol=2e-4, atol=2e-4)
-    assert not states  # the training pass applies the norm as a function
 
 
-def test_a_question_does_not_see_the_others(folder: Path) -> None:
-    model, words = build(3)
-    net = Trainee(model, 5).eval()
-    positions, mask = layout(model, words)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_question_does_not_see_the_others(name: str) -> None:
+    family = MODELS[name]
+    model, words = family.build(3)
+    net = family.Trainee(model, 5).eval()
+    positions, mask = layout(family, model, words)
     frames = torch.from_numpy(clip(8, "fall").frames)[None]
     pairs = [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
     changed = [pairs[0], (text.YES_NO, "yes"), pairs[2]]
     with torch.no_grad():
-        seen = net.see(patches(frames))
-        one, two = (net.speak(seen, encode(words, p)[0][None], positions, mask) for p in (pairs, changed))
-    last = PREFIX + SLOTS[0] + SLOTS[1]
-    torch.testing.assert_close(one[:, :PREFIX + SLOTS[0]], two[:, :PREFIX + SLOTS[0]])
+        seen = net.see(frames)
+        one, two = (net.speak(seen, encode(words, p, family.TOKENS)[0][None], positions, mask)
+                    for p in (pairs, changed))
+    first = prefix(family.TOKENS) + SLOTS[0]
+    last = first + SLOTS[1]
+    torch.testing.assert_close(one[:, :first], two[:, :first])
     torch.testing.assert_close(one[:, last:], two[:, last:])
     assert not torch.equal(one, two)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_a_video_token_shows_is_learnt_where_the_token_is(name: str) -> None:
+    family = MODELS[name]
+    shown = torch.zeros(1, 36, 5)
+    shown[0, 4 * 6 + 5, 2] = 1  # the fifth row, the last column: the lower right of the frame
+    found = family.cells(shown)
+    assert found.shape == family.Trainee(family.build(3)[0], 5).look(torch.zeros(1, family.TOKENS, 160)).shape
+    tokens = found[0, :, 2].nonzero()[:, 0].tolist()
+    assert tokens == ([29] if name == "qwen2_5_vl" else [9 * frame + 8 for frame in range(8)])
 
 
 def test_a_training_item_depends_on_its_number_only() -> None:

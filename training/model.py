@@ -44,6 +44,19 @@ def config(words: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
         vision_end_token_id=ids["<|vision_end|>"], tie_word_embeddings=True)
 
 
+def prefix_positions(model: Any, ids: Tensor) -> Tensor:
+    """Rotary positions (3, 1, length) of the text before the questions, its video laid out as a grid."""
+    kinds = (ids == model.config.video_token_id).int() * 2
+    grid = torch.tensor([[1, GRID * MERGE, GRID * MERGE]])
+    positions: Tensor = model.model.get_rope_index(ids, kinds, video_grid_thw=grid)[0]
+    return positions
+
+
+def cells(states: Tensor) -> Tensor:
+    """What each video token shows (clips, 36, states): one token is one of the 6 x 6 cells."""
+    return states
+
+
 def patches(frames: Tensor) -> Tensor:
     """uint8 (clips, 8, 96, 96, 3) -> uint8 patches (clips, 144, 1536), in the stock processor's order."""
     n, t, s = frames.shape[0], frames.shape[1], frames.shape[2] // (PATCH * MERGE)
@@ -85,9 +98,9 @@ class Trainee(nn.Module):
         cos, sin = visual.rotary_pos_emb(torch.zeros(1), grid)
         self.turns = (cos.float(), sin.float())
 
-    def see(self, x: Tensor) -> Tensor:
-        """Video tokens (clips, 36, 160) of uint8 patches (clips, 144, 1536); the weights take up the normalisation."""
-        visual = self.model.model.visual
+    def see(self, frames: Tensor) -> Tensor:
+        """Video tokens (clips, 36, 160) of uint8 frames (clips, 8, 96, 96, 3); the weights take up the scaling."""
+        x, visual = patches(frames), self.model.model.visual
         weight = visual.patch_embed.proj.weight.flatten(1)
         h = F.linear(x.to(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype),
                      weight / (255 * STD)) - weight.sum(1) * (MEAN / STD)
@@ -100,6 +113,11 @@ class Trainee(nn.Module):
         merger = visual.merger
         merged: Tensor = merger.mlp(_norm(merger.ln_q, h).view(n, TOKENS, -1))
         return merged
+
+    def look(self, seen: Tensor) -> Tensor:
+        """Logits of what each token shows (clips, 36, states)."""
+        logits: Tensor = self.state_head(seen)
+        return logits
 
     def speak(self, seen: Tensor, ids: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         """Hidden states (clips, length, 160), after the final norm, of token ids with the video at tokens 3..38."""
@@ -127,6 +145,15 @@ def build(seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
     return model, words
 
 
+def recipe() -> dict[str, Any]:
+    """The settings that a model of this folder brings along, `hiprobe.json`."""
+    return {
+        "prompts": [PROMPT], "frames": FRAMES, "size": [SIZE, SIZE], "segment_s": SEGMENT_S, "explain_prompt": PROMPT,
+        "explain_span_s": SEGMENT_S, "verdict": {"normal": ["normal"]},
+        "notice": "The embedded model knows rendered scenes only. On real footage use a trained video MLLM, for "
+                  "example Qwen/Qwen2.5-VL-7B-Instruct or OpenGVLab/InternVL3-8B-hf."}
+
+
 def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
     """Writes the model (float16 safetensors), tokenizer, processor files and the default recipe."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,11 +172,6 @@ def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
     video = dict(common, video_processor_type="Qwen2VLVideoProcessor", do_sample_frames=False)
     image = dict(common, image_processor_type="Qwen2VLImageProcessorFast", temporal_patch_size=FRAMES)
     processor = {"processor_class": "Qwen2_5_VLProcessor"}
-    recipe = {
-        "prompts": [PROMPT], "frames": FRAMES, "size": [SIZE, SIZE], "segment_s": SEGMENT_S, "explain_prompt": PROMPT,
-        "explain_span_s": SEGMENT_S, "verdict": {"normal": ["normal"]},
-        "notice": "The embedded model knows rendered scenes only. On real footage use a trained video MLLM, for "
-                  "example Qwen/Qwen2.5-VL-7B-Instruct or OpenGVLab/InternVL3-8B-hf."}
     for name, value in (("video_preprocessor_config.json", video), ("preprocessor_config.json", image),
-                        ("processor_config.json", processor), ("hiprobe.json", recipe)):
+                        ("processor_config.json", processor), ("hiprobe.json", recipe())):
         (folder / name).write_text(json.dumps(value, indent=2) + "\n")

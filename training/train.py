@@ -19,20 +19,20 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from training import llava
+from training import model as qwen
 from training.clips import STATES, training_clip
-from training.model import TOKENS, Trainee, build, patches, save
 from training.text import PLACES_WORDS, exchanges, tokenizer
 
 SLOTS = (34, 26, 22)  # tokens kept for each of the three questions with its answer
-PREFIX = 3 + TOKENS + 1
-LENGTH = PREFIX + sum(SLOTS)
+FAMILIES: dict[str, Any] = {"qwen2_5_vl": qwen, "llava_onevision": llava}
 
 
 class Clips(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """Clip i of a run, drawn from (seed, i): frames, token ids, loss weight of each next token, token states."""
 
-    def __init__(self, seed: int, count: int, hard_from: int | None = None) -> None:
-        self.seed, self.count, self.words = seed, count, tokenizer()
+    def __init__(self, seed: int, count: int, hard_from: int | None = None, tokens: int = qwen.TOKENS) -> None:
+        self.seed, self.count, self.words, self.tokens = seed, count, tokenizer(), tokens
         self.hard_from = count if hard_from is None else hard_from
 
     def __len__(self) -> int:
@@ -41,16 +41,22 @@ class Clips(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rng = np.random.default_rng([self.seed, index])
         clip = training_clip(rng, hard=index >= self.hard_from)
-        ids, weight = encode(self.words, [(e.question, e.answer) for e in exchanges(rng, clip)])
+        ids, weight = encode(self.words, [(e.question, e.answer) for e in exchanges(rng, clip)], self.tokens)
         return torch.from_numpy(clip.frames), ids, weight, torch.from_numpy(clip.cells)
 
 
-def encode(words: Any, pairs: list[tuple[str, str]]) -> tuple[Tensor, Tensor]:
-    """Token ids (LENGTH,) of the video and its questions, and the loss weight (LENGTH,) of predicting the next one."""
-    text = "<|im_start|>user <|vision_start|>" + "<|video_pad|>" * TOKENS + "<|vision_end|>"
-    ids, weight = torch.zeros(LENGTH, dtype=torch.long), torch.zeros(LENGTH)
-    ids[:PREFIX] = torch.tensor(words(text)["input_ids"])
-    places, start = {words.convert_tokens_to_ids(w) for w in PLACES_WORDS}, PREFIX
+def prefix(tokens: int) -> int:
+    """How many token ids stand before the first question, for a video of so many tokens."""
+    return 3 + tokens + 1
+
+
+def encode(words: Any, pairs: list[tuple[str, str]], tokens: int = qwen.TOKENS) -> tuple[Tensor, Tensor]:
+    """Token ids (length,) of the video and its questions, and the loss weight (length,) of predicting the next one."""
+    text = "<|im_start|>user <|vision_start|>" + "<|video_pad|>" * tokens + "<|vision_end|>"
+    before = prefix(tokens)
+    ids, weight = torch.zeros(before + sum(SLOTS), dtype=torch.long), torch.zeros(before + sum(SLOTS))
+    ids[:before] = torch.tensor(words(text)["input_ids"])
+    places, start = {words.convert_tokens_to_ids(w) for w in PLACES_WORDS}, before
     for (question, answer), slot in zip(pairs, SLOTS, strict=True):
         ask = words(f"{question}<|im_end|><|im_start|>assistant")["input_ids"]
         reply = words(f"{answer}<|im_end|>")["input_ids"]
@@ -65,32 +71,30 @@ def encode(words: Any, pairs: list[tuple[str, str]]) -> tuple[Tensor, Tensor]:
     return ids, weight
 
 
-def layout(model: Any, words: Any) -> tuple[Tensor, Tensor]:
-    """Rotary positions (3, 1, LENGTH) and the mask (LENGTH, LENGTH): each question sees the video and itself only."""
-    ids = encode(words, [("Where is it?", "nowhere")] * 3)[0][None, :PREFIX]
-    kinds = (ids == model.config.video_token_id).int() * 2
-    grid = torch.tensor([[1, 12, 12]])
-    prefix, _ = model.model.get_rope_index(ids, kinds, video_grid_thw=grid)
-    last = int(prefix.max())
-    slots = [torch.arange(last + 1, last + 1 + slot).expand(3, 1, slot) for slot in SLOTS]
-    part = torch.tensor(sum(([i + 1] * slot for i, slot in enumerate(SLOTS)), [0] * PREFIX))
-    causal = torch.arange(LENGTH)[:, None] >= torch.arange(LENGTH)
+def layout(family: Any, model: Any, words: Any) -> tuple[Tensor, Tensor]:
+    """Rotary positions (..., 1, length) and the mask (length, length): each question sees the video and itself only."""
+    before = prefix(family.TOKENS)
+    ids = encode(words, [("Where is it?", "nowhere")] * 3, family.TOKENS)[0][None, :before]
+    first = family.prefix_positions(model, ids)
+    slots = [(first.max() + 1 + torch.arange(slot)).expand(*first.shape[:-1], slot) for slot in SLOTS]
+    part = torch.tensor(sum(([i + 1] * slot for i, slot in enumerate(SLOTS)), [0] * before))
+    causal = torch.arange(len(part))[:, None] >= torch.arange(len(part))
     mask = causal & ((part[None] == 0) | (part[:, None] == part[None]))
-    return torch.cat([prefix, *slots], -1), torch.zeros(LENGTH, LENGTH).masked_fill(~mask, -1e4)
+    return torch.cat([first, *slots], -1), torch.zeros(len(part), len(part)).masked_fill(~mask, -1e4)
 
 
-def losses(net: Trainee, batch: list[Tensor], positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """The words' loss and the video tokens' loss of one batch."""
-    frames, ids, weight, cells = batch
+def losses(net: Any, batch: list[Tensor], positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The words' loss and the video tokens' loss of one batch; its last item says what each token shows."""
+    frames, ids, weight, shown = batch
     with torch.autocast("cpu", torch.bfloat16):
-        seen = net.see(patches(frames))
+        seen = net.see(frames)
         hidden = net.speak(seen, ids, positions, mask)
         want = weight[:, :-1] > 0
         logits = F.linear(hidden[:, :-1][want], net.model.lm_head.weight)
-        states = net.state_head(seen)
+        states = net.look(seen)
     words = F.cross_entropy(logits.float(), ids[:, 1:][want], reduction="none")
     scale = weight[:, :-1][want]
-    what = F.binary_cross_entropy_with_logits(states.float(), cells, pos_weight=torch.full((len(STATES),), 4.0))
+    what = F.binary_cross_entropy_with_logits(states.float(), shown, pos_weight=torch.full((len(STATES),), 4.0))
     return (words * scale).sum() / scale.sum(), what
 
 
@@ -102,7 +106,7 @@ def rate(step: int, steps: int, more: int, peak: float) -> float:
     return peak * up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))))
 
 
-def groups(net: Trainee) -> list[dict[str, Any]]:
+def groups(net: Any) -> list[dict[str, Any]]:
     """Weight decay for matrices only."""
     wide = [p for p in net.parameters() if p.ndim > 1]
     thin = [p for p in net.parameters() if p.ndim <= 1]
@@ -110,11 +114,12 @@ def groups(net: Trainee) -> list[dict[str, Any]]:
 
 
 def train(out: Path, *, steps: int, more: int, batch: int, seed: int, peak: float, workers: int,
-          save_every: int = 250) -> None:
+          family: str = "qwen2_5_vl", save_every: int = 250) -> None:
     """Trains for `steps` steps of `batch` clips, `more` on the harder mixture; the mean weights go to `out`/model."""
-    model, words = build(seed)
-    net = Trainee(model, len(STATES))
-    positions, mask = layout(model, words)
+    kind = FAMILIES[family]
+    model, words = kind.build(seed)
+    net = kind.Trainee(model, len(STATES))
+    positions, mask = layout(kind, model, words)
     optimiser = torch.optim.AdamW(groups(net), lr=peak, betas=(0.9, 0.98), fused=True)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
@@ -125,13 +130,14 @@ def train(out: Path, *, steps: int, more: int, batch: int, seed: int, peak: floa
         optimiser.load_state_dict(kept["optimiser"])
         average, first = kept["average"], kept["step"]
     total = steps + more
-    data = Clips(seed, total * batch, steps * batch)
+    data = Clips(seed, total * batch, steps * batch, kind.TOKENS)
     order = range(first * batch, total * batch)
     loader = DataLoader(data, batch, sampler=order, num_workers=workers, prefetch_factor=6 if workers else None)
     began, running = time.time(), np.zeros(2)
     for step, items in enumerate(loader, first):
         for group in optimiser.param_groups:
             group["lr"] = rate(step, steps, more, peak)
+        items[3] = kind.cells(items[3])
         talk, look = losses(net, items, positions, mask)
         loss: Any = talk + max(0.1, 1.0 - 2.0 * step / steps) * 2.0 * look
         loss.backward()
@@ -153,13 +159,14 @@ def train(out: Path, *, steps: int, more: int, batch: int, seed: int, peak: floa
                     "step": step + 1}
             torch.save(kept, state.with_suffix(".tmp"))
             os.replace(state.with_suffix(".tmp"), state)
-            finished, _ = build(seed)
+            finished, _ = kind.build(seed)
             finished.load_state_dict(average)
-            save(finished, words, out / "model")
+            kind.save(finished, words, out / "model")
     before = json.loads((out / "run.json").read_text())["seconds"] if (out / "run.json").exists() else 0
     (out / "run.json").write_text(json.dumps({
-        "steps": steps, "more": more, "batch": batch, "seed": seed, "peak": peak, "clips": total * batch,
-        "parameters": sum(p.numel() for p in model.parameters()), "seconds": before + round(time.time() - began)}))
+        "family": family, "steps": steps, "more": more, "batch": batch, "seed": seed, "peak": peak,
+        "clips": total * batch, "parameters": sum(p.numel() for p in model.parameters()),
+        "seconds": before + round(time.time() - began)}))
 
 
 def main() -> None:
@@ -173,11 +180,12 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=1.5e-3)
     parser.add_argument("--threads", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--family", choices=FAMILIES, default="qwen2_5_vl")
     args = parser.parse_args()
     torch.set_flush_denormal(True)  # else vanishing gradients make the backward pass many times slower on a CPU
     torch.set_num_threads(args.threads)
     train(args.out, steps=args.steps, more=args.more, batch=args.batch, seed=args.seed, peak=args.peak,
-          workers=args.workers)
+          workers=args.workers, family=args.family)
 
 
 if __name__ == "__main__":

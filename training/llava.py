@@ -1,0 +1,112 @@
+"""A second embedded-size MLLM, of another build: LLaVA-OneVision. Not shipped; trained to compare layer curves.
+
+Each frame is seen alone by a SigLIP tower and becomes 9 tokens; what moves is for the language model to find.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
+
+from training.clips import FRAMES, GRID, SIZE
+from training.model import MEAN, STD, recipe
+from training.text import tokenizer
+
+PATCH, SIDE = 16, 3  # a frame is 6 x 6 patches, pooled to 3 x 3 tokens
+TOKENS = FRAMES * SIDE * SIDE + 1  # the last one ends the video
+
+
+def config(words: PreTrainedTokenizerFast) -> LlavaOnevisionConfig:
+    """A stock LLaVA-OneVision configuration whose decoder has the embedded model's depth and width."""
+    ids = words.get_vocab()
+    text = {
+        "model_type": "qwen2", "vocab_size": len(words), "hidden_size": 160, "intermediate_size": 448,
+        "num_hidden_layers": 8, "num_attention_heads": 5, "num_key_value_heads": 1, "max_position_embeddings": 1024,
+        "rms_norm_eps": 1e-6, "use_sliding_window": False,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 100.0},
+        "bos_token_id": ids["<|im_start|>"], "eos_token_id": ids["<|im_end|>"], "pad_token_id": ids["<pad>"],
+        "tie_word_embeddings": True}
+    vision = {
+        "model_type": "siglip_vision_model", "hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 4,
+        "num_attention_heads": 4, "image_size": SIZE, "patch_size": PATCH, "vision_use_head": False}
+    return LlavaOnevisionConfig(
+        text_config=text, vision_config=vision, image_token_index=ids["<|image_pad|>"],
+        video_token_index=ids["<|video_pad|>"], vision_feature_select_strategy="full", vision_feature_layer=-1,
+        tie_word_embeddings=True)
+
+
+def prefix_positions(model: Any, ids: Tensor) -> Tensor:
+    """Rotary positions (1, length) of the text before the questions, video tokens included: their place in the row."""
+    return torch.arange(ids.shape[1])[None]
+
+
+def cells(states: Tensor) -> Tensor:
+    """What each video token shows (clips, TOKENS - 1, states), from what each of 6 x 6 cells shows at any time."""
+    n, _, kinds = states.shape
+    grid = states.view(n, SIDE, GRID // SIDE, SIDE, GRID // SIDE, kinds).amax((2, 4)).view(n, SIDE * SIDE, kinds)
+    return grid.repeat(1, FRAMES, 1)
+
+
+class Trainee(nn.Module):
+    """The stock model, called in two steps, and a head for the vision labels."""
+
+    def __init__(self, model: Any, states: int) -> None:
+        super().__init__()
+        self.model = model
+        self.state_head = nn.Linear(160, states)
+
+    def see(self, frames: Tensor) -> Tensor:
+        """Video tokens (clips, 73, 160) of uint8 frames (clips, 8, 96, 96, 3)."""
+        pixels = (frames.permute(0, 1, 4, 2, 3).float() / 255 - MEAN) / STD
+        seen: Tensor = self.model.model.get_video_features(pixel_values_videos=pixels).pooler_output
+        return seen
+
+    def look(self, seen: Tensor) -> Tensor:
+        """Logits of what each token shows (clips, 72, states)."""
+        logits: Tensor = self.state_head(seen[:, :-1])
+        return logits
+
+    def speak(self, seen: Tensor, ids: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """Hidden states (clips, length, 160), after the final norm, of token ids with the video at tokens 3..75."""
+        lm = self.model.model.language_model
+        h = lm.embed_tokens(ids)
+        h = torch.cat((h[:, :3], seen.to(h.dtype), h[:, 3 + TOKENS:]), 1)
+        states: Tensor = lm(inputs_embeds=h, attention_mask=mask.to(h.dtype)[None, None], position_ids=positions,
+                            use_cache=False).last_hidden_state
+        return states
+
+
+def build(seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
+    """A fresh model and its tokenizer."""
+    torch.manual_seed(seed)
+    words = tokenizer()
+    model: Any = LlavaOnevisionForConditionalGeneration(config(words))
+    model.set_attn_implementation("eager")  # the fused kernel's backward pass is slow on CPUs at these sizes
+    return model, words
+
+
+def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Writes the model (float16 safetensors), tokenizer, processor files and the default recipe."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: value.half() for name, value in model.state_dict().items()}
+    half: Any = LlavaOnevisionForConditionalGeneration(model.config)
+    half.half()
+    half.load_state_dict(state)
+    half.generation_config.update(eos_token_id=model.config.text_config.eos_token_id,
+                                  pad_token_id=model.config.text_config.pad_token_id, do_sample=False)
+    half.save_pretrained(folder)
+    words.save_pretrained(folder)
+    pixels = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [MEAN] * 3,
+              "image_std": [STD] * 3, "do_resize": True, "size": {"height": SIZE, "width": SIZE}}
+    video = pixels | {"video_processor_type": "LlavaOnevisionVideoProcessor", "do_sample_frames": False}
+    processor = {"processor_class": "LlavaOnevisionProcessor", "num_image_tokens": (SIZE // PATCH) ** 2,
+                 "vision_feature_select_strategy": "full", "video_token": "<|video_pad|>",
+                 "image_token": "<|image_pad|>"}
+    for name, value in (("video_preprocessor_config.json", video), ("processor_config.json", processor),
+                        ("hiprobe.json", recipe())):
+        (folder / name).write_text(json.dumps(value, indent=2) + "\n")
