@@ -25,6 +25,7 @@ from tests.conftest import Fitted, full_disk
 
 import hiprobe
 from hiprobe import cli, embedded, terminal, video
+from hiprobe.cli import _run
 from hiprobe.errors import EmptyVideo, StoreError
 from hiprobe.probe import Probe
 from hiprobe.types import Segment
@@ -506,7 +507,7 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory, fitted: Fitted, clips: Pat
     kept = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.rglob("*.safetensors")}
     after = tree(out)
     again = subprocess.run(command, capture_output=True, text=True, env=threads, check=False)
-    cli._detect(videos, shipped, Probe.load(fitted.alarm_path), whole, as_json=True)
+    _run.detect(videos, shipped, Probe.load(fitted.alarm_path), whole, as_json=True)
     return CutOff(len(videos), first, kept, after, Ran(again.returncode, again.stdout, again.stderr), out, whole)
 
 

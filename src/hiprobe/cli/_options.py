@@ -1,0 +1,22 @@
+"""The options that several commands share, each with its one help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+OUT = Path("hiprobe-out")
+Model = Annotated[str, typer.Option("--model", "-m", help="embedded, a hub id such as Qwen/Qwen2.5-VL-7B-Instruct, a "
+                                    "local folder, or module:attribute.")]
+Revision = Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub model; kept in the probe.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for results; hidden states are kept in its .store.")]
+Store = Annotated[Path, typer.Option(help="Folder that keeps hidden states, so that none is read twice.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, one object a line.")]
+Paths = Annotated[list[str], typer.Argument(help="Videos, folders or globs.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of folds and permutations.")]
+Method = Annotated[str, typer.Option(help="How layers are chosen and segments scored: hiprobe, output_layer, one_class "
+                                     "or module:attribute.")]

@@ -1,0 +1,43 @@
+"""`hiprobe explain`: a question to the model about a span."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import typer
+
+from hiprobe.cli import _run
+from hiprobe.cli._options import AsJson, Device, Dtype, Model, Revision
+from hiprobe.errors import UsageError
+
+
+def explain(
+    path: Annotated[str, typer.Argument(help="A video.")],
+    start: Annotated[float, typer.Option(min=0.0, help="The first second to show.")] = 0.0,
+    end: Annotated[float | None, typer.Option(help="The last second to show; the video's end if left out.")] = None,
+    question: Annotated[str | None, typer.Option("--question", "-q", help="The model's own if left out.")] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 96,
+    deadline: Annotated[float, typer.Option(min=0.1, help="The longest time to answer, in seconds.")] = 60.0,
+    model: Model = "embedded",
+    revision: Revision = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Ask the model about a span of a video. No probe is used: this is the model's answer, not a score."""
+    from rich.text import Text
+
+    from hiprobe import pipeline, terminal, video
+    from hiprobe.types import Event
+
+    stop = end if end is not None else float(video.frame_times(path)[-1]) + 1e-3
+    if not start < stop < math.inf:
+        raise UsageError(f"the span ends at {stop:g} s, not after its start at {start:g} s", where=path)
+    backbone = _run.load(model, revision, device, dtype)
+    text, verdict = pipeline.explain(path, backbone, Event(start, stop), prompt=question, max_tokens=max_tokens,
+                                     deadline_s=deadline)
+    if as_json:
+        terminal.emit({"path": path, "start": start, "end": stop, "text": text, "abnormal": verdict})
+    else:
+        terminal.show(Text(text))

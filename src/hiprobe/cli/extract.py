@@ -1,0 +1,35 @@
+"""`hiprobe extract`: hidden states, kept."""
+
+from __future__ import annotations
+
+import typer
+
+from hiprobe.cli import _run
+from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Paths, Revision, Store
+
+
+def extract(
+    paths: Paths,
+    model: Model = "embedded",
+    method: Method = "hiprobe",
+    store: Store = OUT / ".store",
+    revision: Revision = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Read the hidden states of all layers and keep them, so that fit and detect need not run the model again."""
+    from hiprobe import terminal
+    from hiprobe.types import Video
+
+    found, failed = _run.find(paths)
+    backbone = _run.load(model, revision, device, dtype)
+    lost = [result.path for result in failed]
+    for states, _ in _run.extract([Video(str(path)) for path in found], backbone, method, store, lost):
+        segments, sites, width = states.values.shape
+        if as_json:
+            terminal.emit({"video": states.video_id, "segments": segments, "sites": sites, "width": width,
+                           "duration": states.duration, "gaps": len(states.gaps)})
+        else:
+            terminal.say(f"{states.video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
+    raise typer.Exit(3 if lost else 0)

@@ -1,0 +1,41 @@
+"""`hiprobe layers`: saliency over depth, drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiprobe.cli import _run
+from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Model, Revision, Seed, Store
+
+
+def layers(
+    data: Annotated[Path, typer.Argument(help="Labelled clips as for fit, or a probe made by fit.")],
+    picture: Annotated[Path, typer.Option("-o", "--out", help="Where the picture goes.")] = Path("layers.png"),
+    model: Model = "embedded",
+    store: Store = OUT / ".store",
+    seed: Seed = 0,
+    revision: Revision = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Draw saliency over depth: KL, LDR, entropy and their sum beside chance, and the cross-validated AUC per layer."""
+    from hiprobe import report, terminal
+    from hiprobe.probe import Probe
+
+    failed: list[str] = []
+    if data.suffix == ".safetensors":
+        made = Probe.load(data)
+    else:
+        made, failed = _run.fit(data, _run.load(model, revision, device, dtype), "hiprobe", store, seed=seed)
+    curves = terminal.curves(made, data)
+    report.layers_png(curves, picture)
+    if as_json:
+        terminal.emit(curves)
+    else:
+        terminal.show(terminal.layers(curves))
+        terminal.say(f"picture: [bold]{terminal.shown(picture)}[/]")
+    raise typer.Exit(3 if failed else 0)
