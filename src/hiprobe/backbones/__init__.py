@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import plugins
+from hiprobe.backbones._catalogue import ENTRIES, PROVEN, Entry
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.types import Recipe, Segment, Site
 
-__all__ = ["Backbone", "load", "names"]
+__all__ = ["PROVEN", "Backbone", "Entry", "catalogue", "deepest", "load", "names"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -63,6 +64,11 @@ def names() -> tuple[str, ...]:
     return tuple(name for name in plugins.names(__path__) if name != "auto")
 
 
+def catalogue() -> tuple[Entry, ...]:
+    """Checkpoints known to load, with what each needs; any other of their families loads as well."""
+    return ENTRIES
+
+
 def load(
     name: str,
     *,
@@ -88,6 +94,13 @@ def load(
         raise ModelError("no such model folder", where=name, cure="check the path")
     known = ", ".join(names())
     raise UsageError(f"no backbone {name!r}", cure=f"give one of {known}, org/name, a folder or module:attribute")
+
+
+def deepest(sites: Sequence[Site]) -> int | None:
+    """The `max_layer` that is enough to read `sites`; None if all blocks are needed, as for a logit."""
+    if not sites or any(site.kind == "logit" for site in sites):
+        return None
+    return max(site.layer for site in sites)
 
 
 def _outside(name: str, options: Mapping[str, Any]) -> Backbone:

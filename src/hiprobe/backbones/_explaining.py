@@ -1,4 +1,5 @@
-"""The model's own words on one clip: greedy decoding with caps on tokens, time and length, and the verdict in them.
+"""The model's own words on one clip: greedy decoding with caps on tokens, time and length, the verdict in them, and
+smaller clips where the memory is full.
 
 Knows no files. The text is for people to read; no score and no action may depend on it.
 """
@@ -6,15 +7,24 @@ Knows no files. The text is for people to read; no score and no action may depen
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from hiprobe.backbones._memory import one_memory_error
+from hiprobe.backbones._pixels import resize, to_tensor
+from hiprobe.types import Segment
 
 MAX_CHARACTERS = 2000
 YES, NO = ("yes",), ("no",)
+TRIES = ((1, 1), (2, 1), (4, 1), (4, 2))
 
 
 def answer(model: Any, tokenizer: Any, inputs: Mapping[str, Tensor], max_tokens: int, deadline_s: float) -> str:
@@ -32,6 +42,54 @@ def answer(model: Any, tokenizer: Any, inputs: Mapping[str, Tensor], max_tokens:
         )
     new = ids[0, inputs["input_ids"].shape[1] :]
     return cleaned(tokenizer.decode(new, skip_special_tokens=True))
+
+
+def tries(frames: int, resizable: bool) -> list[tuple[int, int]]:
+    """How a clip of `frames` frames is shown while the memory is full, in turn: (every which frame, its size by what).
+
+    Smaller frames only if `resizable`: a model that brings every frame to one size gains nothing by them.
+    """
+    return [(step, shrink) for step, shrink in TRIES if step <= frames and (shrink == 1 or resizable)]
+
+
+def shown(
+    ask: Callable[[Segment, float], str], segment: Segment, sizes: Sequence[tuple[int, int]], deadline_s: float
+) -> tuple[str, str]:
+    """What `ask(clip, seconds left)` answers at the first of `sizes` that fits the memory; a note if it is not all.
+
+    Raises torch.OutOfMemoryError if none fits.
+    """
+    begun, failure = time.monotonic(), ""
+    for step, shrink in sizes:
+        try:
+            with one_memory_error():
+                clip = smaller(segment, step, shrink)
+                text = ask(clip, max(0.0, deadline_s - (time.monotonic() - begun)))
+            return text, "" if step == shrink == 1 else _note(clip, segment)
+        except torch.OutOfMemoryError as error:
+            failure = str(error)  # the error itself would hold on to what did not fit
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    raise torch.OutOfMemoryError(failure)
+
+
+def smaller(segment: Segment, step: int, shrink: int) -> Segment:
+    """A clip of every `step`-th frame, at 1 / `shrink` of the height and width, each frame at its own time."""
+    if step == shrink == 1:
+        return segment
+    frames, times = segment.frames[step // 2 :: step], segment.times[step // 2 :: step]
+    return replace(segment, frames=frames if shrink == 1 else _resized(frames, shrink), times=times)
+
+
+def _resized(frames: NDArray[np.uint8], shrink: int) -> NDArray[np.uint8]:
+    height, width = (max(1, side // shrink) for side in frames.shape[1:3])
+    small = resize(to_tensor(frames), (height, width), "bicubic")
+    return np.ascontiguousarray(small.permute(0, 2, 3, 1).numpy())
+
+
+def _note(clip: Segment, whole: Segment) -> str:
+    count, height, width = clip.frames.shape[:3]
+    return f" [the memory was full: seen in {count} of {len(whole.times)} frames, {width} x {height} pixels]"
 
 
 def cleaned(text: str) -> str:

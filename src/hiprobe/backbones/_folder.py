@@ -5,8 +5,12 @@ Only the kinds of file that a model needs are fetched or digested: weights as sa
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +25,8 @@ _NAMES = frozenset({
     "chat_template.jinja", "preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json",
 })  # fmt: skip
 _SUFFIXES = frozenset({".safetensors", ".model"})
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES})
+_BLOCK = re.compile(r"\blayers\.(\d+)\.")
 _FETCHED = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
 
 
@@ -84,7 +90,9 @@ def _from_hub(name: str, revision: str | None) -> Checkpoint:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = snapshot_download(name, revision=revision, allow_patterns=_FETCHED, ignore_patterns=["*/*"])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Not enough free disk space")  # it fails by name if there is none
+            folder = snapshot_download(name, revision=revision, allow_patterns=_FETCHED, ignore_patterns=["*/*"])
     except HFValidationError as error:
         raise ModelError("is no hub id", where=name, cure="give org/name or a folder") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
@@ -93,8 +101,15 @@ def _from_hub(name: str, revision: str | None) -> Checkpoint:
 
 
 def _unreachable(name: str, error: Exception) -> ModelError:
+    from huggingface_hub import constants
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return ModelError(
+            f"cannot be written to {constants.HF_HUB_CACHE}: {error.strerror}",
+            where=name,
+            cure="make room there, or set HF_HOME to a folder with more; what was fetched is kept",
+        )
     if isinstance(error, GatedRepoError):
         return ModelError("access is gated", where=name, cure="accept its licence on the hub and run `hf auth login`")
     if isinstance(error, RevisionNotFoundError):
@@ -106,6 +121,42 @@ def _unreachable(name: str, error: Exception) -> ModelError:
         where=name,
         cure="go online, or give a local folder that holds the model",
     )
+
+
+def weight_bytes(found: Checkpoint, blocks: int | None = None, floats: int | None = None) -> int:
+    """Bytes that the weights take once loaded, by the headers of their files.
+
+    Only the first `blocks` blocks of the decoder, if given; every floating-point number in `floats` bytes, if given.
+    Raises ModelError for a file whose header cannot be read.
+    """
+    index = found.json("model.safetensors.index.json") or {}
+    names = set(index.get("weight_map", {}).values()) or {path.name for path in found.folder.glob("*.safetensors")}
+    entries = [entry for name in sorted(names) for entry in _header(found.folder / name).items()]
+    return sum(_size(entry, floats) for name, entry in entries if blocks is None or _decoder_block(name) < blocks)
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """What a safetensors file says of its tensors: dtype, shape and place of each."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            entries: dict[str, Any] = json.loads(file.read(min(length, path.stat().st_size)))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot be loaded: {error}", where=path, cure="fetch the weights again") from error
+    return {name: entry for name, entry in entries.items() if name != "__metadata__"}
+
+
+def _size(entry: Mapping[str, Any], floats: int | None) -> int:
+    first, end = entry["data_offsets"]
+    if floats is None or entry["dtype"] not in ("F32", "F16", "BF16", "F64"):
+        return int(end - first)
+    return int(math.prod(entry["shape"])) * floats
+
+
+def _decoder_block(name: str) -> int:
+    """The number of the decoder block that a weight belongs to; -1 for weights outside of them."""
+    found = _BLOCK.search(name)
+    return -1 if found is None or "vision" in name or "visual" in name else int(found[1])
 
 
 def settings(found: Checkpoint) -> Mapping[str, Any]:

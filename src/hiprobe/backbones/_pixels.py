@@ -19,7 +19,8 @@ from hiprobe.errors import ModelError
 
 def to_tensor(frames: NDArray[np.uint8]) -> Tensor:
     """Frames uint8 (T, H, W, 3) as a uint8 tensor (T, 3, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).contiguous()
+    backwards = any(stride < 0 for stride in frames.strides)  # which torch does not take; other views need no copy
+    return torch.from_numpy(np.ascontiguousarray(frames) if backwards else frames).permute(0, 3, 1, 2).contiguous()
 
 
 def resize(frames: Tensor, size: tuple[int, int], filter_name: str) -> Tensor:
@@ -36,8 +37,8 @@ def resize(frames: Tensor, size: tuple[int, int], filter_name: str) -> Tensor:
 def normalise(frames: Tensor, rescale: float | None, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Frames uint8 (T, 3, H, W) as float32 `(x * rescale - mean) / std`, in the fused form (rescale folded in)."""
     scale = 1.0 if rescale is None else 1.0 / rescale
-    shift = (torch.tensor(mean) * scale).view(-1, 1, 1)
-    spread = (torch.tensor(std) * scale).view(-1, 1, 1)
+    shift = (torch.tensor(mean) * scale).view(-1, 1, 1).to(frames.device)
+    spread = (torch.tensor(std) * scale).view(-1, 1, 1).to(frames.device)
     return frames.to(torch.float32).sub_(shift).div_(spread)
 
 

@@ -104,7 +104,7 @@ def prompt_text(processor: Any, prompt: str) -> str:
 
 
 def make_inputs(processor: Any, segment: Segment, prompt: str) -> Inputs:
-    """The inputs of one segment and one prompt, batch size 1, on the CPU."""
+    """The inputs of one segment and one prompt, batch size 1, on the CPU; pixels where they are made."""
     text = prompt_text(processor, prompt)
     start = processor.tokenizer.bos_token
     options = {"add_special_tokens": False} if start and text.startswith(start) else {}
@@ -117,6 +117,12 @@ def make_inputs(processor: Any, segment: Segment, prompt: str) -> Inputs:
         **options,
     )
     return {name: value for name, value in made.items() if isinstance(value, Tensor)}
+
+
+def make_each(processor: Any, segment: Segment, prompts: Mapping[int, str]) -> dict[int, Inputs]:
+    """The inputs of one segment and each of some prompts, by their numbers; the pixels are made once."""
+    with processor.video_processor.keeping(segment.frames):
+        return {number: make_inputs(processor, segment, prompt) for number, prompt in prompts.items()}
 
 
 def shapes(inputs: Inputs) -> tuple[tuple[str, tuple[int, ...]], ...]:

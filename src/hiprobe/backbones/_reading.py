@@ -1,7 +1,7 @@
 """Hidden states by hooks: what a decoder block puts out, what its `o_proj` takes in. Knows no text, frames or files.
 
-The forward pass stops right after the deepest block that is asked for, by an exception out of a hook: exact, because
-nothing below that block is changed.
+The forward pass stops right after the deepest block that is asked for, or inside it where only its heads are, by an
+exception out of a hook: exact, because nothing that is computed before is changed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any
 from torch import Tensor, nn
 
 States = dict[tuple[str, int], Tensor]
+Inputs = dict[str, Any]
 
 
 class _DeepEnough(Exception):
-    """The deepest block asked for has run."""
+    """What was asked for has been computed."""
 
 
 def last_states(
@@ -36,6 +37,25 @@ def last_states(
     raise RuntimeError("the deepest block asked for never ran")
 
 
+def run_to_keys(forward: Callable[[], Any], layer: nn.Module) -> None:
+    """Run `forward` until block `layer` has its keys and values: its output product and its MLP are left out."""
+    handle = _projection(layer).register_forward_pre_hook(_stop)
+    try:
+        forward()
+    except _DeepEnough:
+        return
+    finally:
+        handle.remove()
+    raise RuntimeError("the block asked for never ran")
+
+
+def _projection(layer: nn.Module) -> nn.Module:
+    """What joins a block's heads."""
+    attention: Any = layer.self_attn
+    projection: nn.Module = attention.o_proj
+    return projection
+
+
 @contextmanager
 def _hooked(layers: nn.ModuleList, residual: Collection[int], heads: Collection[int]) -> Iterator[States]:
     states: States = {}
@@ -44,10 +64,12 @@ def _hooked(layers: nn.ModuleList, residual: Collection[int], heads: Collection[
         for layer in set(residual):
             handles.append(layers[layer].register_forward_hook(_store_output(states, layer)))
         for layer in set(heads):
-            attention: Any = layers[layer].self_attn
-            handles.append(attention.o_proj.register_forward_pre_hook(_store_input(states, layer)))
+            handles.append(_projection(layers[layer]).register_forward_pre_hook(_store_input(states, layer)))
         deepest = max({*residual, *heads})
-        handles.append(layers[deepest].register_forward_hook(_stop))
+        if deepest in residual:
+            handles.append(layers[deepest].register_forward_hook(_stop))
+        else:  # hooks run in the order of their registration: its heads are stored by now
+            handles.append(_projection(layers[deepest]).register_forward_pre_hook(_stop))
         yield states
     finally:
         for handle in handles:
@@ -69,7 +91,7 @@ def _store_input(states: States, layer: int) -> Callable[..., None]:
     return hook
 
 
-def _stop(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+def _stop(*_: Any) -> None:
     raise _DeepEnough
 
 
@@ -79,7 +101,7 @@ def encode_video(model: Any, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
     return dict(made["mm_encoder_outputs"])
 
 
-def with_features(inputs: Mapping[str, Tensor], features: Mapping[str, Any]) -> dict[str, Any]:
+def with_features(inputs: Mapping[str, Tensor], features: Mapping[str, Any]) -> Inputs:
     """The inputs with encoded features in the place of pixels."""
     rest = {name: value for name, value in inputs.items() if not name.startswith("pixel_")}
     return {**rest, "mm_encoder_outputs": {kind: copy.copy(output) for kind, output in features.items()}}

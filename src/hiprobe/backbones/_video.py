@@ -7,7 +7,8 @@ text and no weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ class VideoProcessor:
     fps: float | None = None
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.device = torch.device("cpu")  # where pixels become numbers; the frames are resized on the CPU
+        self._kept: tuple[NDArray[np.uint8], Mapping[str, Any]] | None = None
         for name in self.known_settings() & settings.keys():
             if settings[name] is not None:
                 setattr(self, name, settings[name])
@@ -70,7 +73,7 @@ class VideoProcessor:
     def pixels(self, frames: NDArray[np.uint8]) -> Tensor:
         """Frames uint8 (T, H, W, 3) as float32 (T, 3, h, w), resized and normalised."""
         tensor = to_tensor(frames)
-        tensor = self.resized(tensor) if self.do_resize else tensor
+        tensor = (self.resized(tensor) if self.do_resize else tensor).to(self.device)
         rescale = self.rescale_factor if self.do_rescale else None
         if not self.do_normalize:
             return tensor * rescale if rescale else tensor.to(torch.float32)
@@ -83,7 +86,19 @@ class VideoProcessor:
     def __call__(
         self, videos: Sequence[NDArray[np.uint8]], *, video_metadata: Sequence[Any], **_: Any
     ) -> dict[str, Any]:
+        kept = self._kept  # of these very frames: another thread may be at another clip
+        if kept is not None and len(videos) == 1 and videos[0] is kept[0]:
+            return {**kept[1], "video_metadata": list(video_metadata)}
         return {**self.pack([self.pixels(frames) for frames in videos]), "video_metadata": list(video_metadata)}
+
+    @contextmanager
+    def keeping(self, frames: NDArray[np.uint8]) -> Iterator[None]:
+        """Make the pixels of `frames` once, for every prompt about them while this lasts."""
+        self._kept = frames, self.pack([self.pixels(frames)])
+        try:
+            yield
+        finally:
+            self._kept = None
 
 
 class Qwen2VL(VideoProcessor):

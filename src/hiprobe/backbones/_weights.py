@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,12 +11,19 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 from transformers.utils import logging as transformers_logging
 
-from hiprobe.backbones._folder import Checkpoint
+from hiprobe.backbones._folder import Checkpoint, weight_bytes
+from hiprobe.backbones._memory import GB, Place, fits, free, one_memory_error, ran_out
 from hiprobe.errors import ModelError, UsageError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+QUANTISERS: Mapping[str, str] = {  # the packages that transformers needs for a quantised checkpoint
+    "aqlm": "aqlm", "auto-round": "auto-round", "awq": "gptqmodel", "bitsandbytes_4bit": "bitsandbytes",
+    "bitsandbytes_8bit": "bitsandbytes", "compressed-tensors": "compressed-tensors", "eetq": "kernels",
+    "gptq": "gptqmodel", "hqq": "hqq", "quanto": "optimum-quanto", "torchao": "torchao", "vptq": "vptq",
+}  # fmt: skip
 FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError)
 
 
@@ -32,7 +39,14 @@ def load_config(found: Checkpoint) -> Any:
             cure="use a multimodal checkpoint of a known family, such as an -hf conversion",
         )
     with named_failure(found):
-        return AutoConfig.from_pretrained(found.folder, trust_remote_code=False, local_files_only=True)
+        config = AutoConfig.from_pretrained(found.folder, trust_remote_code=False, local_files_only=True)
+    if quantiser(config) not in (None, *AUTO_QUANTIZER_MAPPING):  # transformers would load it as if it were not
+        raise ModelError(
+            f"it is quantised with {quantiser(config)!r}, which this transformers does not know",
+            where=found.model if found.revision else found.folder,
+            cure="use another version of the model",
+        )
+    return config
 
 
 def pick_device(name: str) -> torch.device:
@@ -47,10 +61,13 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def pick_dtype(name: str, device: torch.device) -> torch.dtype | str:
-    """The precision called `name`; "auto" is the checkpoint's own, but float32 on a CPU, which is slow in 16 bits."""
+def pick_dtype(name: str, device: torch.device, quantised: bool = False) -> torch.dtype | str:
+    """The precision called `name`; "auto" is the checkpoint's own, but float32 on a CPU, which is slow in 16 bits.
+
+    A quantised checkpoint keeps its own on a CPU too. Raises UsageError for an unknown name.
+    """
     if name == "auto":
-        return torch.float32 if device.type == "cpu" else "auto"
+        return torch.float32 if device.type == "cpu" and not quantised else "auto"
     if name not in DTYPES:
         raise UsageError(f"no dtype {name!r}", cure=f"give auto, {', '.join(DTYPES)}")
     return DTYPES[name]
@@ -72,15 +89,64 @@ def shorten(config: Any, max_layer: int | None) -> bool:
     return True
 
 
-def load_model(found: Checkpoint, config: Any, device: torch.device, dtype: torch.dtype | str) -> Any:
-    """The model on `device`, frozen, in evaluation mode; raises ModelError if a weight is missing or misshapen."""
-    with named_failure(found), _quiet():
+def quantiser(config: Any) -> str | None:
+    """How a checkpoint is quantised ("fp8", "bitsandbytes" ...), or None if it is not."""
+    given = getattr(config, "quantization_config", None)
+    if given is None:
+        return None
+    values = given if isinstance(given, Mapping) else given.to_dict()
+    method = getattr(values.get("quant_method"), "value", values.get("quant_method"))
+    if method == "bitsandbytes":
+        return "bitsandbytes_4bit" if values.get("load_in_4bit") else "bitsandbytes_8bit"
+    return str(method)
+
+
+def layout(
+    found: Checkpoint, config: Any, device: torch.device, dtype: torch.dtype | str, spread: bool
+) -> dict[str, Any]:
+    """The device map for weights that fit `device`, or else, with `spread`, all cards and the machine's memory.
+
+    The count leaves out the blocks that `shorten` cut. Raises ModelError if the weights are larger than what is free.
+    """
+    floats = dtype.itemsize if isinstance(dtype, torch.dtype) else None
+    need = weight_bytes(found, config.get_text_config().num_hidden_layers, floats)
+    places = free()
+    how = fits(need, device, spread, places)
+    if how is None:
+        raise ModelError(
+            f"its weights take {need / GB:.1f} GB and {_sizes(places)} can be used",
+            where=found.model if found.revision else found.folder,
+            cure="use a smaller or quantised model, 16 bits (--dtype bfloat16), or free memory",
+        )
+    return {"device_map": {"": device}} if how == "one" else {"device_map": "auto", "max_memory": places}
+
+
+def _sizes(places: Mapping[Place, int]) -> str:
+    names = {place: place if isinstance(place, str) else f"cuda:{place}" for place in places}
+    return ", ".join(f"{size / GB:.1f} GB on {names[place]}" for place, size in places.items())
+
+
+def devices(model: Any) -> list[str]:
+    """Where the parts of a model lie, each place once: devices, and "disk" for what is read from there."""
+    spread = getattr(model, "hf_device_map", None) or {"": model.device}
+    return list(dict.fromkeys("disk" if one == "disk" else str(torch.device(one)) for one in spread.values()))
+
+
+def entry(model: Any) -> torch.device:
+    """The device that a model takes its inputs on: its first card where it is spread over several places."""
+    found = [place for place in devices(model) if place != "disk"]
+    return torch.device(next((place for place in found if place != "cpu"), found[0]))
+
+
+def load_model(found: Checkpoint, config: Any, where: Mapping[str, Any], dtype: torch.dtype | str) -> Any:
+    """The model, laid out as `layout` says, frozen, in evaluation mode; raises ModelError if a weight is missing."""
+    with named_failure(found, quantiser(config)), one_memory_error(), _quiet():
         loader: Any = AutoModelForImageTextToText
         model, report = loader.from_pretrained(
             found.folder,
             config=config,
             dtype=dtype,
-            device_map={"": device},
+            **where,
             attn_implementation="sdpa",
             use_safetensors=True,
             trust_remote_code=False,
@@ -98,7 +164,7 @@ def load_model(found: Checkpoint, config: Any, device: torch.device, dtype: torc
 
 
 @contextmanager
-def named_failure(found: Checkpoint) -> Iterator[None]:
+def named_failure(found: Checkpoint, quantised: str | None = None) -> Iterator[None]:
     """Turn what transformers and safetensors raise on a bad checkpoint into a ModelError."""
     try:
         yield
@@ -107,14 +173,16 @@ def named_failure(found: Checkpoint) -> Iterator[None]:
         raise ModelError(
             f"cannot be loaded ({type(error).__name__}: {first[:200]})",
             where=found.model if found.revision else found.folder,
-            cure=_cure(error),
+            cure=_cure(error, quantised),
         ) from error
 
 
-def _cure(error: Exception) -> str:
+def _cure(error: Exception, quantised: str | None) -> str:
     text = str(error)
-    if isinstance(error, torch.OutOfMemoryError):
+    if ran_out(error):
         return "use a smaller model, 16 bits, or max_layer"
+    if quantised is not None and isinstance(error, ImportError):
+        return f"it is quantised ({quantised}): pip install {QUANTISERS.get(quantised, 'what it names')}"
     if "num2words" in text:
         return "pip install num2words"
     if "remote code" in text or "trust_remote_code" in text:

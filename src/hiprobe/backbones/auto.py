@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,25 @@ import transformers
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiprobe.backbones._explaining import answer, answer_tokens, verdict
+from hiprobe.backbones._batching import ahead, fitting, largest, room, taken
+from hiprobe.backbones._explaining import answer, answer_tokens, shown, tries, verdict
 from hiprobe.backbones._folder import Checkpoint, find, settings
-from hiprobe.backbones._processing import Inputs, collate, load_processor, make_inputs, shapes
+from hiprobe.backbones._memory import one_memory_error
+from hiprobe.backbones._processing import Inputs, collate, load_processor, make_each, make_inputs, shapes
 from hiprobe.backbones._reading import States, encode_video, last_states, with_features
-from hiprobe.backbones._weights import load_config, load_model, named_failure, pick_device, pick_dtype, shorten
+from hiprobe.backbones._sharing import prefix_cache, prefix_length, shares_prefix, suffix
+from hiprobe.backbones._weights import (
+    devices,
+    entry,
+    layout,
+    load_config,
+    load_model,
+    named_failure,
+    pick_device,
+    pick_dtype,
+    quantiser,
+    shorten,
+)
 from hiprobe.errors import ModelError, OutOfMemory, RecipeMismatch
 from hiprobe.types import Recipe, Segment, Site
 
@@ -30,7 +45,6 @@ EXPLAIN_PROMPT = (
     "Answer yes or no first, then say in one sentence what happens."
 )
 SIZE = (448, 448)  # for families that take any size; a multiple of every family's token size
-BATCH = 8
 
 
 def load(
@@ -41,7 +55,10 @@ def load(
     dtype: str = "auto",
     max_layer: int | None = None,
 ) -> AutoBackbone:
-    """The video MLLM `name` (`org/name` or a local folder) on a device; raises ModelError, on one line."""
+    """The video MLLM `name` (`org/name` or a local folder) on a device; raises ModelError, on one line.
+
+    With `device` "auto" a model larger than one card is spread over all cards and the machine's memory.
+    """
     found = find(name, revision)
     config = load_config(found)
     with named_failure(found):
@@ -51,7 +68,8 @@ def load(
         raise ModelError(f"no block {max_layer}, it has 0 to {depth - 1}", where=name, cure="give one of them")
     cut = shorten(config, max_layer)
     where = pick_device(device)
-    model = load_model(found, config, where, pick_dtype(dtype, where))
+    precision = pick_dtype(dtype, where, quantiser(config) is not None)
+    model = load_model(found, config, layout(found, config, where, precision, device == "auto"), precision)
     return AutoBackbone(found, model, processor, depth, cut)
 
 
@@ -64,12 +82,15 @@ class AutoBackbone:
         self.explain_prompt: str = values.get("explain_prompt", EXPLAIN_PROMPT)
         self.explain_span_s: float | None = values.get("explain_span_s")
         self.notice: str | None = values.get("notice")
-        self.batch = BATCH
+        self.batch = largest(model.device)
+        self._fitting: dict[Any, int] = {}
         self._normal = values["verdict"]["normal"] if "verdict" in values else None
         self._name = found.model
-        self._model, self._processor, self._cut = model, processor, cut
+        self._model, self._processor, self._cut, self._entry = model, processor, cut, entry(model)
         self._parameters = set(inspect.signature(model.forward).parameters)
         self._decoder = _decoder(model, found)
+        self._shares_prefix = shares_prefix(model.config, processor)
+        processor.video_processor.device = self._entry if self._entry.type == "cuda" else torch.device("cpu")
         text = model.config.get_text_config()
         self.layers, self.heads, self.width = depth, int(text.num_attention_heads), int(text.hidden_size)
         self.head_width, self.head_layers = _head_layout(self._decoder.layers, self.heads)
@@ -77,7 +98,7 @@ class AutoBackbone:
             "id": found.model,
             "revision": found.revision,
             "dtype": str(model.dtype).removeprefix("torch."),
-            "device": str(model.device),
+            "device": ", ".join(devices(model)),
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
@@ -91,12 +112,18 @@ class AutoBackbone:
         one call reads one kind. `recipe` gives the prompts, by default the backbone's own. The pass stops after the
         deepest block that is asked for. Raises ModelError for a site the model does not have, RecipeMismatch for
         segments or a recipe made for something else, OutOfMemory if one segment alone does not fit.
+
+        Under a recipe with several prompts the video's part of the prompt is computed once, whatever is asked, where
+        the family allows it: other bits than under a recipe of one prompt (within 5e-5 of scale), the same every time.
         """
         recipe = self.recipe if recipe is None else recipe
         self._check_recipe(segments, recipe)
         width = self._check_sites(sites, recipe)
-        windows = [segments[at : at + self.batch] for at in range(0, len(segments), self.batch)]
-        parts = [self._read_window(window, sites, recipe.prompts, width) for window in windows]
+        batch = self._batch(segments, sites, recipe.prompts, width)
+        windows = [segments[at : at + batch] for at in range(0, len(segments), batch)]
+        made = ahead(partial(self._made, sites=sites, prompts=recipe.prompts), windows)
+        parts = [self._read_window(inputs, window, sites, recipe.prompts, width)
+                 for inputs, window in zip(made, windows, strict=True)]  # fmt: skip
         return np.concatenate([np.empty((0, len(sites), width), np.float32), *parts])
 
     def explain(
@@ -104,38 +131,72 @@ class AutoBackbone:
     ) -> tuple[str, bool | None]:
         """The greedy answer to `prompt` about `segment`, and its verdict (abnormal, normal, or None if unsaid).
 
-        At most `max_tokens` tokens and 2,000 characters; no token is started after `deadline_s` seconds. Raises
-        ModelError if the model was loaded without its upper blocks, OutOfMemory if the clip does not fit.
+        At most `max_tokens` tokens and 2,000 characters; no token is started after `deadline_s` seconds but the
+        first. A clip that does not fit the memory is shown with fewer, then smaller frames, and the text ends with
+        a note of it. Raises ModelError if the model was loaded without its upper blocks, OutOfMemory if a quarter
+        of the frames still does not fit.
         """
         if self._cut:
             raise ModelError("loaded only to read, without its upper blocks", where=self._name, cure="load all of it")
+
+        def ask(clip: Segment, seconds: float) -> str:
+            inputs = self._on_device(make_inputs(self._processor, clip, prompt))
+            return answer(self._model, self._processor.tokenizer, inputs, max_tokens, seconds)
+
+        sizes = tries(len(segment.times), self._processor.video_processor.fixed_size is None)
         try:
-            inputs = self._on_device(make_inputs(self._processor, segment, prompt))
-            text = answer(self._model, self._processor.tokenizer, inputs, max_tokens, deadline_s)
+            text, note = shown(ask, segment, sizes, deadline_s)
         except torch.OutOfMemoryError as error:
             raise _too_large(segment) from error
-        return text, verdict(text, self._normal)
+        return text + note, verdict(text, self._normal)
+
+    def _batch(self, segments: Sequence[Segment], sites: Sequence[Site], prompts: Sequence[str], width: int) -> int:
+        """Segments a pass; on a card, as many as its memory holds, found once for frames, prompts and depth."""
+        device = self._model.device
+        if device.type != "cuda" or len(segments) < 2:
+            return self.batch
+        asked = frozenset((site.prompt, site.kind, site.layer) for site in sites)
+        key = segments[0].frames.shape, tuple(prompts), asked
+        if key not in self._fitting:
+            self._fitting[key] = fitting(taken(partial(self._read_one, segments[0], sites, prompts, width), device),
+                                         room(device))  # fmt: skip
+        return min(self.batch, self._fitting[key])
+
+    def _read_one(self, segment: Segment, sites: Sequence[Site], prompts: Sequence[str], width: int) -> None:
+        self._read_window(self._made([segment], sites, prompts), [segment], sites, prompts, width)
+
+    def _made(
+        self, segments: Sequence[Segment], sites: Sequence[Site], prompts: Sequence[str]
+    ) -> list[dict[int, Inputs]]:
+        """The inputs of some segments, by the numbers of the prompts that are asked."""
+        asked = {site.prompt: prompts[site.prompt] for site in sites}
+        return [self._inputs(segment, asked) for segment in segments]
 
     def _read_window(
-        self, segments: Sequence[Segment], sites: Sequence[Site], prompts: Sequence[str], width: int
+        self,
+        made: list[dict[int, Inputs]],
+        segments: Sequence[Segment],
+        sites: Sequence[Site],
+        prompts: Sequence[str],
+        width: int,
     ) -> NDArray[np.float32]:
         """Read a few segments, those of equal input shapes together: a padded batch would change the states."""
-        asked = sorted({site.prompt for site in sites})
-        made = [{at: make_inputs(self._processor, segment, prompts[at]) for at in asked} for segment in segments]
+        once = self._shares_prefix and len(prompts) > 1
         groups: dict[Any, list[int]] = defaultdict(list)
         for place, inputs in enumerate(made):
-            groups[tuple(shapes(inputs[at]) for at in asked)].append(place)
+            groups[tuple(shapes(inputs[at]) for at in sorted(inputs))].append(place)
         values = np.empty((len(segments), len(sites), width), np.float32)
         for places in groups.values():
-            values[places] = self._read_group([made[i] for i in places], [segments[i] for i in places], sites)
+            values[places] = self._read_group([made[i] for i in places], [segments[i] for i in places], sites, once)
         return values
 
     def _read_group(
-        self, made: list[dict[int, Inputs]], segments: list[Segment], sites: Sequence[Site]
+        self, made: list[dict[int, Inputs]], segments: list[Segment], sites: Sequence[Site], once: bool
     ) -> NDArray[np.float32]:
         """One batch; out of memory, its two halves, down to single segments."""
         try:
-            return self._read_batch(made, sites)
+            with one_memory_error():
+                return self._read_batch(made, sites, once)
         except torch.OutOfMemoryError as error:
             if len(made) == 1:
                 raise _too_large(segments[0]) from error
@@ -143,25 +204,45 @@ class AutoBackbone:
             torch.cuda.empty_cache()
         half = len(made) // 2
         parts = [(made[:half], segments[:half]), (made[half:], segments[half:])]
-        return np.concatenate([self._read_group(*part, sites) for part in parts])
+        return np.concatenate([self._read_group(*part, sites, once) for part in parts])
 
-    def _read_batch(self, made: list[dict[int, Inputs]], sites: Sequence[Site]) -> NDArray[np.float32]:
-        """One forward pass per prompt; with several prompts the frames are encoded once."""
+    def _read_batch(self, made: list[dict[int, Inputs]], sites: Sequence[Site], once: bool) -> NDArray[np.float32]:
+        """One forward pass per prompt; `once`: what the prompts share is in none of them, but before them."""
         columns: dict[int, list[int]] = defaultdict(list)
         for column, site in enumerate(sites):
             columns[site.prompt].append(column)
+        passes = self._after_prefix(made, list(columns), sites) if once else self._whole(made, list(columns))
         parts: dict[int, Tensor] = {}
-        features: dict[str, Any] = {}
         with torch.inference_mode():
-            for prompt, wanted in columns.items():
-                inputs: dict[str, Any] = self._on_device(collate([inputs[prompt] for inputs in made]))
-                if len(columns) > 1:
-                    features = features or encode_video(self._model, inputs)
-                    inputs = with_features(inputs, features)
-                part = self._read_prompt(inputs, [sites[column] for column in wanted])
-                parts |= {column: part[:, at] for at, column in enumerate(wanted)}
+            for prompt, inputs in passes:
+                part = self._read_prompt(inputs, [sites[column] for column in columns[prompt]])
+                parts |= {column: part[:, at] for at, column in enumerate(columns[prompt])}
             values = torch.stack([parts[column] for column in range(len(sites))], dim=1).float().cpu()
         return self._finite(values)
+
+    def _whole(
+        self, made: list[dict[int, Inputs]], prompts: Sequence[int]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The arguments of each prompt's pass; with several prompts the frames are encoded once."""
+        features: dict[str, Any] = {}
+        for prompt in prompts:
+            inputs: dict[str, Any] = self._on_device(collate([inputs[prompt] for inputs in made]))
+            if len(prompts) > 1:
+                features = features or encode_video(self._model, inputs)
+                inputs = with_features(inputs, features)
+            yield prompt, {**inputs, "use_cache": False}
+
+    def _after_prefix(
+        self, made: list[dict[int, Inputs]], prompts: Sequence[int], sites: Sequence[Site]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The arguments of each prompt's pass over its own words, the video's part having been computed."""
+        first = self._on_device(collate([inputs[prompts[0]] for inputs in made]))
+        length = prefix_length(first["input_ids"], self._model.config)
+        deepest = max(self.layers - 1 if site.kind == "logit" else site.layer for site in sites)
+        cache = prefix_cache(self._model, first, length, deepest)
+        for prompt in prompts:
+            ids = torch.cat([inputs[prompt]["input_ids"] for inputs in made])
+            yield prompt, suffix(ids.to(self._entry), cache, length)
 
     def _read_prompt(self, inputs: Mapping[str, Any], sites: Sequence[Site]) -> Tensor:
         """Vectors (batch, sites, width) of one prompt's batch."""
@@ -170,7 +251,7 @@ class AutoBackbone:
         residual = {site.layer for site in sites if site.kind == "residual"}
         heads = {site.layer for site in sites if site.kind == "head"}
         base = self._model.base_model  # without the LM head
-        states = last_states(lambda: base(**inputs, use_cache=False), self._decoder.layers, residual, heads)
+        states = last_states(lambda: base(**inputs), self._decoder.layers, residual, heads)
         return torch.stack([self._vector(states, site) for site in sites], dim=1)
 
     def _vector(self, states: States, site: Site) -> Tensor:
@@ -186,12 +267,19 @@ class AutoBackbone:
         except ValueError as error:
             raise ModelError(str(error), where=self._name, cure="use a method that reads hidden states") from error
         keep = {"logits_to_keep": 1} if "logits_to_keep" in self._parameters else {}
-        logits = self._model(**inputs, **keep, use_cache=False).logits[:, -1].float()
+        logits = self._model(**inputs, **keep).logits[:, -1].float()
         return torch.stack([logits[:, tokens].logsumexp(dim=-1) for tokens in spellings], dim=-1)
+
+    def _inputs(self, segment: Segment, prompts: Mapping[int, str]) -> dict[int, Inputs]:
+        try:
+            with one_memory_error():
+                return make_each(self._processor, segment, prompts)
+        except torch.OutOfMemoryError as error:
+            raise _too_large(segment) from error
 
     def _on_device(self, inputs: Inputs) -> Inputs:
         """The inputs that this family's forward takes, on its device; only pixels take its precision."""
-        device, dtype = self._model.device, self._model.dtype
+        device, dtype = self._entry, self._model.dtype
         return {
             name: value.to(device, dtype) if name.startswith("pixel_values") else value.to(device)
             for name, value in inputs.items()

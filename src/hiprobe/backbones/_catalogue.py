@@ -1,0 +1,106 @@
+"""Checkpoints that load, and what each needs: facts to choose by. Knows no torch and loads nothing.
+
+Parameters are counted on the architecture with the published sizes, without weights (tests/test_catalogue.py builds
+some of them), except Gemma's, which are its publisher's figures. What could not be confirmed is None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+PROVEN = frozenset({  # the families that tests/test_conformance.py runs over
+    "qwen2_5_vl", "qwen3_vl", "qwen3_5", "internvl", "llava_onevision", "smolvlm", "glm4v", "glm46v", "video_llama_3",
+    "gemma4",
+})  # fmt: skip
+FRAMES = 16  # of a segment, where a model brings no settings of its own
+LAPTOP, CARD, SERVER = "a laptop", "one GPU", "a server"
+RENDERED = "of use on rendered scenes only: for trying out"
+RESEARCH = "the licence allows research, no commercial use"
+REMOTE = "InternVL2.5 as published is remote code, never run; these conversions load (the licence is the original's)"
+TWO = "the original says Apache-2.0, this conversion Qwen"
+PARTLY = "as published (DAMO-NLP-SG) remote code, never run; these conversions of the image checkpoints load"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A checkpoint: its family (transformers' `model_type`), size and licence; `good_for` if it is a first choice."""
+
+    model: str
+    family: str
+    parameters: int
+    layers: int
+    width: int | None
+    licence: str | None
+    good_for: str | None = None
+    note: str | None = None
+    frames: int = FRAMES
+
+    @property
+    def fp16_gb(self) -> float:
+        """Memory of the weights alone in 16 bits, GB of 1e9 bytes: two bytes a parameter."""
+        return 2 * self.parameters / 1e9
+
+    @property
+    def proven(self) -> bool:
+        """Whether the conformance test runs over its family, on a tiny random model of the same architecture."""
+        return self.family in PROVEN
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values, with what is computed."""
+        return {**asdict(self), "fp16_gb": round(self.fp16_gb, 2), "proven": self.proven}
+
+
+def _qwen2_5(size: str, parameters: int, layers: int, width: int, licence: str = "Apache-2.0", **more: Any) -> Entry:
+    return Entry(f"Qwen/Qwen2.5-VL-{size}-Instruct", "qwen2_5_vl", parameters, layers, width, licence, **more)
+
+
+def _qwen3(size: str, parameters: int, layers: int, width: int, good_for: str | None = None) -> Entry:
+    return Entry(f"Qwen/Qwen3-VL-{size}-Instruct", "qwen3_vl", parameters, layers, width, "Apache-2.0", good_for)
+
+
+def _internvl(name: str, parameters: int, layers: int, width: int, licence: str | None, **more: Any) -> Entry:
+    return Entry(f"OpenGVLab/{name}", "internvl", parameters, layers, width, licence, **more)
+
+
+def _smolvlm(size: str, parameters: int, layers: int, width: int, good_for: str | None = None) -> Entry:
+    name = f"HuggingFaceTB/SmolVLM2-{size}"
+    return Entry(name, "smolvlm", parameters, layers, width, "Apache-2.0", good_for, "needs pip install num2words")
+
+
+def _qwen3_5(size: str, parameters: int, layers: int, width: int) -> Entry:
+    note = "heads in every fourth block only: the others have linear attention"
+    return Entry(f"Qwen/Qwen3.5-{size}", "qwen3_5", parameters, layers, width, "Apache-2.0", note=note)
+
+
+ENTRIES = (
+    Entry("embedded", "qwen2_5_vl", 4_591_232, 8, 160, "Apache-2.0", LAPTOP, RENDERED, 8),
+    _qwen2_5("3B", 3_754_622_976, 36, 2048, "Qwen research", note=RESEARCH),
+    _qwen2_5("7B", 8_292_166_656, 28, 3584),
+    _qwen2_5("32B", 33_451_407_616, 64, 5120),
+    _qwen2_5("72B", 73_408_680_192, 80, 8192, "Qwen"),
+    _qwen3("2B", 2_127_532_032, 28, 2048, LAPTOP),
+    _qwen3("4B", 4_437_815_808, 36, 2560),
+    _qwen3("8B", 8_767_123_696, 36, 4096, CARD),
+    _qwen3("32B", 33_357_390_064, 64, 5120, SERVER),
+    _qwen3_5("4B", 4_539_265_536, 32, 2560),
+    _qwen3_5("9B", 9_409_813_744, 32, 4096),
+    _internvl("InternVL2_5-2B-MPO-hf", 2_205_680_640, 24, 2048, "MIT", note=REMOTE),
+    _internvl("InternVL2_5-8B-MPO-hf", 8_075_291_648, 32, 4096, "MIT", note=REMOTE),
+    _internvl("InternVL3-1B-hf", 938_119_296, 24, 896, None),
+    _internvl("InternVL3-8B-hf", 7_944_300_032, 28, 3584, "Apache-2.0", good_for=CARD, note=TWO),
+    _internvl("InternVL3_5-4B-HF", 4_732_415_488, 36, 2560, "Apache-2.0"),
+    _internvl("InternVL3_5-8B-HF", 8_528_244_736, 36, 4096, "Apache-2.0"),
+    Entry("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", "llava_onevision", 893_675_552, 24, 896, "Apache-2.0"),
+    Entry("llava-hf/llava-onevision-qwen2-7b-ov-hf", "llava_onevision", 8_030_807_584, 28, 3584, "Apache-2.0"),
+    _smolvlm("256M-Video-Instruct", 256_484_928, 30, 576),
+    _smolvlm("500M-Video-Instruct", 507_482_304, 32, 960, LAPTOP),
+    _smolvlm("2.2B-Instruct", 2_246_784_880, 24, 2048),
+    Entry("zai-org/GLM-4.1V-9B-Thinking", "glm4v", 10_292_777_472, 40, 4096, "MIT"),
+    Entry("zai-org/GLM-4.6V-Flash", "glm4v", 10_292_777_472, 40, 4096, None),
+    Entry("lkhl/VideoLLaMA3-2B-Image-HF", "video_llama_3", 1_959_993_584, 28, 1536, None, note=PARTLY),
+    Entry("lkhl/VideoLLaMA3-7B-Image-HF", "video_llama_3", 8_044_744_944, 28, 3584, None, note=PARTLY),
+    Entry("google/gemma-4-E2B-it", "gemma4", 5_100_000_000, 35, 1536, "Apache-2.0"),
+    Entry("google/gemma-4-E4B-it", "gemma4", 8_000_000_000, 42, 2560, "Apache-2.0"),
+    Entry("google/gemma-4-31B-it", "gemma4", 30_700_000_000, 60, None, "Apache-2.0"),
+)
