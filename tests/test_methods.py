@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from scipy.spatial.distance import pdist
+from scipy.special import softmax
 from sklearn.covariance import LedoitWolf
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from torch.distributions import MultivariateNormal, kl_divergence
 
 from hiprobe import methods
 from hiprobe.errors import LabelError, UsageError
-from hiprobe.methods import hiprobe, one_class, output_layer
+from hiprobe.methods import _criteria, headhunt, hiprobe, likelihood, one_class, output_layer
 from hiprobe.types import Site
 
 RNG = np.random.default_rng
-MINE = ("hiprobe", "one_class", "output_layer")
 
 
 def two_classes(n: int = 40, sites: int = 2, width: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +96,111 @@ def test_one_class_refuses_states_without_spread() -> None:
         one_class.fit(np.ones((5, 1, 3)), np.zeros(5, np.int8))
 
 
+def test_fishers_criterion_is_sklearns_discriminant() -> None:
+    """Its weights are S^-1 d times the number of segments, S the within-class scatter."""
+    values, labels = two_classes(n=80)
+    a, n = (values[labels == c, 0].astype(np.float64) for c in (1, 0))
+    found = LinearDiscriminantAnalysis(solver="lsqr").fit(values[:, 0].astype(np.float64), labels)
+    assert _criteria.lda(a, n) == pytest.approx(float(found.coef_[0] @ (a.mean(0) - n.mean(0))) / 80, rel=1e-4)
+    by_hand = np.array([[1.0], [3.0]]), np.array([[10.0], [12.0], [14.0]])
+    assert _criteria.lda(*by_hand) == pytest.approx(10.0**2 / (2 + 8), rel=1e-5)
+
+
+def test_divergence_is_torchs_between_sklearns_gaussians() -> None:
+    values, labels = two_classes(n=80)
+    pair = [values[labels == c, 0].astype(np.float64) for c in (1, 0)]
+    one, other = (MultivariateNormal(torch.tensor(x.mean(0)), torch.tensor(LedoitWolf().fit(x).covariance_))
+                  for x in pair)
+    want = 0.5 * float(kl_divergence(one, other) + kl_divergence(other, one))
+    assert _criteria.kl(*pair) == pytest.approx(want, rel=1e-4)
+
+
+def test_discrepancy_is_sklearns_kernel_at_the_median() -> None:
+    values, labels = two_classes(n=60)
+    a, n = (values[labels == c, 0].astype(np.float64) for c in (1, 0))
+    gamma = 1 / (2 * np.median(pdist(np.concatenate([a, n]), "sqeuclidean")))
+    want = rbf_kernel(a, a, gamma).mean() + rbf_kernel(n, n, gamma).mean() - 2 * rbf_kernel(a, n, gamma).mean()
+    assert _criteria.mmd(a, n) == pytest.approx(want, rel=1e-9)
+    assert _criteria.mmd(a + 1e8, n + 1e8) == pytest.approx(want, rel=1e-5)
+
+
+def test_mutual_information_by_hand() -> None:
+    """Two far groups; three of four segments of each class lie in its own: MI = ln 2 - H(1/4), both entropies ln 2."""
+    near, far = RNG(0).normal(size=(2, 4, 3)) * 0.01 + np.array([0.0, 50.0])[:, None, None]
+    a, n = np.concatenate([near[:3], far[:1]]), np.concatenate([far[1:], near[3:]])
+    want = 1 - (-0.25 * np.log(0.25) - 0.75 * np.log(0.75)) / np.log(2)
+    assert _criteria.nmi(a, n) == pytest.approx(want)
+    assert _criteria.nmi(near, far) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", _criteria.CRITERIA)
+def test_a_dead_head_separates_nothing(name: str) -> None:
+    measure, dead = _criteria.CRITERIA[name], np.full((6, 5), 2.5)
+    assert measure(dead, dead) == pytest.approx(0.0, abs=1e-9)
+    assert np.isfinite(measure(dead, RNG(0).normal(size=(6, 5))))
+
+
+def heads(strong: Mapping[int, Sequence[float]], total: int = 12, n: int = 80, width: int = 6) -> tuple[
+        np.ndarray, np.ndarray]:
+    """`total` heads of noise under five prompts; head `h` is shifted by `strong[h][p]` under prompt `p`."""
+    labels = np.tile([0, 1], n // 2).astype(np.int8)
+    values = RNG(0).normal(size=(n, 5, total, width))
+    for head, shifts in strong.items():
+        for prompt, shift in enumerate(shifts):
+            values[labels == 1, prompt, head] += shift
+    return values.reshape(n, 5 * total, width), labels
+
+
+def test_headhunt_takes_the_heads_that_separate_under_every_prompt() -> None:
+    """Head 11 separates best under the first prompt, but under no other."""
+    steady = {head: [2.0] * 5 for head in (0, 3, 4, 8, 9)}
+    chosen = headhunt.select(*heads({**steady, 11: [6.0, 0, 0, 0, 0]}))
+    assert set(chosen.indices) == set(steady)
+    assert {headhunt.sites(3, 4)[i].prompt for i in chosen.indices} == {0}
+
+
+def test_headhunt_ranks_by_mean_less_half_the_deviation_of_the_scaled_criteria() -> None:
+    values, labels = heads({h: RNG(h).uniform(0, 2, 5) for h in range(12)})
+    chosen = headhunt.select(values, labels)
+    scaled = np.stack([np.mean([MinMaxScaler().fit_transform(chosen.curves[name].reshape(5, 12)[p][:, None])[:, 0]
+                                for name in ("lda", "kl", "mmd", "nmi")], axis=0) for p in range(5)])
+    want = scaled.mean(0) - 0.5 * scaled.std(0)
+    assert chosen.indices == tuple(np.argsort(-want)[:5])
+    assert chosen.curves["score"] == pytest.approx(np.tile(want, 5))
+    one = values[:, 17]
+    assert chosen.curves["mmd"][17] == _criteria.mmd(one[labels == 1], one[labels == 0])
+
+
+def test_headhunt_uses_no_row_without_a_label() -> None:
+    values, labels = heads({h: [1.0] * 5 for h in range(12)})
+    labels[::4] = labels[1::4] = -1
+    other = np.where((labels < 0)[:, None, None], 1e3, values)
+    one, two = headhunt.select(values, labels), headhunt.select(other, labels)
+    assert one.indices == two.indices
+    assert (one.curves["kl"] == two.curves["kl"]).all()
+
+
+def test_headhunt_takes_all_of_few_sites_and_refuses_what_it_cannot_compare() -> None:
+    values, labels = heads({})
+    assert headhunt.select(values[:, :4], labels).indices == (0, 1, 2, 3)
+    with pytest.raises(UsageError, match="59 sites"):
+        headhunt.select(values[:, :59], labels)
+    with pytest.raises(LabelError, match="0 anomalous"):
+        headhunt.select(values, np.zeros_like(labels))
+
+
+def test_likelihood_is_the_softmax_of_yes_over_no() -> None:
+    logits = RNG(0).normal(0, 4, size=(30, 1, 2)).astype(np.float32)
+    assert likelihood.score(logits, {}) == pytest.approx(softmax(logits[:, 0].astype(np.float64), axis=1)[:, 0])
+    sure = np.array([[[1e5, -1e5]], [[0.0, 0.0]], [[-1e5, 1e5]]])
+    assert likelihood.score(sure, {}).tolist() == [1.0, likelihood.THRESHOLD, 0.0]
+
+
 def test_the_sites_each_method_reads() -> None:
+    assert headhunt.sites(2, 3)[:4] == (Site("head", 0, 0), Site("head", 0, 1), Site("head", 0, 2), Site("head", 1, 0))
+    assert headhunt.sites(2, 3)[6] == Site("head", 0, 0, prompt=1)
+    assert len(headhunt.sites(28, 28)) == 5 * 28 * 28
+    assert likelihood.sites(28, 8) == (Site("logit", 27),)
     assert hiprobe.sites(3, 8) == tuple(Site("residual", layer) for layer in range(3))
     assert output_layer.sites(28, 8) == (Site("residual", 27),)
     assert one_class.sites(32, 8) == (Site("residual", 20),)
@@ -106,16 +216,19 @@ def test_hiprobe_selects_the_layer_that_separates() -> None:
     assert {len(curve) for curve in chosen.curves.values()} == {9}
 
 
-@pytest.mark.parametrize("name", MINE)
+@pytest.mark.parametrize("name", methods.names())
 def test_the_contract(name: str) -> None:
     method = methods.load(name)
-    assert name in methods.names()
-    assert method.PROMPTS >= 1
     offered = method.sites(4, 2)
     assert len(set(offered)) == len(offered) > 0
-    values, labels = two_classes(sites=len(offered))
-    if method.LABELS == "normal":
-        labels = np.where(labels == 1, -1, labels).astype(np.int8)
+    assert len({site.kind for site in offered}) == 1
+    assert max(site.layer for site in offered) < 4
+    assert {site.prompt for site in offered} == set(range(max(len(method.PROMPTS), 1)))
+    values, labels = two_classes(sites=len(offered), width=2 if offered[0].kind == "logit" else 12)
+    if offered[0].kind == "logit":
+        values[..., 1] = 3.0
+    usable = {"both": (0, 1), "normal": (0,), "none": ()}[method.LABELS]
+    labels = np.where(np.isin(labels, usable), labels, -1).astype(np.int8)
     indices = method.select(values, labels).indices
     rows = values[labels >= 0][:, list(indices)]
     before = rows.copy()
@@ -138,6 +251,26 @@ def test_the_contract(name: str) -> None:
 def test_an_unknown_method_is_a_named_error(name: str) -> None:
     with pytest.raises(UsageError, match="method"):
         methods.load(name)
+
+
+@pytest.mark.parametrize(("labels", "prompts"), [("some", ()), ("both", 1), ("both", "Really?"), ("both", ("",)),
+                                                 ("both", (3,))])
+def test_what_a_method_states_is_checked(monkeypatch: pytest.MonkeyPatch, labels: str, prompts: object) -> None:
+    monkeypatch.setattr(output_layer, "LABELS", labels)
+    monkeypatch.setattr(output_layer, "PROMPTS", prompts)
+    with pytest.raises(UsageError, match="LABELS is" if labels == "some" else "PROMPTS is"):
+        methods.load("output_layer")
+
+
+def test_candidates_are_the_heads_that_the_model_has() -> None:
+    offered = methods.candidates(headhunt, 4, 2, (1, 3))
+    assert {site.layer for site in offered} == {1, 3}
+    assert len(offered) == 5 * 2 * 2
+    assert methods.candidates(hiprobe, 4, 2, ()) == hiprobe.sites(4, 2)
+    assert methods.candidates(hiprobe, 4, 2, (), [Site("residual", 2)]) == (Site("residual", 2),)
+    for how, site in ((likelihood, Site("residual", 2)), (hiprobe, Site("logit", 2)), (headhunt, Site("residual", 2))):
+        with pytest.raises(UsageError, match=f"not {site}"):
+            methods.candidates(how, 4, 2, range(4), [site])
 
 
 def test_the_error_lists_what_exists() -> None:

@@ -203,6 +203,16 @@ def test_one_class_fits_on_normal_videos_and_alarms_on_few_of_them() -> None:
     assert (smooth(found.score(strange)) >= limit).all()
 
 
+@pytest.mark.parametrize("depth", [1, 2, 7, 8, 28, 32, 33, 80])
+def test_one_class_finds_its_site_whether_all_layers_were_read_or_that_one(depth: int) -> None:
+    site = Site("residual", min(5 * depth // 8, depth - 1))
+    whole = [video(f"v{i}", RNG(i).normal(size=(4, depth, 3)), np.zeros(4)) for i in range(3)]
+    alone = [(replace(states, sites=(site,), values=states.at((site,))), labels) for states, labels in whole]
+    one, other = (fit("one_class", pairs) for pairs in (whole, alone))
+    assert one.sites == other.sites == (site,)
+    assert all((one.tensors[name] == other.tensors[name]).all() for name in one.tensors)
+
+
 def test_one_class_never_fits_on_an_anomaly() -> None:
     normal = [video(f"n{i}", RNG(i).normal(size=(12, 8, 10)), np.zeros(12)) for i in range(4)]
     anomalous = [video(f"a{i}", RNG(9 + i).normal(3, size=(12, 8, 10)), np.ones(12)) for i in range(2)]
@@ -226,7 +236,7 @@ from hiprobe.methods import Selection
 from hiprobe.types import Site
 
 class Mean:
-    LABELS, PROMPTS = "none", 1
+    LABELS, PROMPTS = "none", ()
     def sites(self, layers, heads): return (Site("residual", layers - 1),)
     def select(self, values, labels): return Selection((0,))
     def fit(self, values, labels):

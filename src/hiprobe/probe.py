@@ -20,25 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import methods
-from hiprobe.errors import HiProbeError, LabelError, ProbeError, RecipeMismatch
-from hiprobe.localize import Localization, calibrate, runs, smooth
+from hiprobe.calibration import CLASSES, Calibration, Pairs, difference, gather, read, usable
+from hiprobe.calibration import MIN_SEGMENTS as MIN_SEGMENTS
+from hiprobe.errors import HiProbeError, ProbeError, RecipeMismatch
+from hiprobe.localize import Localization, calibrate
 from hiprobe.methods import Method
 from hiprobe.metrics import Folds, auc_interval, deal, frame_auc
 from hiprobe.store import write_atomic
-from hiprobe.types import FloatArray, HiddenStates, LabelArray, Recipe, Site
-
-Pairs = Sequence[tuple[HiddenStates, LabelArray]]
+from hiprobe.types import HiddenStates, LabelArray, Recipe, Site
 
 SCHEMA = 1
 MAX_BYTES = 512 * 2**20
 MAX_INPUTS = 2**22  # sites x width that a file may claim: 16 layers of a model 262,144 wide
-MIN_SEGMENTS = 4  # of each class that a method fits on
 NORMAL_QUANTILE = 0.99  # of out-of-fold normal scores: the threshold where no anomaly is known
 _KEYS = {"schema", "method", "recipe", "sites", "width", "tensors", "localization", "provenance"}
 _DTYPES = {"F32": "float32", "F64": "float64"}
-_FIELDS = {"model": "model", "revision": "revision", "prompts": "prompts", "segment_s": "segment length",
-           "frames": "frames a segment", "size": "frame size"}
-_CLASSES = {"both": (1, 0), "normal": (0,), "none": ()}
 _DEFAULT = Localization()
 _UNSOUND = (HiProbeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
 
@@ -72,7 +68,7 @@ class Probe:
     def check(self, recipe: Recipe) -> None:
         """Raises RecipeMismatch, naming the fields that differ, unless `recipe` is the probe's."""
         if recipe != self.recipe:
-            raise RecipeMismatch(f"the probe was fitted with {_difference(self.recipe, recipe)}",
+            raise RecipeMismatch(f"the probe was fitted with {difference(self.recipe, recipe)}",
                                  cure="fit a probe with this recipe, or extract with the probe's")
 
     def score(self, states: HiddenStates) -> NDArray[np.float64]:
@@ -82,7 +78,7 @@ class Probe:
         or scores that are not finite.
         """
         self.check(states.recipe)
-        values = _read(states, self.sites)
+        values = read(states, self.sites)
         if values.shape[2] != self.width:
             raise ProbeError(f"states are {values.shape[2]} wide, the probe wants {self.width}", where=states.video_id)
         return _finite(methods.load(self.method).score(values, self.tensors), f"video {states.video_id}")
@@ -124,120 +120,50 @@ def fit(method: str, pairs: Pairs, *, sites: Sequence[Site] | None = None, folds
         provenance: Mapping[str, Any] | None = None) -> Probe:
     """Fits `method` on `pairs` of states and labels (segments,) per video: 1 anomalous, 0 normal, -1 left out.
 
-    The site is chosen on the whole set. The threshold and every AUC come from out-of-fold scores, smoothed per video
+    The sites are chosen on the whole set. The threshold and every AUC come from out-of-fold scores, smoothed per video
     over all its segments, with the selection repeated inside each fold; a fold holds whole videos. If a class lies in
-    one video only, folds are made of segments, and `provenance["warnings"]` says so. `sites` are those to choose
-    among (one forces it), by default the method's, the deepest layer read being taken for the last. `provenance`
-    (dtype, device) is added. Same input and seed, same bytes.
+    one video only, folds are made of segments, and `provenance["warnings"]` says so. The threshold has the best F1; a
+    method of normal videos takes the 0.99 quantile of their scores, one without labels its own where there are none;
+    `provenance["threshold_from"]` says which. `sites` are those to choose among (one forces it), by default the
+    method's. `provenance` (dtype, device) is added. Same input and seed, same bytes.
 
     Raises LabelError for fewer than 4 segments of a class the method needs, RecipeMismatch for states of several
-    recipes, ProbeError for states that are not finite or lack a site, UsageError for an unknown method.
+    recipes, ProbeError for states that are not finite or lack a site, UsageError for an unknown method or
+    `sites` of a kind that it does not read.
     """
     how = methods.load(method)
-    data = _gather(how, pairs, sites)
-    split = deal(data.labels, data.groups, _CLASSES[how.LABELS], folds, seed)
+    data = gather(how, pairs, sites)
+    split = deal(data.labels, data.groups, CLASSES[how.LABELS], folds, seed)
     raw, picked = _held_out(how, data, split)
     held_out = data.smoothed(raw, localization.sigma)
-    usable = _usable(how, data.labels)
-    chosen = how.select(data, usable)
+    labels = usable(how, data.labels)
+    chosen = how.select(data, labels)
     values = data.at(chosen.indices)
-    tensors = how.fit(values[usable >= 0], usable[usable >= 0])
+    tensors = how.fit(values[labels >= 0], labels[labels >= 0])
+    settings, source = _localization(how, data.labels, held_out, localization)
     record = {
         **_described(data, chosen, seed),
         "baseline": _baseline(how, data, permutations, seed),
         "folds": {"count": split.number, "by": split.by, "sites": [data.names(p) for p in picked],
-                  "agreement": float(np.mean([set(p) == set(chosen.indices) for p in picked]))},
+                  "agreement": float(np.mean([_shared(p, chosen.indices) for p in picked]))},
         "auc": _auc(data, held_out, seed),
+        "threshold_from": source,
         "layers": _layers(how, data, split, localization.sigma, seed) if layer_curve else None,
         "warnings": list(split.warnings),
         "versions": {name: version(name) for name in ("numpy", "scikit-learn")},
         "states": dict(provenance or {}),
     }
     return Probe(method, data.states[0].recipe, tuple(data.sites[i] for i in chosen.indices), values.shape[2], tensors,
-                 _localization(how, data.labels, held_out, localization), json.loads(json.dumps(record)))
+                 settings, json.loads(json.dumps(record)))
 
 
-@dataclass(frozen=True)
-class _Calibration:
-    """The videos of a calibration set end to end, read one site at a time: a `saliency.SiteArray`.
-
-    `labels` (n,), and `groups` (n,): the number of the video a segment belongs to, copies being one video.
-    """
-
-    states: tuple[HiddenStates, ...]
-    sites: tuple[Site, ...]
-    labels: LabelArray
-    groups: NDArray[np.int64]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return len(self.labels), len(self.sites), self.states[0].values.shape[2]
-
-    def __getitem__(self, key: tuple[slice, int]) -> FloatArray:
-        return self.at((key[1],))[key[0], 0]
-
-    def at(self, indices: Sequence[int]) -> FloatArray:
-        """Values (n, len(indices), D) of all videos at some of the sites."""
-        wanted = tuple(self.sites[i] for i in indices)
-        return np.concatenate([states.at(wanted) for states in self.states])
-
-    def names(self, indices: Sequence[int]) -> list[str]:
-        return [str(self.sites[i]) for i in indices]
-
-    def smoothed(self, raw: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-        """Each video's scores smoothed on their own, over all its segments, labelled or not."""
-        parts = np.split(raw, np.cumsum([len(s.starts) for s in self.states])[:-1])
-        return np.concatenate([smooth(part, sigma, runs(s.starts, s.ends, s.gaps))
-                               for s, part in zip(self.states, parts, strict=True)])
-
-
-def _difference(one: Recipe, other: Recipe) -> str:
-    """The fields in which two recipes differ, in words."""
-    a, b = asdict(one), asdict(other)
-    return "; ".join(f"{word} {a[key]!r}, not {b[key]!r}" for key, word in _FIELDS.items() if a[key] != b[key])
-
-
-def _gather(how: Method, pairs: Pairs, sites: Sequence[Site] | None) -> _Calibration:
-    if not pairs:
-        raise LabelError("no video to fit on")
-    recipe = pairs[0][0].recipe
-    for states, labels in pairs:
-        where = f"video {states.video_id}"
-        if states.recipe != recipe:
-            raise RecipeMismatch(f"read with {_difference(states.recipe, recipe)} in {pairs[0][0].video_id}",
-                                 where=where, cure="extract all videos with one recipe")
-        if labels.shape != states.starts.shape or not np.isin(labels, (-1, 0, 1)).all():
-            raise LabelError(f"{labels.shape} labels for {len(states.starts)} segments, or one that is not 1, 0 or -1",
-                             where=where)
-    read = pairs[0][0].sites
-    wanted = tuple(sites or how.sites(1 + max(s.layer for s in read), 1 + max(s.head or 0 for s in read)))
-    for states, _ in pairs:
-        for site in wanted:
-            _read(states, (site,))
-    if len({states.values.shape[2] for states, _ in pairs}) > 1:
-        raise ProbeError("videos were read with different widths")
-    _, group = np.unique([states.video_id for states, _ in pairs], return_inverse=True)
-    labels = np.concatenate([y for _, y in pairs]).astype(np.int8)
-    groups = np.repeat(group, [len(y) for _, y in pairs])
-    return _enough(how, _Calibration(tuple(states for states, _ in pairs), wanted, labels, groups))
-
-
-def _enough(how: Method, data: _Calibration) -> _Calibration:
-    counts = {c: int((data.labels == c).sum()) for c in (1, 0)}
-    if any(counts[c] < MIN_SEGMENTS for c in _CLASSES[how.LABELS]):
-        need = " and ".join(f"{MIN_SEGMENTS} {('normal', 'anomalous')[c]}" for c in _CLASSES[how.LABELS])
-        raise LabelError(f"at least {need} segments are needed, got {counts[1]} anomalous and {counts[0]} normal "
-                         f"({int((data.labels < 0).sum())} left out)", cure="label more videos")
-    return data
-
-
-def _held_out(how: Method, data: _Calibration, split: Folds, fixed: tuple[int, ...] | None = None,
+def _held_out(how: Method, data: Calibration, split: Folds, fixed: tuple[int, ...] | None = None,
               ) -> tuple[NDArray[np.float64], list[tuple[int, ...]]]:
     """Out-of-fold raw scores (n,), and each fold's sites: selected anew within the fold unless `fixed`."""
     raw, picked = np.full(len(data.labels), np.nan), []
     for fold in range(split.number):
         out = split.of == fold
-        train = _usable(how, np.where(out, -1, data.labels).astype(np.int8))
+        train = usable(how, np.where(out, -1, data.labels).astype(np.int8))
         indices = how.select(data, train).indices if fixed is None else fixed
         values = data.at(indices)
         tensors = how.fit(values[train >= 0], train[train >= 0])
@@ -246,40 +172,46 @@ def _held_out(how: Method, data: _Calibration, split: Folds, fixed: tuple[int, .
     return raw, picked
 
 
-def _usable(how: Method, labels: LabelArray) -> LabelArray:
-    """The labels with those that the method does not fit on left out."""
-    return np.where(np.isin(labels, _CLASSES[how.LABELS]), labels, -1).astype(np.int8)
+def _shared(picked: Sequence[int], chosen: Sequence[int]) -> float:
+    """The share of the chosen sites that a fold picked as well."""
+    return len(set(picked) & set(chosen)) / len(set(chosen))
 
 
 def _localization(how: Method, labels: LabelArray, held_out: NDArray[np.float64], settings: Localization,
-                  ) -> Localization:
-    """The settings with the threshold they ask for: best F1, or a high quantile where no anomaly is known."""
+                  ) -> tuple[Localization, str]:
+    """The settings with the threshold they ask for, and where it is from."""
     if settings.rule != "calibrated":
-        return settings
+        return settings, f"the {settings.rule} rule"
     if how.LABELS == "normal":
-        return settings.with_threshold(float(np.quantile(held_out[labels == 0], NORMAL_QUANTILE)))
-    return settings.with_threshold(calibrate(held_out, labels))
+        limit = float(np.quantile(held_out[labels == 0], NORMAL_QUANTILE))
+        return settings.with_threshold(limit), f"{NORMAL_QUANTILE} quantile of out-of-fold scores of normal segments"
+    own = getattr(how, "THRESHOLD", None)
+    if how.LABELS == "none" and own is not None and not {0, 1} <= set(labels.tolist()):
+        return settings.with_threshold(float(own)), "the method's own, as no labels of both classes were given"
+    source = "best F1 on the labelled segments" if how.LABELS == "none" else "best F1 of out-of-fold scores"
+    return settings.with_threshold(calibrate(held_out, labels)), source
 
 
-def _described(data: _Calibration, chosen: methods.Selection, seed: int) -> dict[str, Any]:
+def _described(data: Calibration, chosen: methods.Selection, seed: int) -> dict[str, Any]:
     count = {name: int((data.labels == c).sum()) for name, c in (("anomalous", 1), ("normal", 0), ("left_out", -1))}
     why = "the only one offered" if len(data.sites) == 1 else f"selected among {len(data.sites)} on the whole set"
-    return {"segments": count, "videos": sorted({states.video_id for states in data.states}), "seed": seed,
+    videos = {states.video_id for states in data.states if len(states.starts)}
+    return {"segments": count, "videos": sorted(videos), "seed": seed,
             "candidates": data.names(range(len(data.sites))), "chosen": data.names(chosen.indices), "why": why,
             "curves": {name: curve.tolist() for name, curve in chosen.curves.items()}}
 
 
-def _baseline(how: Method, data: _Calibration, permutations: int, seed: int) -> dict[str, Any] | None:
+def _baseline(how: Method, data: Calibration, permutations: int, seed: int) -> dict[str, Any] | None:
     """The method's curves under shuffled labels; None where it has none to offer or none is asked for."""
     measure = getattr(how, "baseline", None)
     if measure is None or not permutations:
         return None
-    found = measure(data, _usable(how, data.labels), permutations, seed)
+    found = measure(data, usable(how, data.labels), permutations, seed)
     mean, std = ({name: curve.tolist() for name, curve in part.items()} for part in (found.mean, found.std))
     return {"permutations": permutations, "mean": mean, "std": std}
 
 
-def _auc(data: _Calibration, scores: NDArray[np.float64], seed: int) -> dict[str, float | None] | None:
+def _auc(data: Calibration, scores: NDArray[np.float64], seed: int) -> dict[str, float | None] | None:
     """Pooled AUC of the labelled segments with its 95 % interval over videos; None unless both classes are there."""
     if not {0, 1} <= set(data.labels.tolist()):
         return None
@@ -289,27 +221,15 @@ def _auc(data: _Calibration, scores: NDArray[np.float64], seed: int) -> dict[str
     return {"value": frame_auc(videos), "low": low, "high": high}
 
 
-def _layers(how: Method, data: _Calibration, split: Folds, sigma: float, seed: int) -> list[dict[str, Any]]:
-    """The out-of-fold AUC of each site on its own."""
+def _layers(how: Method, data: Calibration, split: Folds, sigma: float, seed: int) -> list[dict[str, Any]] | None:
+    """The out-of-fold AUC of each site on its own; None for methods that read no layers: heads are thousands."""
+    if any(site.kind != "residual" for site in data.sites):
+        return None
     curve = []
     for index in range(len(data.sites)):
         raw, _ = _held_out(how, data, split, fixed=(index,))
         curve.append({"site": str(data.sites[index]), "auc": _auc(data, data.smoothed(raw, sigma), seed)})
     return curve
-
-
-def _read(states: HiddenStates, sites: tuple[Site, ...]) -> FloatArray:
-    """The values at `sites`; raises ProbeError if one was not read or a value is not finite."""
-    where = f"video {states.video_id}"
-    try:
-        values = states.at(sites)
-    except KeyError as error:
-        raise ProbeError(str(error.args[0]), where=where, cure="extract again with these sites") from error
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=(1, 2)))
-    if len(bad):
-        raise ProbeError(f"hidden states of {len(bad)} segments are not finite, the first is segment {bad[0]}",
-                         where=where, cure="extract again, in float32 if a half precision overflowed")
-    return values
 
 
 def _finite(scores: NDArray[np.float64], where: str) -> NDArray[np.float64]:

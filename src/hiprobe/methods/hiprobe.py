@@ -12,7 +12,7 @@ from hiprobe.saliency import Baseline, SiteArray, permutation_baseline, saliency
 from hiprobe.types import FloatArray, LabelArray, Site
 
 LABELS: Labels = "both"
-PROMPTS = 1
+PROMPTS: tuple[str, ...] = ()
 
 
 def sites(layers: int, heads: int) -> tuple[Site, ...]:

@@ -14,7 +14,7 @@ from hiprobe.saliency import SiteArray
 from hiprobe.types import FloatArray, LabelArray, Site
 
 LABELS: Labels = "normal"
-PROMPTS = 1
+PROMPTS: tuple[str, ...] = ()
 
 
 def sites(layers: int, heads: int) -> tuple[Site, ...]:

@@ -9,7 +9,7 @@ from hiprobe.types import Site
 __all__ = ["LABELS", "PROMPTS", "baseline", "fit", "score", "select", "sites"]
 
 LABELS: Labels = "both"
-PROMPTS = 1
+PROMPTS: tuple[str, ...] = ()
 
 
 def sites(layers: int, heads: int) -> tuple[Site, ...]:

@@ -1,0 +1,101 @@
+"""How far apart two classes lie at one site: the four criteria of HeadHunt-VAD. Knows two arrays, and no model.
+
+`a` (n_a, D) are the anomalous and `n` (n_n, D) the normal segments of one site, float64. Higher is further apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+RIDGE = 1e-6  # of the mean variance: the published code's is absolute, which would depend on the unit
+_TINY = 1e-12
+
+
+def lda(a: Array, n: Array) -> float:
+    """Fisher's criterion along the discriminant direction: d' S^-1 d, S the within-class scatter (Fisher 1936).
+
+    With fewer segments than dimensions S is singular and the ridge decides: large, and comparable between heads only.
+    """
+    apart = a.mean(0) - n.mean(0)
+    centred = np.concatenate([a - a.mean(0), n - n.mean(0)])
+    scatter = centred.T @ centred
+    return float(apart @ np.linalg.solve(_ridged(scatter, scatter.trace() / len(scatter)), apart))
+
+
+def kl(a: Array, n: Array) -> float:
+    """Half the sum of both KL divergences, in nats, between two Gaussians with Ledoit-Wolf covariances (2004).
+
+    The log determinants cancel in the sum.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    apart, width = a.mean(0) - n.mean(0), a.shape[1]
+    found = [ledoit_wolf(x)[0] for x in (a, n)]
+    level = (found[0].trace() + found[1].trace()) / (2 * width)
+    first, second = (_ridged(covariance, level) for covariance in found)
+    inverse_a, inverse_n = np.linalg.inv(first), np.linalg.inv(second)
+    traces = (inverse_n * first).sum() + (inverse_a * second).sum() - 2 * width
+    return float(0.25 * (traces + apart @ (inverse_a + inverse_n) @ apart))
+
+
+def mmd(a: Array, n: Array) -> float:
+    """Squared maximum mean discrepancy, the biased estimate, 0 to 2 (Gretton et al. 2012, equation 5).
+
+    The kernel is exp(-d^2 / (2 m)), m the median of all squared distances above 0.
+    """
+    squared = _squared_distances(np.concatenate([a, n]))
+    above = squared[np.triu_indices(len(squared), 1)]
+    above = above[above > 0]
+    if not len(above):
+        return 0.0
+    squared *= -0.5 / np.median(above)
+    kernel = np.exp(squared, out=squared)
+    inside, across = (kernel[:len(a), :len(a)].mean(), kernel[len(a):, len(a):].mean()), kernel[:len(a), len(a):].mean()
+    return float(max(sum(inside) - 2 * across, 0.0))
+
+
+def nmi(a: Array, n: Array) -> float:
+    """Normalised mutual information, 0 to 1, of the classes and a 2-means clustering that does not know them.
+
+    2 (H(class) + H(cluster) - H(both)) / (H(class) + H(cluster)), as scikit-learn's, whose own takes longer than the
+    clustering. One k-means++ start with a fixed seed, as in the published code; 0 where all segments are equal.
+    """
+    from sklearn.cluster import KMeans
+
+    both = np.concatenate([a, n])
+    if not np.ptp(both, axis=0).any():
+        return 0.0
+    found = KMeans(2, n_init=1, random_state=0).fit_predict(both)
+    table = np.stack([np.bincount(found[:len(a)], minlength=2), np.bincount(found[len(a):], minlength=2)])
+    apart = _entropy(table.sum(0)) + _entropy(table.sum(1))
+    return max(2 * (apart - _entropy(table.ravel())) / apart, 0.0)
+
+
+CRITERIA: Mapping[str, Callable[[Array, Array], float]] = {"lda": lda, "kl": kl, "mmd": mmd, "nmi": nmi}
+
+
+def _entropy(counts: NDArray[np.int64]) -> float:
+    """Entropy in nats of the shares of `counts` (k,)."""
+    share = counts[counts > 0] / counts.sum()
+    return float(-(share * np.log(share)).sum())
+
+
+def _ridged(matrix: Array, level: float) -> Array:
+    """The matrix with a little of the variance `level` on its diagonal, so that equal segments leave it invertible."""
+    return np.asarray(matrix + max(RIDGE * level, _TINY) * np.eye(len(matrix)), dtype=np.float64)
+
+
+def _squared_distances(x: Array) -> Array:
+    """Squared Euclidean distances (n, n) between the rows of `x` (n, d)."""
+    x = x - x.mean(0)  # or the products of a large mean would cancel
+    norms = (x * x).sum(1)
+    squared = x @ x.T
+    squared *= -2.0  # in place: fresh arrays of this size cost more than the arithmetic
+    squared += norms
+    squared += norms[:, None]
+    return np.asarray(np.maximum(squared, 0.0, out=squared), dtype=np.float64)

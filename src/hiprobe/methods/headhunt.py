@@ -1,0 +1,79 @@
+"""HeadHunt: the attention heads that separate under every wording of a question. Knows arrays and labels only.
+
+Source: HeadHunt-VAD (arXiv 2512.17601), paper and code.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import LabelError, UsageError
+from hiprobe.methods import Labels, Selection
+from hiprobe.methods._criteria import CRITERIA
+from hiprobe.methods.hiprobe import fit, score
+from hiprobe.saliency import SiteArray
+from hiprobe.types import LabelArray, Site
+
+__all__ = ["LABELS", "PROMPTS", "fit", "score", "select", "sites"]
+
+LABELS: Labels = "both"
+PROMPTS = (  # our own wordings, in words that the shipped model knows; the paper's are not reproduced
+    "Report any abnormal events or safety hazards in this video.",
+    "Is there an anomaly in this video?",
+    "Report anything unusual.",
+    "Does this video show any danger?",
+    "Is anything abnormal? Answer yes or no.",
+)
+BEST = 5  # heads
+PENALTY = 0.5  # of the deviation over prompts
+
+
+def sites(layers: int, heads: int) -> tuple[Site, ...]:
+    """The input of every block's `o_proj`, head by head: all heads under the first prompt, then under the next."""
+    return tuple(Site("head", layer, head, prompt)
+                 for prompt in range(len(PROMPTS)) for layer in range(layers) for head in range(heads))
+
+
+def select(values: SiteArray, labels: LabelArray) -> Selection:
+    """The 5 heads of the highest mean - 0.5 std over prompts, best first, each at the first prompt.
+
+    `values` (n, prompts * heads, D) as `sites` orders them; of 5 sites or fewer all are taken. Each prompt's score of
+    a head is the mean of four criteria, each scaled to 0..1 over that prompt's heads. The chosen heads are scored
+    under the first prompt alone, as in the published code, so that detection asks one question. Raises LabelError for
+    fewer than two segments of a class, UsageError for sites that are not the same heads under every prompt.
+    """
+    offered, number = values.shape[1], len(PROMPTS)
+    if offered <= BEST:
+        return Selection(tuple(range(offered)))
+    if offered % number:
+        raise UsageError(f"{offered} sites are not some heads under {number} prompts each")
+    table = _table(values, labels)
+    separation = _scaled(table.reshape(number, offered // number, len(CRITERIA))).mean(2)
+    robust = separation.mean(0) - PENALTY * separation.std(0)
+    best = np.argsort(-robust, kind="stable")[:BEST]
+    curves = {name: table[:, index] for index, name in enumerate(CRITERIA)}
+    return Selection(tuple(int(head) for head in best), {**curves, "score": np.tile(robust, number)})
+
+
+def _table(values: SiteArray, labels: LabelArray) -> NDArray[np.float64]:
+    """Every criterion of every site, (sites, criteria)."""
+    from sklearn import config_context
+
+    anomalous, normal = labels == 1, labels == 0
+    if min(anomalous.sum(), normal.sum()) < 2:
+        raise LabelError(f"heads are compared by at least 2 segments of each class, got {anomalous.sum()} anomalous "
+                         f"and {normal.sum()} normal", cure="label more videos")
+    rows = []
+    with config_context(assume_finite=True, skip_parameter_validation=True):  # thousands of small calls
+        for site in range(values.shape[1]):
+            column = np.asarray(values[:, site])
+            pair = column[anomalous].astype(np.float64), column[normal].astype(np.float64)
+            rows.append([criterion(*pair) for criterion in CRITERIA.values()])
+    return np.array(rows, dtype=np.float64)
+
+
+def _scaled(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(prompts, heads, criteria) scaled to 0..1 over heads; 0 where all heads are equal."""
+    low, span = table.min(1, keepdims=True), np.ptp(table, axis=1, keepdims=True)
+    return np.asarray((table - low) / np.where(span > 0, span, 1.0), dtype=np.float64)
