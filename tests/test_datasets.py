@@ -224,8 +224,8 @@ def test_shanghaitech_truth_is_its_masks(campus: Path) -> None:
 
 def test_shanghaitech_clips(campus: Path) -> None:
     found = [(v.split, Path(v.path).name, v.events, v.categories) for v in datasets.load("shanghaitech", campus)]
-    assert found == [("train", "01_001.avi", (), ("normal",)), ("test", "01_0014", None, ("abnormal",)),
-                     ("test", "02_0001", (), ("normal",))]
+    assert found == [("train", "01_001.avi", (), ("normal",)), ("test", "01_0014@24fps", None, ("abnormal",)),
+                     ("test", "02_0001@24fps", (), ("normal",))]
     write(campus / "testing" / "frames" / "03_0001" / "000.jpg")
     with pytest.raises(LabelError, match="1 videos of the frame folders are not in the masks: 03_0001"):
         datasets.load("shanghaitech", campus, "test")
@@ -279,7 +279,9 @@ def test_ucsd_is_one_of_two_data_sets(ped: Path) -> None:
 
 def test_ucsd_clips(ped: Path) -> None:
     found = [(v.split, Path(v.path).name, v.events) for v in datasets.load("ucsd_ped", ped)]
-    assert found == [("train", "Train001", ()), ("test", "Test001", None), ("test", "Test002", None)]
+    assert found == [("train", "Train001@10fps", ()), ("test", "Test001@10fps", None),
+                     ("test", "Test002@10fps", None)]
+    assert Path(next(iter(datasets.load("ucsd_ped", ped, "test", fps=5))).path).name == "Test001@5fps"
 
 
 def test_ucsd_clips_without_masks_are_counted(ped: Path) -> None:
@@ -303,6 +305,75 @@ def test_ucsd_ranges_that_are_none_are_named(ped: Path, ranges: str) -> None:
     write(ped / "UCSDped2" / "Test" / "UCSDped2.m", RANGES.replace("[2:3]", ranges))
     with pytest.raises(LabelError):
         datasets.truth("ucsd_ped", ped)
+
+
+# Frame folders and videos elsewhere
+
+def test_ucf_frame_folders_stand_for_videos(ucf: Path, tmp_path: Path) -> None:
+    """By the listed name, at the data set's own rate unless told otherwise; both kinds may lie side by side."""
+    elsewhere = tmp_path / "elsewhere"
+    for name in ("Arson/Arson001_x264/1.jpg", "Abuse/Abuse.v2_x264/1.jpg",
+                 "Testing_Normal_Videos_Anomaly/Normal_Videos_001_x264.mp4"):
+        write(elsewhere / name, "x")
+    found = [str(Path(v.path).relative_to(elsewhere))
+             for v in datasets.load("ucf_crime", ucf / "splits", "test", videos=elsewhere)]
+    assert found == ["Arson/Arson001_x264@30fps", "Testing_Normal_Videos_Anomaly/Normal_Videos_001_x264.mp4",
+                     "Abuse/Abuse.v2_x264@30fps"]
+    other = datasets.load("ucf_crime", ucf / "splits", "test", videos=elsewhere, fps=25)
+    assert next(other).path.endswith("Arson001_x264@25fps")
+    write(elsewhere / "Arson" / "Arson001_x264.mp4", "x")
+    with pytest.raises(LabelError, match="2 files could be Arson/Arson001_x264"):
+        datasets.load("ucf_crime", ucf / "splits", "test", videos=elsewhere)
+
+
+def test_xd_frame_folders_have_no_rate_of_their_own(xd: Path, tmp_path: Path) -> None:
+    """Its videos are not all of one rate: a folder without one is refused when it is read."""
+    name = f"{DOTTED}_label_B1-G-0"
+    write(tmp_path / "e" / name / "1.png")
+    one = next(datasets.load("xd_violence", xd, "test", videos=tmp_path / "e"))
+    assert one.path == str(tmp_path / "e" / name)
+    assert next(datasets.load("xd_violence", xd, "test", videos=tmp_path / "e", fps=24)).path.endswith("@24fps")
+
+
+def test_an_absent_test_clip_keeps_its_place(campus: Path) -> None:
+    (campus / "testing" / "frames" / "01_0014" / "000.jpg").unlink()
+    (campus / "testing" / "frames" / "01_0014").rmdir()
+    found = [Path(v.path).name for v in datasets.load("shanghaitech", campus, "test")]
+    assert found == ["01_0014@24fps", "02_0001@24fps"]
+
+
+def test_own_clips_may_be_frame_folders(tmp_path: Path) -> None:
+    for name in ("normal/a/1.png", "normal/b.mp4", "abnormal/c/1.png"):
+        write(tmp_path / name)
+    found = {Path(v.path).name: bool(v.events) for v in datasets.load("folder", tmp_path, fps=25)}
+    assert found == {"b.mp4": False, "a@25fps": False, "c@25fps": True}
+    table = write(tmp_path / "labels.csv", "path,label\nnormal/a@12fps,normal\nabnormal/c,fire\n")
+    assert [Path(v.path).name for v in datasets.load("folder", table, fps=25)] == ["a@12fps", "c@25fps"]
+    with pytest.raises(LabelError, match=r"labels\.csv:3: there is no file"):
+        datasets.load("folder", table)
+
+
+def test_absent_videos_of_a_table_are_kept_where_asked_for(tmp_path: Path) -> None:
+    table = write(tmp_path / "labels.csv", "path,label\nhere.mp4,normal\ngone.mp4,fire\n")
+    write(tmp_path / "v" / "here.mp4")
+    found = [Path(v.path).exists() for v in datasets.load("folder", table, videos=tmp_path / "v", absent=True)]
+    assert found == [True, False]
+    with pytest.raises(LabelError, match=r"gone\.mp4"):
+        datasets.load("folder", table, videos=tmp_path / "v")
+
+
+class Plain:
+    """A data set from outside the package, with the two arguments that the contract asks for."""
+
+    @staticmethod
+    def load(root: Path, split: str | None) -> list[str]:
+        return [f"{root}:{split}"]
+
+
+def test_a_data_set_without_an_option_refuses_it() -> None:
+    assert list(datasets.load(f"{__name__}:Plain", "here", "test", absent=True)) == ["here:test"]
+    with pytest.raises(UsageError, match="takes no fps, videos"):
+        datasets.load(f"{__name__}:Plain", "here", fps=10, videos="there")
 
 
 # All of them

@@ -16,8 +16,19 @@ from sklearn import metrics as sk
 
 from hiprobe import datasets
 from hiprobe.errors import LabelError, UsageError
-from hiprobe.evaluation import Report, centre_prior, evaluate, read_scores
+from hiprobe.evaluation import (
+    DEFINITIONS,
+    Detection,
+    Report,
+    Spread,
+    centre_prior,
+    evaluate,
+    read_scores,
+    thresholded,
+    write_scores,
+)
 from hiprobe.metrics import Ranking
+from hiprobe.types import Event
 
 RNG = np.random.default_rng
 Arrays = Mapping[str, np.ndarray]
@@ -119,11 +130,142 @@ def test_what_is_undefined_is_said_to_be() -> None:
     truth = {"a": np.ones(4, np.uint8), "b": np.zeros(4, np.uint8)}
     report = evaluate(truth, {"a": np.ones(4), "b": np.zeros(4)}, bootstrap=0)
     assert (report.rows[0].pooled.auc, report.rows[0].abnormal_auc, report.rows[0].macro_auc) == (1.0, None, None)
-    assert (report.low, report.mixed) == (None, 0)
-    assert "| undefined | undefined |" in report.to_markdown()
+    assert (report.rows[0].intervals, report.mixed, report.rows[0].video_auc) == ({}, 0, 1.0)
+    assert "| undefined | undefined | 1.0000 |" in report.to_markdown()
+
+
+def test_raw_and_smoothed_scores_stand_side_by_side() -> None:
+    truth, scores = sample()
+    raw = {name: values + RNG(1).normal(size=len(values)) for name, values in scores.items()}
+    made = evaluate(truth, scores, raw=raw, bootstrap=20)
+    assert [row.name for row in made.rows[:2]] == ["smoothed scores", "raw scores"]
+    for row, values in zip(made.rows, (scores, raw), strict=False):
+        assert row.pooled == pytest.approx(by_sklearn(flat(truth), flat(values)))
+        assert row.intervals
+    assert all(row.control and not row.intervals for row in made.rows[2:])
+
+
+def test_the_video_figure_takes_the_highest_frame() -> None:
+    truth, scores = sample(decimals=9)
+    labels = [int(truth[name].any()) for name in truth]
+    tops = [float(scores[name].max()) for name in truth]
+    assert evaluate(truth, scores, bootstrap=0).rows[0].video_auc == pytest.approx(sk.roc_auc_score(labels, tops))
+
+
+def test_every_interval_is_that_of_a_plain_bootstrap() -> None:
+    """Of the figures that do not pool all videos: over the abnormal, the mixed, and all videos as one each."""
+    truth, scores = sample(3)
+    names = sorted(truth)
+    found = evaluate(truth, scores, bootstrap=60, seed=7).rows[0].intervals
+
+    def plain(chosen: list[str], figure: Callable[[list[str]], float]) -> list[float]:
+        draws = RNG(7).multinomial(len(chosen), np.full(len(chosen), 1 / len(chosen)), 60)
+        drawn = [[name for name, times in zip(chosen, draw, strict=True) for _ in range(times)] for draw in draws]
+        values = [figure(some) for some in drawn]
+        return list(np.quantile([value for value in values if not math.isnan(value)], [0.025, 0.975]))
+
+    abnormal = [name for name in names if truth[name].any()]
+    mixed = [name for name in abnormal if not truth[name].all()]
+    assert found["abnormal_auc"] == pytest.approx(plain(
+        abnormal, lambda some: sk.roc_auc_score(flat(truth, some), flat(scores, some))))
+    assert found["macro_auc"] == pytest.approx(plain(
+        mixed, lambda some: np.mean([sk.roc_auc_score(truth[name], scores[name]) for name in some])))
+
+    def of_videos(some: list[str]) -> float:
+        labels = [int(truth[name].any()) for name in some]
+        return sk.roc_auc_score(labels, [scores[name].max() for name in some]) if len(set(labels)) == 2 else math.nan
+
+    assert found["video_auc"] == pytest.approx(plain(names, of_videos))
+
+
+# Events
+
+def test_events_are_compared_in_the_videos_own_seconds() -> None:
+    """A video at 2 frames a second and one at 10: the same frames are other seconds."""
+    truth = {"a": np.array([0, 0, 1, 1, 0, 0], np.uint8), "b": np.array([0, 1, 1, 0, 0, 0], np.uint8),
+             "c": np.zeros(6, np.uint8)}
+    scores = {name: labels * 0.5 + 0.1 for name, labels in truth.items()}
+    slow, fast = np.arange(6) / 2, np.arange(6) / 10
+    found = {"a": Detection(slow, 3.0, (Event(1.5, 2.5),)),  # true from 1 to 2 s: a third overlaps
+             "b": Detection(fast, 0.6, (Event(0.1, 0.3),)), "c": Detection(slow, 3.0, (Event(0.5, 1.0),))}
+    made = evaluate(truth, scores, found=found, categories={"a": ("fire",), "b": ("fall",), "c": ("normal",)},
+                    bootstrap=50)
+    assert made.events is not None
+    assert made.events.counts == {"true": 2, "detected": 2, "predicted": 3, "false_alarms": 1,
+                                  "hours": pytest.approx(6.6 / 3600)}
+    figures = made.events.figures
+    assert [figures[f"f1@{at}"] for at in (0.1, 0.3, 0.5)] == pytest.approx([4 / 5, 4 / 5, 2 / 5])
+    assert figures["delay_mean"] == pytest.approx(0.25)
+    assert figures["false_alarms_per_hour"] == pytest.approx(3600 / 6.6)
+    assert [(row.name, row.detected, row.events) for row in made.classes] == [("fall", 1, 1), ("fire", 1, 1)]
+    text = made.to_markdown()
+    assert "2 true, 2 of them overlapped by an alarm; 3 predicted, 1 of them false" in text
+    json.dumps(made.to_json(), allow_nan=False)
+
+
+def test_events_need_the_time_of_every_frame() -> None:
+    truth, scores = sample()
+    found = {name: Detection(np.arange(len(v)) / 5, len(v) / 5, ()) for name, v in truth.items()}
+    made = evaluate(truth, scores, found=found, bootstrap=0)
+    assert made.events is not None
+    assert made.events.figures["precision@0.1"] is None
+    assert "undefined" in made.to_markdown()
+    with pytest.raises(LabelError, match="1 scored videos come without the time of every frame: v00"):
+        evaluate(truth, scores, found=found | {"v00": Detection(np.arange(3.0), 3.0, ())})
+    with pytest.raises(LabelError, match="come without the time"):
+        evaluate(truth, scores, found={})
+    with pytest.raises(ValueError, match="do not rise"):
+        Detection(np.array([0.0, 1.0, 1.0]), 2.0, ())
+
+
+def test_scores_without_events_are_cut_at_a_threshold() -> None:
+    made = thresholded(np.array([0.1, 0.5, 0.9, math.nan, 0.7]), np.array([0.0, 1.0, 3.0, 4.0, 5.0]), 0.5)
+    assert [(event.start, event.end) for event in made.events] == [(1.0, 4.0), (5.0, 6.0)]
+    with pytest.raises(LabelError, match="5 scores, 4 frames"):
+        thresholded(np.zeros(5), np.arange(4.0), 0.5)
 
 
 # What cannot be evaluated
+
+def test_what_is_allowed_to_be_missing_stands_beside_every_figure() -> None:
+    """The figures are those of the rest, exactly; each control keeps its shape over the whole video."""
+    truth, scores = sample()
+    part = {name: values.copy() for name, values in scores.items() if name not in ("v01", "v09")}
+    part["v02"][:4] = math.nan
+    with pytest.raises(LabelError, match=r"2 of 12 videos have no scores: v01 \(corrupt\), v09.*4 frames in all"):
+        evaluate(truth, part, failed={"v01": "corrupt"})
+    made = evaluate(truth, part, allow_missing=True, failed={"v01": "corrupt"}, bootstrap=20)
+    assert (made.videos, made.missing, made.unscored) == (10, {"v01": "corrupt", "v09": "no scores"}, 4)
+    known = {name: ~np.isnan(values) for name, values in part.items()}
+    labels = {name: truth[name][known[name]] for name in part}
+    assert made.rows[0].pooled == pytest.approx(by_sklearn(
+        flat(labels), flat({name: part[name][known[name]] for name in part})))
+    prior = {name: centre_prior(len(truth[name]))[known[name]] for name in part}
+    assert made.rows[2].pooled == pytest.approx(by_sklearn(flat(labels), flat(prior)))
+    lines = [line for line in made.to_markdown().splitlines() if line.startswith("|")][2:]
+    assert all("(2 of 12 videos and 4 frames missing)" in line for line in lines)
+    assert all((row["missing"], row["unscored"]) == (2, 4) for row in made.to_json()["rows"])
+    assert "v01 (corrupt), v09 (no scores)" in made.to_markdown()
+
+
+def test_infinite_scores_and_other_lengths_are_never_allowed() -> None:
+    truth, scores = sample()
+    endless = np.where(np.arange(len(scores["v00"])) == 3, math.inf, scores["v00"])
+    for bad, words in ((scores["v00"][:-1], "another number of frames"), (endless, "not finite")):
+        with pytest.raises(LabelError, match=words):
+            evaluate(truth, scores | {"v00": bad}, allow_missing=True)
+    with pytest.raises(LabelError, match="none of 12 videos has scores"):
+        evaluate(truth, {}, allow_missing=True)
+
+
+def test_a_video_that_only_failed_is_counted_too() -> None:
+    """Its truth is not known where labels are in seconds and it cannot be read."""
+    truth, scores = sample()
+    with pytest.raises(LabelError, match=r"1 of 13 videos have no scores: gone \(missing\)"):
+        evaluate(truth, scores, failed={"gone": "missing"})
+    made = evaluate(truth, scores, failed={"gone": "missing"}, allow_missing=True, bootstrap=0)
+    assert (made.videos, made.missing) == (12, {"gone": "missing"})
+
 
 def test_all_faults_are_named_and_counted_together() -> None:
     truth, scores = sample()
@@ -282,7 +424,54 @@ def test_a_number_that_is_no_score_is_found_when_evaluated(tmp_path: Path) -> No
         evaluate({name: np.array([0, 1], np.uint8) for name in "ab"}, read_scores(tmp_path / "s.json"))
 
 
+@pytest.mark.parametrize("kind", ["json", "npz", "csv"])
+def test_what_is_written_is_read_back_bit_by_bit(tmp_path: Path, kind: str) -> None:
+    scores = {"A.Film__#1_label_A": RNG(0).normal(size=50).round(1), "c": RNG(1).random(7), "d": np.array([1 / 3]),
+              "b": np.array([math.nan, math.nan, 0.0, -0.0, 1e-300])}
+    path = tmp_path / f"scores.{kind}"
+    write_scores(path, scores)
+    found = read_scores(path)
+    assert {name: values.tobytes() for name, values in found.items()} == {
+        name: values.tobytes() for name, values in scores.items()}
+    first = path.read_bytes()
+    write_scores(path, dict(reversed(scores.items())))
+    assert path.read_bytes() == first
+
+
+def test_what_would_not_be_read_back_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match=r"1 names hold a folder or a suffix: x/a\.mp4"):
+        write_scores(tmp_path / "s.csv", {"x/a.mp4": np.zeros(2), "b": np.zeros(2)})
+    with pytest.raises(UsageError, match=r"\.json, \.npz or \.csv"):
+        write_scores(tmp_path / "s.txt", {"a": np.zeros(2)})
+
+
 # The report
+
+def test_every_figure_comes_with_its_definition() -> None:
+    truth, scores = sample()
+    found = {name: Detection(np.arange(len(v)) / 5, len(v) / 5, ()) for name, v in truth.items()}
+    made = evaluate(truth, scores, found=found, bootstrap=5)
+    assert set(made.rows[0].figures()) == set(DEFINITIONS)
+    text = made.to_markdown()
+    titles = next(line for line in text.splitlines() if line.startswith("| score")).strip("| ").split(" | ")
+    assert all(f"- **{title}**:" in text for title in titles[1:])
+    assert {"f1", "delay", "false_alarms", "interval"} <= set(made.to_json()["definitions"])
+
+
+def test_a_spread_is_the_mean_and_the_standard_deviation_of_its_draws() -> None:
+    truth, _ = sample()
+    reports = tuple(evaluate(truth, sample(seed)[1] if seed < 1 else {
+        name: values + RNG(seed).normal(size=len(values)) for name, values in sample()[1].items()}, bootstrap=0)
+        for seed in range(4))
+    made = Spread(reports, tuple({"seed": seed, "videos": ["a"]} for seed in range(4)))
+    every = [report.rows[0].pooled.auc for report in reports]
+    found = made.figures()["scores"]["auc"]
+    assert found == {"mean": pytest.approx(np.mean(every)), "std": pytest.approx(np.std(every, ddof=1)), "n": 4}
+    assert f"{np.mean(every):.4f} ± {np.std(every, ddof=1):.4f}" in made.to_markdown()
+    control = f"| centre prior | {reports[0].rows[2].pooled.auc:.4f} |"
+    assert control in made.to_markdown(), "what needs no training has no spread"
+    assert [draw["seed"] for draw in json.loads(json.dumps(made.to_json(), allow_nan=False))["draws"]] == [0, 1, 2, 3]
+
 
 def report(**options: object) -> Report:
     truth, scores = sample()
@@ -291,7 +480,7 @@ def report(**options: object) -> Report:
 
 def test_the_same_input_and_seed_give_the_same_report() -> None:
     assert report(seed=1) == report(seed=1)
-    assert report(seed=1).low != report(seed=2).low
+    assert report(seed=1).rows[0].intervals != report(seed=2).rows[0].intervals
 
 
 def test_the_digests_follow_values_and_names_only() -> None:
@@ -308,9 +497,11 @@ def test_the_report_as_json_holds_every_figure() -> None:
     made = report(categories={f"v{i:02d}": ("fire",) if i < 8 else ("normal",) for i in range(12)},
                   about={"data set": "made up"})
     found = json.loads(json.dumps(made.to_json(), allow_nan=False))
-    assert found["rows"][0]["pooled"] == {"auc": made.rows[0].pooled.auc, "ap_step": made.rows[0].pooled.ap_step,
-                                          "ap_trapezoid": made.rows[0].pooled.ap_trapezoid}
-    assert found["low"]["ap_step"] <= found["rows"][0]["pooled"]["ap_step"] <= found["high"]["ap_step"]
+    first = found["rows"][0]
+    assert [first[key] for key in ("auc", "ap_step", "ap_trapezoid")] == list(made.rows[0].pooled)
+    assert first["macro_auc"] == made.rows[0].macro_auc
+    assert set(first["intervals"]) == {"auc", "ap_step", "ap_trapezoid", "abnormal_auc", "macro_auc", "video_auc"}
+    assert all(low <= first[key] <= high for key, (low, high) in first["intervals"].items())
     assert [row["name"] for row in found["rows"]] == [
         "scores", "perfect video label", "centre prior", "perfect video label x centre prior"]
     assert found["classes"][0]["videos"] == 8
@@ -322,11 +513,9 @@ def test_the_report_as_markdown_shows_the_same_figures() -> None:
     made = report(categories={f"v{i:02d}": ("a|b",) if i < 8 else ("normal",) for i in range(12)})
     text = made.to_markdown()
     cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:1] == "|"]
-    assert {len(row) for row in cells[:6]} == {6}
-    auc, low, high = made.rows[0].pooled.auc, made.low, made.high
-    assert low is not None
-    assert high is not None
-    assert cells[2][1] == f"{auc:.4f} [{low.auc:.4f}, {high.auc:.4f}]"
+    assert {len(row) for row in cells[:6]} == {7}
+    auc, (low, high) = made.rows[0].pooled.auc, made.rows[0].intervals["auc"]
+    assert cells[2][1] == f"{auc:.4f} [{low:.4f}, {high:.4f}]"
     assert cells[3][0] == "perfect video label"
     assert "a\\|b" in text
     assert made.provenance["truth"] in text
@@ -353,7 +542,7 @@ def test_the_trivial_scores_of_the_benchmarks(shared_data: Path, tmp_path: Path,
     np.savez(tmp_path / "prior.npz", **prior)
     np.savez(tmp_path / "product.npz", **{video: label[video] * prior[video] for video in label})
     for control, (file, expected) in enumerate(TRIVIAL[name].items(), 1):
-        made = evaluate(truth, read_scores(tmp_path / file), bootstrap=2)
+        made = evaluate(truth, read_scores(tmp_path / file), bootstrap=0)
         assert tuple(round(value, 4) for value in made.rows[0].pooled) == expected
         assert made.rows[control].pooled == made.rows[0].pooled
 

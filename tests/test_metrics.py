@@ -10,14 +10,19 @@ from sklearn import metrics as sk
 
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.metrics import (
+    EventTable,
+    Watched,
     auc_interval,
     average_precision_step,
     average_precision_trapezoid,
     deal,
+    delays,
     event_f1,
+    false_alarms,
     frame_auc,
     macro_auc,
     matches,
+    mean_interval,
     roc_auc,
     tiou,
 )
@@ -109,6 +114,60 @@ def test_the_best_overlap_is_taken_first() -> None:
     truth, predicted = [Event(0, 10), Event(10, 20)], [Event(3, 14), Event(0, 9)]
     assert matches(truth, predicted, 0.2) == 2
     assert matches(truth, predicted, 0.3) == 1  # (0, 9) takes (0, 10), and (3, 14) is left with 4 of 17 s
+
+
+EVENTS = [  # two hours in all
+    Watched([Event(10, 20), Event(50, 60)], [Event(14, 20), Event(5, 8), Event(52, 90)], 3600.0),
+    Watched([Event(0, 10)], [Event(-1, 10)], 1800.0),
+    Watched([], [Event(3, 4)], 900.0),
+    Watched([Event(7, 8)], [], 900.0),
+]
+
+
+def test_delay_and_false_alarms_by_hand() -> None:
+    """An alarm that began before its event is not late, one that ends where an event begins does not find it."""
+    assert [delays(video) for video in EVENTS] == [[4.0, 2.0], [0.0], [], []]
+    assert [false_alarms(video) for video in EVENTS] == [1, 0, 1, 0]
+    assert delays(Watched([Event(10, 20)], [Event(0, 10), Event(20, 30)], 60)) == []
+    long = Watched([Event(10, 20), Event(30, 40)], [Event(15, 35)], 60)
+    assert (delays(long), false_alarms(long)) == ([5.0, 0.0], 0), "one alarm may find two events"
+
+
+def test_the_event_figures_by_hand() -> None:
+    """tIoU: 6 / 10, 8 / 40, 10 / 11, so that two of five predicted events match at 0.3 and at 0.5, three at 0.1."""
+    made = EventTable(EVENTS)
+    assert made.counts() == {"true": 4, "detected": 3, "predicted": 5, "false_alarms": 2, "hours": 2.0}
+    found = made.figures()
+    assert [found[f"precision@{at}"] for at in (0.1, 0.3, 0.5)] == pytest.approx([3 / 5, 2 / 5, 2 / 5])
+    assert [found[f"recall@{at}"] for at in (0.1, 0.3, 0.5)] == pytest.approx([3 / 4, 2 / 4, 2 / 4])
+    assert found["f1@0.1"] == pytest.approx(2 * 3 / 9)
+    assert (found["delay_mean"], found["delay_median"]) == (2.0, 2.0)
+    assert found["false_alarms_per_hour"] == 1.0
+
+
+def test_an_event_figure_without_events_is_undefined() -> None:
+    none = EventTable([Watched([], [], 60.0)] * 2)
+    assert {name for name, value in none.figures().items() if not math.isnan(value)} == {"false_alarms_per_hour"}
+    assert none.intervals() == {"false_alarms_per_hour": (0.0, 0.0)}
+
+
+def test_the_event_intervals_are_those_of_a_plain_bootstrap_over_videos() -> None:
+    draws = RNG(3).multinomial(4, np.full(4, 1 / 4), 200)
+    drawn = [[v for v, times in zip(EVENTS, draw, strict=True) for _ in range(times)] for draw in draws]
+    every = [EventTable(videos).figures() for videos in drawn]
+    found = EventTable(EVENTS).intervals(resamples=200, seed=3)
+    for name, ends in found.items():
+        values = [one[name] for one in every if not math.isnan(one[name])]
+        assert ends == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
+    with pytest.raises(LabelError):
+        EventTable(EVENTS[:1]).intervals()
+
+
+def test_the_interval_of_a_mean_is_that_of_a_plain_bootstrap() -> None:
+    values = RNG(0).random(9)
+    draws = RNG(4).multinomial(9, np.full(9, 1 / 9), 200)
+    means = [np.repeat(values, draw).mean() for draw in draws]
+    assert mean_interval(values, resamples=200, seed=4) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
 
 
 @pytest.mark.parametrize("seed", range(40))

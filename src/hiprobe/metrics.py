@@ -18,6 +18,7 @@ from hiprobe.types import Event, LabelArray
 Labels = NDArray[np.integer[Any]]
 Array = NDArray[np.float64]
 Pair = tuple[Labels, Array]
+TIOUS = (0.1, 0.3, 0.5)  # temporal overlaps at which events are compared
 CACHED = 2**18  # numbers in an array that a draw works on: as many draws at once as keep it in the processor's cache
 
 
@@ -111,9 +112,7 @@ class Ranking:
         Draws that hold one class only have no figures and are left out; raises LabelError if all are, and for fewer
         than two videos (Efron and Tibshirani 1993, chapter 13).
         """
-        if self.videos < 2:
-            raise LabelError(f"a bootstrap over videos needs at least two, got {self.videos}")
-        draws = np.random.default_rng(seed).multinomial(self.videos, np.full(self.videos, 1 / self.videos), resamples)
+        draws = _draws(self.videos, resamples, seed)
         weights = draws[(draws @ self._sizes.T > 0).all(1)].T.astype(np.float64)
         if not weights.shape[1]:
             raise LabelError(f"none of {resamples} draws of videos held both classes", cure="draw more")
@@ -173,6 +172,105 @@ def event_f1(truth: Sequence[Event], predicted: Sequence[Event], at: float) -> f
     if not truth and not predicted:
         raise LabelError("neither a true nor a predicted event: F1 is undefined")
     return 2 * matches(truth, predicted, at) / (len(truth) + len(predicted))
+
+
+class Watched(NamedTuple):
+    """The true and the predicted events of one video, and how long it is, all in seconds."""
+
+    true: Sequence[Event]
+    predicted: Sequence[Event]
+    seconds: float
+
+
+def overlaps(one: Event, other: Event) -> bool:
+    """Whether two events share any time."""
+    return one.start < other.end and other.start < one.end
+
+
+def delays(video: Watched) -> list[float]:
+    """For each true event that a predicted one overlaps, the seconds from its start to the first such alarm; our own.
+
+    0 for an alarm that began before it. How long a live run takes to settle a score comes on top.
+    """
+    first = [min((p.start for p in video.predicted if overlaps(t, p)), default=None) for t in video.true]
+    return [max(0.0, start - t.start) for t, start in zip(video.true, first, strict=True) if start is not None]
+
+
+def false_alarms(video: Watched) -> int:
+    """How many predicted events overlap no true one; our own."""
+    return sum(not any(overlaps(t, p) for t in video.true) for p in video.predicted)
+
+
+class EventTable:
+    """The counts of each video that every event figure of the videos, or of any draw of them, follows from."""
+
+    def __init__(self, videos: Sequence[Watched]) -> None:
+        late = [delays(video) for video in videos]
+        self._rows = np.array([[
+            *(matches(video.true, video.predicted, at) for at in TIOUS), len(video.true), len(video.predicted),
+            len(waits), sum(waits), false_alarms(video), video.seconds / 3600,
+        ] for video, waits in zip(videos, late, strict=True)], dtype=np.float64).reshape(len(videos), -1)
+        self._waits = [wait for waits in late for wait in waits]
+
+    def counts(self) -> dict[str, float]:
+        """Over all videos: true events, how many of them an alarm overlaps, predicted events, false alarms, hours."""
+        true, predicted, detected, _, false, hours = map(float, self._rows.sum(0)[len(TIOUS):])
+        return {"true": true, "detected": detected, "predicted": predicted, "false_alarms": false, "hours": hours}
+
+    def figures(self) -> dict[str, float]:
+        """The figures over all videos by name; NaN where undefined, as precision is without a predicted event.
+
+        `precision`, `recall`, `f1` at each tIoU: matches of all videos over predicted, true, and half of both events.
+        `delay_mean` and `delay_median` in seconds, over the true events detected at all; `false_alarms_per_hour`.
+        """
+        median = float(np.median(self._waits)) if self._waits else math.nan
+        return {**{name: float(value[0]) for name, value in _event_figures(self._rows.sum(0)[:, None]).items()},
+                "delay_median": median}
+
+    def intervals(self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> dict[str, tuple[float, float]]:
+        """Percentile bootstrap intervals, whole videos drawn with replacement; draws without a figure are left out.
+
+        Raises LabelError for fewer than two videos (Efron and Tibshirani 1993, chapter 13).
+        """
+        figures = _event_figures((_draws(len(self._rows), resamples, seed) @ self._rows).T)
+        return {name: ends for name, values in figures.items() if (ends := _ends(values, level)) is not None}
+
+
+def _event_figures(totals: Array) -> dict[str, Array]:
+    """The figures (draws,) from summed counts (counts, draws)."""
+    hit, (true, predicted, detected, waited, false, hours) = totals[:len(TIOUS)], totals[len(TIOUS):]
+    found: dict[str, Array] = {}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for at, matched in zip(TIOUS, hit, strict=True):
+            found |= {f"precision@{at}": matched / predicted, f"recall@{at}": matched / true,
+                      f"f1@{at}": 2 * matched / (true + predicted)}
+        return {**found, "delay_mean": waited / detected, "false_alarms_per_hour": false / hours}
+
+
+def mean_interval(values: Array, *, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """The percentile bootstrap interval of the mean of `values` (videos,), e.g. of AUCs within videos.
+
+    Raises LabelError for fewer than two.
+    """
+    ends = _ends(_draws(len(values), resamples, seed) @ values / len(values), level)
+    assert ends is not None  # the mean of a draw is always defined
+    return ends
+
+
+def _draws(videos: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    """How often each video stands in each draw with replacement, (draws, videos)."""
+    if videos < 2:
+        raise LabelError(f"a bootstrap over videos needs at least two, got {videos}")
+    return np.random.default_rng(seed).multinomial(videos, np.full(videos, 1 / videos), resamples)
+
+
+def _ends(values: Array, level: float) -> tuple[float, float] | None:
+    """The central interval of the finite `values` (draws,); None without any."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 class Folds(NamedTuple):

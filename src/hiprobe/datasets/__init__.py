@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hiprobe import plugins
-from hiprobe.datasets._frames import FrameLabels, events_from_frames
+from hiprobe.datasets._frames import FrameLabels, events_from_frames, listed, video_name
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Video
 
-__all__ = ["categories", "events_from_frames", "load", "names", "rules", "truth"]
+__all__ = ["FrameLabels", "annotated", "categories", "events_from_frames", "listed", "load", "names", "rules", "truth",
+           "video_name"]
 
 
 def names() -> tuple[str, ...]:
@@ -20,18 +22,34 @@ def names() -> tuple[str, ...]:
     return plugins.names(__path__)
 
 
-def load(name: str, root: str | Path, split: str | None = None) -> Iterator[Video]:
+def load(name: str, root: str | Path, split: str | None = None, *, videos: str | Path | None = None,
+         fps: float | None = None, absent: bool = False) -> Iterator[Video]:
     """The videos of the data set `name` (a file of this folder, or `module:attribute`) that lies in `root`.
 
-    Raises UsageError for an unknown name, LabelError for labels that cannot be read.
+    `videos`: where the videos lie, if not in `root`. `fps`: the rate of frame folders, if not the data set's own.
+    `absent`: keep a listed video that is not there, so that it can be counted. Raises UsageError for an unknown name
+    or an option that the data set does not have, LabelError for labels that cannot be read.
     """
     found = plugins.load(sys.modules[__name__], "data set", name, ("load",))
-    return found.load(Path(root), split)  # type: ignore[no-any-return]
+    given = {"videos": Path(videos) if videos is not None else None, "fps": fps, "absent": absent or None}
+    options = {key: value for key, value in given.items() if value is not None}
+    known = inspect.signature(found.load).parameters.keys()
+    lacking = options.keys() - known - {"absent"}  # only a data set that refuses an absent video has that option
+    if lacking:
+        raise UsageError(f"the data set {name} takes no {', '.join(sorted(lacking))}")
+    return found.load(Path(root), split, **{  # type: ignore[no-any-return]
+        key: value for key, value in options.items() if key in known})
 
 
 def rules(name: str) -> tuple[str, ...]:
     """The rules by which `truth` reads the annotation of `name`, its default first; raises UsageError."""
     return tuple(_annotated(name).RULES)
+
+
+def annotated(name: str) -> bool:
+    """Whether the data set labels frames in files of their own, so that `truth` needs no video; raises UsageError."""
+    found = plugins.load(sys.modules[__name__], "data set", name, ("load",))
+    return hasattr(found, "truth") and hasattr(found, "RULES")
 
 
 def truth(name: str, root: str | Path, *, rule: str | None = None) -> dict[str, FrameLabels]:

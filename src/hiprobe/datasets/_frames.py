@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe import frames
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import VIDEO_SUFFIXES, Event
 
@@ -23,8 +24,8 @@ SPLITS = ("train", "test")
 
 
 def video_name(name: str) -> str:
-    """The name without its folder and its video suffix; other dots belong to the name."""
-    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    """The name without its folder, its video suffix or a frame folder's rate; other dots belong to the name."""
+    base = frames.bare(name.replace("\\", "/").rsplit("/", 1)[-1])
     suffix = next((s for s in VIDEO_SUFFIXES if base.lower().endswith(s)), "")
     return base[:len(base) - len(suffix)] if len(suffix) < len(base) else base
 
@@ -137,27 +138,31 @@ def events_from_frames(labels: FrameLabels, times: NDArray[np.float64], end: flo
 
 
 def index(root: Path) -> dict[str, list[Path]]:
-    """The video files below `root` by their names; raises LabelError if there is none."""
+    """The video files and the folders of pictures below `root` by their names; raises LabelError if there is none."""
+    files = [path for path in sorted(root.rglob("*"))
+             if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")]
     found: dict[str, list[Path]] = {}
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith("."):
-            found.setdefault(video_name(path.name), []).append(path)
+    for path in [*files, *frames.below(root)]:
+        found.setdefault(video_name(path.name) if path in files else path.name, []).append(path)
     if not found:
         raise LabelError("no video file in this folder or below", where=root, cure="point at the data set's folder")
     return found
 
 
-def place(found: Mapping[str, Sequence[Path]], root: Path, relative: str) -> str:
+def place(found: Mapping[str, Sequence[Path]], root: Path, relative: str, fps: float | None = None) -> str:
     """The path of the video listed as `relative`: the file that ends so, else the only one of that name.
 
-    One that is absent keeps its listed path, so that reading it fails by name. Raises LabelError for several.
+    A folder of pictures in its place gets the rate `fps`. One that is absent keeps its listed path, so that reading
+    it fails by name. Raises LabelError for several.
     """
     paths = found.get(video_name(relative), ())
-    exact = [path for path in paths if path.match(_literal(relative))]
+    endings = [_literal(relative), _literal(relative[:len(relative) - len(Path(relative).name)] + video_name(relative))]
+    exact = [path for path in paths if any(path.match(ending) for ending in endings)]
     if len(exact or paths) > 1:
         raise LabelError(f"{len(paths)} files could be {relative}: {listed([str(path) for path in paths])}",
                          where=root, cure="keep one")
-    return str((exact or paths or [root / relative])[0])
+    chosen = (exact or paths or [root / relative])[0]
+    return frames.named(chosen, fps) if chosen.is_dir() else str(chosen)
 
 
 def _literal(relative: str) -> str:

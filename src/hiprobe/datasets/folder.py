@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiprobe import frames
 from hiprobe.errors import LabelError
 from hiprobe.types import VIDEO_SUFFIXES, Event, Video
 
@@ -31,24 +32,28 @@ class _Row:
     where: str
 
 
-def load(root: Path, split: str | None = None) -> Iterator[Video]:
+def load(root: Path, split: str | None = None, *, videos: Path | None = None, fps: float | None = None,
+         absent: bool = False) -> Iterator[Video]:
     """The labelled videos at `root`: a folder, a folder that holds `labels.csv`, or a CSV, of one split or of all.
 
-    Raises LabelError, naming file and line, for labels that are malformed, contradict each other or name no file.
+    `videos`: the folder from which the CSV's paths count, if not its own. `fps`: the rate of folders of frames, which
+    then stand for videos. `absent`: keep a video of the CSV that is not there. Raises LabelError, naming file and
+    line, for labels that are malformed, contradict each other or name no file.
     """
-    if root.is_file():
-        return iter(_from_csv(root, split))
-    if (root / "labels.csv").is_file():
-        return iter(_from_csv(root / "labels.csv", split))
+    table = root if root.is_file() else root / "labels.csv"
+    if table.is_file():
+        return iter(_from_csv(table, videos or table.parent, split, fps, absent))
+    root = videos or root
     if not root.is_dir():
         raise LabelError("no such folder or CSV", where=root, cure="check the path")
     if split is not None:
         raise LabelError(f"normal/ and abnormal/ have no split {split!r}", where=root, cure="write a labels.csv")
-    return iter(_from_folders(root))
+    return iter(_from_folders(root, fps))
 
 
-def _from_folders(root: Path) -> list[Video]:
-    found = {name: _clips(root / name) for name in ("normal", "abnormal")}
+def _from_folders(root: Path, fps: float | None) -> list[Video]:
+    found = {name: [*_clips(root / name), *(frames.below(frames.named(root / name, fps)) if fps else ())]
+             for name in ("normal", "abnormal")}
     if not any(found.values()):
         raise LabelError("no videos in normal/ or abnormal/", where=root,
                          cure=f"put clips into both, or write a labels.csv ({COLUMNS})")
@@ -62,16 +67,16 @@ def _clips(folder: Path) -> list[Path]:
                   and not any(part.startswith(".") for part in p.relative_to(folder).parts))
 
 
-def _from_csv(path: Path, split: str | None) -> list[Video]:
+def _from_csv(path: Path, base: Path, split: str | None, fps: float | None, absent: bool) -> list[Video]:
     videos: dict[str, list[_Row]] = {}  # by absolute path: one file may be spelt in several ways
-    for row in _rows(path):
+    for row in _rows(path, base):
         rows = videos.setdefault(os.path.abspath(row.video), [])
         rows.append(row)
         _check_same(rows[0], row)
     chosen = [rows for rows in videos.values() if split is None or rows[0].split == split]
     if not chosen:
         raise LabelError(f"no row of split {split!r}", where=path)
-    return [_video(rows) for rows in chosen]
+    return [_video(rows, fps, absent) for rows in chosen]
 
 
 def _check_same(first: _Row, row: _Row) -> None:
@@ -83,17 +88,24 @@ def _check_same(first: _Row, row: _Row) -> None:
                          where=row.where, cure="a video belongs to one split")
 
 
-def _video(rows: list[_Row]) -> Video:
+def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
     first = rows[0]
-    if not os.path.isfile(first.video):
+    if not (absent or _there(first.video, fps)):
         raise LabelError(f"there is no file {first.video}", where=first.where,
                          cure="paths count from the folder of the CSV")
     events = sorted((row.event for row in rows if row.event), key=lambda e: e.start)
     kinds = tuple(sorted({event.label or "" for event in events})) or ("normal",)
-    return Video(str(first.video), tuple(events), first.split, kinds)
+    path = frames.named(first.video, fps) if os.path.isdir(first.video) else str(first.video)
+    return Video(path, tuple(events), first.split, kinds)
 
 
-def _rows(path: Path) -> list[_Row]:
+def _there(path: Path, fps: float | None) -> bool:
+    """Whether a file lies there, or a folder of frames whose rate is known."""
+    folder, rate = frames.parted(path)
+    return os.path.isfile(path) or (os.path.isdir(folder) and (rate or fps) is not None)
+
+
+def _rows(path: Path, base: Path) -> list[_Row]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
@@ -103,7 +115,7 @@ def _rows(path: Path) -> list[_Row]:
         raise LabelError(f"cannot be read as CSV: {error}", where=path) from error
     if not rows:
         raise LabelError("no rows", where=path)
-    return [_row(path, row, f"{path}:{number}") for number, row in rows]
+    return [_row(base, row, f"{path}:{number}") for number, row in rows]
 
 
 def _check_columns(names: Sequence[str], path: Path) -> None:
@@ -115,10 +127,10 @@ def _check_columns(names: Sequence[str], path: Path) -> None:
                          cure=f"the first line names columns of {COLUMNS}, path and label at least")
 
 
-def _row(path: Path, row: dict[str, str], where: str) -> _Row:
+def _row(base: Path, row: dict[str, str], where: str) -> _Row:
     if not (row["path"] or "").strip() or not (row["label"] or "").strip() or None in row:
         raise LabelError("a row needs a path and a label, and no more columns than the first line", where=where)
-    return _Row(path.parent / row["path"].strip(), _event(row, where), (row.get("split") or "").strip() or None, where)
+    return _Row(base / row["path"].strip(), _event(row, where), (row.get("split") or "").strip() or None, where)
 
 
 def _event(row: dict[str, str], where: str) -> Event | None:

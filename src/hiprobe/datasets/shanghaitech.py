@@ -6,26 +6,32 @@ frames in `testing/frames/`. Opens none of them, so it knows no seconds. Classes
 
 from __future__ import annotations
 
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from hiprobe.datasets._frames import FrameLabels, locate, parts, same_videos
+from hiprobe import frames
+from hiprobe.datasets._frames import FrameLabels, listed, locate, parts
 from hiprobe.errors import LabelError
 from hiprobe.types import Video
 
 RULES = ("masks",)
+FPS = 24.0
 MASKS = "test_frame_mask"
 
 
-def load(root: Path, split: str | None = None) -> Iterator[Video]:
-    """The clips of the split `train`, `test` or both; raises LabelError, UsageError.
+def load(root: Path, split: str | None = None, *, videos: Path | None = None, fps: float | None = FPS,
+         ) -> Iterator[Video]:
+    """The clips of the split `train`, `test` or both, below `videos` or `root`; raises LabelError, UsageError.
 
-    A test clip is a folder of frames. The events of an abnormal one are None: `truth` has its frames.
+    A test clip is a folder of frames, shown at `fps`; an absent one keeps its path, so that reading it fails by name.
+    The events of an abnormal one are None: `truth` has its frames.
     """
-    reader = {"train": _train, "test": _test}
-    return iter([video for part in parts(split) for video in reader[part](root)])
+    base = videos or root
+    reader = {"train": lambda: _train(base), "test": lambda: _test(root, base, fps)}
+    return iter([video for part in parts(split) for video in reader[part]()])
 
 
 def _train(root: Path) -> list[Video]:
@@ -35,12 +41,15 @@ def _train(root: Path) -> list[Video]:
     return [Video(str(path), (), "train", ("normal",)) for path in found]
 
 
-def _test(root: Path) -> list[Video]:
-    labels = truth(root, RULES[0])
-    folders = {path.name: path for path in sorted((root / "testing" / "frames").glob("*/"))}
-    same_videos(root, masks=labels, frame_folders=folders)
-    return [Video(str(path), *((None, "test", ("abnormal",)) if labels[name].any() else ((), "test", ("normal",))))
-            for name, path in folders.items()]
+def _test(root: Path, base: Path, fps: float | None) -> list[Video]:
+    labels, folder = truth(root, RULES[0]), base / "testing" / "frames"
+    stray = {path.name for path in folder.glob("*/")} - labels.keys()
+    if stray or not folder.is_dir():
+        raise LabelError(f"{len(stray)} videos of the frame folders are not in the masks: {listed(stray)}" if stray
+                         else "there is no testing/frames", where=base, cure="point at the data set's folder")
+    return [Video(frames.named(folder / name, fps), *((None, "test", ("abnormal",)) if values.any() else
+                                                      ((), "test", ("normal",))))
+            for name, values in labels.items()]
 
 
 def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
@@ -55,7 +64,7 @@ def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
 def _mask(path: Path) -> FrameLabels:
     try:
         mask = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, SyntaxError, tokenize.TokenError) as error:
         raise LabelError(f"no sound mask: {error}", where=path) from error
     if not isinstance(mask, np.ndarray) or mask.ndim != 1 or not len(mask) or not np.isin(mask, (0, 1)).all():
         raise LabelError("a mask is one 0 or 1 a frame", where=path)

@@ -29,19 +29,24 @@ from hiprobe.errors import LabelError
 from hiprobe.types import Event, Video
 
 RULES = ("half_open", "inclusive")
+FPS = 30.0  # of every test video
 ANNOTATION = "Temporal_Anomaly_Annotation.txt"
 LISTS = {"train": "Anomaly_Train.txt", "test": "Anomaly_Test.txt"}
 
 
-def load(root: Path, split: str | None = None) -> Iterator[Video]:
-    """The videos of the lists `train`, `test` or both, with their class; raises LabelError, UsageError.
+def load(root: Path, split: str | None = None, *, videos: Path | None = None, fps: float | None = FPS,
+         ) -> Iterator[Video]:
+    """The videos of the lists `train`, `test` or both, with their class, below `videos` or `root`.
+
+    In place of a file a folder of all its frames may lie there, shown at `fps`. Raises LabelError, UsageError.
 
     An abnormal training video is one event without end; the events of an abnormal test video are None: `truth` has
     its frames, and `events_from_frames` makes seconds of them.
     """
     listed = [(part, words[0]) for part in parts(split) for _, words in lines(locate(root, LISTS[part]))]
-    found = index(root)
-    return iter([_video(place(found, root, relative), relative, part) for part, relative in listed])
+    base = videos or root
+    found = index(base)
+    return iter([_video(place(found, base, relative, fps), relative, part) for part, relative in listed])
 
 
 def _video(path: str, relative: str, split: str) -> Video:

@@ -13,33 +13,39 @@ from pathlib import Path
 
 import numpy as np
 
+from hiprobe import frames
 from hiprobe.datasets._frames import FrameLabels, Span, listed, locate, mark, parts
 from hiprobe.errors import LabelError
 from hiprobe.types import Video
 
 RULES = ("ranges", "masks")
+FPS = 10.0
 FRAMES, PIXELS = ".tif", ".bmp"
 _LINE = re.compile(r"gt_frame\s*=\s*\[([^\]]*)\]")
 _RANGE = re.compile(r"(\d+)(?::(\d+))?")
 
 
-def load(root: Path, split: str | None = None) -> Iterator[Video]:
-    """The clips of the split `train`, `test` or both, each a folder of frames; raises LabelError, UsageError.
+def load(root: Path, split: str | None = None, *, videos: Path | None = None, fps: float | None = FPS,
+         ) -> Iterator[Video]:
+    """The clips of the split `train`, `test` or both, each a folder of frames shown at `fps`.
 
-    The events of an abnormal test clip are None: `truth` has its frames.
+    They lie in `videos`, laid out as `root`. The events of an abnormal test clip are None: `truth` has its frames.
+    Raises LabelError, UsageError.
     """
-    reader = {"train": _train, "test": _test}
-    return iter([video for part in parts(split) for video in reader[part](root)])
+    base = videos or root
+    reader = {"train": lambda: _train(base, fps), "test": lambda: _test(root, base, fps)}
+    return iter([video for part in parts(split) for video in reader[part]()])
 
 
-def _train(root: Path) -> list[Video]:
-    return [Video(str(clip), (), "train", ("normal",)) for clip in _clips(_part(root) / "Train")]
+def _train(base: Path, fps: float | None) -> list[Video]:
+    return [Video(frames.named(clip, fps), (), "train", ("normal",)) for clip in _clips(_part(base) / "Train")]
 
 
-def _test(root: Path) -> list[Video]:
-    labels = truth(root, RULES[0])
-    return [Video(str(clip), *((None, "test", ("abnormal",)) if labels[clip.name].any() else ((), "test", ("normal",))))
-            for clip in _clips(_part(root) / "Test")]
+def _test(root: Path, base: Path, fps: float | None) -> list[Video]:
+    labels, folder = truth(root, RULES[0]), _part(base) / "Test"
+    return [Video(frames.named(folder / name, fps), *((None, "test", ("abnormal",)) if values.any() else
+                                                      ((), "test", ("normal",))))
+            for name, values in labels.items()]
 
 
 def truth(root: Path, rule: str) -> dict[str, FrameLabels]:

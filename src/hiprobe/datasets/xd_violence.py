@@ -34,15 +34,21 @@ CLASSES = {"B1": "fighting", "B2": "shooting", "B4": "riot", "B5": "abuse", "B6"
 SNIPPET = 16  # frames of one I3D feature
 
 
-def load(root: Path, split: str | None = None) -> Iterator[Video]:
-    """The videos of the split `train`, `test` or both, with their classes; raises LabelError, UsageError.
+def load(root: Path, split: str | None = None, *, videos: Path | None = None, fps: float | None = None,
+         ) -> Iterator[Video]:
+    """The videos of the split `train`, `test` or both, with their classes, below `videos` or `root`.
+
+    Folders of frames may lie there in place of files; they need `fps`, which is not the same in all videos. Raises
+    LabelError, UsageError.
 
     An abnormal training video is one event without end; the events of an abnormal test video are None: `truth` has
     its frames, and `events_from_frames` makes seconds of them.
     """
-    chosen, found, test = parts(split), index(root), frame_counts(root)
+    base = videos or root
+    chosen, found, test = parts(split), index(base), frame_counts(root)
     names = {"train": sorted(set(found) - set(test)), "test": list(test)}
-    return iter([_video(place(found, root, f"{name}.mp4"), name, part) for part in chosen for name in names[part]])
+    return iter([_video(place(found, base, f"{name}.mp4", fps), name, part)
+                 for part in chosen for name in names[part]])
 
 
 def _video(path: str, name: str, split: str) -> Video:

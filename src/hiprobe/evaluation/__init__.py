@@ -1,0 +1,14 @@
+"""Scores of a benchmark's frames against its truth, beside what a score without any localisation would get.
+
+Knows frame labels, score files, events and metrics: no video, no model, no data set by name.
+"""
+
+from __future__ import annotations
+
+from hiprobe.evaluation.measure import Detection, centre_prior, digest, evaluate, thresholded
+from hiprobe.evaluation.report import DEFINITIONS, ClassRow, Events, Report, Row
+from hiprobe.evaluation.score_files import COLUMNS, read_scores, write_scores
+from hiprobe.evaluation.spread import Spread
+
+__all__ = ["COLUMNS", "DEFINITIONS", "ClassRow", "Detection", "Events", "Report", "Row", "Spread", "centre_prior",
+           "digest", "evaluate", "read_scores", "thresholded", "write_scores"]

@@ -1,0 +1,204 @@
+"""A folder of pictures as a video of steady rate, named `FOLDER@25fps`. Knows no container, no window, no model.
+
+Frame `i`, in natural order of the file names, is shown from `i / fps` seconds; the rate stands in the name, as
+pictures hold none, and so goes wherever a path goes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os.path
+import re
+import warnings
+from collections.abc import Callable, Generator, Iterable
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, UnsupportedVideo
+from hiprobe.types import Gap
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from hiprobe.decode import FrameReader, Shown
+
+KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
+CURE = "give its frames a second as FOLDER@25fps"
+DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")  # modes that Pillow would cut to white instead of scaling
+_RATE = re.compile(r"(.+)@(\d+(?:\.\d+)?)fps", re.DOTALL)
+
+AnyPath = str | PathLike[str]
+Reader: TypeAlias = "FrameReader | FolderReader"
+
+
+def named(folder: AnyPath, fps: float | None) -> str:
+    """The path that means the pictures of `folder` at `fps` frames a second; the bare folder for None."""
+    return fspath(folder) if fps is None else f"{fspath(folder)}@{fps:.10g}fps"
+
+
+def bare(name: str) -> str:
+    """`name` without a rate at its end; looks at no file."""
+    match = _RATE.fullmatch(name)
+    return match[1] if match else name
+
+
+def parted(path: AnyPath) -> tuple[Path, float | None]:
+    """The folder and the rate that `path` names; a path that exists as it stands names no rate."""
+    match = None if os.path.exists(path) else _RATE.fullmatch(fspath(path))
+    return (Path(match[1]), float(match[2])) if match else (Path(path), None)
+
+
+def is_folder(path: AnyPath) -> bool:
+    """Whether `path` means a folder of pictures: a folder, or a path with a rate that is no file."""
+    return parted(path)[1] is not None or os.path.isdir(path)
+
+
+def exists(path: AnyPath) -> bool:
+    """Whether there is the file, or the folder of pictures, that `path` names."""
+    return os.path.exists(parted(path)[0])
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The pictures that lie in `folder` itself, in natural order (2 before 10), hidden files left out."""
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() in KINDS and not path.name.startswith(".")]
+    except OSError as error:
+        raise MissingVideo(f"cannot be read: {error.strerror}", where=folder) from error
+    return sorted(found, key=lambda path: _natural(path.name))
+
+
+def below(path: AnyPath) -> list[Path]:
+    """The folders of pictures at or below the folder that `path` names, each with its rate, in natural order."""
+    place, fps = parted(path)
+    folders = {file.parent for file in place.rglob("*") if file.suffix.lower() in KINDS and not _hidden(file, place)}
+    return [Path(named(folder, fps)) for folder in sorted(folders, key=lambda one: _natural(str(one)))]
+
+
+def _hidden(file: Path, place: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(place).parts)
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)], name
+
+
+def digest(path: AnyPath) -> str:
+    """SHA-256, in hex, of the rate and of all pictures' bytes in order, whatever their names; raises as `checked`."""
+    _, fps, files = checked(path)
+    total = hashlib.sha256(f"{fps:.10g}".encode())
+    for file in files:
+        try:
+            total.update(hashlib.sha256(file.read_bytes()).digest())
+        except OSError as error:
+            raise MissingVideo(f"cannot be read: {error.strerror}", where=file) from error
+    return total.hexdigest()
+
+
+def frame_times(path: AnyPath) -> NDArray[np.float64]:
+    """The times (frames,), in seconds, from which the pictures are shown; raises the errors of `checked`."""
+    _, fps, files = checked(path)
+    return np.arange(len(files)) / fps
+
+
+def checked(path: AnyPath) -> tuple[Path, float, list[Path]]:
+    """The folder, the rate and the pictures in order.
+
+    Raises MissingVideo for no folder, EmptyVideo for no pictures, UnsupportedVideo for no sound rate or pictures of
+    several kinds (a mask beside each frame would double them).
+    """
+    folder, fps = parted(path)
+    if not os.path.isdir(folder):
+        raise MissingVideo("no such folder", where=folder)
+    files = pictures(folder)
+    if not files:
+        raise EmptyVideo(f"the folder holds no pictures ({', '.join(KINDS)})", where=folder)
+    if fps is None:
+        raise UnsupportedVideo("a folder of pictures does not say how fast they follow", where=folder, cure=CURE)
+    kinds = {KINDS[file.suffix.lower()] for file in files}
+    if len(kinds) > 1:
+        raise UnsupportedVideo(f"the folder holds pictures of several kinds: {', '.join(sorted(kinds))}", where=folder,
+                               cure="keep the frames alone in it")
+    if not 0 < fps <= 1000:
+        raise UnsupportedVideo(f"{fps:g} frames a second are none", where=path, cure=CURE)
+    return folder, fps, files
+
+
+class FolderReader:
+    """The pictures of a folder with the times at which they are shown: what `decode.FrameReader` is for a file.
+
+    One pass per object; `after` begins at the picture shown at that time, in seconds. Raises, on iteration, the errors
+    of `checked`, CorruptVideo for a picture that cannot be read and UnsupportedVideo for one of another size, of more
+    than 8 bits a channel or past the pixel cap.
+    """
+
+    def __init__(self, path: AnyPath, *, ahead_s: float = 0.0, after: float | None = None,
+                 beat: Callable[[], None] = lambda: None) -> None:
+        self.path, self._after, self._beat = Path(path), after or 0.0, beat
+        self.gaps: tuple[Gap, ...] = ()
+        self.frame_count = self.skipped = 0
+        self.duration, self.frame_s, self.zero, self.aspect = 0.0, 0.0, 0.0, 1.0
+        self.fps: float | None = None
+        self.stated: float | None = None
+        self.end: float | None = None
+        self.codec, self.container, self.sought = "", "folder", after is not None
+
+    def __iter__(self) -> Generator[Shown, None, None]:
+        from av import VideoFrame
+
+        from hiprobe.decode import Shown
+
+        _, fps, files = checked(self.path)
+        self.codec, self.fps, self.frame_s = KINDS[files[0].suffix.lower()].lower(), fps, 1 / fps
+        self.stated = self.end = len(files) / fps
+        first = min(int(self._after * fps), len(files) - 1)
+        for index, pixels in enumerate(_read(files[first:], self.path), first):
+            self._beat()
+            self.frame_count, self.duration = self.frame_count + 1, (index + 1) / fps
+            yield Shown(index / fps, VideoFrame.from_ndarray(pixels, format="rgb24"))
+
+
+def reader(path: AnyPath, *, ahead_s: float = 0.0, after: float | None = None,
+           beat: Callable[[], None] = lambda: None) -> Reader:
+    """The frames of a file, or of a folder of pictures: `decode.FrameReader` or `FolderReader`."""
+    from hiprobe.decode import FrameReader
+
+    kind = FolderReader if is_folder(path) else FrameReader
+    return kind(path, ahead_s=ahead_s, after=after, beat=beat)
+
+
+def _read(files: Iterable[Path], path: Path) -> Generator[NDArray[np.uint8], None, None]:
+    """The pictures as uint8 (height, width, 3), all of the first one's size."""
+    first: tuple[int, ...] | None = None
+    for file in files:
+        pixels = _pixels(file)
+        first = first or pixels.shape
+        if pixels.shape != first:
+            raise UnsupportedVideo(f"{file.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the pictures before "
+                                   f"it {first[1]} x {first[0]}", where=path, cure="bring all to one size")
+        yield pixels
+
+
+def _pixels(file: Path) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), \
+                Image.open(file) as image:
+            _check(image, file)
+            return np.ascontiguousarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
+    except Image.DecompressionBombError as error:
+        raise UnsupportedVideo(f"past the pixel cap: {error}", where=file, cure="scale it down") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise CorruptVideo(f"no sound picture: {error}", where=file) from error
+
+
+def _check(image: Image.Image, file: Path) -> None:
+    from hiprobe.decode import check_pixels
+
+    check_pixels(image.width, image.height, file)
+    if image.mode in DEEP:
+        raise UnsupportedVideo("the picture has more than 8 bits a channel", where=file, cure="save it with 8 bits")
