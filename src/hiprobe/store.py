@@ -10,11 +10,13 @@ import json
 import math
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from hiprobe.types import Gap, HiddenStates, Recipe, Result, Site, digest_json
 SCHEMA = "hiprobe.states/1"
 MANIFEST = "manifest.jsonl"
 STEM_BYTES = 200  # of a folder's name: with the digest and a suffix it must stay below the 255 of a file system
+NOTE_REST = 20  # a manifest is rewritten in at most a twentieth of the time
 _HEADER_CAP = 64 * 2**20
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
 _UNSOUND = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -81,6 +84,23 @@ def find_states(root: Path, video_id: str, recipe: Recipe, sites: Iterable[Site]
     return None
 
 
+def kept_states(root: Path, video_id: str, recipe: Recipe) -> list[HiddenStates]:
+    """All that is kept of one video and recipe, in any precision, most sites first; raises StoreError if damaged."""
+    found = [load_states(path) for path in sorted(_folder(root, video_id, recipe).glob("*.safetensors"))]
+    sound = [states for states in found if (states.video_id, states.recipe) == (video_id, recipe)]
+    return sorted(sound, key=lambda states: -len(states.sites))
+
+
+def state_files(root: Path) -> list[Path]:
+    """The files of hidden states in `root`, of all recipes, videos and precisions, in a fixed order."""
+    return sorted(root.glob("*/*/*.safetensors"))
+
+
+def precision(path: Path) -> str:
+    """The precision in which the model ran whose states are kept at `path`: it stands in the file's name."""
+    return path.name.rpartition("-")[0]
+
+
 def load_states(path: Path) -> HiddenStates:
     """One file of hidden states, `values` memory-mapped; raises StoreError for anything that is not a sound one."""
     try:
@@ -94,6 +114,12 @@ def load_states(path: Path) -> HiddenStates:
                                    arrays["values"], float(header["duration"]), gaps, int(header["skipped"])))
     except _UNSOUND as error:
         raise StoreError(f"no sound hidden states: {error}", where=path, cure="delete it and extract again") from error
+
+
+def describe(path: Path) -> tuple[str, str, str, int, int]:
+    """Video digest, recipe digest, dtype, number of sites and of segments of a file of states; raises StoreError."""
+    states = load_states(path)
+    return states.video_id, states.recipe.digest, path.name.partition("-")[0], *states.values.shape[1::-1]
 
 
 def _timed(states: HiddenStates) -> HiddenStates:
@@ -149,7 +175,7 @@ def note(out: Path, results: Iterable[Result]) -> Path:
     processes may enter into one manifest. Raises StoreError if it is damaged or cannot be written.
     """
     path = out / MANIFEST
-    with _alone(path):
+    with alone(path):
         lines = {_line_key(line): line for line in _manifest(path)}
         for result in results:
             line = _manifest_line(out, result)
@@ -160,8 +186,42 @@ def note(out: Path, results: Iterable[Result]) -> Path:
     return path
 
 
+class Notes:
+    """Enters results into a manifest as they come: at once while it is short, in batches where rewriting takes time.
+
+    So that a run's cost stays proportional to its length, a rewrite waits until 20 times as long as the last one took
+    has passed. The end of a `with` enters the rest; what a killed run has not entered, its next one does.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._out, self._next = out, 0.0
+        self._waiting: list[Result] = []
+
+    def add(self, results: Iterable[Result]) -> None:
+        """Enters results, now or later; raises StoreError."""
+        self._waiting += results
+        if time.monotonic() >= self._next:
+            self.flush()
+
+    def flush(self) -> None:
+        """Enters what waits; raises StoreError."""
+        began = time.monotonic()
+        note(self._out, self._waiting)
+        self._waiting = []
+        self._next = began + NOTE_REST * (time.monotonic() - began)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None, /) -> None:
+        with suppress(StoreError) if kind else nullcontext():  # the first failure is the one to tell
+            if self._waiting:
+                self.flush()
+
+
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Keeps other processes from rewriting `path` meanwhile; the lock ends with this process, however it ends."""
     with _refusal(path):
         path.parent.mkdir(parents=True, exist_ok=True)

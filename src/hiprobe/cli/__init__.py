@@ -17,7 +17,8 @@ from hiprobe.errors import HiProbeError
 
 __all__ = ["COMMANDS", "app", "main"]
 
-COMMANDS = ("demo", "detect", "fit", "layers", "explain", "extract", "evaluate")  # in the order of the help
+COMMANDS = ("demo", "models", "fit", "layers", "detect", "runs", "review", "explain", "extract", "evaluate",
+            "export")  # in the order of the help
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   rich_markup_mode="markdown", context_settings={"help_option_names": ["-h", "--help"]},

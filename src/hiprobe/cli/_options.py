@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hiprobe import plugins
+
 OUT = Path("hiprobe-out")
 Model = Annotated[str, typer.Option("--model", "-m", help="embedded, a hub id such as Qwen/Qwen2.5-VL-7B-Instruct, a "
                                     "local folder, or module:attribute.")]
@@ -18,5 +20,6 @@ Store = Annotated[Path, typer.Option(help="Folder that keeps hidden states, so t
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, one object a line.")]
 Paths = Annotated[list[str], typer.Argument(help="Videos, folders or globs.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of folds and permutations.")]
-Method = Annotated[str, typer.Option(help="How layers are chosen and segments scored: hiprobe, output_layer, one_class "
-                                     "or module:attribute.")]
+_METHODS = plugins.names([str(Path(plugins.__file__).parent / "methods")])  # importing them would load numpy
+Method = Annotated[str, typer.Option(help="How layers or heads are chosen and segments scored: "
+                                     f"{', '.join(_METHODS)} or module:attribute.")]

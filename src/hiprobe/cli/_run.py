@@ -72,19 +72,20 @@ def extract(videos: Sequence[Video], model: Backbone, method: str, store: Path, 
                                      progress=progress, failed=failed))
 
 
-def fit(data: Path, model: Backbone, method: str, store: Path, *, layer: int | None = None, prompt: str | None = None,
-         split: str | None = None, seed: int = 0, layer_curve: bool = True) -> tuple[Probe, list[str]]:
-    """A probe fitted on labelled clips, and the paths that could not be read."""
-    from dataclasses import replace
-
+def fit(data: Path | None, model: Backbone, method: str, store: Path, *, layer: int | None = None,
+        prompts: Sequence[str] = (), split: str | None = None, seed: int = 0,
+        layer_curve: bool = True) -> tuple[Probe, list[str]]:
+    """A probe fitted on labelled clips, or on none if the method needs none, and the paths that could not be read."""
     from hiprobe import datasets, pipeline
     from hiprobe.types import Site
 
     if layer is not None and not 0 <= layer < model.layers:
         raise UsageError(f"layer {layer} of a model whose layers are 0 to {model.layers - 1}")
-    if prompt is not None and not prompt.strip():
+    if not all(prompt.strip() for prompt in prompts):
         raise UsageError("the prompt is empty")
-    recipe = model.recipe if prompt is None else replace(model.recipe, prompts=(prompt,))
+    recipe = pipeline.recipe_for(method, model, prompts)
+    if data is None:
+        return pipeline.fit(method, [pipeline.unread(method, model, recipe=recipe)], model=model), []
     sites = None if layer is None else (Site("residual", layer),)
     lost: list[str] = []
     pairs = extract(list(datasets.load("folder", data, split)), model, method, store, lost, recipe, sites)
@@ -92,23 +93,42 @@ def fit(data: Path, model: Backbone, method: str, store: Path, *, layer: int | N
 
 
 def detect(paths: Sequence[Path], model: Backbone, probe: Probe, folder: Path, explain: bool = True,
-            as_json: bool = False, failed: Sequence[Result] = ()) -> list[Result]:
-    """Detects in each video and writes what was found as soon as the video is done."""
-    from hiprobe import pipeline, report, store, terminal
+            as_json: bool = False, failed: Sequence[Result] = (), again: bool = False) -> list[Result]:
+    """Detects in each video that is not done yet and writes what was found as soon as the video is done."""
+    from hiprobe import runs, store, terminal
 
-    results = []
-    store.note(folder, failed)
-    for result in failed:
-        tell(result, folder, as_json)
-    with terminal.bar(seconds(map(str, paths))) as progress:
-        for result in pipeline.detect_all(paths, model, probe, failed=terminal.complain, explain=explain,
-                                          root=folder / ".store", progress=progress):
-            if result.scores is not None:
-                report.write(result, Path(result.path), store.result_folder(folder, result), thumbnails(result))
-            store.note(folder, [result])
+    run = runs.Run(model, probe, folder, explain=explain)
+    if again:
+        run.forget(paths)
+    before, left = run.done(paths)
+    if before and not as_json:
+        goes_on = f"{len(before)} of {len(paths)} done before, going on" if left else "all done before"
+        terminal.say(f"{goes_on}; --again does them anew")
+    made = [*failed, *before]
+    with store.Notes(folder) as notes, terminal.bar(seconds(map(str, left))) as progress:
+        notes.add(made)
+        for result in made:
             tell(result, folder, as_json)
-            results.append(result)
-    return results
+        for result in run.detect(left, keep=keep, failed=terminal.complain, progress=progress, waiting=_waiting):
+            notes.add([result])
+            tell(result, folder, as_json)
+            made.append(result)
+    order = {str(path): place for place, path in enumerate(paths)}
+    return sorted(made[len(failed):], key=lambda result: order[result.path])
+
+
+def _waiting(videos: int) -> None:
+    from hiprobe.claims import LEASE_S
+    from hiprobe.terminal import warn
+
+    warn(f"waiting for {videos} video{'s'[videos == 1:]} of another worker; if it has died, at most {LEASE_S:g} s")
+
+
+def keep(result: Result, place: Path) -> None:
+    """Writes the files of a result that a person looks at."""
+    from hiprobe import report
+
+    report.write(result, Path(result.path), place, thumbnails(result))
 
 
 def tell(result: Result, folder: Path, as_json: bool) -> None:
@@ -117,6 +137,8 @@ def tell(result: Result, folder: Path, as_json: bool) -> None:
 
     if as_json:
         terminal.emit({"path": result.path, "status": result.status, "reason": result.reason,
+                       "scored_s": round(result.scores.scored_s, 3) if result.scores else 0.0,
+                       "gaps": [vars(gap) for gap in result.scores.gaps] if result.scores else [],
                        "events": [sinks.event_line(result, event) for event in result.events]})
     elif result.scores is not None:
         terminal.show(report.events_table(result))

@@ -12,13 +12,15 @@ from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Revi
 
 
 def fit(
-    data: Annotated[Path, typer.Argument(help="A folder with normal/ and abnormal/, or a CSV: "
-                                         "path,label,start,end,split.")],
+    data: Annotated[Path | None, typer.Argument(help="A folder with normal/ and abnormal/, or a CSV: "
+                                                "path,label,start,end,split. A method of normal videos needs no "
+                                                "abnormal/, one without labels no data at all.")] = None,
     probe: Annotated[Path, typer.Option("-o", "--out", help="Where the probe goes.")] = Path("probe.safetensors"),
     model: Model = "embedded",
     method: Method = "hiprobe",
     layer: Annotated[int | None, typer.Option(help="Read this layer instead of choosing one.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="Ask this instead of the model's own question.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="Ask this instead of the model's or the method's own "
+                                                     "question; as often as the method asks.")] = None,
     split: Annotated[str | None, typer.Option(help="Take only the CSV rows of this split.")] = None,
     store: Store = OUT / ".store",
     seed: Seed = 0,
@@ -27,7 +29,7 @@ def fit(
     dtype: Dtype = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Fit a probe on labelled clips, and say which layer it reads and why.
+    """Fit a probe on labelled clips, and say which layer or heads it reads and why.
 
     A row of the CSV is a video or one event of it: the label `normal` or a word for the anomaly, its start and end in
     seconds, both blank for the whole video. Paths count from the folder of the CSV.
@@ -35,7 +37,7 @@ def fit(
     from hiprobe.terminal import emit, fitted, say, shown
 
     backbone = _run.load(model, revision, device, dtype)
-    made, failed = _run.fit(data, backbone, method, store, layer=layer, prompt=prompt, split=split, seed=seed)
+    made, failed = _run.fit(data, backbone, method, store, layer=layer, prompts=prompt or (), split=split, seed=seed)
     made.save(probe)
     if as_json:
         emit({"probe": str(probe), "digest": made.digest, "threshold": made.localization.threshold,

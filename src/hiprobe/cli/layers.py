@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from hiprobe.cli import _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Model, Revision, Seed, Store
+from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Revision, Seed, Store
 
 
 def layers(
     data: Annotated[Path, typer.Argument(help="Labelled clips as for fit, or a probe made by fit.")],
     picture: Annotated[Path, typer.Option("-o", "--out", help="Where the picture goes.")] = Path("layers.png"),
     model: Model = "embedded",
+    method: Method = "hiprobe",
     store: Store = OUT / ".store",
     seed: Seed = 0,
     revision: Revision = None,
@@ -28,9 +29,9 @@ def layers(
 
     failed: list[str] = []
     if data.suffix == ".safetensors":
-        made = Probe.load(data)
+        made = Probe.load(data, method=method)
     else:
-        made, failed = _run.fit(data, _run.load(model, revision, device, dtype), "hiprobe", store, seed=seed)
+        made, failed = _run.fit(data, _run.load(model, revision, device, dtype), method, store, seed=seed)
     curves = terminal.curves(made, data)
     report.layers_png(curves, picture)
     if as_json:

@@ -1,0 +1,274 @@
+"""What is fuzzed: for each kind of file how sound ones are made, and what reads them. Samples are our own."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from fuzz.mutate import mutate
+from hiprobe import claims, datasets, evaluation, index, pipeline, probe, results, store, video
+from hiprobe.datasets import folder as clips
+from hiprobe.errors import HiProbeError
+from hiprobe.localize import Localization
+from hiprobe.review import results as shown
+from hiprobe.types import HiddenStates, Recipe, Result, Scores, Segment, Site
+
+RECIPE = Recipe("cheap", ("What happens?",), frames=4, size=(32, 32))
+SITES = (Site("residual", 1),)
+KINDS = (("mp4", "libx264"), ("mkv", "libx264"), ("avi", "mpeg4"), ("webm", "libvpx"), ("mpg", "mpeg2video"),
+         ("ts", "libx264"), ("gif", "gif"), ("mov", "mjpeg"), ("flv", "flv1"), ("ogv", "libtheora"))
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of file: `make` writes sound ones into a folder, `read` takes the folder once one of them is damaged."""
+
+    make: Callable[[Path], None]
+    read: Callable[[Path], None]
+
+
+class Colours:
+    """A backbone without weights: mean colours, one a layer."""
+
+    layers, heads, width, head_width = 2, 1, 3, 3
+    head_layers: tuple[int, ...] = (0, 1)
+    explain_span_s: float | None = 1.6
+    notice: str | None = None
+    explain_prompt, recipe = "What happens?", RECIPE
+    provenance: Mapping[str, Any] = {"dtype": "float32"}
+
+    def read(self, segments: Sequence[Segment], sites: Sequence[Site],
+             recipe: Recipe | None = None) -> NDArray[np.float32]:
+        means = np.array([segment.frames.mean(axis=(0, 1, 2)) for segment in segments], np.float32)
+        return np.stack([means for _ in sites], axis=1)
+
+    def explain(self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float) -> tuple[str, bool | None]:
+        return f"{segment.frames.mean():.1f}", None
+
+
+def a_probe() -> probe.Probe:
+    zeros = np.zeros(3)
+    tensors = {"mean": zeros, "scale": zeros + 1, "weight": zeros, "bias": np.zeros(1)}
+    return probe.Probe("hiprobe", RECIPE, SITES, 3, tensors, Localization(rule="fixed", threshold=0.0), {})
+
+
+def some_states() -> HiddenStates:
+    starts = np.array([0.0, 1.6, 3.2, 4.8])
+    values = np.linspace(0, 1, 12, dtype=np.float32).reshape(4, 1, 3)
+    return HiddenStates("ab" * 32, RECIPE, SITES, starts, starts + 1.6, values, 6.4)
+
+
+def _result(number: int = 0) -> Result:
+    states = some_states()
+    raw = np.linspace(0, 1, 4)
+    scores = Scores(states.starts, states.ends, raw, raw, raw)
+    return Result(f"v{number}.mp4", f"{number:064x}", "done", 6.4, scores)
+
+
+# -- videos
+
+def _videos(root: Path) -> None:
+    for suffix, codec in KINDS:
+        with suppress(av.error.FFmpegError, ValueError):  # this build of FFmpeg may lack the encoder
+            _video(root / f"a.{suffix}", codec)
+
+
+def _video(path: Path, codec: str) -> None:
+    with av.open(str(path), "w") as output:
+        stream = cast(av.VideoStream, output.add_stream(codec, rate=10, options={"g": "5"}))
+        stream.width = stream.height = 48
+        stream.pix_fmt = {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
+        for number in range(25):
+            picture = np.random.default_rng(number).integers(0, 256, (48, 48, 3), np.uint8)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+                format=stream.pix_fmt)))
+        output.mux(stream.encode(None))
+
+
+def _detect(root: Path) -> None:
+    for path in sorted(root.iterdir()):
+        (result,) = pipeline.detect_all([path], Colours(), a_probe(), explain=False)
+        if result.scores is not None:
+            assert np.isfinite(result.scores.smoothed).all()
+            assert np.isfinite([result.duration, *result.scores.starts, *result.scores.ends]).all()
+            assert (result.scores.ends > result.scores.starts).all()
+        with suppress(HiProbeError):
+            video.info(path)
+        with suppress(HiProbeError):
+            video.span(path, 0.5, 1.5, 3)
+
+
+# -- artifacts
+
+def _probe(root: Path) -> None:
+    a_probe().save(root / "p.safetensors")
+
+
+def _score(root: Path) -> None:
+    assert np.isfinite(probe.Probe.load(root / "p.safetensors").score(some_states())).all()
+
+
+def _states(root: Path) -> None:
+    store.save_states(root, some_states(), "float32")
+
+
+def _load_states(root: Path) -> None:
+    (path,) = root.rglob("*.safetensors")
+    index.kept(root)
+    assert np.isfinite(a_probe().score(store.load_states(path))).all()
+
+
+def _folder(root: Path) -> None:
+    from hiprobe.sinks.csv import scores_csv
+
+    settings = {"probe": "p", "explain": True}
+    for number in range(3):
+        place = store.result_folder(root, _result(number))
+        store.write_atomic(place / "scores.csv", scores_csv(_result(number)).encode())
+        store.write_atomic(place / "events.jsonl", b"")
+        results.save(place, _result(number), settings)
+    store.note(root, [_result(number) for number in range(3)])
+    claims.listed(root)
+    with claims.Worker(root / ".store", settings, 3) as worker:
+        worker.end(worker.claim("x-1", "x.mp4", "1"), "failed", "x")
+
+
+def _manifest(root: Path) -> None:
+    with suppress(HiProbeError):
+        for one in shown.entries(root):
+            shown.read(one)
+    with suppress(HiProbeError):
+        store.note(root, [_result(7)])
+
+
+def _index(root: Path) -> None:
+    index._checked.clear()  # as in a new process
+    for _ in range(2):
+        with claims.Worker(root / ".store", {"probe": "p"}, 3) as worker:
+            worker.claim("x-1", "x.mp4", "1")
+        _, items = claims.listed(root)
+        assert {item.folder for item in items} >= {path.parent.name for path in root.glob("v*/result.json")}
+        index.kept(root / ".store")
+        claims.put_back(root)
+
+
+def _result_files(root: Path) -> None:
+    for path in root.glob("*/result.json"):
+        results.load(path.parent, "v.mp4", f"{0:064x}", {"probe": "p", "explain": True})
+        results.told(path.parent)
+    claims.listed(root)
+    with suppress(HiProbeError):
+        for one in shown.entries(root):
+            shown.read(one)
+
+
+# -- annotation and scores
+
+def _write(root: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def _clips(root: Path) -> None:
+    _write(root, {"labels.csv": "path,label,start,end,split\na.mp4,normal,,,train\nb.mp4,fall,1.5,3,train\n"
+                                "b.mp4,fall,5,7.25,train\nc.mp4,fire,,,test\n"})
+
+
+def _read_clips(root: Path) -> None:
+    for one in clips.load(root / "labels.csv", absent=True):
+        assert all(event.end > event.start >= 0 for event in one.events or ())
+
+
+def _ucf(root: Path) -> None:
+    _write(root, {"Temporal_Anomaly_Annotation.txt": "A_x264.mp4  Arson  10  20  40  50\n"
+                                                     "N_x264.mp4  Normal  -1  -1  -1  -1\n",
+                  "frame_counts.csv": "video,frames\nA_x264.mp4,60\nN_x264.mp4,30\n",
+                  "Anomaly_Train.txt": "Arson/B.mp4\n", "Anomaly_Test.txt": "Arson/A_x264.mp4\n"})
+
+
+def _xd(root: Path) -> None:
+    _write(root, {"annotations.txt": "v_label_B1-G-0.mp4 2 5 30 40\n",
+                  "frame_counts.csv": "video,frames\nv_label_B1-G-0,64\nw_label_A,33\n"})
+
+
+def _campus(root: Path) -> None:
+    (root / "test_frame_mask").mkdir()
+    np.save(root / "test_frame_mask" / "01_0001.npy", np.array([0, 0, 1, 1, 0], np.uint8))
+
+
+def _ped(root: Path) -> None:
+    _write(root, {"Test/UCSDped2.m": "TestVideoFile = {};\nTestVideoFile{end+1}.gt_frame = [2:4, 6];\n",
+                  **{f"Test/Test001/{number:03}.tif": "" for number in range(8)}})
+
+
+def _truth(name: str) -> Callable[[Path], None]:
+    def read(root: Path) -> None:
+        for rule in datasets.rules(name):
+            with suppress(HiProbeError):
+                for labels in datasets.truth(name, root, rule=rule).values():
+                    assert set(np.unique(labels)) <= {0, 1}
+        with suppress(HiProbeError):
+            datasets.categories(name, root)
+        with suppress(HiProbeError):
+            list(datasets.load(name, root))
+
+    return read
+
+
+def _scores(root: Path) -> None:
+    scores = {"a": np.linspace(0, 1, 20), "b": np.linspace(1, 0, 30)}
+    (root / "s.json").write_text(json.dumps({name: values.tolist() for name, values in scores.items()}))
+    for suffix in ("npz", "csv"):
+        evaluation.write_scores(root / f"s.{suffix}", scores)
+
+
+def _evaluate(root: Path) -> None:
+    truth = {"a": np.repeat(np.array([0, 1], np.uint8), 10), "b": np.zeros(30, np.uint8)}
+    for path in sorted(root.iterdir()):
+        with suppress(HiProbeError):
+            evaluation.evaluate(truth, evaluation.read_scores(path), bootstrap=2)
+
+
+TARGETS: dict[str, Target] = {
+    "video": Target(_videos, _detect), "probe": Target(_probe, _score), "states": Target(_states, _load_states),
+    "manifest": Target(_folder, _manifest), "result": Target(_folder, _result_files), "index": Target(_folder, _index),
+    "labels.csv": Target(_clips, _read_clips), "ucf_crime": Target(_ucf, _truth("ucf_crime")),
+    "xd_violence": Target(_xd, _truth("xd_violence")), "shanghaitech": Target(_campus, _truth("shanghaitech")),
+    "ucsd_ped": Target(_ped, _truth("ucsd_ped")), "scores": Target(_scores, _evaluate),
+}
+
+def sound(name: str, folder: Path) -> Path:
+    """Makes the sound files of a target, and reads them once: they must be read."""
+    folder.mkdir(exist_ok=True)
+    TARGETS[name].make(folder)
+    with tempfile.TemporaryDirectory() as copy:
+        TARGETS[name].read(shutil.copytree(folder, Path(copy) / "sound"))
+    return folder
+
+
+def damaged(name: str, sample: Path, folder: Path, rng: random.Random) -> Path:
+    """Makes `folder`, a copy of a target's sound files with one of them damaged; of videos only that one."""
+    shutil.copytree(sample, folder)
+    files = sorted(path for path in folder.rglob(CHOSEN.get(name, "*"))
+                   if path.is_file() and not path.name.startswith("."))
+    hurt = rng.choice(files)
+    if name == "video":
+        for path in files:
+            path.unlink()
+    hurt.write_bytes(mutate((sample / hurt.relative_to(folder)).read_bytes(), rng))
+    return folder
+
+
+CHOSEN = {"manifest": "manifest.jsonl", "result": "result.json", "index": "index.sqlite"}  # else any file of the folder

@@ -1,0 +1,216 @@
+"""Who works on which video, and how it ended. A claim is a lease: its holder renews it, and a dead one's runs out.
+
+Knows no model and no file of a video: here a video is the folder of its result, a name and a digest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from hiprobe import index, results
+from hiprobe.errors import StoreError
+from hiprobe.types import digest_json
+
+LEASE_S = 20.0
+BEATS = 4   # renewals in a lease
+TRIES = 2   # attempts that end a worker or a decoder, after which a video is left alone
+WORKER_LOST = "its worker died"
+
+
+@dataclass(frozen=True)
+class Item:
+    """How a video stands: `lost` attempts that killed their worker or decoder; `lease` and `changed` in Unix seconds.
+
+    `folder` is its result's, by name; `run` the digest of the settings it was last claimed with, `worker` the token
+    of who claimed it.
+    """
+
+    folder: str
+    name: str
+    digest: str
+    run: str
+    status: str
+    lost: int
+    lease: float
+    worker: str
+    reason: str | None
+    changed: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """The settings that a folder's results were made with, and how many videos the last command named."""
+
+    run: str
+    settings: Mapping[str, Any]
+    videos: int
+    began: float
+
+
+class Worker:
+    """Claims videos for the length of a `with`, renews its claims, and gives back what it has not ended."""
+
+    def __init__(self, root: Path, settings: Mapping[str, Any], videos: int) -> None:
+        self.run, self.token, self.began = digest_json(settings), secrets.token_hex(8), time.time()
+        self._root, self._over = root, threading.Event()
+        self._about = (self.run, json.dumps(settings), videos, self.began)
+        self._pulse = threading.Thread(target=self._beat, name="hiprobe lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        with index.opened(self._root) as db:
+            db.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", self._about)
+        self._pulse.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None, /) -> None:
+        self._over.set()
+        self._pulse.join()
+        with suppress(StoreError), index.opened(self._root) as db:  # what cannot be given back runs out
+            db.execute("UPDATE items SET status = 'todo', lease = 0 WHERE worker = ? AND status = 'claimed'",
+                       (self.token,))
+
+    def claim(self, folder: str, name: str, digest: str) -> Item:
+        """How the video stands now: claimed by this worker if it is free, see `has`; raises StoreError."""
+        with index.opened(self._root) as db:
+            found = _find(db, text(folder))
+            _forget_missing(db, text(folder))
+            turn = self._turn(found, (text(folder), text(name), digest), time.time())
+            if turn is not None:
+                _put(db, turn)
+        item = turn or found
+        assert item is not None
+        return item
+
+    def has(self, item: Item) -> bool:
+        """Whether this is a claim of this worker."""
+        return item.status == "claimed" and item.worker == self.token
+
+    def end(self, item: Item, status: str, reason: str | None) -> bool:
+        """Enters how a claimed video ended; False if the claim had run out and is another's. Raises StoreError."""
+        return self._change(replace(item, status=status, reason=reason, lost=0, lease=0.0))
+
+    def lose(self, item: Item, reason: str) -> Item:
+        """Enters an attempt that a claimed video's decoder did not survive: to be tried again, or quarantined."""
+        lost = _lost(item, item.lost + 1, reason)
+        self._change(lost)
+        return lost
+
+    def missing(self, folder: str, name: str, reason: str) -> None:
+        """Enters a failure of a file that has no digest, as it cannot be read; `folder` ends with a hyphen."""
+        with index.opened(self._root) as db:
+            _put(db, Item(text(folder), text(name), "", self.run, "failed", 0, 0.0, self.token, reason, time.time()))
+
+    def _change(self, item: Item) -> bool:
+        with index.opened(self._root) as db:
+            found = _find(db, item.folder)
+            if found is None or not self.has(found):
+                return False
+            _put(db, replace(item, changed=time.time()))
+            return True
+
+    def _turn(self, found: Item | None, video: tuple[str, str, str], now: float) -> Item | None:
+        """What becomes of the item; None if it stays as it is."""
+        mine = Item(*video, self.run, "claimed", 0, now + LEASE_S, self.token, None, now)
+        if found is None:
+            return mine
+        if found.status == "claimed" and found.lease > now:
+            return None
+        if (found.run, found.digest) != (self.run, mine.digest):
+            return mine
+        if found.status == "quarantined" or (found.status == "failed" and found.changed >= self.began):
+            return None
+        died = _lost(found, found.lost + (found.status == "claimed"), WORKER_LOST)
+        return died if died.status == "quarantined" else replace(mine, lost=died.lost)
+
+    def _beat(self) -> None:
+        while not self._over.wait(LEASE_S / BEATS):
+            with suppress(StoreError), index.opened(self._root) as db:  # the next claim or end will say it
+                db.execute("UPDATE items SET lease = ? WHERE worker = ? AND status = 'claimed'",
+                           (time.time() + LEASE_S, self.token))
+
+
+def _lost(item: Item, lost: int, reason: str) -> Item:
+    if lost < TRIES:
+        return replace(item, status="todo", lost=lost, lease=0.0, reason=reason)
+    return replace(item, status="quarantined", lost=lost, lease=0.0, changed=time.time(),
+                   reason=f"quarantined after {lost} attempts: {reason}")
+
+
+def text(name: str) -> str:
+    """A file's name as text that SQLite can hold: bytes of it that are no UTF-8 are written as escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _find(db: sqlite3.Connection, folder: str) -> Item | None:
+    row = db.execute("SELECT * FROM items WHERE folder = ?", (folder,)).fetchone()
+    return None if row is None else Item(*row)
+
+
+def _forget_missing(db: sqlite3.Connection, folder: str) -> None:
+    """A file of that name can be read now."""
+    db.execute("DELETE FROM items WHERE folder = ? AND digest = ''", (f"{folder.rpartition('-')[0]}-",))
+
+
+def _put(db: sqlite3.Connection, item: Item) -> None:
+    db.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(item))
+
+
+def put_back(out: Path, folders: Iterable[str] | None = None) -> int:
+    """Lets failed and quarantined videos of a result folder (those of `folders`, if given) be tried again; how many.
+
+    Raises StoreError.
+    """
+    query = ("UPDATE items SET status = 'todo', lost = 0, reason = NULL WHERE status IN ('failed', 'quarantined')")
+    with index.opened(out / ".store") as db:
+        if folders is None:
+            return db.execute(query).rowcount
+        return sum(db.execute(f"{query} AND folder = ?", (text(folder),)).rowcount for folder in folders)
+
+
+def listed(out: Path) -> tuple[list[Run], list[Item]]:
+    """The runs of a result folder, newest first, and its videos by folder, as the results there are; raises StoreError.
+    """
+    there = {text(path.parent.name): path.parent for path in sorted(out.glob(f"*/{results.NAME}"))}
+    with index.opened(out / ".store") as db:
+        _follow(db, there)
+        rows = db.execute("SELECT * FROM runs WHERE run IN (SELECT run FROM items) ORDER BY began DESC").fetchall()
+        items = [Item(*row) for row in db.execute("SELECT * FROM items ORDER BY folder")]
+    return [Run(row[0], _settings(row[1]), *row[2:]) for row in rows], items
+
+
+def _settings(words: str) -> Mapping[str, Any]:
+    try:
+        return dict(json.loads(words))
+    except (ValueError, TypeError, RecursionError):
+        return {}  # the index is no truth: a run without its words is still listed
+
+
+def _follow(db: sqlite3.Connection, there: Mapping[str, Path]) -> None:
+    """Enters results that the index does not know as ended, and forgets ended ones whose files are gone."""
+    known = {row[0] for row in db.execute("SELECT folder FROM items WHERE status IN ('done', 'partial')")}
+    db.executemany("DELETE FROM items WHERE folder = ?", [(folder,) for folder in known - there.keys()])
+    for folder in there.keys() - known:
+        found = _find(db, folder)
+        if found is None or found.status == "todo" or (found.status == "claimed" and found.lease <= time.time()):
+            _restore(db, folder, there[folder])
+
+
+def _restore(db: sqlite3.Connection, folder: str, place: Path) -> None:
+    found = results.told(place)
+    if found is None:
+        return
+    run, made = digest_json(found["settings"]), (place / results.NAME).stat().st_mtime
+    _put(db, Item(folder, text(found["name"]), found["video"], run, found["status"], 0, 0.0, "", found["reason"], made))
+    db.execute("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?)", (run, json.dumps(found["settings"]), 0, made))

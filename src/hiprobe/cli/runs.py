@@ -1,0 +1,62 @@
+"""`hiprobe runs`: how the videos of a result folder stand."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hiprobe.cli._options import OUT, AsJson
+
+if TYPE_CHECKING:
+    from hiprobe.claims import Item, Run
+    from hiprobe.index import Kept
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(help="A folder that hiprobe detect wrote.")] = OUT,
+    retry: Annotated[bool, typer.Option("--retry", help="Put failed and quarantined videos back, so that the next "
+                                        "detect tries them.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is done, partial, in progress, failed or quarantined in a result folder, and why.
+
+    A failed video is tried again by the next detect. One that ended its worker or its decoder twice is quarantined:
+    it is left alone until it is put back, or changed.
+    """
+    from hiprobe import claims, index, terminal
+    from hiprobe.errors import UsageError
+
+    if not folder.is_dir():
+        raise UsageError("there is no such folder", where=folder, cure="name the one given to hiprobe detect -o")
+    back = claims.put_back(folder) if retry else 0
+    found, items = claims.listed(folder)
+    kept = index.kept(folder / ".store")
+    if as_json:
+        for item in items:
+            terminal.emit(_line(item, found))
+        return
+    if retry:
+        terminal.say(f"{back} put back; the next detect tries them")
+    for run in found:
+        terminal.standing(run, [item for item in items if item.run == run.run], time.time())
+    terminal.say(_stored(kept) if items or kept else f"no run in {terminal.shown(folder)}")
+
+
+def _line(item: Item, found: list[Run]) -> dict[str, Any]:
+    """One video as JSON values; `lease_s`: seconds until its worker, if it has died, is given up."""
+    from hiprobe.terminal import state
+
+    (run,) = [run for run in found if run.run == item.run]
+    left = round(max(0.0, item.lease - time.time()), 1) if item.status == "claimed" else None
+    return {"name": item.name, "digest": item.digest or None, "status": state(item, time.time()),
+            "reason": item.reason, "attempts_lost": item.lost, "lease_s": left,
+            "folder": item.folder if item.status in ("done", "partial") else None, "settings": run.settings}
+
+
+def _stored(kept: list[Kept]) -> str:
+    size, recipes = sum(one.bytes for one in kept) / 1e6, len({one.recipe for one in kept})
+    return (f"hidden states of {len({one.video for one in kept})} videos by {recipes} recipe{'s'[recipes == 1:]}, "
+            f"{size:.1f} MB")

@@ -1,0 +1,158 @@
+"""The index of a store: one SQLite file that says which hidden states are kept and how each video of a run stands.
+
+The safetensors files are the truth: an index that is missing or damaged is made anew, and follows them. Knows no model.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hiprobe.errors import StoreError
+from hiprobe.store import alone, describe
+
+NAME = "index.sqlite"
+VERSION = 1
+BUSY_S = 30.0
+TABLES = (
+    "CREATE TABLE states (file TEXT PRIMARY KEY, video TEXT NOT NULL, recipe TEXT NOT NULL, dtype TEXT NOT NULL, "
+    "sites INTEGER NOT NULL, segments INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT",
+    "CREATE TABLE runs (run TEXT PRIMARY KEY, settings TEXT NOT NULL, videos INTEGER NOT NULL, began REAL NOT NULL) "
+    "STRICT",
+    "CREATE TABLE items (folder TEXT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, run TEXT NOT NULL, "
+    "status TEXT NOT NULL CHECK (status IN ('todo', 'claimed', 'done', 'partial', 'failed', 'quarantined')), "
+    "lost INTEGER NOT NULL, lease REAL NOT NULL, worker TEXT NOT NULL, reason TEXT, changed REAL NOT NULL) STRICT",
+)
+_REFUSALS = {  # what the disk or another process does, as opposed to what stands in the file
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_PROTOCOL,
+}
+_checked: dict[Path, int] = {}  # the inode of each index that this process has found sound
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One file of hidden states: `file` below the store's root, and what it holds."""
+
+    file: str
+    video: str
+    recipe: str
+    dtype: str
+    sites: int
+    segments: int
+    bytes: int
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[sqlite3.Connection]:
+    """One transaction on the index of the store `root`; raises StoreError where the disk refuses.
+
+    An index that is missing, damaged or of another version is made anew, empty.
+    """
+    path = root / NAME
+    try:
+        _make_sound(path)
+        with closing(_connect(path)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")  # closing without it takes everything back
+    except OSError as error:
+        raise StoreError(f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o") from error
+    except sqlite3.Error as error:
+        _checked.pop(path, None)
+        if _refused(error):
+            raise StoreError(f"cannot write: {error}", where=path, cure="free disk space or choose -o") from error
+        raise StoreError(f"the index is damaged: {error}", where=path,
+                         cure="give the command again, it is made anew") from error
+
+
+def kept(root: Path) -> list[Kept]:
+    """All files of hidden states in the store `root`, by name: the index, brought up to date with the files.
+
+    A file that is not sound is left out. Raises StoreError where the disk refuses.
+    """
+    there = {str(path.relative_to(root)): path for path in sorted(root.glob("*/*/*.safetensors"))
+             if not path.name.startswith(".")}
+    with opened(root) as db:
+        known = {row[0] for row in db.execute("SELECT file FROM states")}
+        db.executemany("DELETE FROM states WHERE file = ?", [(file,) for file in known - there.keys()])
+        for file in sorted(there.keys() - known):
+            _enter(db, root, there[file])
+        return [Kept(*row) for row in db.execute("SELECT * FROM states ORDER BY file")]
+
+
+def enter(root: Path, path: Path) -> None:
+    """Enters one file of hidden states; raises StoreError."""
+    with opened(root) as db:
+        _enter(db, root, path)
+
+
+def _enter(db: sqlite3.Connection, root: Path, path: Path) -> None:
+    try:
+        video, recipe, dtype, sites, segments = describe(path)
+    except StoreError:
+        return  # whoever asks for these states gets the error
+    db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?, ?)",
+               (str(path.relative_to(root)), video, recipe, dtype, sites, segments, path.stat().st_size))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    db.text_factory = lambda data: data.decode("utf-8", "replace")  # what is no UTF-8 passes SQLite's own check
+    db.execute("PRAGMA synchronous=OFF")  # a power cut may damage it, and then it is made anew; a killed process cannot
+    return db
+
+
+def _make_sound(path: Path) -> None:
+    """Checks the file once a process, and again if it has been replaced meanwhile; makes it anew if it must."""
+    if _inode(path) is not None and _checked.get(path) == _inode(path):
+        return
+    with alone(path):
+        if not path.is_file() or not _sound(path):
+            for part in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+                part.unlink(missing_ok=True)
+            _create(path)
+        inode = _inode(path)
+    if inode is not None:
+        _checked[path] = inode
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _sound(path: Path) -> bool:
+    """Whether the file holds these tables, and in them what they say; raises sqlite3.Error where the disk refuses."""
+    try:
+        with closing(_connect(path)) as db:
+            tables = {row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            return (tables == set(TABLES) and version == VERSION
+                    and db.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+    except sqlite3.Error as error:
+        if _refused(error):
+            raise
+        return False
+    except UnicodeDecodeError:
+        return False  # a damaged name, in the words of an error
+
+
+def _create(path: Path) -> None:
+    with closing(_connect(path)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("BEGIN IMMEDIATE")
+        for table in TABLES:
+            db.execute(table)
+        db.execute(f"PRAGMA user_version={VERSION}")
+        db.execute("COMMIT")
+
+
+def _refused(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _REFUSALS

@@ -1,0 +1,55 @@
+"""A backbone that costs nothing, for tests of runs: `tests.cheap:load`. It has no weights and needs no torch.
+
+`BITE` in the environment makes it bite: at a brighter segment it kills its process, as a crash in native code does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.localize import Localization
+from hiprobe.probe import Probe
+from hiprobe.types import Recipe, Segment, Site
+
+RECIPE = Recipe("cheap", ("What happens?",), frames=2, size=(16, 16))
+
+
+class Cheap:
+    """Layer `l` is the segment's mean colour plus `l`; what it reads is noted in the file `READ`, if that is set."""
+
+    layers, heads, width, head_width, head_layers = 3, 1, 3, 3, (0, 1, 2)
+    explain_prompt, explain_span_s, notice = "What happens?", 1.6, None
+    recipe = RECIPE
+    provenance: Mapping[str, Any] = {"dtype": "float32", "device": "cpu"}
+
+    def read(self, segments: Sequence[Segment], sites: Sequence[Site],
+             recipe: Recipe | None = None) -> NDArray[np.float32]:
+        colours = np.array([segment.frames.mean(axis=(0, 1, 2)) for segment in segments], np.float32)
+        if "READ" in os.environ:
+            with Path(os.environ["READ"]).open("a") as file:
+                file.write(f"{os.getpid()} {colours.mean():.3f}\n")
+        if colours.mean() > float(os.environ.get("BITE", "inf")):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.stack([colours + np.float32(site.layer) for site in sites], axis=1)
+
+    def explain(self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float) -> tuple[str, bool | None]:
+        return f"{segment.frames.mean():.1f}", True
+
+
+def load(**_: Any) -> Cheap:
+    return Cheap()
+
+
+def a_probe(bias: float = 0.0) -> Probe:
+    """Every score is 1/2 if `bias` is 0, so that every video is one event."""
+    zeros = np.zeros(3)
+    tensors = {"mean": zeros, "scale": zeros + 1, "weight": zeros + 0.01, "bias": np.array([bias])}
+    rule = Localization(rule="fixed", threshold=0.0, min_s=0.0)
+    return Probe("hiprobe", RECIPE, (Site("residual", 1),), 3, tensors, rule, {})
