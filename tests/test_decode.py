@@ -209,7 +209,7 @@ def encrypted(path: Path) -> None:
 
 BROKEN: dict[str, tuple[Callable[[Path], object], type[VideoError]]] = {
     "missing": (lambda path: None, MissingVideo),
-    "a folder": (lambda path: path.mkdir(), MissingVideo),
+    "an empty folder": (lambda path: path.mkdir(), EmptyVideo),
     "empty": (lambda path: path.write_bytes(b""), EmptyVideo),
     "random": (lambda path: path.write_bytes(np.random.default_rng(0).bytes(100_000)), CorruptVideo),
     "text": (lambda path: path.write_text("not a video\n" * 1000), VideoError),
@@ -238,12 +238,11 @@ def test_what_cannot_be_read_has_a_name(tmp_path: Path, kind: str) -> None:
 
 PEAK = """
 import resource, sys
-from hiprobe import video
+from hiprobe import decode
 from hiprobe.errors import UnsupportedVideo
-from hiprobe.types import Recipe
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    list(video.segments(sys.argv[1], Recipe("m", ("p",), size=(64, 64))))
+    list(decode.FrameReader(sys.argv[1]))
 except UnsupportedVideo as error:
     print(error)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)

@@ -1,6 +1,6 @@
 """One video file as frames with the times at which a player shows them, in one pass, damaged packets skipped.
 
-Knows no window, no model and no second file. This file and `video` are the only ones that import av.
+Knows no window, no model and no second file. `beat` is called with every packet, as a sign of life.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -79,6 +79,8 @@ def _open(path: Path, probing: dict[str, str]) -> InputContainer:
     except av.error.ArgumentError as error:
         reason = "not a video container (a playlist, a picture or an unknown format)"
         raise UnsupportedVideo(reason, where=path, cure="give the video file itself") from error
+    except MemoryError:
+        raise
     except av.error.FFmpegError as error:
         raise CorruptVideo(f"cannot be opened: {error.strerror}", where=path, cure=REMUX) from error
 
@@ -139,28 +141,30 @@ class FrameReader:
     A gap is a distance between frames of more than three frames and 0.5 s in which packets were damaged, or of more
     than an hour; a low or variable frame rate is none. It also is what is missing at the end, up to a stated
     duration that the frame count does not contradict; a stated end at most as far off as two frames of this video
-    are is where the last frame ends. `gaps`, `frame_count`, `skipped` (damaged packets) and
+    are is where the last frame ends. `first` is the first frame's time, `longest` the longest distance between two
+    that is no gap. `gaps`, `frame_count`, `skipped` (damaged packets) and
     `duration` (end of the last frame, seconds) grow while it is read. `end` is where the packets end, None as long
     as that is more than `ahead_s` away. One pass per object; `after` first seeks to a keyframe before that time.
 
     Raises the errors of `opened`, and EmptyVideo or CorruptVideo where no frame can be decoded.
     """
 
-    def __init__(self, path: str | PathLike[str], *, ahead_s: float = 0.0, after: float | None = None) -> None:
+    def __init__(self, path: str | PathLike[str], *, ahead_s: float = 0.0, after: float | None = None,
+                 beat: Callable[[], None] = lambda: None) -> None:
         self.path = Path(path)
         self.gaps: tuple[Gap, ...] = ()
         self.frame_count = self.skipped = 0
-        self.duration, self.frame_s, self.zero = 0.0, 0.0, 0.0
+        self.duration, self.frame_s, self.zero, self.first, self.longest = 0.0, 0.0, 0.0, 0.0, 0.0
         self.aspect, self.sought = 1.0, False
         self.fps: float | None = None
         self.stated: float | None = None
         self.codec = self.container = ""
-        self._ahead_s, self._after = ahead_s, after
+        self._ahead_s, self._after, self._beat = ahead_s, after, beat
         self._offset, self._packet_zero, self._packet_end = 0.0, 0.0, 0.0
         self._packets_read, self._packets_stated = 0, 0
         self._raw_end: float | None = None
         self._damage: list[tuple[float, float]] = []  # spans, of the file's own clock, in which packets were lost
-        self._hurt, self._longest = False, 0.0
+        self._hurt = False
 
     def __iter__(self) -> Generator[Shown, None, None]:
         with opened(self.path) as (container, stream):
@@ -187,7 +191,7 @@ class FrameReader:
     def _held(self, end: float) -> float:
         """`end`, or the stated end if the last frame can be on screen until then (few containers say how long)."""
         stated = self.stated or 0.0
-        return stated if end < stated <= end + max(self._tolerance, self._longest) else end
+        return stated if end < stated <= end + max(self._tolerance, self.longest) else end
 
     def _note_facts(self, container: InputContainer, stream: VideoStream) -> None:
         self.codec, self.container = stream.codec_context.codec.canonical_name, container.format.name
@@ -202,6 +206,7 @@ class FrameReader:
         start = first if container.start_time is None else container.start_time / av.time_base
         late = LEAD_S < first - start <= JUMP_S and not self._untimed
         self.zero = start if late else first
+        self.first = first - self.zero
         if not self._untimed:  # decode times run ahead of the frames by the decoder's delay
             self._packet_zero = self.zero
         stated = self._stated_raw - self._packet_zero
@@ -224,6 +229,7 @@ class FrameReader:
         while True:
             try:
                 for packet in cast("Iterator[VideoPacket]", container.demux()):
+                    self._beat()
                     if self.container in CONTIGUOUS and packet.pos is not None:
                         self._hurt = self._hurt or 0 < stored < packet.pos - HOLE_BYTES
                         stored = max(stored, packet.pos) + packet.size
@@ -231,6 +237,8 @@ class FrameReader:
                     if packet.stream_index == stream.index and (packet.size or packet.dts is packet.pts is None):
                         yield packet
                 return
+            except MemoryError:
+                raise
             except av.error.FFmpegError:
                 self._hurt, self.skipped = True, self.skipped + 1
                 if read_at_error == self._packets_read:
@@ -289,6 +297,8 @@ class FrameReader:
             raise UnsupportedVideo("the video is encrypted", where=self.path, cure="decrypt it first")
         try:
             return packet.decode()
+        except MemoryError:
+            raise
         except av.error.FFmpegError:
             stamp = packet.dts if self._untimed else packet.pts
             start = self._packet_end if stamp is None else stamp * self._base
@@ -328,7 +338,7 @@ class FrameReader:
     def _shown(self, previous: float | None, time: float, image: av.VideoFrame) -> Shown:
         gap = self._gap(previous, time, image.is_corrupt)
         if not gap and previous is not None:
-            self._longest = max(self._longest, time - previous)
+            self.longest = max(self.longest, time - previous)
         self.gaps += (gap,) if gap else ()
         # A container may flag a packet or two beside the one it lost: damage counts a little past its span.
         self._damage = [(start, end) for start, end in self._damage if self._placed(end) > time - self._tolerance]
@@ -338,7 +348,7 @@ class FrameReader:
 
     def _gap(self, previous: float | None, time: float, corrupt: bool) -> Gap | None:
         start = 0.0 if previous is None else previous + self.frame_s
-        distance = time - (0.0 if previous is None else previous)
+        distance = 0.0 if self.sought and previous is None else time - (previous or 0.0)
         if distance > JUMP_S:
             return Gap(start, time, f"the timestamps jump by {distance:.0f} s")
         damaged = corrupt or any(self._placed(start) < time + self._tolerance for start, _ in self._damage)
@@ -358,7 +368,7 @@ class FrameReader:
             end = self.end
         if damaged or incomplete:
             end = max(end, self.stated or 0.0)
-        if end - self.duration > max(self._tolerance, self._longest):
+        if end - self.duration > max(self._tolerance, self.longest):
             self.gaps += (Gap(self.duration, end, "the file ends early" if not damaged else "damaged data"),)
 
     def _nothing_decoded(self) -> VideoError:

@@ -1,0 +1,169 @@
+"""The inside of a child process: takes calls over a socket, writes arrays into memory that it shares with its parent.
+
+Knows no video: what can be called is the dictionary `CALLS` of a module that the parent names. Only JSON and pixels
+cross, nothing is unpickled. `isolate` is the other side.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import json
+import math
+import mmap
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import HiProbeError
+
+BEAT_S = 1.0  # the least time between two signs of life
+CHUNK = 1 << 16
+LIFELINE = 0  # standard input: its other end is the parent's, and closes when the parent dies
+
+_BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+
+Item = tuple[Any, NDArray[np.uint8] | None]
+Call = Callable[..., Iterator[Item]]
+
+
+class Wire:
+    """JSON values over a connected socket, one a line."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection, self._held = connection, b""
+
+    def send(self, value: Any) -> None:
+        """Sends `value`; raises ConnectionError where nobody listens any more."""
+        self._connection.sendall(json.dumps(value).encode() + b"\n")
+
+    def receive(self, timeout_s: float | None = None) -> Any:
+        """The next value; raises TimeoutError after `timeout_s` seconds without one, EOFError at the end."""
+        self._connection.settimeout(timeout_s)
+        while b"\n" not in self._held:
+            data = self._connection.recv(CHUNK)
+            if not data:
+                raise EOFError("the other side is gone")
+            self._held += data
+        line, _, self._held = self._held.partition(b"\n")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """Closes the socket."""
+        self._connection.close()
+
+
+class Link:
+    """What a call has of its parent: room for arrays, and a way to say that it is alive."""
+
+    def __init__(self, wire: Wire, memory: int, cpu_s: int) -> None:
+        self._wire, self._file, self._cpu_s = wire, memory, cpu_s
+        self._slots = self._free = self._slot = self._slot_bytes = 0
+        self._memory: mmap.mmap | None = None
+        self._next_beat = 0.0
+
+    def beat(self) -> None:
+        """Says that work goes on, at most once in `BEAT_S`; from here the limit of processor time counts anew."""
+        now = time.monotonic()
+        if now >= self._next_beat:
+            self._next_beat = now + BEAT_S
+            spent = math.ceil(time.process_time())
+            resource.setrlimit(resource.RLIMIT_CPU, (spent + self._cpu_s, resource.RLIM_INFINITY))
+            self._wire.send({"beat": True})
+
+    def place(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Shared room for the next item's array, the same until that is sent; waits until one is free."""
+        size = math.prod(shape)
+        if size > self._slot_bytes:
+            self._grow(size)
+        while not self._free:
+            self._take(self._wire.receive())
+        assert self._memory is not None
+        return np.frombuffer(self._memory, np.uint8, size, self._slot * self._slot_bytes).reshape(shape)
+
+    def send(self, value: Any, array: NDArray[np.uint8] | None) -> None:
+        """Sends an item; its array, if any, is the one from `place`."""
+        if array is None:
+            self._wire.send({"item": value})
+            return
+        self._wire.send({"item": value, "slot": self._slot, "shape": array.shape})
+        self._slot, self._free = (self._slot + 1) % self._slots, self._free - 1
+
+    def asked(self) -> dict[str, Any]:
+        """The parent's next call."""
+        while not self._take(message := self._wire.receive()):
+            pass
+        return dict(message)
+
+    def _take(self, message: Any) -> bool:
+        """Counts a slot that is free again; whether the message was something else."""
+        self._free += message.get("free", 0)
+        return "free" not in message
+
+    def _grow(self, size: int) -> None:
+        self._wire.send({"room": size})  # when the parent comes to read this, it has taken all arrays sent before
+        self._slots, self._slot_bytes, self._slot = self.asked()["slots"], size, 0
+        self._free = self._slots
+        try:
+            self._memory = mmap.mmap(self._file, self._slots * size)
+        except OSError as error:
+            raise MemoryError from error
+
+
+def serve(module: str, connection: int, memory: int, memory_cap: int, cpu_s: int) -> None:
+    """Answers calls until the parent closes the socket, or dies; `connection` and `memory` are file descriptors.
+
+    The address space is capped at `memory_cap` bytes, and processor time at `cpu_s` seconds without a sign of life.
+    """
+    _die_with_parent()
+    wire = Wire(socket.socket(fileno=connection))
+    link = Link(wire, memory, cpu_s)
+    calls: dict[str, Call] = importlib.import_module(module).CALLS
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (memory_cap, resource.RLIM_INFINITY))
+        while True:
+            asked = link.asked()
+            if asked["folder"] is not None:
+                os.chdir(asked["folder"])
+            link.beat()
+            wire.send(_answered(link, calls[asked["call"]], asked["args"]))
+    except (EOFError, ConnectionError):
+        return  # the parent is gone
+
+
+def _answered(link: Link, call: Call, args: list[Any]) -> dict[str, Any]:
+    """Runs a call and sends what it yields; how it ended."""
+    try:
+        for value, array in call(link, *args):
+            link.send(value, array)
+    except HiProbeError as error:
+        where = None if error.where is None else os.fspath(error.where)
+        return {"error": [type(error).__name__, error.reason, where, error.cure]}
+    except MemoryError:
+        return {"memory": True}
+    except ConnectionError:
+        raise
+    except _BUGS:
+        return {"bug": traceback.format_exc()}
+    return {"end": True}
+
+
+def _die_with_parent() -> None:
+    """Lets the kernel kill this process when the parent's end of the lifeline closes, even if it hangs in C code."""
+    fcntl.fcntl(LIFELINE, fcntl.F_SETOWN, os.getpid())
+    if sys.platform == "linux":
+        fcntl.fcntl(LIFELINE, fcntl.F_SETSIG, signal.SIGKILL)  # elsewhere SIGIO, which ends a process as well
+    fcntl.fcntl(LIFELINE, fcntl.F_SETFL, fcntl.fcntl(LIFELINE, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([LIFELINE], [], [], 0)[0]:
+        os._exit(1)  # it died before the kernel was told

@@ -1,0 +1,224 @@
+"""Calls in a child process that may crash, hang or eat memory without harm: it is killed, the next call has a new one.
+
+Knows no video. A child stays warm between calls; arrays come through memory that has no name, so nothing is left
+behind however parent or child ends. `child` is the other side.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import math
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe import errors
+from hiprobe.child import Item, Wire
+from hiprobe.errors import HiProbeError
+
+SLOTS = 32  # arrays that a child may be ahead: a batch of the model, while the one before it is worked on
+RING_BYTES = 256 * 2**20  # and no more than this, but at least one
+WARM = 2  # idle children kept
+
+# The path of this process, so that a child imports what its parent would; `-P` keeps the working folder out of it.
+PROGRAM = ("import json, sys; sys.path[:] = json.loads(sys.argv[1]); from hiprobe.child import serve; "
+           "serve(sys.argv[2], *map(int, sys.argv[3:]))")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class Lost(Exception):
+    """The child died, hung or was killed; `str(error)` says how."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a child may take: `memory` bytes of address space; seconds, on the wall and of processor time, between
+    two signs of life."""
+
+    memory: int = 4 * 2**30
+    stall_s: float = 60.0
+    cpu_s: int = 60
+
+
+class Child:
+    """A process that answers the calls of `module`, one at a time; raises Lost where it cannot be started."""
+
+    def __init__(self, module: str, limits: Limits) -> None:
+        self.module, self.limits = module, limits
+        ours, theirs = socket.socketpair()
+        self._wire, self._file = Wire(ours), _nameless()
+        self._memory: mmap.mmap | None = None
+        self._slots = self._slot_bytes = self._taken = 0
+        handles = (theirs.fileno(), self._file)
+        command = [sys.executable, "-P", "-c", PROGRAM, json.dumps(sys.path), module,
+                   *map(str, (*handles, limits.memory, limits.cpu_s))]
+        try:
+            self.process = subprocess.Popen(  # a session of its own: Ctrl-C is for the parent
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                pass_fds=handles, start_new_session=True, env=os.environ | ONE_THREAD)
+        except OSError as error:
+            self._release()
+            raise Lost(f"cannot be started: {error.strerror}") from error
+        finally:
+            theirs.close()
+
+    def call(self, name: str, args: list[Any]) -> Generator[Item, None, None]:
+        """What the call yields: JSON values, each with an array uint8 or None. Raises the call's error, and Lost."""
+        self._send({"call": name, "args": args, "folder": _working_folder()})
+        while "end" not in (message := self._receive()):
+            if "item" in message:
+                yield message["item"], self._array(message)
+            elif "room" in message:
+                self._make_room(int(message["room"]))
+            elif "error" in message:
+                raise _named(*message["error"])
+            elif "memory" in message:
+                raise Lost(f"needs more than {self.limits.memory / 2**30:.3g} GiB of memory")
+            elif "bug" in message:
+                raise RuntimeError(f"in the child process:\n{message['bug']}")
+
+    def end(self) -> None:
+        """Kills the process, if it lives, and gives its memory back."""
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self._release()
+
+    def _release(self) -> None:
+        self._wire.close()
+        os.close(self._file)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._wire.send(message)
+        except OSError as error:
+            raise Lost(self._last_words()) from error
+
+    def _receive(self) -> dict[str, Any]:
+        try:
+            return dict(self._wire.receive(self.limits.stall_s))
+        except TimeoutError as error:
+            raise Lost(f"hung: no sign of life for {self.limits.stall_s:g} s") from error
+        except (EOFError, OSError) as error:
+            raise Lost(self._last_words()) from error
+
+    def _last_words(self) -> str:
+        code = self.process.wait()
+        if code == -signal.SIGXCPU:
+            return f"hung: {self.limits.cpu_s} s of processor time without a sign of life"
+        if code < 0:
+            hint = ", as for want of memory" if code == -signal.SIGKILL else ""
+            return f"crashed: killed by {signal.Signals(-code).name}{hint}"
+        return f"ended with exit code {code}"
+
+    def _make_room(self, size: int) -> None:
+        self._slots, self._slot_bytes, self._taken = max(1, min(SLOTS, RING_BYTES // size)), size, 0
+        try:
+            os.ftruncate(self._file, max(self._slots * size, os.fstat(self._file).st_size))
+            self._memory = mmap.mmap(self._file, self._slots * size, prot=mmap.PROT_READ)
+        except OSError as error:
+            raise Lost(f"got no memory to share: {error.strerror}") from error
+        self._send({"slots": self._slots})
+
+    def _array(self, message: dict[str, Any]) -> NDArray[np.uint8] | None:
+        if "slot" not in message:
+            return None
+        assert self._memory is not None
+        start, shape = message["slot"] * self._slot_bytes, tuple(message["shape"])
+        array = np.frombuffer(self._memory, np.uint8, math.prod(shape), start).reshape(shape).copy()
+        self._taken += 1
+        if 4 * self._taken >= self._slots:  # not one by one: each message wakes the child
+            self._send({"free": self._taken})
+            self._taken = 0
+        return array
+
+
+_idle: list[Child] = []
+_lock = threading.Lock()
+
+
+def stream(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item, None, None]:
+    """What `CALLS[name]` of `module` yields when called with `args` (JSON values) in a child process.
+
+    A call that is not read to its end costs its child. Raises the call's own named errors, and Lost if the child dies,
+    hangs or takes too much.
+    """
+    child, sound = _take(module, limits), False
+    try:
+        yield from child.call(name, list(args))
+        sound = True
+    except HiProbeError:
+        sound = True  # it refused by name, and can take the next
+        raise
+    finally:
+        _put(child, sound)
+
+
+def start(module: str, limits: Limits) -> None:
+    """Starts a child ahead of its first call, so that this need not wait for it."""
+    _put(_take(module, limits), sound=True)
+
+
+def _take(module: str, limits: Limits) -> Child:
+    with _lock:
+        for child in [one for one in _idle if one.process.poll() is not None]:
+            _idle.remove(child)
+            child.end()
+        for child in _idle:
+            if (child.module, child.limits) == (module, limits):
+                _idle.remove(child)
+                return child
+    return Child(module, limits)
+
+
+def _put(child: Child, sound: bool) -> None:
+    with _lock:
+        if sound and len(_idle) < WARM:
+            _idle.append(child)
+            return
+    child.end()
+
+
+def _end_all() -> None:
+    while _idle:
+        _idle.pop().end()
+
+
+def _working_folder() -> str | None:
+    """Where relative paths count from; None if that folder was removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None
+
+
+def _nameless() -> int:
+    """A file that is nowhere in the file system: it is gone with the last process that holds it."""
+    if sys.platform == "linux":
+        return os.memfd_create("hiprobe")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _named(name: str, reason: str, where: str | None, cure: str | None) -> HiProbeError:
+    """The error of that name; the name of anything else raises KeyError."""
+    kinds = {kind.__name__: kind for kind in vars(errors).values()
+             if isinstance(kind, type) and issubclass(kind, HiProbeError)}
+    return kinds[name](reason, where=where, cure=cure)
+
+
+atexit.register(_end_all)
+os.register_at_fork(after_in_child=_idle.clear)  # a forked process must not speak into its parent's conversation

@@ -1,0 +1,86 @@
+"""What a page needs to show a video: its stated facts, and a copy that any browser plays. Knows no window, no model."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from fractions import Fraction
+from itertools import chain, pairwise
+from typing import Any
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange
+from av.video.stream import VideoStream
+
+from hiprobe import frames as _pictures
+from hiprobe.decode import LEAD_S, SEEKABLE
+from hiprobe.sampling import Painter, orientation
+
+PLAYABLE = {  # what Chromium decodes: by codec, the pixel formats
+    "h264": ("yuv420p", "yuvj420p"), "vp8": ("yuv420p",), "vp9": ("yuv420p", "yuv420p10le"),
+    "av1": ("yuv420p", "yuv420p10le")}
+PROXY_CLOCK = Fraction(1, 90_000)
+BT601 = 6  # AVCOL_SPC_SMPTE170M, what the scaler writes from RGB
+
+
+def facts(reader: _pictures.Reader) -> dict[str, Any]:
+    """The fields of `video.VideoInfo`, with one frame decoded."""
+    with closing(iter(reader)) as shown_frames:
+        image = next(shown_frames).image
+    height, width = _displayed(image, reader.aspect)
+    return {"codec": reader.codec, "container": reader.container,
+            "seekable": reader.container in (*SEEKABLE, "folder"), "width": width, "height": height,
+            "fps": reader.fps, "duration": reader.stated, "playable": _playable(reader, image)}
+
+
+def _playable(reader: _pictures.Reader, image: av.VideoFrame) -> bool:
+    # Chromium counts from the stored zero, and cannot seek to what lies past the stated duration.
+    return (reader.container in SEEKABLE and image.format.name in PLAYABLE.get(reader.codec, ())
+            and abs(reader.zero) <= LEAD_S)
+
+
+def _displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
+    """(height, width) of `image` on a screen: pixels made square, then turned."""
+    height, width = int(image.height / min(1.0, aspect) + 0.5), int(image.width * max(1.0, aspect) + 0.5)
+    return (width, height) if orientation(image)[0] == 0 else (height, width)
+
+
+def encode(reader: _pictures.Reader, target: str, height: int) -> None:
+    """Writes the frames of `reader` to the file `target`, as `video.proxy` says; raises FFmpegError, OSError."""
+    stream: VideoStream | None = None
+    lasting: dict[int, int] = {}  # by time, in ticks: the encoder forgets how long the last frame lasts
+    with av.open(f"file:{target}", "w", format="mp4", options={"movflags": "+faststart"}) as output:
+        for shown, following in pairwise(chain(reader, [None])):
+            assert shown is not None
+            if stream is None:
+                size = _fitted(_displayed(shown.image, reader.aspect), height)
+                stream, painter = _proxy_stream(output, size), Painter(size, reader.path)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(painter.paint(shown.image)), format="rgb24")
+            frame.time_base, frame.pts = PROXY_CLOCK, round(shown.time / PROXY_CLOCK) if lasting else 0
+            lasting[frame.pts] = round((following.time if following else reader.duration) / PROXY_CLOCK) - frame.pts
+            _write(output, stream, frame, lasting)
+        if stream is not None:
+            _write(output, stream, None, lasting)
+
+
+def _write(output: OutputContainer, stream: VideoStream, frame: av.VideoFrame | None, lasting: dict[int, int]) -> None:
+    for packet in stream.encode(frame):
+        if packet.pts is not None:
+            packet.duration = lasting[packet.pts]
+        output.mux(packet)
+
+
+def _fitted(size: tuple[int, int], height: int) -> tuple[int, int]:
+    """`size` (height, width) at most `height` lines high, both even as H.264 in 4:2:0 needs them."""
+    scale = min(1.0, height / size[0])
+    return max(2, 2 * round(size[0] * scale / 2)), max(2, 2 * round(size[1] * scale / 2))
+
+
+def _proxy_stream(output: OutputContainer, size: tuple[int, int]) -> VideoStream:
+    stream = output.add_stream("libx264", options={"preset": "veryfast", "crf": "23", "g": "50", "bf": "0"})
+    stream.height, stream.width = size
+    stream.pix_fmt, stream.codec_context.time_base = "yuv420p", PROXY_CLOCK
+    stream.codec_context.color_range = ColorRange.MPEG
+    stream.codec_context.colorspace = BT601
+    return stream
