@@ -1,0 +1,192 @@
+"""Does the review page keep up? `python -m benchmarks.review_speed [--json FILE]`: refits, and a long video's page.
+
+Hidden states are random, in the shapes of the shipped model and of a 7B model: what is timed does not depend on them.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from benchmarks.review_pictures import FLAGS, PORT, started
+
+from hiprobe import probe as probes
+from hiprobe import sinks, store
+from hiprobe.localize import Localization, label_segments, localize
+from hiprobe.probe import Probe
+from hiprobe.review import curve, pages, similar, views
+from hiprobe.review.desk import Desk, score
+from hiprobe.review.proposals import propose_refit
+from hiprobe.sinks.csv import scores_csv
+from hiprobe.store import write_atomic
+from hiprobe.types import Event, HiddenStates, Recipe, Result, Site
+
+RECIPE = Recipe("random", ("Is anything abnormal?",))
+SEGMENTS, VIDEOS = 1000, 20
+HOURS, EVENTS, LONG = 8, 1000, "a" * 64
+CHROMIUM = Path("/usr/bin/chromium")
+ROUNDS = 5
+Took = tuple[float, float | None]
+
+
+def states(number: int, count: int, layers: int, width: int) -> HiddenStates:
+    """Noise in which every fourth run of five segments has one direction raised."""
+    rng = np.random.default_rng(number)
+    values = rng.standard_normal((count, layers, width), np.float32)
+    values[np.arange(count) // 5 % 4 == 3, :, : width // 20] += 0.4
+    starts = np.arange(count) * 1.6
+    sites = tuple(Site("residual", layer) for layer in range(layers))
+    return HiddenStates(f"{number:016x}" * 4, RECIPE, sites, starts, starts + 1.6, values, count * 1.6)
+
+
+def written(out: Path, found: HiddenStates, probe: Probe) -> Result:
+    """The states and the result of one video, as `detect` leaves them."""
+    store.save_states(out / ".store", found, "float32")
+    scores, events = score(found, probe)
+    model = {"id": RECIPE.model, "revision": None, "sites": [str(site) for site in probe.sites]}
+    result = Result(f"{found.video_id[:16]}.mp4", found.video_id, "done", found.duration, scores, events, None,
+                    {"model": model, "probe": probe.digest})
+    kept(out, result)
+    return result
+
+
+def kept(out: Path, result: Result) -> None:
+    """The files of a result that the page reads."""
+    folder = store.result_folder(out, result)
+    write_atomic(folder / "scores.csv", scores_csv(result).encode())
+    with sinks.load("jsonl").open(folder / "events.jsonl") as sink:
+        for event in result.events:
+            sink.write(sinks.event_line(result, event))
+
+
+def prepared(out: Path, layers: int, width: int, judged: int = VIDEOS) -> Desk:
+    """1,000 segments in 20 videos, of which `judged` are labelled; the probe in use knew five of them."""
+    each = SEGMENTS // VIDEOS
+    found = [states(k + 1, each, layers, width) for k in range(VIDEOS)]
+    spans = [(start * 1.6, (start + 5) * 1.6, start // 5 % 4 == 3) for start in range(0, each, 5)]
+    truth = tuple(Event(a, b) for a, b, anomalous in spans if anomalous)
+    pairs = [(one, label_segments(one.starts, one.ends, truth)) for one in found]
+    probe = probes.fit("hiprobe", pairs[:5], permutations=0, layer_curve=False)
+    store.note(out, [written(out, one, probe) for one in found])
+    desk = Desk(out, None, out / "probe.safetensors", (out / ".store",))
+    desk.keep(probe, "bench", "given")
+    desk.use(probe.digest, "bench")
+    desk.notes.set_labelled([(one.video_id, truth) for one in found[:5]])
+    for one in found[5:judged]:
+        for a, b, anomalous in spans:
+            desk.notes.judge([(one.video_id, a, b)], "missed" if anomalous else "normal", "bench")
+    return desk
+
+
+def timed(what: Callable[[], object], rounds: int = ROUNDS) -> Took:
+    """The median of several calls: seconds on the wall, and of this process's processor time."""
+    took = []
+    for _ in range(rounds):
+        wall, cpu = time.perf_counter(), time.process_time()
+        what()
+        took.append((time.perf_counter() - wall, time.process_time() - cpu))
+    return median(wall for wall, _ in took), median(cpu for _, cpu in took)
+
+
+def refits(rows: dict[str, Took]) -> None:
+    """Refit among 1,000 segments, all or 400 of them judged, at one site and with the layer chosen again."""
+    for name, layers, width in (("shipped model, 8 x 160", 8, 160), ("7B model, 28 x 3584", 28, 3584)):
+        for judged in (8, VIDEOS):
+            with tempfile.TemporaryDirectory() as place:
+                desk = prepared(Path(place), layers, width, judged)
+                about = f"{name}, {judged * SEGMENTS // VIDEOS} of 1,000 segments labelled"
+                rows[f"refit, {about}"] = timed(partial(propose_refit, desk), 3)
+                if layers == 8:
+                    rows[f"refit, {about}, layer chosen again"] = timed(partial(propose_refit, desk, choose=True), 3)
+                found, sites = [one for _, one in desk.every_state(desk.needed_probe())], desk.needed_probe().sites
+        rows[f"segments like this one, {name}"] = timed(
+            partial(similar.neighbours, found, sites, found[0].video_id, 10.0))
+
+
+def long_result(out: Path) -> Result:
+    """An 8-hour video with 1,000 events, as `detect` leaves it."""
+    count = HOURS * 3600 * 5 // 8
+    starts = np.arange(count) * 1.6
+    raw = np.where(np.arange(count) % (count // EVENTS) < 3, 0.9, 0.1) + np.random.default_rng(0).random(count) / 20
+    scores, events = localize(starts, starts + 1.6, raw, (), Localization(rule="fixed", threshold=0.5, sigma=0.0))
+    events = tuple(replace(event, explanation="A person climbs over the fence near the gate.") for event in events)
+    made = {"model": {"id": "x", "revision": None, "sites": []}, "probe": "b" * 64}
+    result = Result("long.mp4", LONG, "done", count * 1.6, scores, events, None, made)
+    kept(out, result)
+    store.note(out, [result])
+    return result
+
+
+def long_video(rows: dict[str, Took]) -> None:
+    """The server's part of what a reviewer waits for in a long video, and then the browser's as well."""
+    with tempfile.TemporaryDirectory() as place:
+        result = long_result(Path(place))
+        desk = Desk(Path(place), None, Path(place) / "probe.safetensors", ())
+        entry = desk.entry(LONG)
+        assert entry is not None
+        rows["8 h, first read of the result"] = timed(partial(desk.shown, entry), 1)
+        if CHROMIUM.exists():
+            browser(rows, desk)
+        for event in result.events:
+            desk.notes.judge([(LONG, event.start, event.end)], "right", "bench")
+        shown = desk.shown(entry)
+        rows["8 h, the curve, 18,000 segments to 1,600 points"] = timed(partial(curve.points, shown.scores, 0, 1e9))
+        rows["8 h, list of 1,000 events, all judged"] = timed(partial(pages.event_values, desk, shown, None))
+        rows["8 h, events of another threshold"] = timed(partial(pages.event_values, desk, shown, 0.42))
+        rows["8 h, list of videos"] = timed(partial(views.cards, desk))
+        rows["one judgement, on disk"] = timed(partial(desk.notes.judge, [(LONG, 1.0, 2.0)], "right", "bench"), 20)
+
+
+def browser(rows: dict[str, Took], desk: Desk) -> None:
+    """From a key to the picture, in Debian's chromium: 1,000 events, none judged; the processor time is not known."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        server = started(desk)
+        tab = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS).new_page()
+        ready, painted = "body[data-ready]", "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
+
+        def opened() -> None:
+            tab.goto(f"http://127.0.0.1:{PORT}/v/{LONG}")
+            tab.wait_for_selector(ready)
+
+        def pressed(key: str) -> None:
+            tab.keyboard.press(key)
+            tab.evaluate(painted)
+
+        def judged() -> None:
+            many = tab.locator("#events .chip").count()
+            tab.keyboard.press("r")
+            tab.wait_for_function("n => document.querySelectorAll('#events .chip').length > n", arg=many)
+
+        rows["browser, 8 h and 1,000 events: page opened"] = timed(opened)[0], None
+        rows["browser, next event by key, until painted"] = timed(partial(pressed, "n"))[0], None
+        rows["browser, event judged by key, until the list shows it"] = timed(judged)[0], None
+        tab.context.browser.close()
+        server.should_exit = True
+
+
+def main(arguments: list[str]) -> None:
+    """Prints the table, and writes it where `--json` says."""
+    rows: dict[str, Took] = {}
+    refits(rows)
+    long_video(rows)
+    print("| what | seconds | processor seconds |\n|---|---|---|")
+    for name, (wall, cpu) in rows.items():
+        print(f"| {name} | {wall:.3f} | {'not measured' if cpu is None else f'{cpu:.3f}'} |")
+    if arguments[:1] == ["--json"]:
+        machine = {"machine": platform.processor() or platform.machine(), "python": platform.python_version()}
+        Path(arguments[1]).write_text(json.dumps({**machine, "wall_and_cpu_seconds": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

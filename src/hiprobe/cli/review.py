@@ -1,0 +1,85 @@
+"""`hiprobe review`: see results on a page, correct them, refit the probe."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hiprobe.cli._options import OUT, Model
+from hiprobe.errors import HiProbeError, UsageError, VideoError
+
+if TYPE_CHECKING:
+    from hiprobe.review.desk import Desk
+
+
+def review(
+    out: Annotated[Path, typer.Argument(help="A folder of results: the -o of hiprobe detect.")] = OUT,
+    videos: Annotated[Path | None, typer.Option(help="The folder with the videos; found there by name and content, and "
+                                                "the only one served.")] = None,
+    probe: Annotated[Path | None, typer.Option("--probe", "-p", help="The probe in use; a refit that is accepted "
+                                               "replaces this file. Left out: the one used last, or the only "
+                                               "*.probe.safetensors in OUT.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="The clips the probe was fitted on, as for fit: their labels "
+                                                "count in a refit. Remembered.")] = None,
+    store: Annotated[Path | None, typer.Option(help="The store that fit kept hidden states in, if not "
+                                               "OUT/.store.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen at; another than loopback needs "
+                                      "--token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8010,
+    token: Annotated[str | None, typer.Option(envvar="HIPROBE_TOKEN", help="Asked for before anything is shown; 16 "
+                                              "characters or more.")] = None,
+    who: Annotated[str | None, typer.Option(help="Your name, kept with each judgement; the login name if left "
+                                            "out.")] = None,
+    model: Model = "embedded",
+) -> None:
+    """Serve a page on which results are looked at and corrected, and the probe refitted from the corrections."""
+    try:
+        from hiprobe.review import server
+        from hiprobe.review.desk import Desk
+        from hiprobe.review.guard import Guard
+    except ModuleNotFoundError as error:
+        raise UsageError(f"the page needs {error.name}", cure="pip install 'hiprobe[review]'") from error
+    guard = Guard(host, port, token)
+    desk = Desk(out, videos, probe or out / "probe.safetensors", (out / ".store", *([store] if store else [])))
+    by = who or getpass.getuser()
+    _take_probe(desk, probe, by)
+    if labels is not None:
+        _take_labels(desk, labels)
+    typer.echo("review page (ends with Ctrl-C):", err=True)
+    server.serve(desk, guard, who=by, model=model, ready=lambda address: typer.echo(address))
+
+
+def _take_probe(desk: Desk, path: Path | None, who: str) -> None:
+    """The probe given, or before any was in use the only one that lies in the folder."""
+    from hiprobe.probe import Probe
+
+    found = sorted(desk.out.glob("*.probe.safetensors"))
+    if path is None and len(found) == 1:
+        desk.probe_path = found[0]
+        path = None if desk.notes.chosen_probe() else found[0]
+    if path is not None:
+        given = Probe.load(path)
+        desk.keep(given, who, f"given: {path.name}")
+        if desk.notes.chosen_probe() != given.digest:
+            desk.notes.choose_probe(given.digest, who)
+
+
+def _take_labels(desk: Desk, data: Path) -> None:
+    """Remembers the labels of the clips that can be read; the others are named."""
+    from hiprobe import datasets, video
+    from hiprobe.terminal import complain
+
+    known = []
+    for one in datasets.load("folder", data):
+        if one.events is None:
+            continue
+        try:
+            known.append((video.digest(one.path), one.events))
+        except VideoError as error:
+            complain(error)
+    if not known:
+        raise HiProbeError("no labelled clip", where=data)
+    desk.notes.set_labelled(known)

@@ -1,0 +1,150 @@
+"""What changes something: judgements, probes, runs. Every one is a POST that `guard` has let pass."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+import numpy as np
+from fastapi import APIRouter, Form, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+
+from hiprobe.errors import HiProbeError, UsageError
+from hiprobe.review import proposals, runs
+from hiprobe.review.desk import Desk
+from hiprobe.review.judgements import Judgement, Span, reviewer
+from hiprobe.review.pages import DeskOf, EntryOf, WhoOf, event_values, render
+from hiprobe.review.proposals import Proposal
+from hiprobe.review.results import DIGEST
+
+KEEP = 8  # proposals that wait for an answer
+router = APIRouter()
+Text = Annotated[str, Form()]
+Number = Annotated[float, Form()]
+
+
+@router.post("/v/{video}/judge")
+def judge(request: Request, desk: DeskOf, entry: EntryOf, who: WhoOf, verdict: Text, start: Number, end: Number,
+          threshold: Number) -> Response:
+    """Enters a verdict about a span of one video; answers with the list of events."""
+    span = _span(str(entry.video_id), start, end)
+    desk.notes.judge([span], verdict, who)
+    said = f"{verdict}: {start:.1f} to {end:.1f} s"
+    return render(request, "_events", entry=entry, said=said, **event_values(desk, desk.shown(entry), threshold))
+
+
+@router.post("/v/{video}/undo")
+def undo_in_video(request: Request, desk: DeskOf, entry: EntryOf, who: WhoOf, threshold: Number) -> Response:
+    """Takes the newest batch back; answers with the list of events."""
+    said = _undone(desk.notes.undo(who))
+    return render(request, "_events", entry=entry, said=said, **event_values(desk, desk.shown(entry), threshold))
+
+
+@router.post("/moments/judge")
+def judge_many(desk: DeskOf, who: WhoOf, verdict: Text, span: Annotated[list[str], Form()]) -> Response:
+    """Enters one verdict about many spans, which are undone together."""
+    spans = [_parse(desk, text) for text in span]
+    desk.notes.judge(spans, verdict, who)
+    return Response(f"{verdict}: {len(spans)} spans", media_type="text/plain", headers={"HX-Refresh": "true"})
+
+
+@router.post("/moments/undo")
+def undo_many(desk: DeskOf, who: WhoOf) -> Response:
+    """Takes the newest batch back."""
+    return Response(_undone(desk.notes.undo(who)), media_type="text/plain", headers={"HX-Refresh": "true"})
+
+
+@router.post("/who")
+def set_who(who: Text) -> Response:
+    """Remembers the reviewer's name in this browser."""
+    answer = RedirectResponse("/", 303)
+    answer.set_cookie("hiprobe-who", quote(reviewer(who)), max_age=365 * 86400, httponly=True, samesite="strict")
+    return answer
+
+
+@router.post("/refit")
+def refit(request: Request, desk: DeskOf, choose: Annotated[bool, Form()] = False) -> Response:
+    """Proposes the probe that all labels give; replaces nothing."""
+    return _propose(request, lambda: proposals.propose_refit(desk, choose=choose))
+
+
+@router.post("/threshold")
+def threshold(request: Request, desk: DeskOf, threshold: Number) -> Response:
+    """Proposes the probe in use with another threshold; replaces nothing."""
+    if not np.isfinite(threshold):
+        raise UsageError(f"the threshold {threshold} is not a number")
+    return _propose(request, lambda: proposals.propose_threshold(desk, threshold))
+
+
+@router.post("/probes/{digest}/use")
+def use(request: Request, desk: DeskOf, who: WhoOf, digest: str) -> Response:
+    """Takes a proposed or a kept probe into use; the one it replaces is kept."""
+    waiting: dict[str, Proposal] = request.app.state.proposals
+    proposal = waiting.pop(digest, None)
+    if proposal is not None:
+        desk.keep(proposal.probe, who, proposal.what, proposal.figures, proposal.upto)
+    elif not DIGEST.fullmatch(digest) or not desk.kept(digest).exists():
+        raise HTTPException(404, "no such probe")
+    desk.use(digest, who)
+    return RedirectResponse("/probes", 303)
+
+
+@router.post("/run")
+def start_run(request: Request, desk: DeskOf, folder: Text, explain: Annotated[bool, Form()] = False,
+              all_layers: Annotated[bool, Form()] = False) -> Response:
+    """Starts detection in a folder under the videos folder, unless a run is going on."""
+    state = request.app.state
+    if desk.videos is None or runs.inside(desk.videos, folder) is None:
+        raise HTTPException(404, "no such folder")
+    if state.run is not None and state.run.running:
+        raise UsageError("a run is going on", cure="wait for it, or cancel it")
+    probe = desk.needed_probe()
+    state.run = runs.begin(desk.videos, folder, desk.kept(probe.digest), state.model, desk.out, explain=explain,
+                           all_layers=all_layers)
+    return render(request, "_run", run=state.run, folder_error=None)
+
+
+@router.post("/run/cancel")
+def cancel_run(request: Request) -> Response:
+    """Ends the run; what it finished is kept."""
+    if request.app.state.run is not None:
+        request.app.state.run.cancel()
+    return render(request, "_run", run=request.app.state.run, folder_error=None)
+
+
+def _propose(request: Request, make: object) -> Response:
+    assert callable(make)
+    try:
+        proposal: Proposal = make()
+    except HiProbeError as error:
+        return render(request, "_proposal", proposal=None, trouble=str(error))
+    waiting: dict[str, Proposal] = request.app.state.proposals
+    waiting[proposal.probe.digest] = proposal
+    while len(waiting) > KEEP:
+        waiting.pop(next(iter(waiting)))
+    return render(request, "_proposal", proposal=proposal, trouble=None)
+
+
+def _span(video: str, start: float, end: float) -> Span:
+    if not (np.isfinite([start, end]).all() and 0 <= start < end):
+        raise UsageError(f"no span: {start} to {end} s")
+    return video, start, end
+
+
+def _parse(desk: Desk, text: str) -> Span:
+    """A span as a form holds it, `digest:start:end`."""
+    try:
+        video, start, end = text.split(":")
+        span = _span(video, float(start), float(end))
+    except ValueError as error:
+        raise UsageError(f"no span: {text[:100]!r}") from error
+    if desk.entry(span[0]) is None:
+        raise HTTPException(404, "no such video")
+    return span
+
+
+def _undone(batch: list[Judgement]) -> str:
+    if not batch:
+        return "nothing to undo"
+    more = f" and {len(batch) - 1} more" if len(batch) > 1 else ""
+    return f"undone: {batch[0].verdict}, {batch[0].start:.1f} to {batch[0].end:.1f} s{more}"

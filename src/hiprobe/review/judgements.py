@@ -1,0 +1,201 @@
+"""What reviewers said, in one SQLite file (WAL): every judgement with who and when, none ever deleted. Knows no page.
+
+A judgement is about a span of a video, not about an event: events move with the threshold and with the probe.
+A later judgement of the same seconds takes precedence; undoing marks a batch, and says who and when.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from hiprobe.errors import StoreError, UsageError, one_line
+from hiprobe.types import Event
+
+VERDICTS = {"right": True, "missed": True, "false alarm": False, "normal": False}  # whether the span is anomalous
+NAME = "review.sqlite"
+WHO = 64  # characters of a reviewer's name
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS judgement (
+  id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL, video TEXT NOT NULL,
+  start REAL NOT NULL, end REAL NOT NULL CHECK (end > start), verdict TEXT NOT NULL, undone_at TEXT, undone_by TEXT);
+CREATE INDEX IF NOT EXISTS by_video ON judgement (video);
+CREATE TABLE IF NOT EXISTS probe (
+  id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, at TEXT NOT NULL, who TEXT NOT NULL, note TEXT NOT NULL,
+  figures TEXT NOT NULL, upto INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS choice (id INTEGER PRIMARY KEY, digest TEXT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS labelled (video TEXT PRIMARY KEY, events TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS source (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What `who` said `at` (UTC, ISO 8601) of `[start, end)` seconds of a video; undone ones say when and by whom."""
+
+    id: int
+    batch: int
+    at: str
+    who: str
+    video: str
+    start: float
+    end: float
+    verdict: str
+    undone_at: str | None = None
+    undone_by: str | None = None
+
+    @property
+    def anomalous(self) -> bool:
+        """Whether the span is said to be anomalous."""
+        return VERDICTS[self.verdict]
+
+
+@dataclass(frozen=True)
+class KeptProbe:
+    """A probe that was in use or proposed: `figures` are its refit's, `upto` the last judgement that it knows."""
+
+    digest: str
+    at: str
+    who: str
+    note: str
+    figures: dict[str, float | None]
+    upto: int
+
+
+Span = tuple[str, float, float]
+
+
+class Judgements:
+    """The file of one results folder. Each call is one transaction, on disk before it returns. Raises StoreError."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._open() as db:
+            db.executescript(_SCHEMA)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=10.0)) as db:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute("PRAGMA synchronous=FULL")  # a power cut loses nothing that was answered
+                with db:
+                    yield db
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot be used: {error}", where=self.path, cure="free space, or restore it") from error
+
+    def judge(self, spans: Sequence[Span], verdict: str, who: str) -> int:
+        """Enters one verdict about `spans` (video, start, end) as a batch that is undone together; its number.
+
+        Raises UsageError for a verdict that is none of VERDICTS or no span.
+        """
+        if verdict not in VERDICTS or not spans:
+            raise UsageError(f"verdict {verdict!r} of {len(spans)} spans: one of {', '.join(VERDICTS)} is needed")
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            batch = int(db.execute("SELECT coalesce(max(batch), 0) + 1 FROM judgement").fetchone()[0])
+            rows = [(batch, _now(), reviewer(who), video, start, end, verdict) for video, start, end in spans]
+            db.executemany("INSERT INTO judgement (batch, at, who, video, start, end, verdict) "
+                           "VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        return batch
+
+    def undo(self, who: str) -> list[Judgement]:
+        """Takes back the newest batch that stands; what it held, or nothing if none stands."""
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            batch = db.execute("SELECT max(batch) FROM judgement WHERE undone_at IS NULL").fetchone()[0]
+            db.execute("UPDATE judgement SET undone_at = ?, undone_by = ? WHERE batch = ? AND undone_at IS NULL",
+                       (_now(), reviewer(who), batch))
+            return _judgements(db, "WHERE batch = ?", (batch,))
+
+    def standing(self, video: str | None = None) -> list[Judgement]:
+        """The judgements that were not undone, oldest first; of one video if it is given."""
+        with self._open() as db:
+            if video is None:
+                return _judgements(db, "WHERE undone_at IS NULL", ())
+            return _judgements(db, "WHERE undone_at IS NULL AND video = ?", (video,))
+
+    def all(self) -> list[Judgement]:
+        """Every judgement ever made, undone ones too, oldest first."""
+        with self._open() as db:
+            return _judgements(db, "", ())
+
+    def keep_probe(self, digest: str, who: str, note: str, figures: dict[str, float | None], upto: int) -> None:
+        """Enters a probe whose file is kept; one entered before stays as it is."""
+        with self._open() as db:
+            db.execute("INSERT OR IGNORE INTO probe (digest, at, who, note, figures, upto) VALUES (?, ?, ?, ?, ?, ?)",
+                       (digest, _now(), reviewer(who), note, json.dumps(figures), upto))
+
+    def choose_probe(self, digest: str, who: str) -> None:
+        """Enters that from now on the probe `digest` is in use."""
+        with self._open() as db:
+            db.execute("INSERT INTO choice (digest, at, who) VALUES (?, ?, ?)", (digest, _now(), reviewer(who)))
+
+    def chosen_probe(self) -> str | None:
+        """The digest of the probe in use; None before any was."""
+        with self._open() as db:
+            row = db.execute("SELECT digest FROM choice ORDER BY id DESC LIMIT 1").fetchone()
+        return str(row[0]) if row else None
+
+    def probes(self) -> list[KeptProbe]:
+        """The probes that are kept, newest first."""
+        with self._open() as db:
+            rows = db.execute("SELECT digest, at, who, note, figures, upto FROM probe ORDER BY id DESC").fetchall()
+        return [KeptProbe(d, at, who, note, json.loads(figures), upto) for d, at, who, note, figures, upto in rows]
+
+    def set_labelled(self, labelled: Iterable[tuple[str, Sequence[Event]]]) -> None:
+        """Keeps what the labelled clips are, so that a later start need not be told: (video digest, true events)."""
+        rows = [(video, json.dumps([[e.start, min(e.end, 1e9)] for e in events])) for video, events in labelled]
+        with self._open() as db:
+            db.execute("DELETE FROM labelled")
+            db.executemany("INSERT OR REPLACE INTO labelled VALUES (?, ?)", rows)
+
+    def labelled(self) -> dict[str, tuple[Event, ...]]:
+        """The true events of the labelled clips, by video digest."""
+        with self._open() as db:
+            rows = db.execute("SELECT video, events FROM labelled ORDER BY video").fetchall()
+        return {video: tuple(Event(a, b) for a, b in json.loads(events)) for video, events in rows}
+
+    def digest_of(self, path: Path, stamp: str) -> str | None:
+        """The digest noted of a file with this size and time of change; None if it has changed or was never read."""
+        with self._open() as db:
+            row = db.execute("SELECT digest FROM source WHERE path = ? AND stamp = ?", (str(path), stamp)).fetchone()
+        return str(row[0]) if row else None
+
+    def note_digest(self, path: Path, stamp: str, digest: str) -> None:
+        """Notes the digest of a file, so that it is not read for it again."""
+        with self._open() as db:
+            db.execute("INSERT OR REPLACE INTO source VALUES (?, ?, ?)", (str(path), stamp, digest))
+
+
+def verdicts(events: Sequence[Event], standing: Sequence[Judgement]) -> list[Judgement | None]:
+    """For each event the latest of one video's standing judgements that covers at least half of it, or None."""
+    starts, ends = (np.array([getattr(j, side) for j in standing], dtype=np.float64) for side in ("start", "end"))
+    found: list[Judgement | None] = []
+    for event in events:
+        shared = np.minimum(ends, event.end) - np.maximum(starts, event.start)
+        covering = np.flatnonzero(shared >= 0.5 * (event.end - event.start) - 1e-9)
+        found.append(standing[covering[-1]] if len(covering) else None)
+    return found
+
+
+def reviewer(who: str) -> str:
+    """A reviewer's name as it is kept: one line, at most 64 characters."""
+    return one_line(" ".join(who.split()))[:WHO] or "unnamed"
+
+
+def _judgements(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[Judgement]:
+    columns = "id, batch, at, who, video, start, end, verdict, undone_at, undone_by"
+    return [Judgement(*row) for row in db.execute(f"SELECT {columns} FROM judgement {where} ORDER BY id", values)]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

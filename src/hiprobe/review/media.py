@@ -1,0 +1,144 @@
+"""Video bytes for the page: the source found by content, a copy that browsers play, a frame to look at.
+
+Asked for by digest only; paths never come from a request. Knows no score and no judgement.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from hiprobe import video
+from hiprobe.errors import HiProbeError, MissingVideo
+from hiprobe.review.judgements import Judgements
+from hiprobe.review.results import Entry
+from hiprobe.store import write_atomic
+from hiprobe.types import VIDEO_SUFFIXES
+
+PREVIEWS = 240  # along a video; more time between them where it is longer
+PREVIEW_PX = 192
+LONG_S = 1800.0  # a longer video gets a copy of half the height
+KINDS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm", ".mkv": "video/webm"}
+
+
+@dataclass
+class Media:
+    """The videos under `root`, and what is kept of them under `folder`; None where the page has no videos folder."""
+
+    root: Path | None
+    folder: Path
+    notes: Judgements
+    found: dict[str, Path] = field(default_factory=dict)
+    plays: dict[Path, bool] = field(default_factory=dict)
+    making: dict[str, threading.Thread] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))  # previews at once
+
+    def source(self, entry: Entry) -> Path:
+        """The file under the root that has the entry's name and content; raises MissingVideo if there is none.
+
+        A file of that name is read once for its digest, which is noted with its size and time of change.
+        """
+        known = self.found.get(str(entry.video_id))
+        if known is not None and known.is_file() and self._digest(known) == entry.video_id:
+            return known
+        for path in self._named(entry.name):
+            if self._digest(path) == entry.video_id:
+                self.found[str(entry.video_id)] = path
+                return path
+        cure = "start hiprobe review with --videos FOLDER" if self.root is None else "put it back, or choose --videos"
+        raise MissingVideo("no file of this name and content under the videos folder", where=entry.name, cure=cure)
+
+    def _named(self, name: str) -> Iterator[Path]:
+        for path in files(self.root) if self.root is not None else ():
+            if path.name.encode("utf-8", "replace") == name.encode("utf-8", "replace"):
+                yield path
+
+    def _digest(self, path: Path) -> str:
+        stat = path.stat()
+        stamp = f"{stat.st_size}-{stat.st_mtime_ns}"
+        known = self.notes.digest_of(path, stamp)
+        if known is None:
+            known = video.digest(path)
+            self.notes.note_digest(path, stamp, known)
+        return known
+
+    def playable(self, entry: Entry) -> Path | None:
+        """A file that a browser plays: the source itself, or its copy; None while the copy is being made.
+
+        Raises MissingVideo, and the error that stopped the copy.
+        """
+        source, copy = self.source(entry), self.folder / "copies" / f"{entry.video_id}.mp4"
+        if copy.exists():
+            return copy
+        assert entry.video_id is not None
+        if self._plays(entry, source):
+            return source
+        if entry.video_id in self.refused:
+            raise MissingVideo(self.refused[entry.video_id], where=entry.name)
+        self._make(entry.video_id, source, copy, 240 if entry.duration > LONG_S else 480)
+        return None
+
+    def _plays(self, entry: Entry, source: Path) -> bool:
+        """Whether a browser plays the file itself: found out once. At damage it would stop."""
+        known = self.plays.get(source)
+        if known is None:
+            known = entry.status == "done" and source.suffix.lower() in KINDS and video.info(source).playable
+            self.plays[source] = known
+        return known
+
+    def _make(self, video_id: str, source: Path, copy: Path, height: int) -> None:
+        """Starts to make the copy, unless that has begun."""
+        def make() -> None:
+            try:
+                video.proxy(source, copy, height=height)
+            except HiProbeError as error:
+                self.refused[video_id] = error.reason
+            finally:
+                self.making.pop(video_id, None)
+
+        with self.lock:
+            if video_id not in self.making and not copy.exists():
+                self.making[video_id] = threading.Thread(target=make, daemon=True)
+                self.making[video_id].start()
+
+    def preview(self, entry: Entry, number: int) -> Path:
+        """A JPEG, at most 192 pixels wide, of the frame at the start of preview `number`, made once.
+
+        Raises MissingVideo, and the errors of `video.span`.
+        """
+        path = self.folder / "previews" / str(entry.video_id) / f"{number}.jpg"
+        if not path.exists():
+            time = min(number * preview_step(entry.duration), max(0.0, entry.duration - 0.1))
+            playable = self.folder / "copies" / f"{entry.video_id}.mp4"  # quicker to seek in, where there is one
+            with self.decoding:
+                shown = playable if playable.exists() else self.source(entry)
+                frame = video.span(shown, time, time + 0.04, 1).frames[0]
+            image, data = Image.fromarray(frame), io.BytesIO()
+            image.thumbnail((PREVIEW_PX, PREVIEW_PX))
+            image.save(data, "JPEG", quality=75)
+            write_atomic(path, data.getvalue())
+        return path
+
+
+def files(root: Path) -> Iterator[Path]:
+    """The video files under `root`, sorted; links that lead out of it, and hidden folders, are passed over."""
+    base = root.resolve()
+    for path in sorted(root.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+        if hidden or path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
+            continue
+        if path.resolve().is_relative_to(base):
+            yield path
+
+
+def preview_step(duration: float) -> float:
+    """Seconds from one preview to the next: whole ones, at most 240 in a video."""
+    return float(max(1, math.ceil(duration / PREVIEWS)))

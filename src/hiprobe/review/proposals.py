@@ -1,0 +1,135 @@
+"""From judgements to a proposed probe, and what it would change; nothing is replaced here. Knows no page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hiprobe.errors import LabelError
+from hiprobe.localize import label_segments
+from hiprobe.metrics import frame_auc
+from hiprobe.probe import Probe
+from hiprobe.refit import Pair, correct, refit
+from hiprobe.review.desk import Desk, score
+from hiprobe.review.judgements import Judgement
+from hiprobe.review.results import Entry
+from hiprobe.types import Event, LabelArray
+
+
+@dataclass(frozen=True)
+class Change:
+    """An event that appears or vanishes in a video."""
+
+    entry: Entry
+    event: Event
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A probe that could replace the one in use: AUC before and after, events gained and lost, and how it was made.
+
+    `upto` is the newest judgement that it knows; `notes` are what a reviewer must know before saying yes.
+    """
+
+    probe: Probe
+    what: str
+    before: float | None
+    after: float | None
+    appear: tuple[Change, ...]
+    vanish: tuple[Change, ...]
+    segments: Mapping[str, int]
+    notes: tuple[str, ...]
+    seconds: float
+    upto: int = 0
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """What is kept beside the probe."""
+        return {"before": self.before, "after": self.after, "threshold": self.probe.localization.threshold}
+
+
+def propose_refit(desk: Desk, *, choose: bool = False) -> Proposal:
+    """The probe that all labels give: those of the labelled clips and the judgements that stand.
+
+    Raises LabelError for too few segments of a class, ProbeError, StoreError.
+    """
+    began, old, standing = time.perf_counter(), desk.needed_probe(), desk.notes.standing()
+    used = next((kept.upto for kept in desk.notes.probes() if kept.digest == old.digest), 0)
+    pairs, known, missing = _gather(desk, old, standing, used)
+    if not pairs:
+        raise LabelError("no judgement of a video whose hidden states are kept", cure="judge some events first")
+    notes = [f"{missing} videos are left out: their hidden states are not kept"] if missing else []
+    if choose and len({states.sites for states, _ in pairs}) > 1:
+        notes.append("the layer stays: not all layers are kept of every labelled video; hiprobe extract keeps them")
+        choose = False
+    if not desk.notes.labelled():
+        notes.append("the clips the probe was first fitted on are not known here (--labels): only judgements count, "
+                     "and 'before' is the probe in use, as it is")
+    made = refit(old, pairs, known, choose=choose)
+    before = made.before if desk.notes.labelled() else _as_it_is(old, pairs)
+    appear, vanish = changes(desk, made.probe)
+    upto = max((judgement.id for judgement in standing), default=0)
+    return Proposal(made.probe, "refit", before, made.after, appear, vanish, _counts(pairs, known), tuple(notes),
+                    time.perf_counter() - began, upto)
+
+
+def propose_threshold(desk: Desk, threshold: float) -> Proposal:
+    """The probe in use with another, fixed threshold; raises ProbeError, StoreError."""
+    began, old = time.perf_counter(), desk.needed_probe()
+    made = replace(old, localization=replace(old.localization, rule="fixed", threshold=threshold))
+    appear, vanish = changes(desk, made)
+    return Proposal(made, f"threshold {threshold:.3f}", None, None, appear, vanish, {}, (),
+                    time.perf_counter() - began)
+
+
+def changes(desk: Desk, probe: Probe) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """The events that appear and those that vanish with another probe, in all videos whose states are kept."""
+    appear: list[Change] = []
+    vanish: list[Change] = []
+    for entry, states in desk.every_state(probe):
+        old, (_, new) = desk.shown(entry).events, score(states, probe)
+        appear += [Change(entry, event) for event in _alone(new, old)]
+        vanish += [Change(entry, event) for event in _alone(old, new)]
+    return tuple(appear), tuple(vanish)
+
+
+def labelled_videos(desk: Desk, probe: Probe) -> int:
+    """How many of the labelled clips have states that a refit can use."""
+    return sum(desk.states(video, probe.recipe, probe.sites) is not None for video in desk.notes.labelled())
+
+
+def _alone(some: Sequence[Event], others: Sequence[Event]) -> list[Event]:
+    return [one for one in some if not any(o.start < one.end and one.start < o.end for o in others)]
+
+
+def _gather(desk: Desk, old: Probe, standing: Sequence[Judgement], used: int,
+            ) -> tuple[list[Pair], list[LabelArray], int]:
+    """States and labels of each labelled video, the labels known to the old probe, and how many videos lack states."""
+    truth, pairs, known, missing = desk.notes.labelled(), [], [], 0
+    for video in sorted({judgement.video for judgement in standing} | set(truth)):
+        states = desk.states(video, old.recipe, old.sites)
+        if states is None:
+            missing += 1
+            continue
+        base = label_segments(states.starts, states.ends, truth.get(video))
+        said = [judgement for judgement in standing if judgement.video == video]
+        pairs.append((states, correct(states, base, _spans(said))))
+        known.append(correct(states, base, _spans([judgement for judgement in said if judgement.id <= used])))
+    return pairs, known, missing
+
+
+def _spans(said: Sequence[Judgement]) -> list[tuple[float, float, bool]]:
+    return [(judgement.start, judgement.end, judgement.anomalous) for judgement in said]
+
+
+def _as_it_is(old: Probe, pairs: Sequence[Pair]) -> float:
+    """The AUC of the probe in use on all labels; raises LabelError for labels of one class."""
+    return frame_auc([(labels[labels >= 0], score(states, old)[0].smoothed[labels >= 0]) for states, labels in pairs])
+
+
+def _counts(pairs: Sequence[Pair], known: Sequence[LabelArray]) -> dict[str, int]:
+    now, before = (np.concatenate(part) for part in ([y for _, y in pairs], list(known)))
+    return {"anomalous": int((now == 1).sum()), "normal": int((now == 0).sum()), "new": int((now != before).sum())}

@@ -1,0 +1,80 @@
+"""The server: the application of one results folder, and how it is started. Routes are in `pages` and `actions`."""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from hiprobe.errors import HiProbeError, StoreError, UsageError, VideoError
+from hiprobe.review import actions, pages
+from hiprobe.review.desk import Desk
+from hiprobe.review.guard import Guard
+
+STATIC = Path(__file__).with_name("static")
+
+
+def application(desk: Desk, guard: Guard, *, who: str = "", model: str = "embedded") -> FastAPI:
+    """The page over one results folder; every request passes `guard`."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.desk, app.state.who, app.state.model = desk, who, model
+    app.state.proposals, app.state.run = {}, None
+    app.middleware("http")(guard)
+    app.add_exception_handler(HiProbeError, _named)
+    app.add_exception_handler(HTTPException, _refused)
+    app.include_router(pages.router)
+    app.include_router(actions.router)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    return app
+
+
+def _named(_request: Request, error: Exception) -> Response:
+    """A named error as the one line that it is; a video that is not there is a 404."""
+    status = 404 if isinstance(error, VideoError) else 500 if isinstance(error, StoreError) else 400
+    return PlainTextResponse(f"{type(error).__name__}: {error}", status)
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(str(error.detail), error.status_code)
+
+
+def serve(desk: Desk, guard: Guard, *, who: str = "", model: str = "embedded",
+          ready: Callable[[str], None] = print) -> None:
+    """Serves until interrupted; `ready` is told the address. Raises UsageError for an address that cannot be had."""
+    listening = _listen(guard.host, guard.port)
+    host = f"[{guard.host}]" if ":" in guard.host and not guard.host.startswith("[") else guard.host
+    query = f"/?token={guard.token}" if guard.token else "/"
+    ready(f"http://{host}:{guard.port}{query}")
+    app = application(desk, guard, who=who, model=model)
+    threading.Thread(target=importlib.import_module, args=("sklearn.linear_model",), daemon=True).start()  # a refit's
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False,
+                                           timeout_graceful_shutdown=2))
+    try:
+        server.run(sockets=[listening])
+    finally:
+        if app.state.run is not None:
+            app.state.run.cancel()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host.strip("[]"), port))
+        listening.listen(128)  # before the address is told: a browser that is quick waits, and is not refused
+    except OSError as error:
+        raise UsageError(f"port {port} cannot be used: {error.strerror}", where=host, cure="choose another --port"
+                         ) from error
+    return listening
+
+

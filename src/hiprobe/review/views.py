@@ -1,0 +1,158 @@
+"""What the page lists, made from results and judgements: videos, events, moments to look at. Knows no HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hiprobe.errors import StoreError
+from hiprobe.review.curve import spark
+from hiprobe.review.desk import Desk
+from hiprobe.review.judgements import Judgement, verdicts
+from hiprobe.review.media import preview_step
+from hiprobe.review.results import Entry, Shown
+from hiprobe.types import Event
+
+EACH = 20  # moments of one video
+APART_S = 8.0  # between two of them
+ORDERS = ("worst", "random", "uncertain", "time")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A span of a video to look at: an event, or one that was judged without being an event (`score` may be None)."""
+
+    entry: Entry
+    start: float
+    end: float
+    score: float | None
+    peak: float
+    label: str | None
+    explanation: str | None
+    verdict: Judgement | None
+    found: bool
+
+    @property
+    def preview(self) -> int:
+        """The number of the preview nearest to the peak."""
+        return round(self.peak / preview_step(self.entry.duration))
+
+
+@dataclass(frozen=True)
+class Card:
+    """A video in the list; `peak` and `score` of its worst moment, `error` where its result cannot be read."""
+
+    entry: Entry
+    peak: float = 0.0
+    score: float | None = None
+    events: int = 0
+    judged: int = 0
+    gaps: int = 0
+    spark: str = ""
+    error: str | None = None
+
+    @property
+    def preview(self) -> int:
+        """The number of the preview nearest to the worst moment."""
+        return round(self.peak / preview_step(self.entry.duration))
+
+
+def cards(desk: Desk, name: str = "", only: str = "all") -> list[Card]:
+    """The videos whose name holds `name`, the one with the worst moment first, those without scores last.
+
+    `only`: all, events, open (an event that nobody judged) or unscored (failed, or with gaps).
+    """
+    standing = _by_video(desk.notes.standing())
+    found = [_card(desk, entry, standing.get(entry.video_id or "", [])) for entry in desk.entries()
+             if name.casefold() in entry.name.casefold()]
+    keep = {"all": lambda c: True, "events": lambda c: c.events > 0, "open": lambda c: c.events > c.judged,
+            "unscored": lambda c: c.score is None or c.gaps > 0}[only]
+    return sorted(filter(keep, found), key=lambda card: -np.inf if card.score is None else card.score, reverse=True)
+
+
+def _card(desk: Desk, entry: Entry, standing: Sequence[Judgement]) -> Card:
+    if entry.folder is None:
+        return Card(entry)
+    try:
+        shown = desk.shown(entry)
+    except StoreError as error:
+        return Card(entry, error=str(error))
+    if not len(shown.scores.starts):
+        return Card(entry, gaps=len(shown.scores.gaps))
+    worst = int(np.argmax(shown.scores.smoothed))
+    peak = float(shown.scores.starts[worst] + shown.scores.ends[worst]) / 2
+    judged = sum(verdict is not None for verdict in verdicts(shown.events, standing))
+    return Card(entry, peak, float(shown.scores.smoothed[worst]), len(shown.events), judged, len(shown.scores.gaps),
+                spark(shown.scores, entry.duration))
+
+
+def rows(shown: Shown, events: Sequence[Event], standing: Sequence[Judgement]) -> list[Row]:
+    """Events, and what was judged beside them, in time order."""
+    found = [_event_row(shown.entry, event, verdict)
+             for event, verdict in zip(events, verdicts(events, standing), strict=True)]
+    starts, ends = (np.array([getattr(event, side) for event in events]) for side in ("start", "end"))
+    beside: dict[tuple[float, float], Judgement] = {}
+    for judgement in standing:
+        if not ((judgement.start < ends) & (starts < judgement.end)).any():
+            beside[judgement.start, judgement.end] = judgement
+    found += [Row(shown.entry, start, end, None, (start + end) / 2, None, None, judgement, False)
+              for (start, end), judgement in beside.items()]
+    return sorted(found, key=lambda row: row.start)
+
+
+def _event_row(entry: Entry, event: Event, verdict: Judgement | None) -> Row:
+    peak = event.peak if event.peak is not None else (event.start + event.end) / 2
+    return Row(entry, event.start, event.end, event.score, peak, event.label, event.explanation, verdict, True)
+
+
+def moments(desk: Desk, order: str = "worst", name: str = "", verdict: str = "open") -> list[Row]:
+    """Spans of all videos in one list: events with the highest score first, or by video and time, or segments.
+
+    `verdict`: any, open (not judged) or one of the verdicts. Random and uncertain moments are segments that nobody
+    judged: in an order that changes with the number of judgements, or those whose smoothed score lies nearest to the
+    threshold first.
+    """
+    standing = _by_video(desk.notes.standing())
+    shown = [desk.shown(entry) for entry in desk.entries()
+             if entry.folder is not None and name.casefold() in entry.name.casefold()]
+    if order in ("random", "uncertain"):
+        rng = np.random.default_rng(sum(map(len, standing.values()))) if order == "random" else None
+        near = [pair for one in shown for pair in _segments(one, standing.get(one.entry.video_id or "", []), rng)]
+        return [row for _, row in sorted(near, key=lambda pair: pair[0])]
+    found = [row for one in shown for row in rows(one, one.events, standing.get(one.entry.video_id or "", []))
+             if _fits(row, verdict)]
+    return found if order == "time" else sorted(found, key=lambda row: -np.inf if row.score is None else row.score,
+                                                reverse=True)
+
+
+def _fits(row: Row, verdict: str) -> bool:
+    if verdict == "open":
+        return row.verdict is None
+    return verdict == "any" or (row.verdict is not None and row.verdict.verdict == verdict)
+
+
+def _segments(shown: Shown, standing: Sequence[Judgement], rng: np.random.Generator | None,
+              ) -> Iterator[tuple[float, Row]]:
+    """Segments to judge, with what orders them: the distance to the threshold, or chance."""
+    scores = shown.scores
+    distance = np.abs(scores.smoothed - scores.threshold) if rng is None else rng.random(len(scores.starts))
+    taken: list[float] = []
+    for index in np.argsort(distance, kind="stable"):
+        start, end = float(scores.starts[index]), float(scores.ends[index])
+        if len(taken) == EACH or not np.isfinite(distance[index]):
+            return
+        if any(abs(start - other) < APART_S for other in taken) or verdicts([Event(start, end)], standing)[0]:
+            continue
+        taken.append(start)
+        row = Row(shown.entry, start, end, float(scores.smoothed[index]), (start + end) / 2, None, None, None,
+                  bool(scores.smoothed[index] >= scores.threshold[index]))
+        yield float(distance[index]), row
+
+
+def _by_video(standing: Sequence[Judgement]) -> dict[str, list[Judgement]]:
+    found: dict[str, list[Judgement]] = {}
+    for judgement in standing:
+        found.setdefault(judgement.video, []).append(judgement)
+    return found
