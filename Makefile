@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test browser lint train card clean
+.PHONY: demo test browser lint train card results bench fuzz clean backbones
 
 demo: $(READY)
 	$(BIN)/hiprobe demo
@@ -37,6 +37,22 @@ card: $(READY)
 	$(BIN)/python -m training.evaluate src/hiprobe/embedded/model docs/card.json
 	$(BIN)/python -m training.evaluate src/hiprobe/embedded/model docs/final.json --final
 	$(BIN)/python -m training.card docs/run.json docs/card.json docs/final.json
+
+# docs/results.md: every experiment on rendered scenes, rendered first if they are missing. Resumable; one thread.
+results: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.results
+
+# The table of docs/backbones.md, family by property, as the conformance test finds it.
+backbones: $(READY)
+	HIPROBE_WRITE_TABLE=1 $(BIN)/python -m pytest tests/test_conformance.py
+
+# Every benchmark on two cores; their tables go into docs/performance.md.
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+# Damaged files of every kind that is read, for 5 minutes; only named errors may come of them.
+fuzz: $(READY)
+	timeout 600 $(BIN)/python -m fuzz --seconds 300
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

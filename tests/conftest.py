@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import resource
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -78,6 +78,50 @@ def fitted(tmp_path_factory: pytest.TempPathFactory, shipped: Backbone, clips: P
     probe.save(folder / "a.safetensors")
     alarm.save(folder / "alarm.safetensors")
     return Fitted(probe, folder / "a.safetensors", alarm, folder / "alarm.safetensors", folder / "store")
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The checkpoint folder of a tiny random model of a family, made once."""
+    from tests import families
+
+    made: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name == "smolvlm":
+            pytest.importorskip("num2words")
+        if name not in made:
+            made[name] = families.save(name, tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def loaded(folders: Callable[[str], Path]) -> Callable[[str], Any]:
+    """The backbone of a family, loaded once on the CPU."""
+    from hiprobe import backbones
+
+    made: dict[str, Any] = {}
+
+    def backbone(name: str) -> Any:
+        if name not in made:
+            made[name] = backbones.load(str(folders(name)), device="cpu")
+        return made[name]
+
+    return backbone
+
+
+@pytest.fixture
+def qwen(loaded: Callable[[str], Any]) -> Any:
+    """The backbone of a tiny Qwen2.5-VL."""
+    return loaded("qwen2_5_vl")
+
+
+@pytest.fixture
+def checkpoint(folders: Callable[[str], Path], tmp_path: Path) -> Path:
+    """A copy of a Qwen2.5-VL folder that a test may damage."""
+    return shutil.copytree(folders("qwen2_5_vl"), tmp_path / "model")
 
 
 @pytest.fixture(scope="session")

@@ -17,26 +17,38 @@ HOUSE = Path(hiprobe.__file__).parent
 FLOORS = {
     "types": 1, "errors": 1, "plugins": 1,
     "saliency": 2, "localize": 2, "metrics": 2,
-    "video": 3, "decode": 3, "store": 3, "methods": 3, "backbones": 3, "datasets": 3, "sinks": 3,
-    "probe": 4, "evaluation": 5, "pipeline": 5, "scale": 6, "report": 6, "picture": 6, "terminal": 6, "review": 7,
+    "child": 2, "isolate": 2,
+    "video": 3, "decode": 3, "decoder": 3, "sampling": 3, "proxy": 3, "frames": 3,
+    "store": 3, "index": 3, "claims": 3, "results": 3, "methods": 3, "backbones": 3, "datasets": 3, "sinks": 3,
+    "calibration": 4, "probe": 4, "refit": 5, "evaluation": 5, "pipeline": 5, "runs": 5,
+    "benchmark": 6, "export": 6, "figures": 6, "scale": 6, "report": 6, "picture": 6, "terminal": 6, "review": 7,
     "cli": 8,
 }
 FOLDERS = {"methods", "backbones", "datasets", "sinks"}
 DATA = {"embedded"}  # holds files and says where they lie
 BESIDE = {  # within one floor only these see each other
     ("plugins", "errors"), ("errors", "types"), ("types", "errors"),
-    ("video", "decode"),  # opening and timing of frames, below segments
+    ("isolate", "child"),  # the two sides of one wire
+    *(("decoder", below) for below in ("frames", "sampling", "proxy")),  # what runs in the decoder's process
+    ("sampling", "decode"), ("sampling", "frames"), ("proxy", "sampling"), ("proxy", "decode"), ("proxy", "frames"),
+    ("video", "frames"), ("frames", "decode"), ("datasets", "frames"),  # a folder of pictures in place of a file
+    ("probe", "calibration"),  # what a probe is fitted on
     ("sinks", "store"),  # a sink's file is written atomically
-    ("report", "picture"),
+    ("index", "store"), ("results", "store"), ("claims", "index"), ("claims", "results"),
+    ("runs", "pipeline"),
+    ("report", "picture"), ("figures", "picture"),
 }
 ONLY = {  # who may import a plug-in folder, beside itself
-    "methods": {"probe", "pipeline"}, "sinks": {"report", "picture", "review", "scale", "cli"},
-    "backbones": {"pipeline", "review", "scale", "cli"}, "datasets": {"evaluation", "pipeline", "scale", "cli"},
+    "methods": {"probe", "calibration", "pipeline", "refit"}, "sinks": {"report", "picture", "review", "scale", "cli"},
+    "backbones": {"pipeline", "benchmark", "review", "scale", "cli"},
+    "datasets": {"evaluation", "benchmark", "export", "figures", "pipeline", "scale", "cli"},
 }
 HOME = {  # who may import a library
     "torch": {"backbones"}, "transformers": {"backbones"}, "tokenizers": {"backbones"}, "accelerate": {"backbones"},
-    "av": {"video", "decode"}, "ray": {"scale"}, "fastapi": {"review"}, "starlette": {"review"}, "uvicorn": {"review"},
-    "matplotlib": {"picture"}, "jinja2": {"report", "review"}, "typer": {"cli"}, "rich": {"terminal", "report", "cli"},
+    "av": {"decode", "sampling", "proxy", "decoder", "frames"}, "ray": {"scale"},
+    "fastapi": {"review"}, "starlette": {"review"}, "uvicorn": {"review"},
+    "matplotlib": {"picture", "figures"}, "jinja2": {"report", "review"}, "typer": {"cli"},
+    "rich": {"terminal", "report", "cli"},
     "numba": set(), "cv2": set(), "pickle": set(), "joblib": set(),
 }
 

@@ -26,6 +26,7 @@ LEASE_S = 20.0
 BEATS = 4   # renewals in a lease
 TRIES = 2   # attempts that end a worker or a decoder, after which a video is left alone
 WORKER_LOST = "its worker died"
+DRIVER = "driver-"  # how the token of a driver begins
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,14 @@ class Run:
 
 
 class Worker:
-    """Claims videos for the length of a `with`, renews its claims, and gives back what it has not ended."""
+    """Claims videos for the length of a `with`, renews its claims, and gives back what it has not ended.
 
-    def __init__(self, root: Path, settings: Mapping[str, Any], videos: int) -> None:
+    A `driver` claims for other processes, of whose deaths it tells: its own end is no attempt of the videos.
+    """
+
+    def __init__(self, root: Path, settings: Mapping[str, Any], videos: int, *, driver: bool = False) -> None:
         self.run, self.token, self.began = digest_json(settings), secrets.token_hex(8), time.time()
+        self.token = DRIVER + self.token if driver else self.token
         self._root, self._over = root, threading.Event()
         self._about = (self.run, json.dumps(settings), videos, self.began)
         self._pulse = threading.Thread(target=self._beat, name="hiprobe lease", daemon=True)
@@ -131,7 +136,8 @@ class Worker:
             return mine
         if found.status == "quarantined" or (found.status == "failed" and found.changed >= self.began):
             return None
-        died = _lost(found, found.lost + (found.status == "claimed"), WORKER_LOST)
+        counts = found.status == "claimed" and not found.worker.startswith(DRIVER)
+        died = _lost(found, found.lost + counts, WORKER_LOST)
         return died if died.status == "quarantined" else replace(mine, lost=died.lost)
 
     def _beat(self) -> None:

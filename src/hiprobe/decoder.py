@@ -14,7 +14,7 @@ import av.error
 from hiprobe import frames as _pictures
 from hiprobe.child import Call, Item, Link
 from hiprobe.decode import GAP_FRAMES, GAP_S
-from hiprobe.errors import StoreError
+from hiprobe.errors import CorruptVideo, StoreError
 from hiprobe.proxy import encode, facts
 from hiprobe.sampling import Painter, Window, WindowReader
 from hiprobe.sampling import span as _span
@@ -31,9 +31,14 @@ def segments(link: Link, path: str, segment_s: float, count: int, size: list[int
     reader = _pictures.reader(path, ahead_s=2 * segment_s, after=first * segment_s if first else None, beat=link.beat)
     told = 0
     wanted = WindowReader(reader, segment_s, count, Painter(_pair(size), path), link.place, first)
-    for window in islice(wanted, windows):
-        yield {**_described(window), **_known(reader, told)}, window.frames
-        told = len(reader.gaps)
+    try:
+        for window in islice(wanted, windows):
+            yield {**_described(window), **_known(reader, told)}, window.frames
+            told = len(reader.gaps)
+    except MemoryError:
+        raise
+    except av.error.FFmpegError as error:
+        raise CorruptVideo(f"cannot be read on: {error.strerror}", where=path) from error
     yield _known(reader, told), None
 
 

@@ -55,6 +55,14 @@ class UnsupportedVideo(VideoError):
     """The file is video, but refused: encrypted, an unknown codec, a playlist, or past the pixel cap."""
 
 
+class DecoderLost(VideoError):
+    """The decoder's process crashed, hung or took too much memory on this video, and was replaced."""
+
+
+class Quarantined(VideoError):
+    """The video ended its worker or its decoder twice, and is left alone until it is put back."""
+
+
 class LabelError(HiProbeError):
     """Labels are missing, malformed, of one class, or too few."""
 

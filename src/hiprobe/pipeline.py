@@ -1,6 +1,7 @@
 """The verbs, composed once: extract, fit, detect, explain. Knows no command line, no picture and no page.
 
-Videos are read in one pass, `BATCH` segments at a time; hidden states are kept in a store and never read twice.
+Videos are read in one pass, as many segments at a time as the backbone's `batch` says, else `BATCH`; hidden states are
+kept in a store and never read twice.
 """
 
 from __future__ import annotations
@@ -13,11 +14,20 @@ from typing import Any
 
 import numpy as np
 
+from hiprobe import index, methods, store, video
 from hiprobe import localize as _localize
-from hiprobe import methods, store, video
 from hiprobe import probe as _probe
 from hiprobe.backbones import Backbone
-from hiprobe.errors import HiProbeError, LabelError, OutOfMemory, RecipeMismatch, VideoError
+from hiprobe.errors import (
+    EmptyVideo,
+    HiProbeError,
+    LabelError,
+    ModelError,
+    OutOfMemory,
+    RecipeMismatch,
+    UsageError,
+    VideoError,
+)
 from hiprobe.localize import Localization, label_segments
 from hiprobe.probe import Probe
 from hiprobe.types import Event, HiddenStates, LabelArray, Recipe, Result, Segment, Site, Video
@@ -45,21 +55,26 @@ def states(path: str | Path, model: Backbone, sites: Sequence[Site], *, recipe: 
         kept = store.find_states(Path(root), video_id, recipe, sites, dtype)
         if kept is not None:
             return kept
-    fresh = _read(path, video_id, model, tuple(sites), recipe, progress)
+    fresh = gather(video.segments(path, recipe), path, video_id, model, tuple(sites), recipe, progress)
     if root is not None:
-        store.save_states(Path(root), fresh, dtype)
+        index.enter(Path(root), store.save_states(Path(root), fresh, dtype))
     return fresh
 
 
-def _read(path: str | Path, video_id: str, model: Backbone, sites: tuple[Site, ...], recipe: Recipe,
-          progress: Progress) -> HiddenStates:
-    reader = video.segments(path, recipe)
+def gather(reader: video.SegmentReader, path: str | Path, video_id: str, model: Backbone, sites: tuple[Site, ...],
+           recipe: Recipe, progress: Progress = _quiet) -> HiddenStates:
+    """The hidden states of what `reader` gives of a video, as many segments at a time as the model's `batch` says.
+
+    Raises VideoError's children, and the errors of the model.
+    """
     values, starts, ends = [], [], []
-    while batch := list(islice(reader, BATCH)):
+    while batch := list(islice(reader, getattr(model, "batch", BATCH))):
         values.append(model.read(batch, sites, recipe))
         starts += [segment.start for segment in batch]
         ends += [segment.end for segment in batch]
         progress(str(path), batch[-1])
+    if not values:
+        raise EmptyVideo("no segment here", where=path)
     return HiddenStates(video_id, recipe, sites, np.array(starts), np.array(ends), np.concatenate(values),
                         reader.duration, reader.gaps, reader.skipped)
 
@@ -70,9 +85,10 @@ def extract(videos: Iterable[Video], model: Backbone, *, method: str = "hiprobe"
     """The hidden states and segment labels of each video, at the sites that `method` reads (all layers in one pass).
 
     Labels (segments,): 1 anomalous, 0 normal, -1 left out. A video that cannot be read, does not fit the memory or
-    has an event after its end is handed to `failed` and passed over; without `failed` its error is raised.
+    has an event after its end is handed to `failed` and passed over; without `failed` its error is raised. `recipe`
+    is by default `recipe_for(method, model)`. Raises ModelError for a model without what the method reads.
     """
-    wanted = tuple(sites or methods.load(method).sites(model.layers, model.heads))
+    wanted, recipe = _sites(method, model, sites), recipe or recipe_for(method, model)
     for one in videos:
         try:
             found = states(one.path, model, wanted, recipe=recipe, root=root, progress=progress)
@@ -83,6 +99,36 @@ def extract(videos: Iterable[Video], model: Backbone, *, method: str = "hiprobe"
             failed(one, error)
             continue
         yield found, labels
+
+
+def recipe_for(method: str, model: Backbone, prompts: Sequence[str] = ()) -> Recipe:
+    """The model's recipe with the questions that `method` asks, if it has its own, or with `prompts` in their place.
+
+    Raises UsageError for more or fewer `prompts` than the method asks.
+    """
+    own = methods.load(method).PROMPTS
+    if prompts and len(prompts) != max(len(own), 1):
+        raise UsageError(f"method {method} asks {max(len(own), 1)} questions, not {len(prompts)}")
+    asked = tuple(prompts) or own
+    return replace(model.recipe, prompts=asked) if asked else model.recipe
+
+
+def _sites(method: str, model: Backbone, sites: Sequence[Site] | None) -> tuple[Site, ...]:
+    how = methods.load(method)
+    found = methods.candidates(how, model.layers, model.heads, model.head_layers, sites)
+    if not found:
+        raise ModelError(f"has nothing that method {method} reads", where=model.recipe.model,
+                         cure="use a method that reads layers, such as hiprobe")
+    return found
+
+
+def unread(method: str, model: Backbone, *, recipe: Recipe | None = None) -> Pair:
+    """States and labels of no segment: enough to fit a method that needs no labels; raises UsageError for others."""
+    if methods.load(method).LABELS != "none":
+        raise UsageError(f"method {method} is fitted on labelled clips", cure="name a folder or a CSV of them")
+    sites, recipe, none = _sites(method, model, None), recipe or recipe_for(method, model), np.empty(0)
+    states = HiddenStates("", recipe, sites, none, none, model.read([], sites, recipe), 0.0)
+    return states, np.empty(0, np.int8)
 
 
 def _labels(one: Video, found: HiddenStates) -> LabelArray:
@@ -98,7 +144,8 @@ def _labels(one: Video, found: HiddenStates) -> LabelArray:
 def fit(method: str, pairs: Iterable[Pair], *, model: Backbone | None = None, **options: Any) -> Probe:
     """A probe of `method` fitted on `pairs`; `options` as for `hiprobe.probe.fit`, whose errors it raises.
 
-    `model`, where given, lends its precision, device and versions to the probe's provenance.
+    `model`, where given, lends its precision, device and versions to the probe's provenance. For a method that needs
+    no labels `[unread(method, model)]` will do.
     """
     lent = {} if model is None else dict(model.provenance)
     return _probe.fit(method, list(pairs), provenance=lent, **options)

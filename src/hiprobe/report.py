@@ -132,6 +132,9 @@ def _summary(result: Result) -> dict[str, str]:
     scores = picture.scored(result)
     lines = {"events": picture.count(len(result.events)), "length": clock(result.duration)}
     lines["segments"] = str(len(scores.starts))
+    if len(scores.starts) and (scores.gaps or result.status == "partial"):
+        lines["scored"] = (f"{clock(scores.starts[0])} – {clock(scores.ends[-1])}, of which "
+                           f"{scores.scored_s:.1f} s")
     if len(scores.starts):
         peak = int(np.argmax(scores.smoothed))
         lines["peak"] = f"{scores.smoothed[peak]:.2f} at {clock((scores.starts[peak] + scores.ends[peak]) / 2)}"

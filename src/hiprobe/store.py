@@ -66,7 +66,7 @@ def save_states(root: Path, states: HiddenStates, dtype: str) -> Path:
               "sites": [asdict(site) for site in states.sites], "duration": states.duration,
               "gaps": [asdict(gap) for gap in states.gaps],
               "skipped": states.skipped}
-    path = _folder(root, states.video_id, states.recipe) / f"{dtype}-{_sites_key(states.sites)}.safetensors"
+    path = states_folder(root, states.video_id, states.recipe) / f"{dtype}-{_sites_key(states.sites)}.safetensors"
     arrays = {"values": np.ascontiguousarray(states.values), "starts": states.starts, "ends": states.ends}
     write_atomic(path, save(arrays, {"hiprobe": json.dumps(header, sort_keys=True)}))
     return path
@@ -75,7 +75,7 @@ def save_states(root: Path, states: HiddenStates, dtype: str) -> Path:
 def find_states(root: Path, video_id: str, recipe: Recipe, sites: Iterable[Site], dtype: str) -> HiddenStates | None:
     """The kept states that hold all of `sites`, memory-mapped; None if there are none. Raises StoreError if damaged."""
     wanted = set(sites)
-    for path in sorted(_folder(root, video_id, recipe).glob(f"{dtype}-*.safetensors")):
+    for path in sorted(states_folder(root, video_id, recipe).glob(f"{dtype}-*.safetensors")):
         states = load_states(path)
         if (states.video_id, states.recipe) != (video_id, recipe):
             raise StoreError("the file holds another video or recipe", where=path, cure="delete it")
@@ -86,7 +86,7 @@ def find_states(root: Path, video_id: str, recipe: Recipe, sites: Iterable[Site]
 
 def kept_states(root: Path, video_id: str, recipe: Recipe) -> list[HiddenStates]:
     """All that is kept of one video and recipe, in any precision, most sites first; raises StoreError if damaged."""
-    found = [load_states(path) for path in sorted(_folder(root, video_id, recipe).glob("*.safetensors"))]
+    found = [load_states(path) for path in sorted(states_folder(root, video_id, recipe).glob("*.safetensors"))]
     sound = [states for states in found if (states.video_id, states.recipe) == (video_id, recipe)]
     return sorted(sound, key=lambda states: -len(states.sites))
 
@@ -152,7 +152,8 @@ def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]
     return json.loads(described["__metadata__"]["hiprobe"]), arrays
 
 
-def _folder(root: Path, video_id: str, recipe: Recipe) -> Path:
+def states_folder(root: Path, video_id: str, recipe: Recipe) -> Path:
+    """Where the states of a video by one recipe lie, in any precision."""
     return root / recipe.digest[:16] / video_id[:32]
 
 

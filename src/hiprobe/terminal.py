@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
@@ -17,9 +18,10 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
+from hiprobe.claims import Item, Run
 from hiprobe.errors import HiProbeError, ProbeError, StoreError, one_line
 from hiprobe.probe import Probe
-from hiprobe.types import Result, Segment
+from hiprobe.types import STATUSES, Result, Segment
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -101,8 +103,28 @@ def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], Non
         live.stop()
 
 
+@contextmanager
+def cluster_bar(videos: int) -> Iterator[Callable[[str, float, int], None]]:
+    """A progress bar over videos that workers read; gives what takes the status, seconds and workers at each end."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} videos"),
+               TextColumn("{task.fields[rate]}", style="cyan"), TimeRemainingColumn(),
+               TextColumn("{task.fields[lost]}", style="red"))
+    live = Progress(*columns, console=err, transient=True, disable=not err.is_terminal, redirect_stdout=out.is_terminal)
+    task = live.add_task("reading", total=videos, rate="", lost="")
+    began, seconds, lost = time.monotonic(), 0.0, 0
+
+    def report(status: str, length: float, workers: int) -> None:
+        nonlocal seconds, lost
+        seconds, lost = seconds + length, lost + (status in ("failed", "quarantined"))
+        rate = f"{seconds / max(time.monotonic() - began, 1e-3):.1f}x real time, {workers} workers"
+        live.update(task, advance=1, rate=rate, lost=f"{lost} failed" if lost else "")
+
+    with live:
+        yield report
+
+
 def fitted(probe: Probe) -> None:
-    """Which layer a probe reads and why, its threshold and its out-of-fold AUC."""
+    """Which sites a probe reads and why, its threshold and where it is from, and its out-of-fold AUC."""
     facts = probe.provenance
     count, auc, folds = facts["segments"], facts["auc"], facts["folds"]
     say(f"read [bold]{', '.join(facts['chosen'])}[/], {facts['why']}")
@@ -111,12 +133,19 @@ def fitted(probe: Probe) -> None:
     say(f"  segments: {count['anomalous']} anomalous, {count['normal']} normal, {count['left_out']} left out")
     if auc:
         interval = "" if auc["low"] is None else f" [{auc['low']:.3f}, {auc['high']:.3f}] over videos"
-        say(f"  out-of-fold AUC {auc['value']:.3f}{interval}; {folds['count']} folds by {folds['by']} chose the same "
-            f"layer in {folds['agreement']:.0%}")
-    say(f"  threshold {probe.localization.threshold:.3f}" if probe.localization.threshold is not None else
-        f"  threshold: {probe.localization.rule}")
+        say(f"  out-of-fold AUC {auc['value']:.3f}{interval}; {_folds(folds)}")
+    say(f"  threshold {probe.localization.threshold:.3f}: {facts['threshold_from']}" if (
+        probe.localization.threshold is not None) else f"  threshold: {probe.localization.rule}")
     for warning in facts["warnings"]:
         warn(warning)
+
+
+def _folds(folds: Mapping[str, Any]) -> str:
+    """How the out-of-fold scores came about, and whether the folds chose what was chosen on the whole set."""
+    if folds["count"] < 2:
+        return "nothing was fitted, so nothing was held out"
+    chosen = "the same layer" if all(len(sites) == 1 for sites in folds["sites"]) else "the same sites"
+    return f"{folds['count']} folds by {folds['by']} chose {chosen} in {folds['agreement']:.0%}"
 
 
 def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -181,6 +210,36 @@ def _cell(found: Mapping[str, Any], name: str, index: int) -> str:
     return f"{found[name][index]:.3f}{chance}"
 
 
+def state(item: Item, now: float) -> str:
+    """How a video stands at Unix time `now`; a claim that has run out is of a worker that died."""
+    if item.status != "claimed":
+        return item.status
+    return "in progress" if item.lease > now else "cut off"
+
+
+def standing(run: Run, items: Sequence[Item], now: float) -> None:
+    """Says how the videos of a run stand: counts, and a row for each that is not simply done."""
+    counts = Counter(state(item, now) for item in items)
+    told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+    say(shown(f"probe {str(run.settings.get('probe'))[:8]}, model {run.settings.get('model')}: {told}"))
+    table = Table()
+    for column in ("video", "status", "note"):
+        table.add_column(column, overflow="fold")
+    for item in items:
+        if item.status != "done":
+            table.add_row(shown(item.name), state(item, now), shown(item.reason or ""))
+    if table.row_count:
+        show(table)
+
+
+def _note(result: Result) -> str:
+    """Why a result is not simply done, and of a part which span was scored."""
+    if result.scores is None or not (result.scores.gaps or result.reason):
+        return result.reason or ""
+    gaps = [f"{gap.start:.1f}-{gap.end:.1f} s: {gap.reason}" for gap in result.scores.gaps[:3]]
+    return "; ".join([f"{result.scores.scored_s:.1f} s scored", *filter(None, [result.reason]), *gaps])
+
+
 def total(results: Sequence[Result], folder: Path) -> None:
     """What each video of a run gave, and where everything lies."""
     if len(results) > 1:
@@ -189,12 +248,10 @@ def total(results: Sequence[Result], folder: Path) -> None:
                              ("note", "left")):
             table.add_column(column, justify=side, overflow="fold")  # type: ignore[arg-type]
         for result in results:
-            gaps = "; ".join(f"{g.start:.1f}-{g.end:.1f} s: {g.reason}" for g in result.scores.gaps[:3]) if (
-                result.scores) else ""
             segments = str(len(result.scores.starts)) if result.scores else ""
             table.add_row(shown(Path(result.path).name), result.status, segments,
-                          str(len(result.events)) if result.scores else "", shown(result.reason or gaps))
+                          str(len(result.events)) if result.scores else "", shown(_note(result)))
         show(table)
-    counts = {status: sum(r.status == status for r in results) for status in ("done", "partial", "failed")}
+    counts = {status: sum(r.status == status for r in results) for status in STATUSES}
     say(", ".join(f"{number} {status}" for status, number in counts.items() if number)
         + f"; {sum(len(r.events) for r in results)} events; all in [bold]{shown(folder / 'manifest.jsonl')}[/]")

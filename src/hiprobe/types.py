@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -183,13 +184,17 @@ class HiddenStates:
 
     def at(self, sites: tuple[Site, ...]) -> FloatArray:
         """The values (segments, len(sites), width) at `sites`; raises KeyError for one that was not read."""
-        where = {site: index for index, site in enumerate(self.sites)}
-        missing = [str(site) for site in sites if site not in where]
+        missing = [str(site) for site in sites if site not in self._index]
         if missing:
             raise KeyError(f"not read: {', '.join(missing)}")
         if sites == self.sites:
             return self.values
-        return self.values[:, [where[site] for site in sites]]
+        return self.values[:, [self._index[site] for site in sites]]
+
+    @cached_property
+    def _index(self) -> Mapping[Site, int]:
+        """The place of each site, made once: a model may have thousands of heads."""
+        return {site: index for index, site in enumerate(self.sites)}
 
 
 @dataclass(frozen=True)
@@ -209,6 +214,12 @@ class Scores:
     def __post_init__(self) -> None:
         shapes = [a.shape for a in (self.starts, self.ends, self.raw, self.smoothed, self.threshold)]
         _require(len(set(shapes)) == 1 and len(shapes[0]) == 1, f"arrays of one length are needed, got {shapes}")
+
+    @property
+    def scored_s(self) -> float:
+        """Seconds that were scored: the segments, less what gaps take of them."""
+        lost = [np.minimum(self.ends, gap.end) - np.maximum(self.starts, gap.start) for gap in self.gaps]
+        return float((self.ends - self.starts).sum() - sum(np.maximum(one, 0.0).sum() for one in lost))
 
     def at(self, times: NDArray[np.float64], *, smoothed: bool = True) -> NDArray[np.float64]:
         """The score (times,) of each frame shown at `times`, in seconds; NaN where nothing was scored."""

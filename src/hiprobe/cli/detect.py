@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hiprobe.cli import _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Model, Out, Paths, Revision
+from hiprobe.cli import _ray, _run
+from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Model, Out, Paths, Ray, Revision, Worker
 
 
 def detect(
@@ -23,6 +23,8 @@ def detect(
     device: Device = "auto",
     dtype: Dtype = "auto",
     again: Annotated[bool, typer.Option("--again", help="Do all anew, also what is done.")] = False,
+    ray: Ray = None,
+    worker: Worker = "1",
     as_json: AsJson = False,
 ) -> None:
     """Find, locate and explain anomalies in videos.
@@ -36,8 +38,15 @@ def detect(
     from hiprobe.terminal import total
 
     fitted = Probe.load(probe, method=method)
+    deepest = None if explain else backbones.deepest(fitted.sites)
+    if ray is not None:
+        at = _ray.cluster(ray, worker)
+        from hiprobe.scale import Loading
+
+        raise typer.Exit(_ray.detect(*_ray.find(paths), Loading(model, revision, device, dtype, deepest), fitted,
+                                     str(folder), at, explain, again, as_json))
     found, failed = _run.find(paths)
-    backbone = _run.load(model, revision, device, dtype, None if explain else backbones.deepest(fitted.sites))
+    backbone = _run.load(model, revision, device, dtype, deepest)
     results = failed + _run.detect(found, backbone, fitted, folder, explain, as_json, failed, again)
     if not as_json:
         total(results, folder)

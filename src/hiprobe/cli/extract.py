@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from hiprobe.cli import _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Paths, Revision, Store
+from hiprobe.cli import _ray, _run
+from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Paths, Ray, Revision, Store, Worker
 
 
 def extract(
@@ -16,12 +16,20 @@ def extract(
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    ray: Ray = None,
+    worker: Worker = "1",
     as_json: AsJson = False,
 ) -> None:
     """Read the hidden states of all layers and keep them, so that fit and detect need not run the model again."""
     from hiprobe import terminal
     from hiprobe.types import Video
 
+    if ray is not None:
+        at = _ray.cluster(ray, worker)
+        from hiprobe.scale import Loading
+
+        raise typer.Exit(_ray.extract(*_ray.find(paths), Loading(model, revision, device, dtype), str(store), method,
+                                      at, as_json))
     found, failed = _run.find(paths)
     backbone = _run.load(model, revision, device, dtype)
     lost = [result.path for result in failed]

@@ -1,20 +1,21 @@
 """The question asked in five wordings: for each the layer by saliency and its probe, their log-odds averaged; our own.
 
-Offered beside `hiprobe` because one wording's score moves with the wording: figures in docs/results.md. The frames are
-encoded once. Knows arrays and labels only.
+Offered beside `hiprobe` because a score moves with the wording: figures in docs/results.md. The frames are encoded once.
+Knows arrays and labels only.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
-from hiprobe.methods import Labels, Selection
-from hiprobe.methods.every_layer import fit, score
+from hiprobe.methods import Labels, Selection, Tensors
+from hiprobe.methods import hiprobe as one_prompt
 from hiprobe.saliency import SiteArray, saliency
 from hiprobe.types import FloatArray, LabelArray, Site
-
-__all__ = ["LABELS", "PROMPTS", "fit", "score", "select", "sites"]
 
 LABELS: Labels = "both"
 PROMPTS = (  # in words that the shipped model knows; the first is the one that `hiprobe` asks
@@ -46,6 +47,23 @@ def select(values: SiteArray, labels: LabelArray) -> Selection:
     layers = offered // number
     best = [prompt * layers + saliency(_Part(values, prompt * layers, layers), labels).best for prompt in range(number)]
     return Selection(tuple(best), found.curves())
+
+
+def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
+    """The scorer of `hiprobe` for each site of `values` (n, chosen, D) on its own, with `labels` (n,) of 0 and 1.
+
+    Tensors, float64: `mean`, `scale`, `weight` (chosen, D), `bias` (chosen,).
+    """
+    parts = [one_prompt.fit(values[:, [site]], labels) for site in range(values.shape[1])]
+    stacked = {name: np.stack([part[name] for part in parts]) for name in ("mean", "scale", "weight")}
+    return {**stacked, "bias": np.concatenate([part["bias"] for part in parts])}
+
+
+def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
+    """sigmoid of the mean over sites of w . z + b (n,), z the standardised `values` (n, chosen, D)."""
+    z = (values.astype(np.float64) - tensors["mean"]) / tensors["scale"]
+    odds = ((z * tensors["weight"]).sum(2) + tensors["bias"]).mean(1)
+    return np.asarray(np.exp(-np.logaddexp(0.0, -odds)), dtype=np.float64)
 
 
 class _Part:

@@ -23,7 +23,7 @@ COLUMNS = (
 
 def render(lines: Sequence[Line]) -> str:
     """A header and one row per event; nested keys are joined by `_`, sites by spaces."""
-    return _table(COLUMNS, (_flat(line) for line in lines))
+    return table(COLUMNS, (_flat(line) for line in lines))
 
 
 def open(target: Target) -> TextFile:
@@ -42,7 +42,7 @@ def scores_csv(result: Result) -> str:
     columns = (scores.starts, scores.ends, scores.raw, scores.smoothed, scores.threshold)
     rows: list[list[Any]] = [[*map(float, row), "scored"] for row in zip(*columns, strict=True)]
     rows += [[gap.start, gap.end, None, None, None, f"gap: {' '.join(gap.reason.split())}"] for gap in scores.gaps]
-    return _table(SCORE_COLUMNS, sorted(rows, key=lambda row: (row[0], row[1])))
+    return table(SCORE_COLUMNS, sorted(rows, key=lambda row: (row[0], row[1])))
 
 
 def _flat(line: Line) -> list[Any]:
@@ -52,7 +52,8 @@ def _flat(line: Line) -> list[Any]:
     return [" ".join(flat[column]) if column == "model_sites" else flat[column] for column in COLUMNS]
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A CSV with `header`; a text that a spreadsheet would run is made harmless, a number has 6 decimals."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

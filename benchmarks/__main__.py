@@ -1,0 +1,56 @@
+"""All benchmarks, one after the other: `python -m benchmarks [OUT]`, or `make bench`.
+
+Each runs in a process of its own, pinned to two cores; its printed tables go into `docs/performance.md` between the marks
+of its name, its JSON into OUT (`runs/bench`). One that ends with an error is named, the others go on.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+ALL = ("vs_reference", "decode", "overlap", "early_exit", "batch", "memory", "scaling", "cold_start", "probe_only",
+       "review_speed")
+
+
+def ran(name: str, folder: Path) -> tuple[str, float, bool]:
+    """What benchmark `name` printed, the seconds it took, and whether it ended well."""
+    begun = time.perf_counter()
+    command = ["taskset", "-c", "0,1", sys.executable, "-m", f"benchmarks.{name}", "--json", f"{folder / name}.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stderr, file=sys.stderr)
+    return done.stdout, time.perf_counter() - begun, done.returncode == 0
+
+
+def put(page: str, name: str, printed: str) -> str:
+    """`page` with what stands between the marks of `name` replaced; raises ValueError if it has no such marks."""
+    pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    if not pattern.search(page):
+        raise ValueError(f"{PAGE} has no marks for {name}")
+    return pattern.sub(lambda found: f"{found[1]}{printed.strip()}\n{found[2]}", page)
+
+
+def main() -> None:
+    """Runs all; exit code 3 if some failed."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/bench")
+    folder.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for name in ALL:
+        printed, seconds, well = ran(name, folder)
+        print(f"== {name}: {seconds:.0f} s\n{printed}", flush=True)
+        if well:
+            PAGE.write_text(put(PAGE.read_text(), name, printed))
+        else:
+            failed.append(name)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

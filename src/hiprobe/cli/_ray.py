@@ -1,0 +1,117 @@
+"""What detect, extract and evaluate do alike with --ray: find videos at addresses, tell how the run stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hiprobe.cli import _run
+from hiprobe.errors import HiProbeError, UsageError
+
+if TYPE_CHECKING:
+    from hiprobe.benchmark import Benchmark
+    from hiprobe.probe import Probe
+    from hiprobe.scale import Cluster, Described, Extracted, Loading
+    from hiprobe.types import Result
+
+
+def check() -> None:
+    """Raises UsageError where Ray is not installed."""
+    try:
+        import hiprobe.scale  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--ray needs {error.name}", cure="pip install 'hiprobe[ray]'") from error
+
+
+def cluster(address: str, worker: str) -> Cluster:
+    """The cluster at `address`, and what `--worker` says that each worker takes; raises UsageError."""
+    check()
+    from hiprobe.scale import Cluster
+
+    cpus, _, gpus = worker.partition(",")
+    try:
+        found = Cluster(address, cpus=int(cpus), gpus=float(gpus or 0))
+    except ValueError as error:
+        raise UsageError(f"--worker {worker}", cure="write CPUs, or CPUs,GPUs such as 2,0.25") from error
+    if found.cpus < 1 or found.gpus < 0:
+        raise UsageError(f"--worker {worker}", cure="write CPUs, or CPUs,GPUs such as 2,0.25")
+    return found
+
+
+def find(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
+    """The videos meant by paths and addresses, each once, and a failed result for each that means none."""
+    from hiprobe import pipeline, places
+    from hiprobe.terminal import complain
+
+    here, failed = _run.find([places.plain(path) for path in paths if not places.is_address(path)])
+    found = [str(path.absolute()) for path in here]
+    for path in filter(places.is_address, paths):
+        try:
+            found += places.find(path)
+        except HiProbeError as error:
+            complain(error)
+            failed.append(pipeline.failure(path, error))
+    return list(dict.fromkeys(found)), failed
+
+
+def detect(paths: Sequence[str], failed: Sequence[Result], loading: Loading, probe: Probe, out: str, at: Cluster,
+           explain: bool, again: bool, as_json: bool) -> int:
+    """Detects on the cluster, tells each result as it comes, keeps none; the exit code."""
+    from hiprobe import places, scale, store, terminal
+
+    folder, counts, events = scale.home(out), Counter(one.status for one in failed), 0
+    crew = [0]
+    with store.Notes(folder) as notes, terminal.cluster_bar(len(paths)) as told:
+        notes.add(failed)
+        for result in scale.detect(paths, loading, probe, out, cluster=at, explain=explain, keep=_run.keep,
+                                   failed=terminal.complain, workers=partial(crew.__setitem__, 0), again=again):
+            notes.add([result])
+            told(result.status, result.duration, crew[0])
+            _run.tell(result, Path(out) if places.is_address(out) else folder, as_json)
+            counts[result.status] += 1
+            events += len(result.events)
+    if places.is_address(out):
+        places.push([folder / store.MANIFEST], out.rstrip("/"))
+    if not as_json:
+        ended = ", ".join(f"{number} {status}" for status, number in counts.items())
+        terminal.say(f"{ended}; {events} events; all in [bold]{terminal.shown(out)}[/]")
+    return 3 if counts["failed"] + counts["quarantined"] else 0
+
+
+def extract(paths: Sequence[str], failed: Sequence[Result], loading: Loading, root: str, method: str, at: Cluster,
+            as_json: bool) -> int:
+    """Extracts on the cluster and tells each video as it comes; the exit code."""
+    from hiprobe import scale, terminal
+
+    crew, lost = [0], len(failed)
+    with terminal.cluster_bar(len(paths)) as told:
+        for one in scale.extract(paths, loading, root, method=method, cluster=at, failed=terminal.complain,
+                                 workers=partial(crew.__setitem__, 0)):
+            told(one.status, one.duration, crew[0])
+            segments, sites, width = one.shape
+            lost += one.reason is not None
+            if as_json and one.reason is None:
+                terminal.emit({"video": one.video_id, "segments": segments, "sites": sites, "width": width,
+                               "duration": one.duration, "gaps": one.gaps})
+            elif one.reason is None:
+                terminal.say(f"{one.video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
+    return 3 if lost else 0
+
+
+def read(bench: Benchmark, videos: Sequence[str], loading: Loading, store: Path, method: str, at: Cluster,
+         probe: Probe | None) -> Described:
+    """Keeps states and frame times of a benchmark's videos in `store`, so that what follows reads none; the model."""
+    from hiprobe import benchmark, scale, terminal
+
+    sites, recipe = (probe.sites, probe.recipe) if probe else (None, None)
+    crew = [0]
+    with terminal.cluster_bar(len(videos)) as told:
+        found = scale.extract(videos, loading, store, method=probe.method if probe else method, sites=sites,
+                              recipe=recipe, cluster=at, also=partial(benchmark.frame_times, kept=store.absolute()),
+                              workers=partial(crew.__setitem__, 0))
+        for one in found:
+            told(one.status, one.duration, crew[0])
+    raise NotImplementedError

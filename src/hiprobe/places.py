@@ -1,0 +1,107 @@
+"""Files at an address (`s3://...`, whatever fsspec speaks) as local ones, and back. Knows no video and no result.
+
+A store of objects shows each object whole or not at all; what has to appear last is sent last.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from hiprobe.errors import MissingVideo, StoreError
+from hiprobe.types import VIDEO_SUFFIXES
+
+ACCESS = "check the address, and the credentials where its library looks for them"
+
+
+def is_address(path: object) -> bool:
+    """Whether `path` is an address with a scheme, and not a path of this machine; `file://` is none."""
+    return "://" in str(path) and not str(path).startswith("file://")
+
+
+def plain(path: str) -> str:
+    """`path` without the scheme `file://`."""
+    return path.removeprefix("file://")
+
+
+def find(address: str) -> list[str]:
+    """The video files meant by `address`: a file, a folder (recursive, sorted) or a pattern; raises MissingVideo."""
+    scheme = address.partition("://")[0]
+    with _named(address, MissingVideo):
+        fs, path = fsspec.core.url_to_fs(address)
+        inside = sorted(fs.glob(path) if fsspec.core.has_magic(path) else fs.find(path))
+    found = [f"{scheme}://{name.lstrip('/')}" for name in inside if _is_video(name) or name == path]
+    if not found:
+        raise MissingVideo("no video file here", where=address, cure=ACCESS)
+    return found
+
+
+def fetch(address: str, folder: Path) -> Path:
+    """The file at `address` as a file of that name in `folder`; raises MissingVideo where it cannot be had."""
+    to = folder / address.rstrip("/").rpartition("/")[2]
+    with _named(address, MissingVideo):
+        fs, path = fsspec.core.url_to_fs(address)
+        fs.get_file(path, str(to))
+    return to
+
+
+def pull(address: str, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
+    """The files right below `address`, those of `names` if given, as files in `folder`; none where nothing is there.
+
+    Raises StoreError.
+    """
+    with _named(address, StoreError):
+        fs, path = fsspec.core.url_to_fs(address)
+        fs.invalidate_cache()  # another worker may have written since
+        there = [one for one in (fs.find(path) if fs.exists(path) else []) if one.rpartition("/")[0].endswith(path)]
+        wanted = [one for one in there if names is None or one.rpartition("/")[2] in names]
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in wanted:
+            fs.get_file(one, str(folder / one.rpartition("/")[2]))
+    return [folder / one.rpartition("/")[2] for one in wanted]
+
+
+def push(files: Sequence[Path], address: str) -> None:
+    """Sends `files`, in this order, to right below `address`; raises StoreError."""
+    with _named(address, StoreError):
+        fs, path = fsspec.core.url_to_fs(address)
+        fs.makedirs(path, exist_ok=True)
+        for file in files:
+            fs.put_file(str(file), f"{path}/{file.name}")
+
+
+def remove(address: str) -> None:
+    """Removes all below `address`, if there is anything; raises StoreError."""
+    with _named(address, StoreError):
+        fs, path = fsspec.core.url_to_fs(address)
+        if fs.exists(path):
+            fs.rm(path, recursive=True)
+
+
+@contextmanager
+def _named(address: str, kind: type[MissingVideo] | type[StoreError]) -> Iterator[None]:
+    """What the other side refuses, or a library that is missing for its scheme, is a `kind` that names the address."""
+    try:
+        yield
+    except (MissingVideo, StoreError):
+        raise
+    except ImportError as error:
+        raise StoreError(f"no library for this address: {error}", where=address,
+                         cure="pip install 'hiprobe[s3]'") from error
+    except _refusals() as error:
+        raise kind(f"cannot be reached: {error or type(error).__name__}", where=address, cure=ACCESS) from error
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """The failures of a store; botocore's own are no OSError, and it need not be installed."""
+    boto: Any = sys.modules.get("botocore.exceptions")
+    return (OSError, ValueError, *([boto.BotoCoreError] if boto else []))
+
+
+def _is_video(name: str) -> bool:
+    return name.lower().endswith(VIDEO_SUFFIXES) and not name.rpartition("/")[2].startswith(".")

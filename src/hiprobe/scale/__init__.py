@@ -1,0 +1,109 @@
+"""The same extract and detect on Ray: workers read, this process gives out, counts attempts and keeps the index.
+
+Results are those of a local run, byte for byte at equal batch, threads and kind of device. Knows no picture, no page.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from hiprobe import methods, pipeline, places, runs
+from hiprobe.claims import Worker
+from hiprobe.errors import HiProbeError, ModelError, StoreError
+from hiprobe.probe import Probe
+from hiprobe.scale.books import Extracted, Results, States
+from hiprobe.scale.crew import Cluster, Crew
+from hiprobe.scale.reader import Described, Keep, Loading, Work
+from hiprobe.scale.spread import Spread
+from hiprobe.types import Recipe, Result, Site
+
+__all__ = ["Cluster", "Described", "Extracted", "Loading", "account", "detect", "extract", "home"]
+
+STORE = runs.STORE
+Failed = Callable[[HiProbeError], None]
+Told = Callable[[int], None]
+
+
+def _nothing(*_: object) -> None:
+    """What nobody asked for."""
+
+
+def home(out: str | Path) -> Path:
+    """The folder for the index and the manifest of the results in `out`: itself, or for an address one in the cache."""
+    if not places.is_address(out):
+        return Path(places.plain(str(out)))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "hiprobe" / "runs" / sha256(str(out).rstrip("/").encode()).hexdigest()[:16]
+
+
+def detect(paths: Sequence[str | Path], loading: Loading, probe: Probe, out: str | Path, *,
+           cluster: Cluster | None = None, explain: bool = True, keep: Keep | None = None, failed: Failed = _nothing,
+           workers: Told = _nothing, again: bool = False) -> Iterator[Result]:
+    """A result of each video, in the order in which they end; what was done before in `out` is not done again.
+
+    Paths and `out` may be addresses that fsspec speaks; folders must be seen by all nodes under the same path. `keep`
+    writes the files of a new result, on the worker. `workers` is told how many there are after each end. A video that
+    cannot be read is `failed`, one that ends its worker or decoder twice `quarantined`; `failed` is told why. Raises
+    UsageError where Ray cannot be reached, RecipeMismatch, ModelError, StoreError, also where not all are accounted
+    for.
+    """
+    given, to = [str(path) for path in paths], _folder(out)
+    with Crew(cluster or Cluster(), loading) as crew:
+        model = _model(crew)
+        pipeline.check(model, probe)
+        settings = runs.settings(model, probe, explain)
+        crew.begin(Work(f"{to}/{STORE}", probe.recipe, tuple(probe.sites), probe, to, explain, keep))
+        with Worker(home(out) / STORE, settings, len(given), driver=True) as worker:
+            book = Results(worker, to, home(out), settings, failed, again)
+            ended: Counter[str] = Counter()
+            for result in Spread(crew, book, given, probe.recipe.segment_s).ends():
+                ended[result.status] += 1
+                workers(crew.size)
+                yield result
+    account(len(given), ended)
+
+
+def extract(paths: Sequence[str | Path], loading: Loading, root: str | Path, *, method: str = "hiprobe",
+            sites: Sequence[Site] | None = None, recipe: Recipe | None = None, cluster: Cluster | None = None,
+            also: Callable[[str, str], object] | None = None, failed: Failed = _nothing,
+            workers: Told = _nothing) -> Iterator[Extracted]:
+    """Keeps the hidden states of each video in the store `root`, at the sites that `method` reads, or at `sites`.
+
+    `also` is called by the worker with each video as a file and its digest. Otherwise as `detect`.
+    """
+    given, to = [str(path) for path in paths], _folder(root)
+    with Crew(cluster or Cluster(), loading) as crew:
+        model = _model(crew)
+        how = methods.load(method)
+        wanted = methods.candidates(how, model.layers, model.heads, model.head_layers, sites)
+        if not wanted:
+            raise ModelError(f"has nothing that method {method} reads", where=loading.name)
+        recipe = recipe or pipeline.recipe_for(method, model)
+        crew.begin(Work(to, recipe, tuple(wanted), also=also))
+        ended: Counter[str] = Counter()
+        for one in Spread(crew, States(to, failed), given, recipe.segment_s).ends():
+            ended[one.status] += 1
+            workers(crew.size)
+            yield one
+    account(len(given), ended)
+
+
+def account(given: int, ended: Counter[str]) -> None:
+    """Raises StoreError unless done + partial + failed + quarantined = given."""
+    if sum(ended.values()) != given:
+        told = ", ".join(f"{number} {status}" for status, number in sorted(ended.items()))
+        raise StoreError(f"{given} videos given, accounted for: {told or 'none'}", cure="give the command again")
+
+
+def _folder(out: str | Path) -> str:
+    """An address without a slash at its end, or a path that means the same on every node."""
+    return str(out).rstrip("/") if places.is_address(out) else str(home(out).absolute())
+
+
+def _model(crew: Crew) -> Described:
+    assert crew.model is not None
+    return crew.model

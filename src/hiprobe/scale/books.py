@@ -1,0 +1,174 @@
+"""What stands of each video of a run on a cluster: results with claims, or hidden states. Knows no Ray.
+
+SQLite is touched here alone, in the process that gives the work out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hiprobe import index, places, results
+from hiprobe.claims import TRIES, Item, Worker, put_back
+from hiprobe.errors import HiProbeError, Quarantined, VideoError
+from hiprobe.results import BESIDE, NAME
+from hiprobe.scale.reader import Row
+from hiprobe.scale.spread import Job, Later
+from hiprobe.store import result_folder
+from hiprobe.types import Result
+
+Failed = Callable[[HiProbeError], None]
+CURE = "hiprobe runs OUT --retry puts it back"
+
+
+@dataclass
+class Results:
+    """The results in `out`, a folder or an address; `home` is the folder with the index: `out` itself if it is one."""
+
+    worker: Worker
+    out: str
+    home: Path
+    settings: dict[str, Any]
+    report: Failed
+    again: bool = False
+    _held: set[str] = field(default_factory=set)
+
+    def begin(self, job: Job) -> Result | None:
+        """The result that stands or cannot be, None after claiming the video; raises Later if another has it."""
+        place = self._folder(job)
+        if place in self._held:
+            raise Later
+        if self.again:
+            put_back(self.home, [place])
+        item = self.worker.claim(place, Path(job.path).name, job.digest)
+        if item.status in ("failed", "quarantined"):
+            return self._ended(job, item)
+        if not self.worker.has(item):
+            raise Later
+        job.item = item
+        result = None if self.again else self._kept(job)
+        if result is not None:
+            self.worker.end(item, result.status, result.reason)
+            return result
+        self._held.add(place)
+        return None
+
+    def done(self, job: Job, row: Row) -> Result:
+        """The result that a worker has written, read back."""
+        result = self._kept(job)
+        if result is None:
+            raise Lost(job.path)
+        self._enter(row)
+        return self._over(job, result)
+
+    def failed(self, job: Job, error: HiProbeError) -> Result:
+        """The `failed` result of a video that cannot be read."""
+        self.report(error)
+        result = Result(job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}")
+        if job.item is None:
+            self.worker.missing(result_folder(self.home, result).name, Path(job.path).name, str(result.reason))
+        return self._over(job, result)
+
+    def lost(self, job: Job, reason: str) -> Result | None:
+        """None if the video is to be tried again, else its `quarantined` result."""
+        if job.item is None:
+            job.lost += 1
+            return None if job.lost < TRIES else self.failed(job, VideoError(reason, where=job.path))
+        job.item = self.worker.lose(job.item, reason)
+        if job.item.status == "todo":
+            job.item = self.worker.claim(job.item.folder, job.item.name, job.digest)
+            return None
+        self._held.discard(job.item.folder)
+        return self._ended(job, job.item)
+
+    def _over(self, job: Job, result: Result) -> Result:
+        if job.item is not None:
+            self._held.discard(job.item.folder)
+            self.worker.end(job.item, result.status, result.reason)
+        return result
+
+    def _ended(self, job: Job, item: Item) -> Result:
+        reason = str(item.reason)
+        kind, status = (Quarantined, "quarantined") if item.status == "quarantined" else (VideoError, "failed")
+        self.report(kind(reason, where=job.path, cure=CURE if kind is Quarantined else None))
+        return Result(job.path, job.digest, status, reason=reason)  # type: ignore[arg-type]
+
+    def _folder(self, job: Job) -> str:
+        return result_folder(self.home, Result(job.path, job.digest, "failed")).name
+
+    def _kept(self, job: Job) -> Result | None:
+        """The result that stands in `out`; of an address, brought home first."""
+        place = self.home / self._folder(job)
+        if places.is_address(self.out):
+            (place / NAME).unlink(missing_ok=True)
+            places.pull(f"{self.out}/{place.name}", place, (NAME, *BESIDE))
+        return results.load(place, job.path, job.digest, self.settings)
+
+    def _enter(self, row: Row) -> None:
+        if not places.is_address(self.out):
+            for file in row["states"]:
+                index.enter(self.home / ".store", self.home / ".store" / file)
+
+
+class Lost(VideoError):
+    """A result that a worker has written is not there."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("its result cannot be read back", where=path,
+                         cure="give an -o that every node sees under the same path, or an address")
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What `extract` kept of one video: (segments, sites, width), seconds, gaps, and why nothing where it failed."""
+
+    path: str
+    video_id: str
+    status: str
+    shape: tuple[int, int, int] = (0, 0, 0)
+    duration: float = 0.0
+    gaps: int = 0
+    reason: str | None = None
+
+
+@dataclass
+class States:
+    """The hidden states in the store `root`, a folder or an address; attempts are counted for the length of a run."""
+
+    root: str
+    report: Failed
+    _held: set[str] = field(default_factory=set)
+
+    def begin(self, job: Job) -> Extracted | None:
+        """None: what is kept a worker sees; raises Later for a second file with the content of one being read."""
+        if job.digest in self._held:
+            raise Later
+        self._held.add(job.digest)
+        return None
+
+    def done(self, job: Job, row: Row) -> Extracted:
+        """What a worker kept."""
+        self._held.discard(job.digest)
+        if not places.is_address(self.root):
+            for file in row["states"]:
+                index.enter(Path(self.root), Path(self.root) / file)
+        first, second, third = row["shape"]
+        return Extracted(job.path, job.digest, row["status"], (first, second, third), row["duration"], row["gaps"],
+                         row["reason"])
+
+    def failed(self, job: Job, error: HiProbeError) -> Extracted:
+        """A `failed` video."""
+        self.report(error)
+        self._held.discard(job.digest)
+        return Extracted(job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}")
+
+    def lost(self, job: Job, reason: str) -> Extracted | None:
+        """None if the video is to be tried again, else it is `quarantined` for this run."""
+        job.lost += 1
+        if job.lost < TRIES:
+            return None
+        self._held.discard(job.digest)
+        self.report(Quarantined(f"after {job.lost} attempts: {reason}", where=job.path))
+        return Extracted(job.path, job.digest, "quarantined", reason=reason)
