@@ -1,7 +1,7 @@
 """The question asked in five wordings: for each the layer by saliency and its probe, their log-odds averaged; our own.
 
-Offered beside `hiprobe` because a score moves with the wording: figures in docs/results.md. The frames are encoded once.
-Knows arrays and labels only.
+Offered beside `hiprobe` because a score moves with the wording: figures in docs/results.md. The frames are encoded
+once. Knows arrays and labels only.
 """
 
 from __future__ import annotations

@@ -1,0 +1,97 @@
+"""Fitting and scoring on footage: one layer, every layer, out of fold. Knows no model and no data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.footage import Footage
+from hiprobe import methods
+from hiprobe.methods import Method
+from hiprobe.metrics import Folds, deal
+from hiprobe.types import LabelArray
+
+Array = NDArray[np.float64]
+CLASSES = {"both": (1, 0), "normal": (0,), "none": ()}
+FOLDS = 5
+
+
+def hiprobe() -> Method:
+    """The method of the paper."""
+    return methods.load("hiprobe")
+
+
+def usable(how: Method, y: LabelArray) -> LabelArray:
+    """The labels (n,), those that the method does not fit on left out."""
+    return np.where(np.isin(y, CLASSES[how.LABELS]), y, -1).astype(np.int8)
+
+
+def raw_scores(how: Method, train: Footage, test: Footage, indices: Sequence[int] | None = None) -> Array:
+    """Raw scores (n,) of `test` by `how` fitted on `train`, at the sites it selects or at `indices`."""
+    y = usable(how, train.y)
+    chosen = tuple(how.select(train, y).indices if indices is None else indices)
+    sites = [train.sites[i] for i in chosen]
+    tensors = how.fit(train.values(sites)[y >= 0], y[y >= 0])
+    return how.score(test.values(sites), tensors)
+
+
+def scores(how: Method, train: Footage, test: Footage, indices: Sequence[int] | None = None) -> Array:
+    """The same, smoothed."""
+    return test.smoothed(raw_scores(how, train, test, indices))
+
+
+def every_layer(train: Footage, test: Footage) -> list[Array]:
+    """Smoothed scores (n,) of `test` by the probe of each site on its own."""
+    return [scores(hiprobe(), train, test, (site,)) for site in range(len(train.sites))]
+
+
+def split(train: Footage, seed: int) -> Folds:
+    """Folds of whole videos."""
+    return deal(train.y, train.group, (1, 0), FOLDS, seed)
+
+
+def out_of_fold(train: Footage, folds: Folds, choose: Callable[[Footage, LabelArray], Sequence[int]],
+                how: Method | None = None, *, smooth: bool = True) -> tuple[Array, list[tuple[int, ...]]]:
+    """Out-of-fold scores (n,), and the sites that `choose` took in each fold from its training labels."""
+    how, raw, picked = how or hiprobe(), np.full(len(train.y), np.nan), []
+    for fold in range(folds.number):
+        out = folds.of == fold
+        y = usable(how, np.where(out, -1, train.y).astype(np.int8))
+        indices = tuple(choose(train, y))
+        values = train.values([train.sites[i] for i in indices])
+        raw[out] = how.score(values[out], how.fit(values[y >= 0], y[y >= 0]))
+        picked.append(indices)
+    return train.smoothed(raw) if smooth else raw, picked
+
+
+def dlsp(train: Footage, y: LabelArray) -> Sequence[int]:
+    """The site of Dynamic Layer Saliency Probing, by the segments whose label (n,) is not -1."""
+    return hiprobe().select(train, y).indices
+
+
+def fixed(site: int) -> Callable[[Footage, LabelArray], Sequence[int]]:
+    """Always the same site."""
+    def choose(train: Footage, y: LabelArray) -> Sequence[int]:
+        return (site,)
+
+    return choose
+
+
+def counted(layers: Sequence[int]) -> str:
+    """How often each layer was taken, as text: `6 x7, 1 x3`."""
+    values, counts = np.unique(np.asarray(layers), return_counts=True)
+    order = np.lexsort((values, -counts))
+    return ", ".join(f"{values[i]} x{counts[i]}" for i in order)
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with as many digits as it needs."""
+    return f"{100 * share:g} %"
+
+
+def figure(value: Any) -> str:
+    """A number with three digits behind the point."""
+    return f"{float(value):.3f}"

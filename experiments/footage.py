@@ -1,0 +1,118 @@
+"""Videos with their hidden states, labels and true events, as the experiments take them. Knows no model and no file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.measure import Truth, truth
+from hiprobe.errors import LabelError
+from hiprobe.localize import runs, smooth
+from hiprobe.types import Event, FloatArray, HiddenStates, LabelArray, Site
+
+SIGMA = 1.5  # of the smoothing, in segments: what a probe does unless told otherwise
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Videos: `states`, segment `labels`, true `events` and a word for the `kinds` of each; sites are those read.
+
+    Segments of all videos lie end to end. It is a `saliency.SiteArray`: `shape` (n, sites, D), `[:, site]` (n, D).
+    """
+
+    states: tuple[HiddenStates, ...]
+    labels: tuple[LabelArray, ...]
+    events: tuple[tuple[Event, ...], ...]
+    kinds: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.states) == len(self.labels) == len(self.events) == len(self.kinds):
+            raise ValueError(f"{len(self.states)} states, {len(self.labels)} labels, {len(self.events)} events")
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The sites that were read, of all videos."""
+        return self.states[0].sites
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return len(self.y), len(self.sites), self.states[0].values.shape[2]
+
+    def __getitem__(self, key: Any) -> FloatArray:
+        found: FloatArray = self.values((self.sites[key[1]],))[key[0], 0]
+        return found
+
+    def values(self, sites: Sequence[Site]) -> FloatArray:
+        """Values (n, len(sites), D) at `sites`, of all segments."""
+        parts: FloatArray = np.concatenate([np.asarray(one.at(tuple(sites))) for one in self.states])
+        return parts
+
+    @cached_property
+    def y(self) -> LabelArray:
+        """Labels (n,) of all segments: 1, 0, or -1 left out."""
+        return np.concatenate(self.labels).astype(np.int8)
+
+    @cached_property
+    def group(self) -> NDArray[np.int64]:
+        """The number (n,) of the video each segment lies in."""
+        return np.repeat(np.arange(len(self)), [len(one.starts) for one in self.states])
+
+    @cached_property
+    def abnormal(self) -> NDArray[np.bool_]:
+        """Which videos (videos,) hold an event."""
+        return np.array([len(found) > 0 for found in self.events])
+
+    @cached_property
+    def truth(self) -> Truth:
+        """What scores of these videos are compared with."""
+        return truth(self.states, self.events)
+
+    def take(self, videos: Sequence[int] | NDArray[Any]) -> Footage:
+        """Some of the videos, in the order given."""
+        rows = [int(i) for i in videos]
+        return Footage(tuple(self.states[i] for i in rows), tuple(self.labels[i] for i in rows),
+                       tuple(self.events[i] for i in rows), tuple(self.kinds[i] for i in rows))
+
+    def with_states(self, states: Sequence[HiddenStates]) -> Footage:
+        """The same videos with other states."""
+        return Footage(tuple(states), self.labels, self.events, self.kinds)
+
+    def relabelled(self, y: LabelArray) -> Footage:
+        """The same videos with other segment labels (n,)."""
+        cuts = np.cumsum([len(one) for one in self.labels])[:-1]
+        return Footage(self.states, tuple(np.split(y, cuts)), self.events, self.kinds)
+
+    def smoothed(self, raw: NDArray[np.float64], sigma: float = SIGMA) -> NDArray[np.float64]:
+        """Each video's scores smoothed on their own; `raw` (n,)."""
+        cuts = np.cumsum([len(one.starts) for one in self.states])[:-1]
+        parts = zip(self.states, np.split(raw, cuts), strict=True)
+        return np.concatenate([smooth(part, sigma, runs(one.starts, one.ends, one.gaps)) for one, part in parts])
+
+
+def draw(train: Footage, videos: int, seed: int) -> Footage:
+    """`videos` labelled videos, half of them with an event, drawn with `seed`; a smaller draw lies in a larger one.
+
+    Raises LabelError if there are not so many of each.
+    """
+    half, rng = videos // 2, np.random.default_rng([seed, 515])
+    found = []
+    for abnormal in (True, False):
+        there = np.flatnonzero(train.abnormal == abnormal)
+        if half > len(there) or half < 1:
+            raise LabelError(f"{videos} labelled videos, half with an event, out of {int(train.abnormal.sum())} with "
+                             f"and {int((~train.abnormal).sum())} without")
+        found.append(rng.permutation(there)[:half])
+    return train.take(np.concatenate(found))
+
+
+def most(train: Footage) -> int:
+    """The largest even number of videos that `draw` can give."""
+    return 2 * int(min(train.abnormal.sum(), (~train.abnormal).sum()))
