@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test browser lint train card results bench fuzz clean backbones
+.PHONY: demo test browser lint train second card results bench fuzz clean backbones
 
 demo: $(READY)
 	$(BIN)/hiprobe demo
@@ -33,10 +33,15 @@ lint: $(READY)
 train: $(READY)
 	$(BIN)/python -m training.train runs/embedded --steps 3600 --more 1200 --seed 1
 
+# A model of another build on the same clips, for the comparisons in docs/results.md (74 minutes on 2 busy cores).
+second: $(READY)
+	$(BIN)/python -m training.train runs/llava --family llava_onevision --steps 1700 --more 600 --threads 2 --workers 1
+	$(BIN)/python -m training.evaluate runs/llava/model docs/llava_card.json --jobs 2
+
 card: $(READY)
 	$(BIN)/python -m training.evaluate src/hiprobe/embedded/model docs/card.json
 	$(BIN)/python -m training.evaluate src/hiprobe/embedded/model docs/final.json --final
-	$(BIN)/python -m training.card docs/run.json docs/card.json docs/final.json
+	$(BIN)/python -m training.card docs/run.json docs/card.json docs/final.json docs/llava_card.json
 
 # docs/results.md: every experiment on rendered scenes, rendered first if they are missing. Resumable; one thread.
 results: $(READY)

@@ -1,4 +1,4 @@
-"""Writes the model card's tables from measurements: `python -m training.card RUN.json CARD.json FINAL.json`.
+"""Writes the model card's tables from measurements: `python -m training.card RUN.json CARD.json FINAL.json SECOND.json`.
 
 Replaces what stands between the marks in `docs/embedded.md`; nothing in those tables is typed by hand.
 """
@@ -109,6 +109,22 @@ def last_row(final: dict[str, Any]) -> str:
     return "| third family of scenes | |\n|---|---|\n" + "\n".join(line(a, [b]) for a, b in cells)
 
 
+def second(card: dict[str, Any]) -> str:
+    """The model of another build, by the same measurements."""
+    families = ("seen", "unseen")
+    lines = ["| | seen scenes | unseen scenes |", "|---|---|---|"]
+    for name, key, percent in (("names the right anomaly", "named", False),
+                               ("normal clips called abnormal", "false_alarms", True),
+                               ("position words right", "placed", False)):
+        lines.append(line(name, [spread(values(card[f"words {family}"], key), percent) for family in families]))
+    for few in (64, 8):
+        rows = [card[f"probe {family} scenes seen types"] for family in families]
+        for name, path in (("DLSP's layer", ("auc",)), ("the last layer", ("by_layer", -1))):
+            cells = [spread(values(part, f"own_{few}", *path)) for part in rows]
+            lines.append(line(f"frame AUC of the probe, {few} + {few}, {name}", cells))
+    return "\n".join(lines)
+
+
 def put(text: str, name: str, table: str) -> str:
     """`text` with what stands between the marks of `name` replaced."""
     pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
@@ -119,11 +135,12 @@ def put(text: str, name: str, table: str) -> str:
 
 def main() -> None:
     """Fills the card."""
-    run, card, final = (json.loads(Path(path).read_text()) for path in sys.argv[1:4])
+    run, card, final, other = (json.loads(Path(path).read_text()) for path in sys.argv[1:5])
     path = DOCS / "embedded.md"
     text = put(path.read_text(), "aims", aims(card))
     text = put(text, "details", details(card))
     text = put(text, "final", last_row(final))
+    text = put(text, "second", second(other))
     facts = ", ".join(f"{name} {value}" for name, value in run.items())
     path.write_text(put(text, "run", f"`{facts}`"))
 
