@@ -1,4 +1,4 @@
-"""Writes the model card's tables from measurements: `python -m training.card RUN.json CARD.json FINAL.json SECOND.json`.
+"""Writes the model card's tables: `python -m training.card RUN.json CARD.json FINAL.json SECOND.json`.
 
 Replaces what stands between the marks in `docs/embedded.md`; nothing in those tables is typed by hand.
 """

@@ -231,7 +231,7 @@ def _detected(bench: Benchmark, missing: Sequence[str], tests: Mapping[str, Vide
     for name, one in tests.items():
         try:
             result = pipeline.detect(one.path, model, probe, explain=False, root=kept, progress=progress)
-            times = _times(one.path, result.video_id, kept)
+            times = frame_times(one.path, result.video_id, kept)
             labels = cut[name] if name in cut else _shown(one, times)
             _same_frames(whole.get(name, labels), times, one.path)
         except (VideoError, OutOfMemory, LabelError) as error:
@@ -288,8 +288,11 @@ def _steady(count: int, fps: float | None) -> Array:
     return np.asarray(np.arange(count) / fps)
 
 
-def _times(path: str, video_id: str, kept: Path) -> Array:
-    """The time of each frame, kept beside the hidden states so that a video is decoded once for them."""
+def frame_times(path: str, video_id: str, kept: Path) -> Array:
+    """The times (frames,), in seconds, of the video `video_id`, kept in the folder `kept`: decoded once for them.
+
+    Raises VideoError's children, StoreError, and LabelError for kept ones that are not sound.
+    """
     file = kept / TIMES / f"{video_id[:32]}.npy"
     if file.is_file():
         try:

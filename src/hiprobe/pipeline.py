@@ -19,6 +19,7 @@ from hiprobe import localize as _localize
 from hiprobe import probe as _probe
 from hiprobe.backbones import Backbone
 from hiprobe.errors import (
+    CorruptVideo,
     EmptyVideo,
     HiProbeError,
     LabelError,
@@ -56,9 +57,16 @@ def states(path: str | Path, model: Backbone, sites: Sequence[Site], *, recipe: 
         if kept is not None:
             return kept
     fresh = gather(video.segments(path, recipe), path, video_id, model, tuple(sites), recipe, progress)
+    check_same(path, video_id)
     if root is not None:
         index.enter(Path(root), store.save_states(Path(root), fresh, dtype))
     return fresh
+
+
+def check_same(path: str | Path, video_id: str) -> None:
+    """Raises CorruptVideo if the file is not what it was when it was called `video_id`: replaced, or still written."""
+    if video.digest(path) != video_id:
+        raise CorruptVideo("the file changed while it was read", where=path, cure="give it again once it is whole")
 
 
 def gather(reader: video.SegmentReader, path: str | Path, video_id: str, model: Backbone, sites: tuple[Site, ...],

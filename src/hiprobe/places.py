@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fsspec
 
@@ -33,7 +33,7 @@ def find(address: str) -> list[str]:
     """The video files meant by `address`: a file, a folder (recursive, sorted) or a pattern; raises MissingVideo."""
     scheme = address.partition("://")[0]
     with _named(address, MissingVideo):
-        fs, path = fsspec.core.url_to_fs(address)
+        fs, path = _opened(address)
         inside = sorted(fs.glob(path) if fsspec.core.has_magic(path) else fs.find(path))
     found = [f"{scheme}://{name.lstrip('/')}" for name in inside if _is_video(name) or name == path]
     if not found:
@@ -45,7 +45,7 @@ def fetch(address: str, folder: Path) -> Path:
     """The file at `address` as a file of that name in `folder`; raises MissingVideo where it cannot be had."""
     to = folder / address.rstrip("/").rpartition("/")[2]
     with _named(address, MissingVideo):
-        fs, path = fsspec.core.url_to_fs(address)
+        fs, path = _opened(address)
         fs.get_file(path, str(to))
     return to
 
@@ -56,7 +56,7 @@ def pull(address: str, folder: Path, names: Sequence[str] | None = None) -> list
     Raises StoreError.
     """
     with _named(address, StoreError):
-        fs, path = fsspec.core.url_to_fs(address)
+        fs, path = _opened(address)
         fs.invalidate_cache()  # another worker may have written since
         there = [one for one in (fs.find(path) if fs.exists(path) else []) if one.rpartition("/")[0].endswith(path)]
         wanted = [one for one in there if names is None or one.rpartition("/")[2] in names]
@@ -69,7 +69,7 @@ def pull(address: str, folder: Path, names: Sequence[str] | None = None) -> list
 def push(files: Sequence[Path], address: str) -> None:
     """Sends `files`, in this order, to right below `address`; raises StoreError."""
     with _named(address, StoreError):
-        fs, path = fsspec.core.url_to_fs(address)
+        fs, path = _opened(address)
         fs.makedirs(path, exist_ok=True)
         for file in files:
             fs.put_file(str(file), f"{path}/{file.name}")
@@ -78,23 +78,28 @@ def push(files: Sequence[Path], address: str) -> None:
 def remove(address: str) -> None:
     """Removes all below `address`, if there is anything; raises StoreError."""
     with _named(address, StoreError):
-        fs, path = fsspec.core.url_to_fs(address)
+        fs, path = _opened(address)
         if fs.exists(path):
             fs.rm(path, recursive=True)
 
 
 @contextmanager
 def _named(address: str, kind: type[MissingVideo] | type[StoreError]) -> Iterator[None]:
-    """What the other side refuses, or a library that is missing for its scheme, is a `kind` that names the address."""
+    """What the other side refuses is a `kind` that names the address."""
     try:
         yield
     except (MissingVideo, StoreError):
         raise
-    except ImportError as error:
-        raise StoreError(f"no library for this address: {error}", where=address,
-                         cure="pip install 'hiprobe[s3]'") from error
     except _refusals() as error:
         raise kind(f"cannot be reached: {error or type(error).__name__}", where=address, cure=ACCESS) from error
+
+
+def _opened(address: str) -> tuple[Any, str]:
+    try:
+        return cast(tuple[Any, str], fsspec.core.url_to_fs(address))
+    except (ImportError, ValueError) as error:  # a library that is missing, or a scheme that nobody speaks
+        raise StoreError(f"no library for this address: {error}", where=address,
+                         cure="pip install 'hiprobe[s3]' for s3://") from error
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -129,7 +129,7 @@ class _Turns:
     def _claimed(self, path: str | Path, place: Path, item: Item) -> Result | None:
         result = results.load(place, str(path), item.digest, self.run.settings)  # it has ended since it was asked for
         try:
-            result = result or self._detected(path, place)
+            result = result or self._detected(path, place, item.digest)
         except DecoderLost as error:
             lost = self.worker.lose(item, _words(error))
             return None if lost.status == "todo" else self._ended(path, lost)
@@ -139,10 +139,11 @@ class _Turns:
         self.worker.end(item, result.status, result.reason)
         return result
 
-    def _detected(self, path: str | Path, place: Path) -> Result:
+    def _detected(self, path: str | Path, place: Path, video_id: str) -> Result:
         run = self.run
         result = pipeline.detect(path, run.model, run.probe, explain=run.explain, root=run.out / STORE,
                                  progress=self.progress)
+        pipeline.check_same(path, video_id)
         (place / results.NAME).unlink(missing_ok=True)  # while its files change, they are no result
         self.keep(result, place)
         results.save(place, result, run.settings)

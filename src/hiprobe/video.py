@@ -100,7 +100,7 @@ def segments(path: str | PathLike[str], recipe: Recipe, *, first: int = 0, count
 
     Raises, on iteration, MissingVideo, EmptyVideo, CorruptVideo, NoVideoStream, UnsupportedVideo or DecoderLost.
     """
-    return SegmentReader(path, recipe)
+    return SegmentReader(path, recipe, first, count)
 
 
 def span(path: str | PathLike[str], start: float, end: float, frames: int,

@@ -18,6 +18,10 @@ Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for results; hidden states are kept in its .store.")]
 Store = Annotated[Path, typer.Option(help="Folder that keeps hidden states, so that none is read twice.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, one object a line.")]
+OutOrAddress = Annotated[str, typer.Option("--out", "-o", help="Folder for results, hidden states in its .store; with "
+                                           "--ray also an address such as s3://bucket/run.")]
+StoreOrAddress = Annotated[str, typer.Option(help="Folder that keeps hidden states, so that none is read twice; with "
+                                             "--ray also an address.")]
 Ray = Annotated[str | None, typer.Option("--ray", metavar="ADDRESS", help="Let the workers of a Ray cluster read: "
                                          "local for all cores of this machine, auto, or HOST:PORT.")]
 Worker = Annotated[str, typer.Option("--worker", metavar="CPUS[,GPUS]", help="With --ray: what each worker takes; a "

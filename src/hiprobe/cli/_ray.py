@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,8 @@ from hiprobe.cli import _run
 from hiprobe.errors import HiProbeError, UsageError
 
 if TYPE_CHECKING:
-    from hiprobe.benchmark import Benchmark
     from hiprobe.probe import Probe
-    from hiprobe.scale import Cluster, Described, Extracted, Loading
+    from hiprobe.scale import Cluster, Described, Loading
     from hiprobe.types import Result
 
 
@@ -101,17 +100,19 @@ def extract(paths: Sequence[str], failed: Sequence[Result], loading: Loading, ro
     return 3 if lost else 0
 
 
-def read(bench: Benchmark, videos: Sequence[str], loading: Loading, store: Path, method: str, at: Cluster,
+def read(videos: Sequence[str], model: str, how: tuple[str | None, str, str], store: Path, method: str, at: Cluster,
          probe: Probe | None) -> Described:
-    """Keeps states and frame times of a benchmark's videos in `store`, so that what follows reads none; the model."""
+    """Keeps states and frame times of `videos` in `store`, so that what follows reads none; the model, described."""
     from hiprobe import benchmark, scale, terminal
 
     sites, recipe = (probe.sites, probe.recipe) if probe else (None, None)
     crew = [0]
+    described: list[Described] = []
+    loading = scale.Loading(model, *how)
     with terminal.cluster_bar(len(videos)) as told:
-        found = scale.extract(videos, loading, store, method=probe.method if probe else method, sites=sites,
-                              recipe=recipe, cluster=at, also=partial(benchmark.frame_times, kept=store.absolute()),
-                              workers=partial(crew.__setitem__, 0))
-        for one in found:
+        for one in scale.extract(videos, loading, store, method=probe.method if probe else method, sites=sites,
+                                 recipe=recipe, cluster=at, about=described.append,
+                                 also=partial(benchmark.frame_times, kept=store.absolute()),
+                                 workers=partial(crew.__setitem__, 0)):
             told(one.status, one.duration, crew[0])
-    raise NotImplementedError
+    return described[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +19,29 @@ if TYPE_CHECKING:
 
 def load(name: str, revision: str | None, device: str, dtype: str, max_layer: int | None = None) -> Backbone:
     """The model, whole or up to block `max_layer`; what it has to say to its user is said."""
-    from hiprobe import backbones
+    from hiprobe import backbones, video
     from hiprobe.terminal import warn
 
-    model = backbones.load(name, revision=revision, device=device, dtype=dtype, max_layer=max_layer)
+    video.warm()  # beside the model: the decoder's process takes a third of a second to start
+    with _lasting():
+        model = backbones.load(name, revision=revision, device=device, dtype=dtype, max_layer=max_layer)
     if model.notice:
         warn(model.notice)
     return model
+
+
+@contextmanager
+def _lasting() -> Iterator[None]:
+    """What is made meanwhile is taken to stay: no search for garbage, and none of it is searched later.
+
+    Importing torch and transformers makes a million objects, and each full search of them takes a quarter of a second.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def find(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:

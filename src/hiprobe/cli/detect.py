@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from hiprobe.cli import _ray, _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Model, Out, Paths, Ray, Revision, Worker
+from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Model, OutOrAddress, Paths, Ray, Revision, Worker
 
 
 def detect(
     paths: Paths,
     probe: Annotated[Path, typer.Option("--probe", "-p", help="A probe made by hiprobe fit.")],
     model: Model = "embedded",
-    folder: Out = OUT,
+    out: OutOrAddress = str(OUT),
     explain: Annotated[bool, typer.Option(help="Let the model put each event into words.")] = True,
     method: Annotated[str | None, typer.Option(help="The module:attribute that the probe was fitted with: name it if "
                                                "you trust that code.")] = None,
@@ -44,7 +44,8 @@ def detect(
         from hiprobe.scale import Loading
 
         raise typer.Exit(_ray.detect(*_ray.find(paths), Loading(model, revision, device, dtype, deepest), fitted,
-                                     str(folder), at, explain, again, as_json))
+                                     out, at, explain, again, as_json))
+    folder = Path(out)
     found, failed = _run.find(paths)
     backbone = _run.load(model, revision, device, dtype, deepest)
     results = failed + _run.detect(found, backbone, fitted, folder, explain, as_json, failed, again)

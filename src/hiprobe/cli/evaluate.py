@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiprobe.cli import _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Revision, Store
+from hiprobe.cli import _ray, _run
+from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Ray, Revision, Store, Worker
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def evaluate(
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    ray: Ray = None,
+    worker: Worker = "1",
     as_json: AsJson = False,
 ) -> None:
     """Compare frame scores with a benchmark's truth and with what needs no model at all.
@@ -69,7 +71,8 @@ def evaluate(
     if scores is not None:
         made = benchmark.of_scores(bench, scores, threshold=threshold, seed=seed, bootstrap=bootstrap)
     else:
-        made = _run_model(bench, model, method, probe, seeds, share, store, bootstrap, seed, (revision, device, dtype))
+        made = _run_model(bench, model, method, probe, seeds, share, store, bootstrap, seed, (revision, device, dtype),
+                          ray, worker)
     if to is not None:
         _write(made, to)
     if as_json:
@@ -80,7 +83,8 @@ def evaluate(
 
 
 def _run_model(bench: Benchmark, model: str, method: str, probe: Path | None, seeds: int | None, share: str,
-               store: Path, bootstrap: int, seed: int, loading: tuple[str | None, str, str]) -> Evaluated:
+               store: Path, bootstrap: int, seed: int, loading: tuple[str | None, str, str],
+               ray: str | None, worker: str) -> Evaluated:
     """The evaluation of a probe, or of draws, with progress shown and failures named as they come."""
     from hiprobe import benchmark
     from hiprobe.probe import Probe
@@ -89,14 +93,28 @@ def _run_model(bench: Benchmark, model: str, method: str, probe: Path | None, se
     fraction = _fraction(share)
     outside = method if ":" in method else None
     fitted = None if probe is None else Probe.load(probe, method=outside)
-    lengths = _run.seconds(one.path for one in bench.present("test")[1].values())  # missing ones are named at once
-    backbone = _run.load(model, *loading)
+    tests = [one.path for one in bench.present("test")[1].values()]  # missing ones are named at once
+    lengths = _run.seconds(tests if ray is None else ())
+    if ray is None:
+        backbone = _run.load(model, *loading)
+    else:
+        drawn = [] if fitted else _drawn(bench, seeds or 1, fraction, seed)
+        backbone = _ray.read([*tests, *drawn], model, loading, store, method, _ray.cluster(ray, worker), fitted)
     with bar(lengths) as progress:
         if fitted is not None:
             return benchmark.of_probe(bench, backbone, fitted, kept=store, seed=seed, bootstrap=bootstrap,
                                       progress=progress, failed=complain)
         return benchmark.of_draws(bench, backbone, method, kept=store, draws=seeds or 1, share=fraction, seed=seed,
                                   progress=progress, failed=complain)
+
+
+def _drawn(bench: Benchmark, draws: int, share: float, seed: int) -> list[str]:
+    """The training videos that any of the draws holds and that are there."""
+    from hiprobe import benchmark, frames
+
+    train = bench.part("train")
+    names = {name for i in range(draws) for name in benchmark.draw(train, share, seed + i)}
+    return [train[name].path for name in sorted(names) if frames.exists(train[name].path)]
 
 
 def _fraction(share: str) -> float:

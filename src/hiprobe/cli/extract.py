@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from hiprobe.cli import _ray, _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Paths, Ray, Revision, Store, Worker
+from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Paths, Ray, Revision, StoreOrAddress, Worker
 
 
 def extract(
     paths: Paths,
     model: Model = "embedded",
     method: Method = "hiprobe",
-    store: Store = OUT / ".store",
+    store: StoreOrAddress = str(OUT / ".store"),
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -28,12 +30,12 @@ def extract(
         at = _ray.cluster(ray, worker)
         from hiprobe.scale import Loading
 
-        raise typer.Exit(_ray.extract(*_ray.find(paths), Loading(model, revision, device, dtype), str(store), method,
+        raise typer.Exit(_ray.extract(*_ray.find(paths), Loading(model, revision, device, dtype), store, method,
                                       at, as_json))
     found, failed = _run.find(paths)
     backbone = _run.load(model, revision, device, dtype)
     lost = [result.path for result in failed]
-    for states, _ in _run.extract([Video(str(path)) for path in found], backbone, method, store, lost):
+    for states, _ in _run.extract([Video(str(path)) for path in found], backbone, method, Path(store), lost):
         segments, sites, width = states.values.shape
         if as_json:
             terminal.emit({"video": states.video_id, "segments": segments, "sites": sites, "width": width,

@@ -15,7 +15,7 @@ from hiprobe.review.desk import Desk
 from hiprobe.review.judgements import Judgement, Span, reviewer
 from hiprobe.review.pages import DeskOf, EntryOf, WhoOf, event_values, render
 from hiprobe.review.proposals import Proposal
-from hiprobe.review.results import DIGEST
+from hiprobe.review.results import DIGEST, Entry
 
 KEEP = 8  # proposals that wait for an answer
 router = APIRouter()
@@ -27,9 +27,9 @@ Number = Annotated[float, Form()]
 def judge(request: Request, desk: DeskOf, entry: EntryOf, who: WhoOf, verdict: Text, start: Number, end: Number,
           threshold: Number) -> Response:
     """Enters a verdict about a span of one video; answers with the list of events."""
-    span = _span(str(entry.video_id), start, end)
+    span = _span(entry, start, end)
     desk.notes.judge([span], verdict, who)
-    said = f"{verdict}: {start:.1f} to {end:.1f} s"
+    said = f"{verdict}: {span[1]:.1f} to {span[2]:.1f} s"
     return render(request, "_events", entry=entry, said=said, **event_values(desk, desk.shown(entry), threshold))
 
 
@@ -96,11 +96,12 @@ def start_run(request: Request, desk: DeskOf, folder: Text, explain: Annotated[b
     state = request.app.state
     if desk.videos is None or runs.inside(desk.videos, folder) is None:
         raise HTTPException(404, "no such folder")
-    if state.run is not None and state.run.running:
-        raise UsageError("a run is going on", cure="wait for it, or cancel it")
     probe = desk.needed_probe()
-    state.run = runs.begin(desk.videos, folder, desk.kept(probe.digest), state.model, desk.out, explain=explain,
-                           all_layers=all_layers)
+    with state.starting:
+        if state.run is not None and state.run.running:
+            raise UsageError("a run is going on", cure="wait for it, or cancel it")
+        state.run = runs.begin(desk.videos, folder, desk.kept(probe.digest), state.model, desk.out, explain=explain,
+                               all_layers=all_layers)
     return render(request, "_run", run=state.run, folder_error=None)
 
 
@@ -125,22 +126,25 @@ def _propose(request: Request, make: object) -> Response:
     return render(request, "_proposal", proposal=proposal, trouble=None)
 
 
-def _span(video: str, start: float, end: float) -> Span:
+def _span(entry: Entry, start: float, end: float) -> Span:
+    """The span, cut where the video ends: a player may show a little more than was scored."""
+    end = min(end, entry.duration)
     if not (np.isfinite([start, end]).all() and 0 <= start < end):
-        raise UsageError(f"no span: {start} to {end} s")
-    return video, start, end
+        raise UsageError(f"no span of a video of {entry.duration:.1f} s: {start} to {end} s")
+    return str(entry.video_id), start, end
 
 
 def _parse(desk: Desk, text: str) -> Span:
     """A span as a form holds it, `digest:start:end`."""
     try:
         video, start, end = text.split(":")
-        span = _span(video, float(start), float(end))
+        times = float(start), float(end)
     except ValueError as error:
         raise UsageError(f"no span: {text[:100]!r}") from error
-    if desk.entry(span[0]) is None:
+    entry = desk.entry(video)
+    if entry is None:
         raise HTTPException(404, "no such video")
-    return span
+    return _span(entry, *times)
 
 
 def _undone(batch: list[Judgement]) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,18 +31,26 @@ class Run:
     cancelled: bool = False
     code: int | None = None
     process: subprocess.Popen[str] | None = None
+    listener: threading.Thread | None = None
 
     def start(self, probe: Path, model: str, out: Path, *, explain: bool, all_layers: bool) -> None:
         """Starts the child and the thread that listens to it."""
         job = {"paths": [str(path) for path in self.paths], "probe": str(probe), "model": model, "out": str(out),
                "explain": explain, "all_layers": all_layers}
-        self.process = subprocess.Popen([sys.executable, "-m", "hiprobe.review.worker", json.dumps(job)], text=True,
+        self.process = subprocess.Popen([sys.executable, "-m", "hiprobe.review.worker"], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-        threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
+        self.listener = threading.Thread(target=self._talk, args=(self.process, json.dumps(job)), daemon=True)
+        self.listener.start()
 
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
+    def _talk(self, process: subprocess.Popen[str], job: str) -> None:
+        """Gives the child its job (a list of paths may be longer than a command line) and takes down what it says."""
+        assert process.stdin is not None and process.stdout is not None
+        with suppress(BrokenPipeError):  # it died at once: its code will say so
+            process.stdin.write(f"{job}\n")
+            process.stdin.flush()
         for line in process.stdout:
+            if not line.endswith("\n"):
+                break  # it was killed in mid-word
             said = json.loads(line)
             if "done" in said:
                 self.finished.append(said)
@@ -62,7 +71,8 @@ class Run:
             self.process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait()
+        if self.listener is not None:
+            self.listener.join(GRACE_S)  # so that it counts as ended from here on
 
     @property
     def running(self) -> bool:

@@ -26,7 +26,7 @@ def application(desk: Desk, guard: Guard, *, who: str = "", model: str = "embedd
     """The page over one results folder; every request passes `guard`."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desk, app.state.who, app.state.model = desk, who, model
-    app.state.proposals, app.state.run = {}, None
+    app.state.proposals, app.state.run, app.state.starting = {}, None, threading.Lock()
     app.middleware("http")(guard)
     app.add_exception_handler(HiProbeError, _named)
     app.add_exception_handler(HTTPException, _refused)

@@ -10,18 +10,19 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from hiprobe import backbones, pipeline, report, runs, store, video
-from hiprobe.errors import HiProbeError, VideoError
+from hiprobe.errors import HiProbeError, OutOfMemory, VideoError
 from hiprobe.probe import Probe
 from hiprobe.types import Result, Segment, Site
 
 
 def say(**values: Any) -> None:
-    """One line to the page."""
-    print(json.dumps(values), flush=True)
+    """One line to the page; what a library prints goes to standard error."""
+    print(json.dumps(values), file=sys.__stdout__, flush=True)
 
 
 def run(paths: Sequence[Path], probe: Probe, model: str, out: Path, *, explain: bool, all_layers: bool) -> None:
@@ -49,10 +50,10 @@ def _keep(result: Result, place: Path) -> None:
 
 def _read_all(path: Path, model: backbones.Backbone, sites: Sequence[Site], probe: Probe, out: Path,
               progress: pipeline.Progress) -> None:
-    """Keeps all layers, so that a later refit may choose among them; a video that fails is named by `detect_all`."""
+    """Keeps all layers, so that a later refit may choose among them; a video that fails is named by `detect`."""
     try:
         pipeline.states(path, model, sites, recipe=probe.recipe, root=out / ".store", progress=progress)
-    except VideoError:
+    except (VideoError, OutOfMemory):
         return
 
 
@@ -75,12 +76,13 @@ def _end_with_the_page() -> None:
 
 
 def main() -> None:
-    """Reads the job, one JSON object, from the first argument."""
-    job = json.loads(sys.argv[1])
+    """Reads the job, one JSON object, from the first line of standard input."""
+    job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_page, daemon=True).start()
     try:
-        run([Path(path) for path in job["paths"]], Probe.load(job["probe"]), job["model"], Path(job["out"]),
-            explain=job["explain"], all_layers=job["all_layers"])
+        with redirect_stdout(sys.stderr):
+            run([Path(path) for path in job["paths"]], Probe.load(job["probe"]), job["model"], Path(job["out"]),
+                explain=job["explain"], all_layers=job["all_layers"])
     except HiProbeError as error:
         say(error=f"{type(error).__name__}: {error}")
         sys.exit(error.exit_code)

@@ -70,14 +70,16 @@ def detect(paths: Sequence[str | Path], loading: Loading, probe: Probe, out: str
 def extract(paths: Sequence[str | Path], loading: Loading, root: str | Path, *, method: str = "hiprobe",
             sites: Sequence[Site] | None = None, recipe: Recipe | None = None, cluster: Cluster | None = None,
             also: Callable[[str, str], object] | None = None, failed: Failed = _nothing,
-            workers: Told = _nothing) -> Iterator[Extracted]:
+            workers: Told = _nothing, about: Callable[[Described], None] = _nothing) -> Iterator[Extracted]:
     """Keeps the hidden states of each video in the store `root`, at the sites that `method` reads, or at `sites`.
 
-    `also` is called by the worker with each video as a file and its digest. Otherwise as `detect`.
+    `also` is called by the worker with each video as a file and its digest, `about` with the model as the workers
+    describe it. Otherwise as `detect`.
     """
     given, to = [str(path) for path in paths], _folder(root)
     with Crew(cluster or Cluster(), loading) as crew:
         model = _model(crew)
+        about(model)
         how = methods.load(method)
         wanted = methods.candidates(how, model.layers, model.heads, model.head_layers, sites)
         if not wanted:

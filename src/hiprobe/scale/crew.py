@@ -266,7 +266,7 @@ def _connect(cluster: Cluster) -> bool:
     try:
         if cluster.address == LOCAL:
             cpus = None if cluster.workers is None else cluster.workers * cluster.cpus
-            ray.init(num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+            ray.init(LOCAL, num_cpus=cpus, include_dashboard=False, **quiet)
         else:
             ray.init(cluster.address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
