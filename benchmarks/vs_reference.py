@@ -20,7 +20,8 @@ from hiprobe.types import Segment, Site
 
 ROUNDS = 2
 ASKED = 4  # segments the plain loop is timed on, spread over the video
-CASES = [(Footage(), 10), (Footage(keyframes=30), 8), (Footage(96, 96), 3)]
+CASES = [  # long: nothing is decoded while the last batch is read
+    (Footage(repeats=4), 10), (Footage(keyframes=30, repeats=4), 8), (Footage(96, 96, repeats=4), 3)]
 HEAD = ["video", "plain segments/s", "hiprobe segments/s", "ratio", "promised", "ratio of processor time",
         "decode alone", "model alone", "limit", "frames differ", "states differ"]
 

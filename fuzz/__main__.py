@@ -20,6 +20,7 @@ from pathlib import Path
 
 from fuzz.targets import TARGETS, damaged, sound
 from hiprobe.errors import HiProbeError
+from hiprobe.isolate import Fault
 
 HANG_S = 30
 MEMORY = 6 * 2**30  # of address space: an allocation that a file's numbers ask for is refused, and found
@@ -75,9 +76,9 @@ def _read(target: str, folder: Path, seed: str) -> str:
     signal.alarm(HANG_S)
     try:
         TARGETS[target].read(folder)
-    except HiProbeError:
-        return "refused"
-    except (Hang, Exception):  # noqa: BLE001
+    except (Hang, Exception) as error:  # noqa: BLE001
+        if isinstance(error, HiProbeError) and not isinstance(error.__cause__, Fault):
+            return "refused"
         kept = shutil.copytree(folder, FOUND / f"{target}-{seed}", dirs_exist_ok=True)
         print(f"FOUND {kept}", traceback.format_exc(), sep="\n", file=sys.stderr)
         return "FOUND"

@@ -77,9 +77,20 @@ def leaves(_link: Link) -> Iterator[Item]:
     os._exit(7)
 
 
+def hangs_up(_link: Link) -> Iterator[Item]:
+    yield 1, None
+    os.closerange(3, 100)
+    time.sleep(30)
+
+
+def info(_link: Link, path: str) -> Iterator[Item]:
+    yield from ()
+    raise LookupError(f"a mistake of ours in {path}")
+
+
 def hoards(_link: Link, size: int) -> Iterator[Item]:
     yield len(np.ones(size, np.uint8)), None
 
 
 CALLS = {call.__name__: call for call in (arrays, growing, identity, refuses, bug, stops_itself, sleeps, spins,
-                                          reads_nowhere, leaves, hoards)}
+                                          reads_nowhere, leaves, hangs_up, info, hoards)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import os
@@ -293,6 +294,7 @@ def test_a_model_that_cannot_be_had_is_named(run: Run, tmp_path: Path, fitted: F
         ran = run(*command, option, value)
         assert (ran.code, len(ran.errors)) == (code, 1)
         assert ran.errors[0].startswith(f"{name}: ")
+        assert gc.isenabled()  # it rests only while a model loads
 
 
 # -- fit and layers

@@ -88,7 +88,7 @@ def test_ucf_videos_are_found_wherever_they_lie(ucf: Path) -> None:
     ("frame_counts.csv", UCF_COUNTS + "Arson001_x264.avi,7,30\r\n", ["frame_counts.csv:5", "Arson001_x264"]),
     ("frame_counts.csv", UCF_COUNTS.replace(",10,", ",ten,"), ["frame_counts.csv:3", "ten"]),
     ("frame_counts.csv", UCF_COUNTS.replace(",10,", ",0,"), ["frame_counts.csv:3"]),
-    ("frame_counts.csv", UCF_COUNTS.replace(",10,", ",8,"), ["Arson001_x264", "frame 8 of 8"]),
+    ("frame_counts.csv", UCF_COUNTS.replace(",10,", ",8,"), ["Arson001_x264", "frames 8 to 12 in a video of 8"]),
     ("frame_counts.csv", "name,length\r\n", ["video,frames"]),
     ("frame_counts.csv", "video,frames\r\n", ["no rows"]),
     ("Temporal_Anomaly_Annotation.txt", "", ["no lines"]),
@@ -137,7 +137,7 @@ DOTTED = "A.Film.2001__#00-25-20_00-29-20"
 @pytest.fixture
 def xd(tmp_path: Path) -> Path:
     """Names with dots, one annotated with its suffix, a double space, several classes in a name."""
-    write(tmp_path / "annotations.txt", f"{DOTTED}_label_B1-G-0.mp4 2 5  30 99\nv=x__#1_label_G-0-0 1 3\n\n")
+    write(tmp_path / "annotations.txt", f"{DOTTED}_label_B1-G-0.mp4 2 5  30 45\nv=x__#1_label_G-0-0 1 3\n\n")
     write(tmp_path / "frame_counts.csv",
           f"video,frames\n{DOTTED}_label_B1-G-0.mp4,40\nv=x__#1_label_G-0-0.mp4,17\n{DOTTED}_label_A.mp4,32\n")
     for name in (f"videos/{DOTTED}_label_B1-G-0", f"videos/{DOTTED}_label_A", "videos/v=x__#1_label_G-0-0",

@@ -30,6 +30,7 @@ ODD_HEADERS = {  # each another error of numpy's reader
     "no text": b"\x00" * 40,
     "a huge shape": b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,), }\n",
     "a negative shape": b"{'descr': '<f8', 'fortran_order': False, 'shape': (-3,), }\n",
+    "keys of two types": b"{1: 2, 'descr': '<f8', 'shape': (3,)}\n",
     "an object": b"{'descr': '|O', 'fortran_order': False, 'shape': (3,), }\n",
 }
 

@@ -20,7 +20,8 @@ FLOORS = {
     "child": 2, "isolate": 2,
     "video": 3, "decode": 3, "decoder": 3, "sampling": 3, "proxy": 3, "frames": 3,
     "store": 3, "index": 3, "claims": 3, "results": 3, "methods": 3, "backbones": 3, "datasets": 3, "sinks": 3,
-    "calibration": 4, "probe": 4, "refit": 5, "evaluation": 5, "pipeline": 5, "runs": 5,
+    "places": 3,
+    "calibration": 4, "probe": 4, "refit": 5, "evaluation": 5, "pipeline": 5, "runs": 5, "spans": 5,
     "benchmark": 6, "export": 6, "figures": 6, "scale": 6, "report": 6, "picture": 6, "terminal": 6, "review": 7,
     "cli": 8,
 }
@@ -35,17 +36,17 @@ BESIDE = {  # within one floor only these see each other
     ("probe", "calibration"),  # what a probe is fitted on
     ("sinks", "store"),  # a sink's file is written atomically
     ("index", "store"), ("results", "store"), ("claims", "index"), ("claims", "results"),
-    ("runs", "pipeline"),
+    ("runs", "pipeline"), ("spans", "pipeline"),
     ("report", "picture"), ("figures", "picture"),
 }
 ONLY = {  # who may import a plug-in folder, beside itself
     "methods": {"probe", "calibration", "pipeline", "refit"}, "sinks": {"report", "picture", "review", "scale", "cli"},
-    "backbones": {"pipeline", "benchmark", "review", "scale", "cli"},
+    "backbones": {"pipeline", "spans", "benchmark", "review", "scale", "cli"},
     "datasets": {"evaluation", "benchmark", "export", "figures", "pipeline", "scale", "cli"},
 }
 HOME = {  # who may import a library
     "torch": {"backbones"}, "transformers": {"backbones"}, "tokenizers": {"backbones"}, "accelerate": {"backbones"},
-    "av": {"decode", "sampling", "proxy", "decoder", "frames"}, "ray": {"scale"},
+    "av": {"decode", "sampling", "proxy", "decoder", "frames"}, "ray": {"scale"}, "fsspec": {"places"},
     "fastapi": {"review"}, "starlette": {"review"}, "uvicorn": {"review"},
     "matplotlib": {"picture", "figures"}, "jinja2": {"report", "review"}, "typer": {"cli"},
     "rich": {"terminal", "report", "cli"},

@@ -133,6 +133,14 @@ def test_a_crash_is_named_and_the_next_call_has_another_child(name: str, says: s
     assert pid() != before
 
 
+def test_a_child_that_hangs_up_and_stays_is_killed_when_its_time_is_up() -> None:
+    limits = Limits(stall_s=1.0)
+    victim = int(run("identity", limits=limits)[0]["pid"])
+    with pytest.raises(Lost, match="hung: did not end within 1 s"):
+        run("hangs_up", limits=limits)
+    assert not alive(victim)
+
+
 def test_a_child_killed_in_mid_stream_as_by_the_kernel() -> None:
     items = isolate.stream(CALLS, PATIENT, "arrays", 1000, 5)
     victim = next(items)[0]["pid"]

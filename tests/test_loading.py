@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -91,10 +91,14 @@ def test_sixteen_bit_weights_are_read_in_float32_on_a_cpu(checkpoint: Path) -> N
 
 def test_a_backbone_from_outside_gets_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
     outside = ModuleType("outside")
-    vars(outside)["make"] = lambda **options: options
+    parts = dict.fromkeys([*backbones.Backbone.__annotations__, "read", "explain"])
+    vars(outside)["make"] = lambda **options: SimpleNamespace(**parts, options=options)
+    vars(outside)["unmake"] = lambda **options: options
     monkeypatch.setitem(sys.modules, "outside", outside)
     made: Any = backbones.load("outside:make", device="cpu", max_layer=3)
-    assert made == {"revision": None, "device": "cpu", "dtype": "auto", "max_layer": 3}
+    assert made.options == {"revision": None, "device": "cpu", "dtype": "auto", "max_layer": 3}
+    with pytest.raises(UsageError, match="makes no backbone: it has no recipe, layers, heads"):
+        backbones.load("outside:unmake")
 
 
 @pytest.mark.parametrize("name", ["nonesuch", "_video", "auto", "no_module:make", "json:make", ""])

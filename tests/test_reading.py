@@ -276,13 +276,33 @@ def test_pixels_are_made_once_for_several_prompts_and_never_of_another_clip(load
     processor = loaded("qwen2_5_vl")._processor
     one, other = clips(2)
     truth = [make_inputs(processor, clip, families.PROMPTS[0])["pixel_values_videos"] for clip in (one, other)]
-    made = make_each(processor, one, dict(enumerate(families.PROMPTS)))
+    made = make_each(processor, one, dict(enumerate(families.PROMPTS)), {})
     assert len({inputs["pixel_values_videos"].data_ptr() for inputs in made.values()}) == 1
     assert torch.equal(made[2]["pixel_values_videos"], truth[0])
     with processor.video_processor.keeping(one.frames):  # as while another thread reads `one`
         assert torch.equal(make_inputs(processor, other, families.PROMPTS[0])["pixel_values_videos"], truth[1])
     one.frames[:] = other.frames
     assert torch.equal(make_inputs(processor, one, families.PROMPTS[0])["pixel_values_videos"], truth[1])
+
+
+@pytest.mark.parametrize("family", families.FAMILIES)
+def test_what_is_remembered_of_a_prompt_is_what_would_be_made_of_it_again(
+    family: str, loaded: Callable[[str], Any]
+) -> None:
+    processor = loaded(family)._processor
+    one, other = clips(2)
+    frozen = np.repeat(one.frames[:1], len(one.frames), axis=0)  # some families drop its tokens
+    still = dataclasses.replace(one, frames=frozen)
+    slow = dataclasses.replace(one, times=one.times * 3, end=one.end * 3)  # it starts at 0
+    small = dataclasses.replace(one, frames=np.ascontiguousarray(one.frames[:, ::2, ::2]))
+    prompts, known = dict(enumerate(families.PROMPTS)), dict[Any, Any]()
+    for clip in (one, other, still, slow, small, one):
+        made = make_each(processor, clip, prompts, known)
+        for number, prompt in prompts.items():
+            fresh = make_inputs(processor, clip, prompt)
+            assert made[number].keys() == fresh.keys()
+            assert all(torch.equal(made[number][name], value) for name, value in fresh.items())
+    assert bool(known) == (family != "internvl")  # whose processor reshapes the pixels as well
 
 
 def test_the_next_inputs_are_made_meanwhile_in_order_and_a_failure_comes_where_it_belongs() -> None:

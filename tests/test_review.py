@@ -11,8 +11,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installed")
 
+from tests import cheap
 from tests.review_folder import HOSTILE, SITES, Made, Page, free_port, make, served
 
 from hiprobe import embedded, store
@@ -27,7 +30,7 @@ from hiprobe.backbones import Backbone
 from hiprobe.errors import StoreError, UsageError
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe
-from hiprobe.review import curve, results, views
+from hiprobe.review import curve, results, runs, views
 from hiprobe.review.desk import Desk, score
 from hiprobe.review.judgements import Judgements, verdicts
 from hiprobe.types import Event, Scores
@@ -143,11 +146,11 @@ def test_a_judgement_is_kept_with_who_and_when_and_undone_the_same_way(tmp_path:
     notes.judge([("v", 1.0, 2.0)], "right", "  ann\nlee ")
     notes.judge([("v", 3.0, 4.0), ("w", 1.0, 2.0)], "false alarm", "bob")
     assert [j.who for j in notes.standing()] == ["ann lee", "bob", "bob"]
-    assert [(j.video, j.start) for j in notes.undo("eve")] == [("v", 3.0), ("w", 1.0)]
+    assert [(j.video, j.start) for j in notes.undo("bob")] == [("v", 3.0), ("w", 1.0)]
     assert [j.verdict for j in notes.standing()] == ["right"]
-    assert [(j.undone_by, bool(j.undone_at)) for j in notes.all()] == [(None, False), ("eve", True), ("eve", True)]
-    notes.undo("eve")
-    assert notes.undo("eve") == []
+    assert [(j.undone_by, bool(j.undone_at)) for j in notes.all()] == [(None, False), ("bob", True), ("bob", True)]
+    notes.undo(" ann lee")
+    assert notes.undo("ann lee") == []
     assert len(notes.all()) == 3
     for verdict, spans in (("wrong", [("v", 1.0, 2.0)]), ("right", [])):
         with pytest.raises(UsageError):
@@ -244,10 +247,77 @@ def test_segments_at_random_reach_every_video_and_leave_out_what_was_judged(desk
 
 def test_the_table_of_judgements_is_complete(page: Page, made: Made, desk: Desk) -> None:
     desk.notes.judge([(made.ids["b.mp4"], 1.0, 2.5)], "missed", "ann")
-    desk.notes.undo("bob")
+    desk.notes.undo("ann")
     rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
     assert [(r["name"], r["verdict"], float(r["end"]), r["who"], r["undone_by"]) for r in rows] == [
-        ("b.mp4", "missed", 2.5, "ann", "bob")]
+        ("b.mp4", "missed", 2.5, "ann", "ann")]
+
+
+def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(page: Page, made: Made, desk: Desk) -> None:
+    digest = made.ids["b.mp4"]
+
+    def ask(who: str, path: str, **form: object) -> bytes:
+        status, _, body = page.ask("POST", path, {"Cookie": f"hiprobe-who={who}"}, form)
+        assert status == 200
+        return bytes(body)
+
+    ask("ann", f"/v/{digest}/judge", verdict="right", start=1, end=2, threshold=0.5)
+    ask("bob", f"/v/{digest}/judge", verdict="normal", start=5, end=6, threshold=0.5)
+    assert b"undone: right, 1.0 to 2.0 s" in ask("ann", f"/v/{digest}/undo", threshold=0.5)
+    assert ask("ann", "/moments/undo", nothing="") == b"nothing to undo"
+    assert [(j.who, j.verdict) for j in desk.notes.standing()] == [("bob", "normal")]
+
+
+def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(page: Page, made: Made, desk: Desk) -> None:
+    digest = made.ids["b.mp4"]
+    _, body = page.post(f"/v/{digest}/judge", verdict="missed", start=29.0, end=31.5, threshold=0.5)
+    assert "missed: 29.0 to 30.0 s" in body
+    for start, end in ((30.0, 31.0), (1e300, 1.1e300), (-1.0, 2.0), (float("nan"), 2.0)):
+        assert page.post(f"/v/{digest}/judge", verdict="missed", start=start, end=end, threshold=0.5)[0] == 400
+        assert page.post("/moments/judge", verdict="missed", span=f"{digest}:{start}:{end}")[0] == 400
+    assert [(j.start, j.end) for j in desk.notes.standing()] == [(29.0, 30.0)]
+
+
+@pytest.mark.parametrize("damage", [
+    "UPDATE judgement SET verdict = 'perhaps'", "UPDATE judgement SET end = 'soon'", "UPDATE probe SET figures = '{'",
+    "UPDATE labelled SET events = '[[3, 1]]'", "UPDATE judgement SET who = CAST(x'ff' AS TEXT)",
+    "DROP TABLE judgement"])
+def test_a_damaged_file_of_judgements_is_named_and_left_alone(made: Made, desk: Desk, damage: str) -> None:
+    desk.notes.judge([(made.ids["b.mp4"], 1.0, 2.0)], "right", "ann")
+    with sqlite3.connect(desk.notes.path) as db:
+        db.execute(damage)
+    before = desk.notes.path.stat().st_size
+    with pytest.raises(StoreError, match=r"review\.sqlite: cannot be used"):
+        desk.notes.all(), desk.notes.probes(), desk.notes.labelled()
+    assert desk.notes.path.stat().st_size == before
+
+
+def test_a_file_of_judgements_that_is_none_is_named_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "review.sqlite").write_bytes(b"what reviewers said " * 500)
+    with pytest.raises(StoreError, match=r"review\.sqlite: cannot be used: file is not a database"):
+        Judgements(tmp_path)
+    assert (tmp_path / "review.sqlite").read_bytes() == b"what reviewers said " * 500
+
+
+def test_where_nothing_may_be_written_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot write"):
+        Judgements(tmp_path / "file" / ".review")
+
+
+def test_moments_of_the_sound_results_are_shown_beside_a_damaged_one(made: Made, desk: Desk) -> None:
+    before = {row.entry.name for row in views.moments(desk)}
+    entry = desk.entry(made.ids["c.mp4"])
+    assert entry is not None
+    assert entry.folder is not None
+    scores = entry.folder / "scores.csv"
+    kept = scores.read_bytes()
+    try:
+        scores.write_bytes(b"no scores")
+        assert {row.entry.name for row in views.moments(desk)} == before - {"c.mp4"}
+        assert [card.entry.name for card in views.cards(desk) if card.error] == ["c.mp4"]
+    finally:
+        scores.write_bytes(kept)
 
 
 # Media
@@ -311,6 +381,56 @@ def until(page: Page, word: str, seconds: float = 90) -> str:
             return body
         assert time.monotonic() < end, body
         time.sleep(0.1)
+
+
+def ended(run: runs.Run, seconds: float = 60) -> int:
+    end = time.monotonic() + seconds
+    while run.code is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return run.code
+
+
+def test_a_run_takes_more_paths_than_a_command_line_holds_and_says_why_it_failed(tmp_path: Path) -> None:
+    run = runs.Run("all", [tmp_path / f"{number:04}{'x' * 200}.mp4" for number in range(2000)])
+    run.start(tmp_path / "none.safetensors", "embedded", tmp_path, explain=False, all_layers=False)
+    assert ended(run) == 3
+    assert run.error is not None
+    assert run.error.startswith("ProbeError")
+    assert not run.running
+
+
+def test_what_a_model_prints_is_no_word_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "from tests.cheap import Cheap\ndef load(**_):\n    print('Loading: 100 %')\n    return Cheap()\n"
+    (tmp_path / "chatty.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    clip = tmp_path / "videos" / "a.mp4"
+    clip.parent.mkdir()
+    shutil.copy(next(embedded.CLIPS.glob("*.mp4")), clip)
+    cheap.a_probe().save(tmp_path / "p.safetensors")
+    run = runs.begin(tmp_path / "videos", ".", tmp_path / "p.safetensors", "chatty:load", tmp_path / "out",
+                     explain=False, all_layers=True)
+    assert (ended(run), run.error, [one["status"] for one in run.finished]) == (0, None, ["done"])
+
+
+def test_a_run_that_is_killed_is_said_to_have_failed(tmp_path: Path) -> None:
+    run = runs.Run("all", [tmp_path / "a.mp4"])
+    run.start(tmp_path / "none.safetensors", "embedded", tmp_path, explain=False, all_layers=False)
+    assert run.process is not None
+    run.process.kill()
+    assert ended(run) == -signal.SIGKILL
+
+
+def test_of_many_who_start_a_run_at_once_one_does(page: Page) -> None:
+    at_once = threading.Barrier(8)
+
+    def start(_: int) -> int:
+        at_once.wait()
+        return page.post("/run", folder="cam")[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(start, range(8))) == [200, *[400] * 7]
+    page.post("/run/cancel")
 
 
 def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(tmp_path: Path, shipped: Backbone) -> None:

@@ -20,7 +20,7 @@ from tests.review_folder import SITES, Made, Page, made_states, make, served
 from hiprobe import store
 from hiprobe.errors import LabelError, ProbeError, StoreError, UsageError
 from hiprobe.localize import Localization, label_segments
-from hiprobe.probe import Probe
+from hiprobe.probe import Probe, fit
 from hiprobe.refit import correct, refit
 from hiprobe.review import results, similar
 from hiprobe.review.desk import Desk, score, worded
@@ -216,6 +216,34 @@ def test_the_layer_is_chosen_again_only_where_all_are_kept(made: Made, desk: Des
         assert any("1 videos are left out" in note for note in propose_refit(desk).notes)
     finally:
         files[0].write_bytes(kept)
+
+
+def test_where_only_the_probes_layer_is_kept_it_stays_and_the_page_says_so(tmp_path: Path) -> None:
+    made = make(tmp_path, ("b.mp4",))
+    for path in sorted((made.out / ".store").glob("*/*/*.safetensors")):
+        states = store.load_states(path)
+        less = replace(states, sites=made.probe.sites, values=np.array(states.at(made.probe.sites)))
+        path.unlink()
+        store.save_states(made.out / ".store", less, "float32")
+    proposal = propose_refit(made.desk(), choose=True)
+    assert proposal.probe.sites == made.probe.sites
+    assert any("hiprobe extract" in note for note in proposal.notes)
+
+
+def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_alone(tmp_path: Path) -> None:
+    made = make(tmp_path, ("b.mp4",))
+    states = store.kept_states(made.out / ".store", made.ids["b.mp4"], made.probe.recipe)[0]
+    probe = fit("one_class", [(states, np.zeros(len(states.starts), np.int8))], sites=made.probe.sites)
+    desk = Desk(made.out, made.videos, made.probe_path, (made.out / ".store",))
+    desk.keep(probe, "ann", "given")
+    desk.use(probe.digest, "ann")
+    desk.notes.judge([(made.ids["b.mp4"], 0.0, 18.0)], "normal", "ann")
+    proposal = propose_refit(desk)
+    assert (proposal.before, proposal.after) == (None, None)
+    assert proposal.segments == {"anomalous": 0, "normal": 10, "new": 10}  # 2 of 12 are a gap
+    with served(desk) as page:
+        status, body = page.post("/refit")
+    assert (status, "not known" in body) == (200, True)
 
 
 def test_a_threshold_is_proposed_like_a_probe(desk: Desk) -> None:

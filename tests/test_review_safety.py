@@ -84,7 +84,8 @@ def test_23_another_site_reads_nothing(page: Page, made: Made) -> None:
 
 
 @pytest.mark.parametrize("origin", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {},
-                                    {"Origin": "http://127.0.0.1:1"}, {"Sec-Fetch-Site": "same-site"}])
+                                    {"Origin": "http://127.0.0.1:1"}, {"Origin": "http://["},
+                                    {"Sec-Fetch-Site": "same-site"}])
 def test_23_another_site_changes_nothing(page: Page, made: Made, origin: dict[str, str]) -> None:
     form = "verdict=right&start=1&end=2&threshold=0.5"
     headers = {"Content-Type": "application/x-www-form-urlencoded", **origin}
@@ -154,13 +155,30 @@ def test_24_a_run_stays_under_the_videos_folder(page: Page, made: Made, folder: 
 
 
 @pytest.mark.parametrize("line", [{"folder": "../videos"}, {"folder": "/etc"}, {"folder": "link"}, {"digest": "../x"},
-                                  {"folder": "x\0"}, {"duration": "long"}])
-def test_24_a_manifest_from_a_stranger_leads_nowhere(tmp_path: Path, line: dict[str, str]) -> None:
+                                  {"folder": "x\0"}, {"duration": "long"}, {"duration": float("nan")},
+                                  {"duration": -1.0}])
+def test_24_a_manifest_from_a_stranger_leads_nowhere(tmp_path: Path, line: dict[str, object]) -> None:
     (tmp_path / "link").symlink_to("/etc")
     whole = {"name": "x.mp4", "digest": "0" * 64, "status": "done", "duration": 1, "reason": None, "folder": "x"}
     (tmp_path / "manifest.jsonl").write_text(json.dumps({**whole, **line}) + "\n")
     with pytest.raises(StoreError, match="no sound manifest"):
         results.entries(tmp_path)
+
+
+def test_24_links_in_a_folder_from_a_stranger_lead_nowhere(made: Made, page: Page) -> None:
+    secret, digest = made.videos.parent / "secret.mp4", made.ids["b.mp4"]
+    links = [made.out / ".review" / "copies" / f"{digest}.mp4", made.out / ".review" / "previews" / digest / "7.jpg"]
+    for link in links:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(secret)
+    try:
+        for path in (f"/media/{digest}", f"/preview/{digest}/7.jpg"):
+            status, _, body = page.get(path)
+            assert (status, b"secret" in body) == (200, False), path
+        assert secret.read_bytes() == b"secret"
+    finally:
+        for link in links:
+            link.unlink()
 
 
 # 25. A URL from a user is refused: the page takes none.
@@ -224,4 +242,4 @@ def test_26_the_table_runs_in_no_spreadsheet(made: Made) -> None:
     assert rows[-1]["name"] == f"'{HOSTILE}"
     assert rows[-1]["who"] == "'=HYPERLINK(1) x"
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@"))]
-    desk.notes.undo("ann")
+    desk.notes.undo("=HYPERLINK(1) x")

@@ -196,6 +196,17 @@ def test_a_failed_video_is_tried_by_the_next_run_and_not_twice_by_one(tmp_path: 
     assert second.has(second.claim("v-1", "v.mp4", "1"))
 
 
+def test_a_claim_of_a_clock_that_was_set_back_ends_with_a_lease(tmp_path: Path,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    ahead, other = (claims.Worker(tmp_path, SETTINGS, 1) for _ in range(2))
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "time", lambda: now + 86_400)
+        ahead.claim("v-1", "v.mp4", "1")
+    assert other.has(other.claim("v-1", "v.mp4", "1"))
+    assert not ahead.has(ahead.claim("v-1", "v.mp4", "1"))
+
+
 @pytest.mark.parametrize("name", ["a\nb", "日本", os.fsdecode(b"z\xff"), "'; DROP TABLE items; --", "\u2028"])
 def test_any_name_is_claimed_and_listed(tmp_path: Path, name: str) -> None:
     with claims.Worker(tmp_path / ".store", SETTINGS, 1) as worker:
@@ -366,3 +377,24 @@ def test_a_run_from_python(folder: Path) -> None:
     for one in before[:3]:
         (fresh,) = [result for result in found if result.path == one.path]
         assert equal(one, fresh)
+
+
+@pytest.mark.parametrize("when", ["read", "explain"])
+def test_a_video_replaced_while_it_is_read_fails_and_is_neither_kept_nor_shown_as_the_old_one(
+        folder: Path, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, other = folder / "in/v0.mp4", (folder / "in/v2.mp4").read_bytes()
+    old, as_it_was = video.digest(path), getattr(cheap.Cheap, when)
+
+    def replacing(*args: Any) -> Any:
+        path.write_bytes(other)
+        return as_it_was(*args)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(cheap.Cheap, when, replacing)
+        (result,) = runs.Run(cheap.load(), cheap.a_probe(), folder / "out").detect([path])
+    assert (result.status, "changed while it was read" in str(result.reason)) == ("failed", True)
+    assert not list((folder / "out").glob("*/result.json"))
+    kept = [states.video for states in index.kept(folder / "out/.store")]
+    assert kept == ([] if when == "read" else [old])
+    (again,) = runs.Run(cheap.load(), cheap.a_probe(), folder / "out").detect([path])
+    assert (again.status, again.video_id) == ("done", video.digest(folder / "in/v2.mp4"))

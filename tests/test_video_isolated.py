@@ -16,7 +16,7 @@ import pytest
 from tests.clips import check_all, png, recipe, steady, write
 
 from hiprobe import isolate, video
-from hiprobe.errors import CorruptVideo, DecoderLost
+from hiprobe.errors import CorruptVideo, DecoderLost, MissingVideo
 from hiprobe.isolate import Limits
 
 SHORT = recipe(segment_s=0.4)
@@ -98,6 +98,22 @@ def test_a_picture_below_the_pixel_cap_that_takes_too_much_memory(tmp_path: Path
     with pytest.raises(DecoderLost, match=r"bomb\.mp4: the decoder needs more than 0\.586 GiB of memory"):
         list(video.segments(bomb, recipe(size=None)))
     check_sound(long)
+
+
+def test_a_bug_in_the_decoder_costs_one_video_and_says_which(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "DECODER", "tests.misbehaving")
+    with pytest.raises(DecoderLost, match=r"long\.mp4: the decoder failed: LookupError: a mistake of ours") as caught:
+        video.info(long)
+    assert "Traceback" in str(caught.value.__cause__)
+    monkeypatch.undo()
+    check_sound(long)
+
+
+def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path in (tmp_path / "pipe.mp4", Path("/dev/zero")):
+        with pytest.raises(MissingVideo, match="no file"):
+            video.digest(path)
 
 
 def test_one_decoder_reads_video_after_video_and_survives_a_broken_one(long: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hiprobe import datasets, frames, pipeline, store, video
 from hiprobe.backbones import Backbone
 from hiprobe.datasets import FrameLabels, listed, video_name
-from hiprobe.errors import HiProbeError, LabelError, OutOfMemory, UsageError, VideoError
+from hiprobe.errors import HiProbeError, LabelError, OutOfMemory, ProbeError, UsageError, VideoError
 from hiprobe.evaluation import Detection, Report, Spread, evaluate, read_scores, thresholded
 from hiprobe.pipeline import Pair, Progress
 from hiprobe.probe import Probe
@@ -85,10 +85,10 @@ class Benchmark:
         ruled = {"rule": self.rule or datasets.rules(self.name)[0]} if datasets.annotated(self.name) else {}
         return {"data set": self.name, **ruled, **({"fps": self.fps} if self.fps else {})}
 
-    def check(self, missing: Sequence[str], videos: int, what: str) -> None:
+    def check(self, missing: Sequence[str], videos: int, what: str, fault: str = "are missing") -> None:
         """Raises LabelError for missing videos, all named or counted, unless they are allowed and some are left."""
         if missing and (not self.allow_missing or len(missing) == videos):
-            raise LabelError(f"{len(missing)} of {videos} {what} videos are missing: {listed(missing, 10)}",
+            raise LabelError(f"{len(missing)} of {videos} {what} videos {fault}: {listed(missing, 10)}",
                              where=self.videos or self.root,
                              cure="check the folder of videos" + ("" if self.allow_missing else
                                                                   ", or allow it with --allow-missing"))
@@ -127,23 +127,45 @@ def of_scores(bench: Benchmark, path: str | Path, *, threshold: float | None = N
     set that labels seconds, else from `bench.fps`. Raises UsageError, and the errors of `read_scores`, `evaluate` and
     `datasets.truth`.
     """
-    scores, times, failed = read_scores(path), {}, {}
+    if threshold is not None and not math.isfinite(threshold):
+        raise UsageError(f"a threshold of {threshold:g}", cure="give a number that scores can reach")
+    scores, got = read_scores(path), _Gathered()
+    missing: list[str] = []
+    times: dict[str, Array] = {}
     if datasets.annotated(bench.name):
-        truth, categories = datasets.truth(bench.name, bench.root, rule=bench.rule), bench.categories({})
+        got.truth.update(datasets.truth(bench.name, bench.root, rule=bench.rule))
         if threshold is not None:
             times = {name: _steady(len(values), bench.fps) for name, values in scores.items()}
     else:
-        videos, (missing, there) = bench.part("test"), bench.present("test")
-        failed, categories = dict.fromkeys(missing, "missing"), bench.categories(videos)
-        times = {name: video.frame_times(one.path) for name, one in there.items()}
-        truth = {name: _shown(videos[name], own) for name, own in times.items()}
+        missing, times = _timed(bench, got)
+        scores = {name: values for name, values in scores.items() if name not in got.failed}
     found = None
     if threshold is not None:
-        found = {name: thresholded(scores[name], times[name], threshold) for name in scores if name in times}
-    report = evaluate(truth, scores, found=found, categories=categories, allow_missing=bench.allow_missing,
-                      failed=failed, seed=seed, bootstrap=bootstrap,
+        found = {name: thresholded(values, times[name], threshold) for name, values in scores.items()
+                 if name in times and len(times[name]) == len(values)}  # another length is `evaluate`'s to name
+    report = evaluate(got.truth, scores, found=found, categories=bench.categories(_videos(bench)),
+                      allow_missing=bench.allow_missing, failed=got.failed, seed=seed, bootstrap=bootstrap,
                       about={**bench.about(), **({} if threshold is None else {"threshold": threshold})})
-    return Evaluated(report, truth, scores, None, found)
+    return Evaluated(report, got.truth, scores, None, found, len(got.failed) - len(missing))
+
+
+def _timed(bench: Benchmark, got: _Gathered) -> tuple[list[str], dict[str, Array]]:
+    """Adds the truth of the test videos that are there, and why another has none; the missing ones, and frame times.
+
+    Raises LabelError for videos that are missing or cannot be used and are not allowed to be.
+    """
+    missing, there = bench.present("test")
+    times = {}
+    for name, one in there.items():
+        try:
+            own = video.frame_times(one.path)
+            got.truth[name], times[name] = _shown(one, own), own
+        except (VideoError, LabelError) as error:
+            got.failed[name] = f"{type(error).__name__}: {error.reason}"
+    lost = [f"{name} ({why})" for name, why in got.failed.items()]
+    bench.check(lost, len(missing) + len(there), "test", "cannot be used")
+    got.failed.update(dict.fromkeys(missing, "missing"))
+    return missing, times
 
 
 def of_probe(bench: Benchmark, model: Backbone, probe: Probe, *, kept: Path, seed: int = 0, bootstrap: int = 1000,
@@ -155,7 +177,7 @@ def of_probe(bench: Benchmark, model: Backbone, probe: Probe, *, kept: Path, see
     """
     pipeline.check(model, probe)
     missing, there = bench.present("test")
-    _apart(there, set(probe.provenance.get("videos", ())), "was fitted on")
+    _apart(there, _fitted_on(probe), "was fitted on")
     got = _detected(bench, missing, there, model, probe, kept, progress, failed)
     about = {**bench.about(), **_made_with(model, probe)}
     return _evaluated(bench, got, missing, about, seed, bootstrap)
@@ -204,6 +226,14 @@ def draw(train: Mapping[str, Video], share: float, seed: int) -> tuple[str, ...]
     sizes = [min(each + (wanted % 2 if all(classes) and k == 1 else 0), len(names)) for k, names in enumerate(classes)]
     return tuple(names[i] for names, size in zip(classes, sizes, strict=True)
                  for i in sorted(rng.choice(len(names), size, replace=False)))
+
+
+def _fitted_on(probe: Probe) -> set[str]:
+    """The digests of the videos that a probe was fitted on; raises ProbeError where its file holds something else."""
+    found = probe.provenance.get("videos", [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise ProbeError("what it says of its videos is no list of digests", where="the probe", cure="fit it again")
+    return set(found)
 
 
 def _apart(tests: Mapping[str, Video], fitted: set[str], how: str) -> None:
@@ -299,6 +329,9 @@ def frame_times(path: str, video_id: str, kept: Path) -> Array:
             found = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise LabelError(f"no sound frame times: {error}", where=file, cure="delete it") from error
+        if not isinstance(found, np.ndarray) or found.dtype.kind != "f" or found.ndim != 1 or not (
+                np.isfinite(found).all() and (np.diff(found) > 0).all()):
+            raise LabelError("no sound frame times: they do not rise", where=file, cure="delete it")
         return np.asarray(found, np.float64)
     times, data = video.frame_times(path), io.BytesIO()
     np.save(data, times, allow_pickle=False)
@@ -339,7 +372,7 @@ def _pairs(bench: Benchmark, train: Mapping[str, Video], draws: Iterable[Sequenc
 
         found.update((name, pair) for pair in pipeline.extract([train[name]], model, method=method, root=kept,
                                                                failed=note, progress=progress))
-    bench.check(lost, len(names), "drawn training")
+    bench.check(lost, len(names), "drawn training", "cannot be used")
     return found
 
 

@@ -78,7 +78,7 @@ class Link:
         if now >= self._next_beat:
             self._next_beat = now + BEAT_S
             spent = math.ceil(time.process_time())
-            resource.setrlimit(resource.RLIMIT_CPU, (spent + self._cpu_s, resource.RLIM_INFINITY))
+            _limit(resource.RLIMIT_CPU, spent + self._cpu_s)
             self._wire.send({"beat": True})
 
     def place(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -131,7 +131,7 @@ def serve(module: str, connection: int, memory: int, memory_cap: int, cpu_s: int
     calls: dict[str, Call] = importlib.import_module(module).CALLS
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (memory_cap, resource.RLIM_INFINITY))
+        _limit(resource.RLIMIT_AS, memory_cap)
         while True:
             asked = link.asked()
             if asked["folder"] is not None:
@@ -140,6 +140,13 @@ def serve(module: str, connection: int, memory: int, memory_cap: int, cpu_s: int
             wire.send(_answered(link, calls[asked["call"]], asked["args"]))
     except (EOFError, ConnectionError):
         return  # the parent is gone
+
+
+def _limit(kind: int, cap: int) -> None:
+    """Caps this process at `cap`, or lower where whoever started it set a lower limit (`ulimit`, a batch system)."""
+    _, hard = resource.getrlimit(kind)
+    lower = cap if hard == resource.RLIM_INFINITY else min(cap, hard)
+    resource.setrlimit(kind, (lower, hard))
 
 
 def _answered(link: Link, call: Call, args: list[Any]) -> dict[str, Any]:

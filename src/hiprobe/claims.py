@@ -130,7 +130,7 @@ class Worker:
         mine = Item(*video, self.run, "claimed", 0, now + LEASE_S, self.token, None, now)
         if found is None:
             return mine
-        if found.status == "claimed" and found.lease > now:
+        if _held(found, now):
             return None
         if (found.run, found.digest) != (self.run, mine.digest):
             return mine
@@ -145,6 +145,11 @@ class Worker:
             with suppress(StoreError), index.opened(self._root) as db:  # the next claim or end will say it
                 db.execute("UPDATE items SET lease = ? WHERE worker = ? AND status = 'claimed'",
                            (time.time() + LEASE_S, self.token))
+
+
+def _held(item: Item, now: float) -> bool:
+    """Whether a claim runs; one for longer than a lease was made by a clock that has been set back since."""
+    return item.status == "claimed" and now < item.lease <= now + LEASE_S
 
 
 def _lost(item: Item, lost: int, reason: str) -> Item:
@@ -209,7 +214,7 @@ def _follow(db: sqlite3.Connection, there: Mapping[str, Path]) -> None:
     db.executemany("DELETE FROM items WHERE folder = ?", [(folder,) for folder in known - there.keys()])
     for folder in there.keys() - known:
         found = _find(db, folder)
-        if found is None or found.status == "todo" or (found.status == "claimed" and found.lease <= time.time()):
+        if found is None or found.status == "todo" or (found.status == "claimed" and not _held(found, time.time())):
             _restore(db, folder, there[folder])
 
 

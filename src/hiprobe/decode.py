@@ -141,10 +141,9 @@ class FrameReader:
     A gap is a distance between frames of more than three frames and 0.5 s in which packets were damaged, or of more
     than an hour; a low or variable frame rate is none. It also is what is missing at the end, up to a stated
     duration that the frame count does not contradict; a stated end at most as far off as two frames of this video
-    are is where the last frame ends. `first` is the first frame's time, `longest` the longest distance between two
-    that is no gap. `gaps`, `frame_count`, `skipped` (damaged packets) and
-    `duration` (end of the last frame, seconds) grow while it is read. `end` is where the packets end, None as long
-    as that is more than `ahead_s` away. One pass per object; `after` first seeks to a keyframe before that time.
+    are is where the last frame ends. `gaps`, `frame_count`, `skipped` (damaged packets), `duration` (end of the last
+    frame, seconds) and `longest` (distance of two frames) grow while it is read; `first` is the first one's time. `end`
+    is where the packets end, None as long as that is further than `ahead_s`. `after` seeks to a keyframe before it.
 
     Raises the errors of `opened`, and EmptyVideo or CorruptVideo where no frame can be decoded.
     """
@@ -191,7 +190,7 @@ class FrameReader:
     def _held(self, end: float) -> float:
         """`end`, or the stated end if the last frame can be on screen until then (few containers say how long)."""
         stated = self.stated or 0.0
-        return stated if end < stated <= end + max(self._tolerance, self.longest) else end
+        return stated if end < stated <= end + max(self.tolerance, self.longest) else end
 
     def _note_facts(self, container: InputContainer, stream: VideoStream) -> None:
         self.codec, self.container = stream.codec_context.codec.canonical_name, container.format.name
@@ -341,7 +340,7 @@ class FrameReader:
             self.longest = max(self.longest, time - previous)
         self.gaps += (gap,) if gap else ()
         # A container may flag a packet or two beside the one it lost: damage counts a little past its span.
-        self._damage = [(start, end) for start, end in self._damage if self._placed(end) > time - self._tolerance]
+        self._damage = [(start, end) for start, end in self._damage if self._placed(end) > time - self.tolerance]
         self.frame_count += 1
         self.duration = time + self._lasts(image.duration)
         return Shown(time, image, gap)
@@ -351,11 +350,12 @@ class FrameReader:
         distance = 0.0 if self.sought and previous is None else time - (previous or 0.0)
         if distance > JUMP_S:
             return Gap(start, time, f"the timestamps jump by {distance:.0f} s")
-        damaged = corrupt or any(self._placed(start) < time + self._tolerance for start, _ in self._damage)
-        return Gap(start, time, "damaged data") if damaged and distance > self._tolerance else None
+        damaged = corrupt or any(self._placed(start) < time + self.tolerance for start, _ in self._damage)
+        return Gap(start, time, "damaged data") if damaged and distance > self.tolerance else None
 
     @property
-    def _tolerance(self) -> float:
+    def tolerance(self) -> float:
+        """Seconds between frames up to which lost packets leave no gap."""
         return max(GAP_S, GAP_FRAMES * self.frame_s)
 
     def _close(self, last: float) -> None:
@@ -368,7 +368,7 @@ class FrameReader:
             end = self.end
         if damaged or incomplete:
             end = max(end, self.stated or 0.0)
-        if end - self.duration > max(self._tolerance, self.longest):
+        if end - self.duration > max(self.tolerance, self.longest):
             self.gaps += (Gap(self.duration, end, "the file ends early" if not damaged else "damaged data"),)
 
     def _nothing_decoded(self) -> VideoError:

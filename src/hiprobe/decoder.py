@@ -13,7 +13,6 @@ import av.error
 
 from hiprobe import frames as _pictures
 from hiprobe.child import Call, Item, Link
-from hiprobe.decode import GAP_FRAMES, GAP_S
 from hiprobe.errors import CorruptVideo, StoreError
 from hiprobe.proxy import encode, facts
 from hiprobe.sampling import Painter, Window, WindowReader
@@ -86,7 +85,7 @@ def _described(window: Window) -> dict[str, Any]:
 def _known(reader: _pictures.Reader, told: int) -> dict[str, Any]:
     """What the reader has found out, the first `told` gaps left out."""
     return {"duration": reader.duration, "frames": reader.frame_count, "skipped": reader.skipped,
-            "uneven": reader.longest > max(GAP_S, GAP_FRAMES * reader.frame_s),
+            "uneven": reader.longest > reader.tolerance,
             "gaps": [[gap.start, gap.end, gap.reason] for gap in reader.gaps[told:]]}
 
 

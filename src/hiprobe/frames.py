@@ -141,7 +141,7 @@ class FolderReader:
         self.gaps: tuple[Gap, ...] = ()
         self.frame_count = self.skipped = 0
         self.duration, self.frame_s, self.zero, self.aspect = 0.0, 0.0, 0.0, 1.0
-        self.first = self.longest = 0.0
+        self.first = self.longest = self.tolerance = 0.0
         self.fps: float | None = None
         self.stated: float | None = None
         self.end: float | None = None

@@ -42,6 +42,10 @@ class Lost(Exception):
     """The child died, hung or was killed; `str(error)` says how."""
 
 
+class Fault(RuntimeError):
+    """The call has a bug: it raised what is no named error; `str(error)` is the child's traceback."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a child may take: `memory` bytes of address space; seconds, on the wall and of processor time, between
@@ -75,7 +79,7 @@ class Child:
             theirs.close()
 
     def call(self, name: str, args: list[Any]) -> Generator[Item, None, None]:
-        """What the call yields: JSON values, each with an array uint8 or None. Raises the call's error, and Lost."""
+        """What the call yields: JSON values, each with an array uint8 or None. Raises its error, Lost and Fault."""
         self._send({"call": name, "args": args, "folder": _working_folder()})
         while "end" not in (message := self._receive()):
             if "item" in message:
@@ -87,7 +91,7 @@ class Child:
             elif "memory" in message:
                 raise Lost(f"needs more than {self.limits.memory / 2**30:.3g} GiB of memory")
             elif "bug" in message:
-                raise RuntimeError(f"in the child process:\n{message['bug']}")
+                raise Fault(f"in the child process:\n{message['bug']}")
 
     def end(self) -> None:
         """Kills the process, if it lives, and gives its memory back."""
@@ -116,7 +120,10 @@ class Child:
             raise Lost(self._last_words()) from error
 
     def _last_words(self) -> str:
-        code = self.process.wait()
+        try:
+            code = self.process.wait(self.limits.stall_s)
+        except subprocess.TimeoutExpired:
+            return f"hung: did not end within {self.limits.stall_s:g} s"
         if code == -signal.SIGXCPU:
             return f"hung: {self.limits.cpu_s} s of processor time without a sign of life"
         if code < 0:
@@ -153,8 +160,8 @@ _lock = threading.Lock()
 def stream(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item, None, None]:
     """What `CALLS[name]` of `module` yields when called with `args` (JSON values) in a child process.
 
-    A call that is not read to its end costs its child. Raises the call's own named errors, and Lost if the child dies,
-    hangs or takes too much.
+    A call that is not read to its end costs its child. Raises the call's own named errors, Lost if the child dies,
+    hangs or takes too much, and Fault for a bug.
     """
     child, sound = _take(module, limits), False
     try:

@@ -96,7 +96,7 @@ def extract(videos: Iterable[Video], model: Backbone, *, method: str = "hiprobe"
     has an event after its end is handed to `failed` and passed over; without `failed` its error is raised. `recipe`
     is by default `recipe_for(method, model)`. Raises ModelError for a model without what the method reads.
     """
-    wanted, recipe = _sites(method, model, sites), recipe or recipe_for(method, model)
+    wanted, recipe = sites_for(method, model, sites), recipe or recipe_for(method, model)
     for one in videos:
         try:
             found = states(one.path, model, wanted, recipe=recipe, root=root, progress=progress)
@@ -121,7 +121,8 @@ def recipe_for(method: str, model: Backbone, prompts: Sequence[str] = ()) -> Rec
     return replace(model.recipe, prompts=asked) if asked else model.recipe
 
 
-def _sites(method: str, model: Backbone, sites: Sequence[Site] | None) -> tuple[Site, ...]:
+def sites_for(method: str, model: Backbone, sites: Sequence[Site] | None = None) -> tuple[Site, ...]:
+    """The sites of the model that `method` reads, or `sites`; raises ModelError where it has none."""
     how = methods.load(method)
     found = methods.candidates(how, model.layers, model.heads, model.head_layers, sites)
     if not found:
@@ -134,7 +135,7 @@ def unread(method: str, model: Backbone, *, recipe: Recipe | None = None) -> Pai
     """States and labels of no segment: enough to fit a method that needs no labels; raises UsageError for others."""
     if methods.load(method).LABELS != "none":
         raise UsageError(f"method {method} is fitted on labelled clips", cure="name a folder or a CSV of them")
-    sites, recipe, none = _sites(method, model, None), recipe or recipe_for(method, model), np.empty(0)
+    sites, recipe, none = sites_for(method, model, None), recipe or recipe_for(method, model), np.empty(0)
     states = HiddenStates("", recipe, sites, none, none, model.read([], sites, recipe), 0.0)
     return states, np.empty(0, np.int8)
 

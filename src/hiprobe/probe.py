@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.calibration import CLASSES, Calibration, Pairs, difference, gather, read, usable
 from hiprobe.calibration import MIN_SEGMENTS as MIN_SEGMENTS
-from hiprobe.errors import HiProbeError, ProbeError, RecipeMismatch
+from hiprobe.errors import HiProbeError, ProbeError, RecipeMismatch, UsageError
 from hiprobe.localize import Localization, calibrate
 from hiprobe.methods import Method
 from hiprobe.metrics import Folds, auc_interval, deal, frame_auc
 from hiprobe.store import write_atomic
-from hiprobe.types import HiddenStates, LabelArray, Recipe, Site
+from hiprobe.types import FloatArray, HiddenStates, LabelArray, Recipe, Site
 
 SCHEMA = 1
 MAX_BYTES = 512 * 2**20
@@ -57,8 +57,9 @@ class Probe:
 
     def __post_init__(self) -> None:
         for name, tensor in self.tensors.items():
-            if str(tensor.dtype) not in _DTYPES.values() or not np.isfinite(tensor).all():
-                raise ProbeError(f"tensor {name!r} ({tensor.dtype} {tensor.shape}) is not of finite floats")
+            kind = tensor.dtype if isinstance(tensor, np.ndarray) else type(tensor).__name__
+            if str(kind) not in _DTYPES.values() or not np.isfinite(tensor).all():
+                raise ProbeError(f"tensor {name!r} ({kind} {np.shape(tensor)}) is not of finite floats")
 
     @cached_property
     def digest(self) -> str:
@@ -81,7 +82,7 @@ class Probe:
         values = read(states, self.sites)
         if values.shape[2] != self.width:
             raise ProbeError(f"states are {values.shape[2]} wide, the probe wants {self.width}", where=states.video_id)
-        return _finite(methods.load(self.method).score(values, self.tensors), f"video {states.video_id}")
+        return _scored(methods.load(self.method), values, self.tensors, f"video {states.video_id}")
 
     def to_bytes(self) -> bytes:
         """The probe as a file: the same probe gives the same bytes."""
@@ -137,9 +138,9 @@ def fit(method: str, pairs: Pairs, *, sites: Sequence[Site] | None = None, folds
     raw, picked = _held_out(how, data, split)
     held_out = data.smoothed(raw, localization.sigma)
     labels = usable(how, data.labels)
-    chosen = how.select(data, labels)
+    chosen = _selected(how, data, labels)
     values = data.at(chosen.indices)
-    tensors = how.fit(values[labels >= 0], labels[labels >= 0])
+    tensors = _tensors(how, values[labels >= 0], labels[labels >= 0])
     settings, source = _localization(how, data.labels, held_out, localization)
     record = {
         **_described(data, chosen, seed),
@@ -164,12 +165,39 @@ def _held_out(how: Method, data: Calibration, split: Folds, fixed: tuple[int, ..
     for fold in range(split.number):
         out = split.of == fold
         train = usable(how, np.where(out, -1, data.labels).astype(np.int8))
-        indices = how.select(data, train).indices if fixed is None else fixed
+        indices = _selected(how, data, train).indices if fixed is None else fixed
         values = data.at(indices)
-        tensors = how.fit(values[train >= 0], train[train >= 0])
-        raw[out] = _finite(how.score(values[out], tensors), f"fold {fold}")
+        tensors = _tensors(how, values[train >= 0], train[train >= 0])
+        raw[out] = _scored(how, values[out], tensors, f"fold {fold}")
         picked.append(indices)
     return raw, picked
+
+
+def _selected(how: Method, data: Calibration, labels: LabelArray) -> methods.Selection:
+    """What a method, which may be from outside, chooses; raises UsageError where it is no choice among the sites."""
+    chosen, offered = how.select(data, labels), len(data.sites)
+    if not isinstance(chosen, methods.Selection) or not chosen.indices or not all(
+            isinstance(index, int | np.integer) and 0 <= index < offered for index in chosen.indices):
+        raise UsageError(f"the method selects {str(chosen)[:80]}: no Selection of some of its {offered} sites")
+    for name, curve in chosen.curves.items():
+        if not isinstance(curve, np.ndarray) or curve.shape != (offered,) or not np.isfinite(curve).all():
+            raise UsageError(f"the method's curve {name!r} is not one finite number for each of its {offered} sites")
+    return chosen
+
+
+def _tensors(how: Method, values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
+    found = how.fit(values, labels)
+    if not isinstance(found, dict):
+        raise UsageError(f"the method fits {type(found).__name__}, not arrays by their names")
+    return found
+
+
+def _scored(how: Method, values: FloatArray, tensors: methods.Tensors, where: str) -> NDArray[np.float64]:
+    """The method's scores (n,) of `values` (n, chosen, D): one for many segments would count for all of them."""
+    scores = np.asarray(how.score(values, tensors))
+    if scores.shape != values.shape[:1]:
+        raise ProbeError(f"scores of shape {scores.shape} for {len(values)} segments", where=where)
+    return _finite(scores, where)
 
 
 def _shared(picked: Sequence[int], chosen: Sequence[int]) -> float:
@@ -306,5 +334,4 @@ def _try(probe: Probe) -> None:
     if not 1 <= probe.width * len(probe.sites) <= MAX_INPUTS:
         raise ProbeError(f"{len(probe.sites)} sites of width {probe.width}")
     with np.errstate(divide="raise", invalid="raise", over="raise"):
-        scores = methods.load(probe.method).score(np.zeros((2, len(probe.sites), probe.width)), probe.tensors)
-    _same("scores", _finite(scores, "a trial").shape, (2,))
+        _scored(methods.load(probe.method), np.zeros((2, len(probe.sites), probe.width)), probe.tensors, "a trial")

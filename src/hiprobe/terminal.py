@@ -106,10 +106,10 @@ def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], Non
 @contextmanager
 def cluster_bar(videos: int) -> Iterator[Callable[[str, float, int], None]]:
     """A progress bar over videos that workers read; gives what takes the status, seconds and workers at each end."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} videos"),
-               TextColumn("{task.fields[rate]}", style="cyan"), TimeRemainingColumn(),
-               TextColumn("{task.fields[lost]}", style="red"))
-    live = Progress(*columns, console=err, transient=True, disable=not err.is_terminal, redirect_stdout=out.is_terminal)
+    columns = (BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} videos"), TimeRemainingColumn(),
+               TextColumn("{task.fields[rate]}", style="cyan"), TextColumn("{task.fields[lost]}", style="red"))
+    live = Progress(*columns, console=err, transient=True, disable=not err.is_terminal,
+                    redirect_stdout=out.is_terminal)
     task = live.add_task("reading", total=videos, rate="", lost="")
     began, seconds, lost = time.monotonic(), 0.0, 0
 

@@ -27,6 +27,7 @@ VIDEO_SUFFIXES = (
     ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv",
     ".y4m",
 )
+SHORTEST_S = 0.01  # of a segment, in seconds: shorter ones, in a stranger's probe, would make a run without end
 STATUSES = ("done", "partial", "failed", "quarantined")
 
 
@@ -133,7 +134,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _require(bool(self.prompts) and all(self.prompts), "a recipe needs at least one prompt, none empty")
-        _require(self.segment_s > 0 and self.frames > 0, f"segment_s={self.segment_s}, frames={self.frames}")
+        _require(SHORTEST_S <= self.segment_s < math.inf and self.frames > 0,
+                 f"segment_s={self.segment_s}, frames={self.frames}")
         _require(self.size is None or min(self.size) > 0, f"size={self.size}")
 
     def to_json(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import glob
 import hashlib
 import math
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Generator, Iterable, Iterator
@@ -29,6 +30,7 @@ from hiprobe.types import VIDEO_SUFFIXES, Gap, Recipe, Segment
 
 DECODER = "hiprobe.decoder"
 LIMITS = isolate.Limits()
+CURE = "export the video again, e.g. as H.264 in MP4"
 SETTLED_S = 2.0  # a file written to later than this before it was hashed may change again within the same time stamp
 _digests: dict[tuple[int, ...], str] = {}
 
@@ -46,8 +48,9 @@ def _asked(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, 
     try:
         yield from isolate.stream(DECODER, LIMITS, call, os.fspath(path), *args)
     except isolate.Lost as error:
-        cure = "export the video again, e.g. as H.264 in MP4"
-        raise DecoderLost(f"the decoder {error}", where=path, cure=cure) from error
+        raise DecoderLost(f"the decoder {error}", where=path, cure=CURE) from error
+    except isolate.Fault as error:  # a bug of ours, or of what we decode with, that one video meets: the others go on
+        raise DecoderLost(f"the decoder failed: {str(error).splitlines()[-1]}", where=path, cure=CURE) from error
 
 
 class SegmentReader:
@@ -134,6 +137,8 @@ def digest(path: str | PathLike[str]) -> str:
     if _pictures.is_folder(path):
         return _pictures.digest(path)
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, a device read without an end
+            raise MissingVideo("no file", where=path)
         with open(path, "rb") as file:
             facts = os.fstat(file.fileno())
             key = facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns

@@ -59,6 +59,9 @@ class Backbone(Protocol):
         ...
 
 
+_PARTS = (*Backbone.__annotations__, "read", "explain")
+
+
 def names() -> tuple[str, ...]:
     """The plug-ins of this folder that can be loaded by name alone."""
     return tuple(name for name in plugins.names(__path__) if name != "auto")
@@ -104,10 +107,14 @@ def deepest(sites: Sequence[Site]) -> int | None:
 
 
 def _outside(name: str, options: Mapping[str, Any]) -> Backbone:
-    """What `module:attribute` gives; raises UsageError if it does not take the options."""
+    """What `module:attribute` gives; raises UsageError if it does not take the options or gives no backbone."""
     make = plugins.load(sys.modules[__name__], "backbone", name, ("__call__",))
     try:
         inspect.signature(make).bind(**options)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{name!r} is no backbone: {error}", cure=f"it must take {', '.join(options)}") from error
-    return cast(Backbone, make(**options))
+    made = make(**options)
+    lacking = [part for part in _PARTS if not hasattr(made, part)]
+    if lacking:
+        raise UsageError(f"{name!r} makes no backbone: it has no {', '.join(lacking)}", cure="see docs/recipes.md")
+    return cast(Backbone, made)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import ModelError
+from hiprobe.types import SHORTEST_S
 
 SETTINGS_FILE = "hiprobe.json"
 _NAMES = frozenset({
@@ -141,9 +142,13 @@ def _header(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             entries: dict[str, Any] = json.loads(file.read(min(length, path.stat().st_size)))
-    except (OSError, ValueError) as error:
+        found = {name: entry for name, entry in entries.items() if name != "__metadata__"}
+        for entry in found.values():
+            _size(entry, 1)
+            _size(entry, None)
+    except (OSError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"cannot be loaded: {error}", where=path, cure="fetch the weights again") from error
-    return {name: entry for name, entry in entries.items() if name != "__metadata__"}
+    return found
 
 
 def _size(entry: Mapping[str, Any], floats: int | None) -> int:
@@ -172,7 +177,7 @@ def settings(found: Checkpoint) -> Mapping[str, Any]:
 
 
 def _positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _texts(value: Any) -> bool:
@@ -183,7 +188,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "prompts": _texts,
     "frames": lambda value: _positive(value) and isinstance(value, int),
     "size": lambda value: value is None or (isinstance(value, list) and len(value) == 2 and all(map(_positive, value))),
-    "segment_s": _positive,
+    "segment_s": lambda value: _positive(value) and value >= SHORTEST_S,
     "explain_prompt": lambda value: isinstance(value, str) and bool(value),
     "explain_span_s": lambda value: value is None or _positive(value),
     "notice": lambda value: value is None or isinstance(value, str),

@@ -6,7 +6,7 @@ torchvision. Times are milliseconds from the segment's start, so equal content m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,9 @@ from hiprobe.backbones._video import VideoProcessor, video_processor
 from hiprobe.errors import ModelError
 from hiprobe.types import Segment
 
+KNOWN = 256  # prompts beside clips of different times that are remembered, a few kB each
 Inputs = dict[str, Tensor]
+Known = dict[Hashable, tuple[Inputs, tuple[str, ...]]]
 
 
 def load_processor(found: Checkpoint, family: str) -> Any:
@@ -119,10 +121,49 @@ def make_inputs(processor: Any, segment: Segment, prompt: str) -> Inputs:
     return {name: value for name, value in made.items() if isinstance(value, Tensor)}
 
 
-def make_each(processor: Any, segment: Segment, prompts: Mapping[int, str]) -> dict[int, Inputs]:
-    """The inputs of one segment and each of some prompts, by their numbers; the pixels are made once."""
-    with processor.video_processor.keeping(segment.frames):
-        return {number: make_inputs(processor, segment, prompt) for number, prompt in prompts.items()}
+def make_each(processor: Any, segment: Segment, prompts: Mapping[int, str], known: Known) -> dict[int, Inputs]:
+    """The inputs of one segment and each of some prompts, by their numbers; the pixels are made once.
+
+    `known` remembers what became of a prompt beside a clip of these times and sizes: that depends on nothing else.
+    """
+    with processor.video_processor.keeping(segment.frames) as packed:
+        beside = _times(segment), _tokens(packed)
+        return {number: _made(processor, segment, prompt, packed, (prompt, *beside), known)
+                for number, prompt in prompts.items()}  # fmt: skip
+
+
+def _made(
+    processor: Any, segment: Segment, prompt: str, packed: Mapping[str, Any], key: Hashable, known: Known
+) -> Inputs:
+    if key in known:
+        text, names = known[key]
+        return {**text, **{name: packed[name] for name in names}}
+    made = make_inputs(processor, segment, prompt)
+    names = tuple(name for name, value in packed.items() if made.get(name) is value)
+    text = {name: value for name, value in made.items() if name not in names}
+    if len(names) == sum(isinstance(value, Tensor) for value in packed.values()):  # else the processor made others
+        if len(known) >= KNOWN:
+            known.clear()
+        known[key] = text, names
+    return made
+
+
+def _times(segment: Segment) -> Hashable:
+    """All that a processor is told of a segment beside its pixels."""
+    told = video_metadata(segment)
+    return told.total_num_frames, told.width, told.height, tuple(told.frames_indices or ())
+
+
+def _tokens(packed: Mapping[str, Any]) -> Hashable:
+    """All that a processor is told of the pixels beside their values: shapes, grids, which tokens are dropped."""
+    return tuple((name, _told(name, value)) for name, value in packed.items())
+
+
+def _told(name: str, value: Any) -> Hashable:
+    if not isinstance(value, Tensor):
+        return tuple(value)
+    content = b"" if name.startswith("pixel_") else value.cpu().numpy().tobytes()
+    return tuple(value.shape), content
 
 
 def shapes(inputs: Inputs) -> tuple[tuple[str, tuple[int, ...]], ...]:

@@ -24,6 +24,11 @@ HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # the numbers of PIL.Image.Resampling
 
 
+def _joined(parts: list[Tensor]) -> Tensor:
+    """Tensors one after the other along the first dimension; a lone one is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
 class VideoProcessor:
     """Frames to pixels of one fixed size; class attributes are the defaults that a checkpoint's settings override."""
 
@@ -81,7 +86,7 @@ class VideoProcessor:
 
     def pack(self, clips: list[Tensor]) -> dict[str, Any]:
         """Pixels of several clips as the model's inputs."""
-        return {"pixel_values_videos": torch.stack(clips)}
+        return {"pixel_values_videos": _joined([clip[None] for clip in clips])}
 
     def __call__(
         self, videos: Sequence[NDArray[np.uint8]], *, video_metadata: Sequence[Any], **_: Any
@@ -92,11 +97,12 @@ class VideoProcessor:
         return {**self.pack([self.pixels(frames) for frames in videos]), "video_metadata": list(video_metadata)}
 
     @contextmanager
-    def keeping(self, frames: NDArray[np.uint8]) -> Iterator[None]:
-        """Make the pixels of `frames` once, for every prompt about them while this lasts."""
-        self._kept = frames, self.pack([self.pixels(frames)])
+    def keeping(self, frames: NDArray[np.uint8]) -> Iterator[Mapping[str, Any]]:
+        """Make the pixels of `frames` once, for every prompt about them while this lasts: what `pack` gives."""
+        packed = self.pack([self.pixels(frames)])
+        self._kept = frames, packed
         try:
-            yield
+            yield packed
         finally:
             self._kept = None
 
@@ -140,7 +146,7 @@ class Qwen2VL(VideoProcessor):
     def pack(self, clips: list[Tensor]) -> dict[str, Any]:
         packed = [patchify(clip, self.patch_size, self.merge_size, self.temporal_patch_size) for clip in clips]
         grids = torch.tensor([grid for _, grid in packed])
-        return {"pixel_values_videos": torch.cat([rows for rows, _ in packed]), "video_grid_thw": grids}
+        return {"pixel_values_videos": _joined([rows for rows, _ in packed]), "video_grid_thw": grids}
 
 
 class Qwen3VL(Qwen2VL):

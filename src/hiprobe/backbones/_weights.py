@@ -19,6 +19,7 @@ from hiprobe.backbones._memory import GB, Place, fits, free, one_memory_error, r
 from hiprobe.errors import ModelError, UsageError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DEVICES = ("cpu", "cuda", "mps")
 QUANTISERS: Mapping[str, str] = {  # the packages that transformers needs for a quantised checkpoint
     "aqlm": "aqlm", "auto-round": "auto-round", "awq": "gptqmodel", "bitsandbytes_4bit": "bitsandbytes",
     "bitsandbytes_8bit": "bitsandbytes", "compressed-tensors": "compressed-tensors", "eetq": "kernels",
@@ -55,6 +56,8 @@ def pick_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
+        if device.type not in DEVICES:
+            raise NotImplementedError(f"none of {', '.join(DEVICES)}")  # meta would hold no numbers
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ModelError("cannot be used here", where=f"device {name}", cure="give auto or cpu") from error

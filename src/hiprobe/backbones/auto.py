@@ -21,7 +21,7 @@ from hiprobe.backbones._batching import ahead, fitting, largest, room, taken
 from hiprobe.backbones._explaining import answer, answer_tokens, shown, tries, verdict
 from hiprobe.backbones._folder import Checkpoint, find, settings
 from hiprobe.backbones._memory import one_memory_error
-from hiprobe.backbones._processing import Inputs, collate, load_processor, make_each, make_inputs, shapes
+from hiprobe.backbones._processing import Inputs, Known, collate, load_processor, make_each, make_inputs, shapes
 from hiprobe.backbones._reading import States, encode_video, last_states, with_features
 from hiprobe.backbones._sharing import prefix_cache, prefix_length, shares_prefix, suffix
 from hiprobe.backbones._weights import (
@@ -84,6 +84,7 @@ class AutoBackbone:
         self.notice: str | None = values.get("notice")
         self.batch = largest(model.device)
         self._fitting: dict[Any, int] = {}
+        self._known: Known = {}
         self._normal = values["verdict"]["normal"] if "verdict" in values else None
         self._name = found.model
         self._model, self._processor, self._cut, self._entry = model, processor, cut, entry(model)
@@ -273,7 +274,7 @@ class AutoBackbone:
     def _inputs(self, segment: Segment, prompts: Mapping[int, str]) -> dict[int, Inputs]:
         try:
             with one_memory_error():
-                return make_each(self._processor, segment, prompts)
+                return make_each(self._processor, segment, prompts, self._known)
         except torch.OutOfMemoryError as error:
             raise _too_large(segment) from error
 

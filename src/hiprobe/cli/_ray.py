@@ -66,7 +66,8 @@ def detect(paths: Sequence[str], failed: Sequence[Result], loading: Loading, pro
     with store.Notes(folder) as notes, terminal.cluster_bar(len(paths)) as told:
         notes.add(failed)
         for result in scale.detect(paths, loading, probe, out, cluster=at, explain=explain, keep=_run.keep,
-                                   failed=terminal.complain, workers=partial(crew.__setitem__, 0), again=again):
+                                   failed=terminal.complain, workers=partial(crew.__setitem__, 0), about=_warn,
+                                   again=again):
             notes.add([result])
             told(result.status, result.duration, crew[0])
             _run.tell(result, Path(out) if places.is_address(out) else folder, as_json)
@@ -88,7 +89,7 @@ def extract(paths: Sequence[str], failed: Sequence[Result], loading: Loading, ro
     crew, lost = [0], len(failed)
     with terminal.cluster_bar(len(paths)) as told:
         for one in scale.extract(paths, loading, root, method=method, cluster=at, failed=terminal.complain,
-                                 workers=partial(crew.__setitem__, 0)):
+                                 workers=partial(crew.__setitem__, 0), about=_warn):
             told(one.status, one.duration, crew[0])
             segments, sites, width = one.shape
             lost += one.reason is not None
@@ -98,6 +99,13 @@ def extract(paths: Sequence[str], failed: Sequence[Result], loading: Loading, ro
             elif one.reason is None:
                 terminal.say(f"{one.video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
     return 3 if lost else 0
+
+
+def _warn(model: Described) -> None:
+    from hiprobe import terminal
+
+    if model.notice:
+        terminal.warn(model.notice)
 
 
 def read(videos: Sequence[str], model: str, how: tuple[str | None, str, str], store: Path, method: str, at: Cluster,

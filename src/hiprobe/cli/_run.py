@@ -34,7 +34,7 @@ def load(name: str, revision: str | None, device: str, dtype: str, max_layer: in
 def _lasting() -> Iterator[None]:
     """What is made meanwhile is taken to stay: no search for garbage, and none of it is searched later.
 
-    Importing torch and transformers makes a million objects, and each full search of them takes a quarter of a second.
+    Torch and transformers are 600,000 objects, and each full search of them takes a quarter of a second.
     """
     gc.disable()
     try:
@@ -103,6 +103,8 @@ def fit(data: Path | None, model: Backbone, method: str, store: Path, *, layer: 
         raise UsageError("the prompt is empty")
     recipe = pipeline.recipe_for(method, model, prompts)
     if data is None:
+        if layer is not None or split is not None:
+            raise UsageError("without labelled clips there is no layer and no split to choose")
         return pipeline.fit(method, [pipeline.unread(method, model, recipe=recipe)], model=model), []
     sites = None if layer is None else (Site("residual", layer),)
     lost: list[str] = []

@@ -73,12 +73,14 @@ def evaluate(
     else:
         made = _run_model(bench, model, method, probe, seeds, share, store, bootstrap, seed, (revision, device, dtype),
                           ray, worker)
-    if to is not None:
-        _write(made, to)
-    if as_json:
-        terminal.emit(made.report.to_json())
-    else:
-        print(made.report.to_markdown(), end="")
+    try:
+        if to is not None:
+            _write(made, to)
+    finally:  # a report that cannot be written is shown all the same
+        if as_json:
+            terminal.emit(made.report.to_json())
+        else:
+            print(made.report.to_markdown(), end="")
     raise typer.Exit(3 if made.unread else 0)
 
 
@@ -134,11 +136,13 @@ def _write(made: Evaluated, to: Path) -> None:
 
     texts: dict[str, Any] = {".json": json.dumps(made.report.to_json(), indent=2) + "\n",
                              ".md": made.report.to_markdown()}
-    if to.suffix in texts:
-        write_atomic(to, texts[to.suffix].encode())
+    # a video's name may be no text
+    files = {suffix: text.encode(errors="backslashreplace") for suffix, text in texts.items()}
+    if to.suffix in files:
+        write_atomic(to, files[to.suffix])
         return
-    for suffix, text in texts.items():
-        write_atomic(to / f"report{suffix}", text.encode())
+    for suffix, data in files.items():
+        write_atomic(to / f"report{suffix}", data)
     evaluation.write_scores(to / "scores.npz", made.scores)
     if made.raw is not None:
         evaluation.write_scores(to / "raw.npz", made.raw)

@@ -34,6 +34,8 @@ def explain(
     stop = end if end is not None else float(video.frame_times(path)[-1]) + 1e-3
     if not start < stop < math.inf:
         raise UsageError(f"the span ends at {stop:g} s, not after its start at {start:g} s", where=path)
+    if question is not None and not question.strip():
+        raise UsageError("the question is empty", cure="leave it out for the model's own")
     backbone = _run.load(model, revision, device, dtype)
     text, verdict = pipeline.explain(path, backbone, Event(start, stop), prompt=question, max_tokens=max_tokens,
                                      deadline_s=deadline)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hiprobe import plugins
 from hiprobe.datasets._frames import FrameLabels, events_from_frames, listed, video_name
 from hiprobe.errors import LabelError, UsageError
@@ -43,7 +45,10 @@ def load(name: str, root: str | Path, split: str | None = None, *, videos: str |
 
 def rules(name: str) -> tuple[str, ...]:
     """The rules by which `truth` reads the annotation of `name`, its default first; raises UsageError."""
-    return tuple(_annotated(name).RULES)
+    found = tuple(_annotated(name).RULES)
+    if not found:
+        raise UsageError(f"the data set {name} has no rule", cure="name at least one in RULES")
+    return found
 
 
 def annotated(name: str) -> bool:
@@ -61,7 +66,7 @@ def truth(name: str, root: str | Path, *, rule: str | None = None) -> dict[str, 
     found, known = _annotated(name), rules(name)
     if rule is not None and rule not in known:
         raise UsageError(f"{name} has no rule {rule!r}", cure=f"choose {', '.join(known)}")
-    return found.truth(_folder(root), rule or known[0])  # type: ignore[no-any-return]
+    return _labels(name, found.truth(_folder(root), rule or known[0]))
 
 
 def categories(name: str, root: str | Path) -> dict[str, tuple[str, ...]]:
@@ -75,6 +80,15 @@ def categories(name: str, root: str | Path) -> dict[str, tuple[str, ...]]:
 
 def _annotated(name: str) -> Any:
     return plugins.load(sys.modules[__name__], "data set with labels by frame", name, ("truth", "RULES"))
+
+
+def _labels(name: str, found: Any) -> dict[str, FrameLabels]:
+    """What a data set, which may be from outside, gives as truth; raises UsageError for what is no labels of frames."""
+    odd = found if not isinstance(found, dict) else [key for key, labels in found.items() if not (
+        isinstance(labels, np.ndarray) and labels.dtype == np.uint8 and labels.ndim == 1 and (labels <= 1).all())]
+    if odd or not isinstance(found, dict):
+        raise UsageError(f"the data set {name} gives no uint8 labels of 0 and 1, one a frame: {str(odd)[:80]}")
+    return found
 
 
 def _folder(root: str | Path) -> Path:

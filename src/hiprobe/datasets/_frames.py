@@ -20,6 +20,8 @@ FrameLabels = NDArray[np.uint8]
 Span = tuple[int, int]
 
 COUNTS = "frame_counts.csv"
+MOST_FRAMES = 2**27  # of a video or a score file: 1,242 hours at 30 frames a second; a few bytes may claim any number
+SLACK = 30  # frames that a span may reach past the video's end
 SPLITS = ("train", "test")
 
 
@@ -83,7 +85,7 @@ def frame_counts(root: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     for where, row in _rows(path):
         name, text = video_name((row["video"] or "").strip()), (row["frames"] or "").strip()
-        if not name or not text.isdecimal() or int(text) < 1 or name in found:
+        if not name or not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= MOST_FRAMES or name in found:
             raise LabelError(f"each video needs one row with its number of frames: {name!r}, {text!r}", where=where)
         found[name] = int(text)
     if not found:
@@ -113,11 +115,15 @@ def same_videos(root: Path, **sides: Collection[str]) -> None:
 
 
 def mark(spans: Iterable[Span], frames: int, where: str) -> FrameLabels:
-    """Labels (frames,) of one video: 1 in `spans`, cut at the video's end; raises LabelError for one past the end."""
+    """Labels (frames,) of one video: 1 in `spans`, cut at the video's end; raises LabelError for one far past the end.
+
+    UCF-Crime's reach 2 frames past it; many frames mean counts or spans of another video or frame rate.
+    """
     labels = np.zeros(frames, np.uint8)
     for start, end in spans:
-        if start >= frames:
-            raise LabelError(f"a span starts at frame {start} of {frames}", where=where)
+        if start >= frames or end > frames + SLACK:
+            raise LabelError(f"a span of frames {start} to {end} in a video of {frames}", where=where,
+                             cure="spans and frame counts must be of the same videos, at the same frame rate")
         labels[start:end] = 1
     return labels
 

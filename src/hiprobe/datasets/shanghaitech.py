@@ -64,7 +64,7 @@ def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
 def _mask(path: Path) -> FrameLabels:
     try:
         mask = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError, SyntaxError, tokenize.TokenError) as error:
+    except (OSError, ValueError, TypeError, EOFError, MemoryError, SyntaxError, tokenize.TokenError) as error:
         raise LabelError(f"no sound mask: {error}", where=path) from error
     if not isinstance(mask, np.ndarray) or mask.ndim != 1 or not len(mask) or not np.isin(mask, (0, 1)).all():
         raise LabelError("a mask is one 0 or 1 a frame", where=path)

@@ -34,6 +34,7 @@ from hiprobe.types import Event
 Array = NDArray[np.float64]
 FrameScores = Mapping[str, Array]
 
+MOST_DRAWS = 100_000  # of the bootstrap: each counts every video
 LIBRARIES = ("hiprobe", "numpy", "scipy", "scikit-learn")
 CURE = "every frame of every video needs one score, by the same rule"
 
@@ -83,8 +84,9 @@ def evaluate(truth: Mapping[str, FrameLabels], scores: FrameScores, *, raw: Fram
     only, and for a bootstrap of fewer than two videos. With `allow_missing`, videos without scores and frames whose
     score is NaN are left out, and their number stands in the report.
     """
-    if bootstrap < 0:
-        raise UsageError(f"bootstrap={bootstrap}", cure="give the number of draws, 0 for no intervals")
+    if not 0 <= bootstrap <= MOST_DRAWS:
+        raise UsageError(f"bootstrap={bootstrap}",
+                         cure=f"give the number of draws, 0 for no intervals, at most {MOST_DRAWS:,}")
     without = sorted((truth.keys() | (failed or {}).keys()) - scores.keys())
     missing = {name: (failed or {}).get(name, "no scores") for name in without}
     _check(truth, scores, categories, failed or {}, allow_missing)

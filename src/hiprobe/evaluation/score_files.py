@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.datasets._frames import listed, video_name
+from hiprobe.datasets._frames import MOST_FRAMES, listed, video_name
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.store import write_atomic
 
 Array = NDArray[np.float64]
 
 COLUMNS = ("video", "start_frame", "end_frame", "score")
-_UNREADABLE = (OSError, ValueError, EOFError, MemoryError, NotImplementedError, RecursionError, RuntimeError,
-               SyntaxError, csv.Error, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (ValueError, OverflowError, EOFError, MemoryError, NotImplementedError, RecursionError, RuntimeError,
+               SyntaxError, TypeError, csv.Error, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
 
 
 def read_scores(path: str | Path) -> dict[str, Array]:
@@ -32,7 +32,7 @@ def read_scores(path: str | Path) -> dict[str, Array]:
 
     JSON and NPZ: an array of numbers, one a frame, under each name. CSV: `video,start_frame,end_frame,score`, frames
     from 0, `end_frame` exclusive, each frame in one row. Raises UsageError for another kind of file, LabelError for
-    one that is empty, malformed, pickled, names a video twice, or leaves a frame out.
+    one that is empty, malformed, pickled, of more than 2**27 frames, names a video twice, or leaves a frame out.
     """
     path = Path(path)
     reader = {".json": _read_json, ".npz": _read_npz, ".csv": _read_csv}.get(path.suffix.lower())
@@ -42,6 +42,8 @@ def read_scores(path: str | Path) -> dict[str, Array]:
         if not path.stat().st_size:
             raise LabelError("the file is empty", where=path)
         found = reader(path)
+    except OSError as error:
+        raise LabelError(f"cannot be read: {error.strerror or error}", where=path) from error
     except _UNREADABLE as error:
         raise LabelError(f"cannot be read as {path.suffix[1:].upper()}: {error}", where=path,
                          cure="plain arrays of numbers are needed, one score a frame") from error
@@ -74,8 +76,15 @@ class _Object(list[tuple[str, Any]]):
 def _read_npz(path: Path) -> list[tuple[str, Array]]:
     if not zipfile.is_zipfile(path):
         raise ValueError("no NPZ archive (a pickle is not read)")
+    with zipfile.ZipFile(path) as archive:  # reads no more of an entry than the size that it states
+        _few(sum(entry.file_size for entry in archive.infolist()) // 8)
     with np.load(path, allow_pickle=False) as arrays:
         return [(name, _numbers(name, np.asarray(arrays[name]))) for name in arrays.files]
+
+
+def _few(frames: int) -> None:
+    if frames > MOST_FRAMES:
+        raise ValueError(f"{frames:,} frames, more than {MOST_FRAMES:,}")
 
 
 def _numbers(name: str, values: NDArray[Any]) -> Array:
@@ -91,6 +100,8 @@ def _read_csv(path: Path) -> list[tuple[str, Array]]:
         if not set(COLUMNS) <= set(reader.fieldnames or ()):
             raise LabelError(f"the first line must name the columns {','.join(COLUMNS)}", where=path)
         for row in reader:
+            if None in row:  # as a decimal comma makes one
+                raise LabelError("a row has more cells than the first line", where=f"{path}:{reader.line_num}")
             name, *cells = (row[column] or "" for column in COLUMNS)
             spans.setdefault(video_name(name.strip()), []).append(_span(cells, f"{path}:{reader.line_num}"))
     return _frames({name: sorted(rows) for name, rows in spans.items()}, path)
@@ -108,6 +119,7 @@ def _span(cells: Sequence[str], where: str) -> tuple[int, int, float]:
 
 def _frames(spans: Mapping[str, Sequence[tuple[int, int, float]]], path: Path) -> list[tuple[str, Array]]:
     """One score a frame; raises LabelError with the number of frames in no row, or in two."""
+    _few(sum(max(row[1] for row in rows) for rows in spans.values()))
     found = {name: _missed(rows) for name, rows in spans.items()}
     for what, side in (("in no row", 0), ("in more than one row", 1)):
         videos = [f"{name} ({missed[side]})" for name, missed in found.items() if missed[side]]
@@ -135,10 +147,21 @@ def write_scores(path: str | Path, scores: Mapping[str, Array]) -> None:
     writer = {".json": _json, ".npz": _npz, ".csv": _csv}.get(path.suffix.lower())
     if writer is None:
         raise UsageError("scores are written as .json, .npz or .csv", where=path)
-    odd = [name for name in scores if video_name(name) != name]
+    odd = [name for name in scores if not _comes_back(name, path.suffix.lower())]
     if odd:
-        raise LabelError(f"{len(odd)} names hold a folder or a suffix: {listed(odd)}", where=path)
+        raise LabelError(f"{len(odd)} names hold a folder, a suffix or what this kind of file does not keep: "
+                         f"{listed(odd)}", where=path, cure="rename the videos, or write JSON")
     write_atomic(path, writer({name: np.asarray(scores[name], np.float64) for name in sorted(scores)}))
+
+
+def _comes_back(name: str, kind: str) -> bool:
+    """Whether a file of that kind gives the name back: CSV loses spaces at its ends, only JSON keeps any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        if kind != ".json":
+            return False
+    return video_name(name) == name and (kind != ".csv" or name.strip() == name)
 
 
 def _json(scores: Mapping[str, Array]) -> bytes:

@@ -40,7 +40,7 @@ class Spread:
         """As Markdown: mean and standard deviation, the draws, the definitions."""
         first, found = self.reports[0], self.figures()
         titles = ["score", *(title for title, _ in DEFINITIONS.values())]
-        rows = [[row.name + first.beside(), *(_cell(found[row.name][key], alone=row.control) for key in DEFINITIONS)]
+        rows = [[row.name + first.beside(), *(self._cell(found[row.name][key], row.control) for key in DEFINITIONS)]
                 for row in first.rows]
         head = (f"{first.videos} test videos{first.beside()}, {len(self.reports)} draws of the training videos. Mean ± "
                 "standard deviation over the draws; the controls need no training.")
@@ -55,7 +55,15 @@ class Spread:
         if "events" not in found:
             return []
         return [table(("events", "mean ± standard deviation"),
-                      [[name + self.reports[0].beside(), _cell(one)] for name, one in found["events"].items()])]
+                      [[name + self.reports[0].beside(), self._cell(one)] for name, one in found["events"].items()])]
+
+    def _cell(self, figure: Mapping[str, Any], alone: bool = False) -> str:
+        """Mean and deviation, with the number of draws where not all define the figure."""
+        if figure["mean"] is None:
+            return "undefined"
+        spread = "" if figure["std"] is None or alone else f" ± {figure['std']:.4f}"
+        some = f" (of {figure['n']} draws)" if figure["n"] < len(self.reports) else ""
+        return f"{figure['mean']:.4f}{spread}{some}"
 
     def _drawn(self) -> str:
         """What each draw held and chose, and its own figures."""
@@ -69,12 +77,4 @@ def _summary(values: list[float | None]) -> dict[str, float | int | None]:
     known = [value for value in values if value is not None]
     return {"mean": float(np.mean(known)) if known else None,
             "std": float(np.std(known, ddof=1)) if len(known) > 1 else None, "n": len(known)}
-
-
-def _cell(figure: Mapping[str, Any], *, alone: bool = False) -> str:
-    if figure["mean"] is None:
-        return "undefined"
-    spread = "" if figure["std"] is None or alone else f" ± {figure['std']:.4f}"
-    return f"{figure['mean']:.4f}{spread}"
-
 

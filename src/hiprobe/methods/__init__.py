@@ -78,6 +78,8 @@ def candidates(how: Method, layers: int, heads: int, head_layers: Collection[int
     Raises UsageError for `wanted` sites of a kind that the method does not read.
     """
     own = how.sites(layers, heads)
+    if not all(isinstance(site, Site) for site in own):
+        raise UsageError(f"the method's sites are {str(own)[:80]}, not a tuple of Site")
     kinds = {site.kind for site in own}
     strange = [site for site in wanted or () if site.kind not in kinds]
     if strange:

@@ -128,10 +128,9 @@ def _propose(request: Request, make: object) -> Response:
 
 def _span(entry: Entry, start: float, end: float) -> Span:
     """The span, cut where the video ends: a player may show a little more than was scored."""
-    end = min(end, entry.duration)
-    if not (np.isfinite([start, end]).all() and 0 <= start < end):
+    if not (np.isfinite([start, end]).all() and 0 <= start < min(end, entry.duration)):
         raise UsageError(f"no span of a video of {entry.duration:.1f} s: {start} to {end} s")
-    return str(entry.video_id), start, end
+    return str(entry.video_id), start, min(end, entry.duration)
 
 
 def _parse(desk: Desk, text: str) -> Span:

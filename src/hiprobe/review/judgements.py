@@ -51,6 +51,10 @@ class Judgement:
     undone_at: str | None = None
     undone_by: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.verdict not in VERDICTS or not (isinstance(self.start, float) and isinstance(self.end, float)):
+            raise ValueError(f"judgement {self.id} is damaged")
+
     @property
     def anomalous(self) -> bool:
         """Whether the span is said to be anomalous."""
@@ -77,7 +81,10 @@ class Judgements:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot write: {error.strerror}", where=folder, cure="review a copy of it") from error
         with self._open() as db:
             db.executescript(_SCHEMA)
 
@@ -89,7 +96,7 @@ class Judgements:
                 db.execute("PRAGMA synchronous=FULL")  # a power cut loses nothing that was answered
                 with db:
                     yield db
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError, TypeError) as error:  # the file may come from somebody else, or be damaged
             raise StoreError(f"cannot be used: {error}", where=self.path, cure="free space, or restore it") from error
 
     def judge(self, spans: Sequence[Span], verdict: str, who: str) -> int:
@@ -108,10 +115,11 @@ class Judgements:
         return batch
 
     def undo(self, who: str) -> list[Judgement]:
-        """Takes back the newest batch that stands; what it held, or nothing if none stands."""
+        """Takes back the newest batch of `who` that stands; what it held, or nothing: others' work is not touched."""
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
-            batch = db.execute("SELECT max(batch) FROM judgement WHERE undone_at IS NULL").fetchone()[0]
+            batch = db.execute("SELECT max(batch) FROM judgement WHERE undone_at IS NULL AND who = ?",
+                               (reviewer(who),)).fetchone()[0]
             db.execute("UPDATE judgement SET undone_at = ?, undone_by = ? WHERE batch = ? AND undone_at IS NULL",
                        (_now(), reviewer(who), batch))
             return _judgements(db, "WHERE batch = ?", (batch,))
@@ -148,8 +156,9 @@ class Judgements:
     def probes(self) -> list[KeptProbe]:
         """The probes that are kept, newest first."""
         with self._open() as db:
-            rows = db.execute("SELECT digest, at, who, note, figures, upto FROM probe ORDER BY id DESC").fetchall()
-        return [KeptProbe(d, at, who, note, json.loads(figures), upto) for d, at, who, note, figures, upto in rows]
+            rows = db.execute("SELECT digest, at, who, note, figures, upto FROM probe ORDER BY id DESC")
+            return [KeptProbe(d, at, who, note, dict(json.loads(figures)), int(upto))
+                    for d, at, who, note, figures, upto in rows]
 
     def set_labelled(self, labelled: Iterable[tuple[str, Sequence[Event]]]) -> None:
         """Keeps what the labelled clips are, so that a later start need not be told: (video digest, true events)."""
@@ -161,8 +170,8 @@ class Judgements:
     def labelled(self) -> dict[str, tuple[Event, ...]]:
         """The true events of the labelled clips, by video digest."""
         with self._open() as db:
-            rows = db.execute("SELECT video, events FROM labelled ORDER BY video").fetchall()
-        return {video: tuple(Event(a, b) for a, b in json.loads(events)) for video, events in rows}
+            rows = db.execute("SELECT video, events FROM labelled ORDER BY video")
+            return {video: tuple(Event(a, b) for a, b in json.loads(events)) for video, events in rows}
 
     def digest_of(self, path: Path, stamp: str) -> str | None:
         """The digest noted of a file with this size and time of change; None if it has changed or was never read."""

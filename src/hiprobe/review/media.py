@@ -35,9 +35,10 @@ class Media:
     folder: Path
     notes: Judgements
     found: dict[str, Path] = field(default_factory=dict)
-    plays: dict[Path, bool] = field(default_factory=dict)
+    plays: dict[str, bool] = field(default_factory=dict)
     making: dict[str, threading.Thread] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, HiProbeError] = field(default_factory=dict)
+    copying: threading.Lock = field(default_factory=threading.Lock)  # one copy at a time: each takes a whole core
     lock: threading.Lock = field(default_factory=threading.Lock)
     decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))  # previews at once
 
@@ -75,37 +76,45 @@ class Media:
 
         Raises MissingVideo, and the error that stopped the copy.
         """
-        source, copy = self.source(entry), self.folder / "copies" / f"{entry.video_id}.mp4"
-        if copy.exists():
+        source, copy = self.source(entry), self._copy(entry)
+        if self._made(copy):
             return copy
         assert entry.video_id is not None
         if self._plays(entry, source):
             return source
         if entry.video_id in self.refused:
-            raise MissingVideo(self.refused[entry.video_id], where=entry.name)
+            raise self.refused[entry.video_id]
         self._make(entry.video_id, source, copy, 240 if entry.duration > LONG_S else 480)
         return None
 
     def _plays(self, entry: Entry, source: Path) -> bool:
         """Whether a browser plays the file itself: found out once. At damage it would stop."""
-        known = self.plays.get(source)
+        known = self.plays.get(str(entry.video_id))
         if known is None:
             known = entry.status == "done" and source.suffix.lower() in KINDS and video.info(source).playable
-            self.plays[source] = known
+            self.plays[str(entry.video_id)] = known
         return known
+
+    def _copy(self, entry: Entry) -> Path:
+        return self.folder / "copies" / f"{entry.video_id}.mp4"
+
+    def _made(self, path: Path) -> bool:
+        """Whether the page has made this file: a folder that comes from somebody else may hold links out of it."""
+        return path.is_file() and path.resolve().is_relative_to(self.folder.resolve())
 
     def _make(self, video_id: str, source: Path, copy: Path, height: int) -> None:
         """Starts to make the copy, unless that has begun."""
         def make() -> None:
             try:
-                video.proxy(source, copy, height=height)
+                with self.copying:
+                    video.proxy(source, copy, height=height)
             except HiProbeError as error:
-                self.refused[video_id] = error.reason
+                self.refused[video_id] = error
             finally:
                 self.making.pop(video_id, None)
 
         with self.lock:
-            if video_id not in self.making and not copy.exists():
+            if video_id not in self.making and not self._made(copy):
                 self.making[video_id] = threading.Thread(target=make, daemon=True)
                 self.making[video_id].start()
 
@@ -115,11 +124,11 @@ class Media:
         Raises MissingVideo, and the errors of `video.span`.
         """
         path = self.folder / "previews" / str(entry.video_id) / f"{number}.jpg"
-        if not path.exists():
+        if not self._made(path):
             time = min(number * preview_step(entry.duration), max(0.0, entry.duration - 0.1))
-            playable = self.folder / "copies" / f"{entry.video_id}.mp4"  # quicker to seek in, where there is one
+            copy = self._copy(entry)  # quicker to seek in, where there is one
             with self.decoding:
-                shown = playable if playable.exists() else self.source(entry)
+                shown = copy if self._made(copy) else self.source(entry)
                 frame = video.span(shown, time, time + 0.04, 1).frames[0]
             image, data = Image.fromarray(frame), io.BytesIO()
             image.thumbnail((PREVIEW_PX, PREVIEW_PX))

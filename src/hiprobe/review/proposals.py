@@ -62,7 +62,7 @@ def propose_refit(desk: Desk, *, choose: bool = False) -> Proposal:
     if not pairs:
         raise LabelError("no judgement of a video whose hidden states are kept", cure="judge some events first")
     notes = [f"{missing} videos are left out: their hidden states are not kept"] if missing else []
-    if choose and len({states.sites for states, _ in pairs}) > 1:
+    if choose and (len({states.sites for states, _ in pairs}) > 1 or set(pairs[0][0].sites) == set(old.sites)):
         notes.append("the layer stays: not all layers are kept of every labelled video; hiprobe extract keeps them")
         choose = False
     if not desk.notes.labelled():
@@ -125,8 +125,10 @@ def _spans(said: Sequence[Judgement]) -> list[tuple[float, float, bool]]:
     return [(judgement.start, judgement.end, judgement.anomalous) for judgement in said]
 
 
-def _as_it_is(old: Probe, pairs: Sequence[Pair]) -> float:
-    """The AUC of the probe in use on all labels; raises LabelError for labels of one class."""
+def _as_it_is(old: Probe, pairs: Sequence[Pair]) -> float | None:
+    """The AUC of the probe in use on all labels; None for labels of one class, on which some methods can be fitted."""
+    if len(np.unique(np.concatenate([labels[labels >= 0] for _, labels in pairs]))) < 2:
+        return None
     return frame_auc([(labels[labels >= 0], score(states, old)[0].smoothed[labels >= 0]) for states, labels in pairs])
 
 

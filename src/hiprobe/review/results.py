@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ def _entry(out: Path, line: Mapping[str, Any]) -> Entry:
     place = None if folder is None else out / folder
     if place is not None and place.resolve().parent != out.resolve():
         raise ValueError(f"{folder!r} lies outside the folder")
+    if not 0 <= float(line["duration"]) < math.inf:
+        raise ValueError(f"{line['duration']!r} is no duration")
     return Entry(str(line["name"]), digest, str(line["status"]), float(line["duration"]), line["reason"], place)
 
 

@@ -44,7 +44,8 @@ class Run:
 
     def _talk(self, process: subprocess.Popen[str], job: str) -> None:
         """Gives the child its job (a list of paths may be longer than a command line) and takes down what it says."""
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         with suppress(BrokenPipeError):  # it died at once: its code will say so
             process.stdin.write(f"{job}\n")
             process.stdin.flush()

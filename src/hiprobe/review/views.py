@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,8 +116,7 @@ def moments(desk: Desk, order: str = "worst", name: str = "", verdict: str = "op
     threshold first.
     """
     standing = _by_video(desk.notes.standing())
-    shown = [desk.shown(entry) for entry in desk.entries()
-             if entry.folder is not None and name.casefold() in entry.name.casefold()]
+    shown = list(_sound(desk, name))
     if order in ("random", "uncertain"):
         rng = np.random.default_rng(sum(map(len, standing.values()))) if order == "random" else None
         near = [pair for one in shown for pair in _segments(one, standing.get(one.entry.video_id or "", []), rng)]
@@ -125,6 +125,14 @@ def moments(desk: Desk, order: str = "worst", name: str = "", verdict: str = "op
              if _fits(row, verdict)]
     return found if order == "time" else sorted(found, key=lambda row: -np.inf if row.score is None else row.score,
                                                 reverse=True)
+
+
+def _sound(desk: Desk, name: str) -> Iterator[Shown]:
+    """The results of that name; one that cannot be read is named in the list of videos, see `Card.error`."""
+    for entry in desk.entries():
+        if entry.folder is not None and name.casefold() in entry.name.casefold():
+            with suppress(StoreError):
+                yield desk.shown(entry)
 
 
 def _fits(row: Row, verdict: str) -> bool:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from hiprobe import methods, pipeline, places, runs
+from hiprobe import pipeline, places, runs
 from hiprobe.claims import Worker
-from hiprobe.errors import HiProbeError, ModelError, StoreError
+from hiprobe.errors import HiProbeError, StoreError
 from hiprobe.probe import Probe
 from hiprobe.scale.books import Extracted, Results, States
 from hiprobe.scale.crew import Cluster, Crew
@@ -42,21 +42,24 @@ def home(out: str | Path) -> Path:
 
 def detect(paths: Sequence[str | Path], loading: Loading, probe: Probe, out: str | Path, *,
            cluster: Cluster | None = None, explain: bool = True, keep: Keep | None = None, failed: Failed = _nothing,
-           workers: Told = _nothing, again: bool = False) -> Iterator[Result]:
+           workers: Told = _nothing, about: Callable[[Described], None] = _nothing,
+           again: bool = False) -> Iterator[Result]:
     """A result of each video, in the order in which they end; what was done before in `out` is not done again.
 
     Paths and `out` may be addresses that fsspec speaks; folders must be seen by all nodes under the same path. `keep`
-    writes the files of a new result, on the worker. `workers` is told how many there are after each end. A video that
-    cannot be read is `failed`, one that ends its worker or decoder twice `quarantined`; `failed` is told why. Raises
-    UsageError where Ray cannot be reached, RecipeMismatch, ModelError, StoreError, also where not all are accounted
-    for.
+    writes the files of a new result, on the worker. `workers` is told how many there are after each end, `about` how
+    the workers describe the model. A video that cannot be read is `failed`, one that ends its worker or decoder twice
+    `quarantined`; `failed` is told why. Raises UsageError where Ray cannot be reached, RecipeMismatch, ModelError and
+    StoreError, also where not all are accounted for.
     """
     given, to = [str(path) for path in paths], _folder(out)
     with Crew(cluster or Cluster(), loading) as crew:
         model = _model(crew)
+        about(model)
         pipeline.check(model, probe)
         settings = runs.settings(model, probe, explain)
-        crew.begin(Work(f"{to}/{STORE}", probe.recipe, tuple(probe.sites), probe, to, explain, keep))
+        crew.begin(Work(f"{to}/{STORE}", probe.recipe, tuple(probe.sites), probe, to, explain, keep,
+                        span_s=crew.cluster.span_s))
         with Worker(home(out) / STORE, settings, len(given), driver=True) as worker:
             book = Results(worker, to, home(out), settings, failed, again)
             ended: Counter[str] = Counter()
@@ -73,19 +76,15 @@ def extract(paths: Sequence[str | Path], loading: Loading, root: str | Path, *, 
             workers: Told = _nothing, about: Callable[[Described], None] = _nothing) -> Iterator[Extracted]:
     """Keeps the hidden states of each video in the store `root`, at the sites that `method` reads, or at `sites`.
 
-    `also` is called by the worker with each video as a file and its digest, `about` with the model as the workers
-    describe it. Otherwise as `detect`.
+    `also` is called by the worker with each video as a file and its digest. Otherwise as `detect`.
     """
     given, to = [str(path) for path in paths], _folder(root)
     with Crew(cluster or Cluster(), loading) as crew:
         model = _model(crew)
         about(model)
-        how = methods.load(method)
-        wanted = methods.candidates(how, model.layers, model.heads, model.head_layers, sites)
-        if not wanted:
-            raise ModelError(f"has nothing that method {method} reads", where=loading.name)
+        wanted = pipeline.sites_for(method, model, sites)
         recipe = recipe or pipeline.recipe_for(method, model)
-        crew.begin(Work(to, recipe, tuple(wanted), also=also))
+        crew.begin(Work(to, recipe, wanted, also=also, span_s=crew.cluster.span_s))
         ended: Counter[str] = Counter()
         for one in Spread(crew, States(to, failed), given, recipe.segment_s).ends():
             ended[one.status] += 1

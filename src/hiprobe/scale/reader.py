@@ -29,6 +29,8 @@ Keep = Callable[[Result, Path], None]
 FACTS = ("recipe", "layers", "heads", "width", "head_width", "head_layers", "explain_prompt", "explain_span_s",
          "notice", "provenance")
 
+LEAST_BYTES_S = 1000  # a file with less than this for each second of a span is not worth asking how long it is
+
 
 @dataclass(frozen=True)
 class Loading:
@@ -88,6 +90,7 @@ class Work:
     explain: bool = False
     keep: Keep | None = None
     also: Callable[[str, str], object] | None = None
+    span_s: float = spans.SPAN_S
 
 
 class Reader:
@@ -104,6 +107,8 @@ class Reader:
         """Digest, stated length in seconds, and whether spans of it can be sought."""
         here = self._here(path)
         digest = video.digest(here)
+        if here.is_file() and here.stat().st_size < self.work.span_s * LEAST_BYTES_S:
+            return {"digest": digest, "seconds": None, "seekable": False}
         try:
             facts = video.info(here)
         except VideoError:  # reading it will say so by name, or recover what can be

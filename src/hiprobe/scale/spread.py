@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from hiprobe import spans
 from hiprobe.claims import WORKER_LOST, Item
 from hiprobe.errors import DecoderLost, HiProbeError, LabelError, OutOfMemory, VideoError
+from hiprobe.places import is_address
 from hiprobe.scale.crew import Answer, Crew, Task
 from hiprobe.scale.reader import Row, raised
 from hiprobe.spans import Span
@@ -74,16 +75,24 @@ class Spread(Generic[End]):
         """The end of each video, in the order in which they end; raises the errors that end a run."""
         while self._paths or self._tasks or self._parked or self._given:
             yield from self._again()
-            while self._crew.free and (task := self._next()) is not None:
-                self._crew.give(task)
-                self._given += 1
+            self._feed()
             for answer in self._crew.answers(WAIT_S):
                 self._given -= 1
+                self._feed()  # before anything is done with the answer, so that no worker waits for that
                 yield from self._heard(answer)
 
+    def _feed(self) -> None:
+        while self._crew.free and (task := self._next()) is not None:
+            self._crew.give(task)
+            self._given += 1
+
     def _next(self) -> Task | None:
-        """What is begun comes before what is new."""
-        if self._tasks:
+        """What is begun comes before what is new, but for one video a worker that is looked at ahead.
+
+        One at an address is not: whoever looks at it fetches it, and should read it next.
+        """
+        ahead = self._paths and len(self._tasks) < self._crew.size and not is_address(self._paths[0])
+        if self._tasks and not ahead:
             return self._tasks.popleft()
         if not self._paths:
             return None

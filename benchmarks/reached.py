@@ -1,0 +1,67 @@
+"""What was promised beside what was reached, as a Markdown table out of the benchmarks' JSON files. Times nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+CPU = "ratio of processor time"
+
+
+def _span(rows: list[Row], column: str) -> str:
+    values = [row[column] for row in rows]
+    return f"{min(values):.2f} to {max(values):.2f}"
+
+
+def _reference(rows: list[Row]) -> Iterable[tuple[str, str]]:
+    for row in rows:
+        apart = f"differ by {row['states differ']:.0e} of scale" if row["states differ"] else "are equal bit for bit"
+        yield (f"against the plain loop, {row['video']}: {row['promised']}x",
+               f"{row['ratio']:.1f}x, by processor time {row[CPU]:.1f}x; the limit is {row['limit']}; states {apart}")
+
+
+def _decode(rows: list[Row]) -> Iterable[tuple[str, str]]:
+    yield "decoded, sampled and scaled / decoded alone: at most 1.25", _span(rows, "sampled / bare")
+    wall, cpu = _span(rows, "child / same process"), _span(rows, "cpu, child / same process")
+    yield "child process / same process: at most 1.05", f"{wall}, by processor time {cpu}"
+
+
+def _overlap(rows: list[Row]) -> Iterable[tuple[str, str]]:
+    yield "the whole / the slower of decoding and model: at most 1.15", _span(rows, "whole / slower")
+
+
+def _memory(rows: list[Row]) -> Iterable[tuple[str, str]]:
+    both = [row for row in rows if row["process"] == "both"]
+    yield "peak memory of 2 h / of 2 min: at most 1.10", _span(both, "ratio")
+
+
+def _scaling(rows: list[Row]) -> Iterable[tuple[str, str]]:
+    for row in rows[:-1]:
+        r2 = f"{row['R2, wall']:.4f}, by processor time {row['R2, processor']:.4f}"
+        yield f"time linear in the {row['time against']}: R2 at least 0.99", r2
+    yield "fitting 16 videos from kept states: 1 s", f"{rows[-1]['wall s']} s"
+
+
+def _start(rows: list[Row]) -> Iterable[tuple[str, str]]:
+    for row in rows:
+        if row["promised wall s"] != "-":
+            yield (f"`{row['command']}`: {row['promised wall s']} s",
+                   f"{row['wall s']:.2f} s, processor time {row['processor s']:.2f} s")
+
+
+TOLD: dict[str, Callable[[list[Row]], Iterable[tuple[str, str]]]] = {
+    "vs_reference": _reference, "decode": _decode, "overlap": _overlap, "memory": _memory, "scaling": _scaling,
+    "cold_start": _start}
+
+
+def table(folder: Path) -> str:
+    """The rows for what has a JSON file in `folder`; what has none is left out."""
+    lines = ["| promise | reached |", "|---|---|"]
+    for name, tell in TOLD.items():
+        file = folder / f"{name}.json"
+        if file.exists():
+            lines += [f"| {promise} | {reached} |" for promise, reached in tell(json.loads(file.read_text())["rows"])]
+    return "\n".join(lines)
