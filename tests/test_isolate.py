@@ -165,6 +165,11 @@ def test_a_stopped_child_is_killed_when_its_time_is_up() -> None:
     assert not alive(victim)
 
 
+def test_a_child_that_starts_slowly_is_not_taken_for_hung() -> None:
+    slow = Limits(stall_s=0.05)  # no interpreter starts in so little
+    assert run("identity", limits=slow)[0]["pid"]
+
+
 def test_the_reader_may_take_longer_than_the_child() -> None:
     items = isolate.stream(CALLS, Limits(stall_s=0.8), "arrays", 12, 5)
     next(items)
@@ -173,10 +178,10 @@ def test_the_reader_may_take_longer_than_the_child() -> None:
 
 
 def test_long_work_with_signs_of_life_is_let_be_and_silence_is_not() -> None:
-    limits = Limits(stall_s=1.5)
-    assert run("sleeps", 2.2, True, limits=limits) == ["awake"]
+    limits = Limits(stall_s=3.0)
+    assert run("sleeps", 4.0, True, limits=limits) == ["awake"]
     with pytest.raises(Lost, match="hung"):
-        run("sleeps", 2.2, False, limits=limits)
+        run("sleeps", 4.0, False, limits=limits)
 
 
 def test_processor_time_without_a_sign_of_life_is_limited_by_the_kernel() -> None:

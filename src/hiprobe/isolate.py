@@ -31,6 +31,7 @@ from hiprobe.errors import HiProbeError
 SLOTS = 32  # arrays that a child may be ahead: a batch of the model, while the one before it is worked on
 RING_BYTES = 256 * 2**20  # and no more than this, but at least one
 WARM = 2  # idle children kept
+START_S = 60.0  # to start and to import: a busy machine is no hang
 
 # The path of this process, so that a child imports what its parent would; `-P` keeps the working folder out of it.
 PROGRAM = ("import json, sys; sys.path[:] = json.loads(sys.argv[1]); from hiprobe.child import serve; "
@@ -65,6 +66,7 @@ class Child:
         self._wire, self._file = Wire(ours), _nameless()
         self._memory: mmap.mmap | None = None
         self._slots = self._slot_bytes = self._taken = 0
+        self._heard = False
         handles = (theirs.fileno(), self._file)
         command = [sys.executable, "-P", "-c", PROGRAM, json.dumps(sys.path), module,
                    *map(str, (*handles, limits.memory, limits.cpu_s))]
@@ -112,12 +114,15 @@ class Child:
             raise Lost(self._last_words()) from error
 
     def _receive(self) -> dict[str, Any]:
+        patience = self.limits.stall_s if self._heard else max(START_S, self.limits.stall_s)
         try:
-            return dict(self._wire.receive(self.limits.stall_s))
+            message = dict(self._wire.receive(patience))
         except TimeoutError as error:
-            raise Lost(f"hung: no sign of life for {self.limits.stall_s:g} s") from error
+            raise Lost(f"hung: no sign of life for {patience:g} s") from error
         except (EOFError, OSError) as error:
             raise Lost(self._last_words()) from error
+        self._heard = True
+        return message
 
     def _last_words(self) -> str:
         try:
