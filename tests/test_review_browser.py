@@ -117,8 +117,14 @@ def test_playing_moves_the_playhead_and_marks_the_event(tab: Any, page: Page, ma
 
 
 def test_clicks_and_keys_seek(tab: Any, page: Page, made: Made) -> None:
+    from playwright.sync_api import TimeoutError as TookTooLong
+
     opened(tab, page, made.ids["b.mp4"], "?t=3")
-    settled(tab, 3)
+    try:
+        settled(tab, 3)
+    except TookTooLong:  # seen once: chromium did not end the first seek; a person would reload
+        tab.reload()
+        settled(tab, 3)
     tab.mouse.click(*across(tab, 21))
     tab.wait_for_function("() => Math.abs(video.currentTime - 21) < 0.15 && !video.seeking")
     assert tab.evaluate(BRIGHTNESS) == pytest.approx(40 + 6 * int(tab.evaluate("video.currentTime")), abs=5)

@@ -258,7 +258,7 @@ def test_a_driver_that_dies_is_gone_on_from(nodes: Nodes, videos: Path, local: d
     found, _ = detected(listed(videos), tmp_path, cluster=scale.Cluster(span_s=20.0))
     assert statuses(found) == {"done": 22, "failed": 2}
     assert tree(tmp_path) == local
-    assert len(before) >= 3
+    assert len(before) >= 2  # of the four results two may be failures, which have no file
     assert all(path.stat().st_mtime_ns == made for path, made in before.items())
     assert {item.lost for item in claims.listed(tmp_path)[1]} == {0}
 
