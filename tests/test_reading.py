@@ -27,32 +27,6 @@ OTHERS = sorted(set(families.FAMILIES) - _sharing.PROVEN)
 TOLERANCE = 5e-5  # of scale
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    made: dict[str, Path] = {}
-
-    def folder(name: str) -> Path:
-        if name == "smolvlm":
-            pytest.importorskip("num2words")
-        if name not in made:
-            made[name] = families.save(name, tmp_path_factory.mktemp(name))
-        return made[name]
-
-    return folder
-
-
-@pytest.fixture(scope="module")
-def loaded(folders: Callable[[str], Path]) -> Callable[[str], Any]:
-    made: dict[str, Any] = {}
-
-    def backbone(name: str) -> Any:
-        if name not in made:
-            made[name] = backbones.load(str(folders(name)), device="cpu")
-        return made[name]
-
-    return backbone
-
-
 def clips(count: int, frames: int = 4, seed: int = 0) -> list[Segment]:
     rng = np.random.default_rng(seed)
     offsets = (np.arange(frames) + 0.5) * 1.6 / frames

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
 
 from training.clips import FRAMES, GRID, SIZE
-from training.model import MEAN, STD, recipe
+from training.model import MEAN, STD, recipe, write_weights
 from training.text import tokenizer
 
 PATCH, SIDE = 16, 3  # a frame is 6 x 6 patches, pooled to 3 x 3 tokens
@@ -92,15 +92,7 @@ def build(seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
 
 def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
     """Writes the model (float16 safetensors), tokenizer, processor files and the default recipe."""
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {name: value.half() for name, value in model.state_dict().items()}
-    half: Any = LlavaOnevisionForConditionalGeneration(model.config)
-    half.half()
-    half.load_state_dict(state)
-    half.generation_config.update(eos_token_id=model.config.text_config.eos_token_id,
-                                  pad_token_id=model.config.text_config.pad_token_id, do_sample=False)
-    half.save_pretrained(folder)
-    words.save_pretrained(folder)
+    write_weights(model, words, folder)
     pixels = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [MEAN] * 3,
               "image_std": [STD] * 3, "do_resize": True, "size": {"height": SIZE, "width": SIZE}}
     video = pixels | {"video_processor_type": "LlavaOnevisionVideoProcessor", "do_sample_frames": False}

@@ -154,17 +154,22 @@ def recipe() -> dict[str, Any]:
                   "example Qwen/Qwen2.5-VL-7B-Instruct or OpenGVLab/InternVL3-8B-hf."}
 
 
-def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Writes the model (float16 safetensors), tokenizer, processor files and the default recipe."""
+def write_weights(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Writes a model of any build as float16 safetensors, and its tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.half() for name, value in model.state_dict().items()}
-    half: Any = Qwen2_5_VLForConditionalGeneration(model.config)
+    half: Any = type(model)(model.config)
     half.half()
     half.load_state_dict(state)
     half.generation_config.update(eos_token_id=model.config.text_config.eos_token_id,
                                   pad_token_id=model.config.text_config.pad_token_id, do_sample=False)
     half.save_pretrained(folder)
     words.save_pretrained(folder)
+
+
+def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Writes the model (float16 safetensors), tokenizer, processor files and the default recipe."""
+    write_weights(model, words, folder)
     common = {"do_resize": False, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
               "do_convert_rgb": True,
                   "image_mean": [MEAN] * 3, "image_std": [STD] * 3, "patch_size": PATCH, "temporal_patch_size": FRAMES,
