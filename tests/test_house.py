@@ -18,7 +18,7 @@ FLOORS = {
     "types": 1, "errors": 1, "plugins": 1,
     "saliency": 2, "localize": 2, "metrics": 2,
     "child": 2, "isolate": 2,
-    "video": 3, "decode": 3, "decoder": 3, "sampling": 3, "proxy": 3, "frames": 3,
+    "video": 3, "decode": 3, "decoder": 3, "sampling": 3, "proxy": 3, "frames": 3, "ahead": 3,
     "store": 3, "index": 3, "claims": 3, "results": 3, "methods": 3, "backbones": 3, "datasets": 3, "sinks": 3,
     "places": 3,
     "calibration": 4, "probe": 4, "refit": 5, "evaluation": 5, "pipeline": 5, "runs": 5, "spans": 5,
@@ -32,6 +32,7 @@ BESIDE = {  # within one floor only these see each other
     ("isolate", "child"),  # the two sides of one wire
     *(("decoder", below) for below in ("frames", "sampling", "proxy")),  # what runs in the decoder's process
     ("sampling", "decode"), ("sampling", "frames"), ("proxy", "sampling"), ("proxy", "decode"), ("proxy", "frames"),
+    ("ahead", "video"),
     ("video", "frames"), ("frames", "decode"), ("datasets", "frames"),  # a folder of pictures in place of a file
     ("probe", "calibration"),  # what a probe is fitted on
     ("sinks", "store"),  # a sink's file is written atomically

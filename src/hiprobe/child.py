@@ -68,7 +68,9 @@ class Link:
 
     def __init__(self, wire: Wire, memory: int, cpu_s: int) -> None:
         self._wire, self._file, self._cpu_s = wire, memory, cpu_s
+        self._most = self._ring_bytes = 0
         self._slots = self._free = self._slot = self._slot_bytes = 0
+        self._sent = False
         self._memory: mmap.mmap | None = None
         self._next_beat = 0.0
 
@@ -97,12 +99,14 @@ class Link:
             self._wire.send({"item": value})
             return
         self._wire.send({"item": value, "slot": self._slot, "shape": array.shape})
-        self._slot, self._free = (self._slot + 1) % self._slots, self._free - 1
+        self._slot, self._free, self._sent = (self._slot + 1) % self._slots, self._free - 1, True
 
     def asked(self) -> dict[str, Any]:
-        """The parent's next call."""
+        """The parent's next call; all arrays of the one before have been taken."""
         while not self._take(message := self._wire.receive()):
             pass
+        self._sent, self._free = False, self._slots
+        self._most, self._ring_bytes = message["room"]
         return dict(message)
 
     def _take(self, message: Any) -> bool:
@@ -111,13 +115,19 @@ class Link:
         return "free" not in message
 
     def _grow(self, size: int) -> None:
-        self._wire.send({"room": size})  # when the parent comes to read this, it has taken all arrays sent before
-        self._slots, self._slot_bytes, self._slot = self.asked()["slots"], size, 0
-        self._free = self._slots
+        """Makes room for arrays of `size`; waits only for a parent that has arrays of this call still to take."""
+        slots = max(1, min(self._most, self._ring_bytes // size))
         try:
-            self._memory = mmap.mmap(self._file, self._slots * size)
+            os.ftruncate(self._file, max(slots * size, os.fstat(self._file).st_size))
+            self._memory = mmap.mmap(self._file, slots * size)
         except OSError as error:
             raise MemoryError from error
+        self._wire.send({"slots": slots, "size": size, "wait": self._sent})
+        if self._sent:  # when the parent comes to read that, it has taken all arrays sent before
+            while not self._take(self._wire.receive()):
+                pass
+        self._slots = self._free = slots
+        self._slot_bytes, self._slot = size, 0
 
 
 def serve(module: str, connection: int, memory: int, memory_cap: int, cpu_s: int) -> None:

@@ -28,9 +28,9 @@ from hiprobe import errors
 from hiprobe.child import Item, Wire
 from hiprobe.errors import HiProbeError
 
-SLOTS = 32  # arrays that a child may be ahead: a batch of the model, while the one before it is worked on
+SLOTS = 64  # arrays that a child may be ahead: a batch of the model, while the one before it is worked on
 RING_BYTES = 256 * 2**20  # and no more than this, but at least one
-WARM = 2  # idle children kept
+WARM = 5  # idle children kept
 START_S = 60.0  # to start and to import: a busy machine is no hang
 
 # The path of this process, so that a child imports what its parent would; `-P` keeps the working folder out of it.
@@ -80,14 +80,18 @@ class Child:
         finally:
             theirs.close()
 
-    def call(self, name: str, args: list[Any]) -> Generator[Item, None, None]:
+    def ask(self, name: str, args: list[Any]) -> None:
+        """Sends a call, at which the child begins at once; raises Lost."""
+        self._taken = 0
+        self._send({"call": name, "args": args, "folder": _working_folder(), "room": [SLOTS, RING_BYTES]})
+
+    def answers(self) -> Generator[Item, None, None]:
         """What the call yields: JSON values, each with an array uint8 or None. Raises its error, Lost and Fault."""
-        self._send({"call": name, "args": args, "folder": _working_folder()})
         while "end" not in (message := self._receive()):
             if "item" in message:
                 yield message["item"], self._array(message)
-            elif "room" in message:
-                self._make_room(int(message["room"]))
+            elif "slots" in message:
+                self._make_room(**message)
             elif "error" in message:
                 raise _named(*message["error"])
             elif "memory" in message:
@@ -136,14 +140,14 @@ class Child:
             return f"crashed: killed by {signal.Signals(-code).name}{hint}"
         return f"ended with exit code {code}"
 
-    def _make_room(self, size: int) -> None:
-        self._slots, self._slot_bytes, self._taken = max(1, min(SLOTS, RING_BYTES // size)), size, 0
+    def _make_room(self, slots: int, size: int, wait: bool) -> None:
+        self._slots, self._slot_bytes, self._taken = slots, size, 0
         try:
-            os.ftruncate(self._file, max(self._slots * size, os.fstat(self._file).st_size))
-            self._memory = mmap.mmap(self._file, self._slots * size, prot=mmap.PROT_READ)
-        except OSError as error:
-            raise Lost(f"got no memory to share: {error.strerror}") from error
-        self._send({"slots": self._slots})
+            self._memory = mmap.mmap(self._file, slots * size, prot=mmap.PROT_READ)
+        except (OSError, ValueError) as error:
+            raise Lost(f"got no memory to share: {error}") from error
+        if wait:
+            self._send({"taken": True})
 
     def _array(self, message: dict[str, Any]) -> NDArray[np.uint8] | None:
         if "slot" not in message:
@@ -168,15 +172,33 @@ def stream(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item
     A call that is not read to its end costs its child. Raises the call's own named errors, Lost if the child dies,
     hangs or takes too much, and Fault for a bug.
     """
-    child, sound = _take(module, limits), False
+    yield from begin(module, limits, name, *args)
+
+
+def begin(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item, None, None]:
+    """`stream`, begun at once: the child works ahead before anybody reads. Raises Lost."""
+    items = _asked(_take(module, limits), name, list(args))
+    next(items)  # its first, empty item: the child has been asked, and is given back however this ends
+    return items
+
+
+def _asked(child: Child, name: str, args: list[Any]) -> Generator[Item, None, None]:
+    sound = False
     try:
-        yield from child.call(name, list(args))
+        child.ask(name, args)
+        yield None, None
+        yield from child.answers()
         sound = True
     except HiProbeError:
         sound = True  # it refused by name, and can take the next
         raise
     finally:
         _put(child, sound)
+
+
+def slots(size: int) -> int:
+    """How many arrays of `size` bytes a child may be ahead."""
+    return max(1, min(SLOTS, RING_BYTES // size))
 
 
 def start(module: str, limits: Limits) -> None:

@@ -7,6 +7,7 @@ kept in a store and never read twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe import index, methods, store, video
+from hiprobe import ahead, index, methods, store, video
 from hiprobe import localize as _localize
 from hiprobe import probe as _probe
 from hiprobe.backbones import Backbone
@@ -26,6 +27,7 @@ from hiprobe.errors import (
     ModelError,
     OutOfMemory,
     RecipeMismatch,
+    StoreError,
     UsageError,
     VideoError,
 )
@@ -56,11 +58,24 @@ def states(path: str | Path, model: Backbone, sites: Sequence[Site], *, recipe: 
         kept = store.find_states(Path(root), video_id, recipe, sites, dtype)
         if kept is not None:
             return kept
-    fresh = gather(video.segments(path, recipe), path, video_id, model, tuple(sites), recipe, progress)
+    fresh = gather(ahead.segments(path, recipe, video_id), path, video_id, model, tuple(sites), recipe, progress)
     check_same(path, video_id)
     if root is not None:
         index.enter(Path(root), store.save_states(Path(root), fresh, dtype))
     return fresh
+
+
+def begin(path: str | Path, model: Backbone, sites: Sequence[Site], *, recipe: Recipe | None = None,
+          root: str | Path | None = None) -> None:
+    """Lets a decoder begin on a video whose `states` are to be asked for next, unless they are kept.
+
+    What is wrong with the video or the store is told when its turn comes.
+    """
+    recipe, dtype = recipe or model.recipe, str(model.provenance.get("dtype", "unknown"))
+    with suppress(VideoError, StoreError):
+        video_id = video.digest(path)
+        if root is None or store.find_states(Path(root), video_id, recipe, sites, dtype) is None:
+            ahead.begin(path, recipe, video_id)
 
 
 def check_same(path: str | Path, video_id: str) -> None:
@@ -69,14 +84,15 @@ def check_same(path: str | Path, video_id: str) -> None:
         raise CorruptVideo("the file changed while it was read", where=path, cure="give it again once it is whole")
 
 
-def gather(reader: video.SegmentReader, path: str | Path, video_id: str, model: Backbone, sites: tuple[Site, ...],
-           recipe: Recipe, progress: Progress = _quiet) -> HiddenStates:
+def gather(reader: video.SegmentReader | ahead.Reader, path: str | Path, video_id: str, model: Backbone,
+           sites: tuple[Site, ...], recipe: Recipe, progress: Progress = _quiet) -> HiddenStates:
     """The hidden states of what `reader` gives of a video, as many segments at a time as the model's `batch` says.
 
     Raises VideoError's children, and the errors of the model.
     """
     values, starts, ends = [], [], []
-    while batch := list(islice(reader, getattr(model, "batch", BATCH))):
+    segments = iter(reader)
+    while batch := list(islice(segments, getattr(model, "batch", BATCH))):
         values.append(model.read(batch, sites, recipe))
         starts += [segment.start for segment in batch]
         ends += [segment.end for segment in batch]
@@ -97,7 +113,7 @@ def extract(videos: Iterable[Video], model: Backbone, *, method: str = "hiprobe"
     is by default `recipe_for(method, model)`. Raises ModelError for a model without what the method reads.
     """
     wanted, recipe = sites_for(method, model, sites), recipe or recipe_for(method, model)
-    for one in videos:
+    for one in ahead.coming(videos, lambda one: begin(one.path, model, wanted, recipe=recipe, root=root)):
         try:
             found = states(one.path, model, wanted, recipe=recipe, root=root, progress=progress)
             labels = _labels(one, found)
@@ -194,7 +210,8 @@ def detect_all(paths: Iterable[str | Path], model: Backbone, probe: Probe, *,
     Its reason begins with the name of the error, which is also handed to `failed`.
     """
     check(model, probe)
-    for path in paths:
+    root = options.get("root")
+    for path in ahead.coming(paths, lambda one: begin(one, model, probe.sites, recipe=probe.recipe, root=root)):
         try:
             result = detect(path, model, probe, **options)
         except (VideoError, OutOfMemory) as error:

@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hiprobe import pipeline, results, video
+from hiprobe import ahead, pipeline, results, video
 from hiprobe.claims import Item, Worker, put_back
 from hiprobe.errors import DecoderLost, HiProbeError, OutOfMemory, Quarantined, VideoError
 from hiprobe.pipeline import Progress
@@ -69,11 +70,12 @@ class Run:
         that ends its worker or its decoder twice a `quarantined` one, and `failed` is told why. `waiting` is told
         once, when nothing else is left, how many videos other workers hold. Raises ModelError and StoreError.
         """
-        queue, idle = deque(paths), 0
+        queue, idle, begun = deque(paths), 0, set[str]()
         with Worker(self.out / STORE, self.settings, len(paths)) as worker:
             turns = _Turns(self, worker, keep, failed, progress)
             while queue:
                 path = queue.popleft()
+                self._begin(islice(queue, ahead.decoders() - 1), begun)
                 result = turns.take(path)
                 if result is not None:
                     idle = 0
@@ -85,6 +87,13 @@ class Run:
                     waiting(len(queue))
                     waiting = _nothing
                     time.sleep(POLL_S)
+
+    def _begin(self, paths: Iterable[str | Path], begun: set[str]) -> None:
+        """Lets decoders begin on the videos that come next, each once."""
+        for path in paths:
+            if str(path) not in begun:
+                begun.add(str(path))
+                pipeline.begin(path, self.model, self.probe.sites, recipe=self.probe.recipe, root=self.out / STORE)
 
     def _before(self, path: str | Path, stems: frozenset[str]) -> Result | None:
         if Path(path).stem[:8] not in stems:  # spares a new folder the hashing of all videos before the first result

@@ -14,6 +14,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -45,8 +46,15 @@ def warm() -> None:
 
 def _asked(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, None, None]:
     """What the decoder answers about the video at `path`; raises its errors, and DecoderLost."""
-    try:
+    with _named(path):
         yield from isolate.stream(DECODER, LIMITS, call, os.fspath(path), *args)
+
+
+@contextmanager
+def _named(path: str | PathLike[str]) -> Iterator[None]:
+    """Raises DecoderLost, naming the video, where its decoder was lost or has a bug."""
+    try:
+        yield
     except isolate.Lost as error:
         raise DecoderLost(f"the decoder {error}", where=path, cure=CURE) from error
     except isolate.Fault as error:  # a bug of ours, or of what we decode with, that one video meets: the others go on
@@ -58,27 +66,35 @@ class SegmentReader:
 
     Until then: the end of the last frame shown so far and the spans in which frames were lost, in seconds; the number
     of frames shown, and of damaged packets (one alone leaves no gap). `uneven`: two frames lay further apart than what
-    lost packets would make a gap of. The decoder works ahead, by a few segments.
+    lost packets would make a gap of. The decoder works ahead, by a few segments; if `begun`, from now on.
     """
 
-    def __init__(self, path: str | PathLike[str], recipe: Recipe, first: int = 0, count: int | None = None) -> None:
+    def __init__(self, path: str | PathLike[str], recipe: Recipe, first: int = 0, count: int | None = None, *,
+                 begun: bool = False) -> None:
         self.duration, self.frame_count, self.skipped, self.uneven = 0.0, 0, 0, False
         self.gaps: tuple[Gap, ...] = ()
-        self._count = first
-        self._items = _asked(path, "segments", recipe.segment_s, recipe.frames, recipe.size, first, count)
+        self.first, self.count, self._next, self._path = first, count, first, path
+        ask = isolate.begin if begun else isolate.stream
+        with _named(path):
+            self._items = ask(DECODER, LIMITS, "segments", os.fspath(path), recipe.segment_s, recipe.frames,
+                              recipe.size, first, count)
 
     def __iter__(self) -> Iterator[Segment]:
         return self
 
     def __next__(self) -> Segment:
-        for told, frames in self._items:
-            self.duration, self.frame_count, self.skipped = told["duration"], told["frames"], told["skipped"]
-            self.uneven = told["uneven"]
-            self.gaps += tuple(Gap(*gap) for gap in told["gaps"])
-            if frames is not None:
-                self._count += 1
-                return _segment(told, frames, self._count - 1)
+        with _named(self._path):
+            for told, frames in self._items:
+                self._note(told)
+                if frames is not None:
+                    self._next += 1
+                    return _segment(told, frames, self._next - 1)
         raise StopIteration
+
+    def _note(self, told: dict[str, Any]) -> None:
+        self.duration, self.frame_count, self.skipped = told["duration"], told["frames"], told["skipped"]
+        self.uneven = told["uneven"]
+        self.gaps += tuple(Gap(*gap) for gap in told["gaps"])
 
     def close(self) -> None:
         """Stops reading: the decoder's process ends, if it has not finished."""
@@ -96,7 +112,7 @@ def segments(path: str | PathLike[str], recipe: Recipe, *, first: int = 0, count
     window ends with the video and spreads its samples over that shorter span, so a video shorter than one window is
     one segment; a remainder below half a frame is none. A window with no new frame repeats the one on screen; a
     window wholly inside a gap is left out. The decoder holds the frame on screen,
-    packets of two windows ahead, and up to 32 windows (256 MiB) of RGB samples, uint8 (frames, height, width, 3).
+    packets of two windows ahead, and up to 64 windows (256 MiB) of RGB samples, uint8 (frames, height, width, 3).
 
     `first` begins at that window, `count` ends after so many: MP4, Matroska and folders of pictures are sought. What is
     known of the file is then what was met on the way, and where the keyframes mislead there are no windows.
