@@ -6,19 +6,21 @@ import json
 import random
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import patch
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from fuzz.mutate import mutate
-from hiprobe import claims, datasets, evaluation, index, pipeline, probe, results, store, video
+from hiprobe import ahead, claims, datasets, evaluation, index, isolate, pipeline, probe, results, store, video
 from hiprobe.datasets import folder as clips
 from hiprobe.errors import HiProbeError
 from hiprobe.isolate import Fault
@@ -86,12 +88,12 @@ def _videos(root: Path) -> None:
             _video(root / f"a.{suffix}", codec)
 
 
-def _video(path: Path, codec: str) -> None:
+def _video(path: Path, codec: str, length: int = 25, options: dict[str, str] | None = None) -> None:
     with av.open(str(path), "w") as output:
-        stream = cast(av.VideoStream, output.add_stream(codec, rate=10, options={"g": "5"}))
+        stream = cast(av.VideoStream, output.add_stream(codec, rate=10, options=options or {"g": "5"}))
         stream.width = stream.height = 48
         stream.pix_fmt = {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
-        for number in range(25):
+        for number in range(length):
             picture = np.random.default_rng(number).integers(0, 256, (48, 48, 3), np.uint8)
             output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
                 format=stream.pix_fmt)))
@@ -116,6 +118,32 @@ def _no_fault(error: HiProbeError) -> None:
     """Lets a named error be, unless a bug of the decoder stands behind it: that is a finding."""
     if isinstance(error.__cause__, Fault):
         raise error
+
+
+# -- one video in several decoders
+
+def _long_videos(root: Path) -> None:
+    for name, options in (("a.mp4", {"g": "12", "bf": "3"}), ("b.mkv", {"g": "24", "x264-params": "open-gop=1"})):
+        _video(root / name, "libx264", 300, options)
+
+
+def _parts(root: Path) -> None:
+    """Several decoders, and one that leaves out what nobody wants, give what one decoder gives."""
+    with patch.multiple(ahead, LEAST_WINDOWS=3, LEAST_PIXELS=0.0), patch.object(isolate, "SLOTS", 6):
+        for path in sorted(root.iterdir()):
+            assert _given(ahead.segments(path, RECIPE, "")) == _given(video.segments(path, RECIPE)), path
+
+
+def _given(reader: ahead.Reader | video.SegmentReader) -> tuple[list[Any], Any]:
+    """Digests of the segments, then what is known of the video at the end, or how reading it was refused."""
+    found: list[Any] = []
+    try:
+        for one in reader:
+            found.append((one.index, one.start, one.end, one.times.tolist(), zlib.crc32(one.frames.tobytes())))
+    except HiProbeError as error:
+        _no_fault(error)
+        return found, str(error)
+    return found, (reader.duration, reader.gaps, reader.skipped)
 
 
 # -- artifacts
@@ -251,7 +279,8 @@ def _evaluate(root: Path) -> None:
 
 
 TARGETS: dict[str, Target] = {
-    "video": Target(_videos, _detect), "probe": Target(_probe, _score), "states": Target(_states, _load_states),
+    "video": Target(_videos, _detect), "parts": Target(_long_videos, _parts),
+    "probe": Target(_probe, _score), "states": Target(_states, _load_states),
     "manifest": Target(_folder, _manifest), "result": Target(_folder, _result_files), "index": Target(_folder, _index),
     "labels.csv": Target(_clips, _read_clips), "ucf_crime": Target(_ucf, _truth("ucf_crime")),
     "xd_violence": Target(_xd, _truth("xd_violence")), "shanghaitech": Target(_campus, _truth("shanghaitech")),
@@ -273,7 +302,7 @@ def damaged(name: str, sample: Path, folder: Path, rng: random.Random) -> Path:
     files = sorted(path for path in folder.rglob(CHOSEN.get(name, "*"))
                    if path.is_file() and not path.name.startswith("."))
     hurt = rng.choice(files)
-    if name == "video":
+    if name in ("video", "parts"):
         for path in files:
             path.unlink()
     hurt.write_bytes(mutate((sample / hurt.relative_to(folder)).read_bytes(), rng))

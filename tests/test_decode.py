@@ -29,7 +29,7 @@ from tests.clips import (
 )
 
 from hiprobe import video
-from hiprobe.decode import PIXEL_CAP
+from hiprobe.container import PIXEL_CAP
 from hiprobe.errors import (
     CorruptVideo,
     EmptyVideo,

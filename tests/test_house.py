@@ -18,7 +18,8 @@ FLOORS = {
     "types": 1, "errors": 1, "plugins": 1,
     "saliency": 2, "localize": 2, "metrics": 2,
     "child": 2, "isolate": 2,
-    "video": 3, "decode": 3, "decoder": 3, "sampling": 3, "proxy": 3, "frames": 3, "ahead": 3,
+    "video": 3, "decode": 3, "decoder": 3, "sampling": 3, "proxy": 3, "frames": 3, "ahead": 3, "container": 3,
+    "unreferenced": 2,
     "store": 3, "index": 3, "claims": 3, "results": 3, "methods": 3, "backbones": 3, "datasets": 3, "sinks": 3,
     "places": 3,
     "calibration": 4, "probe": 4, "refit": 5, "evaluation": 5, "pipeline": 5, "runs": 5, "spans": 5,
@@ -33,7 +34,8 @@ BESIDE = {  # within one floor only these see each other
     *(("decoder", below) for below in ("frames", "sampling", "proxy")),  # what runs in the decoder's process
     ("sampling", "decode"), ("sampling", "frames"), ("proxy", "sampling"), ("proxy", "decode"), ("proxy", "frames"),
     ("ahead", "video"),
-    ("video", "frames"), ("frames", "decode"), ("datasets", "frames"),  # a folder of pictures in place of a file
+    ("video", "frames"), ("frames", "decode"), ("frames", "container"), ("decode", "container"),
+    ("datasets", "frames"),  # a folder of pictures in place of a file
     ("probe", "calibration"),  # what a probe is fitted on
     ("sinks", "store"),  # a sink's file is written atomically
     ("index", "store"), ("results", "store"), ("claims", "index"), ("claims", "results"),
@@ -47,7 +49,7 @@ ONLY = {  # who may import a plug-in folder, beside itself
 }
 HOME = {  # who may import a library
     "torch": {"backbones"}, "transformers": {"backbones"}, "tokenizers": {"backbones"}, "accelerate": {"backbones"},
-    "av": {"decode", "sampling", "proxy", "decoder", "frames"}, "ray": {"scale"}, "fsspec": {"places"},
+    "av": {"decode", "container", "sampling", "proxy", "decoder", "frames"}, "ray": {"scale"}, "fsspec": {"places"},
     "fastapi": {"review"}, "starlette": {"review"}, "uvicorn": {"review"},
     "matplotlib": {"picture", "figures"}, "jinja2": {"report", "review"}, "typer": {"cli"},
     "rich": {"terminal", "report", "cli"},

@@ -5,11 +5,12 @@ Knows no window, no model and no second file. `beat` is called with every packet
 
 from __future__ import annotations
 
+import heapq
 import math
 import re
+from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -17,20 +18,19 @@ from typing import TypeAlias, cast
 
 import av
 import av.error
-import av.logging
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, NoVideoStream, UnsupportedVideo, VideoError
+from hiprobe.container import CONTIGUOUS, REMUX, check_pixels, opened
+from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo, VideoError
 from hiprobe.types import Gap
-
-av.logging.set_level(None)  # FFmpeg's own lines stay off the terminal: a failure is raised here, or recorded as a gap
+from hiprobe.unreferenced import length_bytes, unreferenced
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
+Raw: TypeAlias = "tuple[float, av.VideoFrame | None, int | None]"  # stored time in seconds, picture, duration in ticks
+Wants = Callable[[float, float], bool]
 
-PIXEL_CAP = 64_000_000  # per frame; a 16,000 x 16,000 picture fits in 750 kB and takes 768 MB decoded
 JUMP_S = 3600.0  # two frames further apart than this are a broken clock, not a frozen picture
 LEAP_S = 1.0  # a frame further than this from the one before it is believed once the next frames bear it out
 REORDERED = 4  # more late frames in a row than this are a clock set back, not reordering
@@ -39,94 +39,21 @@ GAP_S, GAP_FRAMES = 0.5, 3.0  # the least distance between frames that lost pack
 STATED_MAX_S = 7 * 86_400.0  # a longer stated duration is not believed
 MAX_FPS = 1000.0  # a higher stated rate is a time base, not a rate
 AHEAD_PACKETS = 2000  # the most packets held to look ahead
+REMEMBERED = 64  # times of packets before the one in hand: more than any reordering
 EPSILON_S = 1e-6  # below any time base in use; absorbs rounding of seconds
 
-# Containers of video (and of sound, to name a file without pictures); no playlist, picture, network or device format.
-FORMATS = ("mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,dv,rm,"
-           "yuv4mpegpipe,wav,flac")
 UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo", "obu")  # containers that store no presentation times
 SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # stored presentation times and an index of keyframes
-CONTIGUOUS = ("matroska,webm", "flv")  # a reader that loses its place here goes on without an error; packets lie
-HOLE_BYTES = 1024  # end to end, with a few bytes between them, so that bytes in no packet tell
-REMUX = "record or export it again, e.g. as H.264 in MP4"
+HOLE_BYTES = 1024  # where packets lie end to end, with a few bytes between them, bytes in no packet tell
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A decoded frame, the time in seconds from which a player shows it, and what was lost just before it."""
+    """A frame, None if it was not decoded, the time in seconds from which it is shown, and what was lost before it."""
 
     time: float
-    image: av.VideoFrame
+    image: av.VideoFrame | None
     gap: Gap | None = None
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The open container and its video stream, from this file alone: no address in it is followed.
-
-    Raises MissingVideo, EmptyVideo, CorruptVideo, NoVideoStream or UnsupportedVideo.
-    """
-    _check_readable(path)
-    with _open(path, {"max_pixels": str(PIXEL_CAP)}) as container:
-        yield container, _video_stream(container, path)
-
-
-def _open(path: Path, probing: dict[str, str]) -> InputContainer:
-    """The container, with `probing` options for the decoders that FFmpeg tries on the first packets."""
-    try:
-        return av.open(f"file:{path.absolute()}", mode="r", metadata_errors="replace", options=probing,
-                       container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS})
-    except av.error.ArgumentError as error:
-        reason = "not a video container (a playlist, a picture or an unknown format)"
-        raise UnsupportedVideo(reason, where=path, cure="give the video file itself") from error
-    except MemoryError:
-        raise
-    except av.error.FFmpegError as error:
-        raise CorruptVideo(f"cannot be opened: {error.strerror}", where=path, cure=REMUX) from error
-
-
-def _check_readable(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except FileNotFoundError as error:
-        raise MissingVideo("no such file", where=path) from error
-    except OSError as error:
-        raise MissingVideo(f"cannot be read: {error.strerror}", where=path) from error
-    if empty:
-        raise EmptyVideo("the file is empty", where=path)
-
-
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    covers = Disposition.attached_pic
-    stream = next((s for s in container.streams.video if not s.disposition & covers), None)
-    if stream is None:
-        raise NoVideoStream("holds no video stream", where=path)
-    if stream.codec_context is None:
-        raise UnsupportedVideo("no decoder for its video codec", where=path, cure=REMUX)
-    _check_header(stream, path)
-    for other in container.streams:
-        if other.index != stream.index and container.format.name not in CONTIGUOUS:
-            other.discard = Discard.all
-    stream.codec_context.options = {"max_pixels": str(PIXEL_CAP)}
-    stream.codec_context.thread_count = 1  # a damaged picture is then concealed in the same way on every machine
-    return stream
-
-
-def _check_header(stream: VideoStream, path: Path) -> None:
-    check_pixels(stream.codec_context.width, stream.codec_context.height, path)
-    if stream.codec_context.width:
-        return
-    with _open(path, {"codec_whitelist": "none"}) as stated:  # the cap kept FFmpeg from the first picture of a codec
-        for codec in (other.codec_context for other in stated.streams.video):  # whose size the header alone tells
-            check_pixels(*((codec.width, codec.height) if codec else (0, 0)), path)
-
-
-def check_pixels(width: int, height: int, path: Path) -> None:
-    """Raises UnsupportedVideo where a frame of `width` x `height` is past the pixel cap."""
-    if width * height > PIXEL_CAP:
-        reason = f"{width} x {height} pixels are more than the cap of {PIXEL_CAP:,} per frame"
-        raise UnsupportedVideo(reason, where=path, cure="scale it down")
 
 
 class FrameReader:
@@ -144,6 +71,9 @@ class FrameReader:
     are is where the last frame ends. `gaps`, `frame_count`, `skipped` (damaged packets), `duration` (end of the last
     frame, seconds) and `longest` (distance of two frames) grow while it is read; `first` is the first one's time. `end`
     is where the packets end, None as long as that is further than `ahead_s`. `after` seeks to a keyframe before it.
+
+    `wants(start, end)` may be set: where it is False of the span in which a frame is shown, and no other frame is made
+    from it (H.264), it comes without a picture. From the first damage on all are decoded, so that none goes unseen.
 
     Raises the errors of `opened`, and EmptyVideo or CorruptVideo where no frame can be decoded.
     """
@@ -164,6 +94,10 @@ class FrameReader:
         self._raw_end: float | None = None
         self._damage: list[tuple[float, float]] = []  # spans, of the file's own clock, in which packets were lost
         self._hurt = False
+        self.wants: Wants | None = None
+        self._size_bytes = 0  # before each unit of a packet, where frames may be left out
+        self._stamps: list[float] = []  # of packets read, in order, from somewhat before the one in hand
+        self._sure = False  # whether all was read that may be shown within `ahead_s` of the packet in hand
 
     def __iter__(self) -> Generator[Shown, None, None]:
         with opened(self.path) as (container, stream):
@@ -172,10 +106,10 @@ class FrameReader:
             if self.sought:
                 self._seek(container, stream)
             previous = None
-            for raw, image in self._in_order(self._decoded(container, stream)):
+            for raw, image, ticks in self._in_order(self._decoded(container, stream)):
                 if previous is None and not self.sought:
                     self._set_zero(container, raw)
-                shown = self._shown(previous, raw - self.zero, image)
+                shown = self._shown(previous, raw - self.zero, image, ticks)
                 previous = shown.time
                 yield shown
             if previous is None:
@@ -200,6 +134,8 @@ class FrameReader:
         self.fps = next((rate for rate in (average, guessed) if 0 < rate <= MAX_FPS), None)
         self.frame_s = next((1 / rate for rate in (guessed, average) if 0 < rate <= MAX_FPS), 0.0)
         self._stated_raw = _stated_end(container, stream)
+        if self.codec == "h264" and not self._untimed:
+            self._size_bytes = length_bytes(stream.codec_context.extradata)
 
     def _set_zero(self, container: InputContainer, first: float) -> None:
         start = first if container.start_time is None else container.start_time / av.time_base
@@ -256,9 +192,11 @@ class FrameReader:
                 set_back = start < end - max(LEAP_S, REORDERED * self.frame_s)
                 end = self._packet_end if set_back else max(end, self._packet_end)
             held.append((start, packet))
+            insort(self._stamps, start)
             while held and (end - held[0][0] > self._ahead_s or len(held) > AHEAD_PACKETS):
+                self._sure = end - held[0][0] > self._ahead_s
                 yield held.popleft()[1]
-        self._raw_end = end
+        self._raw_end, self._sure = end, True
         yield from (packet for _, packet in held)
 
     def _note_hurt(self, packet: VideoPacket, before: float, start: float) -> None:
@@ -281,18 +219,40 @@ class FrameReader:
         seconds = (ticks or 0) * self._base
         return seconds if 0 < seconds <= JUMP_S else self.frame_s
 
-    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[tuple[float, av.VideoFrame]]:
-        """Each frame that decodes, with its stored time in seconds."""
-        raw = -self.frame_s
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[Raw]:
+        """Each frame that decodes, and each that need not, in the order of their times as far as these are sound."""
+        raw, begun = -self.frame_s, False
+        spared: list[tuple[float, int]] = []
         for packet in self._packets(container, stream):
+            if begun and self._spares(packet):
+                heapq.heappush(spared, ((packet.pts or 0) * self._base, packet.duration or 0))
+                continue
             for image in self._images(packet):
                 check_pixels(image.width, image.height, self.path)
                 stamp = image.dts if self._untimed else image.pts
                 raw = raw + self._known_frame_s() if stamp is None else stamp * self._base
-                yield raw, image
+                while spared and spared[0][0] < raw:
+                    yield _undecoded(heapq.heappop(spared))
+                self._size_bytes *= not image.interlaced_frame  # a packet may hold one field of two
+                begun = True
+                yield raw, image, image.duration
+        yield from map(_undecoded, sorted(spared))
+
+    def _spares(self, packet: VideoPacket) -> bool:
+        """Whether the frame of `packet` need not be decoded, as nobody wants it and no other frame needs it."""
+        sound = not (self.skipped or self._damage or self._offset or self.gaps)
+        if (self.wants is None or not self._size_bytes or packet.pts is None or packet.is_keyframe or packet.is_discard
+                or not (sound and self._sure)):
+            return False
+        start = packet.pts * self._base
+        place = bisect_right(self._stamps, start)
+        following = self._stamps[place] if place < len(self._stamps) else math.inf
+        del self._stamps[:max(0, place - REMEMBERED)]
+        wanted = self.wants(start - self.zero, following - self.zero)
+        return not wanted and unreferenced(bytes(packet), self._size_bytes)
 
     def _images(self, packet: VideoPacket) -> list[av.VideoFrame]:
-        if packet.has_sidedata("encryption_info"):
+        if any(kept.data_type == "encryption_info" for kept in packet.iter_sidedata()):
             raise UnsupportedVideo("the video is encrypted", where=self.path, cure="decrypt it first")
         try:
             return packet.decode()
@@ -310,39 +270,40 @@ class FrameReader:
             raise CorruptVideo("its frames carry no times and it states no frame rate", where=self.path, cure=REMUX)
         return self.frame_s
 
-    def _in_order(self, frames: Iterator[tuple[float, av.VideoFrame]]) -> Iterator[tuple[float, av.VideoFrame]]:
+    def _in_order(self, frames: Iterator[Raw]) -> Iterator[Raw]:
         """Frames in rising time: late ones dropped, a leap ahead only if the next frame does not undo it."""
         last = ahead = None
-        behind: list[tuple[float, av.VideoFrame]] = []
-        for raw, image in frames:
+        behind: list[Raw] = []
+        for raw, image, ticks in frames:
             if ahead is not None and raw + self._offset > ahead[0]:
                 last = ahead[0]
                 yield ahead
             time, ahead = raw + self._offset, None
             if last is None or 0 < time - last <= LEAP_S:
                 last, behind = time, []
-                yield time, image
+                yield time, image, ticks
             elif time > last:
-                ahead = time, image
+                ahead = time, image, ticks
             elif time < last - LEAP_S:
-                behind.append((raw, image))
+                behind.append((raw, image, ticks))
             if last is not None and len(behind) > REORDERED:
                 self._offset = last + self._known_frame_s() - behind[0][0]
-                last, behind = behind[-1][0] + self._offset, [(r + self._offset, late) for r, late in behind]
+                last, behind = behind[-1][0] + self._offset, [(r + self._offset, late, t) for r, late, t in behind]
                 yield from behind
                 behind = []
         if ahead is not None:
             yield ahead
 
-    def _shown(self, previous: float | None, time: float, image: av.VideoFrame) -> Shown:
-        gap = self._gap(previous, time, image.is_corrupt)
+    def _shown(self, previous: float | None, time: float, image: av.VideoFrame | None, ticks: int | None) -> Shown:
+        gap = self._gap(previous, time, image is not None and image.is_corrupt)
         if not gap and previous is not None:
             self.longest = max(self.longest, time - previous)
         self.gaps += (gap,) if gap else ()
         # A container may flag a packet or two beside the one it lost: damage counts a little past its span.
-        self._damage = [(start, end) for start, end in self._damage if self._placed(end) > time - self.tolerance]
+        if self._damage:
+            self._damage = [span for span in self._damage if self._placed(span[1]) > time - self.tolerance]
         self.frame_count += 1
-        self.duration = time + self._lasts(image.duration)
+        self.duration = time + self._lasts(ticks)
         return Shown(time, image, gap)
 
     def _gap(self, previous: float | None, time: float, corrupt: bool) -> Gap | None:
@@ -350,8 +311,10 @@ class FrameReader:
         distance = 0.0 if self.sought and previous is None else time - (previous or 0.0)
         if distance > JUMP_S:
             return Gap(start, time, f"the timestamps jump by {distance:.0f} s")
+        if distance <= self.tolerance:
+            return None
         damaged = corrupt or any(self._placed(start) < time + self.tolerance for start, _ in self._damage)
-        return Gap(start, time, "damaged data") if damaged and distance > self.tolerance else None
+        return Gap(start, time, "damaged data") if damaged else None
 
     @property
     def tolerance(self) -> float:
@@ -377,6 +340,10 @@ class FrameReader:
         if not self._packets_read:
             return EmptyVideo("its video stream holds no frame", where=self.path)
         return CorruptVideo(f"none of its {self._packets_read} video packets decodes", where=self.path, cure=REMUX)
+
+
+def _undecoded(spared: tuple[float, int]) -> Raw:
+    return spared[0], None, spared[1]
 
 
 def _stated_end(container: InputContainer, stream: VideoStream) -> float:

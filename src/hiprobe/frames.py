@@ -10,7 +10,7 @@ import hashlib
 import os.path
 import re
 import warnings
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -145,6 +145,7 @@ class FolderReader:
         self.fps: float | None = None
         self.stated: float | None = None
         self.end: float | None = None
+        self.wants: Callable[[float, float], bool] | None = None  # where it is False, a picture is not read
         self.codec, self.container, self.sought = "", "folder", after is not None
 
     def __iter__(self) -> Generator[Shown, None, None]:
@@ -156,10 +157,13 @@ class FolderReader:
         self.codec, self.fps, self.frame_s = KINDS[files[0].suffix.lower()].lower(), fps, 1 / fps
         self.stated = self.end = len(files) / fps
         first = min(int(self._after * fps), len(files) - 1)
-        for index, pixels in enumerate(_read(files[first:], self.path), first):
+        pixels = _Pixels(self.path)
+        for index in range(first, len(files)):
             self._beat()
             self.frame_count, self.duration = self.frame_count + 1, (index + 1) / fps
-            yield Shown(index / fps, VideoFrame.from_ndarray(pixels, format="rgb24"))
+            spared = index > first and self.wants is not None and not self.wants(index / fps, (index + 1) / fps)
+            image = None if spared else VideoFrame.from_ndarray(pixels.of(files[index]), format="rgb24")
+            yield Shown(index / fps, image)
 
 
 def reader(path: AnyPath, *, ahead_s: float = 0.0, after: float | None = None,
@@ -171,16 +175,20 @@ def reader(path: AnyPath, *, ahead_s: float = 0.0, after: float | None = None,
     return kind(path, ahead_s=ahead_s, after=after, beat=beat)
 
 
-def _read(files: Iterable[Path], path: Path) -> Generator[NDArray[np.uint8], None, None]:
-    """The pictures as uint8 (height, width, 3), all of the first one's size."""
-    first: tuple[int, ...] | None = None
-    for file in files:
+class _Pixels:
+    """Pictures as uint8 (height, width, 3), all of the first one's size."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._first = path, tuple[int, ...]()
+
+    def of(self, file: Path) -> NDArray[np.uint8]:
         pixels = _pixels(file)
-        first = first or pixels.shape
-        if pixels.shape != first:
+        self._first = self._first or pixels.shape
+        if pixels.shape != self._first:
             raise UnsupportedVideo(f"{file.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the pictures before "
-                                   f"it {first[1]} x {first[0]}", where=path, cure="bring all to one size")
-        yield pixels
+                                   f"it {self._first[1]} x {self._first[0]}", where=self._path,
+                                   cure="bring all to one size")
+        return pixels
 
 
 def _pixels(file: Path) -> NDArray[np.uint8]:
@@ -198,7 +206,7 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
 
 
 def _check(image: Image.Image, file: Path) -> None:
-    from hiprobe.decode import check_pixels
+    from hiprobe.container import check_pixels
 
     check_pixels(image.width, image.height, file)
     if image.mode in DEEP:

@@ -28,6 +28,7 @@ def facts(reader: _pictures.Reader) -> dict[str, Any]:
     """The fields of `video.VideoInfo`, with one frame decoded."""
     with closing(iter(reader)) as shown_frames:
         image = next(shown_frames).image
+    assert image is not None
     height, width = _displayed(image, reader.aspect)
     return {"codec": reader.codec, "container": reader.container,
             "seekable": reader.container in (*SEEKABLE, "folder"), "width": width, "height": height,
@@ -53,6 +54,7 @@ def encode(reader: _pictures.Reader, target: str, height: int) -> None:
     with av.open(f"file:{target}", "w", format="mp4", options={"movflags": "+faststart"}) as output:
         for shown, following in pairwise(chain(reader, [None])):
             assert shown is not None
+            assert shown.image is not None
             if stream is None:
                 size = _fitted(_displayed(shown.image, reader.aspect), height)
                 stream, painter = _proxy_stream(output, size), Painter(size, reader.path)

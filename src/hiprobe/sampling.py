@@ -24,6 +24,7 @@ from hiprobe.decode import EPSILON_S, Shown
 from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo
 from hiprobe.types import Gap
 
+WIDE_S = 10 * EPSILON_S  # a sample as near as this to a frame may fall on it
 Place = Callable[[tuple[int, ...]], NDArray[np.uint8]]  # room for an array of this shape
 
 # Averaging over the area of a pixel neither aliases when a frame shrinks nor overshoots at edges, as bicubic does; the
@@ -69,7 +70,7 @@ def orientation(image: av.VideoFrame) -> tuple[int, int, int, int]:
 
     From the container's display matrix; one that is none of the eight orientations counts as upright.
     """
-    matrix = cast(Any, image.side_data).get("DISPLAYMATRIX")
+    matrix = cast(Any, image.side_data).get("DISPLAYMATRIX") if len(image.side_data) else None
     if matrix is None:
         return 1, 0, 0, 1
     a, b, _, c, d = (round(value / 65536) for value in np.frombuffer(bytes(matrix), np.int32)[:5])
@@ -99,6 +100,7 @@ class Window:
         done = len(self.times)
         count = bisect_left(self._wanted, until - EPSILON_S) - done
         if count > 0:
+            assert screen.image is not None
             pixels = painter.paint(screen.image)
             if self.frames is None:
                 self.frames = self._place((self._count, *pixels.shape))
@@ -120,6 +122,7 @@ class WindowReader:
         self._painter, self._place = painter, place
         self._first, self._slot, self._given = 0.0, slot, slot
         self._window: Window | None = None
+        reader.wants = self._wants
 
     def __iter__(self) -> Iterator[Window]:
         screen: Shown | None = None
@@ -130,9 +133,19 @@ class WindowReader:
                     return
             else:
                 yield from self._advance(screen, shown.time, shown.gap)
-            screen = shown
+            if screen is None or shown.image is not None:
+                screen = shown
         if screen is not None:
             yield from self._advance(screen, math.inf, None)
+
+    def _wants(self, start: float, end: float) -> bool:
+        """Whether a sample of this window or a later one may fall on the frame shown from `start` to `end`."""
+        last = self.reader.end
+        if last is not None and end > last - self._length - WIDE_S:  # the last window's samples stand closer together
+            return True
+        step = self._length / self._samples  # of windows end to end
+        earliest = max(start - WIDE_S, self._first + self._slot * self._length)
+        return self._first + (math.ceil((earliest - self._first) / step - 0.5) + 0.5) * step < end + WIDE_S
 
     def _advance(self, screen: Shown, until: float, gap: Gap | None) -> Iterator[Window]:
         """Yields the windows that are complete when the next frame comes, at `until`."""
