@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -258,3 +259,16 @@ def test_one_core_has_one_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert not ahead._begun
     check_same(path)
     assert len(decoders()) <= 2
+
+
+def test_a_forked_process_leaves_what_was_begun_to_its_parent(tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.mp4", steady(30, 10), rate=10, pictures=noisy)
+    ahead.begin(path, RECIPE, ID)
+    child = os.fork()
+    if child == 0:
+        begun = len(ahead._begun)
+        gc.collect()
+        os._exit(begun)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(decoders()) == 1
+    check_same(path, ahead.segments(path, RECIPE, ID))

@@ -17,7 +17,8 @@ from hiprobe.errors import HiProbeError
 from hiprobe.unreferenced import length_bytes, unreferenced
 
 OPTIONS: dict[str, dict[str, str]] = {
-    "no reordering": {"bf": "0"}, "two": {"bf": "2"}, "pyramid": {"bf": "4", "x264-params": "b-pyramid=normal:b-adapt=0"},
+    "no reordering": {"bf": "0"}, "two": {"bf": "2"},
+    "pyramid": {"bf": "4", "x264-params": "b-pyramid=normal:b-adapt=0"},
     "strict pyramid": {"bf": "3", "x264-params": "b-pyramid=strict"}, "sixteen": {"bf": "16", "g": "250"},
     "many references": {"bf": "3", "refs": "8", "x264-params": "weightp=2"},
     "open groups": {"bf": "3", "x264-params": "open-gop=1:keyint=24"},

@@ -194,3 +194,6 @@ def _same(one: Segment | None, other: Segment | None) -> bool:
 def _hurt(reader: video.SegmentReader) -> bool:
     """Whether it met what a decoder that comes from further back may take in another way."""
     return bool(reader.gaps or reader.skipped or reader.uneven)
+
+
+os.register_at_fork(after_in_child=_begun.clear)  # a forked process must not read what its parent has begun
