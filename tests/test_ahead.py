@@ -240,8 +240,8 @@ def test_only_so_many_are_begun_and_the_oldest_is_given_up(tmp_path: Path) -> No
     paths = [write(tmp_path / f"{index}.mp4", steady(30, 10), rate=10, pictures=noisy) for index in range(6)]
     for path in paths:
         ahead.begin(path, RECIPE, ID)
-    assert [key[0] for key in ahead._begun] == [str(path) for path in paths[3:]]
-    assert len(decoders()) == 3
+    assert [key[0] for key in ahead._begun] == [str(path) for path in paths[2:]]
+    assert len(decoders()) == 4
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 4, 9])
@@ -250,6 +250,19 @@ def test_what_comes_next_is_begun_on_once_and_in_time(number: int) -> None:
     for turn, item in enumerate(ahead.coming(range(number), told.append)):
         assert item == turn
         assert told == list(range(1, min(turn + 4, number)))
+
+
+@pytest.mark.parametrize("number", [2, 4])
+def test_whatever_comes_next_is_begun_and_stays_so_until_it_is_read(number: int, tmp_path: Path,
+                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "decoders", lambda: number)
+    paths = [write(tmp_path / f"{index}.mp4", steady(30, 10), rate=10, pictures=noisy) for index in range(7)]
+    begun = []
+    for path in ahead.coming(paths, lambda path: ahead.begin(path, RECIPE, ID)):
+        begun.append((str(path), RECIPE.digest, ID) in ahead._begun)
+        assert len(list(ahead.segments(path, RECIPE, ID))) == 2
+    assert begun == [False, *[True] * 6]
+    assert not ahead._begun
 
 
 def test_one_core_has_one_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -40,12 +40,12 @@ def decoders() -> int:
 def begin(path: str | Path, recipe: Recipe, video_id: str) -> None:
     """Lets a decoder begin on a video, for the `segments` of the same arguments that is to come; raises DecoderLost.
 
-    The oldest of more such videos than there are decoders to spare is given up.
+    The oldest of more such videos than there are decoders is given up.
     """
     key = (os.fspath(path), recipe.digest, video_id)
     if key in _begun or decoders() < 2:
         return
-    while len(_begun) >= decoders() - 1:
+    while len(_begun) >= decoders():
         _begun.pop(next(iter(_begun))).close()
     _begun[key] = video.SegmentReader(path, recipe, 0, _most_windows(recipe), begun=True)
 
