@@ -117,6 +117,18 @@ def test_a_picture_that_is_none_is_a_named_error(tmp_path: Path, kind: str) -> N
         list(video.segments(f"{path}@10fps", recipe()))
 
 
+def test_a_picture_that_no_sample_falls_on_is_not_read(tmp_path: Path) -> None:
+    path = folder(tmp_path / "clip", 64)  # samples at 0.225 and 0.675 s
+    sampled = {2, 6}
+    for index in set(range(8)) - sampled - {0}:
+        (path / f"frame{index}.png").write_bytes(b"not a picture")
+    first = next(video.segments(f"{path}@10fps", recipe(frames=2, segment_s=0.9)))
+    assert numbers(first) == sorted(sampled)
+    (path / "frame6.png").write_bytes(b"not a picture")
+    with pytest.raises(CorruptVideo, match=r"frame6\.png"):
+        next(video.segments(f"{path}@10fps", recipe(frames=2, segment_s=0.9)))
+
+
 def test_a_folder_that_is_no_video_is_a_named_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     path = folder(tmp_path / "clip", 3)

@@ -130,9 +130,9 @@ def checked(path: AnyPath) -> tuple[Path, float, list[Path]]:
 class FolderReader:
     """The pictures of a folder with the times at which they are shown: what `decode.FrameReader` is for a file.
 
-    One pass per object; `after` begins at the picture shown at that time, in seconds. Raises, on iteration, the errors
-    of `checked`, CorruptVideo for a picture that cannot be read and UnsupportedVideo for one of another size, of more
-    than 8 bits a channel or past the pixel cap.
+    One pass per object; `after` begins at the picture shown at that time, in seconds; one that nobody `wants` is not
+    read. Raises, on iteration, the errors of `checked`, CorruptVideo for a picture that cannot be read and
+    UnsupportedVideo for one of another size, of more than 8 bits a channel or past the pixel cap.
     """
 
     def __init__(self, path: AnyPath, *, ahead_s: float = 0.0, after: float | None = None,
@@ -145,7 +145,7 @@ class FolderReader:
         self.fps: float | None = None
         self.stated: float | None = None
         self.end: float | None = None
-        self.wants: Callable[[float, float], bool] | None = None  # where it is False, a picture is not read
+        self.wants: Callable[[float, float], bool] | None = None
         self.codec, self.container, self.sought = "", "folder", after is not None
 
     def __iter__(self) -> Generator[Shown, None, None]:
