@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from tests.review_folder import Made, Page
+
     from hiprobe.backbones import Backbone
     from hiprobe.probe import Probe
+    from hiprobe.review.desk import Desk
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 CLIPS_EACH = 4
@@ -151,6 +154,38 @@ def bad_videos(tmp_path_factory: pytest.TempPathFactory, normal_clip: Path) -> d
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A results folder to review, made once for a file of tests; a test asks for `made`."""
+    from tests.review_folder import make
+
+    return make(tmp_path_factory.mktemp("review"))
+
+
+@pytest.fixture
+def made(whole: Made) -> Made:
+    """The folder without what an earlier test has judged."""
+    for path in (whole.out / ".review").glob("review.sqlite*"):
+        path.unlink()
+    whole.probe.save(whole.probe_path)
+    return whole
+
+
+@pytest.fixture
+def desk(made: Made) -> Desk:
+    """A reviewer's desk over `made`."""
+    return made.desk()
+
+
+@pytest.fixture
+def page(desk: Desk) -> Iterator[Page]:
+    """The review page of `desk`, being served."""
+    from tests.review_folder import served
+
+    with served(desk) as page:
+        yield page
 
 
 @contextmanager

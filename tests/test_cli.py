@@ -448,6 +448,7 @@ def test_standard_output_that_cannot_be_written_is_named(monkeypatch: pytest.Mon
         full = open("/dev/full", "w")  # noqa: SIM115
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", full)
+            patch.setattr(terminal, "out", terminal.Console(highlight=False))  # it keeps what it could not write
             with pytest.raises(StoreError, match="standard output: cannot write: No space left"):
                 call()
         with suppress(OSError):  # what it could not write it tries again
@@ -510,9 +511,10 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory, fitted: Fitted, clips: Pat
     first = Ran(child.returncode, line + rest, err)
     kept = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.rglob("*.safetensors")}
     after = tree(out)
-    again = subprocess.run(command, capture_output=True, text=True, env=threads, check=False)
-    _run.detect(videos, shipped, Probe.load(fitted.alarm_path), whole, as_json=True)
-    return CutOff(len(videos), first, kept, after, Ran(again.returncode, again.stdout, again.stderr), out, whole)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=threads) as again:
+        _run.detect(videos, shipped, Probe.load(fitted.alarm_path), whole, as_json=True)  # meanwhile
+        second = again.communicate()
+    return CutOff(len(videos), first, kept, after, Ran(again.returncode, *second), out, whole)
 
 
 def test_an_interrupted_run_says_so_and_keeps_what_was_finished(cut_off: CutOff) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from hiprobe import methods
-from hiprobe.errors import LabelError, UsageError
+from hiprobe.errors import LabelError, ProbeError, UsageError
 from hiprobe.methods import _criteria, headhunt, hiprobe, likelihood, one_class, output_layer
 from hiprobe.types import Site
 
@@ -42,6 +43,23 @@ def test_hiprobe_is_sklearns_pipeline(width: int) -> None:
     pipeline = make_pipeline(StandardScaler(), regression).fit(values.reshape(40, -1).astype(np.float64), labels)
     want = pipeline.predict_proba(new.reshape(40, -1).astype(np.float64))[:, 1]
     assert hiprobe.score(new, hiprobe.fit(values, labels)) == pytest.approx(want, abs=1e-9)
+
+
+def test_a_regression_that_does_not_converge_is_a_named_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hiprobe, "ITERATIONS", 2)
+    with pytest.raises(ProbeError, match=r"not converged in 2 iterations on 40 segments; choose"):
+        hiprobe.fit(*two_classes())
+
+
+def test_a_fit_holds_one_copy_in_float64() -> None:
+    values, labels = two_classes(n=400, sites=1, width=2048)
+    tensors = hiprobe.fit(values, labels)  # before the count, as it imports what it needs
+    for work in (lambda: hiprobe.fit(values, labels), lambda: hiprobe.score(values, tensors)):
+        tracemalloc.start()
+        work()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1.3 * values.size * 8
 
 
 def test_weights_change_nothing_on_a_balanced_set() -> None:
@@ -69,7 +87,7 @@ def test_a_constant_dimension_has_no_say() -> None:
     values[:, 0, 3] = 1234.567
     tensors, moved = hiprobe.fit(values, labels), values.copy()
     moved[:, 0, 3] += 100.0
-    assert hiprobe.score(moved, tensors) == pytest.approx(hiprobe.score(values, tensors), abs=1e-6)
+    assert hiprobe.score(moved, tensors) == pytest.approx(hiprobe.score(values, tensors), abs=1e-9)
 
 
 @pytest.mark.parametrize(("n", "width"), [(100, 6), (20, 50)])

@@ -9,6 +9,7 @@ import pickle
 import re
 import struct
 import sys
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +23,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 from sklearn.metrics import roc_auc_score
 
+from hiprobe import methods
+from hiprobe.calibration import gather
 from hiprobe.errors import LabelError, ProbeError, RecipeMismatch, StoreError, UsageError
 from hiprobe.localize import Localization, localize, smooth
 from hiprobe.probe import MAX_BYTES, Probe, fit
@@ -256,6 +259,33 @@ mean = Mean()
     states = planted(layer=9)[1][0]
     assert (same.score(states) == found.score(states)).all()
     sys.modules.pop("mean_method")
+
+
+def test_a_calibration_set_gives_the_rows_and_sites_asked_for() -> None:
+    """Of videos of unequal length and precision, one of them without a segment; every other row, then all."""
+    pairs = [video(f"v{i}", RNG(i).normal(size=(length, 4, 3)), np.arange(length) % 2)
+             for i, length in enumerate((5, 0, 12, 1))]
+    half = replace(pairs[2][0], values=pairs[2][0].values.astype(np.float16))
+    data = gather(methods.load("hiprobe"), [pairs[0], pairs[1], (half, pairs[2][1]), pairs[3]], None)
+    whole = np.concatenate([pairs[0][0].values, half.values, pairs[3][0].values])
+    rows = np.arange(18) % 2 == 1
+    for found, want in ((data.at((2, 0)), whole[:, [2, 0]]), (data.at((3,), rows), whole[rows][:, [3]]),
+                        (data.at((1, 2), ~rows & rows), whole[:0, [1, 2]]), (data[:, 1], whole[:, 1])):
+        assert found.dtype == want.dtype == np.float32
+        assert (found == want).all()
+
+
+def test_a_fit_holds_one_layer_as_read_and_once_in_float64() -> None:
+    """The videos are made before the count begins, as if they were mapped from files."""
+    pairs = planted(layer=1, sites=2, videos=40, length=20, width=4096)
+    layer = 800 * 4096 * 8
+    fit("hiprobe", pairs[:4], permutations=0, layer_curve=False)  # what is imported on the way
+    tracemalloc.start()
+    found = fit("hiprobe", pairs, permutations=0, layer_curve=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.sites == (Site("residual", 1),)
+    assert peak < 1.7 * layer  # a fifth of it for some columns at a time
 
 
 # what a fit refuses

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +22,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installed")
 
 from tests import cheap
-from tests.review_folder import HOSTILE, SITES, Made, Page, free_port, make, served
+from tests.review_folder import HOSTILE, SITES, Made, Page, free_port, served
 
 from hiprobe import embedded, store
 from hiprobe.backbones import Backbone
@@ -34,32 +33,6 @@ from hiprobe.review import curve, results, runs, views
 from hiprobe.review.desk import Desk, score
 from hiprobe.review.judgements import Judgements, verdicts
 from hiprobe.types import Event, Scores
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return make(tmp_path_factory.mktemp("review"))
-
-
-@pytest.fixture
-def made(whole: Made) -> Made:
-    """The folder without what an earlier test has judged."""
-    for path in (whole.out / ".review").glob("review.sqlite*"):
-        path.unlink()
-    whole.probe.save(whole.probe_path)
-    return whole
-
-
-@pytest.fixture
-def desk(made: Made) -> Desk:
-    return made.desk()
-
-
-@pytest.fixture
-def page(desk: Desk) -> Iterator[Page]:
-    with served(desk) as page:
-        yield page
-
 
 # Results
 

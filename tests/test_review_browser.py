@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installed")
 
-from tests.review_folder import ATTACK, HOSTILE, Made, Page, make, served
+from tests.review_folder import ATTACK, HOSTILE, Made, Page, served
 
 from hiprobe.probe import Probe
 from hiprobe.review.desk import Desk
@@ -22,8 +23,8 @@ CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update"]
 AXE = Path(__file__).with_name("vendored") / "axe.min.js"
-BRIGHTNESS = """() => { const c = document.createElement('canvas').getContext('2d'); c.drawImage(video, 0, 0, 8, 8);
-                 return c.getImageData(4, 4, 1, 1).data[1]; }"""
+SHOWS = """wanted => { const c = document.createElement('canvas').getContext('2d'); c.drawImage(video, 0, 0, 8, 8);
+           return Math.abs(c.getImageData(4, 4, 1, 1).data[1] - wanted) <= 5; }"""
 
 
 @pytest.fixture(scope="module")
@@ -36,30 +37,6 @@ def browser() -> Iterator[Any]:
         running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield running
         running.close()
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return make(tmp_path_factory.mktemp("review"), (HOSTILE, "b.mp4", "c.mp4", "d.avi"))
-
-
-@pytest.fixture
-def made(whole: Made) -> Made:
-    for path in (whole.out / ".review").glob("review.sqlite*"):
-        path.unlink()
-    whole.probe.save(whole.probe_path)
-    return whole
-
-
-@pytest.fixture
-def desk(made: Made) -> Desk:
-    return made.desk()
-
-
-@pytest.fixture
-def page(desk: Desk) -> Iterator[Page]:
-    with served(desk) as page:
-        yield page
 
 
 @pytest.fixture
@@ -86,6 +63,11 @@ def settled(tab: Any, seconds: float) -> None:
                           arg=seconds)
 
 
+def shown(tab: Any, second: int) -> None:
+    """Waits for the picture of this second: it is painted a little after the seek has ended."""
+    tab.wait_for_function(SHOWS, arg=40 + 6 * second)
+
+
 def said(tab: Any, text: str) -> None:
     tab.wait_for_function("text => document.getElementById('said').textContent.includes(text)", arg=text)
 
@@ -93,6 +75,14 @@ def said(tab: Any, text: str) -> None:
 def spans(tab: Any) -> list[tuple[float, float]]:
     rows = "[...document.querySelectorAll('#events .row[data-found=\"1\"]')]"
     return [tuple(pair) for pair in tab.evaluate(f"{rows}.map(row => [+row.dataset.start, +row.dataset.end])")]
+
+
+def of_two_events(desk: Desk, digest: str) -> float:
+    """A threshold at which the video has two events or more."""
+    entry = desk.entry(digest)
+    assert entry is not None
+    shown = desk.shown(entry)
+    return float(next(t for t in np.linspace(0.5, 0.01, 99) if len(desk.events(shown, t)) >= 2))
 
 
 def across(tab: Any, seconds: float) -> tuple[float, float]:
@@ -117,17 +107,11 @@ def test_playing_moves_the_playhead_and_marks_the_event(tab: Any, page: Page, ma
 
 
 def test_clicks_and_keys_seek(tab: Any, page: Page, made: Made) -> None:
-    from playwright.sync_api import TimeoutError as TookTooLong
-
     opened(tab, page, made.ids["b.mp4"], "?t=3")
-    try:
-        settled(tab, 3)
-    except TookTooLong:  # seen once: chromium did not end the first seek; a person would reload
-        tab.reload()
-        settled(tab, 3)
+    settled(tab, 3)
     tab.mouse.click(*across(tab, 21))
     tab.wait_for_function("() => Math.abs(video.currentTime - 21) < 0.15 && !video.seeking")
-    assert tab.evaluate(BRIGHTNESS) == pytest.approx(40 + 6 * int(tab.evaluate("video.currentTime")), abs=5)
+    shown(tab, int(tab.evaluate("video.currentTime")))
     assert "score" in tab.locator("#plot").get_attribute("aria-valuetext")
     before = tab.evaluate("video.currentTime")
     tab.keyboard.press("ArrowRight")
@@ -138,6 +122,18 @@ def test_clicks_and_keys_seek(tab: Any, page: Page, made: Made) -> None:
     tab.keyboard.press("n")
     settled(tab, spans(tab)[0][0])
     said(tab, "Event 1 of")
+
+
+def test_a_moment_asked_for_before_the_player_is_there_is_shown(tab: Any, page: Page, made: Made) -> None:
+    """The player comes last, and htmx is as slow to settle as on a busy machine: by then the video is loaded."""
+    held: list[Any] = []
+    tab.route("**/player", lambda route: held.append(route))
+    tab.add_init_script("addEventListener('DOMContentLoaded', () => { htmx.config.defaultSettleDelay = 1000; })")
+    tab.goto(f"{page.address}/v/{made.ids['b.mp4']}?t=3")
+    tab.wait_for_selector("body[data-ready]")
+    held[0].continue_()
+    tab.wait_for_function("() => document.getElementById('video')?.readyState >= 2")
+    settled(tab, 3)
 
 
 def test_the_threshold_is_dragged_and_the_events_follow(tab: Any, page: Page, made: Made) -> None:
@@ -197,11 +193,7 @@ def test_hovering_shows_the_moment(tab: Any, page: Page, made: Made) -> None:
 
 def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, desk: Desk) -> None:
     digest = made.ids["b.mp4"]
-    entry = desk.entry(digest)
-    assert entry is not None
-    shown = desk.shown(entry)
-    two = next(t for t in np.linspace(0.5, 0.01, 99) if len(desk.events(shown, t)) >= 2)
-    opened(tab, page, digest, f"?threshold={two}")
+    opened(tab, page, digest, f"?threshold={of_two_events(desk, digest)}")
     found = spans(tab)
     tab.keyboard.press("n")
     tab.keyboard.press("r")
@@ -226,6 +218,58 @@ def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, desk: 
     assert sorted(chips) == ["missed", "right"]
     assert [(j.start, j.end, j.verdict) for j in desk.notes.standing(digest)][1] == (26.0, 28.0, "missed")
     assert tab.complaints == []
+
+
+def test_keys_that_come_quicker_than_answers_are_obeyed_in_turn(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+    """The first answer is held back until all keys are pressed."""
+    digest, held = made.ids["b.mp4"], []
+    opened(tab, page, digest, f"?threshold={of_two_events(desk, digest)}")
+    (first, _), (second, _) = spans(tab)[:2]
+    tab.route("**/judge", lambda route: route.continue_() if held else held.append(route))
+    with tab.expect_request("**/judge"):
+        tab.keyboard.press("n")
+        tab.keyboard.down("r")
+    tab.keyboard.down("r")  # a key that is held down says it once
+    tab.keyboard.up("r")
+    for key in "fru":
+        tab.keyboard.press(key)
+    held[0].continue_()
+    said(tab, "undone: ")
+    told = [(j.verdict, j.start, bool(j.undone_at)) for j in desk.notes.all()]
+    assert told == [("right", first, False), ("false alarm", second, False), ("right", second, True)]
+    assert tab.locator("#events .chip").all_inner_texts() == ["right", "false alarm"]
+
+
+def test_a_refused_judgement_is_said_and_not_shown(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+    opened(tab, page, made.ids["b.mp4"])
+    tab.keyboard.press("n")
+    with sqlite3.connect(desk.notes.path) as db:
+        db.execute("ALTER TABLE judgement RENAME TO elsewhere")
+    tab.keyboard.press("r")
+    said(tab, "StoreError: ")
+    tab.keyboard.press("]")  # what is said later is said after it
+    said(tab, "span to")
+    assert tab.locator("#events .chip").count() == 0
+    assert tab.locator("#events .row").first.get_attribute("aria-current") == "true"
+
+
+def test_only_what_changes_is_sent_to_a_page_that_is_up_to_date(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+    digest = made.ids["b.mp4"]
+    opened(tab, page, digest, f"?threshold={of_two_events(desk, digest)}")
+    (first, _), (second, end) = spans(tab)[:2]
+    tab.keyboard.press("n")
+    with tab.expect_response("**/judge") as answer:
+        tab.keyboard.press("r")
+    said(tab, "right: ")
+    assert answer.value.text().count("<li") == 1
+    desk.notes.judge([(digest, second, end)], "false alarm", "bob")  # somebody else, meanwhile
+    with tab.expect_response("**/undo") as answer:
+        tab.keyboard.press("u")
+    said(tab, "undone: right")
+    assert answer.value.text().count("<li") == len(spans(tab))
+    assert tab.locator("#events .chip").all_inner_texts() == ["false alarm"]
+    tab.keyboard.press("p")
+    assert tab.locator("#events .row[aria-current]").get_attribute("data-start") == str(first)
 
 
 def test_a_server_that_is_gone_is_said_and_nothing_is_pretended(tab: Any, desk: Desk, made: Made) -> None:
@@ -304,7 +348,7 @@ def test_a_file_that_browsers_cannot_play_is_copied_and_played(tab: Any, page: P
     opened(tab, page, made.ids["d.avi"])
     tab.evaluate("video.currentTime = 12.5")
     settled(tab, 12.5)
-    assert tab.evaluate(BRIGHTNESS) == pytest.approx(40 + 6 * 12, abs=6)
+    shown(tab, 12)
 
 
 def test_what_was_not_scored_is_marked(tab: Any, page: Page, made: Made) -> None:

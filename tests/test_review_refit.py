@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,31 +25,6 @@ from hiprobe.review import results, similar
 from hiprobe.review.desk import Desk, score, worded
 from hiprobe.review.proposals import propose_refit, propose_threshold
 from hiprobe.types import Event
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return make(tmp_path_factory.mktemp("review"))
-
-
-@pytest.fixture
-def made(whole: Made) -> Made:
-    """The folder without what an earlier test has judged."""
-    for path in (whole.out / ".review").glob("review.sqlite*"):
-        path.unlink()
-    whole.probe.save(whole.probe_path)
-    return whole
-
-
-@pytest.fixture
-def desk(made: Made) -> Desk:
-    return made.desk()
-
-
-@pytest.fixture
-def page(desk: Desk) -> Iterator[Page]:
-    with served(desk) as page:
-        yield page
 
 
 def judge_all(desk: Desk, made: Made) -> None:

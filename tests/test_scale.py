@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +25,28 @@ from tests.slow_and_biting import keep
 from tests.test_faults import flat, tree
 
 from hiprobe import claims, index, places, results, runs, store
-from hiprobe.errors import HiProbeError, MissingVideo, ModelError, RecipeMismatch, StoreError
+from hiprobe.errors import (
+    CorruptVideo,
+    HiProbeError,
+    MissingVideo,
+    ModelError,
+    RecipeMismatch,
+    StoreError,
+    UsageError,
+    VideoError,
+)
 from hiprobe.types import Result, Video
 
 ray = pytest.importorskip("ray", reason="ray is not installed: runs on a cluster cannot be tested")
+from ray._private.state import actors  # noqa: E402
 from ray.cluster_utils import Cluster as Nodes  # noqa: E402
 
 from hiprobe import scale  # noqa: E402
 from hiprobe.scale import Loading  # noqa: E402
-from hiprobe.scale.crew import room  # noqa: E402
+from hiprobe.scale.books import Results  # noqa: E402
+from hiprobe.scale.crew import Crew, room  # noqa: E402
+from hiprobe.scale.reader import Reader, Work, answered, raised  # noqa: E402
+from hiprobe.scale.spread import Job, Later  # noqa: E402
 
 CHEAP, SLOW, BITING = (Loading(name) for name in ("tests.cheap:load", "tests.slow_and_biting:slow",
                                                   "tests.slow_and_biting:biting"))
@@ -73,10 +88,11 @@ def _answers(port: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def nodes(server: str | None) -> Iterator[Nodes]:
+def nodes(server: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     """A cluster of one node with two CPUs, to which tests may add others."""
     patch = pytest.MonkeyPatch()
     patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE / "src")]))
+    patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))  # of the workers
     found = Nodes(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False,
                                                         "object_store_memory": 80 << 20})
     ray.init(found.address, log_to_driver=False, logging_level="ERROR")
@@ -148,6 +164,17 @@ def test_a_run_on_ray_leaves_what_a_local_one_leaves(videos: Path, local: dict[s
 
 
 @pytest.mark.usefixtures("nodes")
+def test_paths_and_the_model_folder_count_from_the_callers_folder(videos: Path, tmp_path: Path,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(videos)
+    found, _ = detected([Path("v01.mp4")], tmp_path / "out")
+    assert [(result.status, result.path) for result in found] == [("done", str(videos / "v01.mp4"))]
+    (videos / "model").mkdir()
+    with pytest.raises(ModelError, match=re.escape(str(videos / "model"))):  # no model, but it has been found
+        detected([Path("v01.mp4")], tmp_path / "out", Loading("model"))
+
+
+@pytest.mark.usefixtures("nodes")
 def test_what_is_done_is_not_done_again(videos: Path, tmp_path: Path) -> None:
     paths = short(videos)[:6]
     detected(paths[:3], tmp_path)
@@ -173,6 +200,69 @@ def test_a_video_that_kills_its_worker_twice_is_quarantined(tmp_path: Path) -> N
     assert statuses(again) == {"done": 5, "quarantined": 1}
     claims.put_back(tmp_path / "out")
     assert statuses(detected(paths, tmp_path / "out")[0]) == {"done": 6}
+
+
+@pytest.mark.usefixtures("nodes")
+def test_done_anew_a_result_does_not_stand_meanwhile(tmp_path: Path) -> None:
+    paths = [flat(tmp_path / "v.mp4", 220), Path(shutil.copy(tmp_path / "v.mp4", tmp_path / "w.mp4"))]
+    detected(paths[:1], tmp_path / "out")
+    assert list(tmp_path.glob(f"out/*/{results.NAME}"))
+    shutil.rmtree(tmp_path / "out" / ".store")
+    found, _ = detected(paths[:1], tmp_path / "out", BITING, again=True)
+    assert statuses(found) == {"quarantined": 1}
+    assert not list(tmp_path.glob(f"out/*/{results.NAME}"))
+    assert statuses(detected(paths * 2, tmp_path / "out", again=True)[0]) == {"done": 4}
+
+
+def test_files_of_one_content_take_turns(tmp_path: Path) -> None:
+    with claims.Worker(tmp_path / ".store", {}, 2, driver=True) as worker:
+        book = Results(worker, str(tmp_path), tmp_path, {}, lambda _: None)
+        first, second = (Job(str(tmp_path / name), digest="0" * 64) for name in ("a.mp4", "b.mp4"))
+        assert book.begin(first) is None
+        with pytest.raises(Later):
+            book.begin(second)  # their spans and states lie in one place
+        book.failed(first, VideoError("no"))
+        assert book.begin(second) is None
+
+
+@pytest.mark.usefixtures("nodes")
+def test_no_more_workers_are_started_than_there_are_videos(videos: Path) -> None:
+    with Crew(scale.Cluster(), CHEAP, 1) as crew:
+        crew._next_scan = 0.0
+        assert list(crew.answers(0.1)) == []
+        assert len(crew._hands) + len(crew._idle) == 1
+
+
+@pytest.mark.usefixtures("nodes")
+def test_no_room_is_said_at_once(videos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="each takes 99 CPUs"):
+        detected(listed(videos)[:1], tmp_path, cluster=scale.Cluster(cpus=99))
+
+
+def a_reader(folder: Path, **more: Any) -> Reader:
+    return Reader(cheap.load(), Work(str(folder / "store"), cheap.RECIPE, cheap.a_probe().sites, **more))
+
+
+@pytest.mark.parametrize("parts", [[], [(0, 32), (32, None)]])
+def test_a_video_that_changes_after_it_was_looked_at_is_not_kept(parts: list[tuple[int, int | None]],
+                                                                 tmp_path: Path) -> None:
+    path, other = flat(tmp_path / "v.mp4", 20), flat(tmp_path / "w.mp4", 90)
+    reader = a_reader(tmp_path)
+    digest = answered(reader.look, str(path))["digest"]
+    shutil.copy(other, path)
+    error = raised(answered(reader.finish, str(path), digest, parts), "v.mp4")
+    assert isinstance(error, CorruptVideo)
+    assert "changed" in error.reason
+    assert not list((tmp_path / "store").rglob("*.safetensors"))
+
+
+def test_what_a_workers_disk_refuses_ends_the_run_by_name(tmp_path: Path) -> None:
+    def full() -> dict[str, Any]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path))
+
+    error = raised(answered(full), "v.mp4")
+    assert isinstance(error, StoreError)
+    assert "No space left on device" in str(error)
 
 
 @pytest.mark.usefixtures("nodes")
@@ -210,6 +300,26 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(nodes:
     assert {item.lost for item in claims.listed(tmp_path)[1]} == {0}  # a node's death is no attempt of a video
 
 
+def test_workers_lost_a_little_before_their_node_are_no_attempts(nodes: Nodes, tmp_path: Path,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "TRIES", 1)  # the first attempt that counts is the last
+    node = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
+    paths = [flat(tmp_path / f"v{number}.mp4", 5 * number) for number in range(40)]
+    ended, crew, killed = [], [0], False
+    for result in scale.detect(paths, SLOW, cheap.a_probe(), tmp_path / "out", keep=keep, explain=False,
+                               workers=crew.append):
+        ended.append(result)
+        if crew[-1] > 3 and not killed:
+            killed = True
+            there = [one for one in actors().values() if one["Address"]["NodeID"] == node.node_id]
+            for pid in [one["Pid"] for one in there if one["State"] == "ALIVE"] + pids_of(node):
+                os.kill(pid, signal.SIGKILL)
+                time.sleep(0.1)
+    nodes.remove_node(node, allow_graceful=False)
+    assert killed
+    assert statuses(ended) == {"done": 40}
+
+
 def pids_of(node: Any) -> list[int]:
     """The processes of a node: what runs on it dies with its raylet."""
     return [one.process.pid for infos in node.all_processes.values() for one in infos]
@@ -223,7 +333,8 @@ def test_a_node_added_in_the_middle_gets_work(nodes: Nodes, videos: Path, tmp_pa
                           again=False):
         if node is None:
             node = nodes.add_node(num_cpus=1, object_store_memory=80 << 20)
-        time.sleep(0.1)
+        if max(crew, default=0) <= 2:
+            time.sleep(0.1)  # the run goes on until the node is there
     nodes.remove_node(node)
     assert crew[0] <= 2 < max(crew)
 
@@ -292,11 +403,13 @@ def test_workers_fit_on_whole_nodes() -> None:
     assert room(two, scale.Cluster(workers=3)) == 3
 
 
-def test_a_local_cluster_has_no_dashboard() -> None:
-    program = ("import ray\nfrom hiprobe.scale.crew import Cluster, _connect\n_connect(Cluster(workers=1))\n"
-               "print([ray.nodes()[0]['Resources']['CPU'], ray._private.worker.global_worker.node.webui_url])")
+def test_a_local_cluster_has_no_dashboard_and_reports_to_nobody() -> None:
+    program = ("import ray\nfrom ray._common.usage import usage_lib\n"
+               "from hiprobe.scale.crew import Cluster, _connect\n_connect(Cluster(workers=1))\n"
+               "print([ray.nodes()[0]['Resources']['CPU'], ray._private.worker.global_worker.node.webui_url, "
+               "usage_lib.usage_stats_enabled()])")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    assert done.stdout.strip() in ("[1.0, '']", "[1.0, None]"), done.stderr
+    assert done.stdout.strip() in ("[1.0, '', False]", "[1.0, None, False]"), done.stderr
 
 
 @pytest.fixture
@@ -322,6 +435,11 @@ def test_videos_and_results_at_an_address(bucket: str, videos: Path, local: dict
     paths = places.find(f"{bucket}/in")
     assert len(paths) == len(listed(videos))
     assert places.find(f"{bucket}/in/v0*.mp4") == [path for path in paths if "/in/v0" in path]
+    for name in ("v[1].mp4", "cam::1.mp4", "h#1 %20.mp4", ".hidden/v.mp4"):
+        remote.pipe(f"{bucket}/odd/{name}", name.encode())
+    odd = places.find(f"{bucket}/odd")
+    assert [places.fetch(path, tmp_path).read_text() for path in odd] == ["cam::1.mp4", "h#1 %20.mp4", "v[1].mp4"]
+    assert places.find(f"{bucket}/odd/v[1].mp4") == [f"{bucket}/odd/v[1].mp4"]
     out, near = f"{bucket}/out", scale.Cluster(span_s=20.0)
     found, _ = detected(paths, out, cluster=near)
     assert statuses(found) == {"done": 22, "failed": 2}
@@ -345,24 +463,82 @@ def test_an_address_that_answers_nothing_is_named(bucket: str) -> None:
         places.find("nosuchscheme://x/y.mp4")
 
 
+def at_once(commands: Iterable[list[str]]) -> list[tuple[int, str, str]]:
+    """Exit code and both outputs of commands that run beside each other."""
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE)
+               for command in commands]
+    ended = [process.communicate(timeout=200) for process in running]
+    return [(process.returncode, *both) for process, both in zip(running, ended, strict=True)]
+
+
 def test_the_command_line_on_a_cluster(nodes: Nodes, videos: Path, tmp_path: Path) -> None:
     cheap.a_probe().save(tmp_path / "p.safetensors")
     command = [*HIPROBE, "detect", str(videos / "v01.mp4"), str(videos / "noise.mp4"), "-p",
                str(tmp_path / "p.safetensors"), "-m", "tests.cheap:load", "--no-explain", "--json"]
-    outputs = []
-    for more in ([], ["--ray", nodes.address]):
-        done = subprocess.run([*command, "-o", str(tmp_path / f"out{len(more)}"), *more], capture_output=True,
-                              text=True, cwd=HERE, timeout=200)
-        assert done.returncode == 3, done.stderr
-        assert "CorruptVideo" in done.stderr
-        outputs.append(sorted(done.stdout.splitlines()))
+    outputs, scratch = [], set(Path(os.environ["TMPDIR"]).iterdir())
+    for code, out, err in at_once([*command, "-o", str(tmp_path / f"out{len(more)}"), *more]
+                                  for more in ([], ["--ray", nodes.address])):
+        assert code == 3, err
+        assert "CorruptVideo" in err
+        outputs.append(sorted(out.splitlines()))
     assert len(outputs[0]) == 2
     assert [{**json.loads(line), "path": ""} for line in outputs[0]] == [
         {**json.loads(line), "path": ""} for line in outputs[1]]
     assert tree(tmp_path / "out0") == tree(tmp_path / "out2")
-    wrong = subprocess.run([*command, "--ray", "local", "--worker", "many"], capture_output=True, text=True, cwd=HERE)
-    assert wrong.returncode == 2
-    assert "write CPUs" in wrong.stderr
+    assert set(Path(os.environ["TMPDIR"]).iterdir()) <= scratch  # nothing is left on the disks of the workers
+
+
+WRONG = {  # options, and what is said of them
+    ("--ray", "local", "--worker", "many"): "write CPUs",
+    ("--ray", "local", "--worker", "1,nan"): "write CPUs",
+    ("--ray", "local", "--worker", "1,1.5"): "write CPUs",
+    ("--ray", "clips/"): "give local, auto or HOST:PORT",
+    ("--ray", "127.0.0.1:9"): "no Ray there: Connection refused",  # the port of `discard`, which nobody serves
+    ("--ray",): "requires an argument",
+    ("--worker", "2"): "--worker is for --ray",
+    ("s3://bucket/in",): "--ray local reads and writes addresses",
+    ("-o", "s3://bucket/out"): "--ray local reads and writes addresses",
+}
+
+
+@pytest.mark.parametrize("options", WRONG)
+def test_wrong_options_are_said(options: tuple[str, ...], tmp_path: Path) -> None:
+    cheap.a_probe().save(tmp_path / "p.safetensors")
+    command = [*HIPROBE, "detect", "v.mp4", "-p", str(tmp_path / "p.safetensors"), *options]
+    wrong = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60,
+                           env={**os.environ, "TERM": "dumb", "COLUMNS": "200"})
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert WRONG[options] in wrong.stderr
+
+
+def test_standard_output_is_for_results_also_when_workers_die(nodes: Nodes, tmp_path: Path) -> None:
+    cheap.a_probe().save(tmp_path / "p.safetensors")
+    done = subprocess.run([*HIPROBE, "detect", str(flat(tmp_path / "v.mp4", 220)), "-p",
+                           str(tmp_path / "p.safetensors"), "-m", BITING.name, "--no-explain", "--json", "-o",
+                           str(tmp_path / "out"), "--ray", nodes.address], capture_output=True, text=True, cwd=HERE,
+                          timeout=200)
+    assert done.returncode == 3, done.stderr
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["quarantined"]
+    assert "A worker died" in done.stderr  # what Ray has to say of it
+
+
+def test_the_command_line_at_an_address(bucket: str, nodes: Nodes, tmp_path: Path,
+                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+
+    cheap.a_probe().save(tmp_path / "p.safetensors")
+    for turn, grey in enumerate((20, 220)):  # two drivers, each with a cache of its own
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache{turn}"))
+        done = subprocess.run([*HIPROBE, "detect", str(flat(tmp_path / f"v{turn}.mp4", grey)), "-p",
+                               str(tmp_path / "p.safetensors"), "-m", BITING.name, "--no-explain", "-o",
+                               f"{bucket}/out", "--ray", nodes.address], capture_output=True, text=True, cwd=HERE,
+                              timeout=200)
+        assert done.returncode == 3 * turn, done.stderr
+    lines = s3fs.S3FileSystem().cat_file(f"{bucket}/out/{store.MANIFEST}").splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["done", "quarantined"]
+    told = subprocess.run([*HIPROBE, "runs", f"{bucket}/out", "--retry", "--json"], capture_output=True, text=True,
+                          cwd=HERE)
+    assert [json.loads(line)["status"] for line in told.stdout.splitlines()] == ["todo"], told.stderr
 
 
 def test_evaluating_on_a_cluster_gives_the_same_report(nodes: Nodes, videos: Path, tmp_path: Path) -> None:
@@ -372,9 +548,8 @@ def test_evaluating_on_a_cluster_gives_the_same_report(nodes: Nodes, videos: Pat
     command = [*HIPROBE, "evaluate", "--dataset", "folder", "--root",
                str(tmp_path / "labels.csv"), "-p", str(tmp_path / "p.safetensors"), "-m", "tests.cheap:load", "--json"]
     reports = []
-    for more in ([], ["--ray", nodes.address]):
-        done = subprocess.run([*command, "--store", str(tmp_path / f"store{len(more)}"), *more], capture_output=True,
-                              text=True, cwd=HERE, timeout=200)
-        assert done.returncode == 0, done.stderr
-        reports.append(json.loads(done.stdout))
+    for code, out, err in at_once([*command, "--store", str(tmp_path / f"store{len(more)}"), *more]
+                                  for more in ([], ["--ray", nodes.address])):
+        assert code == 0, err
+        reports.append(json.loads(out))
     assert reports[0] == reports[1]

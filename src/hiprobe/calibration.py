@@ -45,10 +45,21 @@ class Calibration:
     def __getitem__(self, key: tuple[slice, int]) -> FloatArray:
         return self.at((key[1],))[key[0], 0]
 
-    def at(self, indices: Sequence[int]) -> FloatArray:
-        """Values (n, len(indices), D) of all videos at some of the sites."""
-        wanted = tuple(self.sites[i] for i in indices)
-        return np.concatenate([states.at(wanted) for states in self.states])
+    def at(self, indices: Sequence[int], rows: NDArray[np.bool_] | None = None) -> FloatArray:
+        """Values (n, len(indices), D) of all videos at some of the sites; of all segments, or of those in `rows` (n,).
+
+        One copy, filled video by video: nothing else of that size is held.
+        """
+        wanted, kept = tuple(self.sites[i] for i in indices), np.ones(len(self.labels), bool) if rows is None else rows
+        dtype = np.result_type(*{states.values.dtype for states in self.states})
+        values = np.empty((int(kept.sum()), len(wanted), self.shape[2]), dtype)
+        first = place = 0
+        for states in self.states:
+            mine = kept[first:first + len(states.starts)]
+            count = int(mine.sum())
+            values[place:place + count] = states.at(wanted)[mine]
+            first, place = first + len(mine), place + count
+        return values
 
     def names(self, indices: Sequence[int]) -> list[str]:
         return [str(self.sites[i]) for i in indices]

@@ -5,17 +5,20 @@ A store of objects shows each object whole or not at all; what has to appear las
 
 from __future__ import annotations
 
+import errno
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import fsspec
 
 from hiprobe.errors import MissingVideo, StoreError
 from hiprobe.types import VIDEO_SUFFIXES
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ACCESS = "check the address, and the credentials where its library looks for them"
 
 
@@ -30,12 +33,16 @@ def plain(path: str) -> str:
 
 
 def find(address: str) -> list[str]:
-    """The video files meant by `address`: a file, a folder (recursive, sorted) or a pattern; raises MissingVideo."""
-    scheme = address.partition("://")[0]
+    """The video files meant by `address`: a file, a folder (recursive, sorted) or a pattern, hidden ones left out.
+
+    Raises MissingVideo.
+    """
     with _named(address, MissingVideo):
         fs, path = _opened(address)
-        inside = sorted(fs.glob(path) if fsspec.core.has_magic(path) else fs.find(path))
-    found = [f"{scheme}://{name.lstrip('/')}" for name in inside if _is_video(name) or name == path]
+        pattern = fsspec.core.has_magic(path) and not fs.exists(path)
+        inside = sorted(fs.glob(path) if pattern else fs.find(path))
+        above = path.rpartition("/")[0] if pattern else path
+        found = [fs.unstrip_protocol(name) for name in inside if name == path or _is_video(name.removeprefix(above))]
     if not found:
         raise MissingVideo("no video file here", where=address, cure=ACCESS)
     return found
@@ -91,12 +98,17 @@ def _named(address: str, kind: type[MissingVideo] | type[StoreError]) -> Iterato
     except (MissingVideo, StoreError):
         raise
     except _refusals() as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise StoreError(f"cannot write: {error.strerror}", where=tempfile.gettempdir(),
+                             cure="free disk space on this node") from error
         raise kind(f"cannot be reached: {error or type(error).__name__}", where=address, cure=ACCESS) from error
 
 
 def _opened(address: str) -> tuple[Any, str]:
     try:
-        return cast(tuple[Any, str], fsspec.core.url_to_fs(address))
+        kind: Any = fsspec.get_filesystem_class(address.partition("://")[0])
+        # Not fsspec.core.url_to_fs, which takes an object called `a::b.mp4` for a chain of addresses.
+        return kind(**kind._get_kwargs_from_urls(address)), kind._strip_protocol(address)
     except (ImportError, ValueError) as error:  # a library that is missing, or a scheme that nobody speaks
         raise StoreError(f"no library for this address: {error}", where=address,
                          cure="pip install 'hiprobe[s3]' for s3://") from error
@@ -109,4 +121,4 @@ def _refusals() -> tuple[type[Exception], ...]:
 
 
 def _is_video(name: str) -> bool:
-    return name.lower().endswith(VIDEO_SUFFIXES) and not name.rpartition("/")[2].startswith(".")
+    return name.lower().endswith(VIDEO_SUFFIXES) and not any(part.startswith(".") for part in name.split("/"))

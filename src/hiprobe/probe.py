@@ -129,8 +129,8 @@ def fit(method: str, pairs: Pairs, *, sites: Sequence[Site] | None = None, folds
     method's. `provenance` (dtype, device) is added. Same input and seed, same bytes.
 
     Raises LabelError for fewer than 4 segments of a class the method needs, RecipeMismatch for states of several
-    recipes, ProbeError for states that are not finite or lack a site, UsageError for an unknown method or
-    `sites` of a kind that it does not read.
+    recipes, ProbeError for states that are not finite or lack a site and for a regression that does not converge,
+    UsageError for an unknown method or `sites` of a kind that it does not read.
     """
     how = methods.load(method)
     data = gather(how, pairs, sites)
@@ -139,8 +139,7 @@ def fit(method: str, pairs: Pairs, *, sites: Sequence[Site] | None = None, folds
     held_out = data.smoothed(raw, localization.sigma)
     labels = usable(how, data.labels)
     chosen = _selected(how, data, labels)
-    values = data.at(chosen.indices)
-    tensors = _tensors(how, values[labels >= 0], labels[labels >= 0])
+    tensors = _tensors(how, data.at(chosen.indices, labels >= 0), labels[labels >= 0])
     settings, source = _localization(how, data.labels, held_out, localization)
     record = {
         **_described(data, chosen, seed),
@@ -154,21 +153,21 @@ def fit(method: str, pairs: Pairs, *, sites: Sequence[Site] | None = None, folds
         "versions": {name: version(name) for name in ("numpy", "scikit-learn")},
         "states": dict(provenance or {}),
     }
-    return Probe(method, data.states[0].recipe, tuple(data.sites[i] for i in chosen.indices), values.shape[2], tensors,
+    return Probe(method, data.states[0].recipe, tuple(data.sites[i] for i in chosen.indices), data.shape[2], tensors,
                  settings, json.loads(json.dumps(record)))
 
 
 def _held_out(how: Method, data: Calibration, split: Folds, fixed: tuple[int, ...] | None = None,
               ) -> tuple[NDArray[np.float64], list[tuple[int, ...]]]:
-    """Out-of-fold raw scores (n,), and each fold's sites: selected anew within the fold unless `fixed`."""
+    """Out-of-fold raw scores (n,), and each fold's sites: selected anew within the fold unless `fixed`, or one only."""
     raw, picked = np.full(len(data.labels), np.nan), []
+    fixed = (0,) if len(data.sites) == 1 else fixed
     for fold in range(split.number):
         out = split.of == fold
         train = usable(how, np.where(out, -1, data.labels).astype(np.int8))
         indices = _selected(how, data, train).indices if fixed is None else fixed
-        values = data.at(indices)
-        tensors = _tensors(how, values[train >= 0], train[train >= 0])
-        raw[out] = _scored(how, values[out], tensors, f"fold {fold}")
+        tensors = _tensors(how, data.at(indices, train >= 0), train[train >= 0])
+        raw[out] = _scored(how, data.at(indices, out), tensors, f"fold {fold}")
         picked.append(indices)
     return raw, picked
 

@@ -92,6 +92,7 @@ def _held_out(old: Probe, pairs: Sequence[Pair], known: Sequence[LabelArray], si
         train = usable(how, np.where(out, -1, before).astype(np.int8))
         if any((train == c).sum() < MIN_SEGMENTS for c in CLASSES[how.LABELS]):
             raise LabelError("too few labels of one class in a fold")
-        values = data.at(how.select(data, train).indices)
-        raw[out] = how.score(values[out], how.fit(values[train >= 0], train[train >= 0]))
+        indices = how.select(data, train).indices if len(data.sites) > 1 else (0,)
+        tensors = how.fit(data.at(indices, train >= 0), train[train >= 0])
+        raw[out] = how.score(data.at(indices, out), tensors)
     return data.smoothed(raw, old.localization.sigma)

@@ -22,11 +22,14 @@ OutOrAddress = Annotated[str, typer.Option("--out", "-o", help="Folder for resul
                                            "--ray also an address such as s3://bucket/run.")]
 StoreOrAddress = Annotated[str, typer.Option(help="Folder that keeps hidden states, so that none is read twice; with "
                                              "--ray also an address.")]
-Ray = Annotated[str | None, typer.Option("--ray", metavar="ADDRESS", help="Let the workers of a Ray cluster read: "
-                                         "local for all cores of this machine, auto, or HOST:PORT.")]
-Worker = Annotated[str, typer.Option("--worker", metavar="CPUS[,GPUS]", help="With --ray: what each worker takes; a "
-                                     "part of a GPU lets several decode for it, e.g. 2,0.25.")]
-Paths = Annotated[list[str], typer.Argument(help="Videos, folders or globs.")]
+Ray = Annotated[str | None, typer.Option("--ray", metavar="ADDRESS", help="Let the workers of a Ray cluster read. An "
+                                         "address must follow: local (all cores of this machine), auto (the Ray that "
+                                         "runs here) or HOST:PORT.")]
+Worker = Annotated[str | None, typer.Option("--worker", metavar="CPUS[,GPUS]",
+                                            help="With --ray: what each worker takes, one CPU if left out; a part of "
+                                            "a GPU lets several decode for it, e.g. 2,0.25.")]
+Paths = Annotated[list[str], typer.Argument(help="Videos, folders or globs; with --ray also addresses such as "
+                                            "s3://bucket/folder.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of folds and permutations.")]
 _METHODS = plugins.names([str(Path(plugins.__file__).parent / "methods")])  # importing them would load numpy
 Method = Annotated[str, typer.Option(help="How layers or heads are chosen and segments scored: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hiprobe.cli import _run
-from hiprobe.errors import HiProbeError, UsageError
+from hiprobe.errors import HiProbeError, OutOfMemory, Quarantined, UsageError
 
 if TYPE_CHECKING:
     from hiprobe.probe import Probe
@@ -25,19 +26,40 @@ def check() -> None:
         raise UsageError(f"--ray needs {error.name}", cure="pip install 'hiprobe[ray]'") from error
 
 
-def cluster(address: str, worker: str) -> Cluster:
-    """The cluster at `address`, and what `--worker` says that each worker takes; raises UsageError."""
+def home(out: str) -> Path:
+    """The folder with the index of the results in `out`, a folder or an address; raises UsageError without Ray."""
+    if "://" not in out:
+        return Path(out)
+    check()
+    from hiprobe import scale
+
+    return scale.home(out)
+
+
+def cluster(address: str, worker: str | None) -> Cluster:
+    """The cluster at `address`, and what `--worker` says that each worker takes, else one CPU; raises UsageError."""
     check()
     from hiprobe.scale import Cluster
 
+    worker = "1" if worker is None else worker
     cpus, _, gpus = worker.partition(",")
     try:
         found = Cluster(address, cpus=int(cpus), gpus=float(gpus or 0))
     except ValueError as error:
         raise UsageError(f"--worker {worker}", cure="write CPUs, or CPUs,GPUs such as 2,0.25") from error
-    if found.cpus < 1 or found.gpus < 0:
+    if found.cpus < 1 or not 0 <= found.gpus < math.inf or (found.gpus > 1 and found.gpus % 1):
         raise UsageError(f"--worker {worker}", cure="write CPUs, or CPUs,GPUs such as 2,0.25")
     return found
+
+
+def without(worker: str | None, *paths: str) -> None:
+    """Raises UsageError for what only a run on Ray takes: `--worker`, and an address in the place of a path."""
+    if worker is not None:
+        raise UsageError("--worker is for --ray", cure="add --ray local, or leave it out")
+    for path in paths:
+        if "://" in path:
+            raise UsageError("this is an address, and no path of this machine", where=path,
+                             cure="--ray local reads and writes addresses such as s3://bucket/folder")
 
 
 def find(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
@@ -63,6 +85,8 @@ def detect(paths: Sequence[str], failed: Sequence[Result], loading: Loading, pro
 
     folder, counts, events = scale.home(out), Counter(one.status for one in failed), 0
     crew = [0]
+    if places.is_address(out):
+        places.pull(out.rstrip("/"), folder, (store.MANIFEST,))  # what other drivers have entered
     with store.Notes(folder) as notes, terminal.cluster_bar(len(paths)) as told:
         notes.add(failed)
         for result in scale.detect(paths, loading, probe, out, cluster=at, explain=explain, keep=_run.keep,
@@ -70,7 +94,7 @@ def detect(paths: Sequence[str], failed: Sequence[Result], loading: Loading, pro
                                    again=again):
             notes.add([result])
             told(result.status, result.duration, crew[0])
-            _run.tell(result, Path(out) if places.is_address(out) else folder, as_json)
+            _run.tell(result, out.rstrip("/") if places.is_address(out) else folder, as_json)
             counts[result.status] += 1
             events += len(result.events)
     if places.is_address(out):
@@ -108,6 +132,14 @@ def _warn(model: Described) -> None:
         terminal.warn(model.notice)
 
 
+def _unread(error: HiProbeError) -> None:
+    """Says what only workers know; any other failure is met again, and said, by what goes over the videos next."""
+    from hiprobe import terminal
+
+    if isinstance(error, Quarantined | OutOfMemory):
+        terminal.complain(error)
+
+
 def read(videos: Sequence[str], model: str, how: tuple[str | None, str, str], store: Path, method: str, at: Cluster,
          probe: Probe | None) -> Described:
     """Keeps states and frame times of `videos` in `store`, so that what follows reads none; the model, described."""
@@ -120,7 +152,7 @@ def read(videos: Sequence[str], model: str, how: tuple[str | None, str, str], st
     with terminal.cluster_bar(len(videos)) as told:
         for one in scale.extract(videos, loading, store, method=probe.method if probe else method, sites=sites,
                                  recipe=recipe, cluster=at, about=described.append,
-                                 also=partial(benchmark.frame_times, kept=store.absolute()),
+                                 also=partial(benchmark.frame_times, kept=store.absolute()), failed=_unread,
                                  workers=partial(crew.__setitem__, 0)):
             told(one.status, one.duration, crew[0])
     return described[0]

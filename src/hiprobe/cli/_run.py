@@ -151,8 +151,8 @@ def keep(result: Result, place: Path) -> None:
     report.write(result, Path(result.path), place, thumbnails(result))
 
 
-def tell(result: Result, folder: Path, as_json: bool) -> None:
-    """What is said of one result, once its files are written."""
+def tell(result: Result, folder: Path | str, as_json: bool) -> None:
+    """What is said of one result, once its files are written in `folder`, which may be an address."""
     from hiprobe import report, sinks, store, terminal
 
     if as_json:
@@ -162,7 +162,8 @@ def tell(result: Result, folder: Path, as_json: bool) -> None:
                        "events": [sinks.event_line(result, event) for event in result.events]})
     elif result.scores is not None:
         terminal.show(report.events_table(result))
-        terminal.say(f"report: [bold]{terminal.shown(store.result_folder(folder, result) / 'report.html')}[/]")
+        place = store.result_folder(Path(), result)
+        terminal.say(f"report: [bold]{terminal.shown(f'{folder}/{place}/report.html')}[/]")
 
 
 def thumbnails(result: Result) -> list[tuple[float, Any]]:

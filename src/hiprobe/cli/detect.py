@@ -24,7 +24,7 @@ def detect(
     dtype: Dtype = "auto",
     again: Annotated[bool, typer.Option("--again", help="Do all anew, also what is done.")] = False,
     ray: Ray = None,
-    worker: Worker = "1",
+    worker: Worker = None,
     as_json: AsJson = False,
 ) -> None:
     """Find, locate and explain anomalies in videos.
@@ -45,6 +45,7 @@ def detect(
 
         raise typer.Exit(_ray.detect(*_ray.find(paths), Loading(model, revision, device, dtype, deepest), fitted,
                                      out, at, explain, again, as_json))
+    _ray.without(worker, *paths, out)
     folder = Path(out)
     found, failed = _run.find(paths)
     backbone = _run.load(model, revision, device, dtype, deepest)

@@ -51,7 +51,7 @@ def evaluate(
     device: Device = "auto",
     dtype: Dtype = "auto",
     ray: Ray = None,
-    worker: Worker = "1",
+    worker: Worker = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare frame scores with a benchmark's truth and with what needs no model at all.
@@ -67,6 +67,8 @@ def evaluate(
         raise UsageError("give one of --scores, --probe and --seeds")
     if threshold is not None and scores is None:
         raise UsageError("--threshold is for --scores: a probe brings its own")
+    if ray is None:
+        _ray.without(worker)
     bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing)
     if scores is not None:
         made = benchmark.of_scores(bench, scores, threshold=threshold, seed=seed, bootstrap=bootstrap)
@@ -86,7 +88,7 @@ def evaluate(
 
 def _run_model(bench: Benchmark, model: str, method: str, probe: Path | None, seeds: int | None, share: str,
                store: Path, bootstrap: int, seed: int, loading: tuple[str | None, str, str],
-               ray: str | None, worker: str) -> Evaluated:
+               ray: str | None, worker: str | None) -> Evaluated:
     """The evaluation of a probe, or of draws, with progress shown and failures named as they come."""
     from hiprobe import benchmark
     from hiprobe.probe import Probe

@@ -19,7 +19,7 @@ def extract(
     device: Device = "auto",
     dtype: Dtype = "auto",
     ray: Ray = None,
-    worker: Worker = "1",
+    worker: Worker = None,
     as_json: AsJson = False,
 ) -> None:
     """Read the hidden states of all layers and keep them, so that fit and detect need not run the model again."""
@@ -32,6 +32,7 @@ def extract(
 
         raise typer.Exit(_ray.extract(*_ray.find(paths), Loading(model, revision, device, dtype), store, method,
                                       at, as_json))
+    _ray.without(worker, *paths, store)
     found, failed = _run.find(paths)
     backbone = _run.load(model, revision, device, dtype)
     lost = [result.path for result in failed]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hiprobe.cli import _ray
 from hiprobe.cli._options import OUT, AsJson
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(help="A folder that hiprobe detect wrote.")] = OUT,
+    out: Annotated[str, typer.Argument(metavar="OUT", help="A folder that hiprobe detect wrote, or with --ray an "
+                                       "address.")] = str(OUT),
     retry: Annotated[bool, typer.Option("--retry", help="Put failed and quarantined videos back, so that the next "
                                         "detect tries them.")] = False,
     as_json: AsJson = False,
@@ -26,11 +27,14 @@ def runs(
     A failed video is tried again by the next detect. One that ended its worker or its decoder twice is quarantined:
     it is left alone until it is put back, or changed.
     """
-    from hiprobe import claims, index, terminal
+    from hiprobe import claims, index, results, terminal
     from hiprobe.errors import UsageError
 
+    folder = _ray.home(out)
     if not folder.is_dir():
-        raise UsageError("there is no such folder", where=folder, cure="name the one given to hiprobe detect -o")
+        raise UsageError("there is no such folder", where=out, cure="name the one given to hiprobe detect -o")
+    if not (folder / ".store").is_dir() and not any(folder.glob(f"*/{results.NAME}")):
+        raise UsageError("no run here", where=out, cure="name the folder given to hiprobe detect -o")
     back = claims.put_back(folder) if retry else 0
     found, items = claims.listed(folder)
     kept = index.kept(folder / ".store")
@@ -42,7 +46,7 @@ def runs(
         terminal.say(f"{back} put back; the next detect tries them")
     for run in found:
         terminal.standing(run, [item for item in items if item.run == run.run], time.time())
-    terminal.say(_stored(kept) if items or kept else f"no run in {terminal.shown(folder)}")
+    terminal.say(_stored(kept) if items or kept else f"no run in {terminal.shown(out)}")
 
 
 def _line(item: Item, found: list[Run]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import LabelError
 from hiprobe.methods import Labels, Selection, Tensors
-from hiprobe.methods.hiprobe import flat, standard
+from hiprobe.methods.hiprobe import flat, standard, standardised
 from hiprobe.saliency import SiteArray
 from hiprobe.types import FloatArray, LabelArray, Site
 
@@ -40,8 +40,10 @@ def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
     """
     from sklearn.covariance import ledoit_wolf_shrinkage
 
-    mean, scale = standard(flat(values))
-    z = (flat(values) - mean) / scale
+    z = flat(values)
+    mean, scale = standard(z)
+    z -= mean
+    z /= scale
     if not z.any():
         raise LabelError("all normal hidden states are equal: there is no spread to measure a distance by")
     shrink = max(float(ledoit_wolf_shrinkage(z, assume_centered=True)), 1e-6)  # 0 would divide by zero below
@@ -57,7 +59,7 @@ def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
     Bounded and rising, our own: normal states lie near one half, as d2 is about D for them. A chi-square
     probability would be 1.0 for nearly all new states at this many dimensions.
     """
-    z = (flat(values) - tensors["mean"]) / tensors["scale"]
+    z = standardised(values, tensors)
     squared = tensors["rest"] * (z * z).sum(1) + (z @ tensors["directions"].T) ** 2 @ tensors["gain"]
     squared = np.maximum(squared, 0.0)
     return np.asarray(squared / (squared + z.shape[1]), dtype=np.float64)

@@ -61,9 +61,11 @@ def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
 
 def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
     """sigmoid of the mean over sites of w . z + b (n,), z the standardised `values` (n, chosen, D)."""
-    z = (values.astype(np.float64) - tensors["mean"]) / tensors["scale"]
-    odds = ((z * tensors["weight"]).sum(2) + tensors["bias"]).mean(1)
-    return np.asarray(np.exp(-np.logaddexp(0.0, -odds)), dtype=np.float64)
+    names = ("mean", "scale", "weight", "bias")
+    parts = [dict(zip(names, part, strict=True)) for part in zip(*(tensors[name] for name in names), strict=True)]
+    odds = [one_prompt.log_odds(values[:, [site]], part)  # one site at a time: a copy of all would be many times larger
+            for site, part in zip(range(values.shape[1]), parts, strict=True)]
+    return np.asarray(np.exp(-np.logaddexp(0.0, -np.mean(odds, axis=0))), dtype=np.float64)
 
 
 class _Part:

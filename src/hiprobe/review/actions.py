@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import numpy as np
@@ -25,19 +25,31 @@ Number = Annotated[float, Form()]
 
 @router.post("/v/{video}/judge")
 def judge(request: Request, desk: DeskOf, entry: EntryOf, who: WhoOf, verdict: Text, start: Number, end: Number,
-          threshold: Number) -> Response:
-    """Enters a verdict about a span of one video; answers with the list of events."""
-    span = _span(entry, start, end)
+          threshold: Number, version: Text = "") -> Response:
+    """Enters a verdict about a span of one video; answers with what changes in the list of events."""
+    span, before = _span(entry, start, end), event_values(desk, desk.shown(entry), threshold)
     desk.notes.judge([span], verdict, who)
-    said = f"{verdict}: {span[1]:.1f} to {span[2]:.1f} s"
-    return render(request, "_events", entry=entry, said=said, **event_values(desk, desk.shown(entry), threshold))
+    return _changed(request, desk, entry, f"{verdict}: {span[1]:.1f} to {span[2]:.1f} s", before, version)
 
 
 @router.post("/v/{video}/undo")
-def undo_in_video(request: Request, desk: DeskOf, entry: EntryOf, who: WhoOf, threshold: Number) -> Response:
-    """Takes the newest batch back; answers with the list of events."""
-    said = _undone(desk.notes.undo(who))
-    return render(request, "_events", entry=entry, said=said, **event_values(desk, desk.shown(entry), threshold))
+def undo_in_video(request: Request, desk: DeskOf, entry: EntryOf, who: WhoOf, threshold: Number,
+                  version: Text = "") -> Response:
+    """Takes the newest batch back; answers with what changes in the list of events."""
+    before = event_values(desk, desk.shown(entry), threshold)
+    return _changed(request, desk, entry, _undone(desk.notes.undo(who)), before, version)
+
+
+def _changed(request: Request, desk: Desk, entry: Entry, said: str, before: dict[str, Any], version: str) -> Response:
+    """The rows that say something else than before, to a page that shows the list of before; else the whole list."""
+    after = event_values(desk, desk.shown(entry), before["threshold"])
+    pairs = list(zip(before["rows"], after["rows"], strict=False))
+    same = len(before["rows"]) == len(after["rows"]) and all(a.start == b.start and a.end == b.end for a, b in pairs)
+    if not same or version != before["version"]:
+        return render(request, "_events", entry=entry, said=said, **after)
+    answer = render(request, "_changed", said=said, changed=[b for a, b in pairs if a != b], **after)
+    answer.headers["HX-Reswap"] = "none"  # each part says where it goes
+    return answer
 
 
 @router.post("/moments/judge")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
@@ -101,7 +102,13 @@ def event_values(desk: Desk, shown: Shown, threshold: float | None) -> dict[str,
     found = desk.events(shown, float(threshold or 0.0)) if moved else shown.events
     rows = views.rows(shown, found, desk.notes.standing(str(shown.entry.video_id)))
     return {"rows": rows, "threshold": threshold if moved else in_use, "in_use": in_use, "moved": moved,
-            "adaptive": bool(len(limits) and np.ptp(limits) > 1e-9)}
+            "adaptive": bool(len(limits) and np.ptp(limits) > 1e-9), "version": _version(rows)}
+
+
+def _version(rows: list[views.Row]) -> str:
+    """A name of all that the list of events says."""
+    told = [(row.start, row.end, row.score, row.label, row.explanation, row.verdict, row.found) for row in rows]
+    return hashlib.sha256(repr(told).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 @router.get("/v/{video}/curve.json")

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from hiprobe import pipeline, places, runs
+from hiprobe import backbones, pipeline, places, runs
 from hiprobe.claims import Worker
 from hiprobe.errors import HiProbeError, StoreError
 from hiprobe.probe import Probe
@@ -46,14 +47,15 @@ def detect(paths: Sequence[str | Path], loading: Loading, probe: Probe, out: str
            again: bool = False) -> Iterator[Result]:
     """A result of each video, in the order in which they end; what was done before in `out` is not done again.
 
-    Paths and `out` may be addresses that fsspec speaks; folders must be seen by all nodes under the same path. `keep`
+    Paths and `out` may be addresses that fsspec speaks; folders (a model's too) must be seen by all nodes under the
+    same path; paths come back absolute. `keep`
     writes the files of a new result, on the worker. `workers` is told how many there are after each end, `about` how
     the workers describe the model. A video that cannot be read is `failed`, one that ends its worker or decoder twice
     `quarantined`; `failed` is told why. Raises UsageError where Ray cannot be reached, RecipeMismatch, ModelError and
     StoreError, also where not all are accounted for.
     """
-    given, to = [str(path) for path in paths], _folder(out)
-    with Crew(cluster or Cluster(), loading) as crew:
+    given, to = [_everywhere(path) for path in paths], _folder(out)
+    with Crew(cluster or Cluster(), _found(loading), len(given)) as crew:
         model = _model(crew)
         about(model)
         pipeline.check(model, probe)
@@ -78,8 +80,8 @@ def extract(paths: Sequence[str | Path], loading: Loading, root: str | Path, *, 
 
     `also` is called by the worker with each video as a file and its digest. Otherwise as `detect`.
     """
-    given, to = [str(path) for path in paths], _folder(root)
-    with Crew(cluster or Cluster(), loading) as crew:
+    given, to = [_everywhere(path) for path in paths], _folder(root)
+    with Crew(cluster or Cluster(), _found(loading), len(given)) as crew:
         model = _model(crew)
         about(model)
         wanted = pipeline.sites_for(method, model, sites)
@@ -100,9 +102,19 @@ def account(given: int, ended: Counter[str]) -> None:
         raise StoreError(f"{given} videos given, accounted for: {told or 'none'}", cure="give the command again")
 
 
+def _everywhere(path: str | Path) -> str:
+    """An address, or a path that means the same whatever the working folder is: a worker has its own."""
+    return str(path) if places.is_address(path) else str(Path(places.plain(str(path))).absolute())
+
+
 def _folder(out: str | Path) -> str:
-    """An address without a slash at its end, or a path that means the same on every node."""
-    return str(out).rstrip("/") if places.is_address(out) else str(home(out).absolute())
+    return _everywhere(out).rstrip("/") if places.is_address(out) else _everywhere(out)
+
+
+def _found(loading: Loading) -> Loading:
+    """The model folder as every worker finds it, or what is no folder as it is."""
+    here = loading.name not in backbones.names() and loading.name and Path(loading.name).is_dir()
+    return replace(loading, name=_everywhere(loading.name)) if here else loading
 
 
 def _model(crew: Crew) -> Described:

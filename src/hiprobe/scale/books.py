@@ -12,7 +12,7 @@ from typing import Any
 
 from hiprobe import index, places, results
 from hiprobe.claims import TRIES, Item, Worker, put_back
-from hiprobe.errors import HiProbeError, Quarantined, VideoError
+from hiprobe.errors import HiProbeError, Quarantined, StoreError, VideoError
 from hiprobe.results import BESIDE, NAME
 from hiprobe.scale.reader import Row
 from hiprobe.scale.spread import Job, Later
@@ -33,26 +33,27 @@ class Results:
     settings: dict[str, Any]
     report: Failed
     again: bool = False
-    _held: set[str] = field(default_factory=set)
+    _held: set[str] = field(default_factory=set)  # digests: two files of one content share their states
+    _anew: set[str] = field(default_factory=set)
 
     def begin(self, job: Job) -> Result | None:
         """The result that stands or cannot be, None after claiming the video; raises Later if another has it."""
         place = self._folder(job)
-        if place in self._held:
+        if job.digest in self._held:
             raise Later
-        if self.again:
-            put_back(self.home, [place])
+        if self.again and place not in self._anew:
+            self._forget(place)
         item = self.worker.claim(place, Path(job.path).name, job.digest)
         if item.status in ("failed", "quarantined"):
             return self._ended(job, item)
         if not self.worker.has(item):
             raise Later
         job.item = item
-        result = None if self.again else self._kept(job)
+        result = self._kept(job)
         if result is not None:
             self.worker.end(item, result.status, result.reason)
             return result
-        self._held.add(place)
+        self._held.add(job.digest)
         return None
 
     def done(self, job: Job, row: Row) -> Result:
@@ -80,12 +81,12 @@ class Results:
         if job.item.status == "todo":
             job.item = self.worker.claim(job.item.folder, job.item.name, job.digest)
             return None
-        self._held.discard(job.item.folder)
+        self._held.discard(job.digest)
         return self._ended(job, job.item)
 
     def _over(self, job: Job, result: Result) -> Result:
         if job.item is not None:
-            self._held.discard(job.item.folder)
+            self._held.discard(job.digest)
             self.worker.end(job.item, result.status, result.reason)
         return result
 
@@ -94,6 +95,14 @@ class Results:
         kind, status = (Quarantined, "quarantined") if item.status == "quarantined" else (VideoError, "failed")
         self.report(kind(reason, where=job.path, cure=CURE if kind is Quarantined else None))
         return Result(job.path, job.digest, status, reason=reason)  # type: ignore[arg-type]
+
+    def _forget(self, place: str) -> None:
+        """Lets a video be done anew, once in a run; its result must not stand while it is."""
+        self._anew.add(place)
+        if places.is_address(self.out):
+            places.remove(f"{self.out}/{place}/{NAME}")
+        (self.home / place / NAME).unlink(missing_ok=True)
+        put_back(self.home, [place])
 
     def _folder(self, job: Job) -> str:
         return result_folder(self.home, Result(job.path, job.digest, "failed")).name
@@ -112,7 +121,7 @@ class Results:
                 index.enter(self.home / ".store", self.home / ".store" / file)
 
 
-class Lost(VideoError):
+class Lost(StoreError):
     """A result that a worker has written is not there."""
 
     def __init__(self, path: str) -> None:

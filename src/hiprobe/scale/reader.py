@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,13 @@ from numpy.typing import NDArray
 
 from hiprobe import errors, pipeline, places, results, runs, spans, store, video
 from hiprobe.backbones import Backbone
-from hiprobe.errors import HiProbeError, StoreError, VideoError
+from hiprobe.errors import CorruptVideo, HiProbeError, StoreError, VideoError
 from hiprobe.probe import Probe
 from hiprobe.spans import Span
 from hiprobe.types import Recipe, Result, Segment, Site
 
 Row = dict[str, Any]
 Keep = Callable[[Result, Path], None]
-FACTS = ("recipe", "layers", "heads", "width", "head_width", "head_layers", "explain_prompt", "explain_span_s",
-         "notice", "provenance")
-
 LEAST_BYTES_S = 1000  # a file with less than this for each second of a span is not worth asking how long it is
 
 
@@ -57,7 +54,7 @@ class Described:
     explain_span_s: float | None
     notice: str | None
     provenance: Mapping[str, Any]
-    batch: int
+    batch: int = pipeline.BATCH
 
     def read(self, segments: Sequence[Segment], sites: Sequence[Site],
              recipe: Recipe | None = None) -> NDArray[np.float32]:
@@ -71,8 +68,8 @@ class Described:
 
 def described(model: Backbone) -> Described:
     """What `model` says of itself."""
-    facts = {name: getattr(model, name) for name in FACTS}
-    return Described(**{**facts, "provenance": dict(model.provenance)}, batch=getattr(model, "batch", pipeline.BATCH))
+    facts = {one.name: getattr(model, one.name) for one in fields(Described) if hasattr(model, one.name)}
+    return Described(**{**facts, "provenance": dict(model.provenance)})
 
 
 @dataclass(frozen=True)
@@ -103,6 +100,10 @@ class Reader:
         self._own = Path(self._scratch.name)
         self._held: tuple[str, Path] | None = None
 
+    def close(self) -> None:
+        """Removes what this worker has on the disk of its node."""
+        self._scratch.cleanup()
+
     def look(self, path: str) -> Row:
         """Digest, stated length in seconds, and whether spans of it can be sought."""
         here = self._here(path)
@@ -128,20 +129,25 @@ class Reader:
 
     def finish(self, path: str, digest: str, parts: Sequence[tuple[int, int | None]]) -> Row:
         """Reads what is not kept, joins spans, writes the result; how the video ended, and where its states lie."""
-        here = self._here(path)
+        here, plan = self._here(path), [Span(*one) for one in parts]
+        if video.digest(here) != digest:
+            self._clear(digest, plan)  # nobody knows of which content they are
+            raise _changed(path)
         with self._store(digest) as root:
-            if parts:
-                self._join(root, digest, [Span(*one) for one in parts])
-            row = self._extracted(here, root) if self.work.probe is None else self._detected(here, root, digest)
+            if plan:
+                self._join(root, digest, plan)
+            row = self._extracted(here, root, digest) if self.work.probe is None else self._detected(here, root, digest)
             if self.work.also is not None:
                 self.work.also(str(here), digest)
             folder = store.states_folder(root, digest, self.work.recipe)
             row["states"] = [str(file.relative_to(root)) for file in sorted(folder.glob("*.safetensors"))]
-        self._clear(digest, [Span(*one) for one in parts])
+        self._clear(digest, plan)
         return row
 
-    def _extracted(self, here: Path, root: Path) -> Row:
+    def _extracted(self, here: Path, root: Path, digest: str) -> Row:
         found = pipeline.states(here, self.model, self.work.sites, recipe=self.work.recipe, root=root)
+        if found.video_id != digest:
+            raise _changed(here)
         return {"status": "partial" if found.gaps or found.skipped else "done", "reason": None,
                 "duration": found.duration, "shape": found.values.shape, "gaps": len(found.gaps)}
 
@@ -150,7 +156,7 @@ class Reader:
         assert work.probe is not None
         result = pipeline.detect(here, self.model, work.probe, explain=work.explain, root=root)
         if result.video_id != digest:
-            raise VideoError("its content changed while it was read", where=here, cure="give the command again")
+            raise _changed(here)
         with self._place(store.result_folder(Path(), result).name) as place:
             (place / results.NAME).unlink(missing_ok=True)
             if work.keep is not None:
@@ -235,6 +241,10 @@ class Reader:
             places.push([file for file in files if not file.name.startswith(".")], f"{self.work.out}/{name}")
 
 
+def _changed(path: str | Path) -> CorruptVideo:
+    return CorruptVideo("the file changed while it was read", where=path, cure="give it again once it is whole")
+
+
 def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -244,9 +254,12 @@ def _made(folder: Path) -> Path:
 
 
 def answered(call: Callable[..., Row], *args: Any) -> Row:
-    """The row of a call, or of the named error that it raised."""
+    """The row of a call, or of the named error that it raised; what a worker's own disk refuses is a StoreError."""
     try:
         return call(*args)
+    except OSError as error:
+        return {"error": ["StoreError", f"a worker cannot write: {error.strerror or error}",
+                          error.filename or tempfile.gettempdir(), "free disk space on its node"]}
     except HiProbeError as error:
         where = None if error.where is None else str(error.where)
         return {"error": [type(error).__name__, error.reason, where, error.cure]}
@@ -257,5 +270,5 @@ def raised(row: Row, path: str) -> HiProbeError | None:
     if "error" not in row:
         return None
     name, reason, where, cure = row["error"]
-    kind: type[HiProbeError] = getattr(errors, name)
+    kind: type[HiProbeError] = getattr(errors, name, HiProbeError)  # a plug-in may have its own
     return kind(reason, where=path if issubclass(kind, VideoError) else where, cure=cure)

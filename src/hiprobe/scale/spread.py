@@ -82,6 +82,7 @@ class Spread(Generic[End]):
                 yield from self._heard(answer)
 
     def _feed(self) -> None:
+        self._crew.needed = len(self._paths) + len(self._tasks) + self._given
         while self._crew.free and (task := self._next()) is not None:
             self._crew.give(task)
             self._given += 1

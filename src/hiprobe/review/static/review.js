@@ -74,7 +74,7 @@ function timeline(about) {
   const base = `/v/${about.video}`, plot = find("plot"), handle = find("handle"), hover = find("hover");
   const gaps = [...document.querySelectorAll("[data-gap-start]")].map(g => [+g.dataset.gapStart, +g.dataset.gapEnd]);
   let now = 0, threshold = +find("events").dataset.threshold, view = [0, duration], data = null, chart = null;
-  let rows = [], chosen = -1, leave = false, asked = null, asking = false;
+  let rows = [], chosen = -1, leave = false, asked = null, asking = false, turn = Promise.resolve();
   const video = () => find("video");
 
   function readRows() {
@@ -238,11 +238,26 @@ function timeline(about) {
     say("This is the last event: once more goes to the next video.");
   }
 
+  // One after the other: of the requests that wait for one of ours, htmx would send only the newest.
+  function inTurn(act) {
+    turn = turn.then(act, act);
+    return turn;
+  }
+
+  // Whether the list was answered: a refusal, or silence, leaves it as it was and has been said.
+  async function listed(method, address, values) {
+    const head = find("events-head");
+    await htmx.ajax(method, address, { target: "#events", swap: "outerHTML", values }).catch(() => {});
+    return find("events-head") !== head;
+  }
+
+  // With the version of the list that is shown: where the server's is the same, only what changes is sent.
   async function send(address, values) {
-    const before = rows[chosen]?.start ?? now;
-    await htmx.ajax("POST", address, { target: "#events", swap: "outerHTML", values: { threshold, ...values } });
+    const before = rows[chosen]?.start ?? now, { version } = find("events-head").dataset;
+    if (!await listed("POST", address, { threshold, version, ...values })) return false;
     after(before);
-    say(find("events").dataset.said);
+    say(find("events-head").dataset.said);
+    return true;
   }
 
   function after(time) {
@@ -251,11 +266,13 @@ function timeline(about) {
     choose(rows.findIndex(r => Math.abs(r.start - time) < .01));
   }
 
-  async function judge(verdict) {
+  // The row that is chosen when its turn comes, which the judgement before has moved on; or the one that was clicked.
+  async function judge(verdict, clicked = null) {
+    if (clicked) choose(rows.findIndex(r => r.start === clicked.start && r.end === clicked.end));
     const row = rows[chosen];
     if (!row) return say("No event is chosen: n goes to the first.");
     if (!row.found) verdict = verdict === "right" ? "missed" : verdict === "false alarm" ? "normal" : verdict;
-    await send(`${base}/judge`, { verdict, start: row.start, end: row.end });
+    if (!await send(`${base}/judge`, { verdict, start: row.start, end: row.end })) return;
     const open = rows.findIndex((r, k) => k > chosen && !r.verdict);
     if (open >= 0) { choose(open); seek(rows[open].start); remember(); }
   }
@@ -263,8 +280,7 @@ function timeline(about) {
   async function mark(verdict) {
     const [from, to] = [find("mark-start"), find("mark-end")].map(field => parseTime(field.value));
     if (!(to > from)) return say("Set the start with [ and the end with ], or type both.");
-    await send(`${base}/judge`, { verdict, start: from, end: to });
-    find("mark-start").value = find("mark-end").value = "";
+    if (await send(`${base}/judge`, { verdict, start: from, end: to })) find("mark-start").value = find("mark-end").value = "";
   }
 
   function parseTime(text) {
@@ -291,17 +307,18 @@ function timeline(about) {
 
   // One request at a time, always for the newest threshold.
   async function catchUp() {
+    let answered = false;
     asking = true;
     while (asked !== null) {
       const value = asked;
       asked = null;
-      await htmx.ajax("GET", `${base}/events?threshold=${value}`, { target: "#events", swap: "outerHTML" });
+      answered = await inTurn(() => listed("GET", `${base}/events`, { threshold: value }));
       readRows();
       chosen = -1;
     }
     asking = false;
     remember();
-    say(`${rows.filter(r => r.found).length} events at threshold ${threshold.toFixed(3)}`);
+    if (answered) say(`${rows.filter(r => r.found).length} events at threshold ${threshold.toFixed(3)}`);
   }
 
   function remember() {
@@ -333,20 +350,20 @@ function timeline(about) {
   });
   document.querySelector(".side").addEventListener("click", e => {
     const node = e.target.closest(".row"), act = e.target.closest("[data-act]")?.dataset.act;
-    if (act === "undo") send(`${base}/undo`, {});
-    else if (node && act && act !== "jump") { choose(rows.findIndex(r => r.node === node)); judge(act); }
+    if (act === "undo") inTurn(undo);
+    else if (node && act && act !== "jump") { const row = rows.find(r => r.node === node); inTurn(() => judge(act, row)); }
     else if (node && (act || !String(getSelection()))) jump(rows.findIndex(r => r.node === node));
   });
+  const undo = () => send(`${base}/undo`, {}), part = (method, address, target, values) => inTurn(() => htmx.ajax(method, address, { target, values }).catch(() => {}));
   const buttons = {
     "zoom-in": () => zoom(.5), "zoom-out": () => zoom(2), "zoom-all": () => look(0, duration), "reset-threshold": () => lift(+about.inUse),
-    "keep-threshold": () => htmx.ajax("POST", "/threshold", { target: "#proposal", values: { threshold } }),
-    "similar": () => htmx.ajax("GET", `${base}/similar?t=${now}`, { target: "#neighbours" }),
-    "mark-missed": () => mark("missed"), "mark-normal": () => mark("normal"),
+    "keep-threshold": () => part("POST", "/threshold", "#proposal", { threshold }), "similar": () => part("GET", `${base}/similar`, "#neighbours", { t: now }),
+    "mark-missed": () => inTurn(() => mark("missed")), "mark-normal": () => inTurn(() => mark("normal")),
   };
   for (const [id, act] of Object.entries(buttons)) find(id)?.addEventListener("click", act);
   const keys = {
     n: () => next(1), p: () => next(-1), ArrowDown: () => next(1), ArrowUp: () => next(-1), ArrowRight: () => seek(now + 1), ArrowLeft: () => seek(now - 1),
-    r: () => judge("right"), f: () => judge("false alarm"), u: () => send(`${base}/undo`, {}), m: () => mark("missed"), o: () => mark("normal"),
+    r: () => inTurn(() => judge("right")), f: () => inTurn(() => judge("false alarm")), u: () => inTurn(undo), m: () => inTurn(() => mark("missed")), o: () => inTurn(() => mark("normal")),
     "[": () => { find("mark-start").value = now.toFixed(1); say(`span from ${clock(now)}`); },
     "]": () => { find("mark-end").value = now.toFixed(1); say(`span to ${clock(now)}`); },
     " ": () => { if (video()) { if (video().paused) video().play(); else video().pause(); } },
@@ -354,6 +371,7 @@ function timeline(about) {
   document.addEventListener("keydown", e => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea, video")) return;
     if (e.key === " " && e.target.closest("button, summary, a")) return;
+    if (e.repeat && "rfumo".includes(e.key)) return;  // held down, a key that judges says it once
     if (keys[e.key]) { keys[e.key](); e.preventDefault(); }
   });
 
@@ -368,7 +386,8 @@ function timeline(about) {
     player.addEventListener("error", () => { find("trouble").hidden = false; });
   }
 
-  document.addEventListener("htmx:afterSettle", bindPlayer);
+  // Not afterSettle, which comes 20 ms later or more: what the player says of itself until then would be missed.
+  document.addEventListener("htmx:afterSwap", bindPlayer);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new ResizeObserver(() => { if (chart && plot.clientWidth) { chart.setSize({ width: plot.clientWidth, height: plot.clientHeight }); } }).observe(plot);
   readRows();
