@@ -20,7 +20,7 @@ from typing import Any, Self
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from hiprobe import backbones, spans
+from hiprobe import ahead, backbones, spans
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.scale.reader import Described, Loading, Reader, Row, Work, answered, described, raised
 
@@ -53,8 +53,9 @@ class Cluster:
 class _Actor:
     """A worker's process: loads the model when it is first asked about it."""
 
-    def __init__(self) -> None:
+    def __init__(self, cpus: int) -> None:
         self._reader: Reader | None = None
+        ahead.MOST = min(ahead.MOST, cpus)  # decoders: the other cores are other workers'
 
     def node(self) -> str:
         """The node that it has been started on."""
@@ -299,7 +300,7 @@ def _started(cluster: Cluster) -> Any:
     threads = {"env_vars": dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(cluster.cpus))}
     kind: Any = ray.remote(num_cpus=cluster.cpus, num_gpus=cluster.gpus, max_restarts=0, max_task_retries=0,
                            runtime_env=threads)(_Actor)
-    return kind.remote()
+    return kind.remote(cluster.cpus)
 
 
 def room(nodes: Sequence[Mapping[str, Any]], cluster: Cluster) -> int:
