@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import re
+import tempfile
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -399,18 +400,54 @@ def test_the_page_fits_its_window(tab: Any, page_path: Path, width: int, scheme:
     assert (max(map(int, re.findall(r"\d+", background))) < 64) == (scheme == "dark")
 
 
-def test_a_large_proxy_lies_beside_the_page(
-        tab: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "EMBED_BYTES", 0)
-    report.report_html(a_result(), clip, tmp_path / "inside.html")
+@pytest.fixture(scope="module")
+def unplayable(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
+    """The clip in a codec that no browser plays."""
+    path = tmp_path_factory.mktemp("unplayable") / "clip.avi"
+    with av.open(str(clip)) as source, av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+        for frame in source.decode(video=0):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_a_video_that_no_browser_plays_gets_a_proxy_inside_or_beside(
+        tab: Any, unplayable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report.report_html(a_result(), unplayable, tmp_path / "inside.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["inside.html"]
     opened(tab, tmp_path / "inside.html")
     assert tab.evaluate("video.duration") == pytest.approx(30, abs=0.2)
-    monkeypatch.setattr(report, "EMBED_PROXY_BYTES", 0)
-    report.report_html(a_result(), clip, tmp_path / "a page#1.html")
+    monkeypatch.setattr(report, "EMBED_BYTES", 0)
+    report.report_html(a_result(), unplayable, tmp_path / "a page#1.html")
     assert (tmp_path / "a page#1.video.mp4").stat().st_size > 0
-    opened(tab, tmp_path / "a page#1.html")
-    assert "a page#1.video.mp4" in tab.locator(".player").inner_text()
+    check_player(tab, tmp_path / "a page#1.html")
+
+
+def test_a_large_video_lies_beside_the_page_and_takes_no_room(
+        tab: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "EMBED_BYTES", 0)
+    (tmp_path / "link.mp4").symlink_to(clip)
+    for path in (clip, tmp_path / "link.mp4", clip):  # a second time in place of the first
+        report.report_html(a_result(), path, tmp_path / "a page#1.html")
+        assert (tmp_path / "a page#1.video.mp4").samefile(clip)
+    check_player(tab, tmp_path / "a page#1.html")
+
+
+def test_a_large_video_on_another_disk_is_copied(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "EMBED_BYTES", 0)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        report.report_html(a_result(), clip, Path(other) / "r.html")
+        assert sorted(path.name for path in Path(other).iterdir()) == ["r.html", "r.video.mp4"]
+        assert not (Path(other) / "r.video.mp4").samefile(clip)
+        assert (Path(other) / "r.video.mp4").read_bytes() == clip.read_bytes()
+
+
+def check_player(tab: Any, page: Path) -> None:
+    """Whether a page with its video beside it plays it, and says that it must stay there."""
+    opened(tab, page)
+    assert f"{page.stem}.video.mp4" in tab.locator(".player").inner_text()
     tab.keyboard.press("n")
     settled(tab, 4.5)
     assert tab.evaluate("video.duration") == pytest.approx(30, abs=0.2)
@@ -419,7 +456,6 @@ def test_a_large_proxy_lies_beside_the_page(
 
 def test_a_missing_video_file_is_said(tab: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "EMBED_BYTES", 0)
-    monkeypatch.setattr(report, "EMBED_PROXY_BYTES", 0)
     report.report_html(a_result(), clip, tmp_path / "r.html")
     (tmp_path / "r.video.mp4").unlink()
     tab.goto((tmp_path / "r.html").as_uri())

@@ -21,16 +21,15 @@ from rich.text import Text
 from hiprobe import picture, sinks, video
 from hiprobe.picture import Thumbnail, clock, layers_png, plain, timeline_png, two
 from hiprobe.sinks.csv import scores_csv
-from hiprobe.store import write_atomic
+from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Result
 
 __all__ = ["Thumbnail", "events_table", "layers_png", "report_html", "timeline_png", "write"]
 
 ASSETS = "report_assets"
-EMBED_BYTES = 16 << 20        # a playable file up to this size goes into the page as it is
-EMBED_PROXY_BYTES = 64 << 20  # a larger proxy stays beside the page
-LONG_S = 600.0                # a longer video gets a proxy of half the height
-POINTS = 4000                 # of the curve in the page
+EMBED_BYTES = 64 << 20  # a larger video stays beside the page
+LONG_S = 600.0          # a longer one that no browser plays gets a proxy of half the height
+POINTS = 4000           # of the curve in the page
 
 
 def write(result: Result, video_path: Path | None, folder: Path, thumbnails: Sequence[Thumbnail] = ()) -> None:
@@ -67,9 +66,9 @@ def events_table(result: Result) -> Table:
 def report_html(result: Result, video_path: Path | None, out: Path, *, thumbnails: Sequence[Thumbnail] = ()) -> None:
     """One self-contained HTML file: player, curve, table of events, provenance; it asks the network for nothing.
 
-    The video goes inside: itself if a browser plays it and it is small, else a proxy, which stays beside the page
-    (`<page>.video.mp4`) if it is large. `video_path` None makes a page without a player. Raises ValueError for a
-    result without scores, StoreError, and VideoError if no proxy can be made.
+    The video goes inside: itself if a browser plays it, else a proxy. A large one lies beside the page as
+    `<page>.video.<suffix>`, the video itself by a hard link where the disk has such. `video_path` None makes a page
+    without a player. Raises ValueError for a result without scores, StoreError, and VideoError if no proxy can be made.
     """
     environment = Environment(loader=PackageLoader("hiprobe", ASSETS), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
@@ -93,15 +92,31 @@ def _policy(style: str, script: str) -> str:
 def _player(path: Path | None, out: Path, duration: float) -> dict[str, str] | None:
     if path is None:
         return None
-    if video.info(path).playable and path.stat().st_size <= EMBED_BYTES:
-        kind = "video/webm" if path.suffix.lower() in (".webm", ".mkv") else "video/mp4"
-        return {"data": _data_uri(kind, path.read_bytes())}
-    proxy = video.proxy(path, out.with_suffix(".video.mp4"), height=240 if duration > LONG_S else 480)
-    if proxy.stat().st_size > EMBED_PROXY_BYTES:
-        return {"link": quote(proxy.name), "file": proxy.name}
-    data = proxy.read_bytes()
+    if not video.info(path).playable:
+        return _within(video.proxy(path, out.with_suffix(".video.mp4"), height=240 if duration > LONG_S else 480))
+    if path.stat().st_size <= EMBED_BYTES:
+        return _inside(path)
+    beside = out.with_suffix(f".video{path.suffix.lower()}")
+    place_also(path, beside)
+    return _beside(beside)
+
+
+def _within(proxy: Path) -> dict[str, str]:
+    """A proxy that lies beside the page, and is put inside if it is small."""
+    if proxy.stat().st_size > EMBED_BYTES:
+        return _beside(proxy)
+    inside = _inside(proxy)
     proxy.unlink()
-    return {"data": _data_uri("video/mp4", data)}
+    return inside
+
+
+def _beside(path: Path) -> dict[str, str]:
+    return {"link": quote(path.name), "file": path.name}
+
+
+def _inside(path: Path) -> dict[str, str]:
+    kind = "video/webm" if path.suffix.lower() in (".webm", ".mkv") else "video/mp4"
+    return {"data": _data_uri(kind, path.read_bytes())}
 
 
 def _data_uri(kind: str, data: bytes) -> str:

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -46,6 +47,24 @@ def write_atomic(path: Path, data: bytes) -> None:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         finally:  # also when interrupted
+            temporary.unlink(missing_ok=True)
+
+
+def place_also(source: Path, path: Path) -> None:
+    """Puts the file `source` also at `path`, whole or not at all: a hard link, or a copy where the disk has no such.
+
+    Raises StoreError.
+    """
+    temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}"
+    with _refusal(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            try:
+                os.link(source.resolve(), temporary)
+            except OSError:  # another disk, or one that knows no links
+                shutil.copyfile(source, temporary)
+            os.replace(temporary, path)
+        finally:
             temporary.unlink(missing_ok=True)
 
 
