@@ -16,8 +16,8 @@ from pathlib import Path
 from benchmarks import reached
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-ALL = ("vs_reference", "decode", "overlap", "early_exit", "batch", "memory", "scaling", "fit_large", "cold_start",
-       "probe_only", "review_speed")
+ALL = ("vs_reference", "decode", "several", "overlap", "early_exit", "batch", "memory", "scaling", "fit_large",
+       "cold_start", "probe_only", "review_speed")
 
 
 def ran(name: str, folder: Path) -> tuple[str, float, bool]:

@@ -18,7 +18,7 @@ from benchmarks.measure import CORES, alternate, pin, publish
 from hiprobe import ahead, backbones, pipeline, video
 from hiprobe.types import Site, Video
 
-ROUNDS = 3
+ROUNDS = 2
 LONG = [Footage(repeats=4), Footage(keyframes=30, repeats=4)]
 CLIPS = [Footage(keyframes=30, seconds=10, seed=seed) for seed in range(6)]
 HEAD = ["work", "video", "one s", "several s", "one / several", "processor time, several / one"]

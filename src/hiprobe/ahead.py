@@ -12,6 +12,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -23,7 +24,7 @@ from hiprobe.types import Gap, Recipe, Segment
 
 MOST = 4  # decoders at once: each holds some 70 MB, and the windows that it is ahead
 LEAST_WINDOWS = 16  # of a part: beside its own it decodes the window before it, from a keyframe on
-LEAST_PIXELS = 100e6  # of a part: decoded in about a tenth of a second
+LEAST_PIXELS = 300e6  # of a part: decoded in about the time that a decoder takes to start
 USUAL_FPS = 30.0  # of a file that states none
 Item = TypeVar("Item")
 End = Literal["full", "video", "misfit"]  # of a part: all its windows given, the video's end met, or not to be trusted
@@ -68,9 +69,10 @@ def segments(path: str | Path, recipe: Recipe, video_id: str) -> Reader:
 
 
 def plan(facts: video.VideoInfo, recipe: Recipe, first: int = 0) -> list[Part]:
-    """The parts that follow window `first`, each no longer than a decoder may be ahead; a single one if that is all.
+    """The parts that follow window `first`, each about as long as a decoder may be ahead; a single one if that is all.
 
-    A part is worth a decoder of its own if it holds 16 windows and 100 million pixels to decode.
+    Parts that are all begun at once grow, so that none is done long before it is read. One is worth a decoder of its
+    own if, on average, it holds 16 windows and 300 million pixels to decode.
     """
     if not facts.seekable or not facts.duration:
         return [(first, None)]
@@ -80,8 +82,11 @@ def plan(facts: video.VideoInfo, recipe: Recipe, first: int = 0) -> list[Part]:
     pixels = facts.width * facts.height * (facts.fps or USUAL_FPS) * recipe.segment_s
     least = max(LEAST_WINDOWS, math.ceil(LEAST_PIXELS / pixels))
     number = max(1, min(decoders(), left // least), math.ceil(left / most)) if least <= most else 1
-    each = math.ceil(left / number)
-    return [(first + k * each, each if k < number - 1 else None) for k in range(number)]
+    # Each can go on decoding while those before it are read; where more follow, they fall out of step by themselves.
+    growth = number / (number - 1) if 1 < number <= decoders() else 1.0
+    shares = list(accumulate(growth ** k for k in range(number)))
+    starts = [first, *(first + round(left * share / shares[-1]) for share in shares[:-1])]
+    return [*((start, after - start) for start, after in pairwise(starts)), (starts[-1], None)]
 
 
 def _most_windows(recipe: Recipe, facts: video.VideoInfo | None = None) -> int:
