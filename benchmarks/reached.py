@@ -19,7 +19,7 @@ def _span(rows: list[Row], column: str) -> str:
 def _reference(rows: list[Row]) -> Iterable[tuple[str, str]]:
     for row in rows:
         apart = f"differ by {row['states differ']:.0e} of scale" if row["states differ"] else "are equal bit for bit"
-        yield (f"against the plain loop, {row['video']}: {row['promised']}x",
+        yield (f"against the plain loop, {row['video']}, model threads {row['model threads']}: {row['promised']}x",
                f"{row['ratio']:.1f}x, by processor time {row[CPU]:.1f}x; the limit is {row['limit']}; states {apart}")
 
 

@@ -22,8 +22,8 @@ ROUNDS = 2
 ASKED = 4  # segments the plain loop is timed on, spread over the video
 CASES = [  # long: nothing is decoded while the last batch is read
     (Footage(repeats=4), 10), (Footage(keyframes=30, repeats=4), 8), (Footage(96, 96, repeats=4), 3)]
-HEAD = ["video", "plain segments/s", "hiprobe segments/s", "ratio", "promised", "ratio of processor time",
-        "decode alone", "model alone", "limit", "frames differ", "states differ"]
+HEAD = ["video", "model threads", "plain segments/s", "hiprobe segments/s", "ratio", "promised",
+        "ratio of processor time", "decode alone", "model alone", "limit", "frames differ", "states differ"]
 
 
 def _states_of_plain(model: Any, segment: Segment, layer: int) -> np.ndarray[Any, Any]:
@@ -51,7 +51,8 @@ def _differences(model: Any, path: Path, asked: list[int], site: Site) -> tuple[
     return pixels, float(np.abs(read - wanted).max() / np.abs(wanted).max())
 
 
-def _row(model: Any, footage: Footage, promised: float) -> list[Any]:
+def _row(model: Any, footage: Footage, promised: float, threads: int) -> list[Any]:
+    torch.set_num_threads(threads)
     path, site = footage.file(), Site("residual", model.layers - 1)
     kept = list(video.segments(path, model.recipe))
     asked = [round(index) for index in np.linspace(0, len(kept) - 2, ASKED)]
@@ -67,7 +68,7 @@ def _row(model: Any, footage: Footage, promised: float) -> list[Any]:
         "decode": lambda: list(video.segments(path, model.recipe)), "model": model_alone}, ROUNDS)
     rate = {name: (ASKED if name == "plain" else len(kept)) / one.wall for name, one in best.items()}
     work = (best["plain"].cpu / ASKED) / (best["hiprobe"].cpu / len(kept))
-    return [footage.name, rate["plain"], rate["hiprobe"], rate["hiprobe"] / rate["plain"], promised, work,
+    return [footage.name, threads, rate["plain"], rate["hiprobe"], rate["hiprobe"] / rate["plain"], promised, work,
             rate["decode"], rate["model"], "decoding" if rate["decode"] < rate["model"] else "model",
             *_differences(model, path, asked, site)]
 
@@ -75,11 +76,10 @@ def _row(model: Any, footage: Footage, promised: float) -> list[Any]:
 def main() -> None:
     """Measures and prints."""
     pin()
-    threads = model_threads()
-    torch.set_num_threads(threads)
     model = backbones.load("embedded", device="cpu")
-    publish("Beside a plain transformers loop", HEAD, [_row(model, *case) for case in CASES],
-            [f"Segments a second on {CORES} cores, {threads} threads for either model, best of {ROUNDS} alternating "
+    rows = [_row(model, *case, threads) for case in CASES for threads in range(1, model_threads() + 1)]
+    publish("Beside a plain transformers loop", HEAD, rows,
+            [f"Segments a second on {CORES} cores, as many threads for either model, best of {ROUNDS} alternating "
              "rounds. The ratio of processor time, a segment, hardly depends on what else the machine does."])
 
 
