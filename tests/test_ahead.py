@@ -133,6 +133,21 @@ def test_damage_near_the_start_gives_what_one_decoder_gives(tmp_path: Path) -> N
     check_same(path)
 
 
+def test_a_picture_that_the_decoder_patched_up_gives_what_one_decoder_gives(tmp_path: Path) -> None:
+    """Damage without an error: with what it is patched depends on where the decoder began."""
+    path = long(tmp_path / "long.mp4")
+    whole, patched = path.read_bytes(), 0
+    for _, place, size in packet_places(path)[350:590:20]:
+        data = bytearray(whole)
+        data[place + size // 2] ^= 0x55
+        path.write_bytes(data)
+        reader = video.segments(path, RECIPE)
+        list(reader)
+        patched += bool(reader.concealed and not reader.skipped)
+        check_same(path)
+    assert patched > 2
+
+
 def test_a_file_that_was_cut_off_gives_what_one_decoder_gives(tmp_path: Path) -> None:
     path = long(tmp_path / "long.mp4", muxer={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])

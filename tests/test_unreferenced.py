@@ -101,6 +101,16 @@ def test_uneven_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert check_same(path, monkeypatch) > 0
 
 
+@pytest.mark.parametrize("options", [{"bf": "3"}, {"bf": "0"}, {"g": "1"}])
+@pytest.mark.parametrize("wants", [None, lambda start, end: True, lambda start, end: False])
+def test_what_is_remembered_of_packets_is_bounded(options: dict[str, str], wants: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.mp4", steady(900, 30), rate=30, options=options)
+    reader = decode.FrameReader(path, ahead_s=1.0)
+    reader.wants = wants
+    assert max(len(reader._stamps) for _ in reader) < 200
+    assert reader.frame_count == 900
+
+
 @pytest.mark.parametrize("first", [1, 100, 250])
 def test_a_lost_reference_is_noticed(first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "clip.mp4", steady(310, 30), rate=30, pictures=noisy, options={"bf": "3"})

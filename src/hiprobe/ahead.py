@@ -106,7 +106,8 @@ class Reader:
     def __init__(self, path: str | Path, recipe: Recipe, begun: video.SegmentReader | None = None) -> None:
         self._path, self._recipe, self._begun = path, recipe, begun
         self._now = begun or video.segments(path, recipe)
-        self._last: Segment | None = None
+        self._held: Segment | None = None  # not given until what follows bears it out: damage may show late
+        self._next = 0  # index of the segment to give next
 
     @property
     def duration(self) -> float:
@@ -165,28 +166,39 @@ class Reader:
     def _part(self, reader: video.SegmentReader) -> Generator[Segment, None, End]:
         """Gives the segments of a part as long as they are what one decoder would give; how that ended."""
         later = reader.first > 0  # the first part is read from the beginning: whatever it gives counts
-        given = 0
+        taken = 0
         try:
-            if later and not _same(next(reader, None), self._last):
+            if later and not _same(next(reader, None), self._held):
                 return "misfit"
             for segment in reader:
                 if later and _hurt(reader):
                     return "misfit"
-                given, self._last = given + 1, segment
-                yield segment
+                yield from self._give()
+                taken, self._held = taken + 1, segment
         except VideoError:
-            if not later:
-                raise
+            if later:
+                return "misfit"
+            yield from self._give()
+            raise
+        if (later or reader.count == taken) and _hurt(reader):
             return "misfit"
-        if reader.count is None or (not later and given < reader.count):
+        if reader.count is None or (not later and taken < reader.count):
+            yield from self._give()
             return "video"
-        return "misfit" if _hurt(reader) or given + later < reader.count else "full"
+        return "full" if taken + later == reader.count else "misfit"
+
+    def _give(self) -> Iterator[Segment]:
+        """The segment that was held back, if there is one."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._next = held.index + 1
+            yield held
 
     def _unsplit(self) -> Iterator[Segment]:
         """What is left of the video, as one decoder gives it."""
         self._now.close()
-        self._now, last = video.segments(self._path, self._recipe), self._last
-        return (segment for segment in self._now if last is None or segment.index > last.index)
+        self._now = video.segments(self._path, self._recipe)
+        return (segment for segment in self._now if segment.index >= self._next)
 
 
 def _same(one: Segment | None, other: Segment | None) -> bool:
@@ -198,7 +210,7 @@ def _same(one: Segment | None, other: Segment | None) -> bool:
 
 def _hurt(reader: video.SegmentReader) -> bool:
     """Whether it met what a decoder that comes from further back may take in another way."""
-    return bool(reader.gaps or reader.skipped or reader.uneven)
+    return bool(reader.gaps or reader.skipped or reader.concealed or reader.uneven)
 
 
 os.register_at_fork(after_in_child=_begun.clear)  # a forked process must not read what its parent has begun

@@ -68,9 +68,10 @@ class FrameReader:
     A gap is a distance between frames of more than three frames and 0.5 s in which packets were damaged, or of more
     than an hour; a low or variable frame rate is none. It also is what is missing at the end, up to a stated
     duration that the frame count does not contradict; a stated end at most as far off as two frames of this video
-    are is where the last frame ends. `gaps`, `frame_count`, `skipped` (damaged packets), `duration` (end of the last
-    frame, seconds) and `longest` (distance of two frames) grow while it is read; `first` is the first one's time. `end`
-    is where the packets end, None as long as that is further than `ahead_s`. `after` seeks to a keyframe before it.
+    are is where the last frame ends. `gaps`, `frame_count`, `skipped` (damaged packets), `concealed` (damaged ones),
+    `duration` (end of the last frame, seconds) and `longest` (distance of two frames) grow while it is read; `first` is
+    the first one's time. `end` is where the packets end, None as long as that is further than `ahead_s`. `after` seeks
+    to a keyframe before it.
 
     `wants(start, end)` may be set: where it is False of the span in which a frame is shown, and no other frame is made
     from it (H.264), it comes without a picture. From the first damage on all are decoded, so that none goes unseen.
@@ -82,7 +83,7 @@ class FrameReader:
                  beat: Callable[[], None] = lambda: None) -> None:
         self.path = Path(path)
         self.gaps: tuple[Gap, ...] = ()
-        self.frame_count = self.skipped = 0
+        self.frame_count = self.skipped = self.concealed = 0
         self.duration, self.frame_s, self.zero, self.first, self.longest = 0.0, 0.0, 0.0, 0.0, 0.0
         self.aspect, self.sought = 1.0, False
         self.fps: float | None = None
@@ -168,8 +169,9 @@ class FrameReader:
                     if self.container in CONTIGUOUS and packet.pos is not None:
                         self._hurt = self._hurt or 0 < stored < packet.pos - HOLE_BYTES
                         stored = max(stored, packet.pos) + packet.size
-                    # An empty packet in mid-file would end the decoder.
-                    if packet.stream_index == stream.index and (packet.size or packet.dts is packet.pts is None):
+                    # An empty packet in mid-file would end the decoder; damage may give an index to another stream.
+                    ours = packet.stream_index == stream.index and isinstance(packet.stream, VideoStream)
+                    if ours and (packet.size or packet.dts is packet.pts is None):
                         yield packet
                 return
             except MemoryError:
@@ -192,7 +194,8 @@ class FrameReader:
                 set_back = start < end - max(LEAP_S, REORDERED * self.frame_s)
                 end = self._packet_end if set_back else max(end, self._packet_end)
             held.append((start, packet))
-            insort(self._stamps, start)
+            if self.wants and self._size_bytes and packet.size and not packet.is_discard:
+                insort(self._stamps, start)
             while held and (end - held[0][0] > self._ahead_s or len(held) > AHEAD_PACKETS):
                 self._sure = end - held[0][0] > self._ahead_s
                 yield held.popleft()[1]
@@ -235,19 +238,23 @@ class FrameReader:
                     yield _undecoded(heapq.heappop(spared))
                 self._size_bytes *= not image.interlaced_frame  # a packet may hold one field of two
                 begun = True
+                # After a seek a decoder may lack what leading pictures are made from: those are not looked at.
+                self.concealed += image.is_corrupt and raw - self.zero >= (self._after or -math.inf)
                 yield raw, image, image.duration
         yield from map(_undecoded, sorted(spared))
 
     def _spares(self, packet: VideoPacket) -> bool:
         """Whether the frame of `packet` need not be decoded, as nobody wants it and no other frame needs it."""
-        sound = not (self.skipped or self._damage or self._offset or self.gaps)
-        if (self.wants is None or not self._size_bytes or packet.pts is None or packet.is_keyframe or packet.is_discard
-                or not (sound and self._sure)):
+        if self.skipped or self.concealed or self._damage or self._offset or self.gaps:
+            self._size_bytes, self._stamps = 0, []
+        if self.wants is None or not self._size_bytes or packet.pts is None:
             return False
         start = packet.pts * self._base
         place = bisect_right(self._stamps, start)
         following = self._stamps[place] if place < len(self._stamps) else math.inf
         del self._stamps[:max(0, place - REMEMBERED)]
+        if not self._sure or packet.is_keyframe or packet.is_discard:
+            return False
         wanted = self.wants(start - self.zero, following - self.zero)
         return not wanted and unreferenced(bytes(packet), self._size_bytes)
 

@@ -85,7 +85,7 @@ def _described(window: Window) -> dict[str, Any]:
 def _known(reader: _pictures.Reader, told: int) -> dict[str, Any]:
     """What the reader has found out, the first `told` gaps left out."""
     return {"duration": reader.duration, "frames": reader.frame_count, "skipped": reader.skipped,
-            "uneven": reader.longest > reader.tolerance,
+            "uneven": reader.longest > reader.tolerance, "concealed": reader.concealed,
             "gaps": [[gap.start, gap.end, gap.reason] for gap in reader.gaps[told:]]}
 
 

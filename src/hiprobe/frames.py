@@ -139,7 +139,7 @@ class FolderReader:
                  beat: Callable[[], None] = lambda: None) -> None:
         self.path, self._after, self._beat = Path(path), after or 0.0, beat
         self.gaps: tuple[Gap, ...] = ()
-        self.frame_count = self.skipped = 0
+        self.frame_count = self.skipped = self.concealed = 0
         self.duration, self.frame_s, self.zero, self.aspect = 0.0, 0.0, 0.0, 1.0
         self.first = self.longest = self.tolerance = 0.0
         self.fps: float | None = None

@@ -99,7 +99,7 @@ def read(path: str | Path, video_id: str, model: Backbone, sites: tuple[Site, ..
     except (CorruptVideo, EmptyVideo):  # keyframes that mislead: only reading from the beginning can tell
         return Part(None, Seam("", "", False))
     whole = span.count in (None, reader.given)
-    sound = whole and not (reader.gaps or reader.skipped or reader.uneven)
+    sound = whole and not (reader.gaps or reader.skipped or reader.concealed or reader.uneven)
     return Part(states, Seam(reader.head, reader.tail, sound))
 
 

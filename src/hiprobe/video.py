@@ -65,13 +65,14 @@ class SegmentReader:
     """Iterates the `Segment`s of a file; `duration`, `gaps`, `frame_count` and `skipped` are final once it ends.
 
     Until then: the end of the last frame shown so far and the spans in which frames were lost, in seconds; the number
-    of frames shown, and of damaged packets (one alone leaves no gap). `uneven`: two frames lay further apart than what
-    lost packets would make a gap of. The decoder works ahead, by a few segments; if `begun`, from now on.
+    of frames shown, of damaged packets (one alone leaves no gap), and of pictures `concealed`: damaged, and patched by
+    the decoder with what it had. `uneven`: two frames lay further apart than what lost packets would make a gap of. The
+    decoder works ahead, by a few segments; if `begun`, from now on.
     """
 
     def __init__(self, path: str | PathLike[str], recipe: Recipe, first: int = 0, count: int | None = None, *,
                  begun: bool = False) -> None:
-        self.duration, self.frame_count, self.skipped, self.uneven = 0.0, 0, 0, False
+        self.duration, self.frame_count, self.skipped, self.concealed, self.uneven = 0.0, 0, 0, 0, False
         self.gaps: tuple[Gap, ...] = ()
         self.first, self.count, self._next, self._path = first, count, first, path
         ask = isolate.begin if begun else isolate.stream
@@ -93,7 +94,7 @@ class SegmentReader:
 
     def _note(self, told: dict[str, Any]) -> None:
         self.duration, self.frame_count, self.skipped = told["duration"], told["frames"], told["skipped"]
-        self.uneven = told["uneven"]
+        self.concealed, self.uneven = told["concealed"], told["uneven"]
         self.gaps += tuple(Gap(*gap) for gap in told["gaps"])
 
     def close(self) -> None:
