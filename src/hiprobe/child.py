@@ -116,7 +116,7 @@ class Link:
 
     def _grow(self, size: int) -> None:
         """Makes room for arrays of `size`; waits only for a parent that has arrays of this call still to take."""
-        slots = max(1, min(self._most, self._ring_bytes // size))
+        slots = slots_of(size, self._most, self._ring_bytes)
         try:
             os.ftruncate(self._file, max(slots * size, os.fstat(self._file).st_size))
             self._memory = mmap.mmap(self._file, slots * size)
@@ -128,6 +128,11 @@ class Link:
                 pass
         self._slots = self._free = slots
         self._slot_bytes, self._slot = size, 0
+
+
+def slots_of(size: int, most: int, ring_bytes: int) -> int:
+    """How many arrays of `size` bytes a child may be ahead: `most`, and no more than `ring_bytes` hold, but one."""
+    return max(1, min(most, ring_bytes // size))
 
 
 def serve(module: str, connection: int, memory: int, memory_cap: int, cpu_s: int) -> None:

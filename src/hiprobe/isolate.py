@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import errors
-from hiprobe.child import Item, Wire
+from hiprobe.child import Item, Wire, slots_of
 from hiprobe.errors import HiProbeError
 
 SLOTS = 64  # arrays that a child may be ahead: a batch of the model, while the one before it is worked on
@@ -198,7 +198,7 @@ def _asked(child: Child, name: str, args: list[Any]) -> Generator[Item, None, No
 
 def slots(size: int) -> int:
     """How many arrays of `size` bytes a child may be ahead."""
-    return max(1, min(SLOTS, RING_BYTES // size))
+    return slots_of(size, SLOTS, RING_BYTES)
 
 
 def start(module: str, limits: Limits) -> None:
