@@ -15,9 +15,10 @@ from benchmarks.footage import Footage
 from benchmarks.measure import alternate, pin, publish
 from numpy.typing import NDArray
 
-from hiprobe import decoder, video
-from hiprobe.child import Link
+from hiprobe import video
+from hiprobe.isolate.child import Link
 from hiprobe.types import Recipe
+from hiprobe.video import calls
 
 ROUNDS = 3
 CASES = [
@@ -53,7 +54,7 @@ def _row(footage: Footage, frames: int, size: tuple[int, int]) -> list[object]:
     link = cast(Link, _Here())
     best = alternate({
         "bare": lambda: _bare(path),
-        "here": lambda: list(map(_nothing, decoder.segments(link, str(path), recipe.segment_s, frames, list(size)))),
+        "here": lambda: list(map(_nothing, calls.segments(link, str(path), recipe.segment_s, frames, list(size)))),
         "child": lambda: list(map(_nothing, video.segments(path, recipe)))}, ROUNDS)
     bare, here, child = best["bare"], best["here"], best["child"]
     return [footage.name, f"{frames} at {size[0]} px", footage.length * footage.fps / bare.wall, here.wall / bare.wall,

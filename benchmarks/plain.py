@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.backbones._processing import make_inputs
-from hiprobe.sampling import SCALING
 from hiprobe.types import Recipe, Segment
+from hiprobe.video.windows import SCALING
 
 
 def segment_of(path: Path, recipe: Recipe, index: int) -> Segment:

@@ -23,7 +23,7 @@ from hiprobe import probe as probes
 from hiprobe.localize import localize
 from hiprobe.metrics import frame_auc
 from hiprobe.probe import Probe
-from hiprobe.refit import Pair, correct, refit
+from hiprobe.probe.refit import Pair, correct, refit
 from hiprobe.review.views import APART_S
 from hiprobe.types import HiddenStates, LabelArray, Recipe, Site
 

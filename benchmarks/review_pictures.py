@@ -16,9 +16,9 @@ import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from hiprobe.review.desk import Desk
 from hiprobe.review.guard import Guard
 from hiprobe.review.server import application
+from hiprobe.review.session import Desk
 
 PORT = 8719
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]

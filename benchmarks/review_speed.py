@@ -24,8 +24,8 @@ from hiprobe import sinks, store
 from hiprobe.localize import Localization, label_segments, localize
 from hiprobe.probe import Probe
 from hiprobe.review import curve, pages, similar, views
-from hiprobe.review.desk import Desk, score
 from hiprobe.review.proposals import propose_refit
+from hiprobe.review.session import Desk, score
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import write_atomic
 from hiprobe.types import Event, HiddenStates, Recipe, Result, Site

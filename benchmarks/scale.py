@@ -22,9 +22,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from hiprobe import embedded, results, scale
+from hiprobe import embedded, scale
 from hiprobe.probe import Probe
 from hiprobe.scale import Cluster, Loading
+from hiprobe.store import results
 
 LOCAL = """
 import sys

@@ -15,8 +15,9 @@ import torch
 from benchmarks.footage import Footage
 from benchmarks.measure import CORES, alternate, pin, publish
 
-from hiprobe import ahead, backbones, pipeline, video
+from hiprobe import backbones, pipeline, video
 from hiprobe.types import Site, Video
+from hiprobe.video import parallel
 
 ROUNDS = 2
 LONG = [Footage(repeats=4), Footage(keyframes=30, repeats=4)]
@@ -32,7 +33,7 @@ def _row(work: str, name: str, one: Callable[[], Any], several: Callable[[], Any
 
 def _decoders(number: int, work: Callable[[], Any]) -> Callable[[], Any]:
     def run() -> None:
-        ahead.MOST = number
+        parallel.MOST = number
         work()
 
     return run
@@ -49,7 +50,7 @@ def _bare(path: Path, threads: int) -> None:
 def _long(model: Any, footage: Footage, sites: tuple[Site, ...]) -> list[list[Any]]:
     path, name = footage.file(), footage.name
     return [_row("frame threads of FFmpeg", name, lambda: _bare(path, 1), lambda: _bare(path, CORES)),
-            _both("windows alone", name, lambda: list(ahead.segments(path, model.recipe, ""))),
+            _both("windows alone", name, lambda: list(parallel.segments(path, model.recipe, ""))),
             _both("hidden states", name, lambda: pipeline.states(path, model, sites))]
 
 

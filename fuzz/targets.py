@@ -20,13 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fuzz.mutate import mutate
-from hiprobe import ahead, claims, datasets, evaluation, index, isolate, pipeline, probe, results, store, video
+from hiprobe import datasets, evaluation, isolate, pipeline, probe, store, video
 from hiprobe.datasets import folder as clips
 from hiprobe.errors import HiProbeError
 from hiprobe.isolate import Fault
 from hiprobe.localize import Localization
 from hiprobe.review import results as shown
+from hiprobe.store import index, leases, results
 from hiprobe.types import HiddenStates, Recipe, Result, Scores, Segment, Site
+from hiprobe.video import parallel
 
 RECIPE = Recipe("cheap", ("What happens?",), frames=4, size=(32, 32))
 SITES = (Site("residual", 1),)
@@ -129,12 +131,12 @@ def _long_videos(root: Path) -> None:
 
 def _parts(root: Path) -> None:
     """Several decoders, and one that leaves out what nobody wants, give what one decoder gives."""
-    with patch.multiple(ahead, LEAST_WINDOWS=3, LEAST_PIXELS=0.0), patch.object(isolate, "SLOTS", 6):
+    with patch.multiple(parallel, LEAST_WINDOWS=3, LEAST_PIXELS=0.0), patch.object(isolate.parent, "SLOTS", 6):
         for path in sorted(root.iterdir()):
-            assert _given(ahead.segments(path, RECIPE, "")) == _given(video.segments(path, RECIPE)), path
+            assert _given(parallel.segments(path, RECIPE, "")) == _given(video.segments(path, RECIPE)), path
 
 
-def _given(reader: ahead.Reader | video.SegmentReader) -> tuple[list[Any], Any]:
+def _given(reader: parallel.Reader | video.SegmentReader) -> tuple[list[Any], Any]:
     """Digests of the segments, then what is known of the video at the end, or how reading it was refused."""
     found: list[Any] = []
     try:
@@ -176,8 +178,8 @@ def _folder(root: Path) -> None:
         store.write_atomic(place / "events.jsonl", b"")
         results.save(place, _result(number), settings)
     store.note(root, [_result(number) for number in range(3)])
-    claims.listed(root)
-    with claims.Worker(root / ".store", settings, 3) as worker:
+    leases.listed(root)
+    with leases.Worker(root / ".store", settings, 3) as worker:
         worker.end(worker.claim("x-1", "x.mp4", "1"), "failed", "x")
 
 
@@ -192,19 +194,19 @@ def _manifest(root: Path) -> None:
 def _index(root: Path) -> None:
     index._checked.clear()  # as in a new process
     for _ in range(2):
-        with claims.Worker(root / ".store", {"probe": "p"}, 3) as worker:
+        with leases.Worker(root / ".store", {"probe": "p"}, 3) as worker:
             worker.claim("x-1", "x.mp4", "1")
-        _, items = claims.listed(root)
+        _, items = leases.listed(root)
         assert {item.folder for item in items} >= {path.parent.name for path in root.glob("v*/result.json")}
         index.kept(root / ".store")
-        claims.put_back(root)
+        leases.put_back(root)
 
 
 def _result_files(root: Path) -> None:
     for path in root.glob("*/result.json"):
         results.load(path.parent, "v.mp4", f"{0:064x}", {"probe": "p", "explain": True})
         results.told(path.parent)
-    claims.listed(root)
+    leases.listed(root)
     with suppress(HiProbeError):
         for one in shown.entries(root):
             shown.read(one)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hiprobe import decoder
+from hiprobe.video import calls
 
 
 def _biting(call: Any) -> Any:
@@ -21,4 +21,4 @@ def _biting(call: Any) -> Any:
     return bite
 
 
-CALLS = {name: _biting(call) for name, call in decoder.CALLS.items()}
+CALLS = {name: _biting(call) for name, call in calls.CALLS.items()}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hiprobe.backbones import Backbone
     from hiprobe.probe import Probe
-    from hiprobe.review.desk import Desk
+    from hiprobe.review.session import Desk
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 CLIPS_EACH = 4

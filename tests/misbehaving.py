@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hiprobe.child import Item, Link
 from hiprobe.errors import UnsupportedVideo
+from hiprobe.isolate.child import Item, Link
 
 
 def arrays(link: Link, count: int, side: int, log: str | None = None) -> Iterator[Item]:

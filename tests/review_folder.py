@@ -20,7 +20,7 @@ from hiprobe import probe as probes
 from hiprobe import sinks, store, video
 from hiprobe.localize import label_segments
 from hiprobe.probe import Probe
-from hiprobe.review.desk import Desk, score
+from hiprobe.review.session import Desk, score
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import write_atomic
 from hiprobe.types import Event, Gap, HiddenStates, Recipe, Result, Site

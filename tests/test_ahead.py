@@ -18,10 +18,10 @@ from tests.clips import noisy, packet_places, recipe, steady, write
 from tests.test_spans import FILES
 from tests.test_video_isolated import decoders
 
-from hiprobe import ahead, isolate, video
+from hiprobe import isolate, video
 from hiprobe.errors import DecoderLost, MissingVideo
 from hiprobe.types import Segment
-from hiprobe.video import VideoInfo
+from hiprobe.video import VideoInfo, parallel
 
 RECIPE = recipe(frames=2, size=(32, 32))
 ID = "0" * 64
@@ -30,15 +30,15 @@ ID = "0" * 64
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Four decoders whatever the machine has, parts of five windows, and no decoder left over."""
-    monkeypatch.setattr(ahead, "decoders", lambda: 4)
-    monkeypatch.setattr(ahead, "LEAST_WINDOWS", 3)
-    monkeypatch.setattr(ahead, "LEAST_PIXELS", 0.0)
-    monkeypatch.setattr(isolate, "SLOTS", 6)
-    isolate._end_all()
+    monkeypatch.setattr(parallel, "decoders", lambda: 4)
+    monkeypatch.setattr(parallel, "LEAST_WINDOWS", 3)
+    monkeypatch.setattr(parallel, "LEAST_PIXELS", 0.0)
+    monkeypatch.setattr(isolate.parent, "SLOTS", 6)
+    isolate.parent._end_all()
     yield
-    while ahead._begun:
-        ahead._begun.popitem()[1].close()
-    isolate._end_all()
+    while parallel._begun:
+        parallel._begun.popitem()[1].close()
+    isolate.parent._end_all()
 
 
 def read(reader: Any) -> tuple[list[Segment], tuple[Any, ...]]:
@@ -49,7 +49,7 @@ def read(reader: Any) -> tuple[list[Segment], tuple[Any, ...]]:
 def check_same(path: Path, reader: Any = None) -> list[Segment]:
     """Whether several decoders give what one gives; the segments."""
     wanted, known = read(video.segments(path, RECIPE))
-    found, told = read(reader or ahead.segments(path, RECIPE, ID))
+    found, told = read(reader or parallel.segments(path, RECIPE, ID))
     assert [one.index for one in found] == [one.index for one in wanted]
     for one, other in zip(found, wanted, strict=True):
         assert (one.start, one.end) == (other.start, other.end)
@@ -64,7 +64,7 @@ def long(path: Path, **more: Any) -> Path:
 
 
 def parts(path: Path) -> int:
-    return len(ahead.plan(video.info(path), RECIPE))
+    return len(parallel.plan(video.info(path), RECIPE))
 
 
 def said(seconds: float | None, container: str = "mov,mp4", side: int = 480, seekable: bool = True) -> VideoInfo:
@@ -73,7 +73,7 @@ def said(seconds: float | None, container: str = "mov,mp4", side: int = 480, see
 
 @pytest.mark.parametrize("seconds", [1.0, 9.0, 20.0, 31.9, 60.4, 61.0, 7200.0])
 def test_parts_cover_a_video_once(seconds: float) -> None:
-    plan = ahead.plan(said(seconds), RECIPE)
+    plan = parallel.plan(said(seconds), RECIPE)
     assert (plan[0][0], plan[-1][1]) == (0, None)
     for (first, count), (following, _) in pairwise(plan):
         assert count is not None
@@ -89,14 +89,14 @@ def test_parts_cover_a_video_once(seconds: float) -> None:
 
 @pytest.mark.parametrize("facts", [said(100.0, "mpegts", seekable=False), said(None)])
 def test_what_cannot_be_sought_or_says_no_length_is_not_cut(facts: VideoInfo) -> None:
-    assert ahead.plan(facts, RECIPE) == [(0, None)]
+    assert parallel.plan(facts, RECIPE) == [(0, None)]
 
 
 def test_what_is_decoded_in_no_time_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "LEAST_PIXELS", 100e6)
+    monkeypatch.setattr(parallel, "LEAST_PIXELS", 100e6)
     small, large = (said(600.0, side=side) for side in (96, 1080))
-    assert len(ahead.plan(small, RECIPE)) == 1
-    assert len(ahead.plan(large, RECIPE)) > 4
+    assert len(parallel.plan(small, RECIPE)) == 1
+    assert len(parallel.plan(large, RECIPE)) > 4
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -108,7 +108,7 @@ def test_several_decoders_give_what_one_gives(kind: str, tmp_path: Path) -> None
 
 
 def test_they_decode_at_the_same_time(tmp_path: Path) -> None:
-    segments = iter(ahead.segments(long(tmp_path / "long.mp4"), RECIPE, ID))
+    segments = iter(parallel.segments(long(tmp_path / "long.mp4"), RECIPE, ID))
     next(segments)
     assert len(decoders()) >= 4
     del segments  # as where its reader is interrupted
@@ -184,7 +184,7 @@ def test_parts_that_do_not_meet_are_not_joined(tmp_path: Path, monkeypatch: pyte
 
 def test_a_decoder_that_dies_ahead_costs_nothing_but_time(tmp_path: Path) -> None:
     path = long(tmp_path / "long.mp4")
-    reader = iter(ahead.segments(path, RECIPE, ID))
+    reader = iter(parallel.segments(path, RECIPE, ID))
     found = [next(reader)]
     for victim in sorted(decoders())[-2:]:
         os.kill(victim, signal.SIGKILL)
@@ -195,7 +195,7 @@ def test_a_decoder_that_dies_ahead_costs_nothing_but_time(tmp_path: Path) -> Non
 
 def test_a_decoder_that_dies_on_the_whole_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "short.mp4", steady(200, 20), rate=20, pictures=noisy)
-    reader = iter(ahead.segments(path, recipe(frames=2, size=(32, 32), segment_s=0.05), ID))
+    reader = iter(parallel.segments(path, recipe(frames=2, size=(32, 32), segment_s=0.05), ID))
     next(reader)
     for victim in decoders():
         os.kill(victim, signal.SIGKILL)
@@ -210,8 +210,8 @@ def _read_and_kill(reader: Iterator[Segment]) -> None:
 
 
 def test_an_error_comes_when_it_is_read(tmp_path: Path) -> None:
-    ahead.begin(tmp_path / "none.mp4", RECIPE, ID)
-    reader = ahead.segments(tmp_path / "none.mp4", RECIPE, ID)
+    parallel.begin(tmp_path / "none.mp4", RECIPE, ID)
+    reader = parallel.segments(tmp_path / "none.mp4", RECIPE, ID)
     with pytest.raises(MissingVideo):
         list(reader)
 
@@ -219,10 +219,10 @@ def test_an_error_comes_when_it_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frames", [10, 30, 79, 80, 81, 100, 604])
 def test_what_was_begun_is_gone_on_with(frames: int, tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", steady(frames, 10), rate=10, pictures=noisy)
-    ahead.begin(path, RECIPE, ID)
+    parallel.begin(path, RECIPE, ID)
     begun = decoders()
-    reader = ahead.segments(path, RECIPE, ID)
-    assert not ahead._begun
+    reader = parallel.segments(path, RECIPE, ID)
+    assert not parallel._begun
     check_same(path, reader)
     assert begun <= decoders()  # it was used, and can be used again
 
@@ -230,37 +230,37 @@ def test_what_was_begun_is_gone_on_with(frames: int, tmp_path: Path) -> None:
 def test_what_was_begun_of_a_file_without_a_size_is_gone_on_with(tmp_path: Path) -> None:
     path = long(tmp_path / "long.mp4")
     own = recipe(frames=2, size=None)
-    ahead.begin(path, own, ID)
-    found = [one.frames for one in ahead.segments(path, own, ID)]
+    parallel.begin(path, own, ID)
+    found = [one.frames for one in parallel.segments(path, own, ID)]
     np.testing.assert_array_equal(found, [one.frames for one in video.segments(path, own)])
 
 
 def test_what_was_begun_of_another_content_or_recipe_is_not_used(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", steady(30, 10), rate=10, pictures=noisy)
-    ahead.begin(path, RECIPE, ID)
+    parallel.begin(path, RECIPE, ID)
     path.unlink()
     other = write(tmp_path / "other.mp4", steady(30, 10), rate=10, pictures=lambda index: noisy(index + 9))
     shutil.move(other, path)
-    for reader in (ahead.segments(path, RECIPE, "1" * 64), ahead.segments(path, recipe(frames=3), ID)):
+    for reader in (parallel.segments(path, RECIPE, "1" * 64), parallel.segments(path, recipe(frames=3), ID)):
         first = next(iter(reader))
         height, width = first.frames.shape[1:3]
         now = next(video.segments(path, recipe(len(first.frames), (height, width))))
         np.testing.assert_array_equal(first.frames, now.frames)
-    assert len(ahead._begun) == 1
+    assert len(parallel._begun) == 1
 
 
 def test_only_so_many_are_begun_and_the_oldest_is_given_up(tmp_path: Path) -> None:
     paths = [write(tmp_path / f"{index}.mp4", steady(30, 10), rate=10, pictures=noisy) for index in range(6)]
     for path in paths:
-        ahead.begin(path, RECIPE, ID)
-    assert [key[0] for key in ahead._begun] == [str(path) for path in paths[2:]]
+        parallel.begin(path, RECIPE, ID)
+    assert [key[0] for key in parallel._begun] == [str(path) for path in paths[2:]]
     assert len(decoders()) == 4
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 4, 9])
 def test_what_comes_next_is_begun_on_once_and_in_time(number: int) -> None:
     told: list[int] = []
-    for turn, item in enumerate(ahead.coming(range(number), told.append)):
+    for turn, item in enumerate(parallel.coming(range(number), told.append)):
         assert item == turn
         assert told == list(range(1, min(turn + 4, number)))
 
@@ -268,33 +268,33 @@ def test_what_comes_next_is_begun_on_once_and_in_time(number: int) -> None:
 @pytest.mark.parametrize("number", [2, 4])
 def test_whatever_comes_next_is_begun_and_stays_so_until_it_is_read(number: int, tmp_path: Path,
                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "decoders", lambda: number)
+    monkeypatch.setattr(parallel, "decoders", lambda: number)
     paths = [write(tmp_path / f"{index}.mp4", steady(30, 10), rate=10, pictures=noisy) for index in range(7)]
     begun = []
-    for path in ahead.coming(paths, lambda path: ahead.begin(path, RECIPE, ID)):
-        begun.append((str(path), RECIPE.digest, ID) in ahead._begun)
-        assert len(list(ahead.segments(path, RECIPE, ID))) == 2
+    for path in parallel.coming(paths, lambda path: parallel.begin(path, RECIPE, ID)):
+        begun.append((str(path), RECIPE.digest, ID) in parallel._begun)
+        assert len(list(parallel.segments(path, RECIPE, ID))) == 2
     assert begun == [False, *[True] * 6]
-    assert not ahead._begun
+    assert not parallel._begun
 
 
 def test_one_core_has_one_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(ahead, "decoders", lambda: 1)
+    monkeypatch.setattr(parallel, "decoders", lambda: 1)
     path = long(tmp_path / "long.mp4")
-    ahead.begin(path, RECIPE, ID)
-    assert not ahead._begun
+    parallel.begin(path, RECIPE, ID)
+    assert not parallel._begun
     check_same(path)
     assert len(decoders()) <= 2
 
 
 def test_a_forked_process_leaves_what_was_begun_to_its_parent(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", steady(30, 10), rate=10, pictures=noisy)
-    ahead.begin(path, RECIPE, ID)
+    parallel.begin(path, RECIPE, ID)
     child = os.fork()
     if child == 0:
-        begun = len(ahead._begun)
+        begun = len(parallel._begun)
         gc.collect()
         os._exit(begun)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert len(decoders()) == 1
-    check_same(path, ahead.segments(path, RECIPE, ID))
+    check_same(path, parallel.segments(path, RECIPE, ID))

@@ -97,7 +97,7 @@ def test_the_command_lists_every_model_as_a_table_and_as_json(monkeypatch: pytes
     app = typer.Typer()
     app.command()(models)
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("hiprobe.terminal.out", Console(highlight=False))
+    monkeypatch.setattr("hiprobe.cli._terminal.out", Console(highlight=False))
     shown = CliRunner().invoke(app, [])
     assert shown.exit_code == 0, shown.output
     assert all(re.search(rf"^ {re.escape(name)} .*\d  *\S", shown.output, re.M) for name in ENTRIES)  # each on a line

@@ -26,8 +26,8 @@ from tests.clips import noisy, steady, write
 from tests.conftest import Fitted, full_disk
 
 import hiprobe
-from hiprobe import cli, embedded, terminal, video
-from hiprobe.cli import _run
+from hiprobe import cli, embedded, video
+from hiprobe.cli import _run, _terminal
 from hiprobe.errors import EmptyVideo, StoreError
 from hiprobe.probe import Probe
 from hiprobe.types import Segment
@@ -438,17 +438,18 @@ def test_wrong_usage_is_2_and_help_is_worth_reading(run: Run, normal_clip: Path)
 # -- the terminal
 
 def test_an_error_is_one_line_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.complain(EmptyVideo("no\nbytes \x1b[31m [red]", where="a\nb[/]\x1b.mp4", cure="try\nagain"))
+    _terminal.complain(EmptyVideo("no\nbytes \x1b[31m [red]", where="a\nb[/]\x1b.mp4", cure="try\nagain"))
     text = capsys.readouterr().err
     assert text == "EmptyVideo: a\\nb[/]\\x1b.mp4: no bytes \\x1b[31m [red]; try again\n"
 
 
 def test_standard_output_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for call in (lambda: terminal.emit({"a": 1}), lambda: terminal.say("a"), lambda: terminal.show(terminal.Text("a"))):
+    for call in (lambda: _terminal.emit({"a": 1}), lambda: _terminal.say("a"),
+                 lambda: _terminal.show(_terminal.Text("a"))):
         full = open("/dev/full", "w")  # noqa: SIM115
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", full)
-            patch.setattr(terminal, "out", terminal.Console(highlight=False))  # it keeps what it could not write
+            patch.setattr(_terminal, "out", _terminal.Console(highlight=False))  # it keeps what it could not write
             with pytest.raises(StoreError, match="standard output: cannot write: No space left"):
                 call()
         with suppress(OSError):  # what it could not write it tries again
@@ -461,15 +462,15 @@ def a_segment(end: float) -> Segment:
 
 def test_the_bar_is_on_a_terminal_only_and_leaves_what_is_piped_alone(capsys: pytest.CaptureFixture[str],
                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terminal, "SLOW_S", -1.0)  # as if two seconds had gone by
-    with terminal.bar({"a.mp4": 10.0}) as report:
+    monkeypatch.setattr(_terminal, "SLOW_S", -1.0)  # as if two seconds had gone by
+    with _terminal.bar({"a.mp4": 10.0}) as report:
         report("a.mp4", a_segment(5.0))
     assert capsys.readouterr() == ("", "")
     screen = io.StringIO()
-    monkeypatch.setattr(terminal, "err", Console(file=screen, force_terminal=True, width=100))
-    with terminal.bar({"a.mp4": 10.0, "[/x].mp4": 30.0}) as report:
+    monkeypatch.setattr(_terminal, "err", Console(file=screen, force_terminal=True, width=100))
+    with _terminal.bar({"a.mp4": 10.0, "[/x].mp4": 30.0}) as report:
         report("a.mp4", a_segment(10.0))
-        terminal.emit({"piped": 1})
+        _terminal.emit({"piped": 1})
         report("[/x].mp4", a_segment(10.0))
     assert capsys.readouterr().out == '{"piped": 1}\n'
     assert "x].mp4" in screen.getvalue()

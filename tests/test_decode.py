@@ -29,7 +29,6 @@ from tests.clips import (
 )
 
 from hiprobe import video
-from hiprobe.container import PIXEL_CAP
 from hiprobe.errors import (
     CorruptVideo,
     EmptyVideo,
@@ -38,6 +37,7 @@ from hiprobe.errors import (
     UnsupportedVideo,
     VideoError,
 )
+from hiprobe.video.container import PIXEL_CAP
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])

@@ -28,10 +28,11 @@ from tests.conftest import full_disk
 from tests.plain import raising_at
 
 import hiprobe
-from hiprobe import claims, index, pipeline, results, runs, store, video
+from hiprobe import pipeline, runs, store, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import HiProbeError, ProbeError, RecipeMismatch, StoreError
 from hiprobe.probe import Probe
+from hiprobe.store import index, leases, results
 from hiprobe.types import Result, Segment, Site, Video
 
 HERE = Path(__file__).parent
@@ -45,7 +46,7 @@ from tests import cheap
 from hiprobe import claims, runs, store, video
 from hiprobe.errors import HiProbeError
 from hiprobe.sinks.csv import scores_csv
-claims.LEASE_S = float(sys.argv[3])
+leases.LEASE_S = float(sys.argv[3])
 if len(sys.argv) > 4:
     video.DECODER = sys.argv[4]
 
@@ -164,8 +165,8 @@ def test_2_two_workers_in_one_folder_commit_every_video_once(tmp_path: Path, hun
 
 def test_2_a_claim_ends_by_time_and_not_by_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first worker's process lives: it is this one. It only does not renew."""
-    monkeypatch.setattr(claims, "LEASE_S", 0.3)
-    stuck, other = (claims.Worker(tmp_path, {"probe": "a"}, 1) for _ in range(2))
+    monkeypatch.setattr(leases, "LEASE_S", 0.3)
+    stuck, other = (leases.Worker(tmp_path, {"probe": "a"}, 1) for _ in range(2))
     held = stuck.claim("v-1", "v.mp4", "1")
     assert stuck.has(held)
     assert not other.has(other.claim("v-1", "v.mp4", "1"))
@@ -177,9 +178,9 @@ def test_2_a_claim_ends_by_time_and_not_by_process(tmp_path: Path, monkeypatch: 
 
 
 def test_2_a_worker_that_renews_keeps_its_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "LEASE_S", 0.4)
-    other = claims.Worker(tmp_path, {"probe": "a"}, 1)
-    with claims.Worker(tmp_path, {"probe": "a"}, 1) as slow:
+    monkeypatch.setattr(leases, "LEASE_S", 0.4)
+    other = leases.Worker(tmp_path, {"probe": "a"}, 1)
+    with leases.Worker(tmp_path, {"probe": "a"}, 1) as slow:
         held = slow.claim("v-1", "v.mp4", "1")
         time.sleep(1.2)
         assert not other.has(other.claim("v-1", "v.mp4", "1"))
@@ -196,21 +197,21 @@ def test_3_a_video_that_kills_its_worker_twice_is_quarantined_and_the_others_fin
     for _ in range(2):  # and it stays so
         said = finished(started(few, tmp_path / "out", BITE="150"))
         assert said[1:] == [["quarantined", "v2.mp4"]]
-    (item,) = [one for one in claims.listed(tmp_path / "out")[1] if one.status != "done"]
+    (item,) = [one for one in leases.listed(tmp_path / "out")[1] if one.status != "done"]
     assert (item.name, item.status) == ("v2.mp4", "quarantined")
     assert item.reason == "quarantined after 2 attempts: its worker died"
     again = runs.Run(cheap.load(), cheap.a_probe(), tmp_path / "out", explain=False)
     assert [result.status for result in again.detect([few / "v2.mp4"])] == ["quarantined"]
     again.forget([few / "v1.mp4"])
-    assert [item.status for item in claims.listed(tmp_path / "out")[1]].count("quarantined") == 1
-    assert claims.put_back(tmp_path / "out") == 1
+    assert [item.status for item in leases.listed(tmp_path / "out")[1]].count("quarantined") == 1
+    assert leases.put_back(tmp_path / "out") == 1
     assert finished(started(few, tmp_path / "out"))[-1] == ["done", "v2.mp4"]
 
 
 def test_3_again_takes_back_a_quarantine(tmp_path: Path, few: Path) -> None:
     path = few / "v2.mp4"
     run = runs.Run(cheap.load(), cheap.a_probe(), tmp_path / "out", explain=False)
-    with claims.Worker(tmp_path / "out/.store", run.settings, 1) as worker:
+    with leases.Worker(tmp_path / "out/.store", run.settings, 1) as worker:
         item = worker.claim(run.place(path)[0].name, path.name, video.digest(path))
         assert worker.lose(item, "crashed").status == "todo"
         assert worker.lose(worker.claim(item.folder, item.name, item.digest), "crashed").status == "quarantined"

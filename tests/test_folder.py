@@ -11,7 +11,8 @@ import pytest
 
 from hiprobe import datasets
 from hiprobe.errors import HiProbeError, LabelError
-from hiprobe.types import VIDEO_SUFFIXES, Event, Video
+from hiprobe.types import Event, Video
+from hiprobe.video.files import VIDEO_SUFFIXES
 
 HEAD = "path,label,start,end,split\n"
 NAMES = ("a.mp4", "b.mp4", "a, b.mp4", "sub/c.mp4", "日本.mp4")

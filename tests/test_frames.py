@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from tests.clips import check_all, number, numbered, numbers, png, recipe, steady, write
 
-from hiprobe import frames, video
+from hiprobe import video
 from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, UnsupportedVideo, VideoError
+from hiprobe.video import pictures
 
 
 def folder(path: Path, count: int, name: str = "frame{}.png") -> Path:
@@ -25,7 +26,7 @@ def folder(path: Path, count: int, name: str = "frame{}.png") -> Path:
 @pytest.mark.parametrize("suffix", ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "PNG"])
 def test_a_folder_is_read_as_a_video_of_its_rate(tmp_path: Path, suffix: str) -> None:
     """In natural order, with the windows and samples that the contract of a video asks for."""
-    path = frames.named(folder(tmp_path / "clip", 23, f"frame{{}}.{suffix}"), 10)
+    path = pictures.named(folder(tmp_path / "clip", 23, f"frame{{}}.{suffix}"), 10)
     reader = video.segments(path, recipe())
     check_all(list(reader), steady(23, 10), 2.3, 16)
     assert (reader.duration, reader.frame_count, reader.gaps, reader.skipped) == (pytest.approx(2.3), 23, (), 0)

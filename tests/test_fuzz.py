@@ -14,8 +14,9 @@ import pytest
 from fuzz.mutate import DAMAGE, mutate
 from fuzz.targets import TARGETS, damaged, sound
 
-from hiprobe import claims, datasets, evaluation, index
+from hiprobe import datasets, evaluation
 from hiprobe.errors import HiProbeError, LabelError
+from hiprobe.store import index, leases
 
 EACH = 6
 
@@ -67,7 +68,7 @@ def test_bytes_of_an_index_that_are_no_text_are_no_crash(tmp_path: Path, old: by
     path.write_bytes(data.replace(old, old[:-2] + b"\xff\xc5"))
     for _ in range(2):
         index._checked.clear()  # as in the next process
-        found = claims.listed(place)[1]
+        found = leases.listed(place)[1]
         assert {item.folder for item in found} >= {path.parent.name for path in place.glob("*/result.json")}
 
 

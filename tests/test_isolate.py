@@ -61,18 +61,18 @@ def test_the_child_is_ahead_by_a_bounded_number_of_arrays(tmp_path: Path) -> Non
     log = tmp_path / "log"
     items = isolate.stream(CALLS, PATIENT, "arrays", 100, 10, str(log))
     next(items)
-    assert until(lambda: len(log.read_text()) == isolate.SLOTS)
+    assert until(lambda: len(log.read_text()) == isolate.parent.SLOTS)
     time.sleep(0.2)
-    assert len(log.read_text()) == isolate.SLOTS
-    for _ in range(isolate.SLOTS // 2):
+    assert len(log.read_text()) == isolate.parent.SLOTS
+    for _ in range(isolate.parent.SLOTS // 2):
         next(items)
-    assert until(lambda: len(log.read_text()) == isolate.SLOTS * 3 // 2)
-    assert len(list(items)) == 99 - isolate.SLOTS // 2
+    assert until(lambda: len(log.read_text()) == isolate.parent.SLOTS * 3 // 2)
+    assert len(list(items)) == 99 - isolate.parent.SLOTS // 2
 
 
 def test_large_arrays_make_it_less_ahead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(isolate, "RING_BYTES", 2_500_000)
-    isolate._end_all()
+    monkeypatch.setattr(isolate.parent, "RING_BYTES", 2_500_000)
+    isolate.parent._end_all()
     log = tmp_path / "log"
     items = isolate.stream(CALLS, PATIENT, "arrays", 10, 1000, str(log))
     next(items)
@@ -80,7 +80,7 @@ def test_large_arrays_make_it_less_ahead(monkeypatch: pytest.MonkeyPatch, tmp_pa
     time.sleep(0.2)
     assert len(log.read_text()) == 3
     assert [value["index"] for value, _ in items] == list(range(1, 10))
-    isolate._end_all()
+    isolate.parent._end_all()
 
 
 def test_room_grows_with_what_is_sent() -> None:

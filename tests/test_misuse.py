@@ -21,9 +21,9 @@ from tests.test_probe import planted
 
 from hiprobe import cli, datasets, embedded, video
 from hiprobe.backbones import Backbone
-from hiprobe.benchmark import TIMES, Benchmark, frame_times, of_probe, of_scores
 from hiprobe.errors import LabelError, ProbeError, UsageError
 from hiprobe.evaluation import Report, Spread, evaluate, read_scores, write_scores
+from hiprobe.evaluation.benchmark import TIMES, Benchmark, frame_times, of_probe, of_scores
 from hiprobe.methods import Selection
 from hiprobe.probe import fit
 from hiprobe.types import Site

@@ -24,10 +24,10 @@ from safetensors.numpy import save
 from sklearn.metrics import roc_auc_score
 
 from hiprobe import methods
-from hiprobe.calibration import gather
 from hiprobe.errors import LabelError, ProbeError, RecipeMismatch, StoreError, UsageError
 from hiprobe.localize import Localization, localize, smooth
 from hiprobe.probe import MAX_BYTES, Probe, fit
+from hiprobe.probe.calibration import gather
 from hiprobe.types import Gap, HiddenStates, Recipe, Site
 
 RNG = np.random.default_rng

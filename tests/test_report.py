@@ -22,7 +22,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from rich.console import Console
 
-from hiprobe import picture, report
+from hiprobe import report
+from hiprobe.report import picture
 from hiprobe.types import Event, Gap, Result, Scores
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -168,7 +169,7 @@ def test_hundreds_of_events_and_an_infinite_threshold_still_draw(tmp_path: Path)
     assert Image.open(tmp_path / "many.png").height < 1200
     report.report_html(result, None, tmp_path / "many.html")
     data = embedded_data((tmp_path / "many.html").read_text("utf-8"))
-    assert len(data["t"]) <= report.POINTS
+    assert len(data["t"]) <= report.page.POINTS
     assert set(data["threshold"]) == {None}
     assert max(data["smoothed"]) == pytest.approx(values.max(), abs=1e-6)
 
@@ -419,7 +420,7 @@ def test_a_video_that_no_browser_plays_gets_a_proxy_inside_or_beside(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["inside.html"]
     opened(tab, tmp_path / "inside.html")
     assert tab.evaluate("video.duration") == pytest.approx(30, abs=0.2)
-    monkeypatch.setattr(report, "EMBED_BYTES", 0)
+    monkeypatch.setattr(report.page, "EMBED_BYTES", 0)
     report.report_html(a_result(), unplayable, tmp_path / "a page#1.html")
     assert (tmp_path / "a page#1.video.mp4").stat().st_size > 0
     check_player(tab, tmp_path / "a page#1.html")
@@ -427,7 +428,7 @@ def test_a_video_that_no_browser_plays_gets_a_proxy_inside_or_beside(
 
 def test_a_large_video_lies_beside_the_page_and_takes_no_room(
         tab: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "EMBED_BYTES", 0)
+    monkeypatch.setattr(report.page, "EMBED_BYTES", 0)
     (tmp_path / "link.mp4").symlink_to(clip)
     for path in (clip, tmp_path / "link.mp4", clip):  # a second time in place of the first
         report.report_html(a_result(), path, tmp_path / "a page#1.html")
@@ -436,7 +437,7 @@ def test_a_large_video_lies_beside_the_page_and_takes_no_room(
 
 
 def test_a_large_video_on_another_disk_is_copied(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "EMBED_BYTES", 0)
+    monkeypatch.setattr(report.page, "EMBED_BYTES", 0)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
         report.report_html(a_result(), clip, Path(other) / "r.html")
         assert sorted(path.name for path in Path(other).iterdir()) == ["r.html", "r.video.mp4"]
@@ -455,7 +456,7 @@ def check_player(tab: Any, page: Path) -> None:
 
 
 def test_a_missing_video_file_is_said(tab: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "EMBED_BYTES", 0)
+    monkeypatch.setattr(report.page, "EMBED_BYTES", 0)
     report.report_html(a_result(), clip, tmp_path / "r.html")
     (tmp_path / "r.video.mp4").unlink()
     tab.goto((tmp_path / "r.html").as_uri())

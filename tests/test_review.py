@@ -30,8 +30,8 @@ from hiprobe.errors import StoreError, UsageError
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe
 from hiprobe.review import curve, results, runs, views
-from hiprobe.review.desk import Desk, score
 from hiprobe.review.judgements import Judgements, verdicts
+from hiprobe.review.session import Desk, score
 from hiprobe.types import Event, Scores
 
 # Results

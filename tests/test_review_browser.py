@@ -17,7 +17,7 @@ pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installe
 from tests.review_folder import ATTACK, HOSTILE, Made, Page, served
 
 from hiprobe.probe import Probe
-from hiprobe.review.desk import Desk
+from hiprobe.review.session import Desk
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

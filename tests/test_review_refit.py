@@ -20,10 +20,10 @@ from hiprobe import store
 from hiprobe.errors import LabelError, ProbeError, StoreError, UsageError
 from hiprobe.localize import Localization, label_segments
 from hiprobe.probe import Probe, fit
-from hiprobe.refit import correct, refit
+from hiprobe.probe.refit import correct, refit
 from hiprobe.review import results, similar
-from hiprobe.review.desk import Desk, score, worded
 from hiprobe.review.proposals import propose_refit, propose_threshold
+from hiprobe.review.session import Desk, score, worded
 from hiprobe.types import Event
 
 

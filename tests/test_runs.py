@@ -20,8 +20,9 @@ from tests import cheap
 from tests.clips import noisy, steady, write
 from tests.test_cli import Ran, manifest, run
 
-from hiprobe import claims, index, pipeline, results, runs, store, video
+from hiprobe import pipeline, runs, store, video
 from hiprobe.errors import StoreError
+from hiprobe.store import index, leases, results
 from hiprobe.types import Event, Gap, Result, Scores, Site
 
 __all__ = ["run"]  # a fixture
@@ -165,13 +166,13 @@ def test_an_index_that_may_not_be_written_is_named(tmp_path: Path) -> None:
 # -- claims
 
 def test_of_many_workers_one_gets_a_video(tmp_path: Path) -> None:
-    workers = [claims.Worker(tmp_path, SETTINGS, 1) for _ in range(5)]
+    workers = [leases.Worker(tmp_path, SETTINGS, 1) for _ in range(5)]
     got = [worker.has(worker.claim("v-1", "v.mp4", "1")) for worker in workers]
     assert got == [True, False, False, False, False]
 
 
 def test_another_run_waits_for_a_claim_and_then_takes_the_video(tmp_path: Path) -> None:
-    one, other = claims.Worker(tmp_path, {"probe": "a"}, 1), claims.Worker(tmp_path, {"probe": "b"}, 1)
+    one, other = leases.Worker(tmp_path, {"probe": "a"}, 1), leases.Worker(tmp_path, {"probe": "b"}, 1)
     held = one.claim("v-1", "v.mp4", "1")
     assert not other.has(other.claim("v-1", "v.mp4", "1"))
     one.end(held, "quarantined", "quarantined after 2 attempts: x")
@@ -180,26 +181,26 @@ def test_another_run_waits_for_a_claim_and_then_takes_the_video(tmp_path: Path) 
 
 
 def test_what_is_not_ended_is_given_back(tmp_path: Path) -> None:
-    with claims.Worker(tmp_path, SETTINGS, 1) as worker:
+    with leases.Worker(tmp_path, SETTINGS, 1) as worker:
         worker.claim("v-1", "v.mp4", "1")
-    other = claims.Worker(tmp_path, SETTINGS, 1)
+    other = leases.Worker(tmp_path, SETTINGS, 1)
     found = other.claim("v-1", "v.mp4", "1")
     assert (other.has(found), found.lost) == (True, 0)
 
 
 def test_a_failed_video_is_tried_by_the_next_run_and_not_twice_by_one(tmp_path: Path) -> None:
-    first = claims.Worker(tmp_path, SETTINGS, 1)
+    first = leases.Worker(tmp_path, SETTINGS, 1)
     first.end(first.claim("v-1", "v.mp4", "1"), "failed", "EmptyVideo: no frame")
     assert first.claim("v-1", "v.mp4", "1").status == "failed"
     time.sleep(0.01)
-    second = claims.Worker(tmp_path, SETTINGS, 1)
+    second = leases.Worker(tmp_path, SETTINGS, 1)
     assert second.has(second.claim("v-1", "v.mp4", "1"))
 
 
 def test_a_claim_of_a_clock_that_was_set_back_ends_with_a_lease(tmp_path: Path,
                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
-    ahead, other = (claims.Worker(tmp_path, SETTINGS, 1) for _ in range(2))
+    ahead, other = (leases.Worker(tmp_path, SETTINGS, 1) for _ in range(2))
     with monkeypatch.context() as clock:
         clock.setattr(time, "time", lambda: now + 86_400)
         ahead.claim("v-1", "v.mp4", "1")
@@ -209,11 +210,11 @@ def test_a_claim_of_a_clock_that_was_set_back_ends_with_a_lease(tmp_path: Path,
 
 @pytest.mark.parametrize("name", ["a\nb", "日本", os.fsdecode(b"z\xff"), "'; DROP TABLE items; --", "\u2028"])
 def test_any_name_is_claimed_and_listed(tmp_path: Path, name: str) -> None:
-    with claims.Worker(tmp_path / ".store", SETTINGS, 1) as worker:
+    with leases.Worker(tmp_path / ".store", SETTINGS, 1) as worker:
         item = worker.claim(f"{name}-1", f"{name}.mp4", "1")
         assert worker.has(item)
         worker.end(item, "failed", "x")
-    (found,) = claims.listed(tmp_path)[1]
+    (found,) = leases.listed(tmp_path)[1]
     assert found.name == name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") + ".mp4"
 
 
@@ -288,7 +289,7 @@ def test_a_folder_resumes_by_itself_and_says_so(run: Run, folder: Path) -> None:
 
 def test_runs_lists_how_each_video_stands_and_puts_back(run: Run, folder: Path) -> None:
     detect(run, folder)
-    with claims.Worker(folder / "out/.store", SETTINGS, 1) as worker:
+    with leases.Worker(folder / "out/.store", SETTINGS, 1) as worker:
         worker.end(worker.claim("bad-1", "bad.mp4", "1"), "quarantined", "quarantined after 2 attempts: crashed")
         worker.claim("now-1", "now.mp4", "1")
         shown = run("runs", folder / "out")
@@ -299,7 +300,7 @@ def test_runs_lists_how_each_video_stands_and_puts_back(run: Run, folder: Path) 
     assert told["empty.mp4"]["reason"] == "EmptyVideo: the file is empty"
     assert told["bad.mp4"]["reason"].startswith("quarantined after 2 attempts")
     assert told["v1.mp4"]["folder"].startswith("v1-")
-    assert 0 < told["now.mp4"]["lease_s"] <= claims.LEASE_S
+    assert 0 < told["now.mp4"]["lease_s"] <= leases.LEASE_S
     for said in ("1 failed", "1 partial", "2 done", "1 quarantined", "crashed", "in progress", "hidden states of 3 "):
         assert said in shown.out
     assert run("runs", folder / "out", "--retry").out.startswith("2 put back")
@@ -350,10 +351,10 @@ def test_the_span_scored_by_hand(gaps: tuple[Gap, ...], expected: float) -> None
 
 def test_a_run_says_that_it_waits_for_another_worker_and_takes_over_when_that_is_gone(
         run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "LEASE_S", 1.0)
+    monkeypatch.setattr(leases, "LEASE_S", 1.0)
     path = folder / "in/v0.mp4"
     settings = runs.Run(cheap.load(), cheap.a_probe(), folder / "out").settings
-    dead = claims.Worker(folder / "out/.store", settings, 1)  # it never renews
+    dead = leases.Worker(folder / "out/.store", settings, 1)  # it never renews
     dead.claim(f"v0-{video.digest(path)[:8]}", path.name, video.digest(path))
     ran = run("detect", path, "-p", folder / "p.safetensors", "-m", "tests.cheap:load", "-o", folder / "out")
     assert ran.code == 0

@@ -24,7 +24,7 @@ from tests.clips import noisy, steady, write
 from tests.slow_and_biting import keep
 from tests.test_faults import flat, tree
 
-from hiprobe import claims, index, places, results, runs, store
+from hiprobe import runs, store
 from hiprobe.errors import (
     CorruptVideo,
     HiProbeError,
@@ -35,6 +35,7 @@ from hiprobe.errors import (
     UsageError,
     VideoError,
 )
+from hiprobe.store import index, leases, remote, results
 from hiprobe.types import Result, Video
 
 ray = pytest.importorskip("ray", reason="ray is not installed: runs on a cluster cannot be tested")
@@ -43,10 +44,10 @@ from ray.cluster_utils import Cluster as Nodes  # noqa: E402
 
 from hiprobe import scale  # noqa: E402
 from hiprobe.scale import Loading  # noqa: E402
-from hiprobe.scale.books import Results  # noqa: E402
-from hiprobe.scale.crew import Crew, room  # noqa: E402
-from hiprobe.scale.reader import Reader, Work, answered, raised  # noqa: E402
-from hiprobe.scale.spread import Job, Later  # noqa: E402
+from hiprobe.scale.ledger import Results  # noqa: E402
+from hiprobe.scale.pool import Crew, room  # noqa: E402
+from hiprobe.scale.scheduler import Job, Later  # noqa: E402
+from hiprobe.scale.worker import Reader, Work, answered, raised  # noqa: E402
 
 CHEAP, SLOW, BITING = (Loading(name) for name in ("tests.cheap:load", "tests.slow_and_biting:slow",
                                                   "tests.slow_and_biting:biting"))
@@ -194,11 +195,11 @@ def test_a_video_that_kills_its_worker_twice_is_quarantined(tmp_path: Path) -> N
     found, errors = detected(paths, tmp_path / "out", BITING)
     assert statuses(found) == {"done": 5, "quarantined": 1}
     assert [type(error).__name__ for error in errors] == ["Quarantined"]
-    (bad,) = [item for item in claims.listed(tmp_path / "out")[1] if item.status != "done"]
+    (bad,) = [item for item in leases.listed(tmp_path / "out")[1] if item.status != "done"]
     assert (bad.name, bad.status, bad.lost) == ("v2.mp4", "quarantined", 2)
     again, _ = detected(paths, tmp_path / "out", BITING)  # it is left alone: no worker dies
     assert statuses(again) == {"done": 5, "quarantined": 1}
-    claims.put_back(tmp_path / "out")
+    leases.put_back(tmp_path / "out")
     assert statuses(detected(paths, tmp_path / "out")[0]) == {"done": 6}
 
 
@@ -215,7 +216,7 @@ def test_done_anew_a_result_does_not_stand_meanwhile(tmp_path: Path) -> None:
 
 
 def test_files_of_one_content_take_turns(tmp_path: Path) -> None:
-    with claims.Worker(tmp_path / ".store", {}, 2, driver=True) as worker:
+    with leases.Worker(tmp_path / ".store", {}, 2, driver=True) as worker:
         book = Results(worker, str(tmp_path), tmp_path, {}, lambda _: None)
         first, second = (Job(str(tmp_path / name), digest="0" * 64) for name in ("a.mp4", "b.mp4"))
         assert book.begin(first) is None
@@ -297,12 +298,12 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(nodes:
     assert max(crew) > 2
     assert len({result.path for result in ended}) == 21
     assert len(list(tmp_path.glob(f"*/{results.NAME}"))) == 20  # two files have one content
-    assert {item.lost for item in claims.listed(tmp_path)[1]} == {0}  # a node's death is no attempt of a video
+    assert {item.lost for item in leases.listed(tmp_path)[1]} == {0}  # a node's death is no attempt of a video
 
 
 def test_workers_lost_a_little_before_their_node_are_no_attempts(nodes: Nodes, tmp_path: Path,
                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "TRIES", 1)  # the first attempt that counts is the last
+    monkeypatch.setattr(leases, "TRIES", 1)  # the first attempt that counts is the last
     node = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
     paths = [flat(tmp_path / f"v{number}.mp4", 5 * number) for number in range(40)]
     ended, crew, killed = [], [0], False
@@ -359,7 +360,7 @@ def test_a_driver_that_dies_is_gone_on_from(nodes: Nodes, videos: Path, local: d
     assert driver.stdout is not None
     for _ in range(4):
         driver.stdout.readline()
-    while not [item for item in claims.listed(tmp_path)[1] if item.status == "claimed"]:
+    while not [item for item in leases.listed(tmp_path)[1] if item.status == "claimed"]:
         pass
     driver.kill()
     driver.wait()
@@ -371,7 +372,7 @@ def test_a_driver_that_dies_is_gone_on_from(nodes: Nodes, videos: Path, local: d
     assert tree(tmp_path) == local
     assert len(before) >= 2  # of the four results two may be failures, which have no file
     assert all(path.stat().st_mtime_ns == made for path, made in before.items())
-    assert {item.lost for item in claims.listed(tmp_path)[1]} == {0}
+    assert {item.lost for item in leases.listed(tmp_path)[1]} == {0}
 
 
 @pytest.mark.usefixtures("nodes")
@@ -432,14 +433,14 @@ def test_videos_and_results_at_an_address(bucket: str, videos: Path, local: dict
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     remote = s3fs.S3FileSystem()
     remote.put(str(videos), f"{bucket}/in", recursive=True)
-    paths = places.find(f"{bucket}/in")
+    paths = remote.find(f"{bucket}/in")
     assert len(paths) == len(listed(videos))
-    assert places.find(f"{bucket}/in/v0*.mp4") == [path for path in paths if "/in/v0" in path]
+    assert remote.find(f"{bucket}/in/v0*.mp4") == [path for path in paths if "/in/v0" in path]
     for name in ("v[1].mp4", "cam::1.mp4", "h#1 %20.mp4", ".hidden/v.mp4"):
         remote.pipe(f"{bucket}/odd/{name}", name.encode())
-    odd = places.find(f"{bucket}/odd")
-    assert [places.fetch(path, tmp_path).read_text() for path in odd] == ["cam::1.mp4", "h#1 %20.mp4", "v[1].mp4"]
-    assert places.find(f"{bucket}/odd/v[1].mp4") == [f"{bucket}/odd/v[1].mp4"]
+    odd = remote.find(f"{bucket}/odd")
+    assert [remote.fetch(path, tmp_path).read_text() for path in odd] == ["cam::1.mp4", "h#1 %20.mp4", "v[1].mp4"]
+    assert remote.find(f"{bucket}/odd/v[1].mp4") == [f"{bucket}/odd/v[1].mp4"]
     out, near = f"{bucket}/out", scale.Cluster(span_s=20.0)
     found, _ = detected(paths, out, cluster=near)
     assert statuses(found) == {"done": 22, "failed": 2}
@@ -456,11 +457,11 @@ def test_videos_and_results_at_an_address(bucket: str, videos: Path, local: dict
 
 def test_an_address_that_answers_nothing_is_named(bucket: str) -> None:
     with pytest.raises(MissingVideo, match="no video file here"):
-        places.find(f"{bucket}/nothing")
+        remote.find(f"{bucket}/nothing")
     with pytest.raises(MissingVideo):
-        places.find("s3://no-such-bucket-at-all/in")
+        remote.find("s3://no-such-bucket-at-all/in")
     with pytest.raises(StoreError, match="no library for this address"):
-        places.find("nosuchscheme://x/y.mp4")
+        remote.find("nosuchscheme://x/y.mp4")
 
 
 def at_once(commands: Iterable[list[str]]) -> list[tuple[int, str, str]]:

@@ -14,8 +14,9 @@ import pytest
 from tests import cheap
 from tests.clips import noisy, packet_places, steady, write
 
-from hiprobe import pipeline, spans, video
-from hiprobe.spans import Part, Span
+from hiprobe import pipeline, video
+from hiprobe.scale import spans
+from hiprobe.scale.spans import Part, Span
 from hiprobe.types import HiddenStates
 
 MODEL, SITES, RECIPE = cheap.load(), cheap.a_probe().sites, cheap.RECIPE

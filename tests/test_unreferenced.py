@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from tests.clips import noisy, packet_places, steady, write
 
-from hiprobe import decode, decoder
-from hiprobe.child import Link
 from hiprobe.errors import HiProbeError
-from hiprobe.unreferenced import length_bytes, unreferenced
+from hiprobe.isolate.child import Link
+from hiprobe.video import calls, frames
+from hiprobe.video.h264 import length_bytes, unreferenced
 
 OPTIONS: dict[str, dict[str, str]] = {
     "no reordering": {"bf": "0"}, "two": {"bf": "2"},
@@ -42,7 +42,7 @@ def windows(path: Path, count: int = 8, segment_s: float = 1.6, **more: Any) -> 
     """What the decoder tells of each window, and the pixels; how it ended, if by an error."""
     told, pixels = [], []
     try:
-        for value, array in decoder.segments(cast(Link, Here()), str(path), segment_s, count, [32, 32], **more):
+        for value, array in calls.segments(cast(Link, Here()), str(path), segment_s, count, [32, 32], **more):
             told.append(value)
             pixels.append(array)
     except HiProbeError as error:
@@ -59,10 +59,10 @@ def check_same(path: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> int:
         return spared[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(decode, "unreferenced", noted)
+        patch.setattr(frames, "unreferenced", noted)
         found = windows(path, **more)
     with monkeypatch.context() as patch:
-        patch.setattr(decode, "unreferenced", lambda packet, length: False)
+        patch.setattr(frames, "unreferenced", lambda packet, length: False)
         wanted = windows(path, **more)
     assert found[0] == wanted[0]
     sound = [told for told in found[0] if isinstance(told, dict) and not told["skipped"]]
@@ -105,7 +105,7 @@ def test_uneven_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("wants", [None, lambda start, end: True, lambda start, end: False])
 def test_what_is_remembered_of_packets_is_bounded(options: dict[str, str], wants: Any, tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", steady(900, 30), rate=30, options=options)
-    reader = decode.FrameReader(path, ahead_s=1.0)
+    reader = frames.FrameReader(path, ahead_s=1.0)
     reader.wants = wants
     assert max(len(reader._stamps) for _ in reader) < 200
     assert reader.frame_count == 900
@@ -128,7 +128,7 @@ def check_same_but_for_losses(path: Path, monkeypatch: pytest.MonkeyPatch) -> bo
     """Whether the samples are those of a full decoding, which may count more lost packets."""
     _, found = windows(path)
     with monkeypatch.context() as patch:
-        patch.setattr(decode, "unreferenced", lambda packet, length: False)
+        patch.setattr(frames, "unreferenced", lambda packet, length: False)
         _, wanted = windows(path)
     return all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True))
 

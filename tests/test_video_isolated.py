@@ -29,7 +29,7 @@ def decoders() -> set[int]:
         if folder.name.isdecimal():
             try:
                 state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-                decodes = "hiprobe.decoder" in (folder / "cmdline").read_text()
+                decodes = "hiprobe.video.calls" in (folder / "cmdline").read_text()
                 if int(parent) == os.getpid() and state != "Z" and decodes:
                     found.add(int(folder.name))
             except (FileNotFoundError, ProcessLookupError):
@@ -69,7 +69,7 @@ def test_a_decoder_killed_in_mid_video_is_a_named_error_and_the_next_video_is_re
 
 def test_a_decoder_that_hangs_is_killed_in_time(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patience:
-        patience.setattr(video, "LIMITS", Limits(stall_s=1.0))
+        patience.setattr(video.decoder, "LIMITS", Limits(stall_s=1.0))
         reader = video.segments(long, SHORT)
         next(reader)
         (victim,) = decoders()
@@ -94,7 +94,7 @@ def test_a_picture_below_the_pixel_cap_that_takes_too_much_memory(tmp_path: Path
         packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 1), True
         output.mux(packet)
     assert bomb.stat().st_size < 1_000_000
-    monkeypatch.setattr(video, "LIMITS", Limits(memory=600 * 2**20))
+    monkeypatch.setattr(video.decoder, "LIMITS", Limits(memory=600 * 2**20))
     check_sound(long)
     with pytest.raises(DecoderLost, match=r"bomb\.mp4: the decoder needs more than 0\.586 GiB of memory"):
         list(video.segments(bomb, recipe(size=None)))
@@ -102,7 +102,7 @@ def test_a_picture_below_the_pixel_cap_that_takes_too_much_memory(tmp_path: Path
 
 
 def test_a_bug_in_the_decoder_costs_one_video_and_says_which(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "DECODER", "tests.misbehaving")
+    monkeypatch.setattr(video.decoder, "DECODER", "tests.misbehaving")
     with pytest.raises(DecoderLost, match=r"long\.mp4: the decoder failed: LookupError: a mistake of ours") as caught:
         video.info(long)
     assert "Traceback" in str(caught.value.__cause__)
@@ -158,10 +158,10 @@ def test_a_run_over_videos_goes_on_after_a_decoder_was_killed(long: Path, tmp_pa
 
 def test_a_file_is_hashed_once_while_it_stays_the_same(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.utime(long, (1_000_000_000, 1_000_000_000))
-    monkeypatch.setattr(video, "SETTLED_S", -1.0)
+    monkeypatch.setattr(video.files, "SETTLED_S", -1.0)
     first = video.digest(long)
     read = []
-    monkeypatch.setattr(video.hashlib, "file_digest", lambda *args: read.append(args))
+    monkeypatch.setattr(video.files.hashlib, "file_digest", lambda *args: read.append(args))
     assert video.digest(long) == first
     assert read == []
     monkeypatch.undo()
@@ -179,4 +179,4 @@ def test_a_file_that_was_just_written_is_hashed_anew(tmp_path: Path) -> None:
         path.write_bytes(content)
         digests.add(video.digest(path))
     assert len(digests) == 3
-    assert not {*video._digests.values()} & digests  # its next change may bear the same time stamp
+    assert not {*video.files._digests.values()} & digests  # its next change may bear the same time stamp

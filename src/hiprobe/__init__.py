@@ -14,7 +14,7 @@ _HOME = {
     "segments": "video", "extract": "pipeline", "fit": "pipeline", "detect": "pipeline", "detect_all": "pipeline",
     "explain": "pipeline",
 }
-_MODULES = ("backbones", "benchmark", "datasets", "errors", "evaluation", "export", "methods", "metrics", "pipeline",
+_MODULES = ("backbones", "datasets", "errors", "evaluation", "methods", "metrics", "pipeline",
             "probe", "report", "saliency", "sinks", "store", "types", "video")
 __all__ = sorted({*_HOME, *_MODULES})
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe import ahead, index, methods, store, video
 from hiprobe import localize as _localize
+from hiprobe import methods, store, video
 from hiprobe import probe as _probe
 from hiprobe.backbones import Backbone
 from hiprobe.errors import (
@@ -33,7 +33,9 @@ from hiprobe.errors import (
 )
 from hiprobe.localize import Localization, label_segments
 from hiprobe.probe import Probe
+from hiprobe.store import index
 from hiprobe.types import Event, HiddenStates, LabelArray, Recipe, Result, Segment, Site, Video
+from hiprobe.video import parallel
 
 BATCH = 8
 MAX_TOKENS = 96
@@ -58,7 +60,7 @@ def states(path: str | Path, model: Backbone, sites: Sequence[Site], *, recipe: 
         kept = store.find_states(Path(root), video_id, recipe, sites, dtype)
         if kept is not None:
             return kept
-    fresh = gather(ahead.segments(path, recipe, video_id), path, video_id, model, tuple(sites), recipe, progress)
+    fresh = gather(parallel.segments(path, recipe, video_id), path, video_id, model, tuple(sites), recipe, progress)
     check_same(path, video_id)
     if root is not None:
         index.enter(Path(root), store.save_states(Path(root), fresh, dtype))
@@ -75,7 +77,7 @@ def begin(path: str | Path, model: Backbone, sites: Sequence[Site], *, recipe: R
     with suppress(VideoError, StoreError):
         video_id = video.digest(path)
         if root is None or store.find_states(Path(root), video_id, recipe, sites, dtype) is None:
-            ahead.begin(path, recipe, video_id)
+            parallel.begin(path, recipe, video_id)
 
 
 def check_same(path: str | Path, video_id: str) -> None:
@@ -84,7 +86,7 @@ def check_same(path: str | Path, video_id: str) -> None:
         raise CorruptVideo("the file changed while it was read", where=path, cure="give it again once it is whole")
 
 
-def gather(reader: video.SegmentReader | ahead.Reader, path: str | Path, video_id: str, model: Backbone,
+def gather(reader: video.SegmentReader | parallel.Reader, path: str | Path, video_id: str, model: Backbone,
            sites: tuple[Site, ...], recipe: Recipe, progress: Progress = _quiet) -> HiddenStates:
     """The hidden states of what `reader` gives of a video, as many segments at a time as the model's `batch` says.
 
@@ -113,7 +115,7 @@ def extract(videos: Iterable[Video], model: Backbone, *, method: str = "hiprobe"
     is by default `recipe_for(method, model)`. Raises ModelError for a model without what the method reads.
     """
     wanted, recipe = sites_for(method, model, sites), recipe or recipe_for(method, model)
-    for one in ahead.coming(videos, lambda one: begin(one.path, model, wanted, recipe=recipe, root=root)):
+    for one in parallel.coming(videos, lambda one: begin(one.path, model, wanted, recipe=recipe, root=root)):
         try:
             found = states(one.path, model, wanted, recipe=recipe, root=root, progress=progress)
             labels = _labels(one, found)
@@ -211,7 +213,7 @@ def detect_all(paths: Iterable[str | Path], model: Backbone, probe: Probe, *,
     """
     check(model, probe)
     root = options.get("root")
-    for path in ahead.coming(paths, lambda one: begin(one, model, probe.sites, recipe=probe.recipe, root=root)):
+    for path in parallel.coming(paths, lambda one: begin(one, model, probe.sites, recipe=probe.recipe, root=root)):
         try:
             result = detect(path, model, probe, **options)
         except (VideoError, OutOfMemory) as error:

@@ -14,13 +14,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hiprobe import ahead, pipeline, results, video
-from hiprobe.claims import Item, Worker, put_back
+from hiprobe import pipeline, video
 from hiprobe.errors import DecoderLost, HiProbeError, OutOfMemory, Quarantined, VideoError
 from hiprobe.pipeline import Progress
 from hiprobe.probe import Probe
-from hiprobe.store import result_folder
+from hiprobe.store import result_folder, results
+from hiprobe.store.leases import Item, Worker, put_back
 from hiprobe.types import Result
+from hiprobe.video import parallel
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Backbone
@@ -75,7 +76,7 @@ class Run:
             turns = _Turns(self, worker, keep, failed, progress)
             while queue:
                 path = queue.popleft()
-                self._begin(islice(queue, ahead.decoders() - 1), begun)
+                self._begin(islice(queue, parallel.decoders() - 1), begun)
                 result = turns.take(path)
                 if result is not None:
                     idle = 0

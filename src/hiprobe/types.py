@@ -22,11 +22,6 @@ FloatArray = NDArray[np.floating[Any]]
 LabelArray = NDArray[np.int8]
 
 SITE_KINDS = ("residual", "head", "logit")
-VIDEO_SUFFIXES = (
-    ".3gp", ".asf", ".avi", ".divx", ".dv", ".flv", ".gif", ".h264", ".h265", ".hevc", ".ivf", ".m2ts", ".m2v", ".m4v",
-    ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv",
-    ".y4m",
-)
 SHORTEST_S = 0.01  # of a segment, in seconds: shorter ones, in a stranger's probe, would make a run without end
 STATUSES = ("done", "partial", "failed", "quarantined")
 

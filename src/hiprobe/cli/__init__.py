@@ -39,7 +39,7 @@ def main() -> None:
     try:
         app()
     except HiProbeError as error:
-        from hiprobe.terminal import complain
+        from hiprobe.cli._terminal import complain
 
         complain(error)
         sys.exit(error.exit_code)

@@ -64,14 +64,15 @@ def without(worker: str | None, *paths: str) -> None:
 
 def find(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
     """The videos meant by paths and addresses, each once, and a failed result for each that means none."""
-    from hiprobe import pipeline, places
-    from hiprobe.terminal import complain
+    from hiprobe import pipeline
+    from hiprobe.cli._terminal import complain
+    from hiprobe.store import remote
 
-    here, failed = _run.find([places.plain(path) for path in paths if not places.is_address(path)])
+    here, failed = _run.find([remote.plain(path) for path in paths if not remote.is_address(path)])
     found = [str(path.absolute()) for path in here]
-    for path in filter(places.is_address, paths):
+    for path in filter(remote.is_address, paths):
         try:
-            found += places.find(path)
+            found += remote.find(path)
         except HiProbeError as error:
             complain(error)
             failed.append(pipeline.failure(path, error))
@@ -81,75 +82,80 @@ def find(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
 def detect(paths: Sequence[str], failed: Sequence[Result], loading: Loading, probe: Probe, out: str, at: Cluster,
            explain: bool, again: bool, as_json: bool) -> int:
     """Detects on the cluster, tells each result as it comes, keeps none; the exit code."""
-    from hiprobe import places, scale, store, terminal
+    from hiprobe import scale, store
+    from hiprobe.cli import _terminal
+    from hiprobe.store import remote
 
     folder, counts, events = scale.home(out), Counter(one.status for one in failed), 0
     crew = [0]
-    if places.is_address(out):
-        places.pull(out.rstrip("/"), folder, (store.MANIFEST,))  # what other drivers have entered
-    with store.Notes(folder) as notes, terminal.cluster_bar(len(paths)) as told:
+    if remote.is_address(out):
+        remote.pull(out.rstrip("/"), folder, (store.MANIFEST,))  # what other drivers have entered
+    with store.Notes(folder) as notes, _terminal.cluster_bar(len(paths)) as told:
         notes.add(failed)
         for result in scale.detect(paths, loading, probe, out, cluster=at, explain=explain, keep=_run.keep,
-                                   failed=terminal.complain, workers=partial(crew.__setitem__, 0), about=_warn,
+                                   failed=_terminal.complain, workers=partial(crew.__setitem__, 0), about=_warn,
                                    again=again):
             notes.add([result])
             told(result.status, result.duration, crew[0])
-            _run.tell(result, out.rstrip("/") if places.is_address(out) else folder, as_json)
+            _run.tell(result, out.rstrip("/") if remote.is_address(out) else folder, as_json)
             counts[result.status] += 1
             events += len(result.events)
-    if places.is_address(out):
-        places.push([folder / store.MANIFEST], out.rstrip("/"))
+    if remote.is_address(out):
+        remote.push([folder / store.MANIFEST], out.rstrip("/"))
     if not as_json:
         ended = ", ".join(f"{number} {status}" for status, number in counts.items())
-        terminal.say(f"{ended}; {events} events; all in [bold]{terminal.shown(out)}[/]")
+        _terminal.say(f"{ended}; {events} events; all in [bold]{_terminal.shown(out)}[/]")
     return 3 if counts["failed"] + counts["quarantined"] else 0
 
 
 def extract(paths: Sequence[str], failed: Sequence[Result], loading: Loading, root: str, method: str, at: Cluster,
             as_json: bool) -> int:
     """Extracts on the cluster and tells each video as it comes; the exit code."""
-    from hiprobe import scale, terminal
+    from hiprobe import scale
+    from hiprobe.cli import _terminal
 
     crew, lost = [0], len(failed)
-    with terminal.cluster_bar(len(paths)) as told:
-        for one in scale.extract(paths, loading, root, method=method, cluster=at, failed=terminal.complain,
+    with _terminal.cluster_bar(len(paths)) as told:
+        for one in scale.extract(paths, loading, root, method=method, cluster=at, failed=_terminal.complain,
                                  workers=partial(crew.__setitem__, 0), about=_warn):
             told(one.status, one.duration, crew[0])
             segments, sites, width = one.shape
             lost += one.reason is not None
             if as_json and one.reason is None:
-                terminal.emit({"video": one.video_id, "segments": segments, "sites": sites, "width": width,
+                _terminal.emit({"video": one.video_id, "segments": segments, "sites": sites, "width": width,
                                "duration": one.duration, "gaps": one.gaps})
             elif one.reason is None:
-                terminal.say(f"{one.video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
+                _terminal.say(f"{one.video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
     return 3 if lost else 0
 
 
 def _warn(model: Described) -> None:
-    from hiprobe import terminal
+    from hiprobe.cli import _terminal
 
     if model.notice:
-        terminal.warn(model.notice)
+        _terminal.warn(model.notice)
 
 
 def _unread(error: HiProbeError) -> None:
     """Says what only workers know; any other failure is met again, and said, by what goes over the videos next."""
-    from hiprobe import terminal
+    from hiprobe.cli import _terminal
 
     if isinstance(error, Quarantined | OutOfMemory):
-        terminal.complain(error)
+        _terminal.complain(error)
 
 
 def read(videos: Sequence[str], model: str, how: tuple[str | None, str, str], store: Path, method: str, at: Cluster,
          probe: Probe | None) -> Described:
     """Keeps states and frame times of `videos` in `store`, so that what follows reads none; the model, described."""
-    from hiprobe import benchmark, scale, terminal
+    from hiprobe import scale
+    from hiprobe.cli import _terminal
+    from hiprobe.evaluation import benchmark
 
     sites, recipe = (probe.sites, probe.recipe) if probe else (None, None)
     crew = [0]
     described: list[Described] = []
     loading = scale.Loading(model, *how)
-    with terminal.cluster_bar(len(videos)) as told:
+    with _terminal.cluster_bar(len(videos)) as told:
         for one in scale.extract(videos, loading, store, method=probe.method if probe else method, sites=sites,
                                  recipe=recipe, cluster=at, about=described.append,
                                  also=partial(benchmark.frame_times, kept=store.absolute()), failed=_unread,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def load(name: str, revision: str | None, device: str, dtype: str, max_layer: int | None = None) -> Backbone:
     """The model, whole or up to block `max_layer`; what it has to say to its user is said."""
     from hiprobe import backbones, video
-    from hiprobe.terminal import warn
+    from hiprobe.cli._terminal import warn
 
     video.warm()  # beside the model: the decoder's process takes a third of a second to start
     with _lasting():
@@ -47,7 +47,7 @@ def _lasting() -> Iterator[None]:
 def find(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
     """The videos meant by `paths`, each once, and a failed result for each path that means none."""
     from hiprobe import pipeline, video
-    from hiprobe.terminal import complain
+    from hiprobe.cli._terminal import complain
 
     found: dict[Path, Path] = {}
     failed = []
@@ -64,7 +64,7 @@ def find(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
 def seconds(paths: Iterable[str]) -> dict[str, float]:
     """How long each video says it is, for the progress bar; one that cannot be read counts nothing here."""
     from hiprobe import video
-    from hiprobe.terminal import err
+    from hiprobe.cli._terminal import err
 
     stated = {}
     for path in paths if err.is_terminal else ():
@@ -79,7 +79,7 @@ def extract(videos: Sequence[Video], model: Backbone, method: str, store: Path, 
             recipe: Recipe | None = None, sites: Sequence[Site] | None = None) -> list[Pair]:
     """Hidden states and labels of each video; the paths of those that cannot be read are added to `lost`."""
     from hiprobe import pipeline
-    from hiprobe.terminal import bar, complain
+    from hiprobe.cli._terminal import bar, complain
 
     def failed(one: Video, error: HiProbeError) -> None:
         complain(error)
@@ -115,7 +115,8 @@ def fit(data: Path | None, model: Backbone, method: str, store: Path, *, layer: 
 def detect(paths: Sequence[Path], model: Backbone, probe: Probe, folder: Path, explain: bool = True,
             as_json: bool = False, failed: Sequence[Result] = (), again: bool = False) -> list[Result]:
     """Detects in each video that is not done yet and writes what was found as soon as the video is done."""
-    from hiprobe import runs, store, terminal
+    from hiprobe import runs, store
+    from hiprobe.cli import _terminal
 
     run = runs.Run(model, probe, folder, explain=explain)
     if again:
@@ -123,13 +124,13 @@ def detect(paths: Sequence[Path], model: Backbone, probe: Probe, folder: Path, e
     before, left = run.done(paths)
     if before and not as_json:
         goes_on = f"{len(before)} of {len(paths)} done before, going on" if left else "all done before"
-        terminal.say(f"{goes_on}; --again does them anew")
+        _terminal.say(f"{goes_on}; --again does them anew")
     made = [*failed, *before]
-    with store.Notes(folder) as notes, terminal.bar(seconds(map(str, left))) as progress:
+    with store.Notes(folder) as notes, _terminal.bar(seconds(map(str, left))) as progress:
         notes.add(made)
         for result in made:
             tell(result, folder, as_json)
-        for result in run.detect(left, keep=keep, failed=terminal.complain, progress=progress, waiting=_waiting):
+        for result in run.detect(left, keep=keep, failed=_terminal.complain, progress=progress, waiting=_waiting):
             notes.add([result])
             tell(result, folder, as_json)
             made.append(result)
@@ -138,8 +139,8 @@ def detect(paths: Sequence[Path], model: Backbone, probe: Probe, folder: Path, e
 
 
 def _waiting(videos: int) -> None:
-    from hiprobe.claims import LEASE_S
-    from hiprobe.terminal import warn
+    from hiprobe.cli._terminal import warn
+    from hiprobe.store.leases import LEASE_S
 
     warn(f"waiting for {videos} video{'s'[videos == 1:]} of another worker; if it has died, at most {LEASE_S:g} s")
 
@@ -153,17 +154,18 @@ def keep(result: Result, place: Path) -> None:
 
 def tell(result: Result, folder: Path | str, as_json: bool) -> None:
     """What is said of one result, once its files are written in `folder`, which may be an address."""
-    from hiprobe import report, sinks, store, terminal
+    from hiprobe import report, sinks, store
+    from hiprobe.cli import _terminal
 
     if as_json:
-        terminal.emit({"path": result.path, "status": result.status, "reason": result.reason,
+        _terminal.emit({"path": result.path, "status": result.status, "reason": result.reason,
                        "scored_s": round(result.scores.scored_s, 3) if result.scores else 0.0,
                        "gaps": [vars(gap) for gap in result.scores.gaps] if result.scores else [],
                        "events": [sinks.event_line(result, event) for event in result.events]})
     elif result.scores is not None:
-        terminal.show(report.events_table(result))
+        _terminal.show(report.events_table(result))
         place = store.result_folder(Path(), result)
-        terminal.say(f"report: [bold]{terminal.shown(f'{folder}/{place}/report.html')}[/]")
+        _terminal.say(f"report: [bold]{_terminal.shown(f'{folder}/{place}/report.html')}[/]")
 
 
 def thumbnails(result: Result) -> list[tuple[float, Any]]:

@@ -15,7 +15,7 @@ def demo(folder: Out = OUT) -> None:
     shows how the tool works, not how well a model does on real footage.
     """
     from hiprobe import embedded
-    from hiprobe.terminal import fitted, say, shown
+    from hiprobe.cli._terminal import fitted, say, shown
 
     model = _run.load("embedded", None, "auto", "auto")
     say(f"[bold]1. fit[/] on the labelled clips in {shown(embedded.CLIPS)}")

@@ -34,8 +34,8 @@ def detect(
     on where it was cut off: a video done before with this probe, model and settings is not done again.
     """
     from hiprobe import backbones
+    from hiprobe.cli._terminal import total
     from hiprobe.probe import Probe
-    from hiprobe.terminal import total
 
     fitted = Probe.load(probe, method=method)
     deepest = None if explain else backbones.deepest(fitted.sites)

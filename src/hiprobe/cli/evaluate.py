@@ -13,7 +13,7 @@ from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Ray,
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
-    from hiprobe.benchmark import Benchmark, Evaluated
+    from hiprobe.evaluation.benchmark import Benchmark, Evaluated
 
 Share = Annotated[str, typer.Option(help="The part of the labelled training videos in each draw, e.g. 1% or 0.01.")]
 
@@ -61,7 +61,8 @@ def evaluate(
     over videos, AUC within videos and per class, events, and the definition of each figure. A video that is missing
     or cannot be read is an error: none is left out of an average unseen.
     """
-    from hiprobe import benchmark, terminal
+    from hiprobe.cli import _terminal
+    from hiprobe.evaluation import benchmark
 
     if [scores, probe, seeds].count(None) != 2:
         raise UsageError("give one of --scores, --probe and --seeds")
@@ -80,7 +81,7 @@ def evaluate(
             _write(made, to)
     finally:  # a report that cannot be written is shown all the same
         if as_json:
-            terminal.emit(made.report.to_json())
+            _terminal.emit(made.report.to_json())
         else:
             print(made.report.to_markdown(), end="")
     raise typer.Exit(3 if made.unread else 0)
@@ -90,9 +91,9 @@ def _run_model(bench: Benchmark, model: str, method: str, probe: Path | None, se
                store: Path, bootstrap: int, seed: int, loading: tuple[str | None, str, str],
                ray: str | None, worker: str | None) -> Evaluated:
     """The evaluation of a probe, or of draws, with progress shown and failures named as they come."""
-    from hiprobe import benchmark
+    from hiprobe.cli._terminal import bar, complain
+    from hiprobe.evaluation import benchmark
     from hiprobe.probe import Probe
-    from hiprobe.terminal import bar, complain
 
     fraction = _fraction(share)
     outside = method if ":" in method else None
@@ -114,11 +115,12 @@ def _run_model(bench: Benchmark, model: str, method: str, probe: Path | None, se
 
 def _drawn(bench: Benchmark, draws: int, share: float, seed: int) -> list[str]:
     """The training videos that any of the draws holds and that are there."""
-    from hiprobe import benchmark, frames
+    from hiprobe.evaluation import benchmark
+    from hiprobe.video import pictures
 
     train = bench.part("train")
     names = {name for i in range(draws) for name in benchmark.draw(train, share, seed + i)}
-    return [train[name].path for name in sorted(names) if frames.exists(train[name].path)]
+    return [train[name].path for name in sorted(names) if pictures.exists(train[name].path)]
 
 
 def _fraction(share: str) -> float:
@@ -133,7 +135,8 @@ def _fraction(share: str) -> float:
 
 def _write(made: Evaluated, to: Path) -> None:
     """The report as the one file asked for, or as a folder with the scores and the figures beside it."""
-    from hiprobe import evaluation, figures
+    from hiprobe import evaluation
+    from hiprobe.evaluation import plots
     from hiprobe.store import write_atomic
 
     texts: dict[str, Any] = {".json": json.dumps(made.report.to_json(), indent=2) + "\n",
@@ -148,4 +151,4 @@ def _write(made: Evaluated, to: Path) -> None:
     evaluation.write_scores(to / "scores.npz", made.scores)
     if made.raw is not None:
         evaluation.write_scores(to / "raw.npz", made.raw)
-    figures.write(to, made.truth, made.scores, raw=made.raw, found=made.found)
+    plots.write(to, made.truth, made.scores, raw=made.raw, found=made.found)

@@ -28,7 +28,8 @@ def explain(
     """Ask the model about a span of a video. No probe is used: this is the model's answer, not a score."""
     from rich.text import Text
 
-    from hiprobe import pipeline, terminal, video
+    from hiprobe import pipeline, video
+    from hiprobe.cli import _terminal
     from hiprobe.types import Event
 
     stop = end if end is not None else float(video.frame_times(path)[-1]) + 1e-3
@@ -40,6 +41,6 @@ def explain(
     text, verdict = pipeline.explain(path, backbone, Event(start, stop), prompt=question, max_tokens=max_tokens,
                                      deadline_s=deadline)
     if as_json:
-        terminal.emit({"path": path, "start": start, "end": stop, "text": text, "abnormal": verdict})
+        _terminal.emit({"path": path, "start": start, "end": stop, "text": text, "abnormal": verdict})
     else:
-        terminal.show(Text(text))
+        _terminal.show(Text(text))

@@ -27,9 +27,10 @@ def export(
     Hidden states: an NPZ with values, starts and ends of each video, and an index as JSON. Scores: what `hiprobe
     evaluate --scores` reads.
     """
-    from hiprobe import evaluation, terminal, video
-    from hiprobe import export as _export
+    from hiprobe import evaluation, video
+    from hiprobe.cli import _terminal
     from hiprobe.errors import UsageError
+    from hiprobe.evaluation import export as _export
     from hiprobe.probe import Probe
 
     if (probe is None) != (not videos):
@@ -41,6 +42,6 @@ def export(
         evaluation.write_scores(to, found)
         count = len(found)
     if as_json:
-        terminal.emit({"file": str(to), "entries": count})
+        _terminal.emit({"file": str(to), "entries": count})
     else:
-        terminal.say(f"{count} entries: [bold]{terminal.shown(to)}[/]")
+        _terminal.say(f"{count} entries: [bold]{_terminal.shown(to)}[/]")

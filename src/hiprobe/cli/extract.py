@@ -23,7 +23,7 @@ def extract(
     as_json: AsJson = False,
 ) -> None:
     """Read the hidden states of all layers and keep them, so that fit and detect need not run the model again."""
-    from hiprobe import terminal
+    from hiprobe.cli import _terminal
     from hiprobe.types import Video
 
     if ray is not None:
@@ -39,8 +39,8 @@ def extract(
     for states, _ in _run.extract([Video(str(path)) for path in found], backbone, method, Path(store), lost):
         segments, sites, width = states.values.shape
         if as_json:
-            terminal.emit({"video": states.video_id, "segments": segments, "sites": sites, "width": width,
+            _terminal.emit({"video": states.video_id, "segments": segments, "sites": sites, "width": width,
                            "duration": states.duration, "gaps": len(states.gaps)})
         else:
-            terminal.say(f"{states.video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
+            _terminal.say(f"{states.video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
     raise typer.Exit(3 if lost else 0)

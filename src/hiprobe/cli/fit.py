@@ -34,7 +34,7 @@ def fit(
     A row of the CSV is a video or one event of it: the label `normal` or a word for the anomaly, its start and end in
     seconds, both blank for the whole video. Paths count from the folder of the CSV.
     """
-    from hiprobe.terminal import emit, fitted, say, shown
+    from hiprobe.cli._terminal import emit, fitted, say, shown
 
     backbone = _run.load(model, revision, device, dtype)
     made, failed = _run.fit(data, backbone, method, store, layer=layer, prompts=prompt or (), split=split, seed=seed)

@@ -24,19 +24,21 @@ def layers(
     as_json: AsJson = False,
 ) -> None:
     """Draw saliency over depth: KL, LDR, entropy and their sum beside chance, and the cross-validated AUC per layer."""
-    from hiprobe import report, terminal
+    from hiprobe import report
+    from hiprobe.cli import _terminal
     from hiprobe.probe import Probe
+    from hiprobe.probe.curves import saliency_curves
 
     failed: list[str] = []
     if data.suffix == ".safetensors":
         made = Probe.load(data, method=method)
     else:
         made, failed = _run.fit(data, _run.load(model, revision, device, dtype), method, store, seed=seed)
-    curves = terminal.curves(made, data)
+    curves = saliency_curves(made, data)
     report.layers_png(curves, picture)
     if as_json:
-        terminal.emit(curves)
+        _terminal.emit(curves)
     else:
-        terminal.show(terminal.layers(curves))
-        terminal.say(f"picture: [bold]{terminal.shown(picture)}[/]")
+        _terminal.show(_terminal.layers(curves))
+        _terminal.say(f"picture: [bold]{_terminal.shown(picture)}[/]")
     raise typer.Exit(3 if failed else 0)

@@ -19,16 +19,17 @@ def models(as_json: AsJson = False) -> None:
     Any other checkpoint of these families loads too, by its hub id or from a local folder. 1e9: billion parameters.
     GB: the weights alone in 16 bits, two bytes a parameter. deep, wide: blocks of the decoder and their hidden size.
     """
-    from hiprobe import backbones, terminal
+    from hiprobe import backbones
+    from hiprobe.cli import _terminal
 
     entries = backbones.catalogue()
     if as_json:
         for entry in entries:
-            terminal.emit(entry.to_json())
+            _terminal.emit(entry.to_json())
         return
-    terminal.show(_table(entries))
+    _terminal.show(_table(entries))
     for line in _lines(entries):
-        terminal.say(terminal.shown(line))
+        _terminal.say(_terminal.shown(line))
 
 
 def _table(entries: tuple[Entry, ...]) -> Table:

@@ -12,7 +12,7 @@ from hiprobe.cli._options import OUT, Model
 from hiprobe.errors import HiProbeError, UsageError, VideoError
 
 if TYPE_CHECKING:
-    from hiprobe.review.desk import Desk
+    from hiprobe.review.session import Desk
 
 
 def review(
@@ -38,8 +38,8 @@ def review(
     """Serve a page on which results are looked at and corrected, and the probe refitted from the corrections."""
     try:
         from hiprobe.review import server
-        from hiprobe.review.desk import Desk
         from hiprobe.review.guard import Guard
+        from hiprobe.review.session import Desk
     except ModuleNotFoundError as error:
         raise UsageError(f"the page needs {error.name}", cure="pip install 'hiprobe[review]'") from error
     guard = Guard(host, port, token)
@@ -70,7 +70,7 @@ def _take_probe(desk: Desk, path: Path | None, who: str) -> None:
 def _take_labels(desk: Desk, data: Path) -> None:
     """Remembers the labels of the clips that can be read; the others are named."""
     from hiprobe import datasets, video
-    from hiprobe.terminal import complain
+    from hiprobe.cli._terminal import complain
 
     known = []
     for one in datasets.load("folder", data):

@@ -11,8 +11,8 @@ from hiprobe.cli import _ray
 from hiprobe.cli._options import OUT, AsJson
 
 if TYPE_CHECKING:
-    from hiprobe.claims import Item, Run
-    from hiprobe.index import Kept
+    from hiprobe.store.index import Kept
+    from hiprobe.store.leases import Item, Run
 
 
 def runs(
@@ -27,31 +27,32 @@ def runs(
     A failed video is tried again by the next detect. One that ended its worker or its decoder twice is quarantined:
     it is left alone until it is put back, or changed.
     """
-    from hiprobe import claims, index, results, terminal
+    from hiprobe.cli import _terminal
     from hiprobe.errors import UsageError
+    from hiprobe.store import index, leases, results
 
     folder = _ray.home(out)
     if not folder.is_dir():
         raise UsageError("there is no such folder", where=out, cure="name the one given to hiprobe detect -o")
     if not (folder / ".store").is_dir() and not any(folder.glob(f"*/{results.NAME}")):
         raise UsageError("no run here", where=out, cure="name the folder given to hiprobe detect -o")
-    back = claims.put_back(folder) if retry else 0
-    found, items = claims.listed(folder)
+    back = leases.put_back(folder) if retry else 0
+    found, items = leases.listed(folder)
     kept = index.kept(folder / ".store")
     if as_json:
         for item in items:
-            terminal.emit(_line(item, found))
+            _terminal.emit(_line(item, found))
         return
     if retry:
-        terminal.say(f"{back} put back; the next detect tries them")
+        _terminal.say(f"{back} put back; the next detect tries them")
     for run in found:
-        terminal.standing(run, [item for item in items if item.run == run.run], time.time())
-    terminal.say(_stored(kept) if items or kept else f"no run in {terminal.shown(out)}")
+        _terminal.standing(run, [item for item in items if item.run == run.run], time.time())
+    _terminal.say(_stored(kept) if items or kept else f"no run in {_terminal.shown(out)}")
 
 
 def _line(item: Item, found: list[Run]) -> dict[str, Any]:
     """One video as JSON values; `lease_s`: seconds until its worker, if it has died, is given up."""
-    from hiprobe.terminal import state
+    from hiprobe.cli._terminal import state
 
     (run,) = [run for run in found if run.run == item.run]
     left = round(max(0.0, item.lease - time.time()), 1) if item.status == "claimed" else None

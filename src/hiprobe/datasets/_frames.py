@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import frames
 from hiprobe.errors import LabelError, UsageError
-from hiprobe.types import VIDEO_SUFFIXES, Event
+from hiprobe.types import Event
+from hiprobe.video import pictures
+from hiprobe.video.files import VIDEO_SUFFIXES
 
 FrameLabels = NDArray[np.uint8]
 Span = tuple[int, int]
@@ -27,7 +28,7 @@ SPLITS = ("train", "test")
 
 def video_name(name: str) -> str:
     """The name without its folder, its video suffix or a frame folder's rate; other dots belong to the name."""
-    base = frames.bare(name.replace("\\", "/").rsplit("/", 1)[-1])
+    base = pictures.bare(name.replace("\\", "/").rsplit("/", 1)[-1])
     suffix = next((s for s in VIDEO_SUFFIXES if base.lower().endswith(s)), "")
     return base[:len(base) - len(suffix)] if len(suffix) < len(base) else base
 
@@ -148,7 +149,7 @@ def index(root: Path) -> dict[str, list[Path]]:
     files = [path for path in sorted(root.rglob("*"))
              if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")]
     found: dict[str, list[Path]] = {}
-    for path in [*files, *frames.below(root)]:
+    for path in [*files, *pictures.below(root)]:
         found.setdefault(video_name(path.name) if path in files else path.name, []).append(path)
     if not found:
         raise LabelError("no video file in this folder or below", where=root, cure="point at the data set's folder")
@@ -168,7 +169,7 @@ def place(found: Mapping[str, Sequence[Path]], root: Path, relative: str, fps: f
         raise LabelError(f"{len(paths)} files could be {relative}: {listed([str(path) for path in paths])}",
                          where=root, cure="keep one")
     chosen = (exact or paths or [root / relative])[0]
-    return frames.named(chosen, fps) if chosen.is_dir() else str(chosen)
+    return pictures.named(chosen, fps) if chosen.is_dir() else str(chosen)
 
 
 def _literal(relative: str) -> str:

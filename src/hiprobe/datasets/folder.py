@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiprobe import frames
 from hiprobe.errors import LabelError
-from hiprobe.types import VIDEO_SUFFIXES, Event, Video
+from hiprobe.types import Event, Video
+from hiprobe.video import pictures
+from hiprobe.video.files import VIDEO_SUFFIXES
 
 NORMAL = {"normal", "0"}
 COLUMNS = "path,label,start,end,split"
@@ -52,7 +53,7 @@ def load(root: Path, split: str | None = None, *, videos: Path | None = None, fp
 
 
 def _from_folders(root: Path, fps: float | None) -> list[Video]:
-    found = {name: [*_clips(root / name), *(frames.below(frames.named(root / name, fps)) if fps else ())]
+    found = {name: [*_clips(root / name), *(pictures.below(pictures.named(root / name, fps)) if fps else ())]
              for name in ("normal", "abnormal")}
     if not any(found.values()):
         raise LabelError("no videos in normal/ or abnormal/", where=root,
@@ -95,13 +96,13 @@ def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
                          cure="paths count from the folder of the CSV")
     events = sorted((row.event for row in rows if row.event), key=lambda e: e.start)
     kinds = tuple(sorted({event.label or "" for event in events})) or ("normal",)
-    path = frames.named(first.video, fps) if os.path.isdir(first.video) else str(first.video)
+    path = pictures.named(first.video, fps) if os.path.isdir(first.video) else str(first.video)
     return Video(path, tuple(events), first.split, kinds)
 
 
 def _there(path: Path, fps: float | None) -> bool:
     """Whether a file lies there, or a folder of frames whose rate is known."""
-    folder, rate = frames.parted(path)
+    folder, rate = pictures.parted(path)
     return os.path.isfile(path) or (os.path.isdir(folder) and (rate or fps) is not None)
 
 

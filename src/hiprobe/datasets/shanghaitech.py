@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hiprobe import frames
 from hiprobe.datasets._frames import FrameLabels, listed, locate, parts
 from hiprobe.errors import LabelError
 from hiprobe.types import Video
+from hiprobe.video import pictures
 
 RULES = ("masks",)
 FPS = 24.0
@@ -47,7 +47,7 @@ def _test(root: Path, base: Path, fps: float | None) -> list[Video]:
     if stray or not folder.is_dir():
         raise LabelError(f"{len(stray)} videos of the frame folders are not in the masks: {listed(stray)}" if stray
                          else "there is no testing/frames", where=base, cure="point at the data set's folder")
-    return [Video(frames.named(folder / name, fps), *((None, "test", ("abnormal",)) if values.any() else
+    return [Video(pictures.named(folder / name, fps), *((None, "test", ("abnormal",)) if values.any() else
                                                       ((), "test", ("normal",))))
             for name, values in labels.items()]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hiprobe import frames
 from hiprobe.datasets._frames import FrameLabels, Span, listed, locate, mark, parts
 from hiprobe.errors import LabelError
 from hiprobe.types import Video
+from hiprobe.video import pictures
 
 RULES = ("ranges", "masks")
 FPS = 10.0
@@ -38,12 +38,12 @@ def load(root: Path, split: str | None = None, *, videos: Path | None = None, fp
 
 
 def _train(base: Path, fps: float | None) -> list[Video]:
-    return [Video(frames.named(clip, fps), (), "train", ("normal",)) for clip in _clips(_part(base) / "Train")]
+    return [Video(pictures.named(clip, fps), (), "train", ("normal",)) for clip in _clips(_part(base) / "Train")]
 
 
 def _test(root: Path, base: Path, fps: float | None) -> list[Video]:
     labels, folder = truth(root, RULES[0]), _part(base) / "Test"
-    return [Video(frames.named(folder / name, fps), *((None, "test", ("abnormal",)) if values.any() else
+    return [Video(pictures.named(folder / name, fps), *((None, "test", ("abnormal",)) if values.any() else
                                                       ((), "test", ("normal",))))
             for name, values in labels.items()]
 

@@ -5,10 +5,10 @@ Knows frame labels, score files, events and metrics: no video, no model, no data
 
 from __future__ import annotations
 
+from hiprobe.evaluation.draws import Spread
 from hiprobe.evaluation.measure import Detection, centre_prior, digest, evaluate, thresholded
-from hiprobe.evaluation.report import DEFINITIONS, ClassRow, Events, Report, Row
 from hiprobe.evaluation.score_files import COLUMNS, read_scores, write_scores
-from hiprobe.evaluation.spread import Spread
+from hiprobe.evaluation.tables import DEFINITIONS, ClassRow, Events, Report, Row
 
 __all__ = ["COLUMNS", "DEFINITIONS", "ClassRow", "Detection", "Events", "Report", "Row", "Spread", "centre_prior",
            "digest", "evaluate", "read_scores", "thresholded", "write_scores"]

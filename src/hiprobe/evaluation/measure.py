@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hiprobe.datasets._frames import FrameLabels, events_from_frames, listed
 from hiprobe.errors import LabelError, UsageError
-from hiprobe.evaluation.report import ClassRow, Events, Report, Row
+from hiprobe.evaluation.tables import ClassRow, Events, Report, Row
 from hiprobe.metrics import (
     EventTable,
     Pair,

@@ -11,11 +11,11 @@ from fastapi.responses import RedirectResponse
 
 from hiprobe.errors import HiProbeError, UsageError
 from hiprobe.review import proposals, runs
-from hiprobe.review.desk import Desk
 from hiprobe.review.judgements import Judgement, Span, reviewer
 from hiprobe.review.pages import DeskOf, EntryOf, WhoOf, event_values, render
 from hiprobe.review.proposals import Proposal
 from hiprobe.review.results import DIGEST, Entry
+from hiprobe.review.session import Desk
 
 KEEP = 8  # proposals that wait for an answer
 router = APIRouter()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe import picture
+from hiprobe.report import picture
 from hiprobe.sinks import number
 from hiprobe.types import Scores
 

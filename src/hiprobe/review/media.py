@@ -19,7 +19,7 @@ from hiprobe.errors import HiProbeError, MissingVideo
 from hiprobe.review.judgements import Judgements
 from hiprobe.review.results import Entry
 from hiprobe.store import write_atomic
-from hiprobe.types import VIDEO_SUFFIXES
+from hiprobe.video.files import VIDEO_SUFFIXES
 
 PREVIEWS = 240  # along a video; more time between them where it is longer
 PREVIEW_PX = 192

@@ -12,13 +12,14 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from hiprobe import picture, terminal
 from hiprobe.errors import HiProbeError, MissingVideo, ProbeError
+from hiprobe.probe.curves import saliency_curves
+from hiprobe.report import picture
 from hiprobe.review import curve, runs, similar, views
-from hiprobe.review.desk import Desk
 from hiprobe.review.judgements import VERDICTS, reviewer
 from hiprobe.review.media import KINDS, PREVIEWS, preview_step
 from hiprobe.review.results import DIGEST, Entry, Shown
+from hiprobe.review.session import Desk
 from hiprobe.sinks import csv
 
 PAGE = 200  # rows of a list at once
@@ -171,7 +172,7 @@ def layers(request: Request, desk: DeskOf) -> Response:
     """Saliency over depth as the probe's file tells it, and the chosen layer."""
     probe, curves, trouble = desk.probe(), None, None
     try:
-        curves = terminal.curves(desk.needed_probe(), desk.probe_path)
+        curves = saliency_curves(desk.needed_probe(), desk.probe_path)
     except ProbeError as error:
         trouble = str(error)
     return render(request, "layers", probe=probe, curves=curves, trouble=trouble,

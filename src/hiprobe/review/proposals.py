@@ -12,10 +12,10 @@ from hiprobe.errors import LabelError
 from hiprobe.localize import label_segments
 from hiprobe.metrics import frame_auc
 from hiprobe.probe import Probe
-from hiprobe.refit import Pair, correct, refit
-from hiprobe.review.desk import Desk, score
+from hiprobe.probe.refit import Pair, correct, refit
 from hiprobe.review.judgements import Judgement
 from hiprobe.review.results import Entry
+from hiprobe.review.session import Desk, score
 from hiprobe.types import Event, LabelArray
 
 

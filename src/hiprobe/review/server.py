@@ -16,8 +16,8 @@ from starlette.staticfiles import StaticFiles
 
 from hiprobe.errors import HiProbeError, StoreError, UsageError, VideoError
 from hiprobe.review import actions, pages
-from hiprobe.review.desk import Desk
 from hiprobe.review.guard import Guard
+from hiprobe.review.session import Desk
 
 STATIC = Path(__file__).with_name("static")
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from hiprobe.errors import StoreError
 from hiprobe.review.curve import spark
-from hiprobe.review.desk import Desk
 from hiprobe.review.judgements import Judgement, verdicts
 from hiprobe.review.media import preview_step
 from hiprobe.review.results import Entry, Shown
+from hiprobe.review.session import Desk
 from hiprobe.types import Event
 
 EACH = 20  # moments of one video

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from hiprobe import spans
-from hiprobe.claims import WORKER_LOST, Item
 from hiprobe.errors import DecoderLost, HiProbeError, LabelError, OutOfMemory, VideoError
-from hiprobe.places import is_address
-from hiprobe.scale.crew import Answer, Crew, Task
-from hiprobe.scale.reader import Row, raised
-from hiprobe.spans import Span
+from hiprobe.scale import spans
+from hiprobe.scale.pool import Answer, Crew, Task
+from hiprobe.scale.spans import Span
+from hiprobe.scale.worker import Row, raised
+from hiprobe.store.leases import WORKER_LOST, Item
+from hiprobe.store.remote import is_address
 
 WAIT_S = 0.5
 End = TypeVar("End")

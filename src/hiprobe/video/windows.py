@@ -19,10 +19,10 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from hiprobe import frames as _pictures
-from hiprobe.decode import EPSILON_S, Shown
 from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo
 from hiprobe.types import Gap
+from hiprobe.video import pictures as _pictures
+from hiprobe.video.frames import EPSILON_S, Shown
 
 WIDE_S = 10 * EPSILON_S  # a sample as near as this to a frame may fall on it
 Place = Callable[[tuple[int, ...]], NDArray[np.uint8]]  # room for an array of this shape

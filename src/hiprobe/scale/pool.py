@@ -20,9 +20,11 @@ from typing import Any, Self
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from hiprobe import ahead, backbones, spans
+from hiprobe import backbones
 from hiprobe.errors import ModelError, UsageError
-from hiprobe.scale.reader import Described, Loading, Reader, Row, Work, answered, described, raised
+from hiprobe.scale import spans
+from hiprobe.scale.worker import Described, Loading, Reader, Row, Work, answered, described, raised
+from hiprobe.video import parallel
 
 LOCAL = "local"
 SCAN_S = 2.0    # between two looks at what the cluster has
@@ -55,7 +57,7 @@ class _Actor:
 
     def __init__(self, cpus: int) -> None:
         self._reader: Reader | None = None
-        ahead.MOST = min(ahead.MOST, cpus)  # decoders: the other cores are other workers'
+        parallel.MOST = min(parallel.MOST, cpus)  # decoders: the other cores are other workers'
 
     def node(self) -> str:
         """The node that it has been started on."""

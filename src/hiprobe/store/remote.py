@@ -16,7 +16,7 @@ from typing import Any
 import fsspec
 
 from hiprobe.errors import MissingVideo, StoreError
-from hiprobe.types import VIDEO_SUFFIXES
+from hiprobe.video.files import VIDEO_SUFFIXES
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ACCESS = "check the address, and the credentials where its library looks for them"

@@ -8,18 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hiprobe.store import write_atomic
+from hiprobe.store.files import write_atomic
 from hiprobe.types import Event, Gap, Result, Scores
 
 NAME = "result.json"
 SCHEMA = "hiprobe.result/1"
 BESIDE = ("scores.csv", "events.jsonl")
+STEM_BYTES = 200  # of a folder's name: with the digest and a suffix it must stay below the 255 of a file system
 _ARRAYS = ("starts", "ends", "raw", "smoothed", "threshold")
 _UNSOUND = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 Settings = Mapping[str, Any]
@@ -87,3 +89,11 @@ def _from_json(values: Mapping[str, Any], path: str) -> Result:
 def _plain(value: Any) -> Any:
     """A number that JSON has no word for as the text that `float` reads: "inf", "-inf", "nan"."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def result_folder(out: Path, result: Result) -> Path:
+    """Where the files of one result go: `OUT/<stem>-<digest8>`, a very long stem cut."""
+    stem = Path(result.path).stem
+    if len(os.fsencode(stem)) > STEM_BYTES:
+        stem = os.fsencode(stem)[:STEM_BYTES].decode("utf-8", "ignore")
+    return out / f"{stem}-{result.video_id[:8]}"

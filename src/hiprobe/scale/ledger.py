@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hiprobe import index, places, results
-from hiprobe.claims import TRIES, Item, Worker, put_back
 from hiprobe.errors import HiProbeError, Quarantined, StoreError, VideoError
-from hiprobe.results import BESIDE, NAME
-from hiprobe.scale.reader import Row
-from hiprobe.scale.spread import Job, Later
-from hiprobe.store import result_folder
+from hiprobe.scale.scheduler import Job, Later
+from hiprobe.scale.worker import Row
+from hiprobe.store import index, remote, result_folder, results
+from hiprobe.store.leases import TRIES, Item, Worker, put_back
+from hiprobe.store.results import BESIDE, NAME
 from hiprobe.types import Result
 
 Failed = Callable[[HiProbeError], None]
@@ -99,8 +98,8 @@ class Results:
     def _forget(self, place: str) -> None:
         """Lets a video be done anew, once in a run; its result must not stand while it is."""
         self._anew.add(place)
-        if places.is_address(self.out):
-            places.remove(f"{self.out}/{place}/{NAME}")
+        if remote.is_address(self.out):
+            remote.remove(f"{self.out}/{place}/{NAME}")
         (self.home / place / NAME).unlink(missing_ok=True)
         put_back(self.home, [place])
 
@@ -110,13 +109,13 @@ class Results:
     def _kept(self, job: Job) -> Result | None:
         """The result that stands in `out`; of an address, brought home first."""
         place = self.home / self._folder(job)
-        if places.is_address(self.out):
+        if remote.is_address(self.out):
             (place / NAME).unlink(missing_ok=True)
-            places.pull(f"{self.out}/{place.name}", place, (NAME, *BESIDE))
+            remote.pull(f"{self.out}/{place.name}", place, (NAME, *BESIDE))
         return results.load(place, job.path, job.digest, self.settings)
 
     def _enter(self, row: Row) -> None:
-        if not places.is_address(self.out):
+        if not remote.is_address(self.out):
             for file in row["states"]:
                 index.enter(self.home / ".store", self.home / ".store" / file)
 
@@ -160,7 +159,7 @@ class States:
     def done(self, job: Job, row: Row) -> Extracted:
         """What a worker kept."""
         self._held.discard(job.digest)
-        if not places.is_address(self.root):
+        if not remote.is_address(self.root):
             for file in row["states"]:
                 index.enter(Path(self.root), Path(self.root) / file)
         first, second, third = row["shape"]

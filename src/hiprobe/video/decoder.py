@@ -6,14 +6,10 @@ decoded in this process: `decoder` does it in a child, which a damaged or hostil
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import math
 import os
-import stat
 import tempfile
-import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -23,17 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import frames as _pictures
 from hiprobe import isolate
-from hiprobe.child import Item
-from hiprobe.errors import DecoderLost, MissingVideo, StoreError, UsageError
-from hiprobe.types import VIDEO_SUFFIXES, Gap, Recipe, Segment
+from hiprobe.errors import DecoderLost, StoreError, UsageError
+from hiprobe.isolate.child import Item
+from hiprobe.types import Gap, Recipe, Segment
+from hiprobe.video import pictures as _pictures
 
-DECODER = "hiprobe.decoder"
+DECODER = "hiprobe.video.calls"
 LIMITS = isolate.Limits()
 CURE = "export the video again, e.g. as H.264 in MP4"
-SETTLED_S = 2.0  # a file written to later than this before it was hashed may change again within the same time stamp
-_digests: dict[tuple[int, ...], str] = {}
 
 
 def warm() -> None:
@@ -146,27 +140,6 @@ def frame_times(path: str | PathLike[str]) -> NDArray[np.float64]:
     return np.array([one for times, _ in _asked(path, "times") for one in times])
 
 
-def digest(path: str | PathLike[str]) -> str:
-    """SHA-256 of the file's bytes, in hex, or of a folder's pictures; raises MissingVideo where it cannot be read.
-
-    A file that has not been touched since it was hashed by this process is not read again.
-    """
-    if _pictures.is_folder(path):
-        return _pictures.digest(path)
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, a device read without an end
-            raise MissingVideo("no file", where=path)
-        with open(path, "rb") as file:
-            facts = os.fstat(file.fileno())
-            key = facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
-            known = _digests.get(key) or hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise MissingVideo(f"cannot be read: {error.strerror}", where=path) from error
-    if time.time() - max(facts.st_mtime, facts.st_ctime) > SETTLED_S:
-        _digests[key] = known
-    return known
-
-
 @dataclass(frozen=True)
 class VideoInfo:
     """What a file says of its video: `width` x `height` as displayed, `fps` on average, `duration` in seconds.
@@ -213,41 +186,3 @@ def proxy(path: str | PathLike[str], out: str | PathLike[str], *, height: int = 
     return out
 
 
-def find(paths: Iterable[str]) -> list[Path]:
-    """The video files meant by `paths`, in that order, each once: files, folders (recursive, sorted) and patterns.
-
-    A folder gives its files with a known video suffix, hidden ones left out. Raises MissingVideo naming the first
-    of `paths` that gives none.
-    """
-    found: dict[Path, Path] = {}
-    for path in paths:
-        try:
-            files = _files(path) if path else []  # `Path("")` would be the working folder
-        except OSError as error:
-            raise MissingVideo(f"cannot be read: {error.strerror}", where=path) from error
-        if not files:
-            raise MissingVideo("no video file here", where=path,
-                               cure=f"check the path or the pattern; for a folder of pictures, {_pictures.CURE}")
-        for file in files:
-            found.setdefault(file.resolve(), file)
-    return list(found.values())
-
-
-def _files(path: str) -> list[Path]:
-    place = Path(path)
-    if _pictures.parted(path)[1] is not None:
-        return _pictures.below(path)
-    if place.is_file() or place.is_dir():
-        return _below(place)
-    return [file for match in sorted(map(Path, glob.glob(path, recursive=True))) for file in _below(match)]
-
-
-def _below(place: Path) -> list[Path]:
-    """A file itself, the videos of a folder, nothing for a device or a pipe."""
-    if place.is_file():
-        return [place]
-    return sorted(file for file in place.rglob("*") if _is_video(file.relative_to(place)) and file.is_file())
-
-
-def _is_video(file: Path) -> bool:
-    return file.suffix.lower() in VIDEO_SUFFIXES and not any(part.startswith(".") for part in file.parts)

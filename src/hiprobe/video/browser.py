@@ -13,9 +13,9 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from hiprobe import frames as _pictures
-from hiprobe.decode import LEAD_S, SEEKABLE
-from hiprobe.sampling import Painter, orientation
+from hiprobe.video import pictures as _pictures
+from hiprobe.video.frames import LEAD_S, SEEKABLE
+from hiprobe.video.windows import Painter, orientation
 
 PLAYABLE = {  # what Chromium decodes: by codec, the pixel formats
     "h264": ("yuv420p", "yuvj420p"), "vp8": ("yuv420p",), "vp9": ("yuv420p", "yuv420p10le"),

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hiprobe.errors import StoreError
-from hiprobe.store import alone, describe
+from hiprobe.store.files import alone
+from hiprobe.store.states import describe
 
 NAME = "index.sqlite"
 VERSION = 1

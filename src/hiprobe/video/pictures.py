@@ -24,7 +24,7 @@ from hiprobe.types import Gap
 if TYPE_CHECKING:
     from PIL import Image
 
-    from hiprobe.decode import FrameReader, Shown
+    from hiprobe.video.frames import FrameReader, Shown
 
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
 CURE = "give its frames a second as FOLDER@25fps"
@@ -151,7 +151,7 @@ class FolderReader:
     def __iter__(self) -> Generator[Shown, None, None]:
         from av import VideoFrame
 
-        from hiprobe.decode import Shown
+        from hiprobe.video.frames import Shown
 
         _, fps, files = checked(self.path)
         self.codec, self.fps, self.frame_s = KINDS[files[0].suffix.lower()].lower(), fps, 1 / fps
@@ -169,7 +169,7 @@ class FolderReader:
 def reader(path: AnyPath, *, ahead_s: float = 0.0, after: float | None = None,
            beat: Callable[[], None] = lambda: None) -> Reader:
     """The frames of a file, or of a folder of pictures: `decode.FrameReader` or `FolderReader`."""
-    from hiprobe.decode import FrameReader
+    from hiprobe.video.frames import FrameReader
 
     kind = FolderReader if is_folder(path) else FrameReader
     return kind(path, ahead_s=ahead_s, after=after, beat=beat)
@@ -206,7 +206,7 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
 
 
 def _check(image: Image.Image, file: Path) -> None:
-    from hiprobe.container import check_pixels
+    from hiprobe.video.container import check_pixels
 
     check_pixels(image.width, image.height, file)
     if image.mode in DEEP:

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import errors, pipeline, places, results, runs, spans, store, video
+from hiprobe import errors, pipeline, runs, store, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import CorruptVideo, HiProbeError, StoreError, VideoError
 from hiprobe.probe import Probe
-from hiprobe.spans import Span
+from hiprobe.scale import spans
+from hiprobe.scale.spans import Span
+from hiprobe.store import remote, results
 from hiprobe.types import Recipe, Result, Segment, Site
 
 Row = dict[str, Any]
@@ -180,8 +182,8 @@ class Reader:
     def _clear(self, digest: str, plan: Sequence[Span]) -> None:
         """Forgets the spans of a video that is done, and the copy of it."""
         for one in plan:
-            if places.is_address(self.work.root):
-                places.remove(self._inside(digest, one))
+            if remote.is_address(self.work.root):
+                remote.remove(self._inside(digest, one))
             else:
                 shutil.rmtree(self._inside(digest, one), ignore_errors=True)
         if self._held is not None:
@@ -190,13 +192,13 @@ class Reader:
 
     def _here(self, path: str) -> Path:
         """The video as a file of this machine; the last one fetched is held."""
-        if not places.is_address(path):
-            return Path(places.plain(path))
+        if not remote.is_address(path):
+            return Path(remote.plain(path))
         if self._held is None or self._held[0] != path:
             if self._held is not None:
                 shutil.rmtree(self._held[1].parent)
             self._held = None
-            self._held = path, places.fetch(path, Path(tempfile.mkdtemp(dir=self._own)))
+            self._held = path, remote.fetch(path, Path(tempfile.mkdtemp(dir=self._own)))
         return self._held[1]
 
     def _inside(self, digest: str, span: Span | None = None) -> str:
@@ -211,11 +213,11 @@ class Reader:
         inside = store.states_folder(top if span is None else spans.place(top, span), digest, self.work.recipe)
         inside.parent.mkdir(parents=True)
         try:
-            if places.is_address(self.work.root):
-                known = set(places.pull(self._inside(digest, span), inside))
+            if remote.is_address(self.work.root):
+                known = set(remote.pull(self._inside(digest, span), inside))
                 yield top
                 fresh = [file for file in inside.iterdir() if file not in known]
-                places.push(sorted(fresh, key=lambda file: file.suffix != ".json"), self._inside(digest, span))
+                remote.push(sorted(fresh, key=lambda file: file.suffix != ".json"), self._inside(digest, span))
                 return
             there = _made(Path(self._inside(digest, span)).absolute())
             inside.symlink_to(there, target_is_directory=True)
@@ -230,7 +232,7 @@ class Reader:
     @contextmanager
     def _place(self, name: str) -> Iterator[Path]:
         """The folder of a result: in OUT, or one that is sent there."""
-        if not places.is_address(self.work.out):
+        if not remote.is_address(self.work.out):
             yield Path(self.work.out) / name
             return
         with tempfile.TemporaryDirectory(dir=self._own) as top:
@@ -238,7 +240,7 @@ class Reader:
             folder.mkdir()
             yield folder
             files = sorted(folder.iterdir(), key=lambda file: (file.name == results.NAME, file.name))
-            places.push([file for file in files if not file.name.startswith(".")], f"{self.work.out}/{name}")
+            remote.push([file for file in files if not file.name.startswith(".")], f"{self.work.out}/{name}")
 
 
 def _changed(path: str | Path) -> CorruptVideo:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import datasets, frames, pipeline, store, video
+from hiprobe import datasets, pipeline, store, video
 from hiprobe.backbones import Backbone
 from hiprobe.datasets import FrameLabels, listed, video_name
 from hiprobe.errors import HiProbeError, LabelError, OutOfMemory, ProbeError, UsageError, VideoError
@@ -24,6 +24,7 @@ from hiprobe.evaluation import Detection, Report, Spread, evaluate, read_scores,
 from hiprobe.pipeline import Pair, Progress
 from hiprobe.probe import Probe
 from hiprobe.types import Result, Segment, Video
+from hiprobe.video import pictures
 
 Array = NDArray[np.float64]
 Failed = Callable[[HiProbeError], None]
@@ -70,7 +71,7 @@ class Benchmark:
     def present(self, split: str) -> tuple[list[str], dict[str, Video]]:
         """The names of a split's missing videos, and the others; raises LabelError for missing ones not allowed."""
         videos = self.part(split)
-        missing = [name for name, one in videos.items() if not frames.exists(one.path)]
+        missing = [name for name, one in videos.items() if not pictures.exists(one.path)]
         self.check(missing, len(videos), split)
         return missing, {name: one for name, one in videos.items() if name not in missing}
 
@@ -360,7 +361,7 @@ def _pairs(bench: Benchmark, train: Mapping[str, Video], draws: Iterable[Sequenc
            kept: Path, progress: Progress, failed: Failed | None) -> dict[str, Pair]:
     """States and labels of every training video that a draw holds; raises LabelError for missing and unread ones."""
     names = sorted({name for names in draws for name in names})
-    missing = [name for name in names if not frames.exists(train[name].path)]
+    missing = [name for name in names if not pictures.exists(train[name].path)]
     bench.check(missing, len(names), "drawn training")
     found: dict[str, Pair] = {}
     lost: list[str] = []

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hiprobe.datasets import FrameLabels
 from hiprobe.evaluation import Detection
 from hiprobe.metrics import Pair, roc_auc
-from hiprobe.picture import BLUE, GREY, INK, ORANGE, VERMILION, plain, span
+from hiprobe.report.picture import BLUE, GREY, INK, ORANGE, VERMILION, plain, span
 from hiprobe.store import write_atomic
 
 Array = NDArray[np.float64]

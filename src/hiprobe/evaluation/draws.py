@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe.evaluation.report import DEFINITIONS, Report, plain, table
+from hiprobe.evaluation.tables import DEFINITIONS, Report, plain, table
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,16 @@ from PIL import Image
 from rich.table import Table
 from rich.text import Text
 
-from hiprobe import picture, sinks, video
-from hiprobe.picture import Thumbnail, clock, layers_png, plain, timeline_png, two
+from hiprobe import sinks, video
+from hiprobe.report import picture
+from hiprobe.report.picture import Thumbnail, clock, layers_png, plain, timeline_png, two
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Result
 
 __all__ = ["Thumbnail", "events_table", "layers_png", "report_html", "timeline_png", "write"]
 
-ASSETS = "report_assets"
+ASSETS = "report/assets"
 EMBED_BYTES = 64 << 20  # a larger video stays beside the page
 LONG_S = 600.0          # a longer one that no browser plays gets a proxy of half the height
 POINTS = 4000           # of the curve in the page
@@ -72,7 +73,7 @@ def report_html(result: Result, video_path: Path | None, out: Path, *, thumbnail
     """
     environment = Environment(loader=PackageLoader("hiprobe", ASSETS), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
-    assets = Path(__file__).with_name(ASSETS)
+    assets = Path(__file__).with_name("assets")
     style, script = ((assets / name).read_text("utf-8") for name in ("page.css", "page.js"))
     page = environment.get_template("page.html.jinja").render(
         name=sinks.video_name(result.path), title=plain(sinks.video_name(result.path)), result=result,

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from hiprobe import index, results
 from hiprobe.errors import StoreError
+from hiprobe.store import index, results
 from hiprobe.types import digest_json
 
 LEASE_S = 20.0

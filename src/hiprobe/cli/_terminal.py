@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,15 +17,14 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from hiprobe.claims import Item, Run
-from hiprobe.errors import HiProbeError, ProbeError, StoreError, one_line
+from hiprobe.errors import HiProbeError, StoreError, one_line
 from hiprobe.probe import Probe
+from hiprobe.store.leases import Item, Run
 from hiprobe.types import STATUSES, Result, Segment
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 SLOW_S = 2.0
-METRICS = ("kl", "ldr", "entropy", "score")
 
 
 def complain(error: HiProbeError) -> None:
@@ -158,35 +156,6 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
         parts += [f"{'saliency' if name == 'score' else name} {curve[index]:.3f}{beside}"] if len(curve) > 1 else []
     if parts:
         yield f"  why: {', '.join(parts)}"
-
-
-def curves(probe: Probe, where: Path) -> dict[str, Any]:
-    """The saliency curves of a probe's provenance, as `report.layers_png` and `--json` take them.
-
-    Raises ProbeError, naming the file or folder `where`, if there are none: its method may choose no layer.
-    """
-    try:
-        return _curves(probe.provenance)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ProbeError(f"a probe of method {probe.method!r} without saliency curves", where=where,
-                         cure="give labelled clips, or a probe whose method chooses its layer") from error
-
-
-def _curves(facts: Mapping[str, Any]) -> dict[str, Any]:
-    layers = [int(re.fullmatch(r".*/layer(\d+)(/.*)?", site)[1]) for site in facts["candidates"]]  # type: ignore[index]
-    found: dict[str, Any] = {"layers": layers, "sites": facts["candidates"], "segments": facts["segments"],
-                             "chosen": layers[facts["candidates"].index(facts["chosen"][0])],
-                             **{name: [float(value) for value in facts["curves"][name]] for name in METRICS}}
-    found["saliency"] = found.pop("score")
-    if facts["baseline"]:
-        for part in ("mean", "std"):
-            for name, curve in facts["baseline"][part].items():
-                found[f"{'saliency' if name == 'score' else name}_null_{part}"] = curve
-    rows = [row["auc"] for row in facts["layers"] or ()]
-    if rows and all(rows):
-        found |= {"auc": [row["value"] for row in rows], "auc_low": [row["low"] for row in rows],
-                  "auc_high": [row["high"] for row in rows]}
-    return found
 
 
 def layers(found: Mapping[str, Any]) -> Table:

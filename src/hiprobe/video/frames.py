@@ -22,10 +22,10 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from hiprobe.container import CONTIGUOUS, REMUX, check_pixels, opened
 from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo, VideoError
 from hiprobe.types import Gap
-from hiprobe.unreferenced import length_bytes, unreferenced
+from hiprobe.video.container import CONTIGUOUS, REMUX, check_pixels, opened
+from hiprobe.video.h264 import length_bytes, unreferenced
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 Raw: TypeAlias = "tuple[float, av.VideoFrame | None, int | None]"  # stored time in seconds, picture, duration in ticks

@@ -11,12 +11,12 @@ from typing import Any
 
 import av.error
 
-from hiprobe import frames as _pictures
-from hiprobe.child import Call, Item, Link
 from hiprobe.errors import CorruptVideo, StoreError
-from hiprobe.proxy import encode, facts
-from hiprobe.sampling import Painter, Window, WindowReader
-from hiprobe.sampling import span as _span
+from hiprobe.isolate.child import Call, Item, Link
+from hiprobe.video import pictures as _pictures
+from hiprobe.video.browser import encode, facts
+from hiprobe.video.windows import Painter, Window, WindowReader
+from hiprobe.video.windows import span as _span
 
 TIMES = 4096  # in one answer
 

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import errors
-from hiprobe.child import Item, Wire, slots_of
 from hiprobe.errors import HiProbeError
+from hiprobe.isolate.child import Item, Wire, slots_of
 
 SLOTS = 64  # arrays that a child may be ahead: a batch of the model, while the one before it is worked on
 RING_BYTES = 256 * 2**20  # and no more than this, but at least one
@@ -34,7 +34,7 @@ WARM = 5  # idle children kept
 START_S = 60.0  # to start and to import: a busy machine is no hang
 
 # The path of this process, so that a child imports what its parent would; `-P` keeps the working folder out of it.
-PROGRAM = ("import json, sys; sys.path[:] = json.loads(sys.argv[1]); from hiprobe.child import serve; "
+PROGRAM = ("import json, sys; sys.path[:] = json.loads(sys.argv[1]); from hiprobe.isolate.child import serve; "
            "serve(sys.argv[2], *map(int, sys.argv[3:]))")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import methods
-from hiprobe import probe as _probe
-from hiprobe.calibration import CLASSES, MIN_SEGMENTS, gather, usable
 from hiprobe.errors import LabelError
 from hiprobe.localize import label_segments
 from hiprobe.metrics import deal, roc_auc
-from hiprobe.probe import Probe
+from hiprobe.probe import fitting
+from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, gather, usable
+from hiprobe.probe.file import Probe
 from hiprobe.types import Event, HiddenStates, LabelArray, Site
 
 FOLDS = 5
@@ -63,7 +63,7 @@ def refit(old: Probe, pairs: Sequence[Pair], known: Sequence[LabelArray], *, cho
     settings = replace(old.localization, rule="calibrated", threshold=None) if (
         old.localization.rule == "fixed") else old.localization
     lent = dict(old.provenance.get("states") or {})
-    made = _probe.fit(old.method, pairs, sites=sites, folds=FOLDS, seed=seed, localization=settings, permutations=0,
+    made = fitting.fit(old.method, pairs, sites=sites, folds=FOLDS, seed=seed, localization=settings, permutations=0,
                       layer_curve=False, provenance=lent)
     after = (made.provenance["auc"] or {}).get("value")
     return Refit(made, _without(old, pairs, known, sites, seed), after)

@@ -18,9 +18,10 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from hiprobe import isolate, video
+from hiprobe import isolate
 from hiprobe.errors import DecoderLost, VideoError
 from hiprobe.types import Gap, Recipe, Segment
+from hiprobe.video import decoder
 
 MOST = 4  # decoders at once: each holds some 70 MB, and the windows that it is ahead
 LEAST_WINDOWS = 16  # of a part: beside its own it decodes the window before it, from a keyframe on
@@ -29,7 +30,7 @@ USUAL_FPS = 30.0  # of a file that states none
 Item = TypeVar("Item")
 End = Literal["full", "video", "misfit"]  # of a part: all its windows given, the video's end met, or not to be trusted
 Part = tuple[int, int | None]  # its first window, and how many; None for all that follow
-_begun: dict[tuple[str, str, str], video.SegmentReader] = {}
+_begun: dict[tuple[str, str, str], decoder.SegmentReader] = {}
 
 
 def decoders() -> int:
@@ -48,7 +49,7 @@ def begin(path: str | Path, recipe: Recipe, video_id: str) -> None:
         return
     while len(_begun) >= decoders():
         _begun.pop(next(iter(_begun))).close()
-    _begun[key] = video.SegmentReader(path, recipe, 0, _most_windows(recipe), begun=True)
+    _begun[key] = decoder.SegmentReader(path, recipe, 0, _most_windows(recipe), begun=True)
 
 
 def coming(items: Iterable[Item], begin_on: Callable[[Item], None]) -> Iterator[Item]:
@@ -64,11 +65,11 @@ def coming(items: Iterable[Item], begin_on: Callable[[Item], None]) -> Iterator[
 
 
 def segments(path: str | Path, recipe: Recipe, video_id: str) -> Reader:
-    """What `video.segments` gives of the video with the digest `video_id`, decoded by several decoders."""
+    """What `decoder.segments` gives of the video with the digest `video_id`, decoded by several decoders."""
     return Reader(path, recipe, _begun.pop((os.fspath(path), recipe.digest, video_id), None))
 
 
-def plan(facts: video.VideoInfo, recipe: Recipe, first: int = 0) -> list[Part]:
+def plan(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list[Part]:
     """The parts that follow window `first`, each about as long as a decoder may be ahead; a single one if that is all.
 
     Parts that are all begun at once grow, so that none is done long before it is read. One is worth a decoder of its
@@ -89,7 +90,7 @@ def plan(facts: video.VideoInfo, recipe: Recipe, first: int = 0) -> list[Part]:
     return [*((start, after - start) for start, after in pairwise(starts)), (starts[-1], None)]
 
 
-def _most_windows(recipe: Recipe, facts: video.VideoInfo | None = None) -> int:
+def _most_windows(recipe: Recipe, facts: decoder.VideoInfo | None = None) -> int:
     """How many windows a decoder may be ahead, beside the one that only tells whether its part fits."""
     if recipe.size is None and facts is None:
         return LEAST_WINDOWS
@@ -98,14 +99,14 @@ def _most_windows(recipe: Recipe, facts: video.VideoInfo | None = None) -> int:
 
 
 class Reader:
-    """Iterates the `Segment`s of a video, once; `duration`, `gaps` and `skipped` as those of `video.SegmentReader`.
+    """Iterates the `Segment`s of a video, once; `duration`, `gaps` and `skipped` as those of `decoder.SegmentReader`.
 
-    Raises, on iteration, the errors of `video.segments`.
+    Raises, on iteration, the errors of `decoder.segments`.
     """
 
-    def __init__(self, path: str | Path, recipe: Recipe, begun: video.SegmentReader | None = None) -> None:
+    def __init__(self, path: str | Path, recipe: Recipe, begun: decoder.SegmentReader | None = None) -> None:
         self._path, self._recipe, self._begun = path, recipe, begun
-        self._now = begun or video.segments(path, recipe)
+        self._now = begun or decoder.segments(path, recipe)
         self._held: Segment | None = None  # not given until what follows bears it out: damage may show late
         self._next = 0  # index of the segment to give next
 
@@ -137,7 +138,7 @@ class Reader:
         """The parts that follow what was begun; the whole where the file says too little of itself to be cut."""
         first = self._begun.count or 0 if self._begun else 0
         try:
-            return plan(video.info(self._path), self._recipe, first)
+            return plan(decoder.info(self._path), self._recipe, first)
         except DecoderLost:
             raise
         except VideoError:  # whoever reads on is told
@@ -145,7 +146,7 @@ class Reader:
 
     def _parts(self, parts: list[Part]) -> Generator[Segment, None, End]:
         """Gives the segments of the parts, as many of them decoded at once as there are decoders."""
-        waiting, running = deque(parts), deque[video.SegmentReader]()
+        waiting, running = deque(parts), deque[decoder.SegmentReader]()
         end: End = "full"
         try:
             while end == "full" and (waiting or running):
@@ -158,12 +159,12 @@ class Reader:
                 reader.close()
         return end
 
-    def _reader(self, first: int, count: int | None) -> video.SegmentReader:
+    def _reader(self, first: int, count: int | None) -> decoder.SegmentReader:
         """A decoder that begins on a part and, but for the first one, on the window before it."""
         before = first > 0
-        return video.SegmentReader(self._path, self._recipe, first - before, count and count + before, begun=True)
+        return decoder.SegmentReader(self._path, self._recipe, first - before, count and count + before, begun=True)
 
-    def _part(self, reader: video.SegmentReader) -> Generator[Segment, None, End]:
+    def _part(self, reader: decoder.SegmentReader) -> Generator[Segment, None, End]:
         """Gives the segments of a part as long as they are what one decoder would give; how that ended."""
         later = reader.first > 0  # the first part is read from the beginning: whatever it gives counts
         taken = 0
@@ -197,7 +198,7 @@ class Reader:
     def _unsplit(self) -> Iterator[Segment]:
         """What is left of the video, as one decoder gives it."""
         self._now.close()
-        self._now = video.segments(self._path, self._recipe)
+        self._now = decoder.segments(self._path, self._recipe)
         return (segment for segment in self._now if segment.index >= self._next)
 
 
@@ -208,7 +209,7 @@ def _same(one: Segment | None, other: Segment | None) -> bool:
     return spans and np.array_equal(one.frames, other.frames)
 
 
-def _hurt(reader: video.SegmentReader) -> bool:
+def _hurt(reader: decoder.SegmentReader) -> bool:
     """Whether it met what a decoder that comes from further back may take in another way."""
     return bool(reader.gaps or reader.skipped or reader.concealed or reader.uneven)
 

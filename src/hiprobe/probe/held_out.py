@@ -1,0 +1,76 @@
+"""Out-of-fold scores of a method: selection and fit repeated inside each fold. Knows no file, video or model.
+
+What a method gives is checked here, as it may come from outside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe import methods
+from hiprobe.errors import ProbeError, UsageError
+from hiprobe.methods import Method
+from hiprobe.metrics import Folds, auc_interval, frame_auc
+from hiprobe.probe.calibration import Calibration, usable
+from hiprobe.types import FloatArray, LabelArray
+
+
+def held_out(how: Method, data: Calibration, split: Folds, fixed: tuple[int, ...] | None = None,
+              ) -> tuple[NDArray[np.float64], list[tuple[int, ...]]]:
+    """Out-of-fold raw scores (n,), and each fold's sites: selected anew within the fold unless `fixed`, or one only."""
+    raw, picked = np.full(len(data.labels), np.nan), []
+    fixed = (0,) if len(data.sites) == 1 else fixed
+    for fold in range(split.number):
+        out = split.of == fold
+        train = usable(how, np.where(out, -1, data.labels).astype(np.int8))
+        indices = selected(how, data, train).indices if fixed is None else fixed
+        tensors = fitted_tensors(how, data.at(indices, train >= 0), train[train >= 0])
+        raw[out] = scored(how, data.at(indices, out), tensors, f"fold {fold}")
+        picked.append(indices)
+    return raw, picked
+
+
+def selected(how: Method, data: Calibration, labels: LabelArray) -> methods.Selection:
+    """What a method, which may be from outside, chooses; raises UsageError where it is no choice among the sites."""
+    chosen, offered = how.select(data, labels), len(data.sites)
+    if not isinstance(chosen, methods.Selection) or not chosen.indices or not all(
+            isinstance(index, int | np.integer) and 0 <= index < offered for index in chosen.indices):
+        raise UsageError(f"the method selects {str(chosen)[:80]}: no Selection of some of its {offered} sites")
+    for name, curve in chosen.curves.items():
+        if not isinstance(curve, np.ndarray) or curve.shape != (offered,) or not np.isfinite(curve).all():
+            raise UsageError(f"the method's curve {name!r} is not one finite number for each of its {offered} sites")
+    return chosen
+
+
+def fitted_tensors(how: Method, values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
+    found = how.fit(values, labels)
+    if not isinstance(found, dict):
+        raise UsageError(f"the method fits {type(found).__name__}, not arrays by their names")
+    return found
+
+
+def pooled_auc(data: Calibration, scores: NDArray[np.float64], seed: int) -> dict[str, float | None] | None:
+    """Pooled AUC of the labelled segments with its 95 % interval over videos; None unless both classes are there."""
+    if not {0, 1} <= set(data.labels.tolist()):
+        return None
+    rows = [(data.groups == group) & (data.labels >= 0) for group in np.unique(data.groups)]
+    videos = [(data.labels[row], scores[row]) for row in rows if row.any()]
+    low, high = auc_interval(videos, seed=seed) if len(videos) > 1 else (None, None)
+    return {"value": frame_auc(videos), "low": low, "high": high}
+
+
+def scored(how: Method, values: FloatArray, tensors: methods.Tensors, where: str) -> NDArray[np.float64]:
+    """The method's scores (n,) of `values` (n, chosen, D): one for many segments would count for all of them."""
+    scores = np.asarray(how.score(values, tensors))
+    if scores.shape != values.shape[:1]:
+        raise ProbeError(f"scores of shape {scores.shape} for {len(values)} segments", where=where)
+    return _finite(scores, where)
+
+
+def _finite(scores: NDArray[np.float64], where: str) -> NDArray[np.float64]:
+    if not np.isfinite(scores).all():
+        raise ProbeError(f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores are not finite", where=where)
+    return scores

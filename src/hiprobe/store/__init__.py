@@ -1,0 +1,20 @@
+"""Hidden states and results on disk: atomic, keyed by digest, resumable. Knows no model and no video format."""
+
+from __future__ import annotations
+
+from hiprobe.store.files import alone, place_also, write_atomic
+from hiprobe.store.manifest import MANIFEST, Notes, note
+from hiprobe.store.results import result_folder
+from hiprobe.store.states import (
+    describe,
+    find_states,
+    kept_states,
+    load_states,
+    precision,
+    save_states,
+    state_files,
+    states_folder,
+)
+
+__all__ = ["MANIFEST", "Notes", "alone", "describe", "find_states", "kept_states", "load_states", "note",
+           "place_also", "precision", "result_folder", "save_states", "state_files", "states_folder", "write_atomic"]

@@ -1,0 +1,102 @@
+"""The list of all results in a folder: `manifest.jsonl`, one line a video. Knows no model and no video format."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from hiprobe.errors import StoreError
+from hiprobe.store.files import alone, write_atomic
+from hiprobe.store.results import result_folder
+from hiprobe.types import Result
+
+MANIFEST = "manifest.jsonl"
+NOTE_REST = 20  # a manifest is rewritten in at most a twentieth of the time
+
+
+def note(out: Path, results: Iterable[Result]) -> Path:
+    """Enters results into `OUT/manifest.jsonl`, one line a video; a video entered before gets its line replaced.
+
+    A failure of a path that had no content to digest is forgotten once a file of that name has some. Several
+    processes may enter into one manifest. Raises StoreError if it is damaged or cannot be written.
+    """
+    path = out / MANIFEST
+    with alone(path):
+        lines = {_line_key(line): line for line in _manifest(path)}
+        for result in results:
+            line = _manifest_line(out, result)
+            lines.pop((line["name"], ""), None)
+            lines[_line_key(line)] = line
+        # ASCII only, so that no name inside can end a line for any reader.
+        write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines.values()).encode())
+    return path
+
+
+class Notes:
+    """Enters results into a manifest as they come: at once while it is short, in batches where rewriting takes time.
+
+    So that a run's cost stays proportional to its length, a rewrite waits until 20 times as long as the last one took
+    has passed. The end of a `with` enters the rest; what a killed run has not entered, its next one does.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._out, self._next = out, 0.0
+        self._waiting: list[Result] = []
+
+    def add(self, results: Iterable[Result]) -> None:
+        """Enters results, now or later; raises StoreError."""
+        self._waiting += results
+        if time.monotonic() >= self._next:
+            self.flush()
+
+    def flush(self) -> None:
+        """Enters what waits; raises StoreError."""
+        began = time.monotonic()
+        note(self._out, self._waiting)
+        self._waiting = []
+        self._next = began + NOTE_REST * (time.monotonic() - began)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None, /) -> None:
+        with suppress(StoreError) if kind else nullcontext():  # the first failure is the one to tell
+            if self._waiting:
+                self.flush()
+
+
+def _manifest(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, RecursionError) as error:
+        raise StoreError(f"no sound manifest: {error}", where=path, cure="delete it or choose another -o") from error
+    if not all(isinstance(line, dict) for line in lines):
+        raise StoreError("no sound manifest: a line is no object", where=path, cure="delete it or choose another -o")
+    return lines
+
+
+def _line_key(line: Mapping[str, Any]) -> tuple[str, str]:
+    return str(line.get("name")), str(line.get("digest") or "")
+
+
+def _manifest_line(out: Path, result: Result) -> dict[str, Any]:
+    scored = result.scores is not None
+    name, folder = (_utf8(text) for text in (Path(result.path).name, result_folder(out, result).name))
+    return {"name": name, "digest": result.video_id or None, "status": result.status,
+            "duration": round(result.duration, 3), "segments": len(result.scores.starts) if result.scores else 0,
+            "events": len(result.events), "gaps": len(result.scores.gaps) if result.scores else 0,
+            "reason": result.reason, "folder": folder if scored else None}
+
+
+def _utf8(name: str) -> str:
+    """A file's name as text: bytes of it that are no UTF-8 become U+FFFD."""
+    return os.fsencode(name).decode("utf-8", "replace")
