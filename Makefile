@@ -49,7 +49,7 @@ results: $(READY)
 
 # The table of docs/backbones.md, family by property, as the conformance test finds it.
 backbones: $(READY)
-	HIPROBE_WRITE_TABLE=1 $(BIN)/python -m pytest tests/test_conformance.py
+	HIPROBE_WRITE_TABLE=1 $(BIN)/python -m pytest tests/backbones/test_conformance.py
 
 # Every benchmark on two cores; their tables go into docs/performance.md.
 bench: $(READY)

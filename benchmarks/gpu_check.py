@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks import clips, shapes, tables
-from tests import families
+from tests.support import tiny_models
 
+from benchmarks import clips, shapes, tables
 from hiprobe.backbones import _batching
 from hiprobe.backbones._processing import make_inputs
 from hiprobe.types import Segment, Site
@@ -60,7 +60,7 @@ def exactness(backbone: Any, segments: Sequence[Segment]) -> list[dict[str, Any]
     truth = full_pass(backbone, segments[0])
     exits = np.concatenate([backbone.read(segments[:1], [site])[0] for site in sites])
     single = np.concatenate([backbone.read([segment], sites) for segment in segments])
-    several = dataclasses.replace(backbone.recipe, prompts=tuple(families.PROMPTS))
+    several = dataclasses.replace(backbone.recipe, prompts=tuple(tiny_models.PROMPTS))
     shared = backbone.read(segments, sites, several)
     batched = backbone.read(segments, sites)
     again = backbone.read(segments, sites)
@@ -102,7 +102,7 @@ def explaining(backbone: Any, segment: Segment) -> list[dict[str, Any]]:
     made: list[int] = []
     handle = backbone._model.get_decoder().register_forward_hook(lambda *_: made.append(1))
     start = time.perf_counter()
-    text, _ = backbone.explain(segment, families.PROMPTS[1], TOKENS, 120.0)
+    text, _ = backbone.explain(segment, tiny_models.PROMPTS[1], TOKENS, 120.0)
     taken = time.perf_counter() - start
     handle.remove()
     return [row("explain, tokens made", len(made), "", isinstance(text, str) and len(made) == TOKENS),

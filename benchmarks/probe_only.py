@@ -36,30 +36,30 @@ print(json.dumps([len(model._decoder.layers), held, peak() - before]))
 def config(ids: dict[str, int]) -> Any:
     """A decoder of 28 blocks of width 1024, a tiny vision encoder before it, a small vocabulary."""
     import transformers
-    from tests import families
+    from tests.support import tiny_models
 
-    vision = {**families.qwen2_5_vl(ids).vision_config.to_dict(), "out_hidden_size": WIDTH}
+    vision = {**tiny_models.qwen2_5_vl(ids).vision_config.to_dict(), "out_hidden_size": WIDTH}
     return transformers.Qwen2_5_VLConfig(
         architectures=["Qwen2_5_VLForConditionalGeneration"],
-        text_config={**families.TEXT, "hidden_size": WIDTH, "intermediate_size": 4096, "num_hidden_layers": BLOCKS,
-                     "num_attention_heads": 8, "rope_parameters": {**families.MROPE, "mrope_section": [16, 24, 24]}},
+        text_config={**tiny_models.TEXT, "hidden_size": WIDTH, "intermediate_size": 4096, "num_hidden_layers": BLOCKS,
+                     "num_attention_heads": 8, "rope_parameters": {**tiny_models.MROPE, "mrope_section": [16, 24, 24]}},
         vision_config=vision,
         dtype="bfloat16",
-        **families.qwen_ids(ids),  # type: ignore[arg-type]
+        **tiny_models.qwen_ids(ids),  # type: ignore[arg-type]
     )  # fmt: skip
 
 
 def write(folder: Path) -> None:
     """The random model, as a checkpoint in `folder`."""
     import torch
-    from tests import families
+    from tests.support import tiny_models
 
-    families.FAMILIES["large"] = dataclasses.replace(families.FAMILIES["qwen2_5_vl"], config=config)
+    tiny_models.FAMILIES["large"] = dataclasses.replace(tiny_models.FAMILIES["qwen2_5_vl"], config=config)
     torch.set_num_threads(1)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     try:
-        families.save("large", folder)
+        tiny_models.save("large", folder)
     finally:
         torch.set_default_dtype(before)
 

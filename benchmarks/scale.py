@@ -110,15 +110,15 @@ def killed(here: Path) -> None:
     """Two nodes of two CPUs, one killed when a quarter of 200 videos is done."""
     import ray
     from ray.cluster_utils import Cluster as Nodes
-    from tests import cheap
-    from tests.test_faults import flat
+    from tests.support import fake_backbone
+    from tests.test_reliability import flat
 
     inputs = copies(flat(here / "one.mp4", 90), here / "in", 200)
     nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     ray.init(nodes.address, log_to_driver=False, logging_level="ERROR")
     second = nodes.add_node(num_cpus=2)
     ended, began, crew = Counter[str](), time.time(), []
-    for result in scale.detect(sorted(inputs.glob("*.mp4")), Loading("tests.slow_and_biting:slow"), cheap.a_probe(),
+    for result in scale.detect(sorted(inputs.glob("*.mp4")), Loading("tests.support.slow_and_crashing_backbones:slow"), fake_backbone.constant_probe(),
                                here / "out", explain=False, workers=crew.append):
         ended[result.path] += 1
         if sum(ended.values()) == 50:
@@ -132,15 +132,15 @@ def killed(here: Path) -> None:
 def memory(videos: int, here: Path) -> None:
     """The driver's resident memory while so many short videos are read by a model without weights."""
     import psutil
-    from tests import cheap
-    from tests.test_faults import flat
+    from tests.support import fake_backbone
+    from tests.test_reliability import flat
 
     inputs = copies(flat(here / "one.mp4", 90), here / "in", videos)
     own, began = psutil.Process(), time.monotonic()
     paths = sorted(inputs.glob("*.mp4"))
     print(f"before: {own.memory_info().rss / 1e6:.0f} MB", flush=True)
     ended: Counter[str] = Counter()
-    for result in scale.detect(paths, Loading("tests.cheap:load"), cheap.a_probe(), here / "out", explain=False,
+    for result in scale.detect(paths, Loading("tests.support.fake_backbone:load"), fake_backbone.constant_probe(), here / "out", explain=False,
                                cluster=Cluster(workers=2)):
         ended[result.status] += 1
         if sum(ended.values()) % (videos // 10) == 0:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import transformers
-from tests import families
+from tests.support import tiny_models
 from transformers import AutoModelForImageTextToText
 
 from hiprobe.backbones._folder import Checkpoint
@@ -32,7 +32,7 @@ TEXT = {
 
 def qwen2_5_vl_7b(ids: dict[str, int]) -> Any:
     """Qwen/Qwen2.5-VL-7B-Instruct."""
-    tokens: Any = families.qwen_ids(ids)
+    tokens: Any = tiny_models.qwen_ids(ids)
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]}
     return transformers.Qwen2_5_VLConfig(
         architectures=["Qwen2_5_VLForConditionalGeneration"],
@@ -63,7 +63,7 @@ def internvl3_8b(ids: dict[str, int]) -> Any:
 
 LARGE = {
     "Qwen2.5-VL-7B": dataclasses.replace(
-        families.FAMILIES["qwen2_5_vl"],
+        tiny_models.FAMILIES["qwen2_5_vl"],
         config=qwen2_5_vl_7b,
         video_settings={"video_processor_type": "Qwen2VLVideoProcessor", "patch_size": 14, "temporal_patch_size": 2,
                         "merge_size": 2},
@@ -71,7 +71,7 @@ LARGE = {
         size=SIZE,
     ),
     "InternVL3-8B": dataclasses.replace(
-        families.FAMILIES["internvl"],
+        tiny_models.FAMILIES["internvl"],
         config=internvl3_8b,
         processor={"image_seq_length": 256},
         video_settings={"video_processor_type": "InternVLVideoProcessor",
@@ -80,7 +80,7 @@ LARGE = {
         size=SIZE,
     ),
 }  # fmt: skip
-SMALL = {"Qwen2.5-VL-7B": families.FAMILIES["qwen2_5_vl"], "InternVL3-8B": families.FAMILIES["internvl"]}
+SMALL = {"Qwen2.5-VL-7B": tiny_models.FAMILIES["qwen2_5_vl"], "InternVL3-8B": tiny_models.FAMILIES["internvl"]}
 
 
 def layer_read(backbone: Any) -> int:
@@ -91,7 +91,7 @@ def layer_read(backbone: Any) -> int:
 def build(name: str, small: bool, device: str, dtype: torch.dtype, seed: int = 0) -> Any:
     """A backbone of shape `name` with random weights on `device`, through the reader that a downloaded one takes."""
     family = (SMALL if small else LARGE)[name]
-    words = families.tokenizer(family)
+    words = tiny_models.tokenizer(family)
     ids: Any = words.convert_tokens_to_ids
     config = family.config({token: ids(token) for token in words.get_vocab()})
     torch.manual_seed(seed)
@@ -106,12 +106,12 @@ def build(name: str, small: bool, device: str, dtype: torch.dtype, seed: int = 0
         return AutoBackbone(found, model.eval().requires_grad_(False), processor, layers, False)
 
 
-def _words(folder: Path, family: families.Family, words: Any) -> Path:
+def _words(folder: Path, family: tiny_models.Family, words: Any) -> Path:
     """All of a checkpoint's files but its weights."""
     words.save_pretrained(folder)
-    (folder / "chat_template.jinja").write_text(families.TEMPLATE.replace("VIDEO", family.video))
+    (folder / "chat_template.jinja").write_text(tiny_models.TEMPLATE.replace("VIDEO", family.video))
     (folder / "video_preprocessor_config.json").write_text(json.dumps(family.video_settings))
     (folder / "processor_config.json").write_text(json.dumps(family.processor))
-    settings = {"prompts": families.PROMPTS[:1], "frames": family.frames, "size": list(family.size), "segment_s": 1.6}
+    settings = {"prompts": tiny_models.PROMPTS[:1], "frames": family.frames, "size": list(family.size), "segment_s": 1.6}
     (folder / "hiprobe.json").write_text(json.dumps(settings))
     return folder

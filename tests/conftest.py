@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.review_folder import Made, Page
+    from tests.support.review_folder import Made, Page
 
     from hiprobe.backbones import Backbone
     from hiprobe.probe import Probe
@@ -86,7 +86,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory, shipped: Backbone, clips: P
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The checkpoint folder of a tiny random model of a family, made once."""
-    from tests import families
+    from tests.support import tiny_models
 
     made: dict[str, Path] = {}
 
@@ -94,7 +94,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if name == "smolvlm":
             pytest.importorskip("num2words")
         if name not in made:
-            made[name] = families.save(name, tmp_path_factory.mktemp(name))
+            made[name] = tiny_models.save(name, tmp_path_factory.mktemp(name))
         return made[name]
 
     return folder
@@ -159,7 +159,7 @@ def bad_videos(tmp_path_factory: pytest.TempPathFactory, normal_clip: Path) -> d
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A results folder to review, made once for a file of tests; a test asks for `made`."""
-    from tests.review_folder import make
+    from tests.support.review_folder import make
 
     return make(tmp_path_factory.mktemp("review"))
 
@@ -182,7 +182,7 @@ def desk(made: Made) -> Desk:
 @pytest.fixture
 def page(desk: Desk) -> Iterator[Page]:
     """The review page of `desk`, being served."""
-    from tests.review_folder import served
+    from tests.support.review_folder import served
 
     with served(desk) as page:
         yield page

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.clips import noisy, steady, write
 from tests.conftest import Fitted
+from tests.support.numbered_videos import noisy, steady, write
 
 import hiprobe
 from hiprobe import pipeline, store, video

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests import cheap
-from tests.clips import noisy, steady, write
-from tests.test_cli import Ran, manifest, run
+from tests.cli.test_commands import Ran, manifest, run
+from tests.support import fake_backbone
+from tests.support.numbered_videos import noisy, steady, write
 
 from hiprobe import pipeline, runs, store, video
 from hiprobe.errors import StoreError
@@ -102,7 +102,7 @@ def kept(tmp_path: Path) -> Path:
         path = tmp_path / f"v{number}.mp4"
         if not path.exists():
             write(path, steady(10 + number, 5), rate=5, pictures=noisy)
-        pipeline.states(path, cheap.load(), sites(*layers), root=tmp_path / "s")
+        pipeline.states(path, fake_backbone.load(), sites(*layers), root=tmp_path / "s")
     return tmp_path / "s"
 
 
@@ -247,7 +247,7 @@ def test_an_interrupted_run_enters_what_waits(tmp_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three videos, one of them broken in the middle, an empty file and a probe of `tests.cheap`."""
+    """Three videos, one of them broken in the middle, an empty file and a probe of `tests.support.fake_backbone`."""
     (tmp_path / "in").mkdir()
     for number in range(3):
         write(tmp_path / "in" / f"v{number}.mp4", steady(60 + number, 10), rate=10, pictures=noisy)
@@ -256,7 +256,7 @@ def folder(tmp_path: Path) -> Path:
     data[third:2 * third] = bytes(third)
     (tmp_path / "in/v1.mp4").write_bytes(data)
     (tmp_path / "in/empty.mp4").touch()
-    cheap.a_probe().save(tmp_path / "p.safetensors")
+    fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
     return tmp_path
 
 
@@ -264,7 +264,7 @@ Run = Callable[..., Ran]
 
 
 def detect(run: Run, folder: Path, *more: str) -> Ran:
-    return run("detect", folder / "in", "-p", folder / "p.safetensors", "-m", "tests.cheap:load", "-o", folder / "out",
+    return run("detect", folder / "in", "-p", folder / "p.safetensors", "-m", "tests.support.fake_backbone:load", "-o", folder / "out",
                *more)
 
 
@@ -353,10 +353,10 @@ def test_a_run_says_that_it_waits_for_another_worker_and_takes_over_when_that_is
         run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "LEASE_S", 1.0)
     path = folder / "in/v0.mp4"
-    settings = runs.Run(cheap.load(), cheap.a_probe(), folder / "out").settings
+    settings = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out").settings
     dead = leases.Worker(folder / "out/.store", settings, 1)  # it never renews
     dead.claim(f"v0-{video.digest(path)[:8]}", path.name, video.digest(path))
-    ran = run("detect", path, "-p", folder / "p.safetensors", "-m", "tests.cheap:load", "-o", folder / "out")
+    ran = run("detect", path, "-p", folder / "p.safetensors", "-m", "tests.support.fake_backbone:load", "-o", folder / "out")
     assert ran.code == 0
     assert ran.errors == ["waiting for 1 video of another worker; if it has died, at most 1 s"]
     assert manifest(folder / "out")["v0.mp4"]["status"] == "done"
@@ -365,7 +365,7 @@ def test_a_run_says_that_it_waits_for_another_worker_and_takes_over_when_that_is
 def test_a_run_from_python(folder: Path) -> None:
     told: list[str] = []
     made: list[Any] = []
-    run = runs.Run(cheap.load(), cheap.a_probe(), folder / "out")
+    run = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out")
     paths = sorted((folder / "in").glob("*.mp4"))
     found = list(run.detect(paths, keep=lambda result, place: made.append(place.name),
                             failed=lambda error: told.append(type(error).__name__)))
@@ -384,18 +384,18 @@ def test_a_run_from_python(folder: Path) -> None:
 def test_a_video_replaced_while_it_is_read_fails_and_is_neither_kept_nor_shown_as_the_old_one(
         folder: Path, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path, other = folder / "in/v0.mp4", (folder / "in/v2.mp4").read_bytes()
-    old, as_it_was = video.digest(path), getattr(cheap.Cheap, when)
+    old, as_it_was = video.digest(path), getattr(fake_backbone.MeanColourBackbone, when)
 
     def replacing(*args: Any) -> Any:
         path.write_bytes(other)
         return as_it_was(*args)
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(cheap.Cheap, when, replacing)
-        (result,) = runs.Run(cheap.load(), cheap.a_probe(), folder / "out").detect([path])
+        meanwhile.setattr(fake_backbone.MeanColourBackbone, when, replacing)
+        (result,) = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out").detect([path])
     assert (result.status, "changed while it was read" in str(result.reason)) == ("failed", True)
     assert not list((folder / "out").glob("*/result.json"))
     kept = [states.video for states in index.kept(folder / "out/.store")]
     assert kept == ([] if when == "read" else [old])
-    (again,) = runs.Run(cheap.load(), cheap.a_probe(), folder / "out").detect([path])
+    (again,) = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out").detect([path])
     assert (again.status, again.video_id) == ("done", video.digest(folder / "in/v2.mp4"))

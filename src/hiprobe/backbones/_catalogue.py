@@ -1,6 +1,6 @@
 """Checkpoints that load, and what each needs: facts to choose by. Knows no torch and loads nothing.
 
-Parameters are counted on the architecture with the published sizes, without weights (tests/test_catalogue.py builds
+Parameters are counted on the architecture with the published sizes, without weights (tests/backbones/test_catalogue.py builds
 some of them), except Gemma's, which are its publisher's figures. What could not be confirmed is None.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-PROVEN = frozenset({  # the families that tests/test_conformance.py runs over
+PROVEN = frozenset({  # the families that tests/backbones/test_conformance.py runs over
     "qwen2_5_vl", "qwen3_vl", "qwen3_5", "internvl", "llava_onevision", "smolvlm", "glm4v", "glm46v", "video_llama_3",
     "gemma4",
 })  # fmt: skip

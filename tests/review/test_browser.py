@@ -1,0 +1,400 @@
+"""The review page used in a real browser, as a reviewer would: with mouse, keys, a phone and a screen reader's eyes."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installed")
+
+from tests.support.review_folder import ATTACK, HOSTILE, Made, Page, served
+
+from hiprobe.probe import Probe
+from hiprobe.review.session import Desk
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update"]
+AXE = Path(__file__).parents[1] / "support" / "vendored" / "axe.min.js"
+SHOWS = """wanted => { const c = document.createElement('canvas').getContext('2d'); c.drawImage(video, 0, 0, 8, 8);
+           return Math.abs(c.getImageData(4, 4, 1, 1).data[1] - wanted) <= 5; }"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not here: the page is not tried in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Any]:
+    """A tab that notes every complaint and every request."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.complaints, tab.asked = [], []
+    tab.on("console", lambda message: tab.complaints.append(message.text) if message.type == "error" else None)
+    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    tab.on("request", lambda request: tab.asked.append(request.url))
+    yield tab
+    tab.close()
+
+
+def opened(tab: Any, page: Page, digest: str, query: str = "") -> Any:
+    tab.goto(f"{page.address}/v/{digest}{query}")
+    tab.wait_for_selector("body[data-ready]")
+    tab.wait_for_function("() => document.getElementById('video')?.readyState >= 2")
+    return tab
+
+
+def settled(tab: Any, seconds: float) -> None:
+    tab.wait_for_function("t => Math.abs(video.currentTime - t) < 0.03 && !video.seeking && video.readyState >= 2",
+                          arg=seconds)
+
+
+def shown(tab: Any, second: int) -> None:
+    """Waits for the picture of this second: it is painted a little after the seek has ended."""
+    tab.wait_for_function(SHOWS, arg=40 + 6 * second)
+
+
+def said(tab: Any, text: str) -> None:
+    tab.wait_for_function("text => document.getElementById('said').textContent.includes(text)", arg=text)
+
+
+def spans(tab: Any) -> list[tuple[float, float]]:
+    rows = "[...document.querySelectorAll('#events .row[data-found=\"1\"]')]"
+    return [tuple(pair) for pair in tab.evaluate(f"{rows}.map(row => [+row.dataset.start, +row.dataset.end])")]
+
+
+def of_two_events(desk: Desk, digest: str) -> float:
+    """A threshold at which the video has two events or more."""
+    entry = desk.entry(digest)
+    assert entry is not None
+    shown = desk.shown(entry)
+    return float(next(t for t in np.linspace(0.5, 0.01, 99) if len(desk.events(shown, t)) >= 2))
+
+
+def across(tab: Any, seconds: float) -> tuple[float, float]:
+    """Where on the screen the curve shows this time."""
+    box = tab.locator("#plot .u-over").bounding_box()
+    return box["x"] + box["width"] * seconds / 30, box["y"] + box["height"] * 0.25
+
+
+def test_playing_moves_the_playhead_and_marks_the_event(tab: Any, page: Page, made: Made) -> None:
+    opened(tab, page, made.ids["b.mp4"])
+    start, end = spans(tab)[0]
+    assert tab.evaluate("video.duration") == pytest.approx(30, abs=0.2)
+    tab.evaluate("from => { video.muted = true; video.playbackRate = 8; video.currentTime = from; video.play(); }",
+                 start - 1)
+    tab.wait_for_selector("#events .row:first-child[aria-current=true]")
+    tab.wait_for_function("end => video.currentTime > end", arg=end)
+    tab.evaluate("video.pause()")
+    left = tab.evaluate("parseFloat(document.getElementById('playhead').style.left)")
+    wide = tab.locator("#plot .u-over").bounding_box()["width"]
+    assert left / wide * 30 == pytest.approx(tab.evaluate("video.currentTime"), abs=0.4)
+    assert tab.complaints == []
+
+
+def test_clicks_and_keys_seek(tab: Any, page: Page, made: Made) -> None:
+    opened(tab, page, made.ids["b.mp4"], "?t=3")
+    settled(tab, 3)
+    tab.mouse.click(*across(tab, 21))
+    tab.wait_for_function("() => Math.abs(video.currentTime - 21) < 0.15 && !video.seeking")
+    shown(tab, int(tab.evaluate("video.currentTime")))
+    assert "score" in tab.locator("#plot").get_attribute("aria-valuetext")
+    before = tab.evaluate("video.currentTime")
+    tab.keyboard.press("ArrowRight")
+    settled(tab, before + 1)
+    tab.locator("#plot").focus()
+    tab.keyboard.press("Home")
+    settled(tab, 0)
+    tab.keyboard.press("n")
+    settled(tab, spans(tab)[0][0])
+    said(tab, "Event 1 of")
+
+
+def test_a_moment_asked_for_before_the_player_is_there_is_shown(tab: Any, page: Page, made: Made) -> None:
+    """The player comes last, and htmx is as slow to settle as on a busy machine: by then the video is loaded."""
+    held: list[Any] = []
+    tab.route("**/player", lambda route: held.append(route))
+    tab.add_init_script("addEventListener('DOMContentLoaded', () => { htmx.config.defaultSettleDelay = 1000; })")
+    tab.goto(f"{page.address}/v/{made.ids['b.mp4']}?t=3")
+    tab.wait_for_selector("body[data-ready]")
+    held[0].continue_()
+    tab.wait_for_function("() => document.getElementById('video')?.readyState >= 2")
+    settled(tab, 3)
+
+
+def test_the_threshold_is_dragged_and_the_events_follow(tab: Any, page: Page, made: Made) -> None:
+    opened(tab, page, made.ids["b.mp4"])
+    before, handle = spans(tab), tab.locator("#handle").bounding_box()
+    over = tab.locator("#plot .u-over").bounding_box()
+    low = float(tab.locator("#handle").get_attribute("aria-valuenow"))
+    assert handle["y"] + handle["height"] / 2 == pytest.approx(over["y"] + over["height"] * (1 - low), abs=2)
+    tab.mouse.move(over["x"] + 300, handle["y"] + handle["height"] / 2)
+    tab.mouse.down()
+    for share in (0.2, 0.5, 0.96):
+        tab.mouse.move(over["x"] + 320, over["y"] + over["height"] * share)
+    tab.mouse.up()
+    said(tab, "at threshold 0.0")
+    value = float(tab.locator("#handle").get_attribute("aria-valuenow"))
+    assert value == pytest.approx(0.04, abs=0.01)
+    lower = spans(tab)
+    assert sum(b - a for a, b in lower) > sum(b - a for a, b in before)
+    tab.locator("#handle").focus()
+    tab.keyboard.press("End")
+    said(tab, "0 events at threshold 1.000")
+    assert spans(tab) == []
+    assert "No score reaches the threshold." in tab.locator("#events").inner_text()
+    tab.reload()
+    tab.wait_for_selector("body[data-ready]")
+    assert spans(tab) == []  # a threshold that is being tried outlives a reload
+    tab.locator("#reset-threshold").click()
+    said(tab, "at threshold")
+    assert spans(tab) == before
+    assert tab.complaints == []
+
+
+def test_a_stretch_is_dragged_over_to_zoom(tab: Any, page: Page, made: Made) -> None:
+    opened(tab, page, made.ids["b.mp4"])
+    tab.mouse.move(*across(tab, 10))
+    tab.mouse.down()
+    tab.mouse.move(*across(tab, 15), steps=4)
+    with tab.expect_response(re.compile(r"curve\.json")) as asked:
+        tab.mouse.up()
+    start, end = (float(value) for value in re.findall(r"=([\d.]+)", asked.value.url))
+    assert (start, end) == (pytest.approx(10, abs=0.2), pytest.approx(15, abs=0.2))
+    assert tab.evaluate("video.currentTime") == 0  # and it was no click
+    with tab.expect_response(re.compile(r"curve\.json")):
+        tab.locator("#zoom-all").click()
+
+
+def test_hovering_shows_the_moment(tab: Any, page: Page, made: Made) -> None:
+    opened(tab, page, made.ids["b.mp4"])
+    tab.mouse.move(*across(tab, 20))
+    with tab.expect_response(re.compile(r"/preview/[0-9a-f]{64}/25\.jpg")) as picture:
+        tab.mouse.move(*across(tab, 25))
+    assert picture.value.status == 200
+    assert tab.locator("#hover").inner_text().startswith("0:2")
+    tab.mouse.move(5, 5)
+    tab.locator("#hover").wait_for(state="hidden")
+
+
+def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+    digest = made.ids["b.mp4"]
+    opened(tab, page, digest, f"?threshold={of_two_events(desk, digest)}")
+    found = spans(tab)
+    tab.keyboard.press("n")
+    tab.keyboard.press("r")
+    said(tab, "right: ")
+    tab.keyboard.press("f")  # the next one was chosen
+    said(tab, "false alarm: ")
+    standing = [(j.start, j.verdict, j.who) for j in desk.notes.standing(digest)]
+    assert standing == [(found[0][0], "right", "ann"), (found[1][0], "false alarm", "ann")]
+    tab.keyboard.press("u")
+    said(tab, "undone: false alarm")
+    assert [j.verdict for j in desk.notes.standing(digest)] == ["right"]
+    for key, seconds in (("[", 26.0), ("]", 28.0)):
+        tab.evaluate(f"video.currentTime = {seconds}")
+        settled(tab, seconds)
+        tab.wait_for_function("t => +document.getElementById('plot').getAttribute('aria-valuenow') === t", arg=seconds)
+        tab.keyboard.press(key)
+    tab.keyboard.press("m")
+    said(tab, "missed: 26.0 to 28.0 s")
+    tab.reload()
+    tab.wait_for_selector("body[data-ready]")
+    chips = tab.locator("#events .chip").all_inner_texts()
+    assert sorted(chips) == ["missed", "right"]
+    assert [(j.start, j.end, j.verdict) for j in desk.notes.standing(digest)][1] == (26.0, 28.0, "missed")
+    assert tab.complaints == []
+
+
+def test_keys_that_come_quicker_than_answers_are_obeyed_in_turn(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+    """The first answer is held back until all keys are pressed."""
+    digest, held = made.ids["b.mp4"], []
+    opened(tab, page, digest, f"?threshold={of_two_events(desk, digest)}")
+    (first, _), (second, _) = spans(tab)[:2]
+    tab.route("**/judge", lambda route: route.continue_() if held else held.append(route))
+    with tab.expect_request("**/judge"):
+        tab.keyboard.press("n")
+        tab.keyboard.down("r")
+    tab.keyboard.down("r")  # a key that is held down says it once
+    tab.keyboard.up("r")
+    for key in "fru":
+        tab.keyboard.press(key)
+    held[0].continue_()
+    said(tab, "undone: ")
+    told = [(j.verdict, j.start, bool(j.undone_at)) for j in desk.notes.all()]
+    assert told == [("right", first, False), ("false alarm", second, False), ("right", second, True)]
+    assert tab.locator("#events .chip").all_inner_texts() == ["right", "false alarm"]
+
+
+def test_a_refused_judgement_is_said_and_not_shown(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+    opened(tab, page, made.ids["b.mp4"])
+    tab.keyboard.press("n")
+    with sqlite3.connect(desk.notes.path) as db:
+        db.execute("ALTER TABLE judgement RENAME TO elsewhere")
+    tab.keyboard.press("r")
+    said(tab, "StoreError: ")
+    tab.keyboard.press("]")  # what is said later is said after it
+    said(tab, "span to")
+    assert tab.locator("#events .chip").count() == 0
+    assert tab.locator("#events .row").first.get_attribute("aria-current") == "true"
+
+
+def test_only_what_changes_is_sent_to_a_page_that_is_up_to_date(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+    digest = made.ids["b.mp4"]
+    opened(tab, page, digest, f"?threshold={of_two_events(desk, digest)}")
+    (first, _), (second, end) = spans(tab)[:2]
+    tab.keyboard.press("n")
+    with tab.expect_response("**/judge") as answer:
+        tab.keyboard.press("r")
+    said(tab, "right: ")
+    assert answer.value.text().count("<li") == 1
+    desk.notes.judge([(digest, second, end)], "false alarm", "bob")  # somebody else, meanwhile
+    with tab.expect_response("**/undo") as answer:
+        tab.keyboard.press("u")
+    said(tab, "undone: right")
+    assert answer.value.text().count("<li") == len(spans(tab))
+    assert tab.locator("#events .chip").all_inner_texts() == ["false alarm"]
+    tab.keyboard.press("p")
+    assert tab.locator("#events .row[aria-current]").get_attribute("data-start") == str(first)
+
+
+def test_a_server_that_is_gone_is_said_and_nothing_is_pretended(tab: Any, desk: Desk, made: Made) -> None:
+    with served(desk) as page:
+        opened(tab, page, made.ids["b.mp4"])
+        tab.keyboard.press("n")
+    tab.keyboard.press("r")
+    said(tab, "nothing was changed")
+    assert tab.locator("#events .chip").count() == 0
+    assert desk.notes.all() == []
+
+
+def test_many_moments_are_judged_at_once(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+    tab.goto(f"{page.address}/moments")
+    count = tab.locator("#moments input[name=span]").count()
+    tab.locator("#all").check()
+    assert tab.locator("#chosen").inner_text() == f"{count} chosen"
+    tab.get_by_role("button", name="right", exact=True).click()
+    said(tab, f"right: {count} spans")
+    tab.wait_for_selector("text=No moment matches.")
+    assert len(desk.notes.standing()) == count
+    tab.get_by_role("button", name="Undo").click()
+    said(tab, "undone: right")
+    assert tab.locator("#moments input[name=span]").count() == count
+
+
+def test_refit_asks_then_replaces_and_brings_back(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+    for video_id, truth in made.truth.items():
+        desk.notes.judge([(video_id, event.start, event.end) for event in truth], "missed", "ann")
+        desk.notes.judge([(video_id, 25.5, 30.0)], "normal", "ann")
+    tab.goto(f"{page.address}/probes")
+    tab.get_by_role("button", name="Refit").click()
+    tab.wait_for_selector(".proposal h3")
+    text = tab.locator(".proposal").inner_text()
+    before, after = (float(value) for value in tab.locator(".compare td").all_inner_texts())
+    assert after > before
+    assert re.search(r"[1-9]\d* events? appear", text)
+    tab.get_by_role("button", name="Keep the present one").click()
+    assert tab.locator(".proposal").count() == 0
+    assert Probe.load(made.probe_path).digest == made.probe.digest
+    tab.get_by_role("button", name="Refit").click()
+    tab.get_by_role("button", name="Use this probe").click()
+    tab.wait_for_selector("tr[aria-current]:has-text('refit')")
+    assert Probe.load(made.probe_path).digest == desk.needed_probe().digest != made.probe.digest
+    opened(tab, page, made.ids["c.mp4"])
+    assert any(a < 24 and b > 18 for a, b in spans(tab))
+    tab.goto(f"{page.address}/probes")
+    tab.get_by_role("button", name="Bring back").click()
+    tab.wait_for_selector("tr[aria-current]:has-text('given')")
+    assert Probe.load(made.probe_path).digest == made.probe.digest
+    assert tab.complaints == []
+
+
+def test_siblings_of_a_moment_are_found_and_judged(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+    opened(tab, page, made.ids["b.mp4"], "?t=19")
+    tab.locator("#similar").click()
+    tab.wait_for_selector(".neighbours .tiles li")
+    for k in range(2):
+        tab.locator(".neighbours input[name=span]").nth(k).check()
+    tab.get_by_role("button", name="anomalous").click()
+    said(tab, "missed: 2 spans")
+    assert [j.verdict for j in desk.notes.standing()] == ["missed", "missed"]
+
+
+def test_a_kept_threshold_is_asked_for(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+    opened(tab, page, made.ids["b.mp4"], "?threshold=0.25")
+    tab.locator("#keep-threshold").click()
+    tab.wait_for_selector(".proposal h3")
+    assert desk.needed_probe().digest == made.probe.digest
+    tab.get_by_role("button", name="Use this probe").click()
+    tab.wait_for_selector("tr[aria-current]:has-text('threshold 0.250')")
+    assert desk.needed_probe().localization.threshold == pytest.approx(0.25)
+
+
+def test_a_file_that_browsers_cannot_play_is_copied_and_played(tab: Any, page: Page, made: Made) -> None:
+    opened(tab, page, made.ids["d.avi"])
+    tab.evaluate("video.currentTime = 12.5")
+    settled(tab, 12.5)
+    shown(tab, 12)
+
+
+def test_what_was_not_scored_is_marked(tab: Any, page: Page, made: Made) -> None:
+    opened(tab, page, made.ids[HOSTILE], "?t=15")
+    assert "0:13.5 – 0:16.5: 2 damaged packets" in tab.locator("[role=note]").inner_text()
+    tab.wait_for_function("() => document.getElementById('readout').textContent.includes('not scored')")
+
+
+def test_hostile_text_is_only_text_and_nothing_leaves(tab: Any, page: Page, made: Made) -> None:
+    opened(tab, page, made.ids[HOSTILE])
+    assert tab.locator("h1").inner_text() == HOSTILE
+    assert ATTACK in tab.locator("#events .words").first.inner_text()
+    for path in ("/", "/moments", "/run", "/layers", "/probes"):
+        tab.goto(page.address + path)
+        assert "owned" not in tab.title()
+    assert {url.split("/")[2] for url in tab.asked} == {f"127.0.0.1:{page.port}"}
+    assert tab.complaints == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_every_view_fits_and_passes_axe(tab: Any, page: Page, made: Made, desk: Desk, scheme: str, width: int) -> None:
+    """axe-core, all its WCAG 2 A and AA rules; it is evaluated past the page's policy, which allows no such script."""
+    desk.notes.judge([(made.ids[HOSTILE], 4.5, 9.0)], "right", "ann")
+    tab.set_viewport_size({"width": width, "height": 844})
+    tab.emulate_media(color_scheme=scheme)
+    for path in ("/", f"/v/{made.ids[HOSTILE]}", "/moments", "/layers", "/probes", "/run"):
+        tab.goto(page.address + path)
+        if path.startswith("/v/"):
+            tab.wait_for_selector("body[data-ready]")
+            tab.locator("#similar").click()
+            tab.wait_for_selector(".neighbours")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, path
+        tab.evaluate(AXE.read_text("utf-8"))
+        rules = "runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']"
+        found = tab.evaluate(f"axe.run({{{rules}, resultTypes: ['violations']}})")
+        wrong = [(rule["id"], rule["nodes"][0]["html"][:160]) for rule in found["violations"]]
+        assert wrong == [], (path, json.dumps(wrong, indent=1))
+
+
+def test_all_can_be_reached_by_tab_alone(tab: Any, page: Page, made: Made) -> None:
+    opened(tab, page, made.ids["b.mp4"])
+    seen = []
+    for _ in range(40):
+        tab.keyboard.press("Tab")
+        seen.append(tab.evaluate("document.activeElement.id || document.activeElement.dataset.act"
+                                 " || document.activeElement.textContent.trim()"))
+    for name in ("Skip to the content", "video", "undo", "right", "false alarm", "plot", "handle", "zoom-in",
+                 "mark-start"):
+        assert name in seen, name

@@ -1,0 +1,266 @@
+"""Refits on the review page: corrections become labels, a probe is proposed, replaced when told, and brought back."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installed")
+
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+from tests.support.review_folder import SITES, Made, Page, made_states, make, served
+
+from hiprobe import store
+from hiprobe.errors import LabelError, ProbeError, StoreError, UsageError
+from hiprobe.localize import Localization, label_segments
+from hiprobe.probe import Probe, fit
+from hiprobe.probe.refit import correct, refit
+from hiprobe.review import results, similar
+from hiprobe.review.proposals import propose_refit, propose_threshold
+from hiprobe.review.session import Desk, score, worded
+from hiprobe.types import Event
+
+
+def judge_all(desk: Desk, made: Made) -> None:
+    """A reviewer who knows the truth marks what the probe missed, and rejects its false alarms."""
+    for name, video_id in made.ids.items():
+        entry = desk.entry(video_id)
+        assert entry is not None, name
+        for event in desk.shown(entry).events:
+            true = any(t.start < event.end and event.start < t.end for t in made.truth[video_id])
+            desk.notes.judge([(video_id, event.start, event.end)], "right" if true else "false alarm", "ann")
+        desk.notes.judge([(video_id, t.start, t.end) for t in made.truth[video_id]], "missed", "ann")
+        desk.notes.judge([(video_id, 25.5, 30.0), (video_id, 0.0, 3.0)], "normal", "ann")
+
+
+# Threshold
+
+
+def test_the_threshold_makes_the_events_that_the_rule_makes(page: Page, made: Made, desk: Desk) -> None:
+    entry = desk.entry(made.ids["b.mp4"])
+    assert entry is not None
+    states = store.kept_states(made.out / ".store", made.ids["b.mp4"], made.probe.recipe)[0]
+    for threshold in (0.05, 0.3, 0.7):
+        settings = replace(made.probe.localization, rule="fixed", threshold=threshold)
+        _, expected = score(states, replace(made.probe, localization=settings))
+        body = page.get(f"/v/{entry.video_id}/events?threshold={threshold}")[2].decode()
+        found = re.findall(r'data-start="([\d.]+)" data-end="([\d.]+)" data-found="1"', body)
+        assert [(float(a), float(b)) for a, b in found] == [(e.start, e.end) for e in expected]
+
+
+def test_words_follow_their_event() -> None:
+    old = (Event(0, 10, label="fall"), Event(20, 22, label="fire"))
+    found = worded((Event(1, 9), Event(8, 19), Event(19, 30)), old)
+    assert [event.label for event in found] == ["fall", None, "fire"]
+
+
+# Refit
+
+
+def test_corrections_become_labels_by_the_one_rule() -> None:
+    states = made_states("0" * 64, (), 0, 1)
+    base = np.full(20, -1, dtype=np.int8)
+    found = correct(states, base, [(0.0, 6.0, False), (3.0, 6.0, True), (6.2, 7.6, True), (15.0, 18.0, False)])
+    assert found.tolist() == [0, 0, 1, 1, 1, -1, -1, -1, -1, -1, 0, 0, *[-1] * 8]
+    touched = correct(states, np.zeros(20, dtype=np.int8), [(3.0, 5.0, True)])
+    assert touched[2:5].tolist() == [1, -1, 0]
+
+
+def test_a_refit_learns_what_was_corrected(desk: Desk, made: Made) -> None:
+    with pytest.raises(LabelError):
+        propose_refit(Desk(made.out, None, made.probe_path, ()))
+    judge_all(desk, made)
+    proposal = propose_refit(desk)
+    assert proposal.before is not None
+    assert proposal.after is not None
+    assert proposal.after > proposal.before + 0.1
+    assert proposal.segments["new"] > 50
+    assert proposal.probe.sites == made.probe.sites
+    assert desk.probe() is not None
+    assert desk.needed_probe().digest == made.probe.digest  # nothing was replaced
+    missed = {(c.entry.video_id, t.start) for c in proposal.appear for t in made.truth[str(c.entry.video_id)]
+              if t.start < c.event.end and c.event.start < t.end}
+    assert sum(start == 18.0 for _, start in missed) >= 6
+    for name, digest in made.ids.items():  # the new probe against the truth, by another library
+        states = made_states(digest, made.truth[digest][:1], 0, 900)
+        other = made_states(digest, made.truth[digest][1:], 4, 901)
+        fresh = replace(states, values=np.maximum(states.values, other.values))
+        labels = label_segments(fresh.starts, fresh.ends, made.truth[digest])
+        assert roc_auc_score(labels, proposal.probe.score(fresh)) > roc_auc_score(labels, made.probe.score(fresh)), name
+
+
+def test_before_and_after_are_scored_on_the_same_folds(desk: Desk, made: Made) -> None:
+    """Where the new labels say nothing new, before and after are one number; wrong labels keep it from 1."""
+    rng, pairs = np.random.default_rng(3), []
+    for digest, spans in made.labelled.items():
+        states = store.kept_states(made.out / ".store", digest, made.probe.recipe)[0]
+        labels = label_segments(states.starts, states.ends, spans)
+        pairs.append((states, np.where(rng.random(20) < 0.25, 1 - labels, labels).astype(np.int8)))
+    found = refit(made.probe, pairs, [labels for _, labels in pairs])
+    assert found.after is not None
+    assert found.after < 0.9
+    assert found.before == pytest.approx(found.after, abs=1e-12)
+    few = [np.where(np.arange(20) < 1, labels, -1).astype(np.int8) for _, labels in pairs]
+    assert refit(made.probe, pairs, few).before is None
+
+
+def test_a_probe_is_replaced_only_when_told_and_can_be_brought_back(page: Page, desk: Desk, made: Made) -> None:
+    judge_all(desk, made)
+    status, body = page.post("/refit")
+    assert status == 200
+    digest = re.search(r"/probes/([0-9a-f]{64})/use", body)
+    assert digest is not None
+    assert Probe.load(made.probe_path).digest == made.probe.digest
+    entry = desk.entry(made.ids["b.mp4"])
+    assert entry is not None
+    before = desk.shown(entry)
+    assert page.post(digest.group(0))[0] == 303
+    assert Probe.load(made.probe_path).digest == digest.group(1) == desk.needed_probe().digest
+    after = desk.shown(entry)
+    assert any(event.start < 24 and event.end > 18 for event in after.events)
+    assert not np.array_equal(before.scores.raw, after.scores.raw)
+    assert results.read(entry).probe == made.probe.digest  # what detect wrote stays
+    kept = desk.notes.probes()
+    assert [one.note for one in kept] == ["refit", "given"]
+    assert kept[0].who == "ann"
+    assert kept[0].figures["after"] == pytest.approx(json.loads(json.dumps(kept[0].figures["after"])))
+    assert page.post(f"/probes/{made.probe.digest}/use")[0] == 303
+    assert made.probe_path.read_bytes() == made.probe.to_bytes()
+    np.testing.assert_allclose(desk.shown(entry).scores.raw, before.scores.raw)
+    assert page.post(f"/probes/{digest.group(1)}/use")[0] == 303  # and forth again
+    for nothing in ("0" * 64, "..%2f..%2fa"):
+        assert page.post(f"/probes/{nothing}/use")[0] == 404
+
+
+def test_a_second_refit_counts_only_what_is_new(desk: Desk, made: Made) -> None:
+    judge_all(desk, made)
+    first = propose_refit(desk)
+    desk.keep(first.probe, "ann", first.what, first.figures, first.upto)
+    desk.use(first.probe.digest, "ann")
+    again = propose_refit(desk)
+    assert again.segments["new"] == 0
+    assert again.probe.digest == first.probe.digest
+    assert again.before == pytest.approx(again.after)
+    assert (again.appear, again.vanish) == ((), ())
+
+
+def test_without_the_first_labels_the_page_says_so(desk: Desk, made: Made) -> None:
+    desk.notes.set_labelled([])
+    with pytest.raises(LabelError, match="judge some events first"):
+        propose_refit(desk)
+    desk.notes.judge([(made.ids["b.mp4"], 4.5, 6.0)], "right", "ann")
+    with pytest.raises(LabelError, match="at least 4"):
+        propose_refit(desk)
+    judge_all(desk, made)
+    proposal = propose_refit(desk)
+    assert any("--labels" in note for note in proposal.notes)
+    labels, old = [], []
+    for digest in made.ids.values():  # "before" is the probe as it is: its own scores, by another library
+        states = store.kept_states(made.out / ".store", digest, made.probe.recipe)[0]
+        spans = [(j.start, j.end, j.anomalous) for j in desk.notes.standing(digest)]
+        labels.append(correct(states, np.full(len(states.starts), -1, dtype=np.int8), spans))
+        old.append(score(states, made.probe)[0].smoothed)
+    y, s = np.concatenate(labels), np.concatenate(old)
+    assert proposal.before == pytest.approx(roc_auc_score(y[y >= 0], s[y >= 0]))
+
+
+def test_the_layer_is_chosen_again_only_where_all_are_kept(made: Made, desk: Desk, tmp_path: Path) -> None:
+    judge_all(desk, made)
+    proposal = propose_refit(desk, choose=True)
+    assert len(proposal.probe.provenance["candidates"]) == 3
+    assert proposal.notes == ()
+    one = made.ids["b.mp4"]
+    files = list((made.out / ".store").rglob(f"*/{one[:32]}/*.safetensors"))
+    states = store.load_states(files[0])
+    chosen = replace(states, sites=made.probe.sites, values=np.array(states.at(made.probe.sites)))
+    kept = files[0].read_bytes()
+    try:
+        files[0].unlink()
+        less = store.save_states(made.out / ".store", chosen, "float32")
+        proposal = propose_refit(desk, choose=True)
+        assert any("hiprobe extract" in note for note in proposal.notes)
+        assert proposal.probe.sites == made.probe.sites
+        less.unlink()
+        assert any("1 videos are left out" in note for note in propose_refit(desk).notes)
+    finally:
+        files[0].write_bytes(kept)
+
+
+def test_where_only_the_probes_layer_is_kept_it_stays_and_the_page_says_so(tmp_path: Path) -> None:
+    made = make(tmp_path, ("b.mp4",))
+    for path in sorted((made.out / ".store").glob("*/*/*.safetensors")):
+        states = store.load_states(path)
+        less = replace(states, sites=made.probe.sites, values=np.array(states.at(made.probe.sites)))
+        path.unlink()
+        store.save_states(made.out / ".store", less, "float32")
+    proposal = propose_refit(made.desk(), choose=True)
+    assert proposal.probe.sites == made.probe.sites
+    assert any("hiprobe extract" in note for note in proposal.notes)
+
+
+def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_alone(tmp_path: Path) -> None:
+    made = make(tmp_path, ("b.mp4",))
+    states = store.kept_states(made.out / ".store", made.ids["b.mp4"], made.probe.recipe)[0]
+    probe = fit("one_class", [(states, np.zeros(len(states.starts), np.int8))], sites=made.probe.sites)
+    desk = Desk(made.out, made.videos, made.probe_path, (made.out / ".store",))
+    desk.keep(probe, "ann", "given")
+    desk.use(probe.digest, "ann")
+    desk.notes.judge([(made.ids["b.mp4"], 0.0, 18.0)], "normal", "ann")
+    proposal = propose_refit(desk)
+    assert (proposal.before, proposal.after) == (None, None)
+    assert proposal.segments == {"anomalous": 0, "normal": 10, "new": 10}  # 2 of 12 are a gap
+    with served(desk) as page:
+        status, body = page.post("/refit")
+    assert (status, "not known" in body) == (200, True)
+
+
+def test_a_threshold_is_proposed_like_a_probe(desk: Desk) -> None:
+    proposal = propose_threshold(desk, 2.0)
+    assert len(proposal.vanish) == sum(len(desk.shown(e).events) for e in desk.entries() if e.folder)
+    assert proposal.appear == ()
+    assert proposal.probe.localization == replace(desk.needed_probe().localization, rule="fixed", threshold=2.0)
+
+
+def test_a_probe_file_that_was_changed_is_refused(desk: Desk, made: Made) -> None:
+    other = replace(made.probe, localization=Localization(rule="fixed", threshold=0.1))
+    kept = desk.kept("0" * 64)
+    other.save(kept)
+    desk.notes.choose_probe("0" * 64, "ann")
+    with pytest.raises(StoreError, match="another probe than its name says"):
+        desk.probe()
+    kept.unlink()
+    with pytest.raises((ProbeError, StoreError)):
+        desk.probe()
+
+
+# Neighbours
+
+
+def test_neighbours_are_those_that_another_library_finds(made: Made, desk: Desk) -> None:
+    videos = [states for _, states in desk.every_state(made.probe)]
+    digest, time_s = made.ids["b.mp4"], 19.0
+    found = similar.neighbours(videos, made.probe.sites, digest, time_s, 10_000)
+    rows = np.concatenate([states.at(made.probe.sites)[:, 0] for states in videos])
+    keys = [(states.video_id, float(start)) for states in videos for start in states.starts]
+    centred = rows - rows.mean(0)
+    asked = keys.index((digest, 18.0))
+    judge = NearestNeighbors(n_neighbors=len(rows), metric="cosine", algorithm="brute").fit(centred)
+    distance, order = judge.kneighbors(centred[asked:asked + 1])
+    by_key = {keys[k]: 1 - d for k, d in zip(order[0], distance[0], strict=True)}
+    assert all(one.likeness == pytest.approx(by_key[one.video_id, one.start], abs=1e-5) for one in found)
+    best = [keys[k] for k in order[0][1:2]]
+    assert [(found[0].video_id, found[0].start)] == best
+    assert (digest, 18.0) not in [(one.video_id, one.start) for one in found]
+    for one in found:
+        near = [o for o in found if o.video_id == one.video_id and 0 < abs(o.start - one.start) < 1.6]
+        assert not near
+    siblings = [one.start for one in found[:6]]
+    assert sum(18.0 <= start < 24.0 for start in siblings) >= 5  # one missed event finds the others
+    with pytest.raises(UsageError, match="no segment"):
+        similar.neighbours(videos, SITES[:1], digest, 1000.0)

@@ -1,0 +1,434 @@
+"""The review page behind the browser: judgements that last, curves that lose no peak."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installed")
+
+from tests.support import fake_backbone
+from tests.support.review_folder import HOSTILE, SITES, Made, Page, free_port, served
+
+from hiprobe import embedded, store
+from hiprobe.backbones import Backbone
+from hiprobe.errors import StoreError, UsageError
+from hiprobe.localize import Localization
+from hiprobe.probe import Probe
+from hiprobe.review import curve, results, runs, views
+from hiprobe.review.judgements import Judgements, verdicts
+from hiprobe.review.session import Desk, score
+from hiprobe.types import Event, Scores
+
+# Results
+
+
+def test_results_are_read_back_as_they_were_written(made: Made, desk: Desk) -> None:
+    shown = results.read(next(e for e in desk.entries() if e.name == HOSTILE))
+    states = store.kept_states(made.out / ".store", made.ids[HOSTILE], made.probe.recipe)[0]
+    scores, events = score(states, made.probe)
+    for name in ("starts", "ends", "raw", "smoothed", "threshold"):
+        np.testing.assert_allclose(getattr(shown.scores, name), getattr(scores, name), atol=1e-6)
+    assert [(g.start, g.end, g.reason) for g in shown.scores.gaps] == [(13.5, 16.5, "2 damaged packets")]
+    assert [(e.start, e.end) for e in shown.events] == [(e.start, e.end) for e in events]
+    assert shown.probe == made.probe.digest
+    assert [entry.status for entry in desk.entries()].count("failed") == 1
+
+
+def test_the_list_begins_with_the_worst_moment(desk: Desk) -> None:
+    cards = views.cards(desk)
+    peaks = [card.score for card in cards if card.score is not None]
+    assert peaks == sorted(peaks, reverse=True)
+    assert len(peaks) == 8
+    assert cards[-1].entry.status == "failed"
+    assert {card.entry.name for card in views.cards(desk, only="unscored")} == {HOSTILE, "empty.mp4"}
+    assert [card.entry.name for card in views.cards(desk, "B.MP")] == ["b.mp4"]
+
+
+@pytest.mark.parametrize("damage", ["x", "start,end\n1,2\n",
+                                    "start,end,raw,smoothed,threshold,status\n0,1,nan,0,0,scored\n"])
+def test_a_damaged_result_is_named_and_the_others_are_shown(made: Made, desk: Desk, damage: str) -> None:
+    entry = desk.entry(made.ids["b.mp4"])
+    assert entry is not None
+    assert entry.folder is not None
+    path = entry.folder / "scores.csv"
+    kept = path.read_bytes()
+    try:
+        path.write_text(damage)
+        card = next(card for card in views.cards(desk) if card.entry.name == "b.mp4")
+        if damage.startswith("start,end,raw"):
+            assert card.error is not None
+            assert "is not finite" in card.error
+        with pytest.raises(StoreError, match=str(entry.folder)):
+            results.read(entry)
+    finally:
+        path.write_bytes(kept)
+
+
+# The curve
+
+
+def test_a_thinned_curve_keeps_every_peak() -> None:
+    rng = np.random.default_rng(0)
+    count = 18_000  # eight hours
+    smoothed, raw = rng.random(count) * 0.3, rng.random(count) * 0.3
+    peaks = rng.choice(count, 25, replace=False)
+    smoothed[peaks[:12]], raw[peaks[12:]] = 0.9, 0.95
+    starts = np.arange(count) * 1.6
+    scores = Scores(starts, starts + 1.6, raw, smoothed, np.full(count, 0.5))
+    drawn = curve.points(scores, 0, count * 1.6)
+    assert len(drawn["t"]) <= curve.POINTS + 2
+    assert sum(value is not None and value > 0.85 for value in drawn["smoothed"]) >= 12
+    times = np.array(drawn["t"])
+    for peak in peaks[12:]:
+        near = np.abs(times - (peak + 0.5) * 1.6) < 1e-3
+        assert np.array(drawn["raw"])[near].max() == pytest.approx(0.95)
+    part = curve.points(scores, 1000.0, 1100.0)
+    inside = (starts + 0.8 >= 1000) & (starts + 0.8 <= 1100)
+    assert {round(v, 6) for v in smoothed[inside]} <= {round(v, 6) for v in part["smoothed"]}
+
+
+def test_the_pen_is_lifted_over_a_gap(made: Made, desk: Desk) -> None:
+    entry = desk.entry(made.ids[HOSTILE])
+    assert entry is not None
+    drawn = curve.points(desk.shown(entry).scores, 0, 100)
+    lifts = [t for t, value in zip(drawn["t"], drawn["smoothed"], strict=True) if value is None]
+    assert lifts
+    assert all(13.5 <= t <= 16.5 for t in lifts)
+
+
+# Judgements
+
+
+def test_a_judgement_is_kept_with_who_and_when_and_undone_the_same_way(tmp_path: Path) -> None:
+    notes = Judgements(tmp_path)
+    notes.judge([("v", 1.0, 2.0)], "right", "  ann\nlee ")
+    notes.judge([("v", 3.0, 4.0), ("w", 1.0, 2.0)], "false alarm", "bob")
+    assert [j.who for j in notes.standing()] == ["ann lee", "bob", "bob"]
+    assert [(j.video, j.start) for j in notes.undo("bob")] == [("v", 3.0), ("w", 1.0)]
+    assert [j.verdict for j in notes.standing()] == ["right"]
+    assert [(j.undone_by, bool(j.undone_at)) for j in notes.all()] == [(None, False), ("bob", True), ("bob", True)]
+    notes.undo(" ann lee")
+    assert notes.undo("ann lee") == []
+    assert len(notes.all()) == 3
+    for verdict, spans in (("wrong", [("v", 1.0, 2.0)]), ("right", [])):
+        with pytest.raises(UsageError):
+            notes.judge(spans, verdict, "ann")
+    assert sqlite3.connect(notes.path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_later_judgement_of_the_same_seconds_counts(tmp_path: Path) -> None:
+    notes = Judgements(tmp_path)
+    notes.judge([("v", 0.0, 10.0)], "false alarm", "ann")
+    notes.judge([("v", 2.0, 4.0)], "right", "bob")
+    standing = notes.standing("v")
+    for event, verdict in (((2.0, 4.0), "right"), ((6.0, 8.0), "false alarm"), ((3.5, 9.5), "false alarm")):
+        found = verdicts([Event(*event)], standing)[0]
+        assert found is not None
+        assert found.verdict == verdict
+    assert verdicts([Event(9.0, 20.0)], standing) == [None]
+
+
+def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made) -> None:
+    port = free_port()
+    program = ("import sys; from pathlib import Path; from hiprobe.review import server\n"
+               "from hiprobe.review.desk import Desk; from hiprobe.review.guard import Guard\n"
+               "out, videos, probe = map(Path, sys.argv[1:4])\n"
+               "desk = Desk(out, videos, probe, (out / '.store',))\n"
+               "server.serve(desk, Guard('127.0.0.1', int(sys.argv[4])), who='ann')")
+    arguments = [sys.executable, "-c", program, str(made.out), str(made.videos), str(made.probe_path), str(port)]
+    digest, answered = made.ids["b.mp4"], 0
+    for round_ in range(2):
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("http://127.0.0.1")
+            for k in range(round_ * 4, round_ * 4 + 4):
+                form = {"verdict": "missed", "start": k, "end": k + 1, "threshold": 0.5}
+                answered += Page(port).post(f"/v/{digest}/judge", **form)[0] == 200
+        finally:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+    assert answered == 8
+    standing = made.desk().notes.standing(digest)
+    assert [(j.start, j.end) for j in standing] == [(float(k), float(k + 1)) for k in range(8)]
+
+
+def test_judging_over_the_page_and_undo(page: Page, made: Made, desk: Desk) -> None:
+    digest = made.ids["b.mp4"]
+    _, body = page.post(f"/v/{digest}/judge", verdict="right", start=4.5, end=9.0, threshold=0.5)
+    assert 'data-said="right: 4.5 to 9.0 s"' in body
+    assert re.search(r'class="chip" data-verdict="right"[^>]*title="ann, ', body)
+    _, body = page.post(f"/v/{digest}/judge", verdict="missed", start=18, end=24, threshold=0.99)
+    assert body.count('data-found="0"') == 2  # above every score both are spans beside events
+    _, body = page.post(f"/v/{digest}/undo", threshold=0.5)
+    assert "undone: missed, 18.0 to 24.0 s" in body
+    assert [j.verdict for j in desk.notes.standing()] == ["right"]
+    for wrong in ({"verdict": "maybe"}, {"start": "nan"}, {"start": 5, "end": 5}, {"start": -1}, {"end": "inf"}):
+        form = {"verdict": "right", "start": 1, "end": 2, "threshold": 0.5, **wrong}
+        assert page.post(f"/v/{digest}/judge", **form)[0] == 400
+    assert len(desk.notes.all()) == 2
+
+
+def test_many_at_once_are_undone_at_once(page: Page, made: Made, desk: Desk) -> None:
+    spans = [f"{digest}:{4.5}:{9.0}" for digest in made.ids.values()]
+    assert page.post("/moments/judge", verdict="false alarm", span=spans)[0] == 200
+    assert len(desk.notes.standing()) == 8
+    assert {row.verdict.verdict for row in views.moments(desk, verdict="any") if row.verdict} == {"false alarm"}
+    assert page.post("/moments/undo") == (200, "undone: false alarm, 4.5 to 9.0 s and 7 more")
+    assert desk.notes.standing() == []
+    assert page.post("/moments/judge", verdict="right", span=[spans[0], "0" * 64 + ":1:2"])[0] == 404
+    assert desk.notes.standing() == []
+
+
+def test_uncertain_moments_are_nearest_to_the_threshold_and_not_judged(desk: Desk, made: Made) -> None:
+    rows = views.moments(desk, "uncertain")
+    digest = made.ids["b.mp4"]
+    entry = desk.entry(digest)
+    assert entry is not None
+    scores = desk.shown(entry).scores
+    nearest = int(np.argmin(np.abs(scores.smoothed - scores.threshold)))
+    mine = [row for row in rows if row.entry.name == "b.mp4"]
+    assert mine[0].start == scores.starts[nearest]
+    desk.notes.judge([(digest, mine[0].start, mine[0].end)], "normal", "ann")
+    assert mine[0].start not in [row.start for row in views.moments(desk, "uncertain") if row.entry.name == "b.mp4"]
+
+
+def test_segments_at_random_reach_every_video_and_leave_out_what_was_judged(desk: Desk, made: Made) -> None:
+    rows = views.moments(desk, "random")
+    assert {row.entry.video_id for row in rows} == set(made.ids.values())
+    first = rows[0]
+    desk.notes.judge([(str(first.entry.video_id), first.start, first.end)], "normal", "ann")
+    again = views.moments(desk, "random")
+    assert (first.entry, first.start) not in [(row.entry, row.start) for row in again]
+    assert [row.start for row in again] == [row.start for row in views.moments(desk, "random")]  # pages stay in order
+
+
+def test_the_table_of_judgements_is_complete(page: Page, made: Made, desk: Desk) -> None:
+    desk.notes.judge([(made.ids["b.mp4"], 1.0, 2.5)], "missed", "ann")
+    desk.notes.undo("ann")
+    rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
+    assert [(r["name"], r["verdict"], float(r["end"]), r["who"], r["undone_by"]) for r in rows] == [
+        ("b.mp4", "missed", 2.5, "ann", "ann")]
+
+
+def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(page: Page, made: Made, desk: Desk) -> None:
+    digest = made.ids["b.mp4"]
+
+    def ask(who: str, path: str, **form: object) -> bytes:
+        status, _, body = page.ask("POST", path, {"Cookie": f"hiprobe-who={who}"}, form)
+        assert status == 200
+        return bytes(body)
+
+    ask("ann", f"/v/{digest}/judge", verdict="right", start=1, end=2, threshold=0.5)
+    ask("bob", f"/v/{digest}/judge", verdict="normal", start=5, end=6, threshold=0.5)
+    assert b"undone: right, 1.0 to 2.0 s" in ask("ann", f"/v/{digest}/undo", threshold=0.5)
+    assert ask("ann", "/moments/undo", nothing="") == b"nothing to undo"
+    assert [(j.who, j.verdict) for j in desk.notes.standing()] == [("bob", "normal")]
+
+
+def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(page: Page, made: Made, desk: Desk) -> None:
+    digest = made.ids["b.mp4"]
+    _, body = page.post(f"/v/{digest}/judge", verdict="missed", start=29.0, end=31.5, threshold=0.5)
+    assert "missed: 29.0 to 30.0 s" in body
+    for start, end in ((30.0, 31.0), (1e300, 1.1e300), (-1.0, 2.0), (float("nan"), 2.0)):
+        assert page.post(f"/v/{digest}/judge", verdict="missed", start=start, end=end, threshold=0.5)[0] == 400
+        assert page.post("/moments/judge", verdict="missed", span=f"{digest}:{start}:{end}")[0] == 400
+    assert [(j.start, j.end) for j in desk.notes.standing()] == [(29.0, 30.0)]
+
+
+@pytest.mark.parametrize("damage", [
+    "UPDATE judgement SET verdict = 'perhaps'", "UPDATE judgement SET end = 'soon'", "UPDATE probe SET figures = '{'",
+    "UPDATE labelled SET events = '[[3, 1]]'", "UPDATE judgement SET who = CAST(x'ff' AS TEXT)",
+    "DROP TABLE judgement"])
+def test_a_damaged_file_of_judgements_is_named_and_left_alone(made: Made, desk: Desk, damage: str) -> None:
+    desk.notes.judge([(made.ids["b.mp4"], 1.0, 2.0)], "right", "ann")
+    with sqlite3.connect(desk.notes.path) as db:
+        db.execute(damage)
+    before = desk.notes.path.stat().st_size
+    with pytest.raises(StoreError, match=r"review\.sqlite: cannot be used"):
+        desk.notes.all(), desk.notes.probes(), desk.notes.labelled()
+    assert desk.notes.path.stat().st_size == before
+
+
+def test_a_file_of_judgements_that_is_none_is_named_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "review.sqlite").write_bytes(b"what reviewers said " * 500)
+    with pytest.raises(StoreError, match=r"review\.sqlite: cannot be used: file is not a database"):
+        Judgements(tmp_path)
+    assert (tmp_path / "review.sqlite").read_bytes() == b"what reviewers said " * 500
+
+
+def test_where_nothing_may_be_written_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot write"):
+        Judgements(tmp_path / "file" / ".review")
+
+
+def test_moments_of_the_sound_results_are_shown_beside_a_damaged_one(made: Made, desk: Desk) -> None:
+    before = {row.entry.name for row in views.moments(desk)}
+    entry = desk.entry(made.ids["c.mp4"])
+    assert entry is not None
+    assert entry.folder is not None
+    scores = entry.folder / "scores.csv"
+    kept = scores.read_bytes()
+    try:
+        scores.write_bytes(b"no scores")
+        assert {row.entry.name for row in views.moments(desk)} == before - {"c.mp4"}
+        assert [card.entry.name for card in views.cards(desk) if card.error] == ["c.mp4"]
+    finally:
+        scores.write_bytes(kept)
+
+
+# Media
+
+
+def test_media_come_in_ranges(page: Page, made: Made) -> None:
+    whole = (made.videos / "cam" / "b.mp4").read_bytes()
+    digest = made.ids["b.mp4"]
+    status, headers, body = page.get(f"/media/{digest}", Range="bytes=100-199")
+    assert (status, body) == (206, whole[100:200])
+    assert headers["Content-Range"] == f"bytes 100-199/{len(whole)}"
+    assert page.get(f"/media/{digest}")[2] == whole
+    assert page.get(f"/media/{digest}", Range=f"bytes={len(whole)}-")[0] == 416
+
+
+def test_what_browsers_cannot_play_gets_a_copy_once(page: Page, made: Made) -> None:
+    import av
+
+    digest = made.ids["d.avi"]
+    assert page.get(f"/media/{digest}")[0] == 404
+    end = time.monotonic() + 30
+    while b"<video" not in page.get(f"/v/{digest}/player")[2]:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    body = page.get(f"/media/{digest}")[2]
+    with av.open(io.BytesIO(body)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+    copy = made.out / ".review" / "copies" / f"{digest}.mp4"
+    before = copy.stat().st_mtime_ns
+    page.get(f"/media/{digest}")
+    assert copy.stat().st_mtime_ns == before
+
+
+def test_a_preview_shows_its_moment(page: Page, made: Made) -> None:
+    from PIL import Image
+
+    for number in (2, 20):
+        status, headers, body = page.get(f"/preview/{made.ids['b.mp4']}/{number}.jpg")
+        assert (status, headers["Content-Type"]) == (200, "image/jpeg")
+        assert np.asarray(Image.open(io.BytesIO(body))).mean() == pytest.approx(40 + 6 * number, abs=5)
+
+
+def test_a_video_of_that_name_with_other_content_is_not_shown(page: Page, made: Made) -> None:
+    path = made.videos / "cam" / "c.mp4"
+    kept = path.read_bytes()
+    path.write_bytes(kept + b"\x00\x00\x00\x08free")
+    assert page.get(f"/media/{made.ids['c.mp4']}")[0] == 404
+    assert b"no file of this name and content" in page.get(f"/v/{made.ids['c.mp4']}/player")[2]
+    path.write_bytes(kept)
+    assert page.get(f"/media/{made.ids['c.mp4']}")[0] == 200
+
+
+# Runs
+
+
+def until(page: Page, word: str, seconds: float = 90) -> str:
+    end = time.monotonic() + seconds
+    while True:
+        body = page.get("/run/progress")[2].decode()
+        if word in body:
+            return body
+        assert time.monotonic() < end, body
+        time.sleep(0.1)
+
+
+def ended(run: runs.Run, seconds: float = 60) -> int:
+    end = time.monotonic() + seconds
+    while run.code is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return run.code
+
+
+def test_a_run_takes_more_paths_than_a_command_line_holds_and_says_why_it_failed(tmp_path: Path) -> None:
+    run = runs.Run("all", [tmp_path / f"{number:04}{'x' * 200}.mp4" for number in range(2000)])
+    run.start(tmp_path / "none.safetensors", "embedded", tmp_path, explain=False, all_layers=False)
+    assert ended(run) == 3
+    assert run.error is not None
+    assert run.error.startswith("ProbeError")
+    assert not run.running
+
+
+def test_what_a_model_prints_is_no_word_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "from tests.support.fake_backbone import MeanColourBackbone\ndef load(**_):\n    print('Loading: 100 %')\n    return MeanColourBackbone()\n"
+    (tmp_path / "chatty.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    clip = tmp_path / "videos" / "a.mp4"
+    clip.parent.mkdir()
+    shutil.copy(next(embedded.CLIPS.glob("*.mp4")), clip)
+    fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
+    run = runs.begin(tmp_path / "videos", ".", tmp_path / "p.safetensors", "chatty:load", tmp_path / "out",
+                     explain=False, all_layers=True)
+    assert (ended(run), run.error, [one["status"] for one in run.finished]) == (0, None, ["done"])
+
+
+def test_a_run_that_is_killed_is_said_to_have_failed(tmp_path: Path) -> None:
+    run = runs.Run("all", [tmp_path / "a.mp4"])
+    run.start(tmp_path / "none.safetensors", "embedded", tmp_path, explain=False, all_layers=False)
+    assert run.process is not None
+    run.process.kill()
+    assert ended(run) == -signal.SIGKILL
+
+
+def test_of_many_who_start_a_run_at_once_one_does(page: Page) -> None:
+    at_once = threading.Barrier(8)
+
+    def start(_: int) -> int:
+        at_once.wait()
+        return page.post("/run", folder="cam")[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(start, range(8))) == [200, *[400] * 7]
+    page.post("/run/cancel")
+
+
+def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(tmp_path: Path, shipped: Backbone) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "videos" / "gate").mkdir(parents=True)
+    for clip in sorted(embedded.CLIPS.glob("abnormal_*.mp4")):
+        shutil.copy(clip, tmp_path / "videos" / "gate")
+    tensors = {"mean": np.zeros(160), "scale": np.ones(160), "weight": np.zeros(160), "bias": np.zeros(1)}
+    alarm = Probe("hiprobe", shipped.recipe, SITES[:1], 160, tensors, Localization(rule="fixed", threshold=0.5), {})
+    desk = Desk(out, tmp_path / "videos", tmp_path / "probe.safetensors", (out / ".store",))
+    desk.keep(alarm, "ann", "given")
+    desk.notes.choose_probe(alarm.digest, "ann")
+    with served(desk) as page:
+        assert "gate: 14 videos" in page.get("/run")[2].decode()
+        assert page.post("/run", folder="gate", all_layers="true")[0] == 200
+        assert page.post("/run", folder="gate")[0] == 400  # one at a time
+        until(page, ": done")
+        status, body = page.post("/run/cancel")
+        assert status == 200
+        body = until(page, "Cancelled")
+    done = [entry for entry in desk.entries() if entry.video_id]
+    assert 0 < len(done) < 14
+    assert all(entry.status == "done" and len(results.read(entry).events) == 1 for entry in done)
+    kept = [desk.states(str(entry.video_id), alarm.recipe) for entry in done]
+    assert [len(states.sites) for states in kept if states is not None] == [8] * len(done)
+    assert abs(body.count(": done") - len(done)) <= 1  # what was being told when it ended
+    assert "goes on from there" in body

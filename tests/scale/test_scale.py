@@ -1,0 +1,556 @@
+"""The same run on Ray: real clusters of several nodes on this machine, real deaths; a real server for addresses."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support import fake_backbone
+from tests.support.numbered_videos import noisy, steady, write
+from tests.support.slow_and_crashing_backbones import keep
+from tests.test_reliability import flat, tree
+
+from hiprobe import runs, store
+from hiprobe.errors import (
+    CorruptVideo,
+    HiProbeError,
+    MissingVideo,
+    ModelError,
+    RecipeMismatch,
+    StoreError,
+    UsageError,
+    VideoError,
+)
+from hiprobe.store import index, leases, remote, results
+from hiprobe.types import Result, Video
+
+ray = pytest.importorskip("ray", reason="ray is not installed: runs on a cluster cannot be tested")
+from ray._private.state import actors  # noqa: E402
+from ray.cluster_utils import Cluster as Nodes  # noqa: E402
+
+from hiprobe import scale  # noqa: E402
+from hiprobe.scale import Loading  # noqa: E402
+from hiprobe.scale.ledger import Results  # noqa: E402
+from hiprobe.scale.pool import Crew, room  # noqa: E402
+from hiprobe.scale.scheduler import Job, Later  # noqa: E402
+from hiprobe.scale.worker import Reader, Work, answered, raised  # noqa: E402
+
+FAKE, SLOW, CRASHING = (Loading(name) for name in ("tests.support.fake_backbone:load", "tests.support.slow_and_crashing_backbones:slow",
+                                                  "tests.support.slow_and_crashing_backbones:crashing"))
+HERE = Path(__file__).parents[2]
+HIPROBE = [sys.executable, "-c", "from hiprobe.cli import main; main()"]
+LONG_S = 110.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str | None]:
+    """A real S3 server on loopback, which this process and the workers it starts later find in their environment."""
+    try:
+        import moto.server
+        import s3fs  # noqa: F401
+    except ModuleNotFoundError:
+        yield None
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "-m", moto.server.__name__, "-H", "127.0.0.1", "-p", str(port)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1",
+                            "ENDPOINT_URL": f"http://127.0.0.1:{port}"}.items():
+            patch.setenv(f"AWS_{name}", value)
+        until = time.monotonic() + 60
+        while not _answers(port):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        yield f"127.0.0.1:{port}"
+    process.terminate()
+    process.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def nodes(server: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    """A cluster of one node with two CPUs, to which tests may add others."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE / "src")]))
+    patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))  # of the workers
+    found = Nodes(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False,
+                                                        "object_store_memory": 80 << 20})
+    ray.init(found.address, log_to_driver=False, logging_level="ERROR")
+    yield found
+    ray.shutdown()
+    found.shutdown()
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 short videos, two of one content, a long one, one that is damaged in the middle, and two that are no video."""
+    folder = tmp_path_factory.mktemp("videos")
+    for number in range(20):
+        flat(folder / f"v{number:02}.mp4", 8 * number)
+    (folder / "copy").mkdir()
+    shutil.copy(folder / "v03.mp4", folder / "copy" / "v03.mp4")
+    write(folder / "long.mp4", steady(int(LONG_S * 5), 5), rate=5, pictures=noisy)
+    (folder / "noise.mp4").write_bytes(b"no video" * 99)
+    (folder / "empty.mp4").touch()
+    return folder
+
+
+def listed(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.mp4"))
+
+
+def short(folder: Path) -> list[Path]:
+    """The short videos, two of which have one content."""
+    return [path for path in listed(folder) if path.stem.startswith("v")]
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory, videos: Path) -> dict[str, bytes]:
+    """What a run without Ray leaves."""
+    out = tmp_path_factory.mktemp("local")
+    run = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), out, explain=False)
+    with store.Notes(out) as notes:
+        for result in run.detect(listed(videos), keep=keep):
+            notes.add([result])
+    return tree(out)
+
+
+def detected(paths: list[Path] | list[str], out: Path | str, loading: Loading = FAKE,
+             **options: Any) -> tuple[list[Result], list[HiProbeError]]:
+    errors: list[HiProbeError] = []
+    options = {"keep": keep, "explain": False, "failed": errors.append, **options}
+    with store.Notes(scale.home(out)) as notes:
+        found = []
+        for result in scale.detect(paths, loading, fake_backbone.constant_probe(), out, **options):
+            notes.add([result])
+            found.append(result)
+    return found, errors
+
+
+def statuses(found: list[Result]) -> Counter[str]:
+    return Counter(result.status for result in found)
+
+
+@pytest.mark.usefixtures("nodes")
+def test_a_run_on_ray_leaves_what_a_local_one_leaves(videos: Path, local: dict[str, bytes], tmp_path: Path) -> None:
+    found, errors = detected(listed(videos), tmp_path / "out", cluster=scale.Cluster(span_s=20.0))
+    assert statuses(found) == {"done": 22, "failed": 2}
+    assert sorted(type(error).__name__ for error in errors) == ["CorruptVideo", "EmptyVideo"]
+    assert tree(tmp_path / "out") == local
+    kept = index.kept(tmp_path / "out" / ".store")
+    assert len({one.video for one in kept}) == 21
+    assert not list((tmp_path / "out" / ".store" / ".spans").rglob("*.safetensors"))
+
+
+@pytest.mark.usefixtures("nodes")
+def test_paths_and_the_model_folder_count_from_the_callers_folder(videos: Path, tmp_path: Path,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(videos)
+    found, _ = detected([Path("v01.mp4")], tmp_path / "out")
+    assert [(result.status, result.path) for result in found] == [("done", str(videos / "v01.mp4"))]
+    (videos / "model").mkdir()
+    with pytest.raises(ModelError, match=re.escape(str(videos / "model"))):  # no model, but it has been found
+        detected([Path("v01.mp4")], tmp_path / "out", Loading("model"))
+
+
+@pytest.mark.usefixtures("nodes")
+def test_what_is_done_is_not_done_again(videos: Path, tmp_path: Path) -> None:
+    paths = short(videos)[:6]
+    detected(paths[:3], tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(f"*/{results.NAME}")}
+    found, _ = detected(paths, tmp_path)
+    assert statuses(found) == {"done": 6}
+    assert all(path.stat().st_mtime_ns == made for path, made in before.items())
+    detected(paths[:1], tmp_path, again=True)
+    changed = [path for path, made in before.items() if path.stat().st_mtime_ns != made]
+    assert [path.parent.name[:3] for path in changed] == [paths[0].stem]
+
+
+@pytest.mark.usefixtures("nodes")
+def test_a_video_that_kills_its_worker_twice_is_quarantined(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    paths = [flat(tmp_path / "in" / f"v{n}.mp4", grey) for n, grey in enumerate((20, 40, 220, 60, 80, 100))]
+    found, errors = detected(paths, tmp_path / "out", CRASHING)
+    assert statuses(found) == {"done": 5, "quarantined": 1}
+    assert [type(error).__name__ for error in errors] == ["Quarantined"]
+    (bad,) = [item for item in leases.listed(tmp_path / "out")[1] if item.status != "done"]
+    assert (bad.name, bad.status, bad.lost) == ("v2.mp4", "quarantined", 2)
+    again, _ = detected(paths, tmp_path / "out", CRASHING)  # it is left alone: no worker dies
+    assert statuses(again) == {"done": 5, "quarantined": 1}
+    leases.put_back(tmp_path / "out")
+    assert statuses(detected(paths, tmp_path / "out")[0]) == {"done": 6}
+
+
+@pytest.mark.usefixtures("nodes")
+def test_done_anew_a_result_does_not_stand_meanwhile(tmp_path: Path) -> None:
+    paths = [flat(tmp_path / "v.mp4", 220), Path(shutil.copy(tmp_path / "v.mp4", tmp_path / "w.mp4"))]
+    detected(paths[:1], tmp_path / "out")
+    assert list(tmp_path.glob(f"out/*/{results.NAME}"))
+    shutil.rmtree(tmp_path / "out" / ".store")
+    found, _ = detected(paths[:1], tmp_path / "out", CRASHING, again=True)
+    assert statuses(found) == {"quarantined": 1}
+    assert not list(tmp_path.glob(f"out/*/{results.NAME}"))
+    assert statuses(detected(paths * 2, tmp_path / "out", again=True)[0]) == {"done": 4}
+
+
+def test_files_of_one_content_take_turns(tmp_path: Path) -> None:
+    with leases.Worker(tmp_path / ".store", {}, 2, driver=True) as worker:
+        book = Results(worker, str(tmp_path), tmp_path, {}, lambda _: None)
+        first, second = (Job(str(tmp_path / name), digest="0" * 64) for name in ("a.mp4", "b.mp4"))
+        assert book.begin(first) is None
+        with pytest.raises(Later):
+            book.begin(second)  # their spans and states lie in one place
+        book.failed(first, VideoError("no"))
+        assert book.begin(second) is None
+
+
+@pytest.mark.usefixtures("nodes")
+def test_no_more_workers_are_started_than_there_are_videos(videos: Path) -> None:
+    with Crew(scale.Cluster(), FAKE, 1) as crew:
+        crew._next_scan = 0.0
+        assert list(crew.answers(0.1)) == []
+        assert len(crew._hands) + len(crew._idle) == 1
+
+
+@pytest.mark.usefixtures("nodes")
+def test_no_room_is_said_at_once(videos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="each takes 99 CPUs"):
+        detected(listed(videos)[:1], tmp_path, cluster=scale.Cluster(cpus=99))
+
+
+def a_reader(folder: Path, **more: Any) -> Reader:
+    return Reader(fake_backbone.load(), Work(str(folder / "store"), fake_backbone.RECIPE, fake_backbone.constant_probe().sites, **more))
+
+
+@pytest.mark.parametrize("parts", [[], [(0, 32), (32, None)]])
+def test_a_video_that_changes_after_it_was_looked_at_is_not_kept(parts: list[tuple[int, int | None]],
+                                                                 tmp_path: Path) -> None:
+    path, other = flat(tmp_path / "v.mp4", 20), flat(tmp_path / "w.mp4", 90)
+    reader = a_reader(tmp_path)
+    digest = answered(reader.look, str(path))["digest"]
+    shutil.copy(other, path)
+    error = raised(answered(reader.finish, str(path), digest, parts), "v.mp4")
+    assert isinstance(error, CorruptVideo)
+    assert "changed" in error.reason
+    assert not list((tmp_path / "store").rglob("*.safetensors"))
+
+
+def test_what_a_workers_disk_refuses_ends_the_run_by_name(tmp_path: Path) -> None:
+    def full() -> dict[str, Any]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path))
+
+    error = raised(answered(full), "v.mp4")
+    assert isinstance(error, StoreError)
+    assert "No space left on device" in str(error)
+
+
+@pytest.mark.usefixtures("nodes")
+def test_states_are_those_of_a_local_extraction(videos: Path, tmp_path: Path) -> None:
+    from hiprobe import pipeline
+
+    paths = [*short(videos)[1:6], videos / "long.mp4", videos / "noise.mp4"]
+    found = list(scale.extract(paths, FAKE, tmp_path / "ray", method="hiprobe", cluster=scale.Cluster(span_s=20.0)))
+    list(pipeline.extract([Video(str(path)) for path in paths], fake_backbone.load(), root=tmp_path / "local",
+                          failed=lambda *_: None))
+    assert Counter(one.status for one in found) == {"done": 6, "failed": 1}
+    names = [one.file for one in index.kept(tmp_path / "local")]
+    assert len(names) == 6
+    assert [one.file for one in index.kept(tmp_path / "ray")] == names
+    for name in names:
+        assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
+
+
+def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(nodes: Nodes, videos: Path,
+                                                                          tmp_path: Path) -> None:
+    node = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
+    paths = short(videos)
+    ended: list[Result] = []
+    crew: list[int] = []
+    for result in scale.detect(paths, SLOW, fake_backbone.constant_probe(), tmp_path, keep=keep, explain=False, workers=crew.append):
+        ended.append(result)
+        if len(ended) == 6:
+            for pid in pids_of(node):
+                os.kill(pid, signal.SIGKILL)
+    nodes.remove_node(node, allow_graceful=False)
+    assert statuses(ended) == {"done": 21}
+    assert max(crew) > 2
+    assert len({result.path for result in ended}) == 21
+    assert len(list(tmp_path.glob(f"*/{results.NAME}"))) == 20  # two files have one content
+    assert {item.lost for item in leases.listed(tmp_path)[1]} == {0}  # a node's death is no attempt of a video
+
+
+def test_workers_lost_a_little_before_their_node_are_no_attempts(nodes: Nodes, tmp_path: Path,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "TRIES", 1)  # the first attempt that counts is the last
+    node = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
+    paths = [flat(tmp_path / f"v{number}.mp4", 5 * number) for number in range(40)]
+    ended, crew, killed = [], [0], False
+    for result in scale.detect(paths, SLOW, fake_backbone.constant_probe(), tmp_path / "out", keep=keep, explain=False,
+                               workers=crew.append):
+        ended.append(result)
+        if crew[-1] > 3 and not killed:
+            killed = True
+            there = [one for one in actors().values() if one["Address"]["NodeID"] == node.node_id]
+            for pid in [one["Pid"] for one in there if one["State"] == "ALIVE"] + pids_of(node):
+                os.kill(pid, signal.SIGKILL)
+                time.sleep(0.1)
+    nodes.remove_node(node, allow_graceful=False)
+    assert killed
+    assert statuses(ended) == {"done": 40}
+
+
+def pids_of(node: Any) -> list[int]:
+    """The processes of a node: what runs on it dies with its raylet."""
+    return [one.process.pid for infos in node.all_processes.values() for one in infos]
+
+
+def test_a_node_added_in_the_middle_gets_work(nodes: Nodes, videos: Path, tmp_path: Path) -> None:
+    paths = short(videos)
+    crew: list[int] = []
+    node = None
+    for _ in scale.detect(paths * 3, SLOW, fake_backbone.constant_probe(), tmp_path, keep=keep, explain=False, workers=crew.append,
+                          again=False):
+        if node is None:
+            node = nodes.add_node(num_cpus=1, object_store_memory=80 << 20)
+        if max(crew, default=0) <= 2:
+            time.sleep(0.1)  # the run goes on until the node is there
+    nodes.remove_node(node)
+    assert crew[0] <= 2 < max(crew)
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from tests.support import fake_backbone
+from tests.support.slow_and_crashing_backbones import keep
+from hiprobe import scale
+paths = [path for path in sorted(Path(sys.argv[1]).rglob("*.mp4")) if path.stem[0] in "vl"]
+for result in scale.detect(paths, scale.Loading("tests.support.slow_and_crashing_backbones:slow"), fake_backbone.constant_probe(), Path(sys.argv[2]),
+                           keep=keep, explain=False, cluster=scale.Cluster(sys.argv[3], span_s=20.0)):
+    print(result.status, flush=True)
+"""
+
+
+def test_a_driver_that_dies_is_gone_on_from(nodes: Nodes, videos: Path, local: dict[str, bytes],
+                                            tmp_path: Path) -> None:
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(videos), str(tmp_path), nodes.address], text=True,
+                              stdout=subprocess.PIPE, cwd=HERE)
+    assert driver.stdout is not None
+    for _ in range(4):
+        driver.stdout.readline()
+    while not [item for item in leases.listed(tmp_path)[1] if item.status == "claimed"]:
+        pass
+    driver.kill()
+    driver.wait()
+    with index.opened(tmp_path / ".store") as db:  # the dead driver's claims, as if their time had run out
+        assert db.execute("UPDATE items SET lease = 0 WHERE status = 'claimed'").rowcount
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(f"*/{results.NAME}")}
+    found, _ = detected(listed(videos), tmp_path, cluster=scale.Cluster(span_s=20.0))
+    assert statuses(found) == {"done": 22, "failed": 2}
+    assert tree(tmp_path) == local
+    assert len(before) >= 2  # of the four results two may be failures, which have no file
+    assert all(path.stat().st_mtime_ns == made for path, made in before.items())
+    assert {item.lost for item in leases.listed(tmp_path)[1]} == {0}
+
+
+@pytest.mark.usefixtures("nodes")
+def test_what_ends_a_run_is_named(videos: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        detected(listed(videos)[:2], tmp_path, Loading("./no-such-model"))
+    other = replace(fake_backbone.constant_probe(), recipe=replace(fake_backbone.RECIPE, model="other"))
+    with pytest.raises(RecipeMismatch):
+        list(scale.detect(listed(videos)[:2], FAKE, other, tmp_path, explain=False))
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError):
+        detected(listed(videos)[:2], tmp_path / "file")
+
+
+def test_nothing_is_left_out_of_the_account() -> None:
+    scale.account(3, Counter(done=1, failed=1, quarantined=1))
+    with pytest.raises(StoreError, match="3 videos given, accounted for: 1 done, 1 failed"):
+        scale.account(3, Counter(done=1, failed=1))
+
+
+def test_workers_fit_on_whole_nodes() -> None:
+    def node(**resources: float) -> dict[str, Any]:
+        return {"Alive": True, "Resources": resources}
+
+    two = [node(CPU=7.0, GPU=1.0), node(CPU=3.0), {**node(CPU=64.0), "Alive": False}]
+    assert room(two, scale.Cluster()) == 10
+    assert room(two, scale.Cluster(cpus=2)) == 4
+    assert room(two, scale.Cluster(gpus=0.25)) == 4
+    assert room(two, scale.Cluster(workers=3)) == 3
+
+
+def test_a_local_cluster_has_no_dashboard_and_reports_to_nobody() -> None:
+    program = ("import ray\nfrom ray._common.usage import usage_lib\n"
+               "from hiprobe.scale.crew import Cluster, _connect\n_connect(Cluster(workers=1))\n"
+               "print([ray.nodes()[0]['Resources']['CPU'], ray._private.worker.global_worker.node.webui_url, "
+               "usage_lib.usage_stats_enabled()])")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() in ("[1.0, '', False]", "[1.0, None, False]"), done.stderr
+
+
+@pytest.fixture
+def bucket(server: str | None, request: pytest.FixtureRequest) -> str:
+    """A new bucket of a real S3 server on loopback."""
+    if server is None:
+        pytest.skip("s3fs or moto is not installed: addresses cannot be tested")
+    import s3fs
+
+    name = f"bucket-{abs(hash(request.node.name))}"
+    s3fs.S3FileSystem().mkdir(name)
+    return f"s3://{name}"
+
+
+@pytest.mark.usefixtures("nodes")
+def test_videos_and_results_at_an_address(bucket: str, videos: Path, local: dict[str, bytes], tmp_path: Path,
+                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    remote = s3fs.S3FileSystem()
+    remote.put(str(videos), f"{bucket}/in", recursive=True)
+    paths = remote.find(f"{bucket}/in")
+    assert len(paths) == len(listed(videos))
+    assert remote.find(f"{bucket}/in/v0*.mp4") == [path for path in paths if "/in/v0" in path]
+    for name in ("v[1].mp4", "cam::1.mp4", "h#1 %20.mp4", ".hidden/v.mp4"):
+        remote.pipe(f"{bucket}/odd/{name}", name.encode())
+    odd = remote.find(f"{bucket}/odd")
+    assert [remote.fetch(path, tmp_path).read_text() for path in odd] == ["cam::1.mp4", "h#1 %20.mp4", "v[1].mp4"]
+    assert remote.find(f"{bucket}/odd/v[1].mp4") == [f"{bucket}/odd/v[1].mp4"]
+    out, near = f"{bucket}/out", scale.Cluster(span_s=20.0)
+    found, _ = detected(paths, out, cluster=near)
+    assert statuses(found) == {"done": 22, "failed": 2}
+    remote.get(f"{bucket}/out", str(tmp_path / "got"), recursive=True)
+    for name in local.keys() - {"manifest.jsonl"}:
+        assert (tmp_path / "got" / name).read_bytes() == local[name]
+    assert not [name for name in remote.find(f"{bucket}/out") if "/.spans/" in name]
+    before = {name: remote.info(name)["LastModified"] for name in remote.find(f"{bucket}/out")}
+    shutil.rmtree(tmp_path / "cache")  # another driver, elsewhere
+    remote.invalidate_cache()
+    assert statuses(detected(paths, out, cluster=near)[0]) == {"done": 22, "failed": 2}
+    assert {name: remote.info(name)["LastModified"] for name in remote.find(f"{bucket}/out")} == before
+
+
+def test_an_address_that_answers_nothing_is_named(bucket: str) -> None:
+    with pytest.raises(MissingVideo, match="no video file here"):
+        remote.find(f"{bucket}/nothing")
+    with pytest.raises(MissingVideo):
+        remote.find("s3://no-such-bucket-at-all/in")
+    with pytest.raises(StoreError, match="no library for this address"):
+        remote.find("nosuchscheme://x/y.mp4")
+
+
+def at_once(commands: Iterable[list[str]]) -> list[tuple[int, str, str]]:
+    """Exit code and both outputs of commands that run beside each other."""
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE)
+               for command in commands]
+    ended = [process.communicate(timeout=200) for process in running]
+    return [(process.returncode, *both) for process, both in zip(running, ended, strict=True)]
+
+
+def test_the_command_line_on_a_cluster(nodes: Nodes, videos: Path, tmp_path: Path) -> None:
+    fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
+    command = [*HIPROBE, "detect", str(videos / "v01.mp4"), str(videos / "noise.mp4"), "-p",
+               str(tmp_path / "p.safetensors"), "-m", "tests.support.fake_backbone:load", "--no-explain", "--json"]
+    outputs, scratch = [], set(Path(os.environ["TMPDIR"]).iterdir())
+    for code, out, err in at_once([*command, "-o", str(tmp_path / f"out{len(more)}"), *more]
+                                  for more in ([], ["--ray", nodes.address])):
+        assert code == 3, err
+        assert "CorruptVideo" in err
+        outputs.append(sorted(out.splitlines()))
+    assert len(outputs[0]) == 2
+    assert [{**json.loads(line), "path": ""} for line in outputs[0]] == [
+        {**json.loads(line), "path": ""} for line in outputs[1]]
+    assert tree(tmp_path / "out0") == tree(tmp_path / "out2")
+    assert set(Path(os.environ["TMPDIR"]).iterdir()) <= scratch  # nothing is left on the disks of the workers
+
+
+WRONG = {  # options, and what is said of them
+    ("--ray", "local", "--worker", "many"): "write CPUs",
+    ("--ray", "local", "--worker", "1,nan"): "write CPUs",
+    ("--ray", "local", "--worker", "1,1.5"): "write CPUs",
+    ("--ray", "clips/"): "give local, auto or HOST:PORT",
+    ("--ray", "127.0.0.1:9"): "no Ray there: Connection refused",  # the port of `discard`, which nobody serves
+    ("--ray",): "requires an argument",
+    ("--worker", "2"): "--worker is for --ray",
+    ("s3://bucket/in",): "--ray local reads and writes addresses",
+    ("-o", "s3://bucket/out"): "--ray local reads and writes addresses",
+}
+
+
+@pytest.mark.parametrize("options", WRONG)
+def test_wrong_options_are_said(options: tuple[str, ...], tmp_path: Path) -> None:
+    fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
+    command = [*HIPROBE, "detect", "v.mp4", "-p", str(tmp_path / "p.safetensors"), *options]
+    wrong = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60,
+                           env={**os.environ, "TERM": "dumb", "COLUMNS": "200"})
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert WRONG[options] in wrong.stderr
+
+
+def test_standard_output_is_for_results_also_when_workers_die(nodes: Nodes, tmp_path: Path) -> None:
+    fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
+    done = subprocess.run([*HIPROBE, "detect", str(flat(tmp_path / "v.mp4", 220)), "-p",
+                           str(tmp_path / "p.safetensors"), "-m", CRASHING.name, "--no-explain", "--json", "-o",
+                           str(tmp_path / "out"), "--ray", nodes.address], capture_output=True, text=True, cwd=HERE,
+                          timeout=200)
+    assert done.returncode == 3, done.stderr
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["quarantined"]
+    assert "A worker died" in done.stderr  # what Ray has to say of it
+
+
+def test_the_command_line_at_an_address(bucket: str, nodes: Nodes, tmp_path: Path,
+                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+
+    fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
+    for turn, grey in enumerate((20, 220)):  # two drivers, each with a cache of its own
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache{turn}"))
+        done = subprocess.run([*HIPROBE, "detect", str(flat(tmp_path / f"v{turn}.mp4", grey)), "-p",
+                               str(tmp_path / "p.safetensors"), "-m", CRASHING.name, "--no-explain", "-o",
+                               f"{bucket}/out", "--ray", nodes.address], capture_output=True, text=True, cwd=HERE,
+                              timeout=200)
+        assert done.returncode == 3 * turn, done.stderr
+    lines = s3fs.S3FileSystem().cat_file(f"{bucket}/out/{store.MANIFEST}").splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["done", "quarantined"]
+    told = subprocess.run([*HIPROBE, "runs", f"{bucket}/out", "--retry", "--json"], capture_output=True, text=True,
+                          cwd=HERE)
+    assert [json.loads(line)["status"] for line in told.stdout.splitlines()] == ["todo"], told.stderr
+
+
+def test_evaluating_on_a_cluster_gives_the_same_report(nodes: Nodes, videos: Path, tmp_path: Path) -> None:
+    fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
+    rows = [f"{videos / f'v{n:02}.mp4'},{'abnormal' if n % 2 else 'normal'},,,test" for n in range(6)]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label,start,end,split", *rows]) + "\n")
+    command = [*HIPROBE, "evaluate", "--dataset", "folder", "--root",
+               str(tmp_path / "labels.csv"), "-p", str(tmp_path / "p.safetensors"), "-m", "tests.support.fake_backbone:load", "--json"]
+    reports = []
+    for code, out, err in at_once([*command, "--store", str(tmp_path / f"store{len(more)}"), *more]
+                                  for more in ([], ["--ray", nodes.address])):
+        assert code == 0, err
+        reports.append(json.loads(out))
+    assert reports[0] == reports[1]

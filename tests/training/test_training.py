@@ -1,0 +1,166 @@
+"""Rendered clips are what their labels say, and the training pass is the stock model's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from training.clips import ABNORMAL, FAMILIES, PLACES, SIZE, TIMES, make_clip, make_video, training_clip
+from training.train import FAMILIES as MODELS
+from training.train import SLOTS, Clips, encode, layout, prefix
+
+from hiprobe.backbones import auto
+from hiprobe.methods import load as load_method
+from hiprobe.types import Segment
+from training import draw, events, scenes, text
+
+
+def clip(seed: int, kind: str | None, onset: float = -1.0, family: str = "seen", strength: float = 0.0):
+    return make_clip(np.random.default_rng(seed), family, kind, onset, strength=strength)
+
+
+def test_a_box_covers_the_pixels_that_geometry_says() -> None:
+    frames = np.zeros((1, 40, 40, 3), np.float32)
+    draw.paint(frames, draw.rect(0.25, 0.5, 0.75, 1.0, (1.0, 0.5, 0.0))[:, None].astype(np.float32))
+    inside = np.zeros((40, 40))
+    inside[20:, 10:30] = 1.0
+    np.testing.assert_allclose(frames[0, ..., 0], inside, atol=1e-5)
+    np.testing.assert_allclose(frames[0, ..., 1], inside / 2, atol=1e-5)
+
+
+def test_the_camera_moves_points_as_the_affine_map_does() -> None:
+    prims = draw.capsule(0.2, 0.3, 0.8, 0.5, 0.1, (1, 1, 1))
+    moved = draw.transform(prims, 2.0, np.pi / 2, (0.1, 0.0))[0]
+    np.testing.assert_allclose(moved[1:5], [0.5 - 2 * -0.2 + 0.1, 0.5 + 2 * -0.3, 0.6, 0.5 + 2 * 0.3], atol=1e-6)
+    assert moved[5] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("kind", [None, *events.LOOK_ALIKES, *sorted(ABNORMAL)])
+def test_the_same_seed_gives_the_same_clip_and_another_seed_another(kind: str | None) -> None:
+    first, again, other = clip(3, kind), clip(3, kind), clip(4, kind)
+    assert first.frames.dtype == np.uint8
+    assert first.frames.shape == (8, SIZE, SIZE, 3)
+    np.testing.assert_array_equal(first.frames, again.frames)
+    assert (first.frames != other.frames).any()
+    assert first.abnormal == (kind in ABNORMAL)
+
+
+def test_an_anomaly_that_has_not_begun_is_normal() -> None:
+    before, under_way = clip(5, "fire", onset=2.0), clip(5, "fire", onset=-1.0)
+    assert not before.abnormal
+    assert text.describe(before).startswith("normal")
+    assert under_way.abnormal
+    assert text.describe(under_way).startswith("fire")
+
+
+@pytest.mark.parametrize("kind", ["fire", "explosion"])
+def test_the_place_in_words_is_where_the_pixels_turn_orange(kind: str) -> None:
+    for seed in range(6):
+        found = clip(seed, kind, onset=0.75)
+        warm = found.frames[..., 0].astype(float) - found.frames[..., 2]
+        glow = np.clip(warm[4:].max(0) - warm[:3].max(0) - 40, 0, None).sum(0)
+        if glow.sum() > 0:
+            brightest = np.argmax(np.convolve(glow, np.ones(9), "same")) / SIZE
+            assert found.x == pytest.approx(brightest, abs=0.12)
+            assert found.place in PLACES
+
+
+def test_families_do_not_share_a_scene_and_training_uses_the_seen_one_only() -> None:
+    names = {family: {make.__name__ for make in makers} for family, makers in FAMILIES.items()}
+    assert not names["seen"] & names["unseen"]
+    assert not (names["seen"] | names["unseen"]) & names["final"]
+    kinds = {training_clip(np.random.default_rng(i)).kind for i in range(150)}
+    assert kinds <= {None, *events.LOOK_ALIKES, *events.ANOMALIES}
+    assert {"fight", "fall", "hug", None} <= kinds
+    assert scenes.street in FAMILIES["seen"]
+
+
+def test_the_training_mixture_is_the_one_the_card_states() -> None:
+    found = [training_clip(np.random.default_rng([9, i])) for i in range(400)]
+    assert np.mean([c.abnormal for c in found]) == pytest.approx(0.45, abs=0.07)
+    assert np.mean([c.kind in events.LOOK_ALIKES for c in found]) == pytest.approx(0.25, abs=0.07)
+
+
+def test_a_video_shows_its_event_between_the_times_it_states() -> None:
+    spans = [("fire", 4.0, 7.0)]
+    frames, truth = make_video(np.random.default_rng(1), "seen", spans, 12.0, size=96, strength=0.0, busy=0)
+    assert len(frames) == 120
+    assert truth == [(4.0, 7.6)]
+    orange = ((frames[..., 0].astype(int) - frames[..., 2]) > 110).reshape(120, -1).sum(1)
+    assert orange[50:70].min() > orange[:35].max()
+    assert orange[50:70].min() > orange[85:].max()
+
+
+@pytest.mark.parametrize("tokens", [36, 73])
+def test_every_sentence_fits_its_slot_and_comes_back_from_the_tokenizer(tokens: int) -> None:
+    words = text.tokenizer()
+    for sentence in text.SENTENCE.values():
+        answer = f"{sentence} in the middle part."
+        pairs = [(max(text.DESCRIBE, key=len), answer), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
+        ids, weight = encode(words, pairs, tokens)
+        first = prefix(tokens)
+        assert len(ids) == first + sum(SLOTS)
+        told = ids[first:first + SLOTS[0]][(weight > 0).roll(1)[first:first + SLOTS[0]]]
+        assert words.decode(told, skip_special_tokens=True) == answer
+        assert words.unk_token_id not in ids
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_training_pass_equals_the_stock_model_through_the_whole_pipeline(name: str, tmp_path: Path) -> None:
+    family = MODELS[name]
+    family.save(*family.build(3), tmp_path)
+    backbone = auto.load(str(tmp_path))
+    net = family.Trainee(backbone._model, 5).eval()
+    words = text.tokenizer()
+    positions, mask = layout(family, net.model, words)
+    frames = clip(7, "fight", strength=1.0).frames
+    pairs = [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
+    ids, _ = encode(words, pairs, family.TOKENS)
+    ask = prefix(family.TOKENS) + len(words(f"{text.PROMPT}<|im_end|><|im_start|>assistant")["input_ids"]) - 1
+    with torch.no_grad():
+        seen = net.see(torch.from_numpy(frames)[None])
+        final = net.speak(seen, ids[None], positions, mask)
+    sites = load_method("output_layer").sites(backbone.layers, backbone.heads)
+    read = backbone.read([Segment(frames, TIMES, 0.0, 1.6, 0)], sites)
+    with torch.no_grad():
+        expected = net.model.model.language_model.norm(torch.from_numpy(read[0]))
+    torch.testing.assert_close(final[0, ask], expected[0], rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_question_does_not_see_the_others(name: str) -> None:
+    family = MODELS[name]
+    model, words = family.build(3)
+    net = family.Trainee(model, 5).eval()
+    positions, mask = layout(family, model, words)
+    frames = torch.from_numpy(clip(8, "fall").frames)[None]
+    pairs = [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
+    changed = [pairs[0], (text.YES_NO, "yes"), pairs[2]]
+    with torch.no_grad():
+        seen = net.see(frames)
+        one, two = (net.speak(seen, encode(words, p, family.TOKENS)[0][None], positions, mask)
+                    for p in (pairs, changed))
+    first = prefix(family.TOKENS) + SLOTS[0]
+    last = first + SLOTS[1]
+    torch.testing.assert_close(one[:, :first], two[:, :first])
+    torch.testing.assert_close(one[:, last:], two[:, last:])
+    assert not torch.equal(one, two)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_a_video_token_shows_is_learnt_where_the_token_is(name: str) -> None:
+    family = MODELS[name]
+    shown = torch.zeros(1, 36, 5)
+    shown[0, 4 * 6 + 5, 2] = 1  # the fifth row, the last column: the lower right of the frame
+    found = family.cells(shown)
+    assert found.shape == family.Trainee(family.build(3)[0], 5).look(torch.zeros(1, family.TOKENS, 160)).shape
+    tokens = found[0, :, 2].nonzero()[:, 0].tolist()
+    assert tokens == ([29] if name == "qwen2_5_vl" else [9 * frame + 8 for frame in range(8)])
+
+
+def test_a_training_item_depends_on_its_number_only() -> None:
+    alone, among = Clips(1, 8)[5], [Clips(1, 8)[i] for i in range(6)][5]
+    for a, b in zip(alone, among, strict=True):
+        torch.testing.assert_close(a, b)

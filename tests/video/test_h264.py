@@ -1,0 +1,165 @@
+"""Frames that are not decoded because no sample falls on them: is every sample the same as if all were?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.support.numbered_videos import noisy, packet_places, steady, write
+
+from hiprobe.errors import HiProbeError
+from hiprobe.isolate.child import Link
+from hiprobe.video import calls, frames
+from hiprobe.video.h264 import length_bytes, unreferenced
+
+OPTIONS: dict[str, dict[str, str]] = {
+    "no reordering": {"bf": "0"}, "two": {"bf": "2"},
+    "pyramid": {"bf": "4", "x264-params": "b-pyramid=normal:b-adapt=0"},
+    "strict pyramid": {"bf": "3", "x264-params": "b-pyramid=strict"}, "sixteen": {"bf": "16", "g": "250"},
+    "many references": {"bf": "3", "refs": "8", "x264-params": "weightp=2"},
+    "open groups": {"bf": "3", "x264-params": "open-gop=1:keyint=24"},
+    "slices": {"bf": "3", "x264-params": "slices=4"}, "interlaced": {"bf": "3", "x264-params": "interlaced=1"},
+    "intra refresh": {"bf": "2", "x264-params": "intra-refresh=1"},
+    "temporal layers": {"bf": "7", "x264-params": "b-pyramid=normal:b-adapt=2"},
+}
+
+
+class Here:
+    """The decoder's `Link` without a process."""
+
+    def beat(self) -> None:
+        pass
+
+    def place(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        return np.empty(shape, np.uint8)
+
+
+def windows(path: Path, count: int = 8, segment_s: float = 1.6, **more: Any) -> tuple[list[Any], list[Any]]:
+    """What the decoder tells of each window, and the pixels; how it ended, if by an error."""
+    told, pixels = [], []
+    try:
+        for value, array in calls.segments(cast(Link, Here()), str(path), segment_s, count, [32, 32], **more):
+            told.append(value)
+            pixels.append(array)
+    except HiProbeError as error:
+        told.append(str(error))
+    return told, pixels
+
+
+def check_same(path: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> int:
+    """Whether windows and facts are those of a full decoding; how many frames were left out."""
+    spared = []
+
+    def noted(packet: bytes, length: int) -> bool:
+        spared.append(unreferenced(packet, length))
+        return spared[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(frames, "unreferenced", noted)
+        found = windows(path, **more)
+    with monkeypatch.context() as patch:
+        patch.setattr(frames, "unreferenced", lambda packet, length: False)
+        wanted = windows(path, **more)
+    assert found[0] == wanted[0]
+    sound = [told for told in found[0] if isinstance(told, dict) and not told["skipped"]]
+    for one, other, _ in zip(found[1], wanted[1], sound, strict=False):  # a damaged one is concealed with another
+        np.testing.assert_array_equal(one, other)
+    return sum(spared)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("name", OPTIONS)
+def test_samples_are_those_of_a_full_decoding(name: str, suffix: str, tmp_path: Path,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / f"clip{suffix}", steady(310, 30), rate=30, pictures=noisy, options=OPTIONS[name])
+    left_out = check_same(path, monkeypatch)
+    assert (left_out == 0) == (name in ("no reordering", "interlaced"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 16, 48, 100])
+def test_samples_of_any_number(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "clip.mp4", steady(310, 30), rate=30, pictures=noisy, options={"bf": "3"})
+    left_out = check_same(path, monkeypatch, count=count)
+    assert left_out <= 310 - min(48, count) * 310 / 48 * 0.9
+    assert (left_out == 0) == (count >= 48)
+
+
+@pytest.mark.parametrize("more", [{"first": 3}, {"first": 2, "windows": 2}, {"segment_s": 0.7}, {"segment_s": 4.0}])
+def test_samples_of_a_part(more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "clip.mp4", steady(620, 30), rate=30, pictures=noisy, options={"bf": "3"}, sound_at=0.0)
+    assert check_same(path, monkeypatch, **more) > 10
+
+
+def test_uneven_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    times = np.cumsum(rng.choice([0.02, 0.04, 0.1, 0.3], 300)).tolist()
+    path = write(tmp_path / "uneven.mkv", times, rate=30, pictures=noisy, options={"bf": "3"})
+    assert check_same(path, monkeypatch) > 0
+
+
+@pytest.mark.parametrize("options", [{"bf": "3"}, {"bf": "0"}, {"g": "1"}])
+@pytest.mark.parametrize("wants", [None, lambda start, end: True, lambda start, end: False])
+def test_what_is_remembered_of_packets_is_bounded(options: dict[str, str], wants: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.mp4", steady(900, 30), rate=30, options=options)
+    reader = frames.FrameReader(path, ahead_s=1.0)
+    reader.wants = wants
+    assert max(len(reader._stamps) for _ in reader) < 200
+    assert reader.frame_count == 900
+
+
+@pytest.mark.parametrize("first", [1, 100, 250])
+def test_a_lost_reference_is_noticed(first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "clip.mp4", steady(310, 30), rate=30, pictures=noisy, options={"bf": "3"})
+    data = bytearray(path.read_bytes())
+    places = packet_places(path)
+    for _, place, size in places[first:first + 12]:
+        data[place:place + size] = bytes(size)
+    path.write_bytes(data)
+    told, _ = windows(path)
+    assert told[-1]["skipped"] >= 12 - 9  # all but those that no frame is made from, before the first is met
+    assert check_same_but_for_losses(path, monkeypatch)
+
+
+def check_same_but_for_losses(path: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the samples are those of a full decoding, which may count more lost packets."""
+    _, found = windows(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(frames, "unreferenced", lambda packet, length: False)
+        _, wanted = windows(path)
+    return all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True))
+
+
+def test_real_files(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_out = {path.name: check_same(path, monkeypatch) for path in sorted((shared_data / "videos").glob("*/*"))}
+    assert len(left_out) > 20
+    assert left_out["mmaction2_demo.mp4"] > 50
+
+
+def test_headers_say_what_they_say() -> None:
+    spare, needed, supplement, parameters = b"\x01abc", b"\x41abc", b"\x06ab", b"\x67ab"
+
+    def packet(*units: bytes) -> bytes:
+        return b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)
+
+    for units, wanted in [((spare,), True), ((supplement, spare), True), ((spare, spare), True), ((needed,), False),
+                          ((spare, needed), False), ((supplement,), False), ((parameters, spare), False), ((), False),
+                          ((b"\x05abc",), False), ((b"\x81abc",), False)]:
+        assert unreferenced(packet(*units), 4) is wanted
+    whole = packet(supplement, spare)
+    assert not any(unreferenced(whole[:end], 4) for end in range(len(whole)))
+    assert not unreferenced(whole + b"\0", 4)
+    assert not unreferenced(bytes(40), 4)
+    assert not unreferenced(whole, 0)
+    assert not unreferenced(whole, 2)
+
+
+def test_the_length_of_lengths_is_that_of_the_record(tmp_path: Path) -> None:
+    path = write(tmp_path / "clip.mp4", steady(3, 30), rate=30)
+    with av.open(str(path)) as container:
+        assert length_bytes(container.streams.video[0].codec_context.extradata) == 4
+    assert length_bytes(None) == length_bytes(b"") == length_bytes(b"\0\0\0\1\x67\x64\0\x1e") == 0
+    assert length_bytes(b"\x01\x64\x00\x1e\xfd\xe1\x00") == 2

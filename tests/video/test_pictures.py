@@ -1,0 +1,145 @@
+"""Folders of pictures as videos: the pictures are numbered, so every sample can be told."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.support.numbered_videos import check_all, number, numbered, numbers, png, recipe, steady, write
+
+from hiprobe import video
+from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, UnsupportedVideo, VideoError
+from hiprobe.video import pictures
+
+
+def folder(path: Path, count: int, name: str = "frame{}.png") -> Path:
+    """`count` numbered pictures; without zeros in front, so that `frame10` sorts before `frame9` as text."""
+    path.mkdir(parents=True, exist_ok=True)
+    for index in range(count):
+        Image.fromarray(numbered(index)).save(path / name.format(index), **({"quality": 95} if "jp" in name else {}))
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "PNG"])
+def test_a_folder_is_read_as_a_video_of_its_rate(tmp_path: Path, suffix: str) -> None:
+    """In natural order, with the windows and samples that the contract of a video asks for."""
+    path = pictures.named(folder(tmp_path / "clip", 23, f"frame{{}}.{suffix}"), 10)
+    reader = video.segments(path, recipe())
+    check_all(list(reader), steady(23, 10), 2.3, 16)
+    assert (reader.duration, reader.frame_count, reader.gaps, reader.skipped) == (pytest.approx(2.3), 23, (), 0)
+    assert video.frame_times(path) == pytest.approx(np.arange(23) / 10)
+
+
+def test_a_folder_gives_the_pixels_of_a_lossless_video(tmp_path: Path) -> None:
+    """Same frames, same rate, same segments: so the same hidden states."""
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (48, 64, 3)).astype(np.uint8) for _ in range(20)]
+    (tmp_path / "clip").mkdir()
+    for index, pixels in enumerate(pictures):
+        Image.fromarray(pixels).save(tmp_path / "clip" / f"{index}.png")
+    film = write(tmp_path / "film.mkv", steady(20, 10), codec="ffv1", pix_fmt="bgr0", rate=10,
+                 pictures=lambda index: pictures[index], options={}, last_s=0.1)
+    for size in (None, (24, 32)):
+        one = list(video.segments(f"{tmp_path / 'clip'}@10fps", recipe(size=size)))
+        other = list(video.segments(film, recipe(size=size)))
+        assert [a.end for a in one] == pytest.approx([b.end for b in other], abs=1e-3)
+        for a, b in zip(one, other, strict=True):
+            assert np.array_equal(a.frames, b.frames)
+
+
+def test_a_span_facts_and_a_proxy_as_of_a_video(tmp_path: Path) -> None:
+    path = f"{folder(tmp_path / 'clip', 30)}@10fps"
+    assert numbers(video.span(path, 1.0, 2.0, 5)) == [11, 13, 15, 17, 19]
+    facts = video.info(path)
+    assert (facts.width, facts.height, facts.fps, facts.duration, facts.playable) == (64, 64, 10, 3.0, False)
+    made = video.proxy(path, tmp_path / "proxy.mp4")
+    assert [number(one.frames[0]) for one in video.segments(made, recipe(frames=1))] == [8, 23]
+
+
+def test_the_digest_is_of_content_order_and_rate(tmp_path: Path) -> None:
+    one, other = folder(tmp_path / "a", 4), folder(tmp_path / "b", 4, "renamed_{}.png")
+    same = video.digest(f"{one}@10fps")
+    assert same == video.digest(f"{other}@10.0fps")
+    assert same != video.digest(f"{one}@12fps"), "another rate gives other windows"
+    shutil.move(other / "renamed_0.png", other / "renamed_9.png")
+    assert same != video.digest(f"{other}@10fps")
+
+
+def test_folders_of_pictures_are_found_below_a_folder(tmp_path: Path) -> None:
+    for name in ("clip10", "clip9", "deep/clip1", ".hidden"):
+        folder(tmp_path / name, 1)
+    found = video.find([f"{tmp_path}@25fps"])
+    assert [str(path.relative_to(tmp_path)) for path in found] == ["clip9@25fps", "clip10@25fps", "deep/clip1@25fps"]
+    with pytest.raises(MissingVideo, match="FOLDER@25fps"):
+        video.find([str(tmp_path)])
+
+
+def test_hidden_files_are_no_frames(tmp_path: Path) -> None:
+    """The archive of UCSD holds a `._001.tif` beside each `001.tif`."""
+    path = folder(tmp_path / "clip", 3)
+    (path / "._frame0.png").write_bytes(b"\0")
+    (path / "notes.txt").write_text("no frame")
+    assert len(video.frame_times(f"{path}@10fps")) == 3
+
+
+def test_a_file_that_is_called_like_a_rate_is_a_file(tmp_path: Path) -> None:
+    film = write(tmp_path / "film.mp4", steady(5, 10), rate=10)
+    shutil.move(film, tmp_path / "film@10fps")
+    assert len(video.frame_times(tmp_path / "film@10fps")) == 5
+
+
+def large(path: Path) -> None:
+    path.write_bytes(png(16_000, 16_000))
+
+
+def deep(path: Path) -> None:
+    Image.fromarray(np.full((64, 64), 40_000, np.uint16)).save(path)
+
+
+BAD = {
+    "another size": (lambda path: Image.new("RGB", (64, 62)).save(path), UnsupportedVideo, "64 x 62"),
+    "no picture": (lambda path: path.write_bytes(b"not a picture"), CorruptVideo, "frame2.png"),
+    "cut short": (lambda path: path.write_bytes(path.read_bytes()[:60]), CorruptVideo, "frame2.png"),
+    "empty": (lambda path: path.write_bytes(b""), CorruptVideo, "frame2.png"),
+    "past the pixel cap": (large, UnsupportedVideo, "cap"),
+    "16 bits": (deep, UnsupportedVideo, "8 bits"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_picture_that_is_none_is_a_named_error(tmp_path: Path, kind: str) -> None:
+    spoil, error, words = BAD[kind]
+    path = folder(tmp_path / "clip", 4)
+    spoil(path / "frame2.png")
+    with pytest.raises(error, match=words):
+        list(video.segments(f"{path}@10fps", recipe()))
+
+
+def test_a_picture_that_no_sample_falls_on_is_not_read(tmp_path: Path) -> None:
+    path = folder(tmp_path / "clip", 64)  # samples at 0.225 and 0.675 s
+    sampled = {2, 6}
+    for index in set(range(8)) - sampled - {0}:
+        (path / f"frame{index}.png").write_bytes(b"not a picture")
+    first = next(video.segments(f"{path}@10fps", recipe(frames=2, segment_s=0.9)))
+    assert numbers(first) == sorted(sampled)
+    (path / "frame6.png").write_bytes(b"not a picture")
+    with pytest.raises(CorruptVideo, match=r"frame6\.png"):
+        next(video.segments(f"{path}@10fps", recipe(frames=2, segment_s=0.9)))
+
+
+def test_a_folder_that_is_no_video_is_a_named_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    path = folder(tmp_path / "clip", 3)
+    mixed = folder(folder(tmp_path / "mixed", 3), 3, "mask{}.bmp")
+    for name, error, words in ((f"{tmp_path / 'empty'}@10fps", EmptyVideo, "no pictures"),
+                               (f"{tmp_path / 'absent'}@10fps", MissingVideo, "no such folder"),
+                               (str(path), UnsupportedVideo, "give its frames a second as FOLDER@25fps"),
+                               (f"{path}@0fps", UnsupportedVideo, "0 frames a second"),
+                               (f"{mixed}@10fps", UnsupportedVideo, "BMP, PNG")):
+        for read in (lambda one: list(video.segments(one, recipe())), video.digest, video.frame_times, video.info):
+            with pytest.raises(error, match=words):
+                read(name)
+    assert issubclass(UnsupportedVideo, VideoError), "so that the other videos of a run go on"
