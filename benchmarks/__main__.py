@@ -16,14 +16,35 @@ from pathlib import Path
 from benchmarks import reached
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-ALL = ("vs_reference", "decode", "several", "overlap", "early_exit", "batch", "memory", "scaling", "fit_large",
-       "cold_start", "probe_only", "review_speed")
+ALL = (
+    "vs_reference",
+    "decode",
+    "several",
+    "overlap",
+    "early_exit",
+    "batch",
+    "memory",
+    "scaling",
+    "fit_large",
+    "cold_start",
+    "probe_only",
+    "review_speed",
+)
 
 
 def ran(name: str, folder: Path) -> tuple[str, float, bool]:
     """What benchmark `name` printed, the seconds it took, and whether it ended well."""
     begun = time.perf_counter()
-    command = ["taskset", "-c", "0,1", sys.executable, "-m", f"benchmarks.{name}", "--json", f"{folder / name}.json"]
+    command = [
+        "taskset",
+        "-c",
+        "0,1",
+        sys.executable,
+        "-m",
+        f"benchmarks.{name}",
+        "--json",
+        f"{folder / name}.json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stderr, file=sys.stderr)

@@ -1,6 +1,6 @@
 """Segments per second by batch size: why a CPU's batch is fixed, and what a card gains from a larger one.
 
-    python -m benchmarks.batch [--json FILE]
+python -m benchmarks.batch [--json FILE]
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks import clips, tables
 
+from benchmarks import clips, tables
 from hiprobe import backbones
 from hiprobe.types import Segment, Site
 
@@ -25,12 +25,18 @@ def read(backbone: Any, segments: Sequence[Segment], sites: Sequence[Site], size
     return np.concatenate(parts)
 
 
-def by_batch(backbone: Any, segments: Sequence[Segment], layer: int, rounds: int) -> list[dict[str, Any]]:
+def by_batch(
+    backbone: Any, segments: Sequence[Segment], layer: int, rounds: int
+) -> list[dict[str, Any]]:
     """One row per batch size: segments per second, and how far its states are from batch 1's."""
     sites = [Site("residual", layer)]
     backbone.batch = len(segments)  # a read is one pass: its window is no longer what splits it
     seconds = tables.in_turn(
-        {str(size): partial(read, backbone, segments, sites, size) for size in SIZES if size <= len(segments)},
+        {
+            str(size): partial(read, backbone, segments, sites, size)
+            for size in SIZES
+            if size <= len(segments)
+        },
         rounds,
     )
     truth = read(backbone, segments, sites, 1)
@@ -40,7 +46,9 @@ def by_batch(backbone: Any, segments: Sequence[Segment], layer: int, rounds: int
             "batch": int(size),
             "segments per second": len(segments) / taken,
             "of the best": best / taken,
-            "differs from batch 1 by (of scale)": _apart(read(backbone, segments, sites, int(size)), truth),
+            "differs from batch 1 by (of scale)": _apart(
+                read(backbone, segments, sites, int(size)), truth
+            ),
         }
         for size, taken in seconds.items()
     ]

@@ -22,7 +22,10 @@ ROUNDS = 2
 def main() -> None:
     """Measures and prints."""
     pin()
-    hiprobe, clip = str(Path(sys.executable).with_name("hiprobe")), Footage(96, 96, seconds=10).file()
+    hiprobe, clip = (
+        str(Path(sys.executable).with_name("hiprobe")),
+        Footage(96, 96, seconds=10).file(),
+    )
     with tempfile.TemporaryDirectory() as place:
         probe = f"{place}/probe.safetensors"
 
@@ -37,12 +40,21 @@ def main() -> None:
             subprocess.run([sys.executable, "-c", "import hiprobe"], check=True)
 
         called("fit", str(embedded.CLIPS), "-o", probe, "--store", f"{place}/store")
-        best = alternate({"hiprobe --help": lambda: called("--help"), "hiprobe detect, 10 s": detected,
-                          "import hiprobe": imported}, ROUNDS)
+        best = alternate(
+            {
+                "hiprobe --help": lambda: called("--help"),
+                "hiprobe detect, 10 s": detected,
+                "import hiprobe": imported,
+            },
+            ROUNDS,
+        )
     promised = {"hiprobe --help": 0.4, "hiprobe detect, 10 s": 6.0, "import hiprobe": "-"}
-    publish("Cold start", ["command", "wall s", "processor s", "promised wall s"],
-            [[name, one.wall, one.cpu, promised[name]] for name, one in best.items()],
-            [f"Best of {ROUNDS} rounds on {CORES} cores, files in the page cache."])
+    publish(
+        "Cold start",
+        ["command", "wall s", "processor s", "promised wall s"],
+        [[name, one.wall, one.cpu, promised[name]] for name, one in best.items()],
+        [f"Best of {ROUNDS} rounds on {CORES} cores, files in the page cache."],
+    )
 
 
 if __name__ == "__main__":

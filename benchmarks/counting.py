@@ -33,7 +33,11 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         with self:  # in inference mode a linear layer comes as one operation that is made of others
-            parts = NotImplemented if "scaled_dot_product" in str(func) else func.decompose(*args, **(kwargs or {}))
+            parts = (
+                NotImplemented
+                if "scaled_dot_product" in str(func)
+                else func.decompose(*args, **(kwargs or {}))
+            )
         if parts is not NotImplemented:
             return parts
         result = func(*args, **(kwargs or {}))
@@ -69,9 +73,14 @@ def count(run: Callable[[], Any]) -> Counts:
     return counts
 
 
-def product_rate(device: str, dtype: torch.dtype, sides: tuple[int, ...], seconds: float = 1.0) -> float:
+def product_rate(
+    device: str, dtype: torch.dtype, sides: tuple[int, ...], seconds: float = 1.0
+) -> float:
     """The most operations a second that a product of square matrices reaches, over some sizes."""
-    return max(_rate(_product(side, device, dtype), 2 * side**3, device, seconds / len(sides)) for side in sides)
+    return max(
+        _rate(_product(side, device, dtype), 2 * side**3, device, seconds / len(sides))
+        for side in sides
+    )
 
 
 def copy_rate(device: str, size: int, seconds: float = 0.5) -> float:
@@ -92,7 +101,9 @@ def _rate(run: Callable[[], Any], work: int, device: str, seconds: float) -> flo
     best, end = float("inf"), time.perf_counter() + seconds
     for _ in range(2):
         run()
-    while best == float("inf") or time.perf_counter() < end:  # at least once, however busy the machine is
+    while (
+        best == float("inf") or time.perf_counter() < end
+    ):  # at least once, however busy the machine is
         wait(device)
         start = time.perf_counter()
         for _ in range(8):

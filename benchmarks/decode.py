@@ -22,10 +22,19 @@ from hiprobe.video import calls
 
 ROUNDS = 3
 CASES = [
-    (Footage(), 8, (96, 96)), (Footage(keyframes=30), 8, (96, 96)), (Footage(keyframes=30), 16, (448, 448)),
+    (Footage(), 8, (96, 96)),
+    (Footage(keyframes=30), 8, (96, 96)),
+    (Footage(keyframes=30), 16, (448, 448)),
     (Footage(96, 96, repeats=12), 8, (96, 96)),
 ]
-HEAD = ["video", "frames a segment", "bare fps", "sampled / bare", "child / same process", "cpu, child / same process"]
+HEAD = [
+    "video",
+    "frames a segment",
+    "bare fps",
+    "sampled / bare",
+    "child / same process",
+    "cpu, child / same process",
+]
 
 
 class _Here:
@@ -52,22 +61,40 @@ def _nothing(_segment: object) -> None:
 def _row(footage: Footage, frames: int, size: tuple[int, int]) -> list[object]:
     path, recipe = footage.file(), Recipe("none", ("none",), frames=frames, size=size)
     link = cast(Link, _Here())
-    best = alternate({
-        "bare": lambda: _bare(path),
-        "here": lambda: list(map(_nothing, calls.segments(link, str(path), recipe.segment_s, frames, list(size)))),
-        "child": lambda: list(map(_nothing, video.segments(path, recipe)))}, ROUNDS)
+    best = alternate(
+        {
+            "bare": lambda: _bare(path),
+            "here": lambda: list(
+                map(_nothing, calls.segments(link, str(path), recipe.segment_s, frames, list(size)))
+            ),
+            "child": lambda: list(map(_nothing, video.segments(path, recipe))),
+        },
+        ROUNDS,
+    )
     bare, here, child = best["bare"], best["here"], best["child"]
-    return [footage.name, f"{frames} at {size[0]} px", footage.length * footage.fps / bare.wall, here.wall / bare.wall,
-            child.wall / here.wall, child.cpu / here.cpu]
+    return [
+        footage.name,
+        f"{frames} at {size[0]} px",
+        footage.length * footage.fps / bare.wall,
+        here.wall / bare.wall,
+        child.wall / here.wall,
+        child.cpu / here.cpu,
+    ]
 
 
 def main() -> None:
     """Measures and prints."""
     pin()
     video.warm()
-    publish("Whole-video decoding and sampling", HEAD, [_row(*case) for case in CASES],
-            [f"Best of {ROUNDS} alternating rounds each. Promised: sampled / bare at most 1.25, "
-             "child / same process at most 1.05."])
+    publish(
+        "Whole-video decoding and sampling",
+        HEAD,
+        [_row(*case) for case in CASES],
+        [
+            f"Best of {ROUNDS} alternating rounds each. Promised: sampled / bare at most 1.25, "
+            "child / same process at most 1.05."
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks import clips, tables
 
+from benchmarks import clips, tables
 from hiprobe import backbones
 from hiprobe.backbones._processing import collate, make_inputs
 from hiprobe.backbones._reading import encode_video, last_states, with_features
@@ -36,7 +36,9 @@ def trimmed(block: Any) -> Iterator[None]:
     """While it lasts, `block` computes its output product and its MLP at the last position only."""
     with ExitStack() as handles:
         for part in (block.self_attn.o_proj, block.mlp):
-            handles.callback(part.register_forward_pre_hook(lambda _, given: (given[0][:, -1:],)).remove)
+            handles.callback(
+                part.register_forward_pre_hook(lambda _, given: (given[0][:, -1:],)).remove
+            )
         yield
 
 
@@ -54,7 +56,10 @@ def reader(backbone: Any, inputs: dict[str, Any], layer: int) -> Callable[[], to
     def run() -> torch.Tensor:
         with torch.inference_mode():
             found = last_states(
-                lambda: backbone._model.base_model(**inputs, use_cache=False), backbone._decoder.layers, {layer}, ()
+                lambda: backbone._model.base_model(**inputs, use_cache=False),
+                backbone._decoder.layers,
+                {layer},
+                (),
             )
         state: torch.Tensor = found["residual", layer]
         return state
@@ -80,7 +85,9 @@ def by_layer(backbone: Any, segments: Sequence[Segment], rounds: int) -> list[di
         runs[f"layer {layer}"] = reader(backbone, inputs, layer)
         runs[f"layer {layer}, trimmed"] = trimming(backbone, inputs, layer)
     runs["vision alone"] = torch.inference_mode()(lambda: encode_video(backbone._model, inputs))
-    runs["full model, all logits"] = torch.inference_mode()(lambda: backbone._model(**inputs, use_cache=False))
+    runs["full model, all logits"] = torch.inference_mode()(
+        lambda: backbone._model(**inputs, use_cache=False)
+    )
     options = {"max_new_tokens": 1, "do_sample": False}
     runs["generate, one token"] = lambda: backbone._model.generate(**inputs, **options)
     seconds = tables.in_turn(runs, rounds)
@@ -104,7 +111,9 @@ def _deviation(runs: dict[str, Callable[[], Any]], name: str) -> float | str:
     return float((runs[name]() - truth).abs().max() / truth.abs().max())
 
 
-def by_prompts(backbone: Any, segments: Sequence[Segment], layer: int, rounds: int) -> list[dict[str, Any]]:
+def by_prompts(
+    backbone: Any, segments: Sequence[Segment], layer: int, rounds: int
+) -> list[dict[str, Any]]:
     """Several prompts about the same segments: a whole read each, the frames encoded once, the prefix computed once."""
     recipe = dataclasses.replace(backbone.recipe, prompts=PROMPTS)
     single = [dataclasses.replace(recipe, prompts=(prompt,)) for prompt in PROMPTS]
@@ -112,7 +121,9 @@ def by_prompts(backbone: Any, segments: Sequence[Segment], layer: int, rounds: i
     several = [dataclasses.replace(site, prompt=number) for number in range(len(PROMPTS))]
     runs: dict[str, Callable[[], Any]] = {
         "one prompt": lambda: backbone.read(segments, [site], single[0]),
-        "five reads": lambda: np.concatenate([backbone.read(segments, [site], one) for one in single], axis=1),
+        "five reads": lambda: np.concatenate(
+            [backbone.read(segments, [site], one) for one in single], axis=1
+        ),
         "five, frames encoded once": lambda: _encoded_once(backbone, segments, layer),
         "five, prefix computed once": lambda: backbone.read(segments, several, recipe),
     }

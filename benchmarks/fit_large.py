@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks import measure, tables
 from numpy.typing import NDArray
 
+from benchmarks import measure, tables
 from hiprobe import probe, store
 from hiprobe.types import HiddenStates, LabelArray, Recipe, Site
 
@@ -44,7 +44,10 @@ def labels(number: int, segments: int) -> LabelArray:
 
 def noise(seed: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Noise that leans on 64 common directions, so that its columns are correlated, as those of hidden states are."""
-    rng, common = np.random.default_rng(seed), np.random.default_rng(0).standard_normal((64, shape[-1]), np.float32)
+    rng, common = (
+        np.random.default_rng(seed),
+        np.random.default_rng(0).standard_normal((64, shape[-1]), np.float32),
+    )
     leaning = rng.standard_normal((*shape[:-1], 64), np.float32) @ common
     return rng.standard_normal(shape, np.float32) + leaning / 4
 
@@ -54,7 +57,9 @@ def write(root: Path, number: int, segments: int) -> None:
     values = noise(number, (segments, LAYERS, WIDTH))
     values[labels(number, segments) == 1, TOLD, : WIDTH // 20] += 1.0
     starts = 1.6 * np.arange(segments)
-    states = HiddenStates(digest(number), RECIPE, sites(), starts, starts + 1.6, values, 1.6 * segments)
+    states = HiddenStates(
+        digest(number), RECIPE, sites(), starts, starts + 1.6, values, 1.6 * segments
+    )
     store.save_states(root, states, "float32")
 
 
@@ -101,14 +106,29 @@ def measured(root: Path, videos: int, segments: int) -> dict[str, Any]:
     """One row: a fit on so many videos, whose states are written first."""
     for number in range(videos):
         write(root, number, segments)
-    command = [sys.executable, "-m", "benchmarks.fit_large", "--work", str(root), str(videos), str(segments)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.fit_large",
+        "--work",
+        str(root),
+        str(videos),
+        str(segments),
+    ]
     printed, peak = watched(command)
     wall, cpu, before, auc, layer = json.loads(printed)
-    return {"videos": videos, "segments x layers x width": f"{videos * segments:,} x {LAYERS} x {WIDTH:,}",
-            "kept on disk MiB": videos * segments * LAYERS * WIDTH * 4 / 2**20,
-            "one layer in float64 MiB": videos * segments * WIDTH * 8 / 2**20,
-            "peak anonymous MiB": peak, "of it before the fit": before, "s": wall, "processor s": cpu,
-            "layer": layer, "AUC": auc}
+    return {
+        "videos": videos,
+        "segments x layers x width": f"{videos * segments:,} x {LAYERS} x {WIDTH:,}",
+        "kept on disk MiB": videos * segments * LAYERS * WIDTH * 4 / 2**20,
+        "one layer in float64 MiB": videos * segments * WIDTH * 8 / 2**20,
+        "peak anonymous MiB": peak,
+        "of it before the fit": before,
+        "s": wall,
+        "processor s": cpu,
+        "layer": layer,
+        "AUC": auc,
+    }
 
 
 def main() -> None:
@@ -119,12 +139,16 @@ def main() -> None:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--small", action="store_true", help="16 and 64 videos, which is the default")
     size.add_argument("--full", action="store_true", help="16 and 1,600 videos")
-    parser.add_argument("--root", type=Path, metavar="FOLDER", help="where the states lie meanwhile")
+    parser.add_argument(
+        "--root", type=Path, metavar="FOLDER", help="where the states lie meanwhile"
+    )
     given = parser.parse_args()
     measure.pin()
     with tempfile.TemporaryDirectory(dir=given.root) as root:
         rows = [measured(Path(root), *shape) for shape in (FULL if given.full else SMALL)]
-    tables.finish("fit_large", {"Fitting from the store, without the layer curve": rows}, given.json)
+    tables.finish(
+        "fit_large", {"Fitting from the store, without the layer curve": rows}, given.json
+    )
 
 
 if __name__ == "__main__":

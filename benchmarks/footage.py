@@ -57,12 +57,22 @@ class Footage:
 def _write(footage: Footage, path: Path) -> None:
     scene = _Scene(footage)
     with av.open(str(path), "w", format="mp4") as output:
-        stream = output.add_stream("libx264", rate=Fraction(footage.fps), options={
-            "preset": "fast", "crf": "23", "g": str(footage.keyframes), "keyint_min": str(footage.keyframes),
-            "sc_threshold": "0"})
+        stream = output.add_stream(
+            "libx264",
+            rate=Fraction(footage.fps),
+            options={
+                "preset": "fast",
+                "crf": "23",
+                "g": str(footage.keyframes),
+                "keyint_min": str(footage.keyframes),
+                "sc_threshold": "0",
+            },
+        )
         stream.width, stream.height, stream.pix_fmt = footage.width, footage.height, "yuv420p"
         for index in range(round(footage.seconds * footage.fps)):
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(scene.picture(index), format="gray")))
+            output.mux(
+                stream.encode(av.VideoFrame.from_ndarray(scene.picture(index), format="gray"))
+            )
         output.mux(stream.encode(None))
 
 
@@ -70,7 +80,11 @@ def _repeat(footage: Footage, once: Path, path: Path) -> None:
     """The packets of `once` end to end: two hours are made in seconds."""
     with av.open(str(once)) as source, av.open(str(path), "w", format="mp4") as output:
         made = output.add_stream_from_template(source.streams.video[0])
-        packets = [(bytes(p), p.pts or 0, p.dts or 0, p.is_keyframe) for p in source.demux(video=0) if p.size]
+        packets = [
+            (bytes(p), p.pts or 0, p.dts or 0, p.is_keyframe)
+            for p in source.demux(video=0)
+            if p.size
+        ]
         base = source.streams.video[0].time_base
         assert base is not None
         length = round(footage.seconds / base)
@@ -99,9 +113,11 @@ class _Scene:
         height, width = self._size
         picture = self._background.copy()
         side = height // 6
-        for number, (down, right) in enumerate(0.5 + 0.5 * np.sin(self._phase + self._speed * index)):
+        for number, (down, right) in enumerate(
+            0.5 + 0.5 * np.sin(self._phase + self._speed * index)
+        ):
             y, x = int(down * (height - side)), int(right * (width - side))
-            picture[y:y + side, x:x + side] = 255 - self._background[:side, :side] + 12 * number
+            picture[y : y + side, x : x + side] = 255 - self._background[:side, :side] + 12 * number
         down, right = (index * 37) % height, (index * 53) % width
-        picture += self._noise[down:down + height, right:right + width]
+        picture += self._noise[down : down + height, right : right + width]
         return np.asarray(np.clip(picture, 0, 255), dtype=np.uint8)

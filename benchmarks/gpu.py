@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmarks import clips, counting, gpu_check, plain, shapes, tables
 from benchmarks.batch import by_batch
 from benchmarks.early_exit import batch, reader
 from benchmarks.footage import Footage
 
+from benchmarks import clips, counting, gpu_check, plain, shapes, tables
 from hiprobe import pipeline
 from hiprobe.types import Segment, Site
 
@@ -34,11 +34,15 @@ def ceilings(device: str, dtype: torch.dtype, small: bool) -> dict[str, float]:
             "bytes": counting.copy_rate(device, size, seconds)}  # fmt: skip
 
 
-def counted(backbone: Any, segments: Sequence[Segment], limits: dict[str, float]) -> tuple[Rows, int]:
+def counted(
+    backbone: Any, segments: Sequence[Segment], limits: dict[str, float]
+) -> tuple[Rows, int]:
     """Operations and bytes of one batch, read to the layer and whole; and the operations of the first."""
     inputs = batch(backbone, segments, backbone.recipe.prompts[0])
     layer, count = shapes.layer_read(backbone), len(segments)
-    whole = torch.inference_mode()(lambda: backbone._model(**inputs, use_cache=False, logits_to_keep=1))
+    whole = torch.inference_mode()(
+        lambda: backbone._model(**inputs, use_cache=False, logits_to_keep=1)
+    )
     rows, read = [], counting.count(reader(backbone, inputs, layer))
     for name, found in ((f"to block {layer}", read), ("whole model", counting.count(whole))):
         rows.append({
@@ -50,16 +54,24 @@ def counted(backbone: Any, segments: Sequence[Segment], limits: dict[str, float]
     return rows, read.operations // count
 
 
-def timed(backbone: Any, segments: Sequence[Segment], operations: int, limit: float, rounds: int) -> Rows:
+def timed(
+    backbone: Any, segments: Sequence[Segment], operations: int, limit: float, rounds: int
+) -> Rows:
     """Segments per second of the parts and of the whole, frames in memory, and the share of the ceiling."""
     site, device = Site("residual", shapes.layer_read(backbone)), backbone._model.device.type
     size = backbone._batch(segments, [site], backbone.recipe.prompts, backbone.width)
     one = batch(backbone, segments[:size], backbone.recipe.prompts[0])
     deep = reader(backbone, one, site.layer)
     runs = {
-        f"model alone to block {site.layer}, batch of {size}": (lambda: counting.done(deep(), device), size),
+        f"model alone to block {site.layer}, batch of {size}": (
+            lambda: counting.done(deep(), device),
+            size,
+        ),
         "read: frames to states": (lambda: backbone.read(segments, [site]), len(segments)),
-        "plain loop: whole model, one token, one at a time": (lambda: plain.score(backbone, segments), len(segments)),
+        "plain loop: whole model, one token, one at a time": (
+            lambda: plain.score(backbone, segments),
+            len(segments),
+        ),
     }
     seconds = tables.in_turn({name: run for name, (run, _) in runs.items()}, rounds)
     rates = {name: runs[name][1] / taken for name, taken in seconds.items()}
@@ -82,7 +94,10 @@ def from_file(backbone: Any, path: Path, count: int, rounds: int) -> Rows:
     some = range(0, count, 8)  # every eighth for the plain loop, which takes each by itself
     runs = {
         "hiprobe: decoding and reading": (lambda: pipeline.states(path, backbone, (site,)), count),
-        "plain loop: opened for every segment": (lambda: plain.score_video(backbone, path, some), len(some)),
+        "plain loop: opened for every segment": (
+            lambda: plain.score_video(backbone, path, some),
+            len(some),
+        ),
     }
     seconds = tables.in_turn({name: run for name, (run, _) in runs.items()}, rounds)
     rates = [runs[name][1] / taken for name, taken in seconds.items()]
@@ -115,7 +130,9 @@ def measure(name: str, given: Any, dtype: torch.dtype, limits: dict[str, float])
     counts, operations = counted(backbone, segments[:2], limits)
     times = timed(backbone, segments, operations, limits["operations"], given.rounds)
     seconds = given.segments * backbone.recipe.segment_s
-    footage = Footage(96, 96, 30, seconds, 10) if given.small else Footage(640, 480, 250, seconds, 30)
+    footage = (
+        Footage(96, 96, 30, seconds, 10) if given.small else Footage(640, 480, 250, seconds, 30)
+    )
     file = from_file(backbone, footage.file(), given.segments, given.rounds)
     sizes = by_batch(backbone, segments, shapes.layer_read(backbone), given.rounds)
     agreement = gpu_check.precision(backbone, segments[:2])

@@ -30,7 +30,9 @@ ALIKE = 0.99  # cosine of a state in bf16 and in fp32
 
 def full_pass(backbone: Any, segment: Segment) -> np.ndarray[Any, Any]:
     """The last position after every block (layers, width), from one whole pass with hooks of its own."""
-    inputs = backbone._on_device(make_inputs(backbone._processor, segment, backbone.recipe.prompts[0]))
+    inputs = backbone._on_device(
+        make_inputs(backbone._processor, segment, backbone.recipe.prompts[0])
+    )
     kept: list[torch.Tensor] = []
 
     def keep(module: Any, given: Any, output: Any) -> None:
@@ -51,7 +53,12 @@ def apart(values: Any, truth: Any) -> float:
 
 def row(check: str, value: Any, unit: str = "", holds: bool | None = None) -> dict[str, Any]:
     """A line of the table; `holds` where something is required."""
-    return {"check": check, "value": value, "unit": unit, "holds": "" if holds is None else "yes" if holds else "NO"}
+    return {
+        "check": check,
+        "value": value,
+        "unit": unit,
+        "holds": "" if holds is None else "yes" if holds else "NO",
+    }
 
 
 def exactness(backbone: Any, segments: Sequence[Segment]) -> list[dict[str, Any]]:
@@ -117,7 +124,9 @@ def precision(backbone: Any, segments: Sequence[Segment]) -> list[dict[str, Any]
     narrow = backbone.read(segments, sites)
     backbone._model.float()
     wide = backbone.read(segments, sites)
-    cosine = (narrow * wide).sum(-1) / np.linalg.norm(narrow, axis=-1) / np.linalg.norm(wide, axis=-1)
+    cosine = (
+        (narrow * wide).sum(-1) / np.linalg.norm(narrow, axis=-1) / np.linalg.norm(wide, axis=-1)
+    )
     layer = shapes.layer_read(backbone)
     return [
         row(f"bf16 against fp32, block {layer}, cosine, worst segment", float(cosine[:, layer].min()), "",

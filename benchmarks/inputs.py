@@ -32,15 +32,26 @@ def main(folders: list[str]) -> None:
     hiprobe = str(Path(sys.executable).with_name("hiprobe"))
     with tempfile.TemporaryDirectory() as place:
         probe = f"{place}/probe.safetensors"
-        subprocess.run([hiprobe, "fit", str(embedded.CLIPS), "-o", probe, "--store", f"{place}/.store"], check=True,
-                       capture_output=True)
-        run = subprocess.run([hiprobe, "detect", *folders, "--probe", probe, "-o", f"{place}/out", "--no-explain"],
-                             check=False, capture_output=True)
-        lines = [json.loads(line) for line in Path(f"{place}/out/manifest.jsonl").read_text().splitlines()]
+        subprocess.run(
+            [hiprobe, "fit", str(embedded.CLIPS), "-o", probe, "--store", f"{place}/.store"],
+            check=True,
+            capture_output=True,
+        )
+        run = subprocess.run(
+            [hiprobe, "detect", *folders, "--probe", probe, "-o", f"{place}/out", "--no-explain"],
+            check=False,
+            capture_output=True,
+        )
+        lines = [
+            json.loads(line)
+            for line in Path(f"{place}/out/manifest.jsonl").read_text().splitlines()
+        ]
     print(HEAD.format(folders=" ".join(folders), code=run.returncode))
     for line in lines:
         length = f"{line['duration']:.2f}" if line["duration"] else ""
-        print(f"| {line['name']} | {line['status']} | {length} | {line['segments'] or ''} | {line['reason'] or ''} |")
+        print(
+            f"| {line['name']} | {line['status']} | {length} | {line['segments'] or ''} | {line['reason'] or ''} |"
+        )
 
 
 if __name__ == "__main__":

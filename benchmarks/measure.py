@@ -52,7 +52,10 @@ def alternate(works: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, 
     for _ in range(rounds):
         for name, work in works.items():
             found[name].append(spent(work))
-    return {name: Spent(min(one.wall for one in all_), min(one.cpu for one in all_)) for name, all_ in found.items()}
+    return {
+        name: Spent(min(one.wall for one in all_), min(one.cpu for one in all_))
+        for name, all_ in found.items()
+    }
 
 
 def _cpu() -> float:
@@ -82,13 +85,23 @@ def machine() -> dict[str, Any]:
     """What it ran on, and how busy that was."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {"cpu": models[0] if models else platform.machine(), "cores": os.cpu_count(),
-            "pinned": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 1),
-            "python": platform.python_version(), **{name: version(name) for name in ("torch", "transformers", "av")}}
+    return {
+        "cpu": models[0] if models else platform.machine(),
+        "cores": os.cpu_count(),
+        "pinned": len(os.sched_getaffinity(0)),
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "transformers", "av")},
+    }
 
 
-def publish(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]], notes: Sequence[str] = (),
-            record: Mapping[str, Any] | None = None) -> None:
+def publish(
+    title: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    notes: Sequence[str] = (),
+    record: Mapping[str, Any] | None = None,
+) -> None:
     """Prints a table, and writes it with `record` to the file after `--json`, if that is given."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--json", type=Path)
@@ -99,8 +112,17 @@ def publish(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]], note
         print("| " + " | ".join(_text(value) for value in row) + " |")
     print("".join(f"\n{note}" for note in notes))
     if target is not None:
-        text = json.dumps({"title": title, "machine": told, "rows": [dict(zip(head, row, strict=True)) for row in rows],
-                           "notes": list(notes), **(record or {})}, indent=1, default=asdict)
+        text = json.dumps(
+            {
+                "title": title,
+                "machine": told,
+                "rows": [dict(zip(head, row, strict=True)) for row in rows],
+                "notes": list(notes),
+                **(record or {}),
+            },
+            indent=1,
+            default=asdict,
+        )
         target.write_text(text + "\n")
 
 

@@ -33,11 +33,17 @@ def _peak(process: int | str) -> float:
 def _work(name: str, path: str) -> None:
     """What a new process does; prints its own peak and its child's, in MiB."""
     if name == "segments":
-        count = sum(1 for _ in video.segments(path, Recipe("none", ("none",), frames=8, size=(96, 96))))
+        count = sum(
+            1 for _ in video.segments(path, Recipe("none", ("none",), frames=8, size=(96, 96)))
+        )
     else:
         model = backbones.load("embedded", device="cpu")
         recipe = replace(model.recipe, segment_s=WINDOW_S)
-        count = len(pipeline.states(path, model, (Site("residual", model.layers - 1),), recipe=recipe).starts)
+        count = len(
+            pipeline.states(
+                path, model, (Site("residual", model.layers - 1),), recipe=recipe
+            ).starts
+        )
     print(json.dumps([count, _peak("self"), sum(map(_peak, children()))]))
 
 
@@ -55,11 +61,21 @@ def main() -> None:
     rows: list[list[object]] = []
     for name in ("segments", "states"):
         (few, *short), (many, *long) = _measured(name, SHORT), _measured(name, LONG)
-        for process, one, other in zip(PROCESSES, [*short, sum(short)], [*long, sum(long)], strict=True):
-            rows.append([f"{name}, {few:.0f} and {many:.0f} windows", process, one, other, other / one])
-    publish("Peak memory against length", HEAD, rows,
-            ["Promised: a ratio of at most 1.10 of both. What grows in the decoder is FFmpeg's index of the packets, "
-             "216,000 in two hours."])
+        for process, one, other in zip(
+            PROCESSES, [*short, sum(short)], [*long, sum(long)], strict=True
+        ):
+            rows.append(
+                [f"{name}, {few:.0f} and {many:.0f} windows", process, one, other, other / one]
+            )
+    publish(
+        "Peak memory against length",
+        HEAD,
+        rows,
+        [
+            "Promised: a ratio of at most 1.10 of both. What grows in the decoder is FFmpeg's index of the packets, "
+            "216,000 in two hours."
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -37,14 +37,17 @@ def segment_of(path: Path, recipe: Recipe, index: int) -> Segment:
 
 def _resized(frame: Any, recipe: Recipe) -> NDArray[np.uint8]:
     height, width = recipe.size or (frame.height, frame.width)
-    picture: NDArray[np.uint8] = frame.to_ndarray(format="rgb24", width=width, height=height,
-                                                 interpolation=SCALING)
+    picture: NDArray[np.uint8] = frame.to_ndarray(
+        format="rgb24", width=width, height=height, interpolation=SCALING
+    )
     return picture
 
 
 def ask(backbone: Any, segment: Segment) -> int:
     """The first token of the whole model's answer."""
-    inputs = backbone._on_device(make_inputs(backbone._processor, segment, backbone.recipe.prompts[0]))
+    inputs = backbone._on_device(
+        make_inputs(backbone._processor, segment, backbone.recipe.prompts[0])
+    )
     ids = backbone._model.generate(**inputs, max_new_tokens=1, do_sample=False)
     return int(ids[0, -1])
 

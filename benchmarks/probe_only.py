@@ -54,7 +54,9 @@ def write(folder: Path) -> None:
     import torch
     from tests.support import tiny_models
 
-    tiny_models.FAMILIES["large"] = dataclasses.replace(tiny_models.FAMILIES["qwen2_5_vl"], config=config)
+    tiny_models.FAMILIES["large"] = dataclasses.replace(
+        tiny_models.FAMILIES["qwen2_5_vl"], config=config
+    )
     torch.set_num_threads(1)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
@@ -69,7 +71,12 @@ def loaded(folder: str, layer: int | None) -> dict[str, Any]:
     command = [sys.executable, "-W", "ignore", "-c", CHILD, folder, json.dumps(layer)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     blocks, weights, peak = json.loads(done.stdout)
-    return {"max_layer": "all" if layer is None else layer, "blocks": blocks, "weights MB": weights, "peak MB": peak}
+    return {
+        "max_layer": "all" if layer is None else layer,
+        "blocks": blocks,
+        "weights MB": weights,
+        "peak MB": peak,
+    }
 
 
 def main() -> None:

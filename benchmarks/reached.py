@@ -18,9 +18,15 @@ def _span(rows: list[Row], column: str) -> str:
 
 def _reference(rows: list[Row]) -> Iterable[tuple[str, str]]:
     for row in rows:
-        apart = f"differ by {row['states differ']:.0e} of scale" if row["states differ"] else "are equal bit for bit"
-        yield (f"against the plain loop, {row['video']}, model threads {row['model threads']}: {row['promised']}x",
-               f"{row['ratio']:.1f}x, by processor time {row[CPU]:.1f}x; the limit is {row['limit']}; states {apart}")
+        apart = (
+            f"differ by {row['states differ']:.0e} of scale"
+            if row["states differ"]
+            else "are equal bit for bit"
+        )
+        yield (
+            f"against the plain loop, {row['video']}, model threads {row['model threads']}: {row['promised']}x",
+            f"{row['ratio']:.1f}x, by processor time {row[CPU]:.1f}x; the limit is {row['limit']}; states {apart}",
+        )
 
 
 def _decode(rows: list[Row]) -> Iterable[tuple[str, str]]:
@@ -30,7 +36,10 @@ def _decode(rows: list[Row]) -> Iterable[tuple[str, str]]:
 
 
 def _overlap(rows: list[Row]) -> Iterable[tuple[str, str]]:
-    yield "the whole / the slower of decoding and model: at most 1.15", _span(rows, "whole / slower")
+    yield (
+        "the whole / the slower of decoding and model: at most 1.15",
+        _span(rows, "whole / slower"),
+    )
 
 
 def _memory(rows: list[Row]) -> Iterable[tuple[str, str]]:
@@ -48,13 +57,20 @@ def _scaling(rows: list[Row]) -> Iterable[tuple[str, str]]:
 def _start(rows: list[Row]) -> Iterable[tuple[str, str]]:
     for row in rows:
         if row["promised wall s"] != "-":
-            yield (f"`{row['command']}`: {row['promised wall s']} s",
-                   f"{row['wall s']:.2f} s, processor time {row['processor s']:.2f} s")
+            yield (
+                f"`{row['command']}`: {row['promised wall s']} s",
+                f"{row['wall s']:.2f} s, processor time {row['processor s']:.2f} s",
+            )
 
 
 TOLD: dict[str, Callable[[list[Row]], Iterable[tuple[str, str]]]] = {
-    "vs_reference": _reference, "decode": _decode, "overlap": _overlap, "memory": _memory, "scaling": _scaling,
-    "cold_start": _start}
+    "vs_reference": _reference,
+    "decode": _decode,
+    "overlap": _overlap,
+    "memory": _memory,
+    "scaling": _scaling,
+    "cold_start": _start,
+}
 
 
 def table(folder: Path) -> str:
@@ -63,5 +79,8 @@ def table(folder: Path) -> str:
     for name, tell in TOLD.items():
         file = folder / f"{name}.json"
         if file.exists():
-            lines += [f"| {promise} | {reached} |" for promise, reached in tell(json.loads(file.read_text())["rows"])]
+            lines += [
+                f"| {promise} | {reached} |"
+                for promise, reached in tell(json.loads(file.read_text())["rows"])
+            ]
     return "\n".join(lines)

@@ -29,8 +29,15 @@ from hiprobe.types import HiddenStates, LabelArray, Recipe, Site
 
 DATA = Path("runs/results")
 AGAIN = ", layer chosen again"
-ORDERS = ("random", "uncertain first", "highest first", "half uncertain, half random", "uncertain raw score first",
-          f"random{AGAIN}", f"uncertain first{AGAIN}")
+ORDERS = (
+    "random",
+    "uncertain first",
+    "highest first",
+    "half uncertain, half random",
+    "uncertain raw score first",
+    f"random{AGAIN}",
+    f"uncertain first{AGAIN}",
+)
 STEP, STEPS = 10, 5
 CLIPS = 4  # of each class at the beginning
 
@@ -44,36 +51,61 @@ def footage(family: str, split: str, recipe: Recipe, sites: Sequence[Site]) -> l
 
 def auc(probe: Probe, test: Sequence[Pair]) -> float:
     """The AUC of smoothed segment scores over all test videos."""
-    return frame_auc([(labels[labels >= 0], smoothed(probe, states)[labels >= 0]) for states, labels in test])
+    return frame_auc(
+        [(labels[labels >= 0], smoothed(probe, states)[labels >= 0]) for states, labels in test]
+    )
 
 
 def smoothed(probe: Probe, states: HiddenStates) -> NDArray[np.float64]:
     """The smoothed scores (segments,) of one video."""
-    scores, _ = localize(states.starts, states.ends, probe.score(states), states.gaps, probe.localization)
+    scores, _ = localize(
+        states.starts, states.ends, probe.score(states), states.gaps, probe.localization
+    )
     return scores.smoothed
 
 
-def wanted(order: str, probe: Probe, pool: Sequence[Pair], judged: set[tuple[int, int]],
-           rng: np.random.Generator, count: int = STEP) -> list[tuple[int, int]]:
+def wanted(
+    order: str,
+    probe: Probe,
+    pool: Sequence[Pair],
+    judged: set[tuple[int, int]],
+    rng: np.random.Generator,
+    count: int = STEP,
+) -> list[tuple[int, int]]:
     """The next (video, segment) to be judged, in one video at least 8 s apart, as the page offers them."""
     if order == "half uncertain, half random":
         half = wanted("uncertain first", probe, pool, judged, rng, count // 2)
         return half + wanted("random", probe, pool, judged | set(half), rng, count - len(half))
     scores = [smoothed(probe, states) for states, _ in pool]
-    everything = [(video, k) for video, row in enumerate(scores) for k in range(len(row)) if (video, k) not in judged]
+    everything = [
+        (video, k)
+        for video, row in enumerate(scores)
+        for k in range(len(row))
+        if (video, k) not in judged
+    ]
     keys = urgency(order, probe, pool, scores, rng)
     taken: list[tuple[int, int]] = []
     for video, k in sorted(everything, key=lambda at: keys[at[0]][at[1]]):
-        start, sure = pool[video][0].starts[k], pool[video][1][k] >= 0  # a reviewer skips what is half an event
-        if sure and all(v != video or abs(pool[v][0].starts[j] - start) >= APART_S for v, j in taken):
+        start, sure = (
+            pool[video][0].starts[k],
+            pool[video][1][k] >= 0,
+        )  # a reviewer skips what is half an event
+        if sure and all(
+            v != video or abs(pool[v][0].starts[j] - start) >= APART_S for v, j in taken
+        ):
             taken.append((video, k))
             if len(taken) == count:
                 break
     return taken
 
 
-def urgency(order: str, probe: Probe, pool: Sequence[Pair], scores: Sequence[NDArray[np.float64]],
-            rng: np.random.Generator) -> list[NDArray[np.float64]]:
+def urgency(
+    order: str,
+    probe: Probe,
+    pool: Sequence[Pair],
+    scores: Sequence[NDArray[np.float64]],
+    rng: np.random.Generator,
+) -> list[NDArray[np.float64]]:
     """A number for each segment of each video: the lowest is judged first."""
     if order == "random":
         return [rng.random(len(row)) for row in scores]
@@ -84,7 +116,9 @@ def urgency(order: str, probe: Probe, pool: Sequence[Pair], scores: Sequence[NDA
     return [np.abs(probe.score(states) - 0.5) for states, _ in pool]
 
 
-def review(order: str, begin: Sequence[Pair], pool: Sequence[Pair], test: Sequence[Pair], seed: int) -> list[float]:
+def review(
+    order: str, begin: Sequence[Pair], pool: Sequence[Pair], test: Sequence[Pair], seed: int
+) -> list[float]:
     """The AUC after 0, 10, ... 50 corrections."""
     probe = probes.fit("hiprobe", begin, permutations=0, layer_curve=False, seed=seed)
     rng, judged, curve = np.random.default_rng(seed), set[tuple[int, int]](), [auc(probe, test)]
@@ -93,7 +127,9 @@ def review(order: str, begin: Sequence[Pair], pool: Sequence[Pair], test: Sequen
         before = [labels.copy() for labels in said]
         for video, k in wanted(order.removesuffix(AGAIN), probe, pool, judged, rng):
             states, truth = pool[video]
-            said[video] = correct(states, said[video], [(states.starts[k], states.ends[k], bool(truth[k] == 1))])
+            said[video] = correct(
+                states, said[video], [(states.starts[k], states.ends[k], bool(truth[k] == 1))]
+            )
             judged.add((video, k))
         some = [k for k, labels in enumerate(said) if (labels >= 0).any()]
         pairs = [*begin, *((pool[k][0], said[k]) for k in some)]
@@ -118,12 +154,17 @@ def main(arguments: Sequence[str]) -> None:
     asked = parser.parse_args(arguments)
     model = backbones.load("embedded", device="cpu")
     sites = tuple(Site("residual", layer) for layer in range(model.layers))
-    seen, pool, test = (footage(family, split, model.recipe, sites) for family, split in (
-        ("seen", "train"), ("unseen", "train"), ("unseen", "test")))
+    seen, pool, test = (
+        footage(family, split, model.recipe, sites)
+        for family, split in (("seen", "train"), ("unseen", "train"), ("unseen", "test"))
+    )
     found = {order: [] for order in ORDERS}
     for seed in range(asked.seeds):
         rng = np.random.default_rng([81001, seed])
-        classes = [[k for k, (_, labels) in enumerate(seen) if (labels == 1).any() == yes] for yes in (True, False)]
+        classes = [
+            [k for k, (_, labels) in enumerate(seen) if (labels == 1).any() == yes]
+            for yes in (True, False)
+        ]
         begin = [seen[k] for some in classes for k in rng.choice(some, CLIPS, replace=False)]
         for order in ORDERS:
             found[order].append(review(order, begin, pool, test, seed))
@@ -138,13 +179,17 @@ def table(found: dict[str, list[list[float]]]) -> None:
     print(f"| order of corrections | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}")
     curves = {order: np.array(rows) for order, rows in found.items()}
     for order, rows in curves.items():
-        cells = [f"{rows[:, k].mean():.3f} [{interval(rows[:, k])[0]:.3f}, {interval(rows[:, k])[1]:.3f}]"
-                 for k in range(STEPS + 1)]
+        cells = [
+            f"{rows[:, k].mean():.3f} [{interval(rows[:, k])[0]:.3f}, {interval(rows[:, k])[1]:.3f}]"
+            for k in range(STEPS + 1)
+        ]
         print(f"| {order} | {' | '.join(cells)} |")
     for order in ORDERS[1:]:
         gaps = curves[order] - curves["random"]
-        cells = [f"{gaps[:, k].mean():+.3f} [{interval(gaps[:, k])[0]:+.3f}, {interval(gaps[:, k])[1]:+.3f}]"
-                 for k in range(STEPS + 1)]
+        cells = [
+            f"{gaps[:, k].mean():+.3f} [{interval(gaps[:, k])[0]:+.3f}, {interval(gaps[:, k])[1]:+.3f}]"
+            for k in range(STEPS + 1)
+        ]
         print(f"| {order}, minus random | {' | '.join(cells)} |")
 
 

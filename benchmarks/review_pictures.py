@@ -46,12 +46,19 @@ def pictures(tab: Any, desk: Desk, docs: Path, tag: str) -> None:
     """Each view once, in the window and colours of the tab."""
     base = f"http://127.0.0.1:{PORT}"
     worst = next(e for e in desk.entries() if e.folder and e.name.startswith("cam2"))
-    for name, path in (("videos", "/"), ("moments", "/moments"), ("layers", "/layers"), ("run", "/run")):
+    for name, path in (
+        ("videos", "/"),
+        ("moments", "/moments"),
+        ("layers", "/layers"),
+        ("run", "/run"),
+    ):
         tab.goto(base + path)
         tab.wait_for_load_state("networkidle")
         keep(tab, docs / f"review_{name}{tag}.png")
     tab.goto(f"{base}/v/{worst.video_id}?t=44")
-    tab.wait_for_function("() => document.getElementById('video')?.readyState >= 2 && !video.seeking")
+    tab.wait_for_function(
+        "() => document.getElementById('video')?.readyState >= 2 && !video.seeking"
+    )
     tab.wait_for_timeout(500)
     keep(tab, docs / f"review_video{tag}.png")
     tab.locator("#similar").click()

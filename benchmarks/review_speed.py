@@ -45,7 +45,9 @@ def states(number: int, count: int, layers: int, width: int) -> HiddenStates:
     values[np.arange(count) // 5 % 4 == 3, :, : width // 20] += 0.4
     starts = np.arange(count) * 1.6
     sites = tuple(Site("residual", layer) for layer in range(layers))
-    return HiddenStates(f"{number:016x}" * 4, RECIPE, sites, starts, starts + 1.6, values, count * 1.6)
+    return HiddenStates(
+        f"{number:016x}" * 4, RECIPE, sites, starts, starts + 1.6, values, count * 1.6
+    )
 
 
 def written(out: Path, found: HiddenStates, probe: Probe) -> Result:
@@ -53,8 +55,16 @@ def written(out: Path, found: HiddenStates, probe: Probe) -> Result:
     store.save_states(out / ".store", found, "float32")
     scores, events = score(found, probe)
     model = {"id": RECIPE.model, "revision": None, "sites": [str(site) for site in probe.sites]}
-    result = Result(f"{found.video_id[:16]}.mp4", found.video_id, "done", found.duration, scores, events, None,
-                    {"model": model, "probe": probe.digest})
+    result = Result(
+        f"{found.video_id[:16]}.mp4",
+        found.video_id,
+        "done",
+        found.duration,
+        scores,
+        events,
+        None,
+        {"model": model, "probe": probe.digest},
+    )
     kept(out, result)
     return result
 
@@ -99,26 +109,43 @@ def timed(what: Callable[[], object], rounds: int = ROUNDS) -> Took:
 
 def refits(rows: dict[str, Took]) -> None:
     """Refit among 1,000 segments, all or 400 of them judged, at one site and with the layer chosen again."""
-    for name, layers, width in (("shipped model, 8 x 160", 8, 160), ("7B model, 28 x 3584", 28, 3584)):
+    for name, layers, width in (
+        ("shipped model, 8 x 160", 8, 160),
+        ("7B model, 28 x 3584", 28, 3584),
+    ):
         for judged in (8, VIDEOS):
             with tempfile.TemporaryDirectory() as place:
                 desk = prepared(Path(place), layers, width, judged)
                 about = f"{name}, {judged * SEGMENTS // VIDEOS} of 1,000 segments labelled"
                 rows[f"refit, {about}"] = timed(partial(propose_refit, desk), 3)
                 if layers == 8:
-                    rows[f"refit, {about}, layer chosen again"] = timed(partial(propose_refit, desk, choose=True), 3)
-                found, sites = [one for _, one in desk.every_state(desk.needed_probe())], desk.needed_probe().sites
+                    rows[f"refit, {about}, layer chosen again"] = timed(
+                        partial(propose_refit, desk, choose=True), 3
+                    )
+                found, sites = (
+                    [one for _, one in desk.every_state(desk.needed_probe())],
+                    desk.needed_probe().sites,
+                )
         rows[f"segments like this one, {name}"] = timed(
-            partial(similar.neighbours, found, sites, found[0].video_id, 10.0))
+            partial(similar.neighbours, found, sites, found[0].video_id, 10.0)
+        )
 
 
 def long_result(out: Path) -> Result:
     """An 8-hour video with 1,000 events, as `detect` leaves it."""
     count = HOURS * 3600 * 5 // 8
     starts = np.arange(count) * 1.6
-    raw = np.where(np.arange(count) % (count // EVENTS) < 3, 0.9, 0.1) + np.random.default_rng(0).random(count) / 20
-    scores, events = localize(starts, starts + 1.6, raw, (), Localization(rule="fixed", threshold=0.5, sigma=0.0))
-    events = tuple(replace(event, explanation="A person climbs over the fence near the gate.") for event in events)
+    raw = (
+        np.where(np.arange(count) % (count // EVENTS) < 3, 0.9, 0.1)
+        + np.random.default_rng(0).random(count) / 20
+    )
+    scores, events = localize(
+        starts, starts + 1.6, raw, (), Localization(rule="fixed", threshold=0.5, sigma=0.0)
+    )
+    events = tuple(
+        replace(event, explanation="A person climbs over the fence near the gate.")
+        for event in events
+    )
     made = {"model": {"id": "x", "revision": None, "sites": []}, "probe": "b" * 64}
     result = Result("long.mp4", LONG, "done", count * 1.6, scores, events, None, made)
     kept(out, result)
@@ -139,11 +166,19 @@ def long_video(rows: dict[str, Took]) -> None:
         for event in result.events:
             desk.notes.judge([(LONG, event.start, event.end)], "right", "bench")
         shown = desk.shown(entry)
-        rows["8 h, the curve, 18,000 segments to 1,600 points"] = timed(partial(curve.points, shown.scores, 0, 1e9))
-        rows["8 h, list of 1,000 events, all judged"] = timed(partial(pages.event_values, desk, shown, None))
-        rows["8 h, events of another threshold"] = timed(partial(pages.event_values, desk, shown, 0.42))
+        rows["8 h, the curve, 18,000 segments to 1,600 points"] = timed(
+            partial(curve.points, shown.scores, 0, 1e9)
+        )
+        rows["8 h, list of 1,000 events, all judged"] = timed(
+            partial(pages.event_values, desk, shown, None)
+        )
+        rows["8 h, events of another threshold"] = timed(
+            partial(pages.event_values, desk, shown, 0.42)
+        )
         rows["8 h, list of videos"] = timed(partial(views.cards, desk))
-        rows["one judgement, on disk"] = timed(partial(desk.notes.judge, [(LONG, 1.0, 2.0)], "right", "bench"), 20)
+        rows["one judgement, on disk"] = timed(
+            partial(desk.notes.judge, [(LONG, 1.0, 2.0)], "right", "bench"), 20
+        )
 
 
 def browser(rows: dict[str, Took], desk: Desk) -> None:
@@ -153,7 +188,10 @@ def browser(rows: dict[str, Took], desk: Desk) -> None:
     with sync_playwright() as playwright:
         server = started(desk)
         tab = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS).new_page()
-        ready, painted = "body[data-ready]", "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
+        ready, painted = (
+            "body[data-ready]",
+            "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))",
+        )
 
         def opened() -> None:
             tab.goto(f"http://127.0.0.1:{PORT}/v/{LONG}")
@@ -166,7 +204,9 @@ def browser(rows: dict[str, Took], desk: Desk) -> None:
         def judged() -> None:
             many = tab.locator("#events .chip").count()
             tab.keyboard.press("r")
-            tab.wait_for_function("n => document.querySelectorAll('#events .chip').length > n", arg=many)
+            tab.wait_for_function(
+                "n => document.querySelectorAll('#events .chip').length > n", arg=many
+            )
 
         rows["browser, 8 h and 1,000 events: page opened"] = timed(opened)[0], None
         rows["browser, next event by key, until painted"] = timed(partial(pressed, "n"))[0], None
@@ -184,8 +224,13 @@ def main(arguments: list[str]) -> None:
     for name, (wall, cpu) in rows.items():
         print(f"| {name} | {wall:.3f} | {'not measured' if cpu is None else f'{cpu:.3f}'} |")
     if arguments[:1] == ["--json"]:
-        machine = {"machine": platform.processor() or platform.machine(), "python": platform.python_version()}
-        Path(arguments[1]).write_text(json.dumps({**machine, "wall_and_cpu_seconds": rows}, indent=2) + "\n")
+        machine = {
+            "machine": platform.processor() or platform.machine(),
+            "python": platform.python_version(),
+        }
+        Path(arguments[1]).write_text(
+            json.dumps({**machine, "wall_and_cpu_seconds": rows}, indent=2) + "\n"
+        )
 
 
 if __name__ == "__main__":

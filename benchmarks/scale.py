@@ -46,7 +46,9 @@ def copies(clip: Path, folder: Path, count: int) -> Path:
     folder.mkdir(parents=True)
     data = clip.read_bytes()
     for number in range(count):
-        (folder / f"v{number:05}.mp4").write_bytes(data + (16).to_bytes(4, "big") + b"free" + number.to_bytes(8, "big"))
+        (folder / f"v{number:05}.mp4").write_bytes(
+            data + (16).to_bytes(4, "big") + b"free" + number.to_bytes(8, "big")
+        )
     return folder
 
 
@@ -73,23 +75,35 @@ def rate(out: Path, workers: int, began: float) -> tuple[float, float]:
 
 def without_ray(videos: Path, probe: Path, out: Path, workers: int) -> tuple[float, float]:
     began = time.time()
-    children = [subprocess.Popen([sys.executable, "-c", LOCAL, *map(str, (videos, probe, out, place, workers))])
-                for place in range(workers)]
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", LOCAL, *map(str, (videos, probe, out, place, workers))]
+        )
+        for place in range(workers)
+    ]
     assert not any(child.wait() for child in children)
     return rate(out, workers, began)
 
 
 def with_ray(videos: Path, probe: Path, out: Path, workers: int) -> tuple[float, float]:
     began = time.time()
-    found = scale.detect(sorted(videos.glob("*.mp4")), Loading("embedded", device="cpu"), Probe.load(probe), out,
-                         cluster=Cluster(workers=workers), explain=False)
+    found = scale.detect(
+        sorted(videos.glob("*.mp4")),
+        Loading("embedded", device="cpu"),
+        Probe.load(probe),
+        out,
+        cluster=Cluster(workers=workers),
+        explain=False,
+    )
     assert {result.status for result in found} == {"done"}
     return rate(out, workers, began)
 
 
 def compare(clip: Path, workers: list[int], videos: int, repeats: int, here: Path) -> None:
     probe, base = fitted(here), 0.0
-    print("workers | local videos/s | on Ray | Ray / local, median of pairs | efficiency local | on Ray | starts, s")
+    print(
+        "workers | local videos/s | on Ray | Ray / local, median of pairs | efficiency local | on Ray | starts, s"
+    )
     for number in workers:
         inputs = copies(clip, here / f"in{number}", videos * number)
         pairs, starts = [], []
@@ -101,9 +115,14 @@ def compare(clip: Path, workers: list[int], videos: int, repeats: int, here: Pat
         local, ray = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
         base = base or local / number
         ratio = statistics.median(ray / local for local, ray in pairs)
-        began = " ".join(f"{statistics.median(start[side] for start in starts):.1f}" for side in (0, 1))
-        print(f"{number} | {local:.3f} | {ray:.3f} | {ratio:.3f} | {local / number / base:.2f} | "
-              f"{ray / number / base:.2f} | {began}", flush=True)
+        began = " ".join(
+            f"{statistics.median(start[side] for start in starts):.1f}" for side in (0, 1)
+        )
+        print(
+            f"{number} | {local:.3f} | {ray:.3f} | {ratio:.3f} | {local / number / base:.2f} | "
+            f"{ray / number / base:.2f} | {began}",
+            flush=True,
+        )
 
 
 def killed(here: Path) -> None:
@@ -118,13 +137,21 @@ def killed(here: Path) -> None:
     ray.init(nodes.address, log_to_driver=False, logging_level="ERROR")
     second = nodes.add_node(num_cpus=2)
     ended, began, crew = Counter[str](), time.time(), []
-    for result in scale.detect(sorted(inputs.glob("*.mp4")), Loading("tests.support.slow_and_crashing_backbones:slow"), fake_backbone.constant_probe(),
-                               here / "out", explain=False, workers=crew.append):
+    for result in scale.detect(
+        sorted(inputs.glob("*.mp4")),
+        Loading("tests.support.slow_and_crashing_backbones:slow"),
+        fake_backbone.constant_probe(),
+        here / "out",
+        explain=False,
+        workers=crew.append,
+    ):
         ended[result.path] += 1
         if sum(ended.values()) == 50:
             nodes.remove_node(second, allow_graceful=False)
-    print(f"{len(ended)} of 200 videos, at most {max(ended.values())} result of one, "
-          f"{len(times(here / 'out'))} result files, {max(crew)} then {crew[-1]} workers, {time.time() - began:.1f} s")
+    print(
+        f"{len(ended)} of 200 videos, at most {max(ended.values())} result of one, "
+        f"{len(times(here / 'out'))} result files, {max(crew)} then {crew[-1]} workers, {time.time() - began:.1f} s"
+    )
     ray.shutdown()
     nodes.shutdown()
 
@@ -140,19 +167,32 @@ def memory(videos: int, here: Path) -> None:
     paths = sorted(inputs.glob("*.mp4"))
     print(f"before: {own.memory_info().rss / 1e6:.0f} MB", flush=True)
     ended: Counter[str] = Counter()
-    for result in scale.detect(paths, Loading("tests.support.fake_backbone:load"), fake_backbone.constant_probe(), here / "out", explain=False,
-                               cluster=Cluster(workers=2)):
+    for result in scale.detect(
+        paths,
+        Loading("tests.support.fake_backbone:load"),
+        fake_backbone.constant_probe(),
+        here / "out",
+        explain=False,
+        cluster=Cluster(workers=2),
+    ):
         ended[result.status] += 1
         if sum(ended.values()) % (videos // 10) == 0:
-            print(f"{sum(ended.values())} videos, {time.monotonic() - began:.0f} s: "
-                  f"{own.memory_info().rss / 1e6:.1f} MB", flush=True)
+            print(
+                f"{sum(ended.values())} videos, {time.monotonic() - began:.0f} s: "
+                f"{own.memory_info().rss / 1e6:.1f} MB",
+                flush=True,
+            )
     print(dict(ended))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("rate", "node", "memory"))
-    parser.add_argument("--workers", default=",".join(map(str, range(1, (os.cpu_count() or 1) + 1))))
+    parser.add_argument(
+        "--workers", default=",".join(map(str, range(1, (os.cpu_count() or 1) + 1)))
+    )
     parser.add_argument("--videos", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--clip", type=Path, default=embedded.CLIPS / "normal_00.mp4")

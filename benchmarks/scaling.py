@@ -34,8 +34,14 @@ def _linear(sizes: tuple[int, ...], seconds: list[float]) -> float:
 def _row(name: str, sizes: tuple[int, ...], unit: str, works: dict[str, Any]) -> list[Any]:
     best = alternate(works, ROUNDS)
     walls, cpus = [best[str(size)].wall for size in sizes], [best[str(size)].cpu for size in sizes]
-    return [name, f"{', '.join(map(str, sizes))} x {unit}", ", ".join(f"{wall:.2f}" for wall in walls),
-            _linear(sizes, walls), _linear(sizes, cpus), "R2 0.99"]
+    return [
+        name,
+        f"{', '.join(map(str, sizes))} x {unit}",
+        ", ".join(f"{wall:.2f}" for wall in walls),
+        _linear(sizes, walls),
+        _linear(sizes, cpus),
+        "R2 0.99",
+    ]
 
 
 def _name(number: int) -> str:
@@ -50,17 +56,31 @@ def _fit_row(model: Any, root: Path) -> list[Any]:
     for number in range(FITTED):
         values = rng.normal(size=(14, len(sites), model.width)).astype(np.float32)
         values[7:] += 0.1
-        store.save_states(root, HiddenStates(_name(number), model.recipe, sites, starts, starts + 1.6, values, 22.4),
-                          "float32")
+        store.save_states(
+            root,
+            HiddenStates(_name(number), model.recipe, sites, starts, starts + 1.6, values, 22.4),
+            "float32",
+        )
 
     def fitted() -> None:
-        pairs = [(store.find_states(root, _name(n), model.recipe, sites, "float32"), labels) for n in range(FITTED)]
-        _probe.fit("hiprobe", [(states, y) for states, y in pairs if states is not None], layer_curve=False)
+        pairs = [
+            (store.find_states(root, _name(n), model.recipe, sites, "float32"), labels)
+            for n in range(FITTED)
+        ]
+        _probe.fit(
+            "hiprobe", [(states, y) for states, y in pairs if states is not None], layer_curve=False
+        )
 
     fitted()
     one = alternate({"fit": fitted}, 3)["fit"]
-    return ["fitting, from the store", f"{FITTED} videos x 14 segments x {len(sites)} sites x {model.width}",
-            f"{one.wall:.2f}", "-", "-", "1 s"]
+    return [
+        "fitting, from the store",
+        f"{FITTED} videos x 14 segments x {len(sites)} sites x {model.width}",
+        f"{one.wall:.2f}",
+        "-",
+        "-",
+        "1 s",
+    ]
 
 
 def main() -> None:
@@ -73,10 +93,24 @@ def main() -> None:
     pipeline.states(clip, model, sites)
     lengths = {str(n): Footage(96, 96, seconds=20, repeats=n).file() for n in LENGTHS}
     rows = [
-        _row("length of a video", LENGTHS, "20 s",
-             {n: lambda path=path: pipeline.states(path, model, sites) for n, path in lengths.items()}),
-        _row("number of videos", COUNTS, "10 s",
-             {str(n): lambda n=n: [pipeline.states(clip, model, sites) for _ in range(n)] for n in COUNTS}),
+        _row(
+            "length of a video",
+            LENGTHS,
+            "20 s",
+            {
+                n: lambda path=path: pipeline.states(path, model, sites)
+                for n, path in lengths.items()
+            },
+        ),
+        _row(
+            "number of videos",
+            COUNTS,
+            "10 s",
+            {
+                str(n): lambda n=n: [pipeline.states(clip, model, sites) for _ in range(n)]
+                for n in COUNTS
+            },
+        ),
     ]
     with tempfile.TemporaryDirectory() as root:
         rows.append(_fit_row(model, Path(root)))

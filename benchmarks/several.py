@@ -49,9 +49,11 @@ def _bare(path: Path, threads: int) -> None:
 
 def _long(model: Any, footage: Footage, sites: tuple[Site, ...]) -> list[list[Any]]:
     path, name = footage.file(), footage.name
-    return [_row("frame threads of FFmpeg", name, lambda: _bare(path, 1), lambda: _bare(path, CORES)),
-            _both("windows alone", name, lambda: list(parallel.segments(path, model.recipe, ""))),
-            _both("hidden states", name, lambda: pipeline.states(path, model, sites))]
+    return [
+        _row("frame threads of FFmpeg", name, lambda: _bare(path, 1), lambda: _bare(path, CORES)),
+        _both("windows alone", name, lambda: list(parallel.segments(path, model.recipe, ""))),
+        _both("hidden states", name, lambda: pipeline.states(path, model, sites)),
+    ]
 
 
 def _both(work: str, name: str, run: Callable[[], Any]) -> list[Any]:
@@ -67,10 +69,21 @@ def main() -> None:
     sites = (Site("residual", model.layers - 1),)
     rows = [row for footage in LONG for row in _long(model, footage, sites)]
     clips = [Video(str(footage.file())) for footage in CLIPS]
-    rows.append(_both("hidden states", f"{len(clips)} clips, {CLIPS[0].name}",
-                      lambda: list(pipeline.extract(clips, model, sites=sites))))
-    publish("Several decoders at once", HEAD, rows,
-            [f"Best of {ROUNDS} alternating rounds on {CORES} cores, one thread for the model. Several: {CORES}."])
+    rows.append(
+        _both(
+            "hidden states",
+            f"{len(clips)} clips, {CLIPS[0].name}",
+            lambda: list(pipeline.extract(clips, model, sites=sites)),
+        )
+    )
+    publish(
+        "Several decoders at once",
+        HEAD,
+        rows,
+        [
+            f"Best of {ROUNDS} alternating rounds on {CORES} cores, one thread for the model. Several: {CORES}."
+        ],
+    )
 
 
 if __name__ == "__main__":

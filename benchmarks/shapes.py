@@ -80,7 +80,10 @@ LARGE = {
         size=SIZE,
     ),
 }  # fmt: skip
-SMALL = {"Qwen2.5-VL-7B": tiny_models.FAMILIES["qwen2_5_vl"], "InternVL3-8B": tiny_models.FAMILIES["internvl"]}
+SMALL = {
+    "Qwen2.5-VL-7B": tiny_models.FAMILIES["qwen2_5_vl"],
+    "InternVL3-8B": tiny_models.FAMILIES["internvl"],
+}
 
 
 def layer_read(backbone: Any) -> int:
@@ -112,6 +115,11 @@ def _words(folder: Path, family: tiny_models.Family, words: Any) -> Path:
     (folder / "chat_template.jinja").write_text(tiny_models.TEMPLATE.replace("VIDEO", family.video))
     (folder / "video_preprocessor_config.json").write_text(json.dumps(family.video_settings))
     (folder / "processor_config.json").write_text(json.dumps(family.processor))
-    settings = {"prompts": tiny_models.PROMPTS[:1], "frames": family.frames, "size": list(family.size), "segment_s": 1.6}
+    settings = {
+        "prompts": tiny_models.PROMPTS[:1],
+        "frames": family.frames,
+        "size": list(family.size),
+        "segment_s": 1.6,
+    }
     (folder / "hiprobe.json").write_text(json.dumps(settings))
     return folder

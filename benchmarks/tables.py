@@ -49,7 +49,13 @@ def _cell(value: Any) -> str:
     if value is None:
         return "not measured"
     if isinstance(value, float):
-        return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return (
+            f"{value:.1e}"
+            if 0 < abs(value) < 1e-3
+            else f"{value:,.3g}"
+            if abs(value) < 1000
+            else f"{value:,.0f}"
+        )
     return str(value)
 
 

@@ -40,15 +40,19 @@ def output(train: Footage, test: Footage) -> Array:
 
 def joined(count: int | None) -> Variant:
     """The states of the `count` most salient layers, or of all, as one long vector."""
+
     def variant(train: Footage, test: Footage) -> Array:
         curve = hiprobe().select(train, train.y).curves["score"]
-        return scores(hiprobe(), train, test, tuple(sorted(int(i) for i in np.argsort(-curve)[:count])))
+        return scores(
+            hiprobe(), train, test, tuple(sorted(int(i) for i in np.argsort(-curve)[:count]))
+        )
 
     return variant
 
 
 def averaged(first: float) -> Variant:
     """The mean log-odds of the probes of every layer from a share `first` of the depth on."""
+
     def variant(train: Footage, test: Footage) -> Array:
         sites = range(int(first * len(train.sites)), len(train.sites))
         odds = [_odds(raw_scores(hiprobe(), train, test, (site,))) for site in sites]
@@ -64,8 +68,14 @@ def _odds(p: Array) -> Array:
 
 def in_time(change: Callable[[Array], Array], inner: Variant) -> Variant:
     """`inner` on states changed by what lies beside them in the same video: `change` takes (segments, sites, D)."""
+
     def variant(train: Footage, test: Footage) -> Array:
-        return inner(*(part.with_states([_changed(one, change) for one in part.states]) for part in (train, test)))
+        return inner(
+            *(
+                part.with_states([_changed(one, change) for one in part.states])
+                for part in (train, test)
+            )
+        )
 
     return variant
 
@@ -76,7 +86,10 @@ def _changed(one: HiddenStates, change: Callable[[Array], Array]) -> HiddenState
 
 def neighbours(values: Array) -> Array:
     """Each state with those before and after it, one vector; at the ends the state itself stands in."""
-    before, after = np.concatenate([values[:1], values[:-1]]), np.concatenate([values[1:], values[-1:]])
+    before, after = (
+        np.concatenate([values[:1], values[:-1]]),
+        np.concatenate([values[1:], values[-1:]]),
+    )
     return np.concatenate([before, values, after], axis=2)
 
 
@@ -96,9 +109,12 @@ def with_mean(values: Array) -> Array:
 
 
 VARIANTS: Mapping[str, Variant] = {
-    BASE: base, OUTPUT: output,
-    "all layers, joined": joined(None), "the two most salient layers, joined": joined(2),
-    "all layers, mean log-odds": averaged(0.0), "the upper half, mean log-odds": averaged(0.5),
+    BASE: base,
+    OUTPUT: output,
+    "all layers, joined": joined(None),
+    "the two most salient layers, joined": joined(2),
+    "all layers, mean log-odds": averaged(0.0),
+    "the upper half, mean log-odds": averaged(0.5),
     "DLSP's layer with both neighbours in time": in_time(neighbours, base),
     "last layer with both neighbours in time": in_time(neighbours, output),
     "last layer with the segment before": in_time(before, output),
@@ -109,23 +125,47 @@ VARIANTS: Mapping[str, Variant] = {
 }
 
 
-def compare(title: str, variants: Mapping[str, Variant], train: Footage, test: Footage, videos: int,
-            seeds: int) -> Table:
+def compare(
+    title: str,
+    variants: Mapping[str, Variant],
+    train: Footage,
+    test: Footage,
+    videos: int,
+    seeds: int,
+) -> Table:
     """One row a variant; the first two are what must be beaten."""
     draws = [draw(train, videos, seed) for seed in range(seeds)]
-    found = {name: [test.truth.aucs(variant(some, test)) for some in draws] for name, variant in variants.items()}
+    found = {
+        name: [test.truth.aucs(variant(some, test)) for some in draws]
+        for name, variant in variants.items()
+    }
     rivals = list(found)[:2]
-    gaps = {name: [interval([a - b for a, b in zip(found[name], found[rival], strict=True)]) for rival in rivals]
-            for name in found}
-    rows = [(name, str(interval(found[name])), *(gap.signed() for gap in gaps[name]), _kept(gaps[name]))
-            for name in found]
+    gaps = {
+        name: [
+            interval([a - b for a, b in zip(found[name], found[rival], strict=True)])
+            for rival in rivals
+        ]
+        for name in found
+    }
+    rows = [
+        (name, str(interval(found[name])), *(gap.signed() for gap in gaps[name]), _kept(gaps[name]))
+        for name in found
+    ]
     rows[:2] = [(*row[:4], "") for row in rows[:2]]
     where = title.rpartition(", ")[2] + ", " if ", " in title else ""
     figures = {name: " and ".join(gap.signed() for gap in gaps[name]) for name in found}
-    claims = tuple(Claim(f"{name}: beats both, {where}{videos} labelled videos", figures[name], _kept(gaps[name]))
-                   for name in list(found)[2:])
-    return Table(f"{title}: {videos} labelled videos", ("variant", "AUC", *(f"minus {name}" for name in rivals),
-                 "beats both"), tuple(rows), claims=claims)
+    claims = tuple(
+        Claim(
+            f"{name}: beats both, {where}{videos} labelled videos", figures[name], _kept(gaps[name])
+        )
+        for name in list(found)[2:]
+    )
+    return Table(
+        f"{title}: {videos} labelled videos",
+        ("variant", "AUC", *(f"minus {name}" for name in rivals), "beats both"),
+        tuple(rows),
+        claims=claims,
+    )
 
 
 def _kept(gaps: Sequence[Interval]) -> str:
@@ -135,8 +175,11 @@ def _kept(gaps: Sequence[Interval]) -> str:
 
 def prompts(inner: Variant, join: bool) -> Variant:
     """`inner` over the wordings that ask for anomalies: their states as one vector, or the mean of their scores."""
+
     def mean(train: Footage, test: Footage) -> Array:
-        return np.asarray(np.mean([inner(prompt_of(train, p), prompt_of(test, p)) for p in range(SAME)], 0))
+        return np.asarray(
+            np.mean([inner(prompt_of(train, p), prompt_of(test, p)) for p in range(SAME)], 0)
+        )
 
     def joint(train: Footage, test: Footage) -> Array:
         return inner(_side_by_side(train), _side_by_side(test))
@@ -146,8 +189,12 @@ def prompts(inner: Variant, join: bool) -> Variant:
 
 def _side_by_side(footage: Footage) -> Footage:
     parts = [prompt_of(footage, p) for p in range(SAME)]
-    return footage.with_states([replace(one, values=np.concatenate([part.states[i].values for part in parts], axis=2))
-                                for i, one in enumerate(parts[0].states)])
+    return footage.with_states(
+        [
+            replace(one, values=np.concatenate([part.states[i].values for part in parts], axis=2))
+            for i, one in enumerate(parts[0].states)
+        ]
+    )
 
 
 PROMPTS: Mapping[str, Variant] = {
@@ -160,27 +207,39 @@ PROMPTS: Mapping[str, Variant] = {
 }
 
 
-def visual(study: Study, train: Footage, test: Footage) -> tuple[Mapping[str, Variant], Footage, Footage]:
+def visual(
+    study: Study, train: Footage, test: Footage
+) -> tuple[Mapping[str, Variant], Footage, Footage]:
     """Variants on visual tokens beside the last position: footage whose sites are those of both, the means' last."""
     own = replace(study, store=study.store.with_name(study.store.name + "-pooled"))
     backbone = pooled(load(study.models[0]))
-    parts = [own.footage(split, backbone=backbone, limit=len(last) if split == "train" else None)
-             for split, last in (("train", train), ("test", test))]
+    parts = [
+        own.footage(split, backbone=backbone, limit=len(last) if split == "train" else None)
+        for split, last in (("train", train), ("test", test))
+    ]
     both = [_stacked(last, mean) for last, mean in zip((train, test), parts, strict=True)]
 
     def at(part: int, inner: Variant) -> Variant:
         return lambda a, b: inner(prompt_of(a, part), prompt_of(b, part))
 
-    variants = {BASE: at(0, base), OUTPUT: at(0, output), "visual tokens, DLSP's layer": at(1, base),
-                "visual tokens, last layer": at(1, output)}
+    variants = {
+        BASE: at(0, base),
+        OUTPUT: at(0, output),
+        "visual tokens, DLSP's layer": at(1, base),
+        "visual tokens, last layer": at(1, output),
+    }
     return variants, both[0], both[1]
 
 
 def _stacked(last: Footage, mean: Footage) -> Footage:
     """Both kinds of state in one footage; the means pass for prompt 1."""
     sites = (*last.sites, *(replace(site, prompt=1) for site in mean.sites))
-    return last.with_states([replace(a, sites=sites, values=np.concatenate([a.values, b.values], axis=1))
-                             for a, b in zip(last.states, mean.states, strict=True)])
+    return last.with_states(
+        [
+            replace(a, sites=sites, values=np.concatenate([a.values, b.values], axis=1))
+            for a, b in zip(last.states, mean.states, strict=True)
+        ]
+    )
 
 
 def _joined(tables: Sequence[Table]) -> list[Table]:
@@ -190,31 +249,77 @@ def _joined(tables: Sequence[Table]) -> list[Table]:
         answers = {claim.answer for claim in same}
         answer = "yes" if answers == {"yes"} else "no" if "no" in answers else "undecided"
         parts = [f"{claim.text.rpartition(', ')[2].split()[0]}: {claim.figure}" for claim in same]
-        claims.append(Claim(f"{same[0].text.rpartition(',')[0]}, whatever the number of labelled videos",
-                            "; ".join(parts), answer))
+        claims.append(
+            Claim(
+                f"{same[0].text.rpartition(',')[0]}, whatever the number of labelled videos",
+                "; ".join(parts),
+                answer,
+            )
+        )
     bare = [replace(table, claims=()) for table in tables]
     return [*bare[:-1], replace(bare[-1], claims=tuple(claims))] if bare else []
 
 
 def elsewhere(study: Study) -> list[Table]:
     """The mean of all layers, which won first, on other pairs of data sets and other models: where it was not found."""
-    parts = [(f"{a[1].rpartition('/')[2]} to {b[1].rpartition('/')[2]}", study.models[0], a, b)
-             for a in study.pair or () for b in study.pair or ()]
+    parts = [
+        (f"{a[1].rpartition('/')[2]} to {b[1].rpartition('/')[2]}", study.models[0], a, b)
+        for a in study.pair or ()
+        for b in study.pair or ()
+    ]
     parts += [("the same videos", model, study.data, study.data) for model in _others(study)]
     rows, claims = [], []
     for what, model, one, other in parts:
-        train, test = study.footage("train", model=model, data=one), study.footage("test", model=model, data=other)
+        train, test = (
+            study.footage("train", model=model, data=one),
+            study.footage("test", model=model, data=other),
+        )
         draws = [draw(train, min(study.videos, most(train)), seed) for seed in range(study.seeds)]
-        found = [[test.truth.aucs(variant(some, test)) for some in draws] for variant in (averaged(0.0), base, output)]
-        gaps = [interval([a - b for a, b in zip(found[0], rival, strict=True)]) for rival in found[1:]]
-        rows.append((what, model, *(str(interval(curves)) for curves in found), *(gap.signed() for gap in gaps),
-                     _kept(gaps)))
-        claims.append(Claim(f"the mean log-odds of all layers beat both, {what}, {model}",
-                            " and ".join(gap.signed() for gap in gaps), _kept(gaps)))
-    columns = ("labels to test", "model", "all layers", "`hiprobe`", "`output_layer`", "minus `hiprobe`",
-               "minus `output_layer`", "beats both")
-    return [Table(f"The mean log-odds of all layers elsewhere: {study.videos} labelled videos", columns, tuple(rows),
-                  claims=tuple(claims))] if rows else []
+        found = [
+            [test.truth.aucs(variant(some, test)) for some in draws]
+            for variant in (averaged(0.0), base, output)
+        ]
+        gaps = [
+            interval([a - b for a, b in zip(found[0], rival, strict=True)]) for rival in found[1:]
+        ]
+        rows.append(
+            (
+                what,
+                model,
+                *(str(interval(curves)) for curves in found),
+                *(gap.signed() for gap in gaps),
+                _kept(gaps),
+            )
+        )
+        claims.append(
+            Claim(
+                f"the mean log-odds of all layers beat both, {what}, {model}",
+                " and ".join(gap.signed() for gap in gaps),
+                _kept(gaps),
+            )
+        )
+    columns = (
+        "labels to test",
+        "model",
+        "all layers",
+        "`hiprobe`",
+        "`output_layer`",
+        "minus `hiprobe`",
+        "minus `output_layer`",
+        "beats both",
+    )
+    return (
+        [
+            Table(
+                f"The mean log-odds of all layers elsewhere: {study.videos} labelled videos",
+                columns,
+                tuple(rows),
+                claims=tuple(claims),
+            )
+        ]
+        if rows
+        else []
+    )
 
 
 def _others(study: Study) -> tuple[str, ...]:
@@ -225,14 +330,23 @@ def experiment(study: Study) -> Sequence[Table]:
     """All three tables; what cannot be read is named."""
     train, test = study.footage("train"), study.footage("test")
     sizes = [size for size in SIZES if size <= most(train)]
-    tables = _joined([compare("Layers and neighbours", VARIANTS, train, test, size, study.seeds) for size in sizes])
+    tables = _joined(
+        [
+            compare("Layers and neighbours", VARIANTS, train, test, size, study.seeds)
+            for size in sizes
+        ]
+    )
     tables += elsewhere(study)
     for model in (study.models[0], *_others(study)):
         read = read_prompts(study, study.limit or LIMIT, model)
-        tables.append(compare(f"Several prompts, {model}", PROMPTS, *read, study.videos, study.seeds))
+        tables.append(
+            compare(f"Several prompts, {model}", PROMPTS, *read, study.videos, study.seeds)
+        )
     try:
         variants, *both = visual(study, study.footage("train", limit=study.limit or LIMIT), test)
-        tables.append(compare("Visual tokens", variants, both[0], both[1], study.videos, study.seeds))
+        tables.append(
+            compare("Visual tokens", variants, both[0], both[1], study.videos, study.seeds)
+        )
     except HiProbeError as error:
         tables.append(Table("Visual tokens", ("figure",), ((f"not measured: {error}",),)))
     return tables

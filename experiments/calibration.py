@@ -59,7 +59,9 @@ def calibration_error(y: Array, p: Array) -> float:
     """Mean distance, over equal bins, of the mean probability from the share of positives (Naeini et al. 2015)."""
     where = np.minimum((p * BINS).astype(int), BINS - 1)
     parts = [np.flatnonzero(where == b) for b in range(BINS)]
-    return float(sum(len(one) / len(y) * abs(p[one].mean() - y[one].mean()) for one in parts if len(one)))
+    return float(
+        sum(len(one) / len(y) * abs(p[one].mean() - y[one].mean()) for one in parts if len(one))
+    )
 
 
 def probabilities(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
@@ -72,26 +74,46 @@ def probabilities(train: Footage, test: Footage, videos: int, seeds: int) -> Tab
             held, _ = out_of_fold(some, split(some, seed), choose)
             p = scores(hiprobe(), some, test, tuple(choose(some, some.y)))[known]
             for name, curve in CURVES.items():
-                mapped, y = curve(held[some.y >= 0], some.y[some.y >= 0].astype(float))(p), test.y[known].astype(float)
+                mapped, y = (
+                    curve(held[some.y >= 0], some.y[some.y >= 0].astype(float))(p),
+                    test.y[known].astype(float),
+                )
                 pair = calibration_error(y, mapped), float(((mapped - y) ** 2).mean())
                 found.setdefault((where, name), []).append(pair)
     first = next(iter(CURVES))
-    gaps = {key: over_draws([a[1] - b[1] for a, b in zip(found[key[0], first], one, strict=True)])
-            for key, one in found.items()}
-    rows = [(*key, *(str(over_draws([pair[i] for pair in one])) for i in (0, 1)), gaps[key].signed())
-            for key, one in found.items()]
-    claims = tuple(Claim(f"{name} calibration has a lower Brier score, {where} layer",
-                         f"gains {gaps[where, name].signed()}", verdict(gaps[where, name]))
-                   for where, name in found if name != first)
+    gaps = {
+        key: over_draws([a[1] - b[1] for a, b in zip(found[key[0], first], one, strict=True)])
+        for key, one in found.items()
+    }
+    rows = [
+        (*key, *(str(over_draws([pair[i] for pair in one])) for i in (0, 1)), gaps[key].signed())
+        for key, one in found.items()
+    ]
+    claims = tuple(
+        Claim(
+            f"{name} calibration has a lower Brier score, {where} layer",
+            f"gains {gaps[where, name].signed()}",
+            verdict(gaps[where, name]),
+        )
+        for where, name in found
+        if name != first
+    )
     columns = ("layer", "curve", "ECE", "Brier", "Brier gained")
-    return Table(f"Calibrated probabilities: {videos} labelled videos", columns, tuple(rows),
-                 f"Lower is better; ECE over {BINS} bins; t intervals over draws.", claims)
+    return Table(
+        f"Calibrated probabilities: {videos} labelled videos",
+        columns,
+        tuple(rows),
+        f"Lower is better; ECE over {BINS} bins; t intervals over draws.",
+        claims,
+    )
 
 
 def p_values(normal: Array, tested: Array) -> Array:
     """Conformal p-values (n,) of `tested` scores: (1 + how many of `normal` are as high) / (1 + how many there are)."""
     ranked = np.sort(normal)
-    return np.asarray((1 + len(ranked) - np.searchsorted(ranked, tested, "left")) / (1 + len(ranked)))
+    return np.asarray(
+        (1 + len(ranked) - np.searchsorted(ranked, tested, "left")) / (1 + len(ranked))
+    )
 
 
 def promises(train: Footage, tests: Mapping[str, Footage], videos: int, seeds: int) -> Table:
@@ -107,22 +129,41 @@ def promises(train: Footage, tests: Mapping[str, Footage], videos: int, seeds: i
         for name, test in tests.items():
             p = p_values(normal, raw_scores(hiprobe(), some, test, last))
             for rate in RATES:
-                found.setdefault((name, rate), []).append(_share(test, p <= rate, ~test.abnormal[test.group]))
+                found.setdefault((name, rate), []).append(
+                    _share(test, p <= rate, ~test.abnormal[test.group])
+                )
                 caught.setdefault((name, rate), []).append(_share(test, p <= rate, test.y == 1))
-    rows = [(name, percent(rate), *(_cell(one[name, rate]) for one in (found, caught)), _kept(found[name, rate], rate))
-            for name, rate in found]
-    columns = ("tested on", "promised", "alarms in normal videos", "anomalous segments caught", "promise kept")
+    rows = [
+        (
+            name,
+            percent(rate),
+            *(_cell(one[name, rate]) for one in (found, caught)),
+            _kept(found[name, rate], rate),
+        )
+        for name, rate in found
+    ]
+    columns = (
+        "tested on",
+        "promised",
+        "alarms in normal videos",
+        "anomalous segments caught",
+        "promise kept",
+    )
     note = _note(int(np.mean(sizes)), float(np.mean(train.states[0].ends - train.states[0].starts)))
-    return Table("A promised rate of false alarms (conformal)", columns, tuple(rows), note, _claims(found))
+    return Table(
+        "A promised rate of false alarms (conformal)", columns, tuple(rows), note, _claims(found)
+    )
 
 
 def _note(calibrated: int, length: float) -> str:
     need = int(np.ceil(DAY_S / length))
-    return (f"Last layer, raw scores, segments counted one by one; intervals over draws and test videos. {calibrated} "
-            "segments of normal training videos outside the draw calibrate, so that the promise holds for "
-            "normal videos like those: test videos of the same places. Others are the test of that condition. The "
-            f"smallest p-value is 1 in {calibrated + 1}: \"at most one false alarm a day\" is 1 in {need} segments of "
-            f"{length:g} s and needs at least {need - 1} normal segments, one day of the same camera.")
+    return (
+        f"Last layer, raw scores, segments counted one by one; intervals over draws and test videos. {calibrated} "
+        "segments of normal training videos outside the draw calibrate, so that the promise holds for "
+        "normal videos like those: test videos of the same places. Others are the test of that condition. The "
+        f'smallest p-value is 1 in {calibrated + 1}: "at most one false alarm a day" is 1 in {need} segments of '
+        f"{length:g} s and needs at least {need - 1} normal segments, one day of the same camera."
+    )
 
 
 def _share(test: Footage, alarms: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Array:
@@ -137,7 +178,11 @@ def _apart(train: Footage, videos: int, seed: int) -> tuple[Footage, Footage]:
     """A draw, and the normal training videos outside of it."""
     some = draw(train, videos, seed)
     used = {one.video_id for one in some.states}
-    rest = [i for i, one in enumerate(train.states) if one.video_id not in used and not train.abnormal[i]]
+    rest = [
+        i
+        for i, one in enumerate(train.states)
+        if one.video_id not in used and not train.abnormal[i]
+    ]
     return some, train.take(rest)
 
 
@@ -153,17 +198,31 @@ def _kept(shares: list[Array], rate: float) -> str:
 
 
 def _claims(found: Mapping[tuple[str, float], list[Array]]) -> tuple[Claim, ...]:
-    return tuple(Claim(f"conformal alarms keep a promised {percent(rate)} in normal videos of {name}", _cell(one),
-                       _kept(one, rate)) for (name, rate), one in found.items() if rate == 0.01)
+    return tuple(
+        Claim(
+            f"conformal alarms keep a promised {percent(rate)} in normal videos of {name}",
+            _cell(one),
+            _kept(one, rate),
+        )
+        for (name, rate), one in found.items()
+        if rate == 0.01
+    )
 
 
 def experiment(study: Study) -> Sequence[Table]:
     """Both tables; the promise on every data set's test and long videos that there are."""
     train, test = study.footage("train"), study.footage("test")
     sets: Sequence[Data] = study.pair or (study.data,)
-    tests = {f"{data[1].rpartition('/')[2]} {split}": study.footage(split, data=data)
-             for data in sets for split in ("test", "long") if study.has(split, data)}
-    return [probabilities(train, test, study.videos, study.seeds), promises(train, tests, study.videos, study.seeds)]
+    tests = {
+        f"{data[1].rpartition('/')[2]} {split}": study.footage(split, data=data)
+        for data in sets
+        for split in ("test", "long")
+        if study.has(split, data)
+    }
+    return [
+        probabilities(train, test, study.videos, study.seeds),
+        promises(train, tests, study.videos, study.seeds),
+    ]
 
 
 if __name__ == "__main__":

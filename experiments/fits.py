@@ -29,7 +29,9 @@ def usable(how: Method, y: LabelArray) -> LabelArray:
     return np.where(np.isin(y, CLASSES[how.LABELS]), y, -1).astype(np.int8)
 
 
-def raw_scores(how: Method, train: Footage, test: Footage, indices: Sequence[int] | None = None) -> Array:
+def raw_scores(
+    how: Method, train: Footage, test: Footage, indices: Sequence[int] | None = None
+) -> Array:
     """Raw scores (n,) of `test` by `how` fitted on `train`, at the sites it selects or at `indices`."""
     y = usable(how, train.y)
     chosen = tuple(how.select(train, y).indices if indices is None else indices)
@@ -38,7 +40,9 @@ def raw_scores(how: Method, train: Footage, test: Footage, indices: Sequence[int
     return how.score(test.values(sites), tensors)
 
 
-def scores(how: Method, train: Footage, test: Footage, indices: Sequence[int] | None = None) -> Array:
+def scores(
+    how: Method, train: Footage, test: Footage, indices: Sequence[int] | None = None
+) -> Array:
     """The same, smoothed."""
     return test.smoothed(raw_scores(how, train, test, indices))
 
@@ -53,8 +57,14 @@ def split(train: Footage, seed: int) -> Folds:
     return deal(train.y, train.group, (1, 0), FOLDS, seed)
 
 
-def out_of_fold(train: Footage, folds: Folds, choose: Callable[[Footage, LabelArray], Sequence[int]],
-                how: Method | None = None, *, smooth: bool = True) -> tuple[Array, list[tuple[int, ...]]]:
+def out_of_fold(
+    train: Footage,
+    folds: Folds,
+    choose: Callable[[Footage, LabelArray], Sequence[int]],
+    how: Method | None = None,
+    *,
+    smooth: bool = True,
+) -> tuple[Array, list[tuple[int, ...]]]:
     """Out-of-fold scores (n,), and the sites that `choose` took in each fold from its training labels."""
     how, raw, picked = how or hiprobe(), np.full(len(train.y), np.nan), []
     for fold in range(folds.number):
@@ -74,6 +84,7 @@ def dlsp(train: Footage, y: LabelArray) -> Sequence[int]:
 
 def fixed(site: int) -> Callable[[Footage, LabelArray], Sequence[int]]:
     """Always the same site."""
+
     def choose(train: Footage, y: LabelArray) -> Sequence[int]:
         return (site,)
 

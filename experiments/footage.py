@@ -32,7 +32,9 @@ class Footage:
 
     def __post_init__(self) -> None:
         if not len(self.states) == len(self.labels) == len(self.events) == len(self.kinds):
-            raise ValueError(f"{len(self.states)} states, {len(self.labels)} labels, {len(self.events)} events")
+            raise ValueError(
+                f"{len(self.states)} states, {len(self.labels)} labels, {len(self.events)} events"
+            )
 
     def __len__(self) -> int:
         return len(self.states)
@@ -52,7 +54,9 @@ class Footage:
 
     def values(self, sites: Sequence[Site]) -> FloatArray:
         """Values (n, len(sites), D) at `sites`, of all segments."""
-        parts: FloatArray = np.concatenate([np.asarray(one.at(tuple(sites))) for one in self.states])
+        parts: FloatArray = np.concatenate(
+            [np.asarray(one.at(tuple(sites))) for one in self.states]
+        )
         return parts
 
     @cached_property
@@ -78,8 +82,12 @@ class Footage:
     def take(self, videos: Sequence[int] | NDArray[Any]) -> Footage:
         """Some of the videos, in the order given."""
         rows = [int(i) for i in videos]
-        return Footage(tuple(self.states[i] for i in rows), tuple(self.labels[i] for i in rows),
-                       tuple(self.events[i] for i in rows), tuple(self.kinds[i] for i in rows))
+        return Footage(
+            tuple(self.states[i] for i in rows),
+            tuple(self.labels[i] for i in rows),
+            tuple(self.events[i] for i in rows),
+            tuple(self.kinds[i] for i in rows),
+        )
 
     def with_states(self, states: Sequence[HiddenStates]) -> Footage:
         """The same videos with other states."""
@@ -94,7 +102,9 @@ class Footage:
         """Each video's scores smoothed on their own; `raw` (n,)."""
         cuts = np.cumsum([len(one.starts) for one in self.states])[:-1]
         parts = zip(self.states, np.split(raw, cuts), strict=True)
-        return np.concatenate([smooth(part, sigma, runs(one.starts, one.ends, one.gaps)) for one, part in parts])
+        return np.concatenate(
+            [smooth(part, sigma, runs(one.starts, one.ends, one.gaps)) for one, part in parts]
+        )
 
 
 def draw(train: Footage, videos: int, seed: int) -> Footage:
@@ -107,8 +117,10 @@ def draw(train: Footage, videos: int, seed: int) -> Footage:
     for abnormal in (True, False):
         there = np.flatnonzero(train.abnormal == abnormal)
         if half > len(there) or half < 1:
-            raise LabelError(f"{videos} labelled videos, half with an event, out of {int(train.abnormal.sum())} with "
-                             f"and {int((~train.abnormal).sum())} without")
+            raise LabelError(
+                f"{videos} labelled videos, half with an event, out of {int(train.abnormal.sum())} with "
+                f"and {int((~train.abnormal).sum())} without"
+            )
         found.append(rng.permutation(there)[:half])
     return train.take(np.concatenate(found))
 

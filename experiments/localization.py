@@ -39,15 +39,34 @@ def smoothing(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
             known = some.y >= 0
             threshold = calibrate(some.smoothed(held, sigma)[known], some.y[known])
             found[sigma].append(events_of(test, raw, Localization(sigma, "fixed", threshold)))
-    rows = [(f"{sigma:g}", str(interval(aucs[sigma])), interval(_minus(aucs[sigma], aucs[1.5])).signed(),
-             *(str(over_draws([one[i] for one in found[sigma]])) for i in (0, 1))) for sigma in SIGMAS]
-    columns = ("sigma, segments", "AUC", "minus sigma 1.5", f"event F1 at tIoU {TIOU}", "false events an hour")
-    note = ("DLSP's layer. F1 and false events: threshold with the best F1 on out-of-fold scores of the labelled "
-            "videos, smoothed alike; t interval over draws. A false event overlaps no true one.")
-    gains = [interval(_minus(aucs[1.5], aucs[0.0])),
-             over_draws([a[0] - b[0] for a, b in zip(found[1.5], found[0.0], strict=True)])]
-    claims = tuple(Claim(f"smoothing with sigma 1.5 raises the {what}", gain.signed(), verdict(gain))
-                   for what, gain in zip(("AUC", "event F1"), gains, strict=True))
+    rows = [
+        (
+            f"{sigma:g}",
+            str(interval(aucs[sigma])),
+            interval(_minus(aucs[sigma], aucs[1.5])).signed(),
+            *(str(over_draws([one[i] for one in found[sigma]])) for i in (0, 1)),
+        )
+        for sigma in SIGMAS
+    ]
+    columns = (
+        "sigma, segments",
+        "AUC",
+        "minus sigma 1.5",
+        f"event F1 at tIoU {TIOU}",
+        "false events an hour",
+    )
+    note = (
+        "DLSP's layer. F1 and false events: threshold with the best F1 on out-of-fold scores of the labelled "
+        "videos, smoothed alike; t interval over draws. A false event overlaps no true one."
+    )
+    gains = [
+        interval(_minus(aucs[1.5], aucs[0.0])),
+        over_draws([a[0] - b[0] for a, b in zip(found[1.5], found[0.0], strict=True)]),
+    ]
+    claims = tuple(
+        Claim(f"smoothing with sigma 1.5 raises the {what}", gain.signed(), verdict(gain))
+        for what, gain in zip(("AUC", "event F1"), gains, strict=True)
+    )
     return Table(f"Smoothing: {videos} labelled videos", columns, tuple(rows), note, claims)
 
 
@@ -63,19 +82,31 @@ def _held_out(some: Footage, seed: int) -> Array:
 def thresholds(train: Footage, long: Footage, videos: int, seeds: int) -> Table:
     """Calibrated against adaptive thresholds on long videos."""
     rules = {"calibrated": Localization()} | {
-        f"adaptive, kappa {kappa:g}": Localization(rule="adaptive", kappa=kappa) for kappa in KAPPAS}
+        f"adaptive, kappa {kappa:g}": Localization(rule="adaptive", kappa=kappa) for kappa in KAPPAS
+    }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in rules}
     for seed in range(seeds):
         some = draw(train, videos, seed)
         raw, known = raw_scores(hiprobe(), some, long), some.y >= 0
         threshold = calibrate(some.smoothed(_held_out(some, seed))[known], some.y[known])
         for name, rule in rules.items():
-            settings = rule if rule.rule == "adaptive" else replace(rule, rule="fixed", threshold=threshold)
+            settings = (
+                rule
+                if rule.rule == "adaptive"
+                else replace(rule, rule="fixed", threshold=threshold)
+            )
             found[name].append(events_of(long, raw, settings))
-    rows = [(name, *(str(over_draws([one[i] for one in figures])) for i in (0, 1))) for name, figures in found.items()]
-    return Table("Threshold, on long videos", ("rule", f"event F1 at tIoU {TIOU}", "false events an hour"), tuple(rows),
-                 f"{len(long)} videos, {hours(long):.2f} hours, {sum(map(len, long.events))} events; {videos} labelled "
-                 "videos; t interval over draws. The adaptive rule alarms on nothing in its first 32 segments.")
+    rows = [
+        (name, *(str(over_draws([one[i] for one in figures])) for i in (0, 1)))
+        for name, figures in found.items()
+    ]
+    return Table(
+        "Threshold, on long videos",
+        ("rule", f"event F1 at tIoU {TIOU}", "false events an hour"),
+        tuple(rows),
+        f"{len(long)} videos, {hours(long):.2f} hours, {sum(map(len, long.events))} events; {videos} labelled "
+        "videos; t interval over draws. The adaptive rule alarms on nothing in its first 32 segments.",
+    )
 
 
 def events_of(test: Footage, raw: Array, settings: Localization) -> tuple[float, float]:

@@ -49,7 +49,9 @@ class Truth:
     def weights(self) -> Array:
         """How often each video counts (videos, 1 + resamples): once in the first column, then bootstrap draws."""
         count = int(self.video.max()) + 1
-        draws = np.random.default_rng(self.seed).multinomial(count, np.full(count, 1 / count), self.resamples)
+        draws = np.random.default_rng(self.seed).multinomial(
+            count, np.full(count, 1 / count), self.resamples
+        )
         return np.concatenate([np.ones((1, count)), draws]).T
 
     def aucs(self, scores: Array) -> Array:
@@ -63,20 +65,30 @@ class Truth:
         order = np.argsort(where, kind="stable")
         first = np.searchsorted(where[order], np.arange(len(levels)))
         weights = self.weights[self.video[order]]
-        hits, alarms = (np.add.reduceat(seconds[order, None] * weights, first, axis=0)
-                        for seconds in (self.positive, self.negative))
+        hits, alarms = (
+            np.add.reduceat(seconds[order, None] * weights, first, axis=0)
+            for seconds in (self.positive, self.negative)
+        )
         below = alarms.sum(0) - np.cumsum(alarms, 0)
         with np.errstate(invalid="ignore"):
             return np.asarray((hits * (below + alarms / 2)).sum(0) / (hits.sum(0) * alarms.sum(0)))
 
 
-def truth(states: Sequence[HiddenStates], events: Sequence[Sequence[Event]], resamples: int = 400) -> Truth:
+def truth(
+    states: Sequence[HiddenStates], events: Sequence[Sequence[Event]], resamples: int = 400
+) -> Truth:
     """The truth of test videos, one of `states` and its `events` each; overlapping events count once."""
-    inside = [overlap(one.starts, one.ends, found) for one, found in zip(states, events, strict=True)]
+    inside = [
+        overlap(one.starts, one.ends, found) for one, found in zip(states, events, strict=True)
+    ]
     length = np.concatenate([one.ends - one.starts for one in states])
     positive = np.concatenate(inside)
-    return Truth(positive, np.maximum(length - positive, 0.0),
-                 np.repeat(np.arange(len(states)), [len(one.starts) for one in states]), resamples)
+    return Truth(
+        positive,
+        np.maximum(length - positive, 0.0),
+        np.repeat(np.arange(len(states)), [len(one.starts) for one in states]),
+        resamples,
+    )
 
 
 def overlap(starts: Array, ends: Array, events: Sequence[Event]) -> Array:

@@ -24,22 +24,29 @@ class Pooled:
         self._backbone, self.recipe = backbone, backbone.recipe
         self.provenance: Mapping[str, Any] = backbone.provenance
         config = backbone._model.config
-        token = getattr(config, "video_token_id", None) or getattr(config, "video_token_index", None)
+        token = getattr(config, "video_token_id", None) or getattr(
+            config, "video_token_index", None
+        )
         if token is None:
-            raise ModelError("its configuration names no video token: visual tokens cannot be pooled")
+            raise ModelError(
+                "its configuration names no video token: visual tokens cannot be pooled"
+            )
         self._token = int(token)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backbone, name)
 
-    def read(self, segments: Sequence[Segment], sites: Sequence[Site],
-             recipe: Recipe | None = None) -> NDArray[np.float32]:
+    def read(
+        self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
+    ) -> NDArray[np.float32]:
         """Means (segments, sites, width); raises ModelError where the model hides its tokens."""
         if {(site.kind, site.prompt) for site in sites} != {("residual", 0)}:
             raise ModelError("only residual sites of the first prompt are pooled")
         layers = sorted({site.layer for site in sites})
         out = []
-        for segment in segments:  # one by one: so that no padding and no order of batches can mix them up
+        for (
+            segment
+        ) in segments:  # one by one: so that no padding and no order of batches can mix them up
             with _means(self._backbone, layers, self._token) as found:
                 self._backbone.read([segment], sites, recipe)
             out.append([found[site.layer] for site in sites])
@@ -47,7 +54,9 @@ class Pooled:
 
 
 @contextmanager
-def _means(backbone: Any, layers: Sequence[int], token: int) -> Iterator[dict[int, NDArray[np.float32]]]:
+def _means(
+    backbone: Any, layers: Sequence[int], token: int
+) -> Iterator[dict[int, NDArray[np.float32]]]:
     found: dict[int, NDArray[np.float32]] = {}
     seen: list[Any] = []
 
@@ -62,7 +71,9 @@ def _means(backbone: Any, layers: Sequence[int], token: int) -> Iterator[dict[in
         return hook
 
     handles = [backbone._model.base_model.register_forward_pre_hook(note, with_kwargs=True)]
-    handles += [backbone._decoder.layers[layer].register_forward_hook(pool(layer)) for layer in layers]
+    handles += [
+        backbone._decoder.layers[layer].register_forward_hook(pool(layer)) for layer in layers
+    ]
     try:
         yield found
     finally:

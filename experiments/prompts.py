@@ -20,13 +20,37 @@ LIMIT = 120  # training videos to read: the draws are small
 
 def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
     """One row a wording; `train` and `test` hold the sites of all of them."""
-    found = np.array([_curves(prompt_of(train, p), prompt_of(test, p), videos, seeds) for p in range(len(WORDINGS))])
-    rows = [(text, *(cell for kind in (0, 1) for cell in (str(interval(list(found[p, kind]))),
-                                                          interval(list(found[p, kind] - found[0, kind])).signed())))
-            for p, text in enumerate(WORDINGS)]
-    columns = ("question", "AUC, DLSP's layer", "minus the first", "AUC, last layer", "minus the first")
-    note = (f"{videos} labelled videos. The first {SAME} ask for anomalies, the last two for something else. All are "
-            "questions that the embedded model was trained on; it was taught to answer the sixth as the first.")
+    found = np.array(
+        [
+            _curves(prompt_of(train, p), prompt_of(test, p), videos, seeds)
+            for p in range(len(WORDINGS))
+        ]
+    )
+    rows = [
+        (
+            text,
+            *(
+                cell
+                for kind in (0, 1)
+                for cell in (
+                    str(interval(list(found[p, kind]))),
+                    interval(list(found[p, kind] - found[0, kind])).signed(),
+                )
+            ),
+        )
+        for p, text in enumerate(WORDINGS)
+    ]
+    columns = (
+        "question",
+        "AUC, DLSP's layer",
+        "minus the first",
+        "AUC, last layer",
+        "minus the first",
+    )
+    note = (
+        f"{videos} labelled videos. The first {SAME} ask for anomalies, the last two for something else. All are "
+        "questions that the embedded model was trained on; it was taught to answer the sixth as the first."
+    )
     return Table("Wording of the question", columns, tuple(rows), note, _claims(found))
 
 
@@ -36,20 +60,33 @@ def _curves(train: Footage, test: Footage, videos: int, seeds: int) -> list[list
     for seed in range(seeds):
         some = draw(train, videos, seed)
         for kind, choose in enumerate((dlsp, fixed(len(train.sites) - 1))):
-            out[kind].append(test.truth.aucs(scores(hiprobe(), some, test, tuple(choose(some, some.y)))))
+            out[kind].append(
+                test.truth.aucs(scores(hiprobe(), some, test, tuple(choose(some, some.y))))
+            )
     return out
 
 
 def _claims(found: np.ndarray) -> tuple[Claim, ...]:
     """The spread over wordings that ask for anomalies, at both layers, and the difference of the spreads."""
     spread = np.ptp(found[:SAME], axis=0)
-    middle, last, gap = (interval(list(one)) for one in (spread[0], spread[1], spread[0] - spread[1]))
+    middle, last, gap = (
+        interval(list(one)) for one in (spread[0], spread[1], spread[0] - spread[1])
+    )
     answer = below(middle, CLOSE)
     steadier = below(gap, 0.0)
-    return (Claim(f"the wording does not matter at DLSP's layer: highest minus lowest AUC of {SAME} wordings below "
-                  f"{CLOSE}", f"{middle} (last layer {last})", answer),
-            Claim("DLSP's layer depends less on the wording than the last", f"spread minus spread: {gap.signed()}",
-                  steadier))
+    return (
+        Claim(
+            f"the wording does not matter at DLSP's layer: highest minus lowest AUC of {SAME} wordings below "
+            f"{CLOSE}",
+            f"{middle} (last layer {last})",
+            answer,
+        ),
+        Claim(
+            "DLSP's layer depends less on the wording than the last",
+            f"spread minus spread: {gap.signed()}",
+            steadier,
+        ),
+    )
 
 
 def experiment(study: Study) -> Sequence[Table]:

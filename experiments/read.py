@@ -29,24 +29,35 @@ def read_methods(study: Study) -> tuple[dict[str, tuple[Footage, Footage]], dict
         sites = methods.candidates(how, backbone.layers, backbone.heads, backbone.head_layers)
         recipe = pipeline.recipe_for(name, backbone)
         try:
-            read[name] = (study.footage("train", sites=sites, recipe=recipe),
-                          study.footage("test", sites=sites, recipe=recipe))
+            read[name] = (
+                study.footage("train", sites=sites, recipe=recipe),
+                study.footage("test", sites=sites, recipe=recipe),
+            )
         except HiProbeError as error:
             lost[name] = str(error)
     return read, lost
 
 
-def read_prompts(study: Study, limit: int | None = None, model: str | None = None) -> tuple[Footage, Footage]:
+def read_prompts(
+    study: Study, limit: int | None = None, model: str | None = None
+) -> tuple[Footage, Footage]:
     """Train and test footage at every layer under each of `WORDINGS`: site order is prompt, then layer."""
     backbone = load(model or study.models[0])
     recipe = replace(backbone.recipe, prompts=WORDINGS)
-    sites = [Site("residual", layer, prompt=prompt) for prompt in range(len(WORDINGS))
-             for layer in range(backbone.layers)]
-    return (study.footage("train", model=model, sites=sites, recipe=recipe, limit=limit),
-            study.footage("test", model=model, sites=sites, recipe=recipe))
+    sites = [
+        Site("residual", layer, prompt=prompt)
+        for prompt in range(len(WORDINGS))
+        for layer in range(backbone.layers)
+    ]
+    return (
+        study.footage("train", model=model, sites=sites, recipe=recipe, limit=limit),
+        study.footage("test", model=model, sites=sites, recipe=recipe),
+    )
 
 
 def prompt_of(footage: Footage, prompt: int) -> Footage:
     """The footage at the sites of one prompt alone."""
     sites = tuple(site for site in footage.sites if site.prompt == prompt)
-    return footage.with_states([replace(one, sites=sites, values=one.at(sites)) for one in footage.states])
+    return footage.with_states(
+        [replace(one, sites=sites, values=one.at(sites)) for one in footage.states]
+    )

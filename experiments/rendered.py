@@ -19,18 +19,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from training import events
 from training.clips import SIZE, make_video
 from training.ship import write_video
 
 from hiprobe.store import write_atomic
+from training import events
 
 FOLDER = Path("runs/results")
 SEED = 71001
 FPS, STRENGTH, QUALITY = 10, 0.5, 18
 SPLITS = {  # (family of scenes, split): videos, seconds each
-    ("seen", "train"): (400, 16.0), ("seen", "test"): (60, 16.0), ("seen", "long"): (20, 160.0),
-    ("unseen", "train"): (60, 16.0), ("unseen", "test"): (120, 16.0), ("unseen", "long"): (20, 160.0),
+    ("seen", "train"): (400, 16.0),
+    ("seen", "test"): (60, 16.0),
+    ("seen", "long"): (20, 160.0),
+    ("unseen", "train"): (60, 16.0),
+    ("unseen", "test"): (120, 16.0),
+    ("unseen", "long"): (20, 160.0),
 }
 Span = tuple[str, float, float]
 
@@ -49,8 +53,12 @@ class Plan:
     @property
     def truth(self) -> list[Span]:
         """The anomalous spans: an event is over 0.6 s after its end, the time in which it is played back."""
-        found = [(kind, start, end + 0.6) for kind, start, end in self.spans if kind in events.ANOMALIES]
-        return [(kind, start, math.inf if end >= self.seconds else end) for kind, start, end in found]
+        found = [
+            (kind, start, end + 0.6) for kind, start, end in self.spans if kind in events.ANOMALIES
+        ]
+        return [
+            (kind, start, math.inf if end >= self.seconds else end) for kind, start, end in found
+        ]
 
 
 def plans(folder: Path) -> Iterator[Plan]:
@@ -59,14 +67,20 @@ def plans(folder: Path) -> Iterator[Plan]:
         for index in range(count):
             seed = (SEED, number, index)
             spans = _long(seed, index, seconds) if split == "long" else _short(seed, index, seconds)
-            yield Plan(seed, folder / family / f"{split}_{index:03d}.mp4", family, split, seconds, spans)
+            yield Plan(
+                seed, folder / family / f"{split}_{index:03d}.mp4", family, split, seconds, spans
+            )
 
 
 def _short(seed: tuple[int, ...], index: int, seconds: float) -> tuple[Span, ...]:
     rng = np.random.default_rng([*seed, 0])
     if index % 2:
         kinds = list(events.ANOMALIES)
-        return (_event(rng, kinds[index // 2 % len(kinds)], float(rng.uniform(1.0, seconds - 6.0)), seconds),)
+        return (
+            _event(
+                rng, kinds[index // 2 % len(kinds)], float(rng.uniform(1.0, seconds - 6.0)), seconds
+            ),
+        )
     alike = list(events.LOOK_ALIKES)
     return ((alike[index // 6 % len(alike)], 0.5, seconds),) if index % 6 == 0 else ()
 
@@ -76,21 +90,36 @@ def _long(seed: tuple[int, ...], index: int, seconds: float) -> tuple[Span, ...]
     rng = np.random.default_rng([*seed, 0])
     kinds = [kind for kind in events.ANOMALIES if kind not in events.NEEDS_LANES]
     starts = (rng.uniform(60, 80), rng.uniform(110, 140))
-    return tuple(_event(rng, str(rng.choice(kinds)), float(s), seconds) for s in starts) if index % 2 else ()
+    return (
+        tuple(_event(rng, str(rng.choice(kinds)), float(s), seconds) for s in starts)
+        if index % 2
+        else ()
+    )
 
 
 def _event(rng: np.random.Generator, kind: str, start: float, seconds: float) -> Span:
     """An event of 3 to 5 s; wrecks do not clear themselves away, so it lasts to the video's end where cars are hit."""
     start = round(start, 1)
-    return kind, start, seconds + 1 if kind in events.NEEDS_LANES else round(start + rng.uniform(3.0, 5.0), 1)
+    return (
+        kind,
+        start,
+        seconds + 1 if kind in events.NEEDS_LANES else round(start + rng.uniform(3.0, 5.0), 1),
+    )
 
 
 def render(plan: Plan) -> None:
     """Renders and writes one video, unless it is there; a file appears whole or not at all."""
     if plan.path.exists():
         return
-    frames, _ = make_video(np.random.default_rng(plan.seed), plan.family, plan.spans, plan.seconds, fps=FPS, size=SIZE,
-                           strength=STRENGTH)
+    frames, _ = make_video(
+        np.random.default_rng(plan.seed),
+        plan.family,
+        plan.spans,
+        plan.seconds,
+        fps=FPS,
+        size=SIZE,
+        strength=STRENGTH,
+    )
     unfinished = plan.path.with_name(f".{os.getpid()}-{plan.path.name}")
     write_video(frames, unfinished, FPS, quality=QUALITY)
     os.replace(unfinished, plan.path)
@@ -102,7 +131,10 @@ def label(path: Path, every: list[Plan]) -> None:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["path", "label", "start", "end", "split"])
     for plan in every:
-        spans = [(kind, f"{start:.1f}", "" if math.isinf(end) else f"{end:.1f}") for kind, start, end in plan.truth]
+        spans = [
+            (kind, f"{start:.1f}", "" if math.isinf(end) else f"{end:.1f}")
+            for kind, start, end in plan.truth
+        ]
         name = plan.path.relative_to(path.parent).as_posix()
         rows.writerows([name, *span, plan.split] for span in spans or [("normal", "", "")])
     write_atomic(path, text.getvalue().encode())
@@ -117,7 +149,10 @@ def make(folder: Path = FOLDER, jobs: int = 2) -> None:
             list(pool.map(render, missing, chunksize=4))
     for family in sorted({plan.family for plan in every}):
         label(folder / family / "labels.csv", [plan for plan in every if plan.family == family])
-    label(folder / "main.csv", [plan for plan in every if (plan.family == "seen") == (plan.split == "train")])
+    label(
+        folder / "main.csv",
+        [plan for plan in every if (plan.family == "seen") == (plan.split == "train")],
+    )
 
 
 if __name__ == "__main__":

@@ -27,17 +27,35 @@ from hiprobe import methods
 from hiprobe.store import write_atomic
 from hiprobe.types import digest_json
 
-EXPERIMENTS = ("layers", "selection", "scorers", "share", "prompts", "frames", "localization", "transfer",
-               "wrong_labels", "beyond", "calibration")
+EXPERIMENTS = (
+    "layers",
+    "selection",
+    "scorers",
+    "share",
+    "prompts",
+    "frames",
+    "localization",
+    "transfer",
+    "wrong_labels",
+    "beyond",
+    "calibration",
+)
 JOBS = 2
 EVERY_MODEL = {"layers", "beyond"}  # the others run on the first model alone
 MODELS = ("embedded", LLAVA)
 PAGE = Path("docs/results.md")
 SECTION = {
-    "layers": "Layer curves", "selection": "Which layer, and is the choice stable", "scorers": "The anomaly scorer",
-    "share": "Share of data, every method", "prompts": "The question", "frames": "Frames per segment",
-    "localization": "Smoothing and threshold", "transfer": "Transfer", "wrong_labels": "Wrong and weak labels",
-    "beyond": "Beyond the paper", "calibration": "Probabilities and false alarms",
+    "layers": "Layer curves",
+    "selection": "Which layer, and is the choice stable",
+    "scorers": "The anomaly scorer",
+    "share": "Share of data, every method",
+    "prompts": "The question",
+    "frames": "Frames per segment",
+    "localization": "Smoothing and threshold",
+    "transfer": "Transfer",
+    "wrong_labels": "Wrong and weak labels",
+    "beyond": "Beyond the paper",
+    "calibration": "Probabilities and false alarms",
 }
 
 
@@ -61,7 +79,9 @@ def run(name: str, on: Study, folder: Path) -> Done:
     begun = time.monotonic()
     tables = tuple(importlib.import_module(f"experiments.{name}").experiment(on))
     done = Done(name, tables, time.monotonic() - begun)
-    text = json.dumps({"tables": [one.to_json() for one in tables], "seconds": done.seconds}, indent=1)
+    text = json.dumps(
+        {"tables": [one.to_json() for one in tables], "seconds": done.seconds}, indent=1
+    )
     write_atomic(path, text.encode())
     return done
 
@@ -72,12 +92,21 @@ def _key(name: str, on: Study) -> str:
     house = Path(methods.__file__).parent
     arithmetic = [house.parent / f"{part}.py" for part in ("saliency", "localize", "metrics")]
     used = house.glob("*.py") if name == "share" else [house / "hiprobe.py"]
-    return digest_json({
-        "experiment": name, "videos": on.videos, "seeds": on.seeds, "limit": on.limit, "data": [on.data, on.pair],
-        "labels": _digest([Path(root) for _, root in (on.data, *(on.pair or ())) if Path(root).is_file()]),
-        "models": {one: study.load(one).recipe.digest for one in there}, "missing": missing,
-        "code": _digest([*sorted(_sources(name)), *sorted(used), *arithmetic]),
-    })
+    return digest_json(
+        {
+            "experiment": name,
+            "videos": on.videos,
+            "seeds": on.seeds,
+            "limit": on.limit,
+            "data": [on.data, on.pair],
+            "labels": _digest(
+                [Path(root) for _, root in (on.data, *(on.pair or ())) if Path(root).is_file()]
+            ),
+            "models": {one: study.load(one).recipe.digest for one in there},
+            "missing": missing,
+            "code": _digest([*sorted(_sources(name)), *sorted(used), *arithmetic]),
+        }
+    )
 
 
 def _sources(name: str) -> set[Path]:
@@ -88,12 +117,16 @@ def _sources(name: str) -> set[Path]:
         path = Path(__file__).with_name(f"{waiting.pop()}.py")
         if path not in found:
             found.add(path)
-            waiting += re.findall(r"^from experiments\.(\w+) import", path.read_text("utf-8"), re.MULTILINE)
+            waiting += re.findall(
+                r"^from experiments\.(\w+) import", path.read_text("utf-8"), re.MULTILINE
+            )
     return found
 
 
 def _digest(paths: Sequence[Path]) -> str:
-    return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)).hexdigest()
+    return hashlib.sha256(
+        b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
+    ).hexdigest()
 
 
 def page(done: Sequence[Done], on: Study, command: str) -> str:
@@ -104,7 +137,9 @@ def page(done: Sequence[Done], on: Study, command: str) -> str:
 
 def _head(on: Study, command: str) -> str:
     there, missing = study.present(on.models)
-    videos = "; ".join(f"{family}, {split}: {count}" for (family, split), (count, _) in rendered.SPLITS.items())
+    videos = "; ".join(
+        f"{family}, {split}: {count}" for (family, split), (count, _) in rendered.SPLITS.items()
+    )
     gone = f"; not there, so not measured: {', '.join(missing)}" if missing else ""
     return f"""# Results on rendered scenes
 
@@ -129,36 +164,70 @@ small models: this says how the method behaves here, and nothing of real footage
 
 
 def _answers(claims: Sequence[tuple[Claim, str]]) -> str:
-    rows = [(claim.text, claim.figure, f"**{claim.answer}**", SECTION[name]) for claim, name in claims
-            if name not in ("beyond", "calibration")]
-    more = [(claim.text, claim.figure, f"**{claim.answer}**", SECTION[name]) for claim, name in claims
-            if name in ("beyond", "calibration")]
+    rows = [
+        (claim.text, claim.figure, f"**{claim.answer}**", SECTION[name])
+        for claim, name in claims
+        if name not in ("beyond", "calibration")
+    ]
+    more = [
+        (claim.text, claim.figure, f"**{claim.answer}**", SECTION[name])
+        for claim, name in claims
+        if name in ("beyond", "calibration")
+    ]
     columns = ("claim", "figure", "holds here", "from")
-    note = "Yes or no where the 95 % interval lies on one side, else undecided. Computed, not judged."
-    return "\n".join(["## Does the paper's claim hold here?", "", note, "", markdown(columns, rows), "",
-                      "### And what goes beyond it?", "", markdown(columns, more), ""])
+    note = (
+        "Yes or no where the 95 % interval lies on one side, else undecided. Computed, not judged."
+    )
+    return "\n".join(
+        [
+            "## Does the paper's claim hold here?",
+            "",
+            note,
+            "",
+            markdown(columns, rows),
+            "",
+            "### And what goes beyond it?",
+            "",
+            markdown(columns, more),
+            "",
+        ]
+    )
 
 
 def _section(one: Done) -> str:
-    head = f"## {SECTION[one.name]}\n\n`python -m experiments.{one.name}`: {_length(one.seconds)}.\n"
+    head = (
+        f"## {SECTION[one.name]}\n\n`python -m experiments.{one.name}`: {_length(one.seconds)}.\n"
+    )
     return "\n".join([head, *(table.to_markdown() for table in one.tables)])
 
 
 def _length(seconds: float) -> str:
-    return f"{seconds:.0f} s, with the reading of those hidden states that were not yet in the store"
+    return (
+        f"{seconds:.0f} s, with the reading of those hidden states that were not yet in the store"
+    )
 
 
 def main(given: Sequence[str] | None = None) -> None:
     """Reads the command line, runs what is not yet done, writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", action="append", help="one or several; the embedded one and runs/llava/model")
+    parser.add_argument(
+        "--model", action="append", help="one or several; the embedded one and runs/llava/model"
+    )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--videos", type=int, default=16)
     parser.add_argument("--out", type=Path, default=PAGE)
     args = parser.parse_args(given)
     study.files_open()
     data, pair = study.scenes()
-    on = Study(data, pair, tuple(args.model or MODELS), rendered.FOLDER / "states", args.videos, args.seeds, jobs=JOBS)
+    on = Study(
+        data,
+        pair,
+        tuple(args.model or MODELS),
+        rendered.FOLDER / "states",
+        args.videos,
+        args.seeds,
+        jobs=JOBS,
+    )
     done = [run(name, on, rendered.FOLDER / "tables") for name in EXPERIMENTS]
     write_atomic(args.out, page(done, on, _command(args)).encode())
 

@@ -23,7 +23,9 @@ def logistic(x: Array, y: LabelArray, test: Array, seed: int) -> Array:
     """L2 logistic regression as `hiprobe` has it: liblinear, C = 1, balanced."""
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(solver="liblinear", C=1.0, max_iter=2000, class_weight="balanced").fit(x, y)
+    model = LogisticRegression(
+        solver="liblinear", C=1.0, max_iter=2000, class_weight="balanced"
+    ).fit(x, y)
     return np.asarray(model.predict_proba(test)[:, 1])
 
 
@@ -41,14 +43,19 @@ def mlp(x: Array, y: LabelArray, test: Array, seed: int) -> Array:
     from sklearn.neural_network import MLPClassifier
 
     rare = 1 if (y == 1).sum() < (y == 0).sum() else 0
-    more = np.random.default_rng(seed).choice(np.flatnonzero(y == rare), abs(int((y == 1).sum() - (y == 0).sum())))
+    more = np.random.default_rng(seed).choice(
+        np.flatnonzero(y == rare), abs(int((y == 1).sum() - (y == 0).sum()))
+    )
     rows = np.r_[np.arange(len(y)), more]
     model = MLPClassifier((64,), max_iter=1000, random_state=seed).fit(x[rows], y[rows])
     return np.asarray(model.predict_proba(test)[:, 1])
 
 
-SCORERS: Mapping[str, Scorer] = {"logistic regression (`hiprobe`)": logistic, "linear SVM": linear_svm,
-                                 "MLP, 64 hidden": mlp}
+SCORERS: Mapping[str, Scorer] = {
+    "logistic regression (`hiprobe`)": logistic,
+    "linear SVM": linear_svm,
+    "MLP, 64 hidden": mlp,
+}
 
 
 def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
@@ -59,14 +66,29 @@ def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
         some = draw(train, videos, seed)
         for where, site in (("DLSP's", dlsp(some, some.y)[0]), ("last", len(train.sites) - 1)):
             for name in SCORERS:
-                found.setdefault((where, name), []).append(_aucs(SCORERS[name], some, test, site, seed))
-    rows = [(where, name, str(interval(curves)),
-             interval([a - b for a, b in zip(curves, found[where, first], strict=True)]).signed())
-            for (where, name), curves in sorted(found.items())]
-    gaps = {(where, name): interval([a - b for a, b in zip(curves, found[where, first], strict=True)])
-            for (where, name), curves in found.items() if name != first}
-    claims = tuple(Claim(f"{name} is better than logistic regression, {where} layer", gap.signed(), verdict(gap))
-                   for (where, name), gap in gaps.items())
+                found.setdefault((where, name), []).append(
+                    _aucs(SCORERS[name], some, test, site, seed)
+                )
+    rows = [
+        (
+            where,
+            name,
+            str(interval(curves)),
+            interval([a - b for a, b in zip(curves, found[where, first], strict=True)]).signed(),
+        )
+        for (where, name), curves in sorted(found.items())
+    ]
+    gaps = {
+        (where, name): interval([a - b for a, b in zip(curves, found[where, first], strict=True)])
+        for (where, name), curves in found.items()
+        if name != first
+    }
+    claims = tuple(
+        Claim(
+            f"{name} is better than logistic regression, {where} layer", gap.signed(), verdict(gap)
+        )
+        for (where, name), gap in gaps.items()
+    )
     columns = ("layer", "scorer", "AUC", "minus logistic")
     return Table(f"Scorer: {videos} labelled videos", columns, tuple(rows), claims=claims)
 
@@ -75,7 +97,12 @@ def _aucs(scorer: Scorer, some: Footage, test: Footage, site: int, seed: int) ->
     known = some.y >= 0
     x = np.asarray(some[:, site], np.float64)[known]
     mean, scale = standard(x)
-    raw = scorer((x - mean) / scale, some.y[known], (np.asarray(test[:, site], np.float64) - mean) / scale, seed)
+    raw = scorer(
+        (x - mean) / scale,
+        some.y[known],
+        (np.asarray(test[:, site], np.float64) - mean) / scale,
+        seed,
+    )
     return test.truth.aucs(test.smoothed(raw))
 
 

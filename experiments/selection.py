@@ -64,18 +64,30 @@ def without_entropy(train: Footage, y: LabelArray) -> Sequence[int]:
 def against_chance(train: Footage, y: LabelArray) -> Sequence[int]:
     """KL and LDR as standard scores against their own shuffled labels, summed."""
     found, chance = saliency(train, y).curves(), permutation_baseline(train, y, 20, 0)
-    return _top(np.sum([(found[k] - chance.mean[k]) / np.maximum(chance.std[k], 1e-9) for k in ("kl", "ldr")], 0))
+    return _top(
+        np.sum(
+            [(found[k] - chance.mean[k]) / np.maximum(chance.std[k], 1e-9) for k in ("kl", "ldr")],
+            0,
+        )
+    )
 
 
 def shrunk(train: Footage, y: LabelArray) -> Sequence[int]:
     """Jeffreys' divergence per dimension with both variances shrunk to the pooled one."""
-    return _top(np.array([_shrunk(np.asarray(train[:, site], np.float64), y) for site in range(len(train.sites))]))
+    return _top(
+        np.array(
+            [_shrunk(np.asarray(train[:, site], np.float64), y) for site in range(len(train.sites))]
+        )
+    )
 
 
 def _shrunk(x: Array, y: LabelArray) -> float:
     one, none = x[y == 1], x[y == 0]
     within = (one.var(0) * len(one) + none.var(0) * len(none)) / (len(one) + len(none))
-    a, n = ((part.var(0) * len(part) + PRIOR * within) / (len(part) + PRIOR) + 1e-12 for part in (one, none))
+    a, n = (
+        (part.var(0) * len(part) + PRIOR * within) / (len(part) + PRIOR) + 1e-12
+        for part in (one, none)
+    )
     apart = (one.mean(0) - none.mean(0)) ** 2
     return float((0.5 * ((a + apart) / n + (n + apart) / a) - 1.0).mean())
 
@@ -95,10 +107,16 @@ def _likelihood(y: LabelArray, p: Array) -> float:
 
 
 RULES: Mapping[str, Rule] = {
-    "DLSP (`hiprobe`)": dlsp, "the last layer (`output_layer`)": last, "five eighths of the depth": five_eighths,
-    "KL alone": kl_only, "LDR alone": ldr_only, "KL + LDR, no entropy": without_entropy,
-    "KL + LDR against shuffled labels": against_chance, "KL of shrunk variances": shrunk,
-    "cross-validated AUC": cross_validated, "cross-validated log loss": partial(cross_validated, loss=True),
+    "DLSP (`hiprobe`)": dlsp,
+    "the last layer (`output_layer`)": last,
+    "five eighths of the depth": five_eighths,
+    "KL alone": kl_only,
+    "LDR alone": ldr_only,
+    "KL + LDR, no entropy": without_entropy,
+    "KL + LDR against shuffled labels": against_chance,
+    "KL of shrunk variances": shrunk,
+    "cross-validated AUC": cross_validated,
+    "cross-validated log loss": partial(cross_validated, loss=True),
 }
 DLSP, LAST, CV = *list(RULES)[:2], "cross-validated AUC"
 
@@ -118,8 +136,12 @@ def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
             layers[name].append(site)
     rows = [_row(name, aucs[name], aucs[DLSP], counted(layers[name])) for name in RULES]
     rows.append(_row("the best on the test videos: no method", best, aucs[DLSP], ""))
-    return Table(f"Which layer: {videos} labelled videos", ("rule", "AUC", "minus DLSP", "layers taken"), tuple(rows),
-                 claims=claims(aucs, videos))
+    return Table(
+        f"Which layer: {videos} labelled videos",
+        ("rule", "AUC", "minus DLSP", "layers taken"),
+        tuple(rows),
+        claims=claims(aucs, videos),
+    )
 
 
 def _row(name: str, found: list[Array], base: list[Array], layers: str) -> tuple[str, ...]:
@@ -130,9 +152,18 @@ def _row(name: str, found: list[Array], base: list[Array], layers: str) -> tuple
 def claims(aucs: Mapping[str, list[Array]], videos: int) -> tuple[Claim, ...]:
     """DLSP against the best layer by cross-validation, and against the last."""
     out = []
-    for name, words in ((CV, "the best layer by nested cross-validation"), (LAST, "the last layer")):
+    for name, words in (
+        (CV, "the best layer by nested cross-validation"),
+        (LAST, "the last layer"),
+    ):
         gap = interval([a - b for a, b in zip(aucs[DLSP], aucs[name], strict=True)])
-        out.append(Claim(f"DLSP's choice is better than {words}, {videos} labelled videos", gap.signed(), verdict(gap)))
+        out.append(
+            Claim(
+                f"DLSP's choice is better than {words}, {videos} labelled videos",
+                gap.signed(),
+                verdict(gap),
+            )
+        )
     return tuple(out)
 
 
@@ -145,19 +176,35 @@ def stability(train: Footage, sizes: Sequence[int], seeds: int) -> Table:
             share = over_draws(agree)
             rows.append((str(videos), name, str(share), counted(whole)))
             if name == DLSP:
-                claim.append(Claim(f"DLSP's layer is stable over folds (at least {STABLE:.0%} of them agree), {videos} "
-                                   "labelled videos", str(share), _stable(share.low, share.high)))
+                claim.append(
+                    Claim(
+                        f"DLSP's layer is stable over folds (at least {STABLE:.0%} of them agree), {videos} "
+                        "labelled videos",
+                        str(share),
+                        _stable(share.low, share.high),
+                    )
+                )
     note = "Agreement: the share of folds that take the layer which the whole draw takes; t interval over draws."
-    return Table("Is the chosen layer stable?", ("labelled videos", "rule", "folds that agree", "layers over draws"),
-                 tuple(rows), note, tuple(claim))
+    return Table(
+        "Is the chosen layer stable?",
+        ("labelled videos", "rule", "folds that agree", "layers over draws"),
+        tuple(rows),
+        note,
+        tuple(claim),
+    )
 
 
-def _agreement(train: Footage, videos: int, seeds: int, rule: Rule) -> tuple[list[float], list[int]]:
+def _agreement(
+    train: Footage, videos: int, seeds: int, rule: Rule
+) -> tuple[list[float], list[int]]:
     shares, whole = [], []
     for seed in range(seeds):
         some = draw(train, videos, seed)
         folds, chosen = split(some, seed), rule(some, some.y)[0]
-        picked = [rule(some, np.where(folds.of == fold, -1, some.y).astype(np.int8))[0] for fold in range(folds.number)]
+        picked = [
+            rule(some, np.where(folds.of == fold, -1, some.y).astype(np.int8))[0]
+            for fold in range(folds.number)
+        ]
         shares.append(float(np.mean([one == chosen for one in picked])))
         whole.append(chosen)
     return shares, whole
@@ -171,7 +218,10 @@ def experiment(study: Study) -> Sequence[Table]:
     """Both tables, for as many labelled videos as there are."""
     train, test = study.footage("train"), study.footage("test")
     sizes = [size for size in SIZES if size <= most(train)]
-    return [*(compare(train, test, size, study.seeds) for size in sizes), stability(train, sizes, study.seeds)]
+    return [
+        *(compare(train, test, size, study.seeds) for size in sizes),
+        stability(train, sizes, study.seeds),
+    ]
 
 
 if __name__ == "__main__":

@@ -50,16 +50,26 @@ class Study:
     limit: int | None = None
     jobs: int = 1
 
-    def footage(self, split: str, *, model: str | None = None, sites: Sequence[Site] | None = None,
-                recipe: Recipe | None = None, data: Data | None = None, limit: int | None = None,
-                backbone: Backbone | None = None) -> Footage:
+    def footage(
+        self,
+        split: str,
+        *,
+        model: str | None = None,
+        sites: Sequence[Site] | None = None,
+        recipe: Recipe | None = None,
+        data: Data | None = None,
+        limit: int | None = None,
+        backbone: Backbone | None = None,
+    ) -> Footage:
         """The videos of a split with their states at `sites` (all residual layers), read or from the store.
 
         A video that cannot be read is an error: a figure over fewer videos is another figure. Raises LabelError if
         the split is empty, and the errors of reading.
         """
         name, root = data or self.data
-        found = _spread(_videos(name, root, split), limit or (self.limit if split == "train" else None))
+        found = _spread(
+            _videos(name, root, split), limit or (self.limit if split == "train" else None)
+        )
         if not found:
             raise LabelError(f"no video of split {split!r}", where=root)
         backbone = backbone or load(model or self.models[0])
@@ -69,21 +79,39 @@ class Study:
         states = []
         for number, one in enumerate(found):
             if number % PROGRESS == 0:
-                print(f"{root} {split}: {number} of {len(found)} videos", file=sys.stderr, flush=True)
-            states.append(pipeline.states(one.path, backbone, wanted, recipe=recipe, root=self.store))
+                print(
+                    f"{root} {split}: {number} of {len(found)} videos", file=sys.stderr, flush=True
+                )
+            states.append(
+                pipeline.states(one.path, backbone, wanted, recipe=recipe, root=self.store)
+            )
         events = [_events(one, read, name, root) for one, read in zip(found, states, strict=True)]
-        labels = [label_segments(read.starts, read.ends, known) for read, known in zip(states, events, strict=True)]
-        return Footage(tuple(replace_sites(read, wanted) for read in states), tuple(labels), tuple(events),
-                       tuple(one.categories[0] if one.categories else "" for one in found))
+        labels = [
+            label_segments(read.starts, read.ends, known)
+            for read, known in zip(states, events, strict=True)
+        ]
+        return Footage(
+            tuple(replace_sites(read, wanted) for read in states),
+            tuple(labels),
+            tuple(events),
+            tuple(one.categories[0] if one.categories else "" for one in found),
+        )
 
-    def _read_ahead(self, paths: Sequence[str], model: str, sites: tuple[Site, ...], recipe: Recipe | None) -> None:
+    def _read_ahead(
+        self, paths: Sequence[str], model: str, sites: tuple[Site, ...], recipe: Recipe | None
+    ) -> None:
         """Fills the store from several processes."""
         backbone = load(model)
         dtype, asked = str(backbone.provenance["dtype"]), recipe or backbone.recipe
-        missing = [path for path in paths
-                   if find_states(self.store, video.digest(path), asked, sites, dtype) is None]
+        missing = [
+            path
+            for path in paths
+            if find_states(self.store, video.digest(path), asked, sites, dtype) is None
+        ]
         if len(missing) > self.jobs:
-            print(f"{len(missing)} videos to read, {self.jobs} processes", file=sys.stderr, flush=True)
+            print(
+                f"{len(missing)} videos to read, {self.jobs} processes", file=sys.stderr, flush=True
+            )
             with ProcessPoolExecutor(self.jobs, multiprocessing.get_context("spawn")) as pool:
                 read = partial(_read, model=model, sites=sites, recipe=recipe, root=self.store)
                 list(pool.map(read, missing, chunksize=4))
@@ -96,7 +124,9 @@ class Study:
             return False
 
 
-def _read(path: str, *, model: str, sites: tuple[Site, ...], recipe: Recipe | None, root: Path) -> None:
+def _read(
+    path: str, *, model: str, sites: tuple[Site, ...], recipe: Recipe | None, root: Path
+) -> None:
     """Reads one video into the store."""
     pipeline.states(path, load(model), sites, recipe=recipe, root=root)
 
@@ -146,7 +176,11 @@ def _stem(path: str, name: str, root: str) -> str:
 
 def present(models: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Those of `models` that can be read, and the local folders that are not there or whose training still runs."""
-    missing = tuple(name for name in models if name.startswith(("runs/", ".", "/")) and not _finished(Path(name)))
+    missing = tuple(
+        name
+        for name in models
+        if name.startswith(("runs/", ".", "/")) and not _finished(Path(name))
+    )
     return tuple(name for name in models if name not in missing), missing
 
 
@@ -159,16 +193,27 @@ def _finished(folder: Path) -> bool:
 def arguments(doc: str | None, given: Sequence[str] | None = None) -> Study:
     """A study from the command line; makes the rendered data sets if no other is named."""
     parser = argparse.ArgumentParser(description=doc)
-    parser.add_argument("--dataset", help="ucf_crime, xd_violence, folder, ...; rendered scenes if left out")
+    parser.add_argument(
+        "--dataset", help="ucf_crime, xd_violence, folder, ...; rendered scenes if left out"
+    )
     parser.add_argument("--root", help="where it lies")
     parser.add_argument("--other-dataset", help="the second one, for transfer")
     parser.add_argument("--other-root")
-    parser.add_argument("--model", action="append", help="embedded, org/name or a folder; several times for several")
-    parser.add_argument("--store", type=Path, default=rendered.FOLDER / "states", help="where hidden states are kept")
+    parser.add_argument(
+        "--model", action="append", help="embedded, org/name or a folder; several times for several"
+    )
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=rendered.FOLDER / "states",
+        help="where hidden states are kept",
+    )
     parser.add_argument("--videos", type=int, default=16, help="labelled videos a draw")
     parser.add_argument("--seeds", type=int, default=10, help="draws")
     parser.add_argument("--limit", type=int, help="training videos to read at most")
-    parser.add_argument("--jobs", type=int, default=1, help="processes that read, each with a model of its own")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="processes that read, each with a model of its own"
+    )
     args = parser.parse_args(given)
     if bool(args.dataset) != bool(args.root) or bool(args.other_dataset) != bool(args.other_root):
         parser.error("a data set needs its root")
@@ -183,7 +228,10 @@ def arguments(doc: str | None, given: Sequence[str] | None = None) -> Study:
 def scenes(folder: Path = rendered.FOLDER) -> tuple[Data, tuple[Data, Data]]:
     """The rendered data sets: training videos of seen scenes with test videos of unseen ones, and the two families."""
     rendered.make(folder)
-    return ("folder", str(folder / "main.csv")), (("folder", str(folder / "seen")), ("folder", str(folder / "unseen")))
+    return ("folder", str(folder / "main.csv")), (
+        ("folder", str(folder / "seen")),
+        ("folder", str(folder / "unseen")),
+    )
 
 
 def files_open() -> None:

@@ -17,7 +17,9 @@ Array = NDArray[np.float64]
 Part = tuple[str, Footage]
 
 
-def between(trains: Sequence[Part], tests: Sequence[Part], videos: int, seeds: int, title: str) -> Table:
+def between(
+    trains: Sequence[Part], tests: Sequence[Part], videos: int, seeds: int, title: str
+) -> Table:
     """One row a pair: labelled videos of one part, test videos of another; `trains[i]` belongs to `tests[i]`."""
     rows, claims = [], []
     videos = min(videos, *(most(train) for _, train in trains))
@@ -25,18 +27,46 @@ def between(trains: Sequence[Part], tests: Sequence[Part], videos: int, seeds: i
         found = {name: _curves(train, test, videos, seeds) for name, train in trains}
         home = found[trains[[name for name, _ in tests].index(where)][0]]
         for name, (curves, layers) in found.items():
-            gaps = [interval([a - b for a, b in zip(curves[k], home[0][k], strict=True)]) for k in (0, 1)]
-            rows.append((name, where, str(interval(curves[0])), gaps[0].signed(), str(interval(curves[1])),
-                         gaps[1].signed(), counted(layers)))
+            gaps = [
+                interval([a - b for a, b in zip(curves[k], home[0][k], strict=True)])
+                for k in (0, 1)
+            ]
+            rows.append(
+                (
+                    name,
+                    where,
+                    str(interval(curves[0])),
+                    gaps[0].signed(),
+                    str(interval(curves[1])),
+                    gaps[1].signed(),
+                    counted(layers),
+                )
+            )
             if curves is not home[0]:
                 claims.append(_claim(name, where, curves))
-    return Table(title, ("labels from", "tested on", "AUC, DLSP's layer", "minus own labels", "AUC, last layer",
-                         "minus own labels", "layers DLSP took"), tuple(rows), f"{videos} labelled videos.",
-                 tuple(claims))
+    return Table(
+        title,
+        (
+            "labels from",
+            "tested on",
+            "AUC, DLSP's layer",
+            "minus own labels",
+            "AUC, last layer",
+            "minus own labels",
+            "layers DLSP took",
+        ),
+        tuple(rows),
+        f"{videos} labelled videos.",
+        tuple(claims),
+    )
 
 
-def _curves(train: Footage, test: Footage, videos: int, seeds: int,
-            ) -> tuple[tuple[list[Array], list[Array]], list[int]]:
+def _curves(
+    train: Footage,
+    test: Footage,
+    videos: int,
+    seeds: int,
+) -> tuple[tuple[list[Array], list[Array]], list[int]]:
     curves: tuple[list[Array], list[Array]] = ([], [])
     layers = []
     for seed in range(seeds):
@@ -50,28 +80,42 @@ def _curves(train: Footage, test: Footage, videos: int, seeds: int,
 
 def _claim(name: str, where: str, curves: tuple[list[Array], list[Array]]) -> Claim:
     gap = interval([a - b for a, b in zip(*curves, strict=True)])
-    return Claim(f"{name} to {where}: DLSP's layer carries over better than the last", gap.signed(), verdict(gap))
+    return Claim(
+        f"{name} to {where}: DLSP's layer carries over better than the last",
+        gap.signed(),
+        verdict(gap),
+    )
 
 
 def by_type(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
     """Labels of one half of the event types, tested on the other half: the types in alphabetical order, alternately."""
     kinds = sorted({kind for kind, bad in zip(train.kinds, train.abnormal, strict=True) if bad})
     halves = [set(kinds[::2]), set(kinds[1::2])]
-    parts = [[(", ".join(sorted(half)), _only(footage, half)) for half in halves] for footage in (train, test)]
+    parts = [
+        [(", ".join(sorted(half)), _only(footage, half)) for half in halves]
+        for footage in (train, test)
+    ]
     return between(parts[0], parts[1], videos, seeds, "Transfer between types of event")
 
 
 def _only(footage: Footage, half: set[str]) -> Footage:
     """The normal videos, and those with an event of some types."""
-    return footage.take([i for i, kind in enumerate(footage.kinds) if not footage.abnormal[i] or kind in half])
+    return footage.take(
+        [i for i, kind in enumerate(footage.kinds) if not footage.abnormal[i] or kind in half]
+    )
 
 
 def experiment(study: Study) -> Sequence[Table]:
     """Data sets, if a second one is named, and types of event, if there are two."""
     tables = []
     if study.pair:
-        parts = [[(_name(data), study.footage(split, data=data)) for data in study.pair] for split in ("train", "test")]
-        tables.append(between(parts[0], parts[1], study.videos, study.seeds, "Transfer between data sets"))
+        parts = [
+            [(_name(data), study.footage(split, data=data)) for data in study.pair]
+            for split in ("train", "test")
+        ]
+        tables.append(
+            between(parts[0], parts[1], study.videos, study.seeds, "Transfer between data sets")
+        )
     train, test = study.footage("train"), study.footage("test")
     if len({kind for kind, bad in zip(train.kinds, train.abnormal, strict=True) if bad}) > 1:
         tables.append(by_type(train, test, study.videos, study.seeds))

@@ -37,22 +37,37 @@ def weak(some: Footage) -> Footage:
 def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
     """One row a kind of label, at DLSP's layer (chosen with those labels) and at the last."""
     draws = [draw(train, videos, seed) for seed in range(seeds)]
-    kinds = {f"{percent(share)} flipped": [flip(one, share, seed) for seed, one in enumerate(draws)]
-             for share in FLIPPED}
+    kinds = {
+        f"{percent(share)} flipped": [flip(one, share, seed) for seed, one in enumerate(draws)]
+        for share in FLIPPED
+    }
     kinds["video-level labels"] = [weak(one) for one in draws]
     found = {name: [_curves(some, test, kind) for kind in (0, 1)] for name, some in kinds.items()}
     clean = found["0 % flipped"]
-    rows = [(name, *(cell for kind in (0, 1) for cell in (str(interval(curves[kind])),
-                                                         _loss(clean[kind], curves[kind]).signed())))
-            for name, curves in found.items()]
-    return Table(f"Wrong labels: {videos} labelled videos",
-                 ("labels", "AUC, DLSP's layer", "loses", "AUC, last layer", "loses"), tuple(rows),
-                 claims=_claims(clean, found))
+    rows = [
+        (
+            name,
+            *(
+                cell
+                for kind in (0, 1)
+                for cell in (str(interval(curves[kind])), _loss(clean[kind], curves[kind]).signed())
+            ),
+        )
+        for name, curves in found.items()
+    ]
+    return Table(
+        f"Wrong labels: {videos} labelled videos",
+        ("labels", "AUC, DLSP's layer", "loses", "AUC, last layer", "loses"),
+        tuple(rows),
+        claims=_claims(clean, found),
+    )
 
 
 def _curves(draws: Sequence[Footage], test: Footage, kind: int) -> list[Array]:
     choose = (dlsp, fixed(len(test.sites) - 1))[kind]
-    return [test.truth.aucs(scores(hiprobe(), one, test, tuple(choose(one, one.y)))) for one in draws]
+    return [
+        test.truth.aucs(scores(hiprobe(), one, test, tuple(choose(one, one.y)))) for one in draws
+    ]
 
 
 def _loss(clean: list[Array], wrong: list[Array]) -> Interval:
@@ -65,7 +80,13 @@ def _claims(clean: list[list[Array]], found: dict[str, list[list[Array]]]) -> tu
         for kind, where in enumerate(("DLSP's layer", "the last layer")):
             loss = _loss(clean[kind], found[name][kind])
             answer = below(loss, CLOSE)
-            out.append(Claim(f"{name} cost less than {CLOSE} AUC at {where}", f"loses {loss.signed()}", answer))
+            out.append(
+                Claim(
+                    f"{name} cost less than {CLOSE} AUC at {where}",
+                    f"loses {loss.signed()}",
+                    answer,
+                )
+            )
     return tuple(out)
 
 

@@ -23,7 +23,9 @@ from hiprobe.errors import HiProbeError
 from hiprobe.isolate import Fault
 
 HANG_S = 30
-MEMORY = 6 * 2**30  # of address space: an allocation that a file's numbers ask for is refused, and found
+MEMORY = (
+    6 * 2**30
+)  # of address space: an allocation that a file's numbers ask for is refused, and found
 FOUND = Path("runs/fuzz")
 
 
@@ -43,13 +45,19 @@ def main() -> int:
         turns = [*samples, *(["video"] * (len(samples) // 2) if "video" in samples else [])]
         while time.monotonic() < end:
             target = turns[number % len(turns)]
-            told[target, _case(target, samples[target], Path(name) / "case", f"{asked.seed}.{number}")] += 1
+            told[
+                target,
+                _case(target, samples[target], Path(name) / "case", f"{asked.seed}.{number}"),
+            ] += 1
             number += 1
     for target in samples:
         tally = [f"{count} {what}" for (one, what), count in sorted(told.items()) if one == target]
         print(f"{target:14}", ", ".join(tally))
     found = sum(count for (_, what), count in told.items() if what == "FOUND")
-    print(f"{number} files in {asked.seconds:g} s, {found} findings" + (f" in {FOUND}" if found else ""))
+    print(
+        f"{number} files in {asked.seconds:g} s, {found} findings"
+        + (f" in {FOUND}" if found else "")
+    )
     return 1 if found else 0
 
 
@@ -72,7 +80,9 @@ def _case(target: str, sample: Path, folder: Path, seed: str) -> str:
 
 
 def _read(target: str, folder: Path, seed: str) -> str:
-    faulthandler.dump_traceback_later(4 * HANG_S, exit=True)  # what hangs in C code does not see the alarm
+    faulthandler.dump_traceback_later(
+        4 * HANG_S, exit=True
+    )  # what hangs in C code does not see the alarm
     signal.alarm(HANG_S)
     try:
         TARGETS[target].read(folder)

@@ -4,9 +4,36 @@ from __future__ import annotations
 
 import random
 
-WORDS = (b"nan", b"NaN", b"inf", b"-1", b"0", b"1e309", b"9" * 25, b"9" * 5000, b"1e-320", b"null", b"{}", b"[]", b'""',
-         b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\n", b'"', b",", b"[" * 3000, b"../../etc/passwd",
-         b"\xe2\x80\xa8", b"true", b"18446744073709551616", b"=1+1", b"-0", b"2147483648")
+WORDS = (
+    b"nan",
+    b"NaN",
+    b"inf",
+    b"-1",
+    b"0",
+    b"1e309",
+    b"9" * 25,
+    b"9" * 5000,
+    b"1e-320",
+    b"null",
+    b"{}",
+    b"[]",
+    b'""',
+    b"\x00",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"\r",
+    b"\n",
+    b'"',
+    b",",
+    b"[" * 3000,
+    b"../../etc/passwd",
+    b"\xe2\x80\xa8",
+    b"true",
+    b"18446744073709551616",
+    b"=1+1",
+    b"-0",
+    b"2147483648",
+)
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:
@@ -38,11 +65,13 @@ def _edge(data: bytes, rng: random.Random) -> bytes:
     width = rng.choice((1, 2, 4, 8))
     value = rng.choice((0, 1, 2 ** (8 * width - 1) - 1, 2 ** (8 * width - 1), 2 ** (8 * width) - 1))
     start = rng.randrange(len(data) + 1)
-    return data[:start] + value.to_bytes(width, rng.choice(("little", "big"))) + data[start + width:]
+    return (
+        data[:start] + value.to_bytes(width, rng.choice(("little", "big"))) + data[start + width :]
+    )
 
 
 def _cut(data: bytes, rng: random.Random) -> bytes:
-    return data[:rng.randrange(len(data) + 1)]
+    return data[: rng.randrange(len(data) + 1)]
 
 
 def _drop(data: bytes, rng: random.Random) -> bytes:
@@ -67,7 +96,7 @@ def _word(data: bytes, rng: random.Random) -> bytes:
         return data + rng.choice(WORDS)
     start = rng.choice(places) + 1
     end = next((place for place in places if place >= start), len(data))
-    return data[:start] + rng.choice(WORDS) + data[rng.choice((start, end)):]
+    return data[:start] + rng.choice(WORDS) + data[rng.choice((start, end)) :]
 
 
 def _swap(data: bytes, rng: random.Random) -> bytes:

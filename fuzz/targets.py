@@ -32,8 +32,18 @@ from hiprobe.video import parallel
 
 RECIPE = Recipe("cheap", ("What happens?",), frames=4, size=(32, 32))
 SITES = (Site("residual", 1),)
-KINDS = (("mp4", "libx264"), ("mkv", "libx264"), ("avi", "mpeg4"), ("webm", "libvpx"), ("mpg", "mpeg2video"),
-         ("ts", "libx264"), ("gif", "gif"), ("mov", "mjpeg"), ("flv", "flv1"), ("ogv", "libtheora"))
+KINDS = (
+    ("mp4", "libx264"),
+    ("mkv", "libx264"),
+    ("avi", "mpeg4"),
+    ("webm", "libvpx"),
+    ("mpg", "mpeg2video"),
+    ("ts", "libx264"),
+    ("gif", "gif"),
+    ("mov", "mjpeg"),
+    ("flv", "flv1"),
+    ("ogv", "libtheora"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,19 +64,24 @@ class Colours:
     explain_prompt, recipe = "What happens?", RECIPE
     provenance: Mapping[str, Any] = {"dtype": "float32"}
 
-    def read(self, segments: Sequence[Segment], sites: Sequence[Site],
-             recipe: Recipe | None = None) -> NDArray[np.float32]:
+    def read(
+        self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
+    ) -> NDArray[np.float32]:
         means = np.array([segment.frames.mean(axis=(0, 1, 2)) for segment in segments], np.float32)
         return np.stack([means for _ in sites], axis=1)
 
-    def explain(self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float) -> tuple[str, bool | None]:
+    def explain(
+        self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
+    ) -> tuple[str, bool | None]:
         return f"{segment.frames.mean():.1f}", None
 
 
 def a_probe() -> probe.Probe:
     zeros = np.zeros(3)
     tensors = {"mean": zeros, "scale": zeros + 1, "weight": zeros, "bias": np.zeros(1)}
-    return probe.Probe("hiprobe", RECIPE, SITES, 3, tensors, Localization(rule="fixed", threshold=0.0), {})
+    return probe.Probe(
+        "hiprobe", RECIPE, SITES, 3, tensors, Localization(rule="fixed", threshold=0.0), {}
+    )
 
 
 def some_states() -> HiddenStates:
@@ -84,27 +99,39 @@ def _result(number: int = 0) -> Result:
 
 # -- videos
 
+
 def _videos(root: Path) -> None:
     for suffix, codec in KINDS:
-        with suppress(av.error.FFmpegError, ValueError):  # this build of FFmpeg may lack the encoder
+        with suppress(
+            av.error.FFmpegError, ValueError
+        ):  # this build of FFmpeg may lack the encoder
             _video(root / f"a.{suffix}", codec)
 
 
 def _video(path: Path, codec: str, length: int = 25, options: dict[str, str] | None = None) -> None:
     with av.open(str(path), "w") as output:
-        stream = cast(av.VideoStream, output.add_stream(codec, rate=10, options=options or {"g": "5"}))
+        stream = cast(
+            av.VideoStream, output.add_stream(codec, rate=10, options=options or {"g": "5"})
+        )
         stream.width = stream.height = 48
         stream.pix_fmt = {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
         for number in range(length):
             picture = np.random.default_rng(number).integers(0, 256, (48, 48, 3), np.uint8)
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
-                format=stream.pix_fmt)))
+            output.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+                        format=stream.pix_fmt
+                    )
+                )
+            )
         output.mux(stream.encode(None))
 
 
 def _detect(root: Path) -> None:
     for path in sorted(root.iterdir()):
-        (result,) = pipeline.detect_all([path], Colours(), a_probe(), explain=False, failed=_no_fault)
+        (result,) = pipeline.detect_all(
+            [path], Colours(), a_probe(), explain=False, failed=_no_fault
+        )
         if result.scores is not None:
             assert np.isfinite(result.scores.smoothed).all()
             assert np.isfinite([result.duration, *result.scores.starts, *result.scores.ends]).all()
@@ -124,16 +151,25 @@ def _no_fault(error: HiProbeError) -> None:
 
 # -- one video in several decoders
 
+
 def _long_videos(root: Path) -> None:
-    for name, options in (("a.mp4", {"g": "12", "bf": "3"}), ("b.mkv", {"g": "24", "x264-params": "open-gop=1"})):
+    for name, options in (
+        ("a.mp4", {"g": "12", "bf": "3"}),
+        ("b.mkv", {"g": "24", "x264-params": "open-gop=1"}),
+    ):
         _video(root / name, "libx264", 300, options)
 
 
 def _parts(root: Path) -> None:
     """Several decoders, and one that leaves out what nobody wants, give what one decoder gives."""
-    with patch.multiple(parallel, LEAST_WINDOWS=3, LEAST_PIXELS=0.0), patch.object(isolate.parent, "SLOTS", 6):
+    with (
+        patch.multiple(parallel, LEAST_WINDOWS=3, LEAST_PIXELS=0.0),
+        patch.object(isolate.parent, "SLOTS", 6),
+    ):
         for path in sorted(root.iterdir()):
-            assert _given(parallel.segments(path, RECIPE, "")) == _given(video.segments(path, RECIPE)), path
+            assert _given(parallel.segments(path, RECIPE, "")) == _given(
+                video.segments(path, RECIPE)
+            ), path
 
 
 def _given(reader: parallel.Reader | video.SegmentReader) -> tuple[list[Any], Any]:
@@ -141,7 +177,15 @@ def _given(reader: parallel.Reader | video.SegmentReader) -> tuple[list[Any], An
     found: list[Any] = []
     try:
         for one in reader:
-            found.append((one.index, one.start, one.end, one.times.tolist(), zlib.crc32(one.frames.tobytes())))
+            found.append(
+                (
+                    one.index,
+                    one.start,
+                    one.end,
+                    one.times.tolist(),
+                    zlib.crc32(one.frames.tobytes()),
+                )
+            )
     except HiProbeError as error:
         _no_fault(error)
         return found, str(error)
@@ -149,6 +193,7 @@ def _given(reader: parallel.Reader | video.SegmentReader) -> tuple[list[Any], An
 
 
 # -- artifacts
+
 
 def _probe(root: Path) -> None:
     a_probe().save(root / "p.safetensors")
@@ -197,7 +242,9 @@ def _index(root: Path) -> None:
         with leases.Worker(root / ".store", {"probe": "p"}, 3) as worker:
             worker.claim("x-1", "x.mp4", "1")
         _, items = leases.listed(root)
-        assert {item.folder for item in items} >= {path.parent.name for path in root.glob("v*/result.json")}
+        assert {item.folder for item in items} >= {
+            path.parent.name for path in root.glob("v*/result.json")
+        }
         index.kept(root / ".store")
         leases.put_back(root)
 
@@ -214,6 +261,7 @@ def _result_files(root: Path) -> None:
 
 # -- annotation and scores
 
+
 def _write(root: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -221,8 +269,13 @@ def _write(root: Path, files: Mapping[str, str]) -> None:
 
 
 def _clips(root: Path) -> None:
-    _write(root, {"labels.csv": "path,label,start,end,split\na.mp4,normal,,,train\nb.mp4,fall,1.5,3,train\n"
-                                "b.mp4,fall,5,7.25,train\nc.mp4,fire,,,test\n"})
+    _write(
+        root,
+        {
+            "labels.csv": "path,label,start,end,split\na.mp4,normal,,,train\nb.mp4,fall,1.5,3,train\n"
+            "b.mp4,fall,5,7.25,train\nc.mp4,fire,,,test\n"
+        },
+    )
 
 
 def _read_clips(root: Path) -> None:
@@ -231,15 +284,26 @@ def _read_clips(root: Path) -> None:
 
 
 def _ucf(root: Path) -> None:
-    _write(root, {"Temporal_Anomaly_Annotation.txt": "A_x264.mp4  Arson  10  20  40  50\n"
-                                                     "N_x264.mp4  Normal  -1  -1  -1  -1\n",
-                  "frame_counts.csv": "video,frames\nA_x264.mp4,60\nN_x264.mp4,30\n",
-                  "Anomaly_Train.txt": "Arson/B.mp4\n", "Anomaly_Test.txt": "Arson/A_x264.mp4\n"})
+    _write(
+        root,
+        {
+            "Temporal_Anomaly_Annotation.txt": "A_x264.mp4  Arson  10  20  40  50\n"
+            "N_x264.mp4  Normal  -1  -1  -1  -1\n",
+            "frame_counts.csv": "video,frames\nA_x264.mp4,60\nN_x264.mp4,30\n",
+            "Anomaly_Train.txt": "Arson/B.mp4\n",
+            "Anomaly_Test.txt": "Arson/A_x264.mp4\n",
+        },
+    )
 
 
 def _xd(root: Path) -> None:
-    _write(root, {"annotations.txt": "v_label_B1-G-0.mp4 2 5 30 40\n",
-                  "frame_counts.csv": "video,frames\nv_label_B1-G-0,64\nw_label_A,33\n"})
+    _write(
+        root,
+        {
+            "annotations.txt": "v_label_B1-G-0.mp4 2 5 30 40\n",
+            "frame_counts.csv": "video,frames\nv_label_B1-G-0,64\nw_label_A,33\n",
+        },
+    )
 
 
 def _campus(root: Path) -> None:
@@ -248,8 +312,13 @@ def _campus(root: Path) -> None:
 
 
 def _ped(root: Path) -> None:
-    _write(root, {"Test/UCSDped2.m": "TestVideoFile = {};\nTestVideoFile{end+1}.gt_frame = [2:4, 6];\n",
-                  **{f"Test/Test001/{number:03}.tif": "" for number in range(8)}})
+    _write(
+        root,
+        {
+            "Test/UCSDped2.m": "TestVideoFile = {};\nTestVideoFile{end+1}.gt_frame = [2:4, 6];\n",
+            **{f"Test/Test001/{number:03}.tif": "" for number in range(8)},
+        },
+    )
 
 
 def _truth(name: str) -> Callable[[Path], None]:
@@ -268,7 +337,9 @@ def _truth(name: str) -> Callable[[Path], None]:
 
 def _scores(root: Path) -> None:
     scores = {"a": np.linspace(0, 1, 20), "b": np.linspace(1, 0, 30)}
-    (root / "s.json").write_text(json.dumps({name: values.tolist() for name, values in scores.items()}))
+    (root / "s.json").write_text(
+        json.dumps({name: values.tolist() for name, values in scores.items()})
+    )
     for suffix in ("npz", "csv"):
         evaluation.write_scores(root / f"s.{suffix}", scores)
 
@@ -281,13 +352,21 @@ def _evaluate(root: Path) -> None:
 
 
 TARGETS: dict[str, Target] = {
-    "video": Target(_videos, _detect), "parts": Target(_long_videos, _parts),
-    "probe": Target(_probe, _score), "states": Target(_states, _load_states),
-    "manifest": Target(_folder, _manifest), "result": Target(_folder, _result_files), "index": Target(_folder, _index),
-    "labels.csv": Target(_clips, _read_clips), "ucf_crime": Target(_ucf, _truth("ucf_crime")),
-    "xd_violence": Target(_xd, _truth("xd_violence")), "shanghaitech": Target(_campus, _truth("shanghaitech")),
-    "ucsd_ped": Target(_ped, _truth("ucsd_ped")), "scores": Target(_scores, _evaluate),
+    "video": Target(_videos, _detect),
+    "parts": Target(_long_videos, _parts),
+    "probe": Target(_probe, _score),
+    "states": Target(_states, _load_states),
+    "manifest": Target(_folder, _manifest),
+    "result": Target(_folder, _result_files),
+    "index": Target(_folder, _index),
+    "labels.csv": Target(_clips, _read_clips),
+    "ucf_crime": Target(_ucf, _truth("ucf_crime")),
+    "xd_violence": Target(_xd, _truth("xd_violence")),
+    "shanghaitech": Target(_campus, _truth("shanghaitech")),
+    "ucsd_ped": Target(_ped, _truth("ucsd_ped")),
+    "scores": Target(_scores, _evaluate),
 }
+
 
 def sound(name: str, folder: Path) -> Path:
     """Makes the sound files of a target, and reads them once: they must be read."""
@@ -301,8 +380,11 @@ def sound(name: str, folder: Path) -> Path:
 def damaged(name: str, sample: Path, folder: Path, rng: random.Random) -> Path:
     """Makes `folder`, a copy of a target's sound files with one of them damaged; of videos only that one."""
     shutil.copytree(sample, folder)
-    files = sorted(path for path in folder.rglob(CHOSEN.get(name, "*"))
-                   if path.is_file() and not path.name.startswith("."))
+    files = sorted(
+        path
+        for path in folder.rglob(CHOSEN.get(name, "*"))
+        if path.is_file() and not path.name.startswith(".")
+    )
     hurt = rng.choice(files)
     if name in ("video", "parts"):
         for path in files:
@@ -311,4 +393,8 @@ def damaged(name: str, sample: Path, folder: Path, rng: random.Random) -> Path:
     return folder
 
 
-CHOSEN = {"manifest": "manifest.jsonl", "result": "result.json", "index": "index.sqlite"}  # else any file of the folder
+CHOSEN = {
+    "manifest": "manifest.jsonl",
+    "result": "result.json",
+    "index": "index.sqlite",
+}  # else any file of the folder

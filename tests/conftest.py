@@ -48,7 +48,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clips")
     rows = []
     for anomalous in (True, False):
-        found = [one for one in datasets.load("folder", embedded.CLIPS) if bool(one.events) == anomalous]
+        found = [
+            one for one in datasets.load("folder", embedded.CLIPS) if bool(one.events) == anomalous
+        ]
         for one in found[:CLIPS_EACH]:
             shutil.copy(one.path, folder)
             rows.append([Path(one.path).name, "abnormal" if anomalous else "normal", "", ""])
@@ -80,7 +82,9 @@ def fitted(tmp_path_factory: pytest.TempPathFactory, shipped: Backbone, clips: P
     alarm = replace(probe, localization=Localization(rule="fixed", threshold=0.0, min_s=0.0))
     probe.save(folder / "a.safetensors")
     alarm.save(folder / "alarm.safetensors")
-    return Fitted(probe, folder / "a.safetensors", alarm, folder / "alarm.safetensors", folder / "store")
+    return Fitted(
+        probe, folder / "a.safetensors", alarm, folder / "alarm.safetensors", folder / "store"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -142,14 +146,19 @@ def bad_videos(tmp_path_factory: pytest.TempPathFactory, normal_clip: Path) -> d
     import numpy as np
 
     folder = tmp_path_factory.mktemp("bad")
-    found = {name: folder / f"{name}.mp4" for name in ("MissingVideo", "EmptyVideo", "CorruptVideo", "NoVideoStream")}
+    found = {
+        name: folder / f"{name}.mp4"
+        for name in ("MissingVideo", "EmptyVideo", "CorruptVideo", "NoVideoStream")
+    }
     found["EmptyVideo"].touch()
     found["CorruptVideo"].write_bytes(np.random.default_rng(0).bytes(5000))
     with av.open(str(found["NoVideoStream"]), "w") as output:
         stream = output.add_stream("aac", rate=48_000)
         stream.layout = "mono"
         for index in range(10):
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+            )
             frame.sample_rate, frame.pts = 48_000, index * 1024
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))

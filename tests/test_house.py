@@ -36,12 +36,25 @@ EXEMPT = {  # imports within one floor, and why
 MOST_EXEMPT = 6
 PLUGINS = {"methods", "backbones", "datasets", "sinks"}
 HOME = {  # who may import a library
-    "torch": {"backbones"}, "transformers": {"backbones"}, "tokenizers": {"backbones"}, "accelerate": {"backbones"},
-    "av": {"video"}, "ray": {"scale"}, "fsspec": {"store"}, "sqlite3": {"store", "review"},
-    "fastapi": {"review"}, "starlette": {"review"}, "uvicorn": {"review"},
-    "matplotlib": {"report", "evaluation"}, "jinja2": {"report", "review"}, "typer": {"cli"},
+    "torch": {"backbones"},
+    "transformers": {"backbones"},
+    "tokenizers": {"backbones"},
+    "accelerate": {"backbones"},
+    "av": {"video"},
+    "ray": {"scale"},
+    "fsspec": {"store"},
+    "sqlite3": {"store", "review"},
+    "fastapi": {"review"},
+    "starlette": {"review"},
+    "uvicorn": {"review"},
+    "matplotlib": {"report", "evaluation"},
+    "jinja2": {"report", "review"},
+    "typer": {"cli"},
     "rich": {"report", "cli"},
-    "numba": set(), "cv2": set(), "pickle": set(), "joblib": set(),
+    "numba": set(),
+    "cv2": set(),
+    "pickle": set(),
+    "joblib": set(),
 }
 
 
@@ -82,9 +95,13 @@ def walk(node: ast.AST, file: Path) -> Iterator[Import]:
             yield Import(file, node.lineno, alias.name, ())
     if isinstance(node, ast.ImportFrom):
         here = ["hiprobe", *file.relative_to(HOUSE).parts[:-1]]
-        base = here[:len(here) - node.level + 1] if node.level else []
-        yield Import(file, node.lineno, ".".join([*base, *filter(None, [node.module])]),
-                     tuple(alias.name for alias in node.names))
+        base = here[: len(here) - node.level + 1] if node.level else []
+        yield Import(
+            file,
+            node.lineno,
+            ".".join([*base, *filter(None, [node.module])]),
+            tuple(alias.name for alias in node.names),
+        )
     for child in ast.iter_child_nodes(node):
         yield from walk(child, file)
 
@@ -102,29 +119,56 @@ ALL = [one for file in FILES for one in imports(file)]
 INSIDE = [(one, room) for one in ALL for room in rooms(one) if room != one.room]
 
 
-def test_the_walk_sees_imports_wherever_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_walk_sees_imports_wherever_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys.modules[__name__], "HOUSE", tmp_path)
     file = tmp_path / "methods" / "x.py"
     file.parent.mkdir()
-    file.write_text("import torch.nn\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import av\nelse:\n"
-                    "    import ray\ndef f():\n    from hiprobe import cli, store\n    def g():\n"
-                    "        from hiprobe.video import find\ntry:\n    from .hiprobe import score\n"
-                    "except ImportError:\n    from ..store import note\n")
+    file.write_text(
+        "import torch.nn\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import av\nelse:\n"
+        "    import ray\ndef f():\n    from hiprobe import cli, store\n    def g():\n"
+        "        from hiprobe.video import find\ntry:\n    from .hiprobe import score\n"
+        "except ImportError:\n    from ..store import note\n"
+    )
     found = list(imports(file))
-    assert [one.what for one in found] == ["torch.nn", "typing", "ray", "hiprobe", "hiprobe.video",
-                                           "hiprobe.methods.hiprobe", "hiprobe.store"]
-    assert [rooms(one) for one in found[3:]] == [["cli", "store"], ["video"], ["methods"], ["store"]]
+    assert [one.what for one in found] == [
+        "torch.nn",
+        "typing",
+        "ray",
+        "hiprobe",
+        "hiprobe.video",
+        "hiprobe.methods.hiprobe",
+        "hiprobe.store",
+    ]
+    assert [rooms(one) for one in found[3:]] == [
+        ["cli", "store"],
+        ["video"],
+        ["methods"],
+        ["store"],
+    ]
 
 
 def test_every_file_has_its_floor() -> None:
     unknown = {room_of(file) for file in FILES} - set(FLOOR) - {"__init__", "__main__"}
     assert not unknown, f"give a floor to {unknown}"
-    assert {one.room for one, _ in INSIDE} >= {"cli", "pipeline", "probe", "report", "methods"}  # the walk sees them
+    assert {one.room for one, _ in INSIDE} >= {
+        "cli",
+        "pipeline",
+        "probe",
+        "report",
+        "methods",
+    }  # the walk sees them
 
 
 def test_imports_go_down_only() -> None:
-    wrong = [str(one) for one, room in INSIDE if one.room not in ("__init__", "__main__")
-             and FLOOR.get(room, 99) >= FLOOR.get(one.room, 0) and (one.room, room) not in EXEMPT]
+    wrong = [
+        str(one)
+        for one, room in INSIDE
+        if one.room not in ("__init__", "__main__")
+        and FLOOR.get(room, 99) >= FLOOR.get(one.room, 0)
+        and (one.room, room) not in EXEMPT
+    ]
     assert not wrong, "\n".join(wrong)
 
 
@@ -139,26 +183,55 @@ def test_plug_in_folders_do_not_know_each_other() -> None:
 
 
 def test_the_embedded_folder_imports_nothing() -> None:
-    assert [str(file.relative_to(HOUSE)) for file in FILES if room_of(file) == "embedded"] == ["embedded/__init__.py"]
-    assert {one.what for one in imports(HOUSE / "embedded" / "__init__.py")} <= {"__future__", "pathlib"}
+    assert [str(file.relative_to(HOUSE)) for file in FILES if room_of(file) == "embedded"] == [
+        "embedded/__init__.py"
+    ]
+    assert {one.what for one in imports(HOUSE / "embedded" / "__init__.py")} <= {
+        "__future__",
+        "pathlib",
+    }
 
 
 def test_the_pipeline_takes_only_the_protocol_of_a_backbone() -> None:
-    taken = {name for one, room in INSIDE if one.room == "pipeline" and room == "backbones" for name in one.names}
+    taken = {
+        name
+        for one, room in INSIDE
+        if one.room == "pipeline" and room == "backbones"
+        for name in one.names
+    }
     assert taken == {"Backbone"}
 
 
 @pytest.mark.parametrize("library", HOME)
 def test_a_library_has_its_one_place(library: str) -> None:
-    wrong = [str(one) for one in ALL if one.what.split(".")[0] == library and one.room not in HOME[library]]
+    wrong = [
+        str(one)
+        for one in ALL
+        if one.what.split(".")[0] == library and one.room not in HOME[library]
+    ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_importing_hiprobe_or_its_command_line_loads_nothing_heavy() -> None:
-    heavy = ("torch", "av", "sklearn", "scipy", "matplotlib", "transformers", "numpy", "ray", "jinja2", "PIL")
-    program = ("import sys, hiprobe, hiprobe.errors\nfirst = set(sys.modules)\nimport hiprobe.cli\n"
-               f"print(*[n for n in {heavy} if n in first], '|', *[n for n in {heavy} if n in sys.modules])")
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    heavy = (
+        "torch",
+        "av",
+        "sklearn",
+        "scipy",
+        "matplotlib",
+        "transformers",
+        "numpy",
+        "ray",
+        "jinja2",
+        "PIL",
+    )
+    program = (
+        "import sys, hiprobe, hiprobe.errors\nfirst = set(sys.modules)\nimport hiprobe.cli\n"
+        f"print(*[n for n in {heavy} if n in first], '|', *[n for n in {heavy} if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "|"
 
 

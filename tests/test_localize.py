@@ -50,20 +50,27 @@ def test_smoothing_keeps_length_and_a_constant(n: int, value: float, sigma: floa
 @pytest.mark.parametrize(("n", "sigma"), [(1, 1.5), (5, 1.5), (6, 3.0), (50, 1.5), (51, 2.0)])
 def test_smoothing_is_scipys_gaussian_divided_by_its_weight_inside(n: int, sigma: float) -> None:
     scores = RNG(n).random(n)
-    top, weight = (gaussian_filter1d(x, sigma, mode="constant", truncate=4.0) for x in (scores, np.ones(n)))
+    top, weight = (
+        gaussian_filter1d(x, sigma, mode="constant", truncate=4.0) for x in (scores, np.ones(n))
+    )
     assert smooth(scores, sigma) == pytest.approx(top / weight, rel=1e-9)
 
 
 def test_smoothing_does_not_cross_a_break() -> None:
     one, two = RNG(1).random(7), RNG(2).random(9)
     assert smooth(np.r_[one, two], 1.5, [7]) == pytest.approx(np.r_[smooth(one), smooth(two)])
-    assert (smooth(np.r_[np.zeros(7), np.ones(9)], 1.5, [7]) == np.r_[np.zeros(7), np.ones(9)]).all()
+    assert (
+        smooth(np.r_[np.zeros(7), np.ones(9)], 1.5, [7]) == np.r_[np.zeros(7), np.ones(9)]
+    ).all()
 
 
 def test_runs_break_at_holes_and_at_gaps_that_lie_on_a_boundary() -> None:
     starts, ends = np.array([0.0, 1.6, 4.8, 6.4]), np.array([1.6, 3.2, 6.4, 8.0])
     assert runs(starts, ends) == [2]
-    assert runs(starts, ends, (Gap(1.5, 1.7, "corrupt"), Gap(7.0, 7.2, "inside a segment"))) == [1, 2]
+    assert runs(starts, ends, (Gap(1.5, 1.7, "corrupt"), Gap(7.0, 7.2, "inside a segment"))) == [
+        1,
+        2,
+    ]
     assert runs(np.array([]), np.array([])) == []
 
 
@@ -74,7 +81,7 @@ def test_the_adaptive_threshold_sees_only_what_lies_behind_the_lag() -> None:
     scores, warmup, lag = RNG(0).random(40), 5, 3
     got = adaptive_threshold(scores, 2.0, warmup, lag)
     for i in range(40):
-        past = scores[:max(0, i - lag + 1)]
+        past = scores[: max(0, i - lag + 1)]
         want = past.mean() + 2.0 * past.std() if len(past) >= warmup else math.inf
         assert got[i] == pytest.approx(want)
 
@@ -82,7 +89,9 @@ def test_the_adaptive_threshold_sees_only_what_lies_behind_the_lag() -> None:
 def test_the_adaptive_threshold_is_causal_and_a_constant_score_raises_no_event() -> None:
     scores = RNG(0).random(60)
     changed = np.r_[scores[:30], np.ones(30)]
-    assert (adaptive_threshold(scores, 3, 10, 4)[:33] == adaptive_threshold(changed, 3, 10, 4)[:33]).all()
+    assert (
+        adaptive_threshold(scores, 3, 10, 4)[:33] == adaptive_threshold(changed, 3, 10, 4)[:33]
+    ).all()
     assert (adaptive_threshold(np.full(60, 0.3), 3, 10, 4) > 0.3).all()
 
 
@@ -98,7 +107,11 @@ def test_calibrated_is_the_best_f1_of_all_thresholds() -> None:
 
         found, grid = calibrate(scores, labels), np.arange(-0.125, 1.5, 0.05)
         assert f1(found) == pytest.approx(max(f1(t) for t in grid))
-        assert all(f1(t) < f1(found) for t in grid if t > found and (scores >= t).sum() < (scores >= found).sum())
+        assert all(
+            f1(t) < f1(found)
+            for t in grid
+            if t > found and (scores >= t).sum() < (scores >= found).sum()
+        )
         assert not np.isin(found, scores)
 
 
@@ -107,8 +120,12 @@ def test_a_calibrated_threshold_lies_midway_and_ignores_what_is_left_out() -> No
     assert calibrate(scores, labels) == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize(("scores", "labels"), [([0.1, 0.2], [1, 1]), ([0.1, 0.2], [0, -1]), ([0.1, math.nan], [0, 1])])
-def test_calibrating_on_one_class_or_nan_is_a_named_error(scores: list[float], labels: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("scores", "labels"), [([0.1, 0.2], [1, 1]), ([0.1, 0.2], [0, -1]), ([0.1, math.nan], [0, 1])]
+)
+def test_calibrating_on_one_class_or_nan_is_a_named_error(
+    scores: list[float], labels: list[int]
+) -> None:
     with pytest.raises(LabelError):
         calibrate(np.array(scores), np.array(labels, dtype=np.int8))
 
@@ -121,8 +138,12 @@ def test_events_by_hand() -> None:
     smoothed = np.array([0.0, 0.6, 0.8, 0.1, 0.0, 0.0, 0.5, 0.0])
     found = events(starts, ends, smoothed, 0.5, merge_s=0.0, min_s=0.0)
     assert found == (Event(1, 3, peak=2.5, score=0.8), Event(6, 7, peak=6.5, score=0.5))
-    assert events(starts, ends, smoothed, 0.5, merge_s=3.5, min_s=0.0) == (Event(1, 7, peak=2.5, score=0.8),)
-    assert events(starts, ends, smoothed, 0.5, merge_s=3.0, min_s=0.0) == found  # 3 s apart is not closer than 3 s
+    assert events(starts, ends, smoothed, 0.5, merge_s=3.5, min_s=0.0) == (
+        Event(1, 7, peak=2.5, score=0.8),
+    )
+    assert (
+        events(starts, ends, smoothed, 0.5, merge_s=3.0, min_s=0.0) == found
+    )  # 3 s apart is not closer than 3 s
     assert events(starts, ends, smoothed, 0.5, merge_s=0.0, min_s=1.5) == found[:1]
     assert events(starts, ends, smoothed, math.inf, merge_s=0.0, min_s=0.0) == ()
 
@@ -130,13 +151,25 @@ def test_events_by_hand() -> None:
 def test_no_event_crosses_a_gap() -> None:
     starts, ends = np.array([0.0, 1, 3, 4]), np.array([1.0, 2, 4, 5])
     hot = np.ones(4)
-    assert [(e.start, e.end) for e in events(starts, ends, hot, 0.5, merge_s=60, min_s=0)] == [(0, 2), (3, 5)]
-    touching = events(*spans(4, 1.0), hot, 0.5, merge_s=60, min_s=0, gaps=(Gap(2.0, 2.0, "lost packets"),))
+    assert [(e.start, e.end) for e in events(starts, ends, hot, 0.5, merge_s=60, min_s=0)] == [
+        (0, 2),
+        (3, 5),
+    ]
+    touching = events(
+        *spans(4, 1.0), hot, 0.5, merge_s=60, min_s=0, gaps=(Gap(2.0, 2.0, "lost packets"),)
+    )
     assert [(e.start, e.end) for e in touching] == [(0, 2), (2, 4)]
 
 
-def events_slowly(starts: np.ndarray, ends: np.ndarray, scores: np.ndarray, limits: np.ndarray, merge: float,
-                  least: float, breaks: Container[int]) -> tuple[Event, ...]:
+def events_slowly(
+    starts: np.ndarray,
+    ends: np.ndarray,
+    scores: np.ndarray,
+    limits: np.ndarray,
+    merge: float,
+    least: float,
+    breaks: Container[int],
+) -> tuple[Event, ...]:
     """The rule in whole seconds, stated over lists: runs, merge, drop."""
     hot: list[list[int]] = []
     for i in (i for i in range(len(scores)) if scores[i] >= limits[i]):
@@ -149,18 +182,30 @@ def events_slowly(starts: np.ndarray, ends: np.ndarray, scores: np.ndarray, limi
         merged[-1].extend(run) if near and same else merged.append(list(run))
     kept = [m for m in merged if ends[m[-1]] - starts[m[0]] >= least]
     tops = [max(m, key=lambda i: (scores[i], -i)) for m in kept]
-    return tuple(Event(starts[m[0]], ends[m[-1]], (starts[t] + ends[t]) / 2, scores[t])
-                 for m, t in zip(kept, tops, strict=True))
+    return tuple(
+        Event(starts[m[0]], ends[m[-1]], (starts[t] + ends[t]) / 2, scores[t])
+        for m, t in zip(kept, tops, strict=True)
+    )
 
 
 @settings(max_examples=300)
 @given(st.data())
 def test_events_are_those_of_the_plain_statement(data: st.DataObject) -> None:
-    steps = data.draw(st.lists(st.tuples(st.integers(1, 3), st.sampled_from([0, 0, 0, 2])), min_size=1, max_size=30))
+    steps = data.draw(
+        st.lists(
+            st.tuples(st.integers(1, 3), st.sampled_from([0, 0, 0, 2])), min_size=1, max_size=30
+        )
+    )
     ends = np.cumsum([a + b for a, b in steps]).astype(float)
     starts = ends - [a for a, _ in steps]
-    scores = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(ends), max_size=len(ends)))) / 4
-    limits = np.array(data.draw(st.lists(st.sampled_from([0.5, 0.75, np.inf]), min_size=len(ends), max_size=len(ends))))
+    scores = (
+        np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(ends), max_size=len(ends)))) / 4
+    )
+    limits = np.array(
+        data.draw(
+            st.lists(st.sampled_from([0.5, 0.75, np.inf]), min_size=len(ends), max_size=len(ends))
+        )
+    )
     merge, least = data.draw(st.integers(0, 8)), data.draw(st.integers(0, 6))
     holes = {i for i in range(1, len(ends)) if starts[i] > ends[i - 1]}
     want = events_slowly(starts, ends, scores, limits, merge, least, holes)
@@ -177,10 +222,16 @@ def test_a_pending_event_is_visible_and_closes_as_soon_as_nothing_can_join() -> 
 
 
 @settings(max_examples=200)
-@given(score_lists, st.sets(st.integers(1, 59)), st.sets(st.integers(1, 59)),
-       st.sampled_from(["fixed", "adaptive"]), st.sampled_from([0.0, 1.5]))
-def test_live_equals_offline_for_every_prefix(raw: list[float], holes: set[int], lost: set[int], rule: Rule,
-                                              sigma: float) -> None:
+@given(
+    score_lists,
+    st.sets(st.integers(1, 59)),
+    st.sets(st.integers(1, 59)),
+    st.sampled_from(["fixed", "adaptive"]),
+    st.sampled_from([0.0, 1.5]),
+)
+def test_live_equals_offline_for_every_prefix(
+    raw: list[float], holes: set[int], lost: set[int], rule: Rule, sigma: float
+) -> None:
     chosen = Localization(sigma=sigma, rule=rule, threshold=0.5, kappa=1.0, warmup=3, lag=2)
     starts, ends = spans(len(raw))
     for hole in holes:
@@ -194,13 +245,15 @@ def test_live_equals_offline_for_every_prefix(raw: list[float], holes: set[int],
     limits = adaptive_threshold(want, 1.0, 3, 2) if rule == "adaptive" else np.full(len(raw), 0.5)
     assert (scores.smoothed == want).all()
     assert (scores.threshold == limits).all()
-    assert found == events(starts, ends, want, limits, merge_s=chosen.merge_s, min_s=chosen.min_s, gaps=gaps)
+    assert found == events(
+        starts, ends, want, limits, merge_s=chosen.merge_s, min_s=chosen.min_s, gaps=gaps
+    )
     live, settled, closed = Localizer(chosen), [], []
     for i, segment in enumerate(zip(starts, ends, raw, strict=True)):
         some, done = live.push(*segment, gap=i in lost)
         settled += some
         closed += done
-        assert closed == list(found[:len(closed)])  # never taken back
+        assert closed == list(found[: len(closed)])  # never taken back
     some, done = live.flush()
     assert [s.smoothed for s in settled + some] == want.tolist()
     assert tuple(closed + done) == found
@@ -211,18 +264,28 @@ def test_localize_needs_a_threshold_and_numbers() -> None:
     with pytest.raises(UsageError):
         localize(starts, ends, np.zeros(2), (), Localization())
     with pytest.raises(ValueError, match="nan"):
-        localize(starts, ends, np.array([0, math.nan]), (), Localization(rule="fixed", threshold=0.5))
+        localize(
+            starts, ends, np.array([0, math.nan]), (), Localization(rule="fixed", threshold=0.5)
+        )
 
 
 def test_localize_of_nothing_is_nothing() -> None:
-    scores, found = localize(np.array([]), np.array([]), np.array([]), (), Localization(rule="adaptive"))
+    scores, found = localize(
+        np.array([]), np.array([]), np.array([]), (), Localization(rule="adaptive")
+    )
     assert (len(scores.raw), found) == (0, ())
 
 
 def test_settings_survive_json_and_are_checked() -> None:
     chosen = Localization(rule="adaptive", kappa=2.5, lag=4).with_threshold(0.25)
     assert Localization.from_json(chosen.to_json()) == chosen
-    for wrong in ({"rule": "guess"}, {"rule": "fixed"}, {"sigma": -1}, {"lag": 0}, {"threshold": math.nan}):
+    for wrong in (
+        {"rule": "guess"},
+        {"rule": "fixed"},
+        {"sigma": -1},
+        {"lag": 0},
+        {"threshold": math.nan},
+    ):
         with pytest.raises(ValueError):  # noqa: PT011
             Localization.from_json(wrong)
     with pytest.raises(TypeError):
@@ -232,13 +295,20 @@ def test_settings_survive_json_and_are_checked() -> None:
 # labels
 
 
-@given(st.lists(st.integers(1, 400), min_size=1, max_size=12),
-       st.lists(st.tuples(st.integers(0, 2500), st.one_of(st.integers(1, 900), st.just(math.inf))), max_size=6))
-def test_labels_are_those_counted_on_a_millisecond_grid(lengths: list[int], events_ms: list[tuple[int, float]]) -> None:
+@given(
+    st.lists(st.integers(1, 400), min_size=1, max_size=12),
+    st.lists(
+        st.tuples(st.integers(0, 2500), st.one_of(st.integers(1, 900), st.just(math.inf))),
+        max_size=6,
+    ),
+)
+def test_labels_are_those_counted_on_a_millisecond_grid(
+    lengths: list[int], events_ms: list[tuple[int, float]]
+) -> None:
     edges = np.r_[0, np.cumsum(lengths)]
     covered = np.zeros(edges[-1], dtype=bool)
     for start, length in events_ms:
-        covered[start:None if math.isinf(length) else start + int(length)] = True
+        covered[start : None if math.isinf(length) else start + int(length)] = True
     shares = [covered[a:b].mean() for a, b in pairwise(edges)]
     want = [1 if share >= 0.5 else 0 if share == 0 else -1 for share in shares]
     truth = [Event(start / 1000, (start + length) / 1000) for start, length in events_ms]
@@ -256,7 +326,9 @@ def test_labels_of_unknown_normal_and_wholly_abnormal_videos() -> None:
 def test_the_middle_share_is_exactly_positive_and_overlaps_count_once() -> None:
     starts, ends = spans(2)
     assert label_segments(starts, ends, (Event(0.8, 1.6),)).tolist() == [1, 0]
-    assert label_segments(starts, ends, (Event(0.0, 0.5), Event(0.1, 0.6), Event(0.2, 0.7))).tolist() == [-1, 0]
+    assert label_segments(
+        starts, ends, (Event(0.0, 0.5), Event(0.1, 0.6), Event(0.2, 0.7))
+    ).tolist() == [-1, 0]
     assert label_segments(starts, ends, (Event(0.0, 0.5), Event(0.9, 1.3))).tolist() == [1, 0]
 
 

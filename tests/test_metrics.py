@@ -51,13 +51,24 @@ def test_both_average_precisions_by_hand() -> None:
     assert average_precision_trapezoid(labels, scores) == pytest.approx((1 + 0.25) / 2)
     labels, scores = np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.1])
     assert average_precision_step(labels, scores) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
-    assert average_precision_trapezoid(labels, scores) == pytest.approx(0.5 * 1 + 0.5 * (1 / 2 + 2 / 3) / 2)
+    assert average_precision_trapezoid(labels, scores) == pytest.approx(
+        0.5 * 1 + 0.5 * (1 / 2 + 2 / 3) / 2
+    )
 
 
 @pytest.mark.parametrize("metric", [roc_auc, average_precision_step, average_precision_trapezoid])
-@pytest.mark.parametrize(("labels", "scores"), [
-    ([1, 1], [0.1, 0.2]), ([0, 0], [0.1, 0.2]), ([0, 1], [0.1, math.nan]), ([0, 1], [0.1, math.inf]),
-    ([0, 1, -1], [0.1, 0.2, 0.3]), ([0, 1], [0.1]), ([], [])])
+@pytest.mark.parametrize(
+    ("labels", "scores"),
+    [
+        ([1, 1], [0.1, 0.2]),
+        ([0, 0], [0.1, 0.2]),
+        ([0, 1], [0.1, math.nan]),
+        ([0, 1], [0.1, math.inf]),
+        ([0, 1, -1], [0.1, 0.2, 0.3]),
+        ([0, 1], [0.1]),
+        ([], []),
+    ],
+)
 def test_what_cannot_be_measured_is_a_named_error(metric, labels, scores) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(LabelError):
         metric(np.array(labels, dtype=int), np.array(scores, dtype=float))
@@ -77,12 +88,18 @@ def test_pooled_and_within_video_auc_differ_by_the_video_level() -> None:
 def test_the_interval_is_that_of_a_plain_bootstrap_over_videos() -> None:
     videos = [noisy(30, seed) for seed in range(12)]
     draws = RNG(5).multinomial(12, np.full(12, 1 / 12), 300)
-    plain = [frame_auc([v for v, times in zip(videos, draw, strict=True) for _ in range(times)]) for draw in draws]
-    assert auc_interval(videos, resamples=300, seed=5) == pytest.approx(tuple(np.quantile(plain, [0.025, 0.975])))
+    plain = [
+        frame_auc([v for v, times in zip(videos, draw, strict=True) for _ in range(times)])
+        for draw in draws
+    ]
+    assert auc_interval(videos, resamples=300, seed=5) == pytest.approx(
+        tuple(np.quantile(plain, [0.025, 0.975]))
+    )
 
 
 def test_the_interval_is_wide_where_the_videos_and_not_the_frames_are_few() -> None:
     """Four videos of 100 equal frames each are four observations."""
+
     def block(label: int, score: float) -> tuple[np.ndarray, np.ndarray]:
         return np.full(100, label), np.full(100, score)
 
@@ -113,7 +130,9 @@ def test_event_f1_matches_each_event_once() -> None:
 def test_the_best_overlap_is_taken_first() -> None:
     truth, predicted = [Event(0, 10), Event(10, 20)], [Event(3, 14), Event(0, 9)]
     assert matches(truth, predicted, 0.2) == 2
-    assert matches(truth, predicted, 0.3) == 1  # (0, 9) takes (0, 10), and (3, 14) is left with 4 of 17 s
+    assert (
+        matches(truth, predicted, 0.3) == 1
+    )  # (0, 9) takes (0, 10), and (3, 14) is left with 4 of 17 s
 
 
 EVENTS = [  # two hours in all
@@ -136,9 +155,17 @@ def test_delay_and_false_alarms_by_hand() -> None:
 def test_the_event_figures_by_hand() -> None:
     """tIoU: 6 / 10, 8 / 40, 10 / 11, so that two of five predicted events match at 0.3 and at 0.5, three at 0.1."""
     made = EventTable(EVENTS)
-    assert made.counts() == {"true": 4, "detected": 3, "predicted": 5, "false_alarms": 2, "hours": 2.0}
+    assert made.counts() == {
+        "true": 4,
+        "detected": 3,
+        "predicted": 5,
+        "false_alarms": 2,
+        "hours": 2.0,
+    }
     found = made.figures()
-    assert [found[f"precision@{at}"] for at in (0.1, 0.3, 0.5)] == pytest.approx([3 / 5, 2 / 5, 2 / 5])
+    assert [found[f"precision@{at}"] for at in (0.1, 0.3, 0.5)] == pytest.approx(
+        [3 / 5, 2 / 5, 2 / 5]
+    )
     assert [found[f"recall@{at}"] for at in (0.1, 0.3, 0.5)] == pytest.approx([3 / 4, 2 / 4, 2 / 4])
     assert found["f1@0.1"] == pytest.approx(2 * 3 / 9)
     assert (found["delay_mean"], found["delay_median"]) == (2.0, 2.0)
@@ -147,13 +174,17 @@ def test_the_event_figures_by_hand() -> None:
 
 def test_an_event_figure_without_events_is_undefined() -> None:
     none = EventTable([Watched([], [], 60.0)] * 2)
-    assert {name for name, value in none.figures().items() if not math.isnan(value)} == {"false_alarms_per_hour"}
+    assert {name for name, value in none.figures().items() if not math.isnan(value)} == {
+        "false_alarms_per_hour"
+    }
     assert none.intervals() == {"false_alarms_per_hour": (0.0, 0.0)}
 
 
 def test_the_event_intervals_are_those_of_a_plain_bootstrap_over_videos() -> None:
     draws = RNG(3).multinomial(4, np.full(4, 1 / 4), 200)
-    drawn = [[v for v, times in zip(EVENTS, draw, strict=True) for _ in range(times)] for draw in draws]
+    drawn = [
+        [v for v, times in zip(EVENTS, draw, strict=True) for _ in range(times)] for draw in draws
+    ]
     every = [EventTable(videos).figures() for videos in drawn]
     found = EventTable(EVENTS).intervals(resamples=200, seed=3)
     for name, ends in found.items():
@@ -167,13 +198,17 @@ def test_the_interval_of_a_mean_is_that_of_a_plain_bootstrap() -> None:
     values = RNG(0).random(9)
     draws = RNG(4).multinomial(9, np.full(9, 1 / 9), 200)
     means = [np.repeat(values, draw).mean() for draw in draws]
-    assert mean_interval(values, resamples=200, seed=4) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
+    assert mean_interval(values, resamples=200, seed=4) == pytest.approx(
+        tuple(np.quantile(means, [0.025, 0.975]))
+    )
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_folds_of_videos_leave_both_classes_on_both_sides(seed: int) -> None:
     rng = RNG(seed)
-    least = ([1, 1], [0, 1, 2], [0, 0, 2, 2])[seed % 3]  # of anomalous, mixed, normal, unlabelled videos
+    least = ([1, 1], [0, 1, 2], [0, 0, 2, 2])[
+        seed % 3
+    ]  # of anomalous, mixed, normal, unlabelled videos
     kinds = rng.permutation(np.r_[least, rng.integers(0, 4, rng.integers(0, 10))])
     options = ([1, 1, -1], [0, 1, 1, 0], [0, 0, 0], [-1, -1])
     labels = np.concatenate([options[k] for k in kinds]).astype(np.int8)

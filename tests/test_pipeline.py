@@ -42,20 +42,27 @@ class Pixels:
     provenance: Mapping[str, Any]
 
     def __init__(self, **changes: Any) -> None:
-        self.recipe = replace(Recipe("pixels", ("What happens?",), frames=4, size=(32, 32)), **changes)
+        self.recipe = replace(
+            Recipe("pixels", ("What happens?",), frames=4, size=(32, 32)), **changes
+        )
         self.provenance = {"dtype": "float32", "device": "cpu"}
         self.read_segments, self.shown = 0, list[tuple[float, float, int]]()
         self.refuses: Exception | None = None
 
-    def read(self, segments: Sequence[Segment], sites: Sequence[Site],
-             recipe: Recipe | None = None) -> NDArray[np.float32]:
+    def read(
+        self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
+    ) -> NDArray[np.float32]:
         if self.refuses is not None:
             raise self.refuses
         self.read_segments += len(segments)
-        colours = np.array([segment.frames.mean(axis=(0, 1, 2)) for segment in segments], np.float32)
+        colours = np.array(
+            [segment.frames.mean(axis=(0, 1, 2)) for segment in segments], np.float32
+        )
         return np.stack([colours + np.float32(site.layer) for site in sites], axis=1)
 
-    def explain(self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float) -> tuple[str, bool | None]:
+    def explain(
+        self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
+    ) -> tuple[str, bool | None]:
         self.shown.append((segment.start, segment.end, len(segment.frames)))
         return f"{prompt} {max_tokens} {deadline_s}", True
 
@@ -65,8 +72,11 @@ def clip(path: Path, seconds: float, rate: int = 10) -> Path:
 
 
 def same(one: HiddenStates, other: HiddenStates) -> bool:
-    return (replace(one, values=other.values, starts=other.starts, ends=other.ends) == other
-            and np.array_equal(one.values, other.values) and np.array_equal(one.starts, other.starts))
+    return (
+        replace(one, values=other.values, starts=other.starts, ends=other.ends) == other
+        and np.array_equal(one.values, other.values)
+        and np.array_equal(one.starts, other.starts)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +100,20 @@ def flat_probe() -> Probe:
 
 # -- the usage block of the design, with the shipped model
 
-def test_extract_fit_save_load_detect(tmp_path: Path, shipped: Backbone, clips: Path, normal_clip: Path) -> None:
-    pairs = list(hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, root=tmp_path / "store"))
+
+def test_extract_fit_save_load_detect(
+    tmp_path: Path, shipped: Backbone, clips: Path, normal_clip: Path
+) -> None:
+    pairs = list(
+        hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, root=tmp_path / "store")
+    )
     probe = hiprobe.fit("hiprobe", iter(pairs))
     probe.save(tmp_path / "shop.probe.safetensors")
     assert probe.recipe == shipped.recipe  # it travels in the states
     assert probe.sites[0] in pairs[0][0].sites
-    result = hiprobe.detect(normal_clip, shipped, hiprobe.Probe.load(tmp_path / "shop.probe.safetensors"))
+    result = hiprobe.detect(
+        normal_clip, shipped, hiprobe.Probe.load(tmp_path / "shop.probe.safetensors")
+    )
     assert (result.status, result.duration) == ("done", pytest.approx(12.8))
     assert result.scores is not None
     for event in result.events:
@@ -107,20 +124,27 @@ def test_extract_fit_save_load_detect(tmp_path: Path, shipped: Backbone, clips: 
     np.testing.assert_allclose(result.scores.raw, by_hand, rtol=1e-5)
 
 
-def test_a_fit_from_the_store_gives_the_bytes_of_a_fresh_one(tmp_path: Path, shipped: Backbone, clips: Path,
-                                                             fitted: Fitted) -> None:
+def test_a_fit_from_the_store_gives_the_bytes_of_a_fresh_one(
+    tmp_path: Path, shipped: Backbone, clips: Path, fitted: Fitted
+) -> None:
     videos = list(hiprobe.datasets.load("folder", clips))
     kept = hiprobe.extract(videos, shipped, root=fitted.store)
     fresh = hiprobe.extract(videos, shipped)
-    made = [hiprobe.fit("hiprobe", pairs, model=shipped, permutations=2).to_bytes() for pairs in (kept, fresh)]
+    made = [
+        hiprobe.fit("hiprobe", pairs, model=shipped, permutations=2).to_bytes()
+        for pairs in (kept, fresh)
+    ]
     assert made[0] == made[1] == fitted.path.read_bytes()
 
 
-def test_detect_gives_the_same_twice_and_with_all_layers_kept(tmp_path: Path, shipped: Backbone, normal_clip: Path,
-                                                              fitted: Fitted) -> None:
+def test_detect_gives_the_same_twice_and_with_all_layers_kept(
+    tmp_path: Path, shipped: Backbone, normal_clip: Path, fitted: Fitted
+) -> None:
     one = hiprobe.detect(normal_clip, shipped, fitted.alarm)
     list(hiprobe.extract([Video(str(normal_clip))], shipped, root=tmp_path))
-    two, three = (hiprobe.detect(normal_clip, shipped, fitted.alarm, root=tmp_path) for _ in range(2))
+    two, three = (
+        hiprobe.detect(normal_clip, shipped, fitted.alarm, root=tmp_path) for _ in range(2)
+    )
     assert one.events == two.events == three.events
     assert len(one.events) == 1
     assert one.events[0].explanation
@@ -130,13 +154,22 @@ def test_detect_gives_the_same_twice_and_with_all_layers_kept(tmp_path: Path, sh
     assert len(list(tmp_path.rglob("*.safetensors"))) == 1
 
 
-def test_the_probe_brings_its_question(tmp_path: Path, shipped: Backbone, clips: Path, normal_clip: Path) -> None:
+def test_the_probe_brings_its_question(
+    tmp_path: Path, shipped: Backbone, clips: Path, normal_clip: Path
+) -> None:
     asked = replace(shipped.recipe, prompts=("is there a fire",))
-    pairs = list(hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, recipe=asked, root=tmp_path))
+    pairs = list(
+        hiprobe.extract(
+            hiprobe.datasets.load("folder", clips), shipped, recipe=asked, root=tmp_path
+        )
+    )
     probe = hiprobe.fit("hiprobe", pairs, permutations=0, layer_curve=False)
     assert probe.recipe == asked
     result = hiprobe.detect(normal_clip, shipped, probe, explain=False)
-    own, other = (pipeline.states(normal_clip, shipped, probe.sites, recipe=r) for r in (asked, shipped.recipe))
+    own, other = (
+        pipeline.states(normal_clip, shipped, probe.sites, recipe=r)
+        for r in (asked, shipped.recipe)
+    )
     assert result.scores is not None
     np.testing.assert_array_equal(result.scores.raw, probe.score(own))
     with pytest.raises(RecipeMismatch, match="fitted with prompts"):
@@ -144,6 +177,7 @@ def test_the_probe_brings_its_question(tmp_path: Path, shipped: Backbone, clips:
 
 
 # -- reading
+
 
 def test_nothing_is_read_twice(tmp_path: Path, pixels: Pixels, ten_seconds: Path) -> None:
     sites = (Site("residual", 0), Site("residual", 2))
@@ -158,10 +192,20 @@ def test_nothing_is_read_twice(tmp_path: Path, pixels: Pixels, ten_seconds: Path
     assert pixels.read_segments == 7
 
 
-@pytest.mark.parametrize("change", [{"prompts": ("Else?",)}, {"frames": 5}, {"segment_s": 2.0}, {"size": (16, 16)},
-                                    {"model": "other"}, {"revision": "r2"}])
-def test_another_recipe_is_read_anew_and_kept_apart(tmp_path: Path, pixels: Pixels, ten_seconds: Path,
-                                                    change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompts": ("Else?",)},
+        {"frames": 5},
+        {"segment_s": 2.0},
+        {"size": (16, 16)},
+        {"model": "other"},
+        {"revision": "r2"},
+    ],
+)
+def test_another_recipe_is_read_anew_and_kept_apart(
+    tmp_path: Path, pixels: Pixels, ten_seconds: Path, change: dict[str, Any]
+) -> None:
     sites, other = (Site("residual", 0),), Pixels(**change)
     first = pipeline.states(ten_seconds, pixels, sites, root=tmp_path)
     assert pipeline.states(ten_seconds, other, sites, root=tmp_path).recipe == other.recipe
@@ -187,14 +231,21 @@ def test_a_changed_file_is_another_video(tmp_path: Path, pixels: Pixels) -> None
     assert one.video_id != two.video_id
 
 
-def test_batches_make_no_difference_and_progress_is_told(monkeypatch: pytest.MonkeyPatch, pixels: Pixels,
-                                                         ten_seconds: Path) -> None:
+def test_batches_make_no_difference_and_progress_is_told(
+    monkeypatch: pytest.MonkeyPatch, pixels: Pixels, ten_seconds: Path
+) -> None:
     told: list[tuple[str, int]] = []
     found = []
     for size in (1, 3, 8):
         monkeypatch.setattr(pipeline, "BATCH", size)
-        found.append(pipeline.states(ten_seconds, pixels, (Site("residual", 0),),
-                                     progress=lambda path, segment: told.append((path, segment.index))))
+        found.append(
+            pipeline.states(
+                ten_seconds,
+                pixels,
+                (Site("residual", 0),),
+                progress=lambda path, segment: told.append((path, segment.index)),
+            )
+        )
     assert same(found[0], found[1])
     assert same(found[0], found[2])
     assert [index for _, index in told] == [0, 1, 2, 3, 4, 5, 6, 2, 5, 6, 6]
@@ -202,7 +253,9 @@ def test_batches_make_no_difference_and_progress_is_told(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.2, 1.5, 1.6, 1.7, 3.2, 4.3, 10.0])
-def test_every_frame_is_scored_the_tail_too(tmp_path: Path, pixels: Pixels, flat_probe: Probe, seconds: float) -> None:
+def test_every_frame_is_scored_the_tail_too(
+    tmp_path: Path, pixels: Pixels, flat_probe: Probe, seconds: float
+) -> None:
     path = clip(tmp_path / "a.mp4", seconds)
     result = hiprobe.detect(path, pixels, flat_probe, explain=False)
     times = video.frame_times(path)
@@ -215,7 +268,10 @@ def test_every_frame_is_scored_the_tail_too(tmp_path: Path, pixels: Pixels, flat
 
 # -- labels
 
-def test_segments_are_labelled_by_their_share_in_an_event(pixels: Pixels, ten_seconds: Path) -> None:
+
+def test_segments_are_labelled_by_their_share_in_an_event(
+    pixels: Pixels, ten_seconds: Path
+) -> None:
     """Windows start at 0, 1.6, 3.2, 4.8, 6.4, 8.0 and 9.6 s; at least half inside is 1, none is 0, else left out."""
     events = (Event(1.0, 4.1), Event(8.5, 9.2), Event(9.9, np.inf))
     ((found, labels),) = hiprobe.extract([Video(str(ten_seconds), events)], pixels)
@@ -226,9 +282,13 @@ def test_segments_are_labelled_by_their_share_in_an_event(pixels: Pixels, ten_se
     assert (set(normal.tolist()), set(unknown.tolist())) == ({0}, {-1})
 
 
-def test_an_event_after_the_end_is_a_wrong_label_and_not_a_normal_video(pixels: Pixels, ten_seconds: Path) -> None:
+def test_an_event_after_the_end_is_a_wrong_label_and_not_a_normal_video(
+    pixels: Pixels, ten_seconds: Path
+) -> None:
     frames_for_seconds = Video(str(ten_seconds), (Event(0.0, 2.0), Event(120, 180)))
-    with pytest.raises(LabelError, match=r"ten\.mp4: an event starts at 120 s, but the video ends at 10\.000 s"):
+    with pytest.raises(
+        LabelError, match=r"ten\.mp4: an event starts at 120 s, but the video ends at 10\.000 s"
+    ):
         list(hiprobe.extract([frames_for_seconds], pixels))
     just_inside = Video(str(ten_seconds), (Event(9.9, 10.5),))
     assert len(list(hiprobe.extract([just_inside], pixels))) == 1
@@ -244,24 +304,39 @@ def test_the_method_says_which_layers_are_read(pixels: Pixels, ten_seconds: Path
 
 # -- what fails
 
-def test_unreadable_videos_are_handed_over_and_the_others_go_on(pixels: Pixels, ten_seconds: Path,
-                                                                bad_videos: dict[str, Path]) -> None:
+
+def test_unreadable_videos_are_handed_over_and_the_others_go_on(
+    pixels: Pixels, ten_seconds: Path, bad_videos: dict[str, Path]
+) -> None:
     videos = [Video(str(path), ()) for path in bad_videos.values()]
     failed: list[tuple[str, str]] = []
     late = Video(str(ten_seconds), (Event(99, 100),))
-    pairs = list(hiprobe.extract([*videos, late, Video(str(ten_seconds), ())], pixels,
-                                 failed=lambda one, error: failed.append((Path(one.path).name, type(error).__name__))))
+    pairs = list(
+        hiprobe.extract(
+            [*videos, late, Video(str(ten_seconds), ())],
+            pixels,
+            failed=lambda one, error: failed.append((Path(one.path).name, type(error).__name__)),
+        )
+    )
     assert len(pairs) == 1
     assert failed == [*((f"{name}.mp4", name) for name in bad_videos), ("ten.mp4", "LabelError")]
     with pytest.raises(MissingVideo):
         list(hiprobe.extract(videos, pixels))
 
 
-def test_detect_all_names_what_failed_and_never_makes_up_a_score(pixels: Pixels, flat_probe: Probe, ten_seconds: Path,
-                                                                 bad_videos: dict[str, Path]) -> None:
+def test_detect_all_names_what_failed_and_never_makes_up_a_score(
+    pixels: Pixels, flat_probe: Probe, ten_seconds: Path, bad_videos: dict[str, Path]
+) -> None:
     told: list[str] = []
-    results = list(hiprobe.detect_all([*bad_videos.values(), ten_seconds], pixels, flat_probe, explain=False,
-                                      failed=lambda error: told.append(type(error).__name__)))
+    results = list(
+        hiprobe.detect_all(
+            [*bad_videos.values(), ten_seconds],
+            pixels,
+            flat_probe,
+            explain=False,
+            failed=lambda error: told.append(type(error).__name__),
+        )
+    )
     assert told == list(bad_videos)
     for name, result in zip(bad_videos, results, strict=False):
         assert (result.status, result.scores, result.events) == ("failed", None, ())
@@ -274,11 +349,17 @@ def test_detect_all_names_what_failed_and_never_makes_up_a_score(pixels: Pixels,
 
 
 def test_a_video_that_does_not_fit_the_memory_fails_by_name_and_another_failure_ends_the_run(
-        tmp_path: Path, pixels: Pixels, flat_probe: Probe, ten_seconds: Path) -> None:
+    tmp_path: Path, pixels: Pixels, flat_probe: Probe, ten_seconds: Path
+) -> None:
     pixels.refuses = OutOfMemory("segment 0 does not fit the memory, even alone")
-    run = hiprobe.detect_all([ten_seconds, ten_seconds], pixels, flat_probe, explain=False, root=tmp_path)
+    run = hiprobe.detect_all(
+        [ten_seconds, ten_seconds], pixels, flat_probe, explain=False, root=tmp_path
+    )
     first = next(run)
-    assert (first.status, first.reason) == ("failed", "OutOfMemory: segment 0 does not fit the memory, even alone")
+    assert (first.status, first.reason) == (
+        "failed",
+        "OutOfMemory: segment 0 does not fit the memory, even alone",
+    )
     pixels.refuses = None
     assert next(run).status == "done"
     pixels.refuses = ModelError("hidden states overflow")
@@ -286,10 +367,12 @@ def test_a_video_that_does_not_fit_the_memory_fails_by_name_and_another_failure_
         list(hiprobe.detect_all([ten_seconds], pixels, flat_probe))
 
 
-def test_damage_in_the_middle_is_partial_and_says_so(tmp_path: Path, pixels: Pixels, flat_probe: Probe) -> None:
+def test_damage_in_the_middle_is_partial_and_says_so(
+    tmp_path: Path, pixels: Pixels, flat_probe: Probe
+) -> None:
     data = bytearray(clip(tmp_path / "whole.mp4", 8.0).read_bytes())
     half = len(data) // 2
-    data[half:half + 3000] = bytes(3000)
+    data[half : half + 3000] = bytes(3000)
     (tmp_path / "hurt.mp4").write_bytes(data)
     result = hiprobe.detect(tmp_path / "hurt.mp4", pixels, flat_probe, explain=False, root=tmp_path)
     assert result.status == "partial"
@@ -297,14 +380,20 @@ def test_damage_in_the_middle_is_partial_and_says_so(tmp_path: Path, pixels: Pix
     assert result.scores is not None
     times = video.frame_times(tmp_path / "hurt.mp4")
     lost = np.isnan(result.scores.at(times))
-    assert all(any(gap.start <= time < gap.end for gap in result.scores.gaps) for time in times[lost])
+    assert all(
+        any(gap.start <= time < gap.end for gap in result.scores.gaps) for time in times[lost]
+    )
     again = hiprobe.detect(tmp_path / "hurt.mp4", pixels, flat_probe, explain=False, root=tmp_path)
     assert (again.status, again.reason, again.scores.gaps if again.scores else None) == (
-        "partial", result.reason, result.scores.gaps)
+        "partial",
+        result.reason,
+        result.scores.gaps,
+    )
 
 
-def test_a_damaged_store_is_named_and_not_read_over(tmp_path: Path, pixels: Pixels, flat_probe: Probe,
-                                                    ten_seconds: Path) -> None:
+def test_a_damaged_store_is_named_and_not_read_over(
+    tmp_path: Path, pixels: Pixels, flat_probe: Probe, ten_seconds: Path
+) -> None:
     hiprobe.detect(ten_seconds, pixels, flat_probe, root=tmp_path)
     (path,) = tmp_path.rglob("*.safetensors")
     path.write_bytes(path.read_bytes()[:-1])
@@ -314,42 +403,72 @@ def test_a_damaged_store_is_named_and_not_read_over(tmp_path: Path, pixels: Pixe
 
 # -- probes
 
-@pytest.mark.parametrize(("change", "said"), [({"model": "other"}, "model"), ({"revision": "r2"}, "revision")])
+
+@pytest.mark.parametrize(
+    ("change", "said"), [({"model": "other"}, "model"), ({"revision": "r2"}, "revision")]
+)
 def test_a_probe_of_another_model_is_refused_before_anything_is_read(
-        pixels: Pixels, flat_probe: Probe, ten_seconds: Path, change: dict[str, Any], said: str) -> None:
+    pixels: Pixels, flat_probe: Probe, ten_seconds: Path, change: dict[str, Any], said: str
+) -> None:
     other = replace(flat_probe, recipe=replace(flat_probe.recipe, **change))
-    for call in (lambda: hiprobe.detect(ten_seconds, pixels, other),
-                 lambda: list(hiprobe.detect_all([ten_seconds], pixels, other))):
+    for call in (
+        lambda: hiprobe.detect(ten_seconds, pixels, other),
+        lambda: list(hiprobe.detect_all([ten_seconds], pixels, other)),
+    ):
         with pytest.raises(RecipeMismatch, match=said):
             call()
     assert pixels.read_segments == 0
 
 
-def test_a_probe_of_a_deeper_model_is_refused(pixels: Pixels, flat_probe: Probe, ten_seconds: Path) -> None:
+def test_a_probe_of_a_deeper_model_is_refused(
+    pixels: Pixels, flat_probe: Probe, ten_seconds: Path
+) -> None:
     deep = replace(flat_probe, sites=(Site("residual", 7),))
     with pytest.raises(RecipeMismatch, match="layer 7 of 3 layers"):
         hiprobe.detect(ten_seconds, pixels, deep)
 
 
-@pytest.mark.parametrize("change", [{"prompts": ("Else?",)}, {"frames": 5}, {"segment_s": 2.0}, {"size": (16, 16)},
-                                    {"model": "other"}, {"revision": "r2"}])
-def test_states_of_another_recipe_are_not_scored_and_not_mixed(pixels: Pixels, flat_probe: Probe, ten_seconds: Path,
-                                                               change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompts": ("Else?",)},
+        {"frames": 5},
+        {"segment_s": 2.0},
+        {"size": (16, 16)},
+        {"model": "other"},
+        {"revision": "r2"},
+    ],
+)
+def test_states_of_another_recipe_are_not_scored_and_not_mixed(
+    pixels: Pixels, flat_probe: Probe, ten_seconds: Path, change: dict[str, Any]
+) -> None:
     other = Pixels(**change)
     with pytest.raises(RecipeMismatch):
         flat_probe.score(pipeline.states(ten_seconds, other, flat_probe.sites))
-    pairs = [next(iter(hiprobe.extract([Video(str(ten_seconds), ())], model))) for model in (pixels, other)]
+    pairs = [
+        next(iter(hiprobe.extract([Video(str(ten_seconds), ())], model)))
+        for model in (pixels, other)
+    ]
     with pytest.raises(RecipeMismatch):
         hiprobe.fit("hiprobe", pairs)
 
 
-def test_fit_asks_for_both_classes_and_four_segments_of_each(pixels: Pixels, ten_seconds: Path) -> None:
-    for events in ((), (Event(0, np.inf),), (Event(0, 4.8),), None):  # one class, the other, three segments, unknown
+def test_fit_asks_for_both_classes_and_four_segments_of_each(
+    pixels: Pixels, ten_seconds: Path
+) -> None:
+    for events in (
+        (),
+        (Event(0, np.inf),),
+        (Event(0, 4.8),),
+        None,
+    ):  # one class, the other, three segments, unknown
         with pytest.raises(LabelError, match="at least 4 anomalous and 4 normal"):
             hiprobe.fit("hiprobe", hiprobe.extract([Video(str(ten_seconds), events)], pixels))
     with pytest.raises(LabelError, match="no video"):
         hiprobe.fit("hiprobe", [])
-    pairs = list(hiprobe.extract([Video(str(ten_seconds), (Event(0, 6.4),))], pixels, method="output_layer"))
+    pairs = list(
+        hiprobe.extract([Video(str(ten_seconds), (Event(0, 6.4),))], pixels, method="output_layer")
+    )
     with pytest.raises(ProbeError, match="not read"):
         hiprobe.fit("one_class", pairs, sites=(Site("residual", 1),))
 
@@ -361,15 +480,25 @@ def test_the_models_facts_go_into_the_probe(shipped: Backbone, fitted: Fitted) -
 
 # -- events and words
 
-def test_the_callers_own_rule_overrides_the_probes(pixels: Pixels, flat_probe: Probe, ten_seconds: Path) -> None:
+
+def test_the_callers_own_rule_overrides_the_probes(
+    pixels: Pixels, flat_probe: Probe, ten_seconds: Path
+) -> None:
     never = Localization(rule="fixed", threshold=0.6)
     assert hiprobe.detect(ten_seconds, pixels, flat_probe, localization=never).events == ()
     assert pixels.shown == []
 
 
-def test_an_event_is_shown_around_its_peak_and_inside_its_span(pixels: Pixels, ten_seconds: Path) -> None:
-    cases = {Event(2.0, 8.0, peak=5.0): (4.2, 5.8), Event(2.0, 8.0, peak=7.9): (6.4, 8.0),
-             Event(2.0, 8.0, peak=2.0): (2.0, 3.6), Event(2.0, 3.0, peak=2.5): (2.0, 3.0), Event(2.0, 8.0): (4.2, 5.8)}
+def test_an_event_is_shown_around_its_peak_and_inside_its_span(
+    pixels: Pixels, ten_seconds: Path
+) -> None:
+    cases = {
+        Event(2.0, 8.0, peak=5.0): (4.2, 5.8),
+        Event(2.0, 8.0, peak=7.9): (6.4, 8.0),
+        Event(2.0, 8.0, peak=2.0): (2.0, 3.6),
+        Event(2.0, 3.0, peak=2.5): (2.0, 3.0),
+        Event(2.0, 8.0): (4.2, 5.8),
+    }
     for event, span in cases.items():
         hiprobe.explain(ten_seconds, pixels, event)
         assert pixels.shown[-1][:2] == pytest.approx(span)
@@ -379,21 +508,31 @@ def test_an_event_is_shown_around_its_peak_and_inside_its_span(pixels: Pixels, t
     assert pixels.shown[-1][:2] == pytest.approx((2.0, 8.0))
 
 
-def test_words_are_asked_for_with_the_limits_given_and_not_at_all_without(pixels: Pixels, flat_probe: Probe,
-                                                                          ten_seconds: Path) -> None:
+def test_words_are_asked_for_with_the_limits_given_and_not_at_all_without(
+    pixels: Pixels, flat_probe: Probe, ten_seconds: Path
+) -> None:
     (event,) = hiprobe.detect(ten_seconds, pixels, flat_probe, max_tokens=7, deadline_s=2.5).events
     assert event.explanation == "What happens? 7 2.5"
-    assert hiprobe.explain(ten_seconds, pixels, event, prompt="Why?", max_tokens=1) == ("Why? 1 60.0", True)
+    assert hiprobe.explain(ten_seconds, pixels, event, prompt="Why?", max_tokens=1) == (
+        "Why? 1 60.0",
+        True,
+    )
     (event,) = hiprobe.detect(ten_seconds, pixels, flat_probe, explain=False).events
     assert event.explanation is None
     assert len(pixels.shown) == 2
 
 
-def test_a_result_says_what_it_was_made_with(pixels: Pixels, flat_probe: Probe, ten_seconds: Path) -> None:
+def test_a_result_says_what_it_was_made_with(
+    pixels: Pixels, flat_probe: Probe, ten_seconds: Path
+) -> None:
     found = hiprobe.detect(ten_seconds, pixels, flat_probe)
     assert isinstance(found, Result)
     assert found.video_id == video.digest(ten_seconds)
-    assert found.provenance["model"] == {"id": "pixels", "revision": None, "sites": ["residual/layer1/prompt0"]}
+    assert found.provenance["model"] == {
+        "id": "pixels",
+        "revision": None,
+        "sites": ["residual/layer1/prompt0"],
+    }
     assert found.provenance["probe"] == flat_probe.digest
     assert found.provenance["recipe"] == pixels.recipe.digest
     json.dumps(dict(found.provenance))
@@ -403,12 +542,20 @@ def test_a_csv_of_spans_reaches_the_probe(tmp_path: Path, pixels: Pixels) -> Non
     """Two videos that are dark, then bright where the CSV says so: the probe's scores follow."""
     rows = [["path", "label", "start", "end"]]
     for name in "ab":
-        write(tmp_path / f"{name}.mp4", steady(128, 10), rate=10,
-              pictures=lambda i: np.full((64, 64, 3), 200 if i >= 64 else 40, np.uint8) // 2 + noisy(i) // 8)
+        write(
+            tmp_path / f"{name}.mp4",
+            steady(128, 10),
+            rate=10,
+            pictures=lambda i: (
+                np.full((64, 64, 3), 200 if i >= 64 else 40, np.uint8) // 2 + noisy(i) // 8
+            ),
+        )
         rows.append([f"{name}.mp4", "light", "6.4", "12.8"])
     with (tmp_path / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
-    probe = hiprobe.fit("hiprobe", hiprobe.extract(hiprobe.datasets.load("folder", tmp_path), pixels))
+    probe = hiprobe.fit(
+        "hiprobe", hiprobe.extract(hiprobe.datasets.load("folder", tmp_path), pixels)
+    )
     (event,) = hiprobe.detect(tmp_path / "a.mp4", pixels, probe, explain=False).events
     assert (event.start, event.end) == pytest.approx((6.4, 12.8))
     assert store.find_states(tmp_path / "none", "x", pixels.recipe, (), "float32") is None

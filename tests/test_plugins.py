@@ -22,7 +22,9 @@ def kennel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
     folder = tmp_path / "kennel"
     folder.mkdir()
     (folder / "__init__.py").touch()
-    (folder / "dog.py").write_text("def bark(): return 'woof'\nclass Tail:\n    def wag(self): return 1\n")
+    (folder / "dog.py").write_text(
+        "def bark(): return 'woof'\nclass Tail:\n    def wag(self): return 1\n"
+    )
     (folder / "cat.py").write_text("def purr(): return 'rrr'\n")
     (folder / "_hidden.py").write_text("def bark(): return 'no'\n")
     (folder / "notes.txt").touch()
@@ -48,7 +50,9 @@ def test_one_from_outside_needs_no_place_in_the_folder(kennel: ModuleType) -> No
 
 
 def test_an_unknown_name_lists_the_known_ones(kennel: ModuleType) -> None:
-    with pytest.raises(UsageError, match=r"there is no animal 'cow'; choose cat, dog or module:attribute"):
+    with pytest.raises(
+        UsageError, match=r"there is no animal 'cow'; choose cat, dog or module:attribute"
+    ):
         plugins.load(kennel, "animal", "cow", ())
 
 
@@ -58,10 +62,33 @@ def test_what_is_missing_of_one_is_named(kennel: ModuleType) -> None:
             plugins.load(kennel, "animal", name, ("bark", "fetch", "__doc__"))
 
 
-@pytest.mark.parametrize("name", [
-    "_hidden", "__init__", "", ".", "../dog", "dog.py", "kennel.dog", "Dog", "notes", "os", ":", ":x", "kennel:",
-    "nowhere:x", "kennel.dog:meow", "kennel.dog:bark.loud", "..dog:bark", "kennel dog:bark", "kennel.dog:",
-    "kennel.none:x", "a:b:c", "\0:x"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_hidden",
+        "__init__",
+        "",
+        ".",
+        "../dog",
+        "dog.py",
+        "kennel.dog",
+        "Dog",
+        "notes",
+        "os",
+        ":",
+        ":x",
+        "kennel:",
+        "nowhere:x",
+        "kennel.dog:meow",
+        "kennel.dog:bark.loud",
+        "..dog:bark",
+        "kennel dog:bark",
+        "kennel.dog:",
+        "kennel.none:x",
+        "a:b:c",
+        "\0:x",
+    ],
+)
 def test_nothing_else_is_a_plug_in(kennel: ModuleType, name: str) -> None:
     with pytest.raises(UsageError) as caught:
         plugins.load(kennel, "animal", name, ())
@@ -72,13 +99,19 @@ def test_nothing_else_is_a_plug_in(kennel: ModuleType, name: str) -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_file_of_a_folder_is_listed_and_loads(folder: str) -> None:
     package = FOLDERS[folder]
-    files = {path.stem for path in Path(package.__path__[0]).glob("*.py") if not path.name.startswith("_")}
+    files = {
+        path.stem
+        for path in Path(package.__path__[0]).glob("*.py")
+        if not path.name.startswith("_")
+    }
     assert set(package.names()) == files - ({"auto"} if folder == "backbones" else set())
     for name in package.names():
         importlib.import_module(f"{package.__name__}.{name}")
 
 
-@pytest.mark.parametrize("load", [methods.load, sinks.load, backbones.load, lambda name: datasets.load(name, ".")])
+@pytest.mark.parametrize(
+    "load", [methods.load, sinks.load, backbones.load, lambda name: datasets.load(name, ".")]
+)
 @pytest.mark.parametrize("name", ["nosuch", "os:nosuch", "nowhere.at.all:x", ""])
 def test_every_folder_names_what_it_lacks(load: object, name: str) -> None:
     with pytest.raises(HiProbeError) as caught:

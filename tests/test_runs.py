@@ -36,9 +36,14 @@ def equal(one: Result, other: Result) -> bool:
     """Field by field, NaN equal to NaN."""
     if one.scores is None or other.scores is None or replace(one, scores=other.scores) != other:
         return False
-    arrays = [(getattr(one.scores, f.name), getattr(other.scores, f.name)) for f in fields(Scores) if f.name != "gaps"]
+    arrays = [
+        (getattr(one.scores, f.name), getattr(other.scores, f.name))
+        for f in fields(Scores)
+        if f.name != "gaps"
+    ]
     return one.scores.gaps == other.scores.gaps and all(
-        np.array_equal(a, b, equal_nan=True) and a.dtype == b.dtype for a, b in arrays)
+        np.array_equal(a, b, equal_nan=True) and a.dtype == b.dtype for a, b in arrays
+    )
 
 
 def a_result(seed: int = 0, path: str = "in/a.mp4") -> Result:
@@ -46,12 +51,24 @@ def a_result(seed: int = 0, path: str = "in/a.mp4") -> Result:
     starts = np.arange(6) * 1.6 + rng.normal() * 1e-9
     raw, smoothed = rng.normal(size=(2, 6)) * 10.0 ** rng.integers(-300, 300)
     threshold = np.where(np.arange(6) < 2, np.inf, rng.normal(size=6))
-    events = (Event(0.1 + 0.2, 1 / 3, 0.31, 2 / 3, None, "wörds \u2028 \" <b>"), Event(1.6, 3.2, None, None, "x"))
-    return Result(path, VIDEO, "partial", 9.6, Scores(starts, starts + 1.6, raw, smoothed, threshold, (
-        Gap(1.0, 2.0, "damaged"),)), events, "spans lost", {"model": {"id": "m", "sites": ["a"]}, "notice": None})
+    events = (
+        Event(0.1 + 0.2, 1 / 3, 0.31, 2 / 3, None, 'wörds \u2028 " <b>'),
+        Event(1.6, 3.2, None, None, "x"),
+    )
+    return Result(
+        path,
+        VIDEO,
+        "partial",
+        9.6,
+        Scores(starts, starts + 1.6, raw, smoothed, threshold, (Gap(1.0, 2.0, "damaged"),)),
+        events,
+        "spans lost",
+        {"model": {"id": "m", "sites": ["a"]}, "notice": None},
+    )
 
 
 # -- results
+
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_kept_result_comes_back_equal(tmp_path: Path, seed: int) -> None:
@@ -67,11 +84,17 @@ def test_a_kept_result_comes_back_equal(tmp_path: Path, seed: int) -> None:
     assert moved.path == "out/b.mp4"
 
 
-def test_a_result_of_another_video_or_settings_or_beside_changed_files_is_none(tmp_path: Path) -> None:
+def test_a_result_of_another_video_or_settings_or_beside_changed_files_is_none(
+    tmp_path: Path,
+) -> None:
     store.write_atomic(tmp_path / "scores.csv", b"start,end\n")
     results.save(tmp_path, a_result(), SETTINGS)
     assert results.load(tmp_path, "a.mp4", VIDEO, SETTINGS) is not None
-    for digest, settings in (("cd" * 32, SETTINGS), (VIDEO, {**SETTINGS, "probe": "q"}), (VIDEO, {})):
+    for digest, settings in (
+        ("cd" * 32, SETTINGS),
+        (VIDEO, {**SETTINGS, "probe": "q"}),
+        (VIDEO, {}),
+    ):
         assert results.load(tmp_path, "a.mp4", digest, settings) is None
     (tmp_path / "scores.csv").write_bytes(b"start,end\n\n")
     assert results.load(tmp_path, "a.mp4", VIDEO, SETTINGS) is None
@@ -83,13 +106,16 @@ def test_no_damage_to_a_kept_result_gets_past(tmp_path: Path) -> None:
         damaged = bytearray(data)
         for _ in range(rng.randrange(1, 4)):
             damaged[rng.randrange(len(data))] = rng.choice(b'0123456789[]{}",:-e \xff')
-        (tmp_path / results.NAME).write_bytes(damaged[:rng.choice([len(data), rng.randrange(len(data))])])
+        (tmp_path / results.NAME).write_bytes(
+            damaged[: rng.choice([len(data), rng.randrange(len(data))])]
+        )
         found = results.load(tmp_path, "a.mp4", VIDEO, SETTINGS)  # raises nothing
         assert found is None or found.video_id == VIDEO
         results.told(tmp_path)
 
 
 # -- the index
+
 
 def sites(*layers: int) -> tuple[Site, ...]:
     return tuple(Site("residual", layer) for layer in layers)
@@ -111,20 +137,31 @@ def test_the_index_says_what_the_files_hold(kept: Path) -> None:
     assert sorted((one.sites, one.segments) for one in found) == [(1, 2), (1, 2), (2, 2)]
     for one in found:
         states = store.load_states(kept / one.file)
-        assert (one.video, one.recipe, one.sites) == (states.video_id, states.recipe.digest, len(states.sites))
+        assert (one.video, one.recipe, one.sites) == (
+            states.video_id,
+            states.recipe.digest,
+            len(states.sites),
+        )
         assert (one.dtype, one.bytes) == ("float32", (kept / one.file).stat().st_size)
 
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
-    "nothing": lambda data: b"", "text": lambda data: b"an index, honestly", "half": lambda data: data[:len(data) // 2],
-    "zeros": lambda data: bytes(len(data)), "a torn page": lambda data: data[:4096] + bytes(200) + data[4296:],
+    "nothing": lambda data: b"",
+    "text": lambda data: b"an index, honestly",
+    "half": lambda data: data[: len(data) // 2],
+    "zeros": lambda data: bytes(len(data)),
+    "a torn page": lambda data: data[:4096] + bytes(200) + data[4296:],
     "another version": lambda data: data[:63] + bytes([data[63] + 1]) + data[64:],
-    "wrong types": lambda data: data.replace(b"float32", b"float32\xff"[:7]).replace(b"status TEXT", b"status BLOB"),
+    "wrong types": lambda data: data.replace(b"float32", b"float32\xff"[:7]).replace(
+        b"status TEXT", b"status BLOB"
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", [*DAMAGE, "missing"])
-def test_an_index_that_is_lost_or_damaged_is_made_anew_from_the_files(kept: Path, kind: str) -> None:
+def test_an_index_that_is_lost_or_damaged_is_made_anew_from_the_files(
+    kept: Path, kind: str
+) -> None:
     before = index.kept(kept)
     path = kept / index.NAME
     data = path.read_bytes()
@@ -153,8 +190,14 @@ def test_the_index_follows_the_files(kept: Path) -> None:
     (kept / first.file).unlink()
     (kept / second.file).write_bytes(b"x")
     assert first not in index.kept(kept)
-    store.save_states(kept, replace(store.load_states(kept / index.kept(kept)[-1].file), video_id="ef" * 32), "float32")
-    assert "ef" * 32 in {one.video for one in index.kept(kept)}  # written by a process that died before it entered it
+    store.save_states(
+        kept,
+        replace(store.load_states(kept / index.kept(kept)[-1].file), video_id="ef" * 32),
+        "float32",
+    )
+    assert "ef" * 32 in {
+        one.video for one in index.kept(kept)
+    }  # written by a process that died before it entered it
 
 
 def test_an_index_that_may_not_be_written_is_named(tmp_path: Path) -> None:
@@ -165,6 +208,7 @@ def test_an_index_that_may_not_be_written_is_named(tmp_path: Path) -> None:
 
 # -- claims
 
+
 def test_of_many_workers_one_gets_a_video(tmp_path: Path) -> None:
     workers = [leases.Worker(tmp_path, SETTINGS, 1) for _ in range(5)]
     got = [worker.has(worker.claim("v-1", "v.mp4", "1")) for worker in workers]
@@ -172,7 +216,10 @@ def test_of_many_workers_one_gets_a_video(tmp_path: Path) -> None:
 
 
 def test_another_run_waits_for_a_claim_and_then_takes_the_video(tmp_path: Path) -> None:
-    one, other = leases.Worker(tmp_path, {"probe": "a"}, 1), leases.Worker(tmp_path, {"probe": "b"}, 1)
+    one, other = (
+        leases.Worker(tmp_path, {"probe": "a"}, 1),
+        leases.Worker(tmp_path, {"probe": "b"}, 1),
+    )
     held = one.claim("v-1", "v.mp4", "1")
     assert not other.has(other.claim("v-1", "v.mp4", "1"))
     one.end(held, "quarantined", "quarantined after 2 attempts: x")
@@ -197,8 +244,9 @@ def test_a_failed_video_is_tried_by_the_next_run_and_not_twice_by_one(tmp_path: 
     assert second.has(second.claim("v-1", "v.mp4", "1"))
 
 
-def test_a_claim_of_a_clock_that_was_set_back_ends_with_a_lease(tmp_path: Path,
-                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_of_a_clock_that_was_set_back_ends_with_a_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = time.time()
     ahead, other = (leases.Worker(tmp_path, SETTINGS, 1) for _ in range(2))
     with monkeypatch.context() as clock:
@@ -208,20 +256,28 @@ def test_a_claim_of_a_clock_that_was_set_back_ends_with_a_lease(tmp_path: Path,
     assert not ahead.has(ahead.claim("v-1", "v.mp4", "1"))
 
 
-@pytest.mark.parametrize("name", ["a\nb", "日本", os.fsdecode(b"z\xff"), "'; DROP TABLE items; --", "\u2028"])
+@pytest.mark.parametrize(
+    "name", ["a\nb", "日本", os.fsdecode(b"z\xff"), "'; DROP TABLE items; --", "\u2028"]
+)
 def test_any_name_is_claimed_and_listed(tmp_path: Path, name: str) -> None:
     with leases.Worker(tmp_path / ".store", SETTINGS, 1) as worker:
         item = worker.claim(f"{name}-1", f"{name}.mp4", "1")
         assert worker.has(item)
         worker.end(item, "failed", "x")
     (found,) = leases.listed(tmp_path)[1]
-    assert found.name == name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") + ".mp4"
+    assert (
+        found.name
+        == name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") + ".mp4"
+    )
 
 
 # -- the manifest of a long run
 
+
 def test_a_manifest_entered_in_batches_is_whole_in_the_end(tmp_path: Path) -> None:
-    made = [Result(f"{number}.mp4", f"{number:064x}", "failed", reason="x") for number in range(300)]
+    made = [
+        Result(f"{number}.mp4", f"{number:064x}", "failed", reason="x") for number in range(300)
+    ]
     with store.Notes(tmp_path / "batches") as notes:
         for number, result in enumerate(made):
             notes.add([result])
@@ -245,6 +301,7 @@ def test_an_interrupted_run_enters_what_waits(tmp_path: Path) -> None:
 
 # -- the command line
 
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Three videos, one of them broken in the middle, an empty file and a probe of `tests.support.fake_backbone`."""
@@ -253,7 +310,7 @@ def folder(tmp_path: Path) -> Path:
         write(tmp_path / "in" / f"v{number}.mp4", steady(60 + number, 10), rate=10, pictures=noisy)
     data = bytearray((tmp_path / "in/v1.mp4").read_bytes())
     third = len(data) // 3
-    data[third:2 * third] = bytes(third)
+    data[third : 2 * third] = bytes(third)
     (tmp_path / "in/v1.mp4").write_bytes(data)
     (tmp_path / "in/empty.mp4").touch()
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
@@ -264,8 +321,17 @@ Run = Callable[..., Ran]
 
 
 def detect(run: Run, folder: Path, *more: str) -> Ran:
-    return run("detect", folder / "in", "-p", folder / "p.safetensors", "-m", "tests.support.fake_backbone:load", "-o", folder / "out",
-               *more)
+    return run(
+        "detect",
+        folder / "in",
+        "-p",
+        folder / "p.safetensors",
+        "-m",
+        "tests.support.fake_backbone:load",
+        "-o",
+        folder / "out",
+        *more,
+    )
 
 
 def test_a_folder_resumes_by_itself_and_says_so(run: Run, folder: Path) -> None:
@@ -290,18 +356,35 @@ def test_a_folder_resumes_by_itself_and_says_so(run: Run, folder: Path) -> None:
 def test_runs_lists_how_each_video_stands_and_puts_back(run: Run, folder: Path) -> None:
     detect(run, folder)
     with leases.Worker(folder / "out/.store", SETTINGS, 1) as worker:
-        worker.end(worker.claim("bad-1", "bad.mp4", "1"), "quarantined", "quarantined after 2 attempts: crashed")
+        worker.end(
+            worker.claim("bad-1", "bad.mp4", "1"),
+            "quarantined",
+            "quarantined after 2 attempts: crashed",
+        )
         worker.claim("now-1", "now.mp4", "1")
         shown = run("runs", folder / "out")
         told = {line["name"]: line for line in run("runs", folder / "out", "--json").objects}
     assert {name: line["status"] for name, line in told.items()} == {
-        "v0.mp4": "done", "v1.mp4": "partial", "v2.mp4": "done", "empty.mp4": "failed", "bad.mp4": "quarantined",
-        "now.mp4": "in progress"}
+        "v0.mp4": "done",
+        "v1.mp4": "partial",
+        "v2.mp4": "done",
+        "empty.mp4": "failed",
+        "bad.mp4": "quarantined",
+        "now.mp4": "in progress",
+    }
     assert told["empty.mp4"]["reason"] == "EmptyVideo: the file is empty"
     assert told["bad.mp4"]["reason"].startswith("quarantined after 2 attempts")
     assert told["v1.mp4"]["folder"].startswith("v1-")
     assert 0 < told["now.mp4"]["lease_s"] <= leases.LEASE_S
-    for said in ("1 failed", "1 partial", "2 done", "1 quarantined", "crashed", "in progress", "hidden states of 3 "):
+    for said in (
+        "1 failed",
+        "1 partial",
+        "2 done",
+        "1 quarantined",
+        "crashed",
+        "in progress",
+        "hidden states of 3 ",
+    ):
         assert said in shown.out
     assert run("runs", folder / "out", "--retry").out.startswith("2 put back")
     told = {line["name"]: line["status"] for line in run("runs", folder / "out", "--json").objects}
@@ -309,7 +392,9 @@ def test_runs_lists_how_each_video_stands_and_puts_back(run: Run, folder: Path) 
     assert run("runs", folder / "nowhere").code == 2
 
 
-def test_runs_knows_results_though_the_index_is_gone_and_forgets_those_that_are(run: Run, folder: Path) -> None:
+def test_runs_knows_results_though_the_index_is_gone_and_forgets_those_that_are(
+    run: Run, folder: Path
+) -> None:
     detect(run, folder)
     before = {line["name"]: line for line in run("runs", folder / "out", "--json").objects}
     (folder / "out/.store" / index.NAME).unlink()
@@ -332,7 +417,9 @@ def test_a_partial_result_says_which_span_was_scored(run: Run, folder: Path) -> 
     lost = sum(float(row["end"]) - float(row["start"]) for row in gaps)
     assert line["scored_s"] == pytest.approx(6.1 - lost, abs=0.2)
     assert [(gap["start"], gap["end"]) for gap in line["gaps"]] == [
-        (pytest.approx(float(row["start"]), abs=1e-5), pytest.approx(float(row["end"]), abs=1e-5)) for row in gaps]
+        (pytest.approx(float(row["start"]), abs=1e-5), pytest.approx(float(row["end"]), abs=1e-5))
+        for row in gaps
+    ]
     page = (place / "report.html").read_text()
     assert f"of which {line['scored_s']:.1f} s" in page
     assert "Partial result" in page
@@ -340,9 +427,15 @@ def test_a_partial_result_says_which_span_was_scored(run: Run, folder: Path) -> 
     assert f"{line['scored_s']:.1f} s scored" in detect(run, folder).out.replace("\n", " ")
 
 
-@pytest.mark.parametrize(("gaps", "expected"), [
-    ((), 4.8), ((Gap(1.0, 2.0, "x"),), 3.8), ((Gap(-1.0, 1.0, "x"), Gap(4.0, 9.0, "x")), 3.0),
-    ((Gap(7.0, 9.0, "x"),), 4.8)])
+@pytest.mark.parametrize(
+    ("gaps", "expected"),
+    [
+        ((), 4.8),
+        ((Gap(1.0, 2.0, "x"),), 3.8),
+        ((Gap(-1.0, 1.0, "x"), Gap(4.0, 9.0, "x")), 3.0),
+        ((Gap(7.0, 9.0, "x"),), 4.8),
+    ],
+)
 def test_the_span_scored_by_hand(gaps: tuple[Gap, ...], expected: float) -> None:
     starts = np.arange(3) * 1.6
     scores = Scores(starts, starts + 1.6, starts, starts, starts, gaps)
@@ -350,13 +443,25 @@ def test_the_span_scored_by_hand(gaps: tuple[Gap, ...], expected: float) -> None
 
 
 def test_a_run_says_that_it_waits_for_another_worker_and_takes_over_when_that_is_gone(
-        run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(leases, "LEASE_S", 1.0)
     path = folder / "in/v0.mp4"
-    settings = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out").settings
+    settings = runs.Run(
+        fake_backbone.load(), fake_backbone.constant_probe(), folder / "out"
+    ).settings
     dead = leases.Worker(folder / "out/.store", settings, 1)  # it never renews
     dead.claim(f"v0-{video.digest(path)[:8]}", path.name, video.digest(path))
-    ran = run("detect", path, "-p", folder / "p.safetensors", "-m", "tests.support.fake_backbone:load", "-o", folder / "out")
+    ran = run(
+        "detect",
+        path,
+        "-p",
+        folder / "p.safetensors",
+        "-m",
+        "tests.support.fake_backbone:load",
+        "-o",
+        folder / "out",
+    )
     assert ran.code == 0
     assert ran.errors == ["waiting for 1 video of another worker; if it has died, at most 1 s"]
     assert manifest(folder / "out")["v0.mp4"]["status"] == "done"
@@ -367,11 +472,18 @@ def test_a_run_from_python(folder: Path) -> None:
     made: list[Any] = []
     run = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out")
     paths = sorted((folder / "in").glob("*.mp4"))
-    found = list(run.detect(paths, keep=lambda result, place: made.append(place.name),
-                            failed=lambda error: told.append(type(error).__name__)))
+    found = list(
+        run.detect(
+            paths,
+            keep=lambda result, place: made.append(place.name),
+            failed=lambda error: told.append(type(error).__name__),
+        )
+    )
     assert [result.status for result in found] == ["failed", "done", "partial", "done"]
     assert told == ["EmptyVideo"]
-    assert made == [f"v{number}-{video.digest(folder / f'in/v{number}.mp4')[:8]}" for number in range(3)]
+    assert made == [
+        f"v{number}-{video.digest(folder / f'in/v{number}.mp4')[:8]}" for number in range(3)
+    ]
     before, left = run.done([*paths, paths[1]])
     assert [result.path for result in before] == [str(path) for path in [*paths[1:], paths[1]]]
     assert left == paths[:1]
@@ -382,7 +494,8 @@ def test_a_run_from_python(folder: Path) -> None:
 
 @pytest.mark.parametrize("when", ["read", "explain"])
 def test_a_video_replaced_while_it_is_read_fails_and_is_neither_kept_nor_shown_as_the_old_one(
-        folder: Path, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder: Path, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, other = folder / "in/v0.mp4", (folder / "in/v2.mp4").read_bytes()
     old, as_it_was = video.digest(path), getattr(fake_backbone.MeanColourBackbone, when)
 
@@ -392,10 +505,14 @@ def test_a_video_replaced_while_it_is_read_fails_and_is_neither_kept_nor_shown_a
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(fake_backbone.MeanColourBackbone, when, replacing)
-        (result,) = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out").detect([path])
+        (result,) = runs.Run(
+            fake_backbone.load(), fake_backbone.constant_probe(), folder / "out"
+        ).detect([path])
     assert (result.status, "changed while it was read" in str(result.reason)) == ("failed", True)
     assert not list((folder / "out").glob("*/result.json"))
     kept = [states.video for states in index.kept(folder / "out/.store")]
     assert kept == ([] if when == "read" else [old])
-    (again,) = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out").detect([path])
+    (again,) = runs.Run(
+        fake_backbone.load(), fake_backbone.constant_probe(), folder / "out"
+    ).detect([path])
     assert (again.status, again.video_id) == ("done", video.digest(folder / "in/v2.mp4"))

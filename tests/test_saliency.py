@@ -21,21 +21,32 @@ def exactly(mean: float, std: float) -> np.ndarray:
 
 def kl_by_integration(mean_p: float, std_p: float, mean_q: float, std_q: float) -> float:
     p, q = stats.norm(mean_p, std_p), stats.norm(mean_q, std_q)
-    return float(integrate.quad(lambda x: p.pdf(x) * (p.logpdf(x) - q.logpdf(x)), -40, 40, points=[mean_p, mean_q])[0])
+    return float(
+        integrate.quad(
+            lambda x: p.pdf(x) * (p.logpdf(x) - q.logpdf(x)), -40, 40, points=[mean_p, mean_q]
+        )[0]
+    )
 
 
 def test_kl_of_two_gaussians_is_the_integral() -> None:
     a, n = exactly(1.0, 2.0)[:, None, None], exactly(-0.5, 0.7)[:, None, None]
-    forward, backward = kl_by_integration(1.0, 2.0, -0.5, 0.7), kl_by_integration(-0.5, 0.7, 1.0, 2.0)
+    forward, backward = (
+        kl_by_integration(1.0, 2.0, -0.5, 0.7),
+        kl_by_integration(-0.5, 0.7, 1.0, 2.0),
+    )
     assert kl(a, n, form="forward") == pytest.approx([forward], rel=1e-6)
     assert kl(a, n, form="backward") == pytest.approx([backward], rel=1e-6)
     assert kl(a, n) == pytest.approx([forward + backward], rel=1e-6)
 
 
 def test_kl_is_the_mean_over_dimensions_and_keeps_sites_apart() -> None:
-    a = np.stack([exactly(3.0, 1.0), exactly(0.0, 1.0), exactly(0.0, 1.0), exactly(0.0, 1.0)], 1).reshape(2, 2, 2)
+    a = np.stack(
+        [exactly(3.0, 1.0), exactly(0.0, 1.0), exactly(0.0, 1.0), exactly(0.0, 1.0)], 1
+    ).reshape(2, 2, 2)
     n = np.stack([exactly(0.0, 1.0)] * 4, 1).reshape(2, 2, 2)
-    assert kl(a, n) == pytest.approx([9.0 / 2, 0.0])  # unit Gaussians 3 apart: Jeffreys 9, in one of two dimensions
+    assert kl(a, n) == pytest.approx(
+        [9.0 / 2, 0.0]
+    )  # unit Gaussians 3 apart: Jeffreys 9, in one of two dimensions
 
 
 def test_kl_of_constant_dimensions_is_zero_and_a_zero_variance_is_finite() -> None:
@@ -62,8 +73,12 @@ def test_entropy_of_uniform_constant_and_two_valued() -> None:
 
 def test_entropy_is_that_of_numpys_histogram() -> None:
     values = RNG(0).normal(size=(200, 2, 700))  # more dimensions than are worked on at once
-    shares = [[np.histogram(values[:, s, d], bins=10)[0] / 200 for d in range(700)] for s in range(2)]
-    assert entropy(values) == pytest.approx(np.mean([[stats.entropy(p) for p in site] for site in shares], axis=1))
+    shares = [
+        [np.histogram(values[:, s, d], bins=10)[0] / 200 for d in range(700)] for s in range(2)
+    ]
+    assert entropy(values) == pytest.approx(
+        np.mean([[stats.entropy(p) for p in site] for site in shares], axis=1)
+    )
 
 
 def planted(site: int = 7, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +101,11 @@ def test_the_curves_are_those_of_the_single_functions_and_their_z_scores() -> No
     assert found.kl == pytest.approx(kl(a, n))
     assert found.ldr == pytest.approx(ldr(a, n))
     assert found.entropy == pytest.approx(entropy(values))
-    z_kl, z_ldr, z_entropy = stats.zscore(kl(a, n)), stats.zscore(ldr(a, n)), stats.zscore(entropy(values))
+    z_kl, z_ldr, z_entropy = (
+        stats.zscore(kl(a, n)),
+        stats.zscore(ldr(a, n)),
+        stats.zscore(entropy(values)),
+    )
     assert found.score == pytest.approx(z_kl + z_ldr - z_entropy)
 
 
@@ -106,7 +125,9 @@ def test_half_precision_on_disk_gives_the_same_as_in_memory(tmp_path: Path) -> N
     values, labels = planted()
     np.save(tmp_path / "v.npy", values.astype(np.float16))
     mapped = np.load(tmp_path / "v.npy", mmap_mode="r")
-    assert saliency(mapped, labels).score == pytest.approx(saliency(values.astype(np.float16), labels).score)
+    assert saliency(mapped, labels).score == pytest.approx(
+        saliency(values.astype(np.float16), labels).score
+    )
 
 
 def test_the_baseline_is_as_high_as_the_curves_of_null_data_and_far_below_a_planted_layer() -> None:
@@ -124,7 +145,9 @@ def test_the_baseline_is_as_high_as_the_curves_of_null_data_and_far_below_a_plan
 
 def test_the_baseline_repeats_with_its_seed() -> None:
     values, labels = planted()
-    one, same, other = (permutation_baseline(values, labels, 5, seed=s).mean["score"] for s in (3, 3, 4))
+    one, same, other = (
+        permutation_baseline(values, labels, 5, seed=s).mean["score"] for s in (3, 3, 4)
+    )
     assert (one == same).all()
     assert (one != other).any()
 

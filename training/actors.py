@@ -29,12 +29,29 @@ class Look:
 
 def look(rng: np.random.Generator) -> Look:
     """A random person."""
-    return Look(rng.uniform(0.05, 0.95, 3), rng.uniform(0.02, 0.6, 3), SKIN[rng.integers(4)],
-                rng.uniform(0.02, 0.35, 3), rng.uniform(0.9, 1.2))
+    return Look(
+        rng.uniform(0.05, 0.95, 3),
+        rng.uniform(0.02, 0.6, 3),
+        SKIN[rng.integers(4)],
+        rng.uniform(0.02, 0.35, 3),
+        rng.uniform(0.9, 1.2),
+    )
 
 
-def person(x: Any, y: Any, height: Any, who: Look, *, facing: Any = 1.0, phase: Any = 0.0, stride: Any = 0.0,
-           lean: Any = 0.0, bend: Any = 0.0, crouch: Any = 0.0, arms: tuple[Any, Any] | None = None) -> Array:
+def person(
+    x: Any,
+    y: Any,
+    height: Any,
+    who: Look,
+    *,
+    facing: Any = 1.0,
+    phase: Any = 0.0,
+    stride: Any = 0.0,
+    lean: Any = 0.0,
+    bend: Any = 0.0,
+    crouch: Any = 0.0,
+    arms: tuple[Any, Any] | None = None,
+) -> Array:
     """A person whose feet stand at (x, y), rows (frames, 9, 12).
 
     `lean` turns the whole body about the feet, `bend` the trunk about the hip (radians, towards `facing`);
@@ -42,7 +59,8 @@ def person(x: Any, y: Any, height: Any, who: Look, *, facing: Any = 1.0, phase: 
     """
     given = (x, y, height, facing, phase, stride, lean, bend, crouch, *(arms or ()))
     x, y, h, face, phase, stride, lean, bend, crouch, *held = np.broadcast_arrays(
-        *(np.atleast_1d(np.asarray(v, float)) for v in given))
+        *(np.atleast_1d(np.asarray(v, float)) for v in given)
+    )
     swing = stride * np.sin(phase)
     first, second = held or (0.9 * swing, -0.9 * swing)
     w = 0.043 * h * who.build
@@ -69,17 +87,37 @@ def person(x: Any, y: Any, height: Any, who: Look, *, facing: Any = 1.0, phase: 
     return np.stack(out, axis=1)
 
 
-def walker(t: Array, x: Any, y: Any, scale: Any, who: Look, speed: float, facing: Any, rate: float = 1.6) -> Array:
+def walker(
+    t: Array, x: Any, y: Any, scale: Any, who: Look, speed: float, facing: Any, rate: float = 1.6
+) -> Array:
     """A person who steps at `rate` Hz with a stride that fits `speed` (frame sides a second)."""
     stride = float(np.clip(speed / 0.12, 0.0, 1.3))
-    return person(x, y, FIGURE * scale, who, facing=facing, phase=2 * np.pi * rate * t, stride=stride,
-                  lean=0.15 * max(0.0, stride - 0.6))
+    return person(
+        x,
+        y,
+        FIGURE * scale,
+        who,
+        facing=facing,
+        phase=2 * np.pi * rate * t,
+        stride=stride,
+        lean=0.15 * max(0.0, stride - 0.6),
+    )
 
 
-def car(x: Any, y: Any, scale: Any, colour: Array, *, facing: Any = 1.0, angle: Any = 0.0, squash: Any = 0.0) -> Array:
+def car(
+    x: Any,
+    y: Any,
+    scale: Any,
+    colour: Array,
+    *,
+    facing: Any = 1.0,
+    angle: Any = 0.0,
+    squash: Any = 0.0,
+) -> Array:
     """A car seen from the side, wheels at height y; `angle` turns it, `squash` crumples its front (0..1)."""
     x, y, s, face, angle, squash = np.broadcast_arrays(
-        *(np.atleast_1d(np.asarray(v, float)) for v in (x, y, scale, facing, angle, squash)))
+        *(np.atleast_1d(np.asarray(v, float)) for v in (x, y, scale, facing, angle, squash))
+    )
     half = CAR * s
     ca, sa = np.cos(angle), np.sin(angle)
 
@@ -92,11 +130,14 @@ def car(x: Any, y: Any, scale: Any, colour: Array, *, facing: Any = 1.0, angle: 
         return box(cx, cy, length * half * ca, length * half * sa, thick * half, shade, alpha)
 
     glass = np.array([0.12, 0.16, 0.2])
-    out = [ellipse(x, y + 0.02 * s, half * 1.02, half * 0.16, (0.03, 0.03, 0.04), 0.5, 0.4),
-           slab(-0.06 * squash, 0.34, 1.0 - 0.12 * squash, 0.2, colour),
-           slab(-0.12, 0.64, 0.55, 0.17, colour * 0.92), slab(-0.12, 0.65, 0.46, 0.12, glass),
-           slab(0.9 - 0.2 * squash, 0.4, 0.07, 0.06, np.array([1.0, 0.95, 0.7])),
-           slab(-0.95, 0.4, 0.05, 0.06, np.array([0.8, 0.1, 0.1]))]
+    out = [
+        ellipse(x, y + 0.02 * s, half * 1.02, half * 0.16, (0.03, 0.03, 0.04), 0.5, 0.4),
+        slab(-0.06 * squash, 0.34, 1.0 - 0.12 * squash, 0.2, colour),
+        slab(-0.12, 0.64, 0.55, 0.17, colour * 0.92),
+        slab(-0.12, 0.65, 0.46, 0.12, glass),
+        slab(0.9 - 0.2 * squash, 0.4, 0.07, 0.06, np.array([1.0, 0.95, 0.7])),
+        slab(-0.95, 0.4, 0.05, 0.06, np.array([0.8, 0.1, 0.1])),
+    ]
     for along in (-0.58, 0.58):
         wx, wy = at(along, 0.14)
         out.append(ellipse(wx, wy, 0.17 * half, 0.17 * half, (0.06, 0.06, 0.07)))
@@ -104,8 +145,18 @@ def car(x: Any, y: Any, scale: Any, colour: Array, *, facing: Any = 1.0, angle: 
     return np.stack(out, axis=1)
 
 
-def puffs(rng: np.random.Generator, t: Array, x: float, y: float, size: Any, colour: Array, *, count: int = 7,
-          rise: float = 0.16, alpha: Any = 0.55) -> Array:
+def puffs(
+    rng: np.random.Generator,
+    t: Array,
+    x: float,
+    y: float,
+    size: Any,
+    colour: Array,
+    *,
+    count: int = 7,
+    rise: float = 0.16,
+    alpha: Any = 0.55,
+) -> Array:
     """Smoke or steam rising from (x, y): soft growing ellipses, `size` (scalar or (frames,)) in frame sides."""
     out = []
     for index in range(count):
@@ -113,8 +164,17 @@ def puffs(rng: np.random.Generator, t: Array, x: float, y: float, size: Any, col
         age = np.mod(t * 0.55 + offset + index / count, 1.0)
         shade = np.clip(colour + rng.uniform(-0.05, 0.05), 0, 1)
         radius = size * (0.35 + 0.8 * age)
-        out.append(ellipse(x + drift * age + 0.01 * np.sin(9 * t + index), y - rise * age, radius, radius, shade,
-                           alpha * np.sin(np.pi * np.clip(age, 0.02, 1)) ** 0.7, 0.8))
+        out.append(
+            ellipse(
+                x + drift * age + 0.01 * np.sin(9 * t + index),
+                y - rise * age,
+                radius,
+                radius,
+                shade,
+                alpha * np.sin(np.pi * np.clip(age, 0.02, 1)) ** 0.7,
+                0.8,
+            )
+        )
     return np.stack(out, axis=1)
 
 
@@ -128,12 +188,24 @@ def flames(rng: np.random.Generator, t: Array, x: float, y: float, size: Any) ->
         wave = 0.5 + 0.5 * np.sin(2 * np.pi * (rng.uniform(1.7, 4.3) * t + rng.uniform()))
         tall = size * (0.75 - 0.13 * ring) * (0.55 + 0.6 * wave)
         sway = 0.12 * size * np.sin(2 * np.pi * (rng.uniform(1, 2.5) * t + rng.uniform()))
-        out.append(capsule(x + spot * size, y - 0.08 * size, x + spot * size + sway, y - tall,
-                           0.2 * size * (1 - 0.13 * ring), palette[ring], 0.03 * size, 0.95))
+        out.append(
+            capsule(
+                x + spot * size,
+                y - 0.08 * size,
+                x + spot * size + sway,
+                y - tall,
+                0.2 * size * (1 - 0.13 * ring),
+                palette[ring],
+                0.03 * size,
+                0.95,
+            )
+        )
     return np.stack(out, axis=1)
 
 
-def debris(rng: np.random.Generator, t: Array, x: float, y: float, count: int = 7, speed: float = 0.35) -> Array:
+def debris(
+    rng: np.random.Generator, t: Array, x: float, y: float, count: int = 7, speed: float = 0.35
+) -> Array:
     """Pieces thrown up from (x, y) at t = 0 that fall and stay on the ground."""
     out = []
     for _ in range(count):
@@ -141,5 +213,15 @@ def debris(rng: np.random.Generator, t: Array, x: float, y: float, count: int = 
         land = -2 * vy / 1.2
         age = np.clip(t, 0, land)
         size, shade = rng.uniform(0.006, 0.014), rng.uniform(0.05, 0.45)
-        out.append(box(x + vx * age, y + vy * age + 0.6 * age**2, size, 0.0, size * 0.8, (shade,) * 3, t > 0))
+        out.append(
+            box(
+                x + vx * age,
+                y + vy * age + 0.6 * age**2,
+                size,
+                0.0,
+                size * 0.8,
+                (shade,) * 3,
+                t > 0,
+            )
+        )
     return np.stack(out, axis=1)

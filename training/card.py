@@ -45,22 +45,55 @@ def line(name: str, cells: list[str]) -> str:
 def aims(card: dict[str, Any]) -> str:
     """The table of aims: seen and unseen scenes, each with its aim and whether it was reached."""
     wanted: list[tuple[str, str, tuple[str, ...], float, float, bool]] = [
-        ("names the right anomaly when asked to describe", "words {}", ("named",), 0.92, 0.85, False),
-        ("normal clips called abnormal (1/3 look-alikes)", "words {}", ("false_alarms",), 0.03, 0.08, True),
-        ("position words right", "words {}", ("placed",), 0.85, 0.80, False)]
-    for few, aimed in ((64, (("seen", 0.985, 0.95), ("unseen", 0.94, 0.92))),
-                       (8, (("seen", 0.95, 0.90), ("unseen", 0.88, 0.86)))):
+        (
+            "names the right anomaly when asked to describe",
+            "words {}",
+            ("named",),
+            0.92,
+            0.85,
+            False,
+        ),
+        (
+            "normal clips called abnormal (1/3 look-alikes)",
+            "words {}",
+            ("false_alarms",),
+            0.03,
+            0.08,
+            True,
+        ),
+        ("position words right", "words {}", ("placed",), 0.85, 0.80, False),
+    ]
+    for few, aimed in (
+        (64, (("seen", 0.985, 0.95), ("unseen", 0.94, 0.92))),
+        (8, (("seen", 0.95, 0.90), ("unseen", 0.88, 0.86))),
+    ):
         for types, seen, unseen in aimed:
             kind = "seen" if types == "seen" else "never-rendered"
             name = f"frame AUC of the probe, {few} + {few} labelled segments, {kind} types"
-            wanted.append((name, "probe {} scenes " + types + " types", (f"own_{few}", "auc"), seen, unseen, False))
-    lines = ["| | seen scenes | aim | reached | unseen scenes | aim | reached |", "|---|---|---|---|---|---|---|"]
+            wanted.append(
+                (
+                    name,
+                    "probe {} scenes " + types + " types",
+                    (f"own_{few}", "auc"),
+                    seen,
+                    unseen,
+                    False,
+                )
+            )
+    lines = [
+        "| | seen scenes | aim | reached | unseen scenes | aim | reached |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, key, path, *goals, most in wanted:
         cells = []
         for family, aim in zip(("seen", "unseen"), goals, strict=True):
             found = values(card[key.format(family)], *path)
             met = found.mean() <= aim if most else found.mean() >= aim
-            cells += [spread(found, most), f"<= {100 * aim:g} %" if most else f">= {aim:g}", "yes" if met else "**no**"]
+            cells += [
+                spread(found, most),
+                f"<= {100 * aim:g} %" if most else f">= {aim:g}",
+                "yes" if met else "**no**",
+            ]
         lines.append(line(name, cells))
     return "\n".join(lines)
 
@@ -69,43 +102,67 @@ def details(card: dict[str, Any]) -> str:
     """What the aims do not show: look-alikes apart, each type, labels carried over, other layers, whole videos."""
     families, said = ("seen", "unseen"), [card["words seen"], card["words unseen"]]
     lines = ["| | seen scenes | unseen scenes |", "|---|---|---|"]
-    for name, key in (("look-alikes called abnormal", "false_alarms_look_alikes"),
-                      ("plain normal clips called abnormal", "false_alarms_plain"),
-                      ("anomalies called normal", "missed")):
+    for name, key in (
+        ("look-alikes called abnormal", "false_alarms_look_alikes"),
+        ("plain normal clips called abnormal", "false_alarms_plain"),
+        ("anomalies called normal", "missed"),
+    ):
         lines.append(line(name, [spread(values(rows, key), True) for rows in said]))
     for kind in said[0][0]["named_by_type"]:
-        lines.append(line(f"names {kind}", [spread(values(rows, "named_by_type", kind)) for rows in said]))
+        lines.append(
+            line(f"names {kind}", [spread(values(rows, "named_by_type", kind)) for rows in said])
+        )
     for few, types in ((64, "seen"), (64, "unseen"), (8, "seen"), (8, "unseen")):
         rows = [card[f"probe {family} scenes {types} types"] for family in families]
         lines += _probe_lines(rows, few, types)
-    for name, key in (("whole videos of 16 s, event anywhere, frame AUC, raw scores", "raw"),
-                      ("the same, smoothed", "smoothed")):
-        lines.append(line(name, [spread(values(card[f"videos {family}"], key)) for family in families]))
+    for name, key in (
+        ("whole videos of 16 s, event anywhere, frame AUC, raw scores", "raw"),
+        ("the same, smoothed", "smoothed"),
+    ):
+        lines.append(
+            line(name, [spread(values(card[f"videos {family}"], key)) for family in families])
+        )
     return "\n".join(lines)
 
 
 def _probe_lines(rows: list[Rows], few: int, types: str) -> list[str]:
     own, carried, end = f"own_{few}", f"carried_{few}", f"{few} + {few}, {types} types"
     layers = [" ".join(str(layer) for row in part for layer in row[own]["layers"]) for part in rows]
-    return [line(f"labels of seen scenes and types instead: {end}",
-                 [spread(values(part, carried if carried in part[0] else own, "auc")) for part in rows]),
-            line(f"the last layer instead: {end}", [spread(values(part, own, "by_layer", -1)) for part in rows]),
-            line(f"the best layer on the test clips: {end}",
-                 [spread(values(part, own, "by_layer").max(axis=1)) for part in rows]),
-            line(f"layers that DLSP chose, draw by draw: {end}", layers)]
+    return [
+        line(
+            f"labels of seen scenes and types instead: {end}",
+            [spread(values(part, carried if carried in part[0] else own, "auc")) for part in rows],
+        ),
+        line(
+            f"the last layer instead: {end}",
+            [spread(values(part, own, "by_layer", -1)) for part in rows],
+        ),
+        line(
+            f"the best layer on the test clips: {end}",
+            [spread(values(part, own, "by_layer").max(axis=1)) for part in rows],
+        ),
+        line(f"layers that DLSP chose, draw by draw: {end}", layers),
+    ]
 
 
 def last_row(final: dict[str, Any]) -> str:
     """The third family and the last two types, measured once."""
     said = final["words final"]
-    cells = [("names the right anomaly (seen types)", spread(values(said, "named"))),
-             ("normal clips called abnormal", spread(values(said, "false_alarms"), True)),
-             ("position words right", spread(values(said, "placed")))]
+    cells = [
+        ("names the right anomaly (seen types)", spread(values(said, "named"))),
+        ("normal clips called abnormal", spread(values(said, "false_alarms"), True)),
+        ("position words right", spread(values(said, "placed"))),
+    ]
     for few in (64, 8):
         for types, name in (("seen", "seen types"), ("final", "climb and snatch")):
             found = values(final[f"probe final scenes {types} types"], f"own_{few}", "auc")
             cells.append((f"frame AUC of the probe, {few} + {few}, {name}", spread(found)))
-    cells.append(("whole videos of 16 s, frame AUC, raw scores", spread(values(final["videos final"], "raw"))))
+    cells.append(
+        (
+            "whole videos of 16 s, frame AUC, raw scores",
+            spread(values(final["videos final"], "raw")),
+        )
+    )
     return "| third family of scenes | |\n|---|---|\n" + "\n".join(line(a, [b]) for a, b in cells)
 
 
@@ -113,10 +170,16 @@ def second(card: dict[str, Any]) -> str:
     """The model of another build, by the same measurements."""
     families = ("seen", "unseen")
     lines = ["| | seen scenes | unseen scenes |", "|---|---|---|"]
-    for name, key, percent in (("names the right anomaly", "named", False),
-                               ("normal clips called abnormal", "false_alarms", True),
-                               ("position words right", "placed", False)):
-        lines.append(line(name, [spread(values(card[f"words {family}"], key), percent) for family in families]))
+    for name, key, percent in (
+        ("names the right anomaly", "named", False),
+        ("normal clips called abnormal", "false_alarms", True),
+        ("position words right", "placed", False),
+    ):
+        lines.append(
+            line(
+                name, [spread(values(card[f"words {family}"], key), percent) for family in families]
+            )
+        )
     for few in (64, 8):
         rows = [card[f"probe {family} scenes seen types"] for family in families]
         for name, path in (("DLSP's layer", ("auc",)), ("the last layer", ("by_layer", -1))):

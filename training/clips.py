@@ -22,7 +22,12 @@ TIMES = (np.arange(FRAMES) + 0.5) * SEGMENT_S / FRAMES
 STATES = ("walk", "stand", "drive", *events.LOOK_ALIKES, *events.ANOMALIES)
 PLACES = ("left", "middle", "right")
 FAMILIES = {"seen": scenes.SEEN, "unseen": scenes.UNSEEN, "final": scenes.FINAL}
-MAKERS = {**events.LOOK_ALIKES, **events.ANOMALIES, **events.UNSEEN_ANOMALIES, **events.FINAL_ANOMALIES}
+MAKERS = {
+    **events.LOOK_ALIKES,
+    **events.ANOMALIES,
+    **events.UNSEEN_ANOMALIES,
+    **events.FINAL_ANOMALIES,
+}
 ABNORMAL = {*events.ANOMALIES, *events.UNSEEN_ANOMALIES, *events.FINAL_ANOMALIES}
 
 
@@ -79,8 +84,9 @@ def _texture(rng: Rng, size: int, cells: int = 14) -> Array:
     return np.asarray((mix @ rng.standard_normal((cells, cells)) @ mix.T)[..., None], np.float32)
 
 
-def render(rng: Rng, scene: Scene, acts: Sequence[Act], size: int, *, strength: float,
-           count: int) -> tuple[Array, Array]:
+def render(
+    rng: Rng, scene: Scene, acts: Sequence[Act], size: int, *, strength: float, count: int
+) -> tuple[Array, Array]:
     """Frames float32 (count, size, size, 3) in 0..1 and the focus of each act (acts, count, 2) as the camera sees it.
 
     `strength` 0..1 scales the camera's zoom, tilt and shift, the poles before it, and the film's defects.
@@ -114,7 +120,9 @@ def film(rng: Rng, frames: Array, strength: float) -> Array:
     """Exposure, gamma, colour cast, fog, vignette, flicker, blur, noise and JPEG; returns uint8 frames."""
     count, size = frames.shape[:2]
     steps = np.linspace(0, 1, 1024, dtype=np.float32)
-    gain = np.exp(rng.uniform(-0.3, 0.22) * strength) * (1 + 0.08 * strength * rng.uniform(-1, 1, 3))
+    gain = np.exp(rng.uniform(-0.3, 0.22) * strength) * (
+        1 + 0.08 * strength * rng.uniform(-1, 1, 3)
+    )
     curve = (steps ** np.exp(rng.uniform(-0.3, 0.3) * strength))[:, None] * gain.astype(np.float32)
     levels = (np.clip(frames, 0, 1) * 1023).astype(np.int16)
     out = np.stack([curve[:, c][levels[..., c]] for c in range(3)], -1)
@@ -126,9 +134,13 @@ def film(rng: Rng, frames: Array, strength: float) -> Array:
         out *= (1 - rng.uniform(0.1, 0.4) * (axis[:, None] ** 2 + axis**2) / 2)[..., None]
     if rng.random() < 0.3 * strength:
         keep = rng.uniform(0.4, 0.8)
-        out = keep * out + (1 - keep) * 0.25 * sum(np.roll(out, d, a) for a in (1, 2) for d in (1, -1))
+        out = keep * out + (1 - keep) * 0.25 * sum(
+            np.roll(out, d, a) for a in (1, 2) for d in (1, -1)
+        )
     if strength > 0:
-        out += np.float32(rng.uniform(0, 0.045) * strength) * _grain(rng, out.size).reshape(out.shape)
+        out += np.float32(rng.uniform(0, 0.045) * strength) * _grain(rng, out.size).reshape(
+            out.shape
+        )
     pixels = (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
     if rng.random() < 0.2 * strength:
         pixels = np.stack([_jpeg(frame, int(rng.integers(35, 90))) for frame in pixels])
@@ -142,7 +154,7 @@ def _grain(rng: Rng, count: int) -> Array:
     if count > len(_POOL) // 2:
         return rng.standard_normal(count, np.float32)
     start = int(rng.integers(0, len(_POOL) - count))
-    return np.asarray(_POOL[start:start + count])
+    return np.asarray(_POOL[start : start + count])
 
 
 def _jpeg(frame: Array, quality: int) -> Array:
@@ -165,8 +177,15 @@ def _cells(acts: Sequence[Act], focus: Array, active: Sequence[Array]) -> Array:
     return out
 
 
-def make_clip(rng: Rng, family: str, kind: str | None, onset: float = -1.0, *, strength: float = 1.0,
-              size: int = SIZE) -> Clip:
+def make_clip(
+    rng: Rng,
+    family: str,
+    kind: str | None,
+    onset: float = -1.0,
+    *,
+    strength: float = 1.0,
+    size: int = SIZE,
+) -> Clip:
     """One rendered segment. An anomaly whose `onset` lies past the clip's end has not happened yet: normal."""
     busy = float(rng.uniform(0.2, 1.4))
     scene = pick_scene(rng, family, kind in events.NEEDS_LANES)
@@ -176,19 +195,24 @@ def make_clip(rng: Rng, family: str, kind: str | None, onset: float = -1.0, *, s
         acts.insert(0, MAKERS[kind](rng, scene, TIMES - onset))
         active.insert(0, (onset <= TIMES) if kind in ABNORMAL else np.ones(FRAMES, bool))
         if kind in ABNORMAL and rng.random() < 0.12:
-            other = rng.choice([k for k in events.LOOK_ALIKES if scene.lanes or k not in events.NEEDS_LANES])
+            other = rng.choice(
+                [k for k in events.LOOK_ALIKES if scene.lanes or k not in events.NEEDS_LANES]
+            )
             acts.append(MAKERS[str(other)](rng, scene, TIMES + 1))
             active.append(np.ones(FRAMES, bool))
     frames, focus = render(rng, scene, acts, size, strength=strength, count=FRAMES)
     seen = [((path > 0.02) & (path < 0.98)).all(1).mean() >= 0.5 for path in focus]
     shown = kind if kind is not None and (kind not in ABNORMAL or active[0].any()) else None
     return Clip(
-        frames=film(rng, frames, strength), kind=shown, abnormal=shown in ABNORMAL,
+        frames=film(rng, frames, strength),
+        kind=shown,
+        abnormal=shown in ABNORMAL,
         x=None if shown in (None, "panic", "jog", "pass_by") else _where(focus[0], active[0]),
         people=sum(act.people for act, s in zip(acts, seen, strict=True) if s),
         cars=sum(act.cars for act, s in zip(acts, seen, strict=True) if s),
         states=[act.state for act, s, on in zip(acts, seen, active, strict=True) if s and on.any()],
-        cells=_cells(acts, focus, active))
+        cells=_cells(acts, focus, active),
+    )
 
 
 HARD = {"fall": 3.0, "hit": 3.0, "fight": 2.0, "crash": 1.5}
@@ -206,12 +230,23 @@ def training_clip(rng: Rng, *, hard: bool = False) -> Clip:
         early = rng.uniform(-4, 0) if rng.random() < 0.6 else rng.uniform(0, 0.75)
         return make_clip(rng, "train", kind, early if draw < 0.45 else rng.uniform(1.65, 2.6))
     if draw < 0.75:
-        return make_clip(rng, "train", str(rng.choice(list(events.LOOK_ALIKES))), rng.uniform(-1.5, 0.3))
+        return make_clip(
+            rng, "train", str(rng.choice(list(events.LOOK_ALIKES))), rng.uniform(-1.5, 0.3)
+        )
     return make_clip(rng, "train", None)
 
 
-def make_video(rng: Rng, family: str, spans: Sequence[tuple[str, float, float]], duration: float, *, fps: float = 10,
-               size: int = 240, strength: float = 0.35, busy: float = 0.8) -> tuple[Array, list[tuple[float, float]]]:
+def make_video(
+    rng: Rng,
+    family: str,
+    spans: Sequence[tuple[str, float, float]],
+    duration: float,
+    *,
+    fps: float = 10,
+    size: int = 240,
+    strength: float = 0.35,
+    busy: float = 0.8,
+) -> tuple[Array, list[tuple[float, float]]]:
     """Frames uint8 (n, size, size, 3) of a longer video with events `(kind, start, end)`, and their true spans.
 
     An event that ends is played back fast to how it began (a fallen person gets up in 0.6 s): true until then.

@@ -18,33 +18,61 @@ CAPSULE, BOX, ELLIPSE = 0.0, 1.0, 2.0
 FIELDS = 12
 
 
-def rows(kind: float, x0: Any, y0: Any, x1: Any, y1: Any, r0: Any, r1: Any, colour: Any, alpha: Any = 1.0,
-         soft: Any = 0.0) -> Array:
+def rows(
+    kind: float,
+    x0: Any,
+    y0: Any,
+    x1: Any,
+    y1: Any,
+    r0: Any,
+    r1: Any,
+    colour: Any,
+    alpha: Any = 1.0,
+    soft: Any = 0.0,
+) -> Array:
     """Primitives (frames, 12) of one kind from scalars or arrays (frames,); `colour` is (3,)."""
     out = np.empty((max(np.size(v) for v in (x0, y0, x1, y1, r0, r1, alpha)), FIELDS), np.float32)
-    for column, value in enumerate((kind, x0, y0, x1, y1, r0, r1, colour[0], colour[1], colour[2], alpha, soft)):
+    for column, value in enumerate(
+        (kind, x0, y0, x1, y1, r0, r1, colour[0], colour[1], colour[2], alpha, soft)
+    ):
         out[:, column] = value
     return out
 
 
-def capsule(x0: Any, y0: Any, x1: Any, y1: Any, r0: Any, colour: Any, r1: Any = None, alpha: Any = 1.0) -> Array:
+def capsule(
+    x0: Any, y0: Any, x1: Any, y1: Any, r0: Any, colour: Any, r1: Any = None, alpha: Any = 1.0
+) -> Array:
     """A line with round ends, rows (frames, 12)."""
     return rows(CAPSULE, x0, y0, x1, y1, r0, r0 if r1 is None else r1, colour, alpha)
 
 
-def box(x: Any, y: Any, ax: Any, ay: Any, half: Any, colour: Any, alpha: Any = 1.0, soft: Any = 0.0) -> Array:
+def box(
+    x: Any, y: Any, ax: Any, ay: Any, half: Any, colour: Any, alpha: Any = 1.0, soft: Any = 0.0
+) -> Array:
     """A box around (x, y) with half axis (ax, ay) and half thickness `half`, rows (frames, 12)."""
     return rows(BOX, x, y, ax, ay, half, 0.0, colour, alpha, soft)
 
 
-def ellipse(x: Any, y: Any, rx: Any, ry: Any, colour: Any, alpha: Any = 1.0, soft: Any = 0.0) -> Array:
+def ellipse(
+    x: Any, y: Any, rx: Any, ry: Any, colour: Any, alpha: Any = 1.0, soft: Any = 0.0
+) -> Array:
     """An upright ellipse with half axes rx, ry, rows (frames, 12)."""
     return rows(ELLIPSE, x, y, rx, 0.0, ry, 0.0, colour, alpha, soft)
 
 
-def rect(left: float, top: float, right: float, bottom: float, colour: Any, alpha: float = 1.0) -> Array:
+def rect(
+    left: float, top: float, right: float, bottom: float, colour: Any, alpha: float = 1.0
+) -> Array:
     """An upright rectangle by its sides, rows (1, 12)."""
-    return box((left + right) / 2, (top + bottom) / 2, abs(right - left) / 2, 0.0, abs(bottom - top) / 2, colour, alpha)
+    return box(
+        (left + right) / 2,
+        (top + bottom) / 2,
+        abs(right - left) / 2,
+        0.0,
+        abs(bottom - top) / 2,
+        colour,
+        alpha,
+    )
 
 
 def transform(prims: Array, zoom: float, angle: float, shift: tuple[float, float]) -> Array:
@@ -70,7 +98,13 @@ def paint(frames: Array, prims: Array) -> None:
             alpha = row[10]
             if alpha <= 0.003:
                 continue
-            kind, x0, y0, x1, y1 = row[0], row[1] * side, row[2] * side, row[3] * side, row[4] * side
+            kind, x0, y0, x1, y1 = (
+                row[0],
+                row[1] * side,
+                row[2] * side,
+                row[3] * side,
+                row[4] * side,
+            )
             r0, r1, soft = row[5] * side, row[6] * side, row[11]
             if kind == 0.0:
                 reach = max(r0, r1) + 1.0
@@ -100,11 +134,18 @@ def paint(frames: Array, prims: Array) -> None:
                         along = (cx - x0) * ux + (cy - y0) * uy
                         across = -(cx - x0) * uy + (cy - y0) * ux
                         if kind == 1.0:
-                            cover = (min(1.0, half - abs(along) + 0.5) * min(1.0, r0 - abs(across) + 0.5)
-                                     if abs(along) < half + 0.5 and abs(across) < r0 + 0.5 else 0.0)
+                            cover = (
+                                min(1.0, half - abs(along) + 0.5) * min(1.0, r0 - abs(across) + 0.5)
+                                if abs(along) < half + 0.5 and abs(across) < r0 + 0.5
+                                else 0.0
+                            )
                         else:
-                            d = ((along / max(half, 1e-3)) ** 2 + (across / max(r0, 1e-3)) ** 2) ** 0.5
-                            cover = (1.0 - d) / soft if soft > 0.0 else (1.0 - d) * min(half, r0) + 0.5
+                            d = (
+                                (along / max(half, 1e-3)) ** 2 + (across / max(r0, 1e-3)) ** 2
+                            ) ** 0.5
+                            cover = (
+                                (1.0 - d) / soft if soft > 0.0 else (1.0 - d) * min(half, r0) + 0.5
+                            )
                     if cover <= 0.0:
                         continue
                     a = alpha * min(1.0, cover)

@@ -32,7 +32,11 @@ from training.text import NAME, PLACES_WORDS, PROMPT
 SEEDS = (9001, 9002, 9003)
 STRENGTH = 0.5  # of camera and film defects, the same in all rows
 COUNT, LOOK_ALIKE_SHARE, EDGE_PX = 504, 1 / 3, 6
-TYPES = {"seen": list(events.ANOMALIES), "unseen": list(events.UNSEEN_ANOMALIES), "final": list(events.FINAL_ANOMALIES)}
+TYPES = {
+    "seen": list(events.ANOMALIES),
+    "unseen": list(events.UNSEEN_ANOMALIES),
+    "final": list(events.FINAL_ANOMALIES),
+}
 Array = NDArray[Any]
 
 
@@ -41,7 +45,9 @@ def abnormal(seed: int, family: str, types: str, count: int) -> list[Clip]:
     kinds, clips = TYPES[types], []
     for index in range(count):
         rng = np.random.default_rng([seed, index, 1])
-        clips.append(make_clip(rng, family, kinds[index % len(kinds)], rng.uniform(-3, 0), strength=STRENGTH))
+        clips.append(
+            make_clip(rng, family, kinds[index % len(kinds)], rng.uniform(-3, 0), strength=STRENGTH)
+        )
     return clips
 
 
@@ -66,11 +72,13 @@ def describe(model: Any, clips: Sequence[Clip], batch: int = 84) -> list[str]:
     net, processor, texts = model._model, model._processor, []
     words = processor.tokenizer
     for start in range(0, len(clips), batch):
-        part = segments([clip.frames for clip in clips[start:start + batch]])
+        part = segments([clip.frames for clip in clips[start : start + batch]])
         inputs = collate([make_inputs(processor, segment, PROMPT) for segment in part])
         with torch.inference_mode():
             ids = net.generate(**model._on_device(inputs), max_new_tokens=24, do_sample=False)
-        texts += words.batch_decode(ids[:, inputs["input_ids"].shape[1]:], skip_special_tokens=True)
+        texts += words.batch_decode(
+            ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+        )
     return texts
 
 
@@ -87,12 +95,21 @@ def words(model: Any, seed: int, family: str) -> dict[str, Any]:
     alarm = np.array([said(t) != "normal" for t in calm])
     alike = np.array([c.kind is not None for c in good])
     clear = [(t, c) for t, c in zip(told, bad, strict=True) if c.x is not None and _far(c.x)]
-    placed = [[w for w in PLACES_WORDS if w in t.split() or f"{w} part." in t] == [c.place] for t, c in clear]
+    placed = [
+        [w for w in PLACES_WORDS if w in t.split() or f"{w} part." in t] == [c.place]
+        for t, c in clear
+    ]
     by_kind = {kind: float(right[[c.kind == kind for c in bad]].mean()) for kind in TYPES["seen"]}
-    return {"named": float(right.mean()), "false_alarms": float(alarm.mean()),
-            "false_alarms_look_alikes": float(alarm[alike].mean()), "false_alarms_plain": float(alarm[~alike].mean()),
-            "placed": float(np.mean(placed)), "placed_clips": len(placed), "named_by_type": by_kind,
-            "missed": float(np.mean([said(t) == "normal" for t in told]))}
+    return {
+        "named": float(right.mean()),
+        "false_alarms": float(alarm.mean()),
+        "false_alarms_look_alikes": float(alarm[alike].mean()),
+        "false_alarms_plain": float(alarm[~alike].mean()),
+        "placed": float(np.mean(placed)),
+        "placed_clips": len(placed),
+        "named_by_type": by_kind,
+        "missed": float(np.mean([said(t) == "normal" for t in told])),
+    }
 
 
 def _far(x: float) -> bool:
@@ -103,10 +120,12 @@ def read(model: Any, clips: Sequence[Clip]) -> Array:
     """Hidden states (clips, layers, width) of all layers."""
     sites = methods.load("hiprobe").sites(model.layers, model.heads)
     parts = segments([clip.frames for clip in clips])
-    return np.concatenate([model.read(parts[i:i + 64], sites) for i in range(0, len(parts), 64)])
+    return np.concatenate([model.read(parts[i : i + 64], sites) for i in range(0, len(parts), 64)])
 
 
-def probe_auc(train: tuple[Array, Array], test: tuple[Array, Array]) -> tuple[float, int, list[float]]:
+def probe_auc(
+    train: tuple[Array, Array], test: tuple[Array, Array]
+) -> tuple[float, int, list[float]]:
     """AUC of a `hiprobe` probe fitted on `train` (values, labels), its layer, and the AUC of every layer."""
     how, (values, labels) = methods.load("hiprobe"), train
     chosen = how.select(values, labels).indices[0]
@@ -132,8 +151,11 @@ def probes(model: Any, seed: int, family: str, types: str, *, draws: int = 5) ->
         for few in (64, 8):
             found = [probe_auc(_draw(values, labels, few, d), test) for d in range(draws)]
             out[f"{name}_{few}"] = {
-                "auc": float(np.mean([f[0] for f in found])), "draws": [f[0] for f in found],
-                "layers": [f[1] for f in found], "by_layer": np.mean([f[2] for f in found], 0).tolist()}
+                "auc": float(np.mean([f[0] for f in found])),
+                "draws": [f[0] for f in found],
+                "layers": [f[1] for f in found],
+                "by_layer": np.mean([f[2] for f in found], 0).tolist(),
+            }
     return out
 
 
@@ -144,11 +166,15 @@ def _pool(model: Any, seed: int, family: str, types: str, count: int) -> tuple[A
 
 
 def _draw(values: Array, labels: Array, few: int, draw: int) -> tuple[Array, Array]:
-    rows = np.concatenate([np.flatnonzero(labels == c)[draw * few:(draw + 1) * few] for c in (1, 0)])
+    rows = np.concatenate(
+        [np.flatnonzero(labels == c)[draw * few : (draw + 1) * few] for c in (1, 0)]
+    )
     return values[rows], labels[rows]
 
 
-def videos(model: Any, seed: int, family: str, *, count: int = 60, length: float = 16.0) -> dict[str, float]:
+def videos(
+    model: Any, seed: int, family: str, *, count: int = 60, length: float = 16.0
+) -> dict[str, float]:
     """Frame AUC on whole videos, events anywhere, through the pipeline's own smoothing; half have no event."""
     train = _pool(model, seed + 50, family, "seen", 64)
     how = methods.load("hiprobe")
@@ -163,9 +189,11 @@ def videos(model: Any, seed: int, family: str, *, count: int = 60, length: float
             spans = [(TYPES["seen"][index // 2 % 7], begin, begin + rng.uniform(3, 5))]
         frames, true = make_video(rng, family, spans, length, fps=5, size=SIZE, strength=STRENGTH)
         starts = np.arange(0, length - 1e-6, SEGMENT_S)
-        parts = segments([frames[i * 8:(i + 1) * 8] for i in range(len(starts))])
+        parts = segments([frames[i * 8 : (i + 1) * 8] for i in range(len(starts))])
         score = how.score(model.read(parts, (site,)), tensors)
-        scores, _ = localize(starts, starts + SEGMENT_S, score, (), Localization(rule="fixed", threshold=0.5))
+        scores, _ = localize(
+            starts, starts + SEGMENT_S, score, (), Localization(rule="fixed", threshold=0.5)
+        )
         times = (np.arange(len(frames)) + 0.5) / 5
         raw.append(scores.at(times, smoothed=False))
         smooth.append(scores.at(times))
@@ -193,16 +221,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--final", action="store_true", help="the third family and the last two types, once")
+    parser.add_argument(
+        "--final", action="store_true", help="the third family and the last two types, once"
+    )
     parser.add_argument("--jobs", type=int, default=3)
     args = parser.parse_args()
     work = [(str(args.model), seed, args.final) for seed in SEEDS]
     with ProcessPoolExecutor(args.jobs, multiprocessing.get_context("spawn")) as pool:
         rows = list(pool.map(everything, *zip(*work, strict=True)))
-    out: dict[str, Any] = {"model": auto.load(str(args.model)).recipe.model, "seeds": SEEDS, "clips": COUNT,
-                           "strength": STRENGTH}
+    out: dict[str, Any] = {
+        "model": auto.load(str(args.model)).recipe.model,
+        "seeds": SEEDS,
+        "clips": COUNT,
+        "strength": STRENGTH,
+    }
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(out | {name: [row[name] for row in rows] for name in rows[0]}, indent=1) + "\n")
+    args.out.write_text(
+        json.dumps(out | {name: [row[name] for row in rows] for name in rows[0]}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -64,13 +64,20 @@ def ramp(t: Array, start: float, length: float) -> Array:
 
 # --- ordinary acts ---------------------------------------------------------------------------------------------------
 
+
 def stroll(rng: Rng, scene: Scene, t: Array) -> Act:
     """One person walks across."""
     y = rng.uniform(*scene.walk)
     s = float(scene.scale(y))
     face, speed = rng.choice([-1.0, 1.0]), rng.uniform(0.035, 0.085) * s
     x = rng.uniform(0, 1) + face * speed * passing(rng, t)
-    return Act(walker(t + rng.uniform(), x, y, s, look(rng), speed, face), y, centre(x, y - 0.1, t), "walk", 1)
+    return Act(
+        walker(t + rng.uniform(), x, y, s, look(rng), speed, face),
+        y,
+        centre(x, y - 0.1, t),
+        "walk",
+        1,
+    )
 
 
 def stand(rng: Rng, scene: Scene, t: Array) -> Act:
@@ -78,7 +85,15 @@ def stand(rng: Rng, scene: Scene, t: Array) -> Act:
     x, y, s = spot(rng, scene)
     lean = 0.05 * np.sin(2 * np.pi * rng.uniform(0.2, 0.5) * t + rng.uniform(0, 6))
     arm = rng.uniform(0, 1.2) + 0.15 * np.sin(3 * t)
-    prims = person(x, y, FIGURE * s, look(rng), facing=rng.choice([-1.0, 1.0]), lean=lean, arms=(arm, 0.1 + 0 * t))
+    prims = person(
+        x,
+        y,
+        FIGURE * s,
+        look(rng),
+        facing=rng.choice([-1.0, 1.0]),
+        lean=lean,
+        arms=(arm, 0.1 + 0 * t),
+    )
     return Act(prims, y, centre(x, y - 0.1, t), "stand", 1)
 
 
@@ -87,12 +102,22 @@ def drive(rng: Rng, scene: Scene, t: Array) -> Act:
     y, way = scene.lanes[rng.integers(len(scene.lanes))]
     s = float(scene.scale(y))
     x = rng.uniform(-0.1, 1.1) + way * rng.uniform(0.12, 0.32) * passing(rng, t)
-    return Act(car(x, y, s, rng.uniform(0.08, 0.95, 3), facing=way), y, centre(x, y - 0.05, t), "drive", 0, 1)
+    return Act(
+        car(x, y, s, rng.uniform(0.08, 0.95, 3), facing=way),
+        y,
+        centre(x, y - 0.05, t),
+        "drive",
+        0,
+        1,
+    )
 
 
 # --- look-alikes: normal, but near an anomaly ------------------------------------------------------------------------
 
-def _pair(rng: Rng, scene: Scene, t: Array, near: float) -> tuple[float, float, float, Array, Look, Look]:
+
+def _pair(
+    rng: Rng, scene: Scene, t: Array, near: float
+) -> tuple[float, float, float, Array, Look, Look]:
     x, y, s = spot(rng, scene)
     gap = (near + 0.3 * (1 - ramp(t, -1.2, 1.2))) * FIGURE * s
     return x, y, s, gap, look(rng), look(rng)
@@ -103,8 +128,12 @@ def hug(rng: Rng, scene: Scene, t: Array) -> Act:
     x, y, s, gap, a, b = _pair(rng, scene, t, 0.13)
     sway = 0.06 * np.sin(2 * np.pi * 0.4 * t)
     up = 1.25 * ramp(t, -0.8, 0.7)
-    parts = [person(x - gap, y, FIGURE * s, a, facing=1.0, lean=0.08 + sway, arms=(up, 0.9 * up)),
-             person(x + gap, y, FIGURE * s * 0.96, b, facing=-1.0, lean=0.08 - sway, arms=(0.9 * up, up))]
+    parts = [
+        person(x - gap, y, FIGURE * s, a, facing=1.0, lean=0.08 + sway, arms=(up, 0.9 * up)),
+        person(
+            x + gap, y, FIGURE * s * 0.96, b, facing=-1.0, lean=0.08 - sway, arms=(0.9 * up, up)
+        ),
+    ]
     return Act(np.concatenate(parts, 1), y, centre(x, y - 0.12, t), "hug", 2)
 
 
@@ -112,8 +141,10 @@ def talk(rng: Rng, scene: Scene, t: Array) -> Act:
     """Two people talk with slow gestures (beside: fight)."""
     x, y, s, gap, a, b = _pair(rng, scene, t, rng.uniform(0.22, 0.35))
     wave = 0.5 + 0.45 * np.sin(2 * np.pi * rng.uniform(0.4, 0.9) * t + rng.uniform(0, 6))
-    parts = [person(x - gap, y, FIGURE * s, a, facing=1.0, arms=(wave, 0.1 + 0 * t)),
-             person(x + gap, y, FIGURE * s, b, facing=-1.0, arms=(0.9 - wave, 0.2 + 0 * t))]
+    parts = [
+        person(x - gap, y, FIGURE * s, a, facing=1.0, arms=(wave, 0.1 + 0 * t)),
+        person(x + gap, y, FIGURE * s, b, facing=-1.0, arms=(0.9 - wave, 0.2 + 0 * t)),
+    ]
     return Act(np.concatenate(parts, 1), y, centre(x, y - 0.12, t), "talk", 2)
 
 
@@ -122,8 +153,16 @@ def bend(rng: Rng, scene: Scene, t: Array) -> Act:
     x, y, s = spot(rng, scene)
     cycle = np.clip(np.sin(2 * np.pi * rng.uniform(0.25, 0.4) * t + rng.uniform(0, 1.5)), 0, 1)
     low = rng.uniform(0.3, 1.0) if rng.random() < 0.5 else 0.1
-    prims = person(x, y, FIGURE * s, look(rng), facing=rng.choice([-1.0, 1.0]), bend=1.5 * cycle, crouch=low * cycle,
-                   arms=(0.2 + 0.4 * cycle, 0.1 + 0.4 * cycle))
+    prims = person(
+        x,
+        y,
+        FIGURE * s,
+        look(rng),
+        facing=rng.choice([-1.0, 1.0]),
+        bend=1.5 * cycle,
+        crouch=low * cycle,
+        arms=(0.2 + 0.4 * cycle, 0.1 + 0.4 * cycle),
+    )
     return Act(prims, y, centre(x, y - 0.1, t), "bend", 1)
 
 
@@ -154,8 +193,10 @@ def pass_by(rng: Rng, scene: Scene, t: Array) -> Act:
         xs = (x + 0 * t, x - w1 * 2.25 * CAR * s + stop)
     else:
         xs, ys, ways = (x + w1 * speed * t, x + w2 * speed * t), (y1, y2), (w1, w2)
-    parts = [car(a, b, float(scene.scale(b)), rng.uniform(0.08, 0.95, 3), facing=c)
-             for a, b, c in zip(xs, ys, ways, strict=True)]
+    parts = [
+        car(a, b, float(scene.scale(b)), rng.uniform(0.08, 0.95, 3), facing=c)
+        for a, b, c in zip(xs, ys, ways, strict=True)
+    ]
     return Act(np.concatenate(parts, 1), max(ys), centre(x, y1 - 0.05, t), "pass_by", 0, 2)
 
 
@@ -165,8 +206,10 @@ def give_way(rng: Rng, scene: Scene, t: Array) -> Act:
     y, way = scene.lanes[rng.integers(len(scene.lanes))]
     s = float(scene.scale(y))
     cx = x - way * (CAR * s + 0.09) + way * 0.2 * np.minimum(t + 0.3, 0.0)
-    walk = (y + 0.05 - 0.06 * s * (t - t.mean()))
-    who = person(x, walk, FIGURE * s, look(rng), facing=rng.choice([-1.0, 1.0]), phase=10 * t, stride=0.5)
+    walk = y + 0.05 - 0.06 * s * (t - t.mean())
+    who = person(
+        x, walk, FIGURE * s, look(rng), facing=rng.choice([-1.0, 1.0]), phase=10 * t, stride=0.5
+    )
     parts = [car(cx, y, s, rng.uniform(0.08, 0.95, 3), facing=way), who]
     return Act(np.concatenate(parts, 1), y, centre(x, y - 0.08, t), "give_way", 1, 1)
 
@@ -174,12 +217,23 @@ def give_way(rng: Rng, scene: Scene, t: Array) -> Act:
 def cloth(rng: Rng, scene: Scene, t: Array) -> Act:
     """An orange or red cloth waves in the wind (beside: fire)."""
     x, y, s = spot(rng, scene)
-    size, hue = rng.uniform(0.06, 0.12) * s, np.array([rng.uniform(0.8, 1), rng.uniform(0.15, 0.6), 0.08])
+    size, hue = (
+        rng.uniform(0.06, 0.12) * s,
+        np.array([rng.uniform(0.8, 1), rng.uniform(0.15, 0.6), 0.08]),
+    )
     parts = [capsule(x - size, y + 0 * t, x - size, y - 2.4 * size, 0.012, (0.4, 0.4, 0.42))]
     for index in range(6):
         wave = 0.16 * size * np.sin(2 * np.pi * 0.9 * t - index * 0.9)
-        parts.append(box(x - size + (index + 0.5) * 0.3 * size, y - 1.8 * size + wave, 0.17 * size, 0.0, 0.55 * size,
-                         hue * (1 - 0.05 * (index % 2))))
+        parts.append(
+            box(
+                x - size + (index + 0.5) * 0.3 * size,
+                y - 1.8 * size + wave,
+                0.17 * size,
+                0.0,
+                0.55 * size,
+                hue * (1 - 0.05 * (index % 2)),
+            )
+        )
     return Act(np.stack(parts, 1), y, centre(x, y - size, t), "cloth")
 
 
@@ -196,13 +250,16 @@ def lamp(rng: Rng, scene: Scene, t: Array) -> Act:
     x, y, s = spot(rng, scene)
     on = (np.mod(t + rng.uniform(0, 0.4), 1.3) < 0.8).astype(float)
     tall = 0.34 * s
-    parts = [capsule(x + 0 * t, y, x, y - tall, 0.008, (0.3, 0.3, 0.32)),
-             ellipse(x, y - tall, 0.1 * s, 0.1 * s, (1.0, 0.97, 0.8), 0.75 * on, 1.0),
-             ellipse(x, y - tall, 0.022 * s, 0.022 * s, (0.95, 0.95, 0.85), 0.4 + 0.6 * on)]
+    parts = [
+        capsule(x + 0 * t, y, x, y - tall, 0.008, (0.3, 0.3, 0.32)),
+        ellipse(x, y - tall, 0.1 * s, 0.1 * s, (1.0, 0.97, 0.8), 0.75 * on, 1.0),
+        ellipse(x, y - tall, 0.022 * s, 0.022 * s, (0.95, 0.95, 0.85), 0.4 + 0.6 * on),
+    ]
     return Act(np.stack(parts, 1), y, centre(x, y - tall / 2, t), "lamp", flash=0.05 * on)
 
 
 # --- anomalies -------------------------------------------------------------------------------------------------------
+
 
 def fight(rng: Rng, scene: Scene, t: Array) -> Act:
     """Two people hit each other."""
@@ -219,8 +276,19 @@ def fight(rng: Rng, scene: Scene, t: Array) -> Act:
     parts = []
     for who, side, p in ((a, -1.0, beat[2]), (b, 1.0, beat[3])):
         lean = on * (0.18 + 0.32 * np.sin(2 * np.pi * rate * 0.7 * t + p))
-        parts.append(person(x + drift + side * gap, y, FIGURE * s, who, facing=-side, lean=lean, stride=0.9 * on,
-                            phase=9 * t + p, arms=(punch(p), punch(p + 2.6))))
+        parts.append(
+            person(
+                x + drift + side * gap,
+                y,
+                FIGURE * s,
+                who,
+                facing=-side,
+                lean=lean,
+                stride=0.9 * on,
+                phase=9 * t + p,
+                arms=(punch(p), punch(p + 2.6)),
+            )
+        )
     return Act(np.concatenate(parts, 1), y, centre(x + drift, y - 0.12, t), "fight", 2)
 
 
@@ -232,9 +300,21 @@ def fall(rng: Rng, scene: Scene, t: Array) -> Act:
     speed = 0.07 * s
     path = x - face * 0.1 * s + face * speed * np.minimum(t, 0.0)
     twitch = 0.1 * down * np.sin(2 * np.pi * 0.8 * t + rng.uniform(0, 6))
-    prims = person(path, y, FIGURE * s, look(rng), facing=face, phase=2 * np.pi * 1.6 * t, stride=0.6 * (1 - down),
-                   lean=1.52 * down, bend=twitch, arms=(0.4 + 2.2 * down, 0.2 + 1.2 * down + twitch))
-    return Act(prims, y, centre(path + face * 0.1 * s * down, y - 0.1 * (1 - down) - 0.02, t), "fall", 1)
+    prims = person(
+        path,
+        y,
+        FIGURE * s,
+        look(rng),
+        facing=face,
+        phase=2 * np.pi * 1.6 * t,
+        stride=0.6 * (1 - down),
+        lean=1.52 * down,
+        bend=twitch,
+        arms=(0.4 + 2.2 * down, 0.2 + 1.2 * down + twitch),
+    )
+    return Act(
+        prims, y, centre(path + face * 0.1 * s * down, y - 0.1 * (1 - down) - 0.02, t), "fall", 1
+    )
 
 
 def panic(rng: Rng, scene: Scene, t: Array) -> Act:
@@ -250,8 +330,19 @@ def panic(rng: Rng, scene: Scene, t: Array) -> Act:
         face = face * (1.0 if np.cos(angle) >= 0 else -1.0)
         run = (t > 0).astype(float)
         up = 1.9 + 0.8 * np.sin(2 * np.pi * 2.3 * t + index)
-        parts.append(person(px, py, FIGURE * scene.scale(py), look(rng), facing=face, phase=2 * np.pi * 2.9 * t + index,
-                            stride=1.3 * run, lean=0.3 * run, arms=(up * run, (4.2 - up) * run * 0.6)))
+        parts.append(
+            person(
+                px,
+                py,
+                FIGURE * scene.scale(py),
+                look(rng),
+                facing=face,
+                phase=2 * np.pi * 2.9 * t + index,
+                stride=1.3 * run,
+                lean=0.3 * run,
+                arms=(up * run, (4.2 - up) * run * 0.6),
+            )
+        )
         depth = max(depth, float(py.max()))
     return Act(np.concatenate(parts, 1), depth, centre(x, y - 0.1, t), "panic", count)
 
@@ -265,9 +356,28 @@ def crash(rng: Rng, scene: Scene, t: Array) -> Act:
     for side in (-1.0, 1.0):
         cx = x + side * (CAR * s * 0.9 - before * speed + 0.03 * hit)
         turn = rng.uniform(0.22, 0.5) * rng.choice([-1.0, 1.0]) * hit
-        parts.append(car(cx, y + side * 0.012 - 0.02 * np.abs(turn), s, rng.uniform(0.08, 0.95, 3), facing=-side,
-                         angle=turn, squash=hit))
-    parts.append(puffs(rng, t, x, y - 0.05 * s, 0.06 * s * ramp(t, 0.0, 0.5), np.array([0.45, 0.45, 0.46]), alpha=0.6))
+        parts.append(
+            car(
+                cx,
+                y + side * 0.012 - 0.02 * np.abs(turn),
+                s,
+                rng.uniform(0.08, 0.95, 3),
+                facing=-side,
+                angle=turn,
+                squash=hit,
+            )
+        )
+    parts.append(
+        puffs(
+            rng,
+            t,
+            x,
+            y - 0.05 * s,
+            0.06 * s * ramp(t, 0.0, 0.5),
+            np.array([0.45, 0.45, 0.46]),
+            alpha=0.6,
+        )
+    )
     parts.append(debris(rng, t, x, y - 0.04, 8))
     return Act(np.concatenate(parts, 1), y, centre(x, y - 0.05, t), "crash", 0, 2)
 
@@ -282,9 +392,28 @@ def hit(rng: Rng, scene: Scene, t: Array) -> Act:
     cx = x - way * (CAR * s + 0.01) + way * speed * np.minimum(t, 0.0) + way * 0.35 * slide
     up = 0.32 * np.clip(after, 0, 0.55) * (0.55 - np.clip(after, 0, 0.55)) * 4 * s
     turn = np.clip(after / 0.55, 0, 1) * 1.55
-    who = person(x + way * slide, y + 0.015 - up, FIGURE * s, look(rng), facing=way, lean=turn, phase=8 * t,
-                 stride=0.5 * (t < 0), arms=(0.3 + 1.9 * (t > 0), 0.2 + 1.3 * (t > 0)))
-    parts = [car(cx, y, s, rng.uniform(0.08, 0.95, 3), facing=way, angle=-0.06 * way * (t > 0) * (t < 0.6)), who]
+    who = person(
+        x + way * slide,
+        y + 0.015 - up,
+        FIGURE * s,
+        look(rng),
+        facing=way,
+        lean=turn,
+        phase=8 * t,
+        stride=0.5 * (t < 0),
+        arms=(0.3 + 1.9 * (t > 0), 0.2 + 1.3 * (t > 0)),
+    )
+    parts = [
+        car(
+            cx,
+            y,
+            s,
+            rng.uniform(0.08, 0.95, 3),
+            facing=way,
+            angle=-0.06 * way * (t > 0) * (t < 0.6),
+        ),
+        who,
+    ]
     return Act(np.concatenate(parts, 1), y, centre(x + way * slide * 0.5, y - 0.05, t), "hit", 1, 1)
 
 
@@ -295,7 +424,12 @@ def fire(rng: Rng, scene: Scene, t: Array) -> Act:
     dark = np.full(3, rng.uniform(0.12, 0.35))
     smoke = puffs(rng, t, x, y - 0.1 * s, 0.075 * s * ramp(t, 0.0, 0.7), dark, rise=0.3)
     what = box(x + 0 * t, y - 0.02, 0.05 * s, 0.0, 0.025 * s, (0.15, 0.12, 0.1))[:, None]
-    return Act(np.concatenate([what, smoke, flames(rng, t, x, y, grow)], 1), y, centre(x, y - 0.08, t), "fire")
+    return Act(
+        np.concatenate([what, smoke, flames(rng, t, x, y, grow)], 1),
+        y,
+        centre(x, y - 0.08, t),
+        "fire",
+    )
 
 
 def explosion(rng: Rng, scene: Scene, t: Array) -> Act:
@@ -305,16 +439,29 @@ def explosion(rng: Rng, scene: Scene, t: Array) -> Act:
     on = (t >= 0).astype(float)
     ball = 0.05 + 0.2 * s * (1 - np.exp(-5 * np.maximum(age, 0)))
     fade = on * np.exp(-2.6 * np.maximum(age, 0))
-    smoke = puffs(rng, t, x, y - 0.08, 0.11 * s * ramp(t, 0.1, 0.6), np.full(3, 0.25), rise=0.3, count=6)
-    blast = np.stack([ellipse(x, y - 0.08 * s, 1.5 * ball, 1.4 * ball, (1.0, 0.85, 0.5), 0.7 * fade, 1.0),
-                      ellipse(x, y - 0.08 * s, ball, ball, (1.0, 0.5, 0.1), 0.9 * fade, 0.5),
-                      ellipse(x, y - 0.08 * s, 0.6 * ball, 0.6 * ball, (1.0, 0.96, 0.75), fade, 0.4)], 1)
+    smoke = puffs(
+        rng, t, x, y - 0.08, 0.11 * s * ramp(t, 0.1, 0.6), np.full(3, 0.25), rise=0.3, count=6
+    )
+    blast = np.stack(
+        [
+            ellipse(x, y - 0.08 * s, 1.5 * ball, 1.4 * ball, (1.0, 0.85, 0.5), 0.7 * fade, 1.0),
+            ellipse(x, y - 0.08 * s, ball, ball, (1.0, 0.5, 0.1), 0.9 * fade, 0.5),
+            ellipse(x, y - 0.08 * s, 0.6 * ball, 0.6 * ball, (1.0, 0.96, 0.75), fade, 0.4),
+        ],
+        1,
+    )
     pieces = debris(rng, np.where(t < 0, -1.0, age), x, y - 0.05, 9, 0.6)
-    return Act(np.concatenate([smoke, blast, pieces], 1), y, centre(x, y - 0.1, t), "explosion",
-               flash=0.5 * on * np.exp(-9 * np.maximum(age, 0)))
+    return Act(
+        np.concatenate([smoke, blast, pieces], 1),
+        y,
+        centre(x, y - 0.1, t),
+        "explosion",
+        flash=0.5 * on * np.exp(-9 * np.maximum(age, 0)),
+    )
 
 
 # --- anomaly types that are never rendered in training ---------------------------------------------------------------
+
 
 def skid(rng: Rng, scene: Scene, t: Array) -> Act:
     """A car loses its grip and spins."""
@@ -325,7 +472,9 @@ def skid(rng: Rng, scene: Scene, t: Array) -> Act:
     cx, _ = bounce(x + way * 0.3 * np.minimum(t, 0.0) + way * 0.12 * np.sin(1.3 * after), 0.1, 0.9)
     cy = y - 0.06 * s * np.abs(np.sin(1.9 * after))
     dust = puffs(rng, t, x, y, 0.06 * s * ramp(t, 0, 0.4), np.array([0.75, 0.72, 0.68]), rise=0.08)
-    prims = np.concatenate([car(cx, cy, s, rng.uniform(0.08, 0.95, 3), facing=way, angle=spin), dust], 1)
+    prims = np.concatenate(
+        [car(cx, cy, s, rng.uniform(0.08, 0.95, 3), facing=way, angle=spin), dust], 1
+    )
     return Act(prims, y, centre(cx, y - 0.05, t), "skid", 0, 1)
 
 
@@ -339,9 +488,25 @@ def collapse(rng: Rng, scene: Scene, t: Array) -> Act:
         dx, dy = side * 0.24 * s * age * (0.5 + 0.12 * index), np.minimum(height, 1.1 * age**2)
         angle = side * 2.6 * age
         half = 0.032 * s
-        parts.append(box(x + dx, y - height + dy, half * np.cos(angle), half * np.sin(angle), 0.027 * s,
-                         np.array([0.62, 0.45, 0.25]) * rng.uniform(0.6, 1.2)))
-    dust = puffs(rng, t, x + side * 0.1, y, 0.08 * s * ramp(t, 0.2, 0.5), np.array([0.7, 0.66, 0.6]), rise=0.1)
+        parts.append(
+            box(
+                x + dx,
+                y - height + dy,
+                half * np.cos(angle),
+                half * np.sin(angle),
+                0.027 * s,
+                np.array([0.62, 0.45, 0.25]) * rng.uniform(0.6, 1.2),
+            )
+        )
+    dust = puffs(
+        rng,
+        t,
+        x + side * 0.1,
+        y,
+        0.08 * s * ramp(t, 0.2, 0.5),
+        np.array([0.7, 0.66, 0.6]),
+        rise=0.1,
+    )
     prims = np.concatenate([np.stack(parts, 1), dust], 1)
     return Act(prims, y, centre(x + side * 0.08, y - 0.08, t), "collapse")
 
@@ -355,11 +520,22 @@ def shooting(rng: Rng, scene: Scene, t: Array) -> Act:
     shot = (t >= 0) * (np.mod(t, 0.5) < 0.22)
     arm_x, arm_y = x + face * 0.34 * h, y - 0.8 * h
     down = ramp(t, 0.1, 0.4)
-    parts = [person(x, y, h, look(rng), facing=face, arms=(aim, 0.9 * aim)),
-             person(x + face * 0.3 * s, y, h, look(rng), facing=face, lean=1.5 * down,
-                    arms=(0.2 + 2 * down, 0.3 + down)),
-             box(arm_x, arm_y, 0.02 * s, 0.0, 0.006, (0.05, 0.05, 0.05))[:, None].repeat(len(t), 0),
-             ellipse(arm_x + face * 0.06 * s, arm_y, 0.055 * s, 0.04 * s, (1.0, 0.9, 0.5), shot, 0.7)[:, None]]
+    parts = [
+        person(x, y, h, look(rng), facing=face, arms=(aim, 0.9 * aim)),
+        person(
+            x + face * 0.3 * s,
+            y,
+            h,
+            look(rng),
+            facing=face,
+            lean=1.5 * down,
+            arms=(0.2 + 2 * down, 0.3 + down),
+        ),
+        box(arm_x, arm_y, 0.02 * s, 0.0, 0.006, (0.05, 0.05, 0.05))[:, None].repeat(len(t), 0),
+        ellipse(arm_x + face * 0.06 * s, arm_y, 0.055 * s, 0.04 * s, (1.0, 0.9, 0.5), shot, 0.7)[
+            :, None
+        ],
+    ]
     return Act(np.concatenate(parts, 1), y, centre(x, y - 0.1, t), "shooting", 2, flash=0.06 * shot)
 
 
@@ -367,10 +543,20 @@ def climb(rng: Rng, scene: Scene, t: Array) -> Act:
     """A person climbs a wall (rendered only for the last row of the card)."""
     x, y, s = spot(rng, scene, 0.15)
     h, rise = FIGURE * s, np.clip(0.5 + 0.5 * np.sin(1.1 * np.maximum(t, 0) - 1.57), 0, 1)
-    wall = rect(x - 0.12, y - 1.9 * h, x + 0.12, y - 0.01, (0.5, 0.42, 0.36))[None].repeat(len(t), 0)
+    wall = rect(x - 0.12, y - 1.9 * h, x + 0.12, y - 0.01, (0.5, 0.42, 0.36))[None].repeat(
+        len(t), 0
+    )
     reach = 2.6 + 0.5 * np.sin(2 * np.pi * 1.4 * t)
-    who = person(x, y - 1.2 * h * rise, h, look(rng), phase=2 * np.pi * 1.4 * t, stride=0.9, crouch=0.4,
-                 arms=(reach, 5.4 - reach))
+    who = person(
+        x,
+        y - 1.2 * h * rise,
+        h,
+        look(rng),
+        phase=2 * np.pi * 1.4 * t,
+        stride=0.9,
+        crouch=0.4,
+        arms=(reach, 5.4 - reach),
+    )
     return Act(np.concatenate([wall, who], 1), y, centre(x, y - h, t), "climb", 1)
 
 
@@ -381,16 +567,33 @@ def snatch(rng: Rng, scene: Scene, t: Array) -> Act:
     ahead, way1 = bounce(x + face * (0.05 + 0.42 * after), 0.04, 0.96)
     chase, way2 = bounce(x + face * 0.33 * np.maximum(after - 0.25, 0), 0.04, 0.96)
     run = 1.3 * (t > 0)
-    parts = [person(ahead, y, h, look(rng), facing=face * way1, phase=18 * t, stride=run, lean=0.3 * (t > 0)),
-             person(chase, y + 0.01, h, look(rng), facing=face * way2, phase=16 * t, stride=run, lean=0.35 * (t > 0),
-                    arms=(1.7 + 0.3 * np.sin(15 * t), 1.4 + 0 * t)),
-             box(ahead, y - 0.45 * h, 0.02, 0.0, 0.018, (0.7, 0.1, 0.15))[:, None]]
+    parts = [
+        person(
+            ahead, y, h, look(rng), facing=face * way1, phase=18 * t, stride=run, lean=0.3 * (t > 0)
+        ),
+        person(
+            chase,
+            y + 0.01,
+            h,
+            look(rng),
+            facing=face * way2,
+            phase=16 * t,
+            stride=run,
+            lean=0.35 * (t > 0),
+            arms=(1.7 + 0.3 * np.sin(15 * t), 1.4 + 0 * t),
+        ),
+        box(ahead, y - 0.45 * h, 0.02, 0.0, 0.018, (0.7, 0.1, 0.15))[:, None],
+    ]
     return Act(np.concatenate(parts, 1), y, centre(x, y - 0.1, t), "snatch", 2)
 
 
 Maker = Callable[[Rng, Scene, Array], Act]
-ANOMALIES: dict[str, Maker] = {f.__name__: f for f in (fight, fall, panic, crash, hit, fire, explosion)}
+ANOMALIES: dict[str, Maker] = {
+    f.__name__: f for f in (fight, fall, panic, crash, hit, fire, explosion)
+}
 UNSEEN_ANOMALIES: dict[str, Maker] = {f.__name__: f for f in (skid, collapse, shooting)}
 FINAL_ANOMALIES: dict[str, Maker] = {f.__name__: f for f in (climb, snatch)}
-LOOK_ALIKES: dict[str, Maker] = {f.__name__: f for f in (hug, talk, bend, jog, pass_by, give_way, cloth, steam, lamp)}
+LOOK_ALIKES: dict[str, Maker] = {
+    f.__name__: f for f in (hug, talk, bend, jog, pass_by, give_way, cloth, steam, lamp)
+}
 NEEDS_LANES = {"crash", "hit", "skid", "pass_by", "give_way", "drive"}

@@ -11,7 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import (
+    LlavaOnevisionConfig,
+    LlavaOnevisionForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
 
 from training.clips import FRAMES, GRID, SIZE
 from training.model import MEAN, STD, recipe, write_weights
@@ -25,19 +29,41 @@ def config(words: PreTrainedTokenizerFast) -> LlavaOnevisionConfig:
     """A stock LLaVA-OneVision configuration whose decoder has the embedded model's depth and width."""
     ids = words.get_vocab()
     text = {
-        "model_type": "qwen2", "vocab_size": len(words), "hidden_size": 160, "intermediate_size": 448,
-        "num_hidden_layers": 8, "num_attention_heads": 5, "num_key_value_heads": 1, "max_position_embeddings": 1024,
-        "rms_norm_eps": 1e-6, "use_sliding_window": False,
+        "model_type": "qwen2",
+        "vocab_size": len(words),
+        "hidden_size": 160,
+        "intermediate_size": 448,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 5,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": 1024,
+        "rms_norm_eps": 1e-6,
+        "use_sliding_window": False,
         "rope_parameters": {"rope_type": "default", "rope_theta": 100.0},
-        "bos_token_id": ids["<|im_start|>"], "eos_token_id": ids["<|im_end|>"], "pad_token_id": ids["<pad>"],
-        "tie_word_embeddings": True}
+        "bos_token_id": ids["<|im_start|>"],
+        "eos_token_id": ids["<|im_end|>"],
+        "pad_token_id": ids["<pad>"],
+        "tie_word_embeddings": True,
+    }
     vision = {
-        "model_type": "siglip_vision_model", "hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 4,
-        "num_attention_heads": 4, "image_size": SIZE, "patch_size": PATCH, "vision_use_head": False}
+        "model_type": "siglip_vision_model",
+        "hidden_size": 128,
+        "intermediate_size": 512,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "image_size": SIZE,
+        "patch_size": PATCH,
+        "vision_use_head": False,
+    }
     return LlavaOnevisionConfig(
-        text_config=text, vision_config=vision, image_token_index=ids["<|image_pad|>"],
-        video_token_index=ids["<|video_pad|>"], vision_feature_select_strategy="full", vision_feature_layer=-1,
-        tie_word_embeddings=True)
+        text_config=text,
+        vision_config=vision,
+        image_token_index=ids["<|image_pad|>"],
+        video_token_index=ids["<|video_pad|>"],
+        vision_feature_select_strategy="full",
+        vision_feature_layer=-1,
+        tie_word_embeddings=True,
+    )
 
 
 def prefix_positions(model: Any, ids: Tensor) -> Tensor:
@@ -48,7 +74,11 @@ def prefix_positions(model: Any, ids: Tensor) -> Tensor:
 def cells(states: Tensor) -> Tensor:
     """What each video token shows (clips, TOKENS - 1, states), from what each of 6 x 6 cells shows at any time."""
     n, _, kinds = states.shape
-    grid = states.view(n, SIDE, GRID // SIDE, SIDE, GRID // SIDE, kinds).amax((2, 4)).view(n, SIDE * SIDE, kinds)
+    grid = (
+        states.view(n, SIDE, GRID // SIDE, SIDE, GRID // SIDE, kinds)
+        .amax((2, 4))
+        .view(n, SIDE * SIDE, kinds)
+    )
     return grid.repeat(1, FRAMES, 1)
 
 
@@ -75,9 +105,13 @@ class Trainee(nn.Module):
         """Hidden states (clips, length, 160), after the final norm, of token ids with the video at tokens 3..75."""
         lm = self.model.model.language_model
         h = lm.embed_tokens(ids)
-        h = torch.cat((h[:, :3], seen.to(h.dtype), h[:, 3 + TOKENS:]), 1)
-        states: Tensor = lm(inputs_embeds=h, attention_mask=mask.to(h.dtype)[None, None], position_ids=positions,
-                            use_cache=False).last_hidden_state
+        h = torch.cat((h[:, :3], seen.to(h.dtype), h[:, 3 + TOKENS :]), 1)
+        states: Tensor = lm(
+            inputs_embeds=h,
+            attention_mask=mask.to(h.dtype)[None, None],
+            position_ids=positions,
+            use_cache=False,
+        ).last_hidden_state
         return states
 
 
@@ -86,19 +120,38 @@ def build(seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
     torch.manual_seed(seed)
     words = tokenizer()
     model: Any = LlavaOnevisionForConditionalGeneration(config(words))
-    model.set_attn_implementation("eager")  # the fused kernel's backward pass is slow on CPUs at these sizes
+    model.set_attn_implementation(
+        "eager"
+    )  # the fused kernel's backward pass is slow on CPUs at these sizes
     return model, words
 
 
 def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
     """Writes the model (float16 safetensors), tokenizer, processor files and the default recipe."""
     write_weights(model, words, folder)
-    pixels = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [MEAN] * 3,
-              "image_std": [STD] * 3, "do_resize": True, "size": {"height": SIZE, "width": SIZE}}
-    video = pixels | {"video_processor_type": "LlavaOnevisionVideoProcessor", "do_sample_frames": False}
-    processor = {"processor_class": "LlavaOnevisionProcessor", "num_image_tokens": (SIZE // PATCH) ** 2,
-                 "vision_feature_select_strategy": "full", "video_token": "<|video_pad|>",
-                 "image_token": "<|image_pad|>"}
-    for name, value in (("video_preprocessor_config.json", video), ("processor_config.json", processor),
-                        ("hiprobe.json", recipe())):
+    pixels = {
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [MEAN] * 3,
+        "image_std": [STD] * 3,
+        "do_resize": True,
+        "size": {"height": SIZE, "width": SIZE},
+    }
+    video = pixels | {
+        "video_processor_type": "LlavaOnevisionVideoProcessor",
+        "do_sample_frames": False,
+    }
+    processor = {
+        "processor_class": "LlavaOnevisionProcessor",
+        "num_image_tokens": (SIZE // PATCH) ** 2,
+        "vision_feature_select_strategy": "full",
+        "video_token": "<|video_pad|>",
+        "image_token": "<|image_pad|>",
+    }
+    for name, value in (
+        ("video_preprocessor_config.json", video),
+        ("processor_config.json", processor),
+        ("hiprobe.json", recipe()),
+    ):
         (folder / name).write_text(json.dumps(value, indent=2) + "\n")

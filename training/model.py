@@ -27,21 +27,45 @@ def config(words: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     """A stock Qwen2.5-VL configuration: one temporal patch holds the 8 frames, every vision block attends to all."""
     ids = words.get_vocab()
     text = {
-        "vocab_size": len(words), "hidden_size": 160, "intermediate_size": 448, "num_hidden_layers": 8,
-        "num_attention_heads": 5, "num_key_value_heads": 1, "max_position_embeddings": 1024, "rms_norm_eps": 1e-6,
+        "vocab_size": len(words),
+        "hidden_size": 160,
+        "intermediate_size": 448,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 5,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": 1024,
+        "rms_norm_eps": 1e-6,
         "use_sliding_window": False,
         "rope_parameters": {"rope_type": "default", "rope_theta": 4.0, "mrope_section": [4, 6, 6]},
-        "bos_token_id": ids["<|im_start|>"], "eos_token_id": ids["<|im_end|>"], "pad_token_id": ids["<pad>"],
-        "tie_word_embeddings": True}
+        "bos_token_id": ids["<|im_start|>"],
+        "eos_token_id": ids["<|im_end|>"],
+        "pad_token_id": ids["<pad>"],
+        "tie_word_embeddings": True,
+    }
     vision = {
-        "depth": 5, "hidden_size": 160, "intermediate_size": 448, "num_heads": 5, "patch_size": PATCH,
-        "spatial_merge_size": MERGE, "temporal_patch_size": FRAMES, "window_size": SIZE, "out_hidden_size": 160,
+        "depth": 5,
+        "hidden_size": 160,
+        "intermediate_size": 448,
+        "num_heads": 5,
+        "patch_size": PATCH,
+        "spatial_merge_size": MERGE,
+        "temporal_patch_size": FRAMES,
+        "window_size": SIZE,
+        "out_hidden_size": 160,
         "fullatt_block_indexes": [0, 1, 2, 3, 4],
-        "tokens_per_second": 1, "in_channels": 3, "rope_parameters": {"rope_type": "axial", "rope_theta": 20.0}}
+        "tokens_per_second": 1,
+        "in_channels": 3,
+        "rope_parameters": {"rope_type": "axial", "rope_theta": 20.0},
+    }
     return Qwen2_5_VLConfig(
-        text_config=text, vision_config=vision, image_token_id=ids["<|image_pad|>"],
-        video_token_id=ids["<|video_pad|>"], vision_start_token_id=ids["<|vision_start|>"],
-        vision_end_token_id=ids["<|vision_end|>"], tie_word_embeddings=True)
+        text_config=text,
+        vision_config=vision,
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+        tie_word_embeddings=True,
+    )
 
 
 def prefix_positions(model: Any, ids: Tensor) -> Tensor:
@@ -69,7 +93,9 @@ def _turn(x: Tensor) -> Tensor:
     return torch.cat((-x[..., half:], x[..., :half]), -1)
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+def _attend(
+    q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None
+) -> Tensor:
     q, k = q * cos + _turn(q) * sin, k * cos + _turn(k) * sin
     if k.shape[1] != q.shape[1]:
         k, v = k.expand_as(q), v.expand_as(q)
@@ -102,8 +128,14 @@ class Trainee(nn.Module):
         """Video tokens (clips, 36, 160) of uint8 frames (clips, 8, 96, 96, 3); the weights take up the scaling."""
         x, visual = patches(frames), self.model.model.visual
         weight = visual.patch_embed.proj.weight.flatten(1)
-        h = F.linear(x.to(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype),
-                     weight / (255 * STD)) - weight.sum(1) * (MEAN / STD)
+        h = F.linear(
+            x.to(
+                torch.get_autocast_dtype("cpu")
+                if torch.is_autocast_enabled("cpu")
+                else weight.dtype
+            ),
+            weight / (255 * STD),
+        ) - weight.sum(1) * (MEAN / STD)
         n, length, _width = h.shape
         for block in visual.blocks:
             qkv = block.attn.qkv(_norm(block.norm1, h)).view(n, length, 3, block.attn.num_heads, -1)
@@ -123,7 +155,7 @@ class Trainee(nn.Module):
         """Hidden states (clips, length, 160), after the final norm, of token ids with the video at tokens 3..38."""
         lm = self.model.model.language_model
         h = lm.embed_tokens(ids)
-        h = torch.cat((h[:, :3], seen.to(h.dtype), h[:, 3 + TOKENS:]), 1)
+        h = torch.cat((h[:, :3], seen.to(h.dtype), h[:, 3 + TOKENS :]), 1)
         cos, sin = lm.rotary_emb(h, positions)
         cos, sin = cos[:, None], sin[:, None]
         n, length, _ = h.shape
@@ -148,10 +180,16 @@ def build(seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
 def recipe() -> dict[str, Any]:
     """The settings that a model of this folder brings along, `hiprobe.json`."""
     return {
-        "prompts": [PROMPT], "frames": FRAMES, "size": [SIZE, SIZE], "segment_s": SEGMENT_S, "explain_prompt": PROMPT,
-        "explain_span_s": SEGMENT_S, "verdict": {"normal": ["normal"]},
+        "prompts": [PROMPT],
+        "frames": FRAMES,
+        "size": [SIZE, SIZE],
+        "segment_s": SEGMENT_S,
+        "explain_prompt": PROMPT,
+        "explain_span_s": SEGMENT_S,
+        "verdict": {"normal": ["normal"]},
         "notice": "The embedded model knows rendered scenes only. On real footage use a trained video MLLM, for "
-                  "example Qwen/Qwen2.5-VL-7B-Instruct or OpenGVLab/InternVL3-8B-hf."}
+        "example Qwen/Qwen2.5-VL-7B-Instruct or OpenGVLab/InternVL3-8B-hf.",
+    }
 
 
 def write_weights(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -161,8 +199,11 @@ def write_weights(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> N
     half: Any = type(model)(model.config)
     half.half()
     half.load_state_dict(state)
-    half.generation_config.update(eos_token_id=model.config.text_config.eos_token_id,
-                                  pad_token_id=model.config.text_config.pad_token_id, do_sample=False)
+    half.generation_config.update(
+        eos_token_id=model.config.text_config.eos_token_id,
+        pad_token_id=model.config.text_config.pad_token_id,
+        do_sample=False,
+    )
     half.save_pretrained(folder)
     words.save_pretrained(folder)
 
@@ -170,13 +211,28 @@ def write_weights(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> N
 def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
     """Writes the model (float16 safetensors), tokenizer, processor files and the default recipe."""
     write_weights(model, words, folder)
-    common = {"do_resize": False, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
-              "do_convert_rgb": True,
-                  "image_mean": [MEAN] * 3, "image_std": [STD] * 3, "patch_size": PATCH, "temporal_patch_size": FRAMES,
-                  "merge_size": MERGE, "size": {"shortest_edge": SIZE * SIZE, "longest_edge": SIZE * SIZE}}
+    common = {
+        "do_resize": False,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "do_convert_rgb": True,
+        "image_mean": [MEAN] * 3,
+        "image_std": [STD] * 3,
+        "patch_size": PATCH,
+        "temporal_patch_size": FRAMES,
+        "merge_size": MERGE,
+        "size": {"shortest_edge": SIZE * SIZE, "longest_edge": SIZE * SIZE},
+    }
     video = dict(common, video_processor_type="Qwen2VLVideoProcessor", do_sample_frames=False)
-    image = dict(common, image_processor_type="Qwen2VLImageProcessorFast", temporal_patch_size=FRAMES)
+    image = dict(
+        common, image_processor_type="Qwen2VLImageProcessorFast", temporal_patch_size=FRAMES
+    )
     processor = {"processor_class": "Qwen2_5_VLProcessor"}
-    for name, value in (("video_preprocessor_config.json", video), ("preprocessor_config.json", image),
-                        ("processor_config.json", processor), ("hiprobe.json", recipe())):
+    for name, value in (
+        ("video_preprocessor_config.json", video),
+        ("preprocessor_config.json", image),
+        ("processor_config.json", processor),
+        ("hiprobe.json", recipe()),
+    ):
         (folder / name).write_text(json.dumps(value, indent=2) + "\n")

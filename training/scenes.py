@@ -35,7 +35,9 @@ class Scene:
 
     def scale(self, y: Any) -> Any:
         """How large things are whose feet stand at height y of the frame."""
-        return self.far + (self.near - self.far) * np.clip((y - self.horizon) / (1 - self.horizon), 0, 1)
+        return self.far + (self.near - self.far) * np.clip(
+            (y - self.horizon) / (1 - self.horizon), 0, 1
+        )
 
 
 def _grey(rng: Rng, low: float, high: float, tint: float = 0.05) -> Array:
@@ -64,8 +66,16 @@ def _road(rng: Rng, s: Scene, top: float, bottom: float, *, marks: bool = True) 
 
 def _tree(rng: Rng, x: float, y: float, size: float) -> list[Array]:
     trunk, leaf = (0.32, 0.22, 0.14), np.array([0.15, 0.4, 0.15]) + rng.uniform(-0.08, 0.12, 3)
-    crown = [ellipse(x + rng.uniform(-0.3, 0.3) * size, y - size * rng.uniform(0.75, 1.15), 0.34 * size, 0.3 * size,
-                     np.clip(leaf * rng.uniform(0.8, 1.2), 0, 1)) for _ in range(4)]
+    crown = [
+        ellipse(
+            x + rng.uniform(-0.3, 0.3) * size,
+            y - size * rng.uniform(0.75, 1.15),
+            0.34 * size,
+            0.3 * size,
+            np.clip(leaf * rng.uniform(0.8, 1.2), 0, 1),
+        )
+        for _ in range(4)
+    ]
     return [capsule(x, y, x, y - 0.7 * size, 0.05 * size, trunk), *crown]
 
 
@@ -86,9 +96,13 @@ def plaza(rng: Rng) -> Scene:
     for y in s.horizon + (1 - s.horizon) * np.linspace(0, 1, 7) ** 1.5:
         s.behind.append(rect(-0.3, y, 1.3, y + 0.006, _grey(rng, 0.35, 0.5)))
     for x in np.linspace(-0.6, 1.6, 12):
-        s.behind.append(capsule(0.5 + (x - 0.5) * 0.5, s.horizon, x, 1.3, 0.004, _grey(rng, 0.38, 0.5)))
+        s.behind.append(
+            capsule(0.5 + (x - 0.5) * 0.5, s.horizon, x, 1.3, 0.004, _grey(rng, 0.38, 0.5))
+        )
     x = rng.uniform(0.1, 0.9)
-    s.behind.append(rect(x - 0.06, s.horizon - 0.1, x + 0.06, s.horizon + 0.07, rng.uniform(0.2, 0.8, 3)))
+    s.behind.append(
+        rect(x - 0.06, s.horizon - 0.1, x + 0.06, s.horizon + 0.07, rng.uniform(0.2, 0.8, 3))
+    )
     s.walk = (s.horizon + 0.12, 0.96)
     return s
 
@@ -98,11 +112,15 @@ def parking(rng: Rng) -> Scene:
     s = Scene("parking", rng.uniform(0.18, 0.26), base=tuple(_grey(rng, 0.3, 0.46)))
     s.behind.append(rect(-0.3, -0.3, 1.3, s.horizon, _grey(rng, 0.45, 0.7, 0.12)))
     for x in np.arange(-0.2, 1.25, 0.2):
-        s.behind.append(capsule(x, s.horizon + 0.02, x - 0.03, s.horizon + 0.2, 0.007, (0.85, 0.85, 0.8)))
+        s.behind.append(
+            capsule(x, s.horizon + 0.02, x - 0.03, s.horizon + 0.2, 0.007, (0.85, 0.85, 0.8))
+        )
         if rng.random() < 0.5:
             paint = rng.uniform(0.1, 0.85, 3)
             s.behind.append(rect(x + 0.03, s.horizon + 0.03, x + 0.15, s.horizon + 0.12, paint))
-            s.behind.append(rect(x + 0.045, s.horizon + 0.0, x + 0.135, s.horizon + 0.05, paint * 0.4))
+            s.behind.append(
+                rect(x + 0.045, s.horizon + 0.0, x + 0.135, s.horizon + 0.05, paint * 0.4)
+            )
     s.lanes = [(s.horizon + 0.42, -1.0), (s.horizon + 0.6, 1.0)]
     s.walk = (s.horizon + 0.26, 0.96)
     return s
@@ -114,9 +132,20 @@ def park(rng: Rng) -> Scene:
     s = Scene("park", rng.uniform(0.2, 0.3), base=tuple(green), texture=0.07)
     s.behind.append(rect(-0.3, -0.3, 1.3, s.horizon, (0.6, 0.74, 0.88)))
     for _ in range(rng.integers(3, 7)):
-        s.behind += _tree(rng, rng.uniform(0, 1), s.horizon + rng.uniform(0, 0.06), rng.uniform(0.16, 0.26))
+        s.behind += _tree(
+            rng, rng.uniform(0, 1), s.horizon + rng.uniform(0, 0.06), rng.uniform(0.16, 0.26)
+        )
     y = s.horizon + rng.uniform(0.2, 0.35)
-    s.behind.append(capsule(-0.3, y, 1.3, y + rng.uniform(-0.05, 0.2), rng.uniform(0.05, 0.09), _grey(rng, 0.6, 0.75)))
+    s.behind.append(
+        capsule(
+            -0.3,
+            y,
+            1.3,
+            y + rng.uniform(-0.05, 0.2),
+            rng.uniform(0.05, 0.09),
+            _grey(rng, 0.6, 0.75),
+        )
+    )
     x = rng.uniform(0.1, 0.8)
     s.behind.append(rect(x, s.horizon + 0.09, x + 0.13, s.horizon + 0.11, (0.36, 0.25, 0.15)))
     s.walk = (s.horizon + 0.14, 0.96)
@@ -157,10 +186,20 @@ def crossroad(rng: Rng) -> Scene:
     x = rng.uniform(0.25, 0.75)
     for step in np.linspace(0, 1, 16):
         y = s.horizon + step * (1.2 - s.horizon)
-        s.behind.append(rect(x - 0.06 - 0.2 * step, y, x + 0.06 + 0.2 * step, y + 0.07, (0.3, 0.3, 0.31)))
+        s.behind.append(
+            rect(x - 0.06 - 0.2 * step, y, x + 0.06 + 0.2 * step, y + 0.07, (0.3, 0.3, 0.31))
+        )
     _road(rng, s, s.horizon + 0.22, s.horizon + 0.5, marks=False)
     for stripe in np.arange(-0.2, 0.22, 0.06):
-        s.behind.append(rect(x + stripe, s.horizon + 0.52, x + stripe + 0.03, s.horizon + 0.62, (0.86, 0.86, 0.84)))
+        s.behind.append(
+            rect(
+                x + stripe,
+                s.horizon + 0.52,
+                x + stripe + 0.03,
+                s.horizon + 0.62,
+                (0.86, 0.86, 0.84),
+            )
+        )
     s.walk = (s.horizon + 0.12, 0.96)
     return s
 
@@ -185,7 +224,15 @@ def warehouse(rng: Rng) -> Scene:
     for x in np.arange(-0.1, 1.1, 0.24):
         s.behind.append(rect(x, -0.3, x + 0.015, s.horizon + 0.04, (0.85, 0.4, 0.1)))
         for y in np.arange(0.0, s.horizon, 0.13):
-            s.behind.append(rect(x + 0.03, y, x + 0.21, y + 0.085, np.array([0.6, 0.46, 0.3]) * rng.uniform(0.7, 1.2)))
+            s.behind.append(
+                rect(
+                    x + 0.03,
+                    y,
+                    x + 0.21,
+                    y + 0.085,
+                    np.array([0.6, 0.46, 0.3]) * rng.uniform(0.7, 1.2),
+                )
+            )
     s.behind.append(capsule(-0.2, s.horizon + 0.16, 1.2, s.horizon + 0.18, 0.008, (0.9, 0.8, 0.1)))
     s.walk = (s.horizon + 0.14, 0.96)
     return s
@@ -198,7 +245,9 @@ def station(rng: Rng) -> Scene:
     s.behind.append(rect(0.1, 0.04, 0.9, 0.11, (0.85, 0.85, 0.8)))
     for x in (0.2, 0.5, 0.8):
         s.behind.append(rect(x - 0.012, 0.1, x + 0.012, s.horizon + 0.08, (0.5, 0.5, 0.55)))
-        s.behind.append(rect(x - 0.03, s.horizon - 0.02, x + 0.03, s.horizon + 0.08, rng.uniform(0.3, 0.8, 3)))
+        s.behind.append(
+            rect(x - 0.03, s.horizon - 0.02, x + 0.03, s.horizon + 0.08, rng.uniform(0.3, 0.8, 3))
+        )
     _road(rng, s, s.horizon + 0.24, s.horizon + 0.52)
     s.walk = (s.horizon + 0.14, 0.96)
     return s
@@ -211,7 +260,9 @@ def snow(rng: Rng) -> Scene:
     for x in np.arange(-0.1, 1.1, 0.06):
         s.behind.append(rect(x, s.horizon - 0.07, x + 0.02, s.horizon + 0.03, (0.42, 0.34, 0.28)))
     for x in rng.uniform(0, 1, 3):
-        s.behind.append(capsule(x, s.horizon + 0.05, x + 0.02, 0.02, 0.012, (0.2, 0.16, 0.14), 0.004))
+        s.behind.append(
+            capsule(x, s.horizon + 0.05, x + 0.02, 0.02, 0.012, (0.2, 0.16, 0.14), 0.004)
+        )
     _road(rng, s, s.horizon + 0.26, s.horizon + 0.5, marks=False)
     s.walk = (s.horizon + 0.12, 0.96)
     return s
@@ -219,9 +270,14 @@ def snow(rng: Rng) -> Scene:
 
 def random_scene(rng: Rng) -> Scene:
     """A place of no family: random bands, blocks, stripes and clutter (training only)."""
-    s = Scene("random", rng.uniform(0.12, 0.42), near=rng.uniform(1.0, 1.25), far=rng.uniform(0.65, 0.95),
-              base=tuple(np.clip(rng.uniform(0.15, 0.9) + rng.uniform(-0.2, 0.2, 3), 0, 1)),
-              texture=rng.uniform(0, 0.09))
+    s = Scene(
+        "random",
+        rng.uniform(0.12, 0.42),
+        near=rng.uniform(1.0, 1.25),
+        far=rng.uniform(0.65, 0.95),
+        base=tuple(np.clip(rng.uniform(0.15, 0.9) + rng.uniform(-0.2, 0.2, 3), 0, 1)),
+        texture=rng.uniform(0, 0.09),
+    )
     s.behind.append(rect(-0.3, -0.3, 1.3, s.horizon, rng.uniform(0, 1, 3)))
     for _ in range(rng.integers(0, 14)):
         x, y = rng.uniform(-0.1, 1.1), rng.uniform(-0.05, s.horizon)
@@ -233,10 +289,17 @@ def random_scene(rng: Rng) -> Scene:
             s.behind.append(rect(-0.3, y, 1.3, y + width, colour, 0.7))
     if rng.random() < 0.4:
         for x in np.arange(-0.6, 1.6, rng.uniform(0.08, 0.3)):
-            s.behind.append(capsule(0.5 + (x - 0.5) * 0.5, s.horizon, x, 1.3, width / 2, colour, alpha=0.7))
+            s.behind.append(
+                capsule(0.5 + (x - 0.5) * 0.5, s.horizon, x, 1.3, width / 2, colour, alpha=0.7)
+            )
     if rng.random() < 0.6:
-        _road(rng, s, s.horizon + rng.uniform(0.12, 0.25), s.horizon + rng.uniform(0.42, 0.55),
-              marks=rng.random() < 0.5)
+        _road(
+            rng,
+            s,
+            s.horizon + rng.uniform(0.12, 0.25),
+            s.horizon + rng.uniform(0.42, 0.55),
+            marks=rng.random() < 0.5,
+        )
         s.behind[-1][..., 7:10] = rng.uniform(0.1, 0.9, 3)
     clutter(rng, s, int(rng.integers(0, 7)))
     s.walk = (s.horizon + 0.12, 0.97)
@@ -249,7 +312,9 @@ def clutter(rng: Rng, s: Scene, count: int) -> None:
         x, y = rng.uniform(-0.05, 1.05), rng.uniform(s.horizon, 0.98)
         w, h = rng.uniform(0.01, 0.07), rng.uniform(0.01, 0.1)
         square, colour = rng.random() < 0.6, rng.uniform(0, 1, 3)
-        s.behind.append(box(x, y - h, w, 0.0, h, colour) if square else ellipse(x, y - h, w, h, colour))
+        s.behind.append(
+            box(x, y - h, w, 0.0, h, colour) if square else ellipse(x, y - h, w, h, colour)
+        )
         if rng.random() < 0.15:
             s.behind += _tree(rng, x, y, rng.uniform(0.1, 0.2))
 

@@ -12,19 +12,29 @@ from training.clips import make_clip
 from training.draw import Array
 
 
-def sheet(path: str, families: tuple[str, ...], kinds: list[str | None], seed: int, size: int = 96) -> None:
+def sheet(
+    path: str, families: tuple[str, ...], kinds: list[str | None], seed: int, size: int = 96
+) -> None:
     """Four frames of one clip per kind and family, in rows of kinds."""
     rows: list[Array] = []
     for kind in kinds:
         cells: list[Array] = []
         for family in families:
-            clip = make_clip(np.random.default_rng([seed, len(rows), len(cells)]), family, kind, -0.1, size=size)
+            clip = make_clip(
+                np.random.default_rng([seed, len(rows), len(cells)]), family, kind, -0.1, size=size
+            )
             cells.append(np.concatenate(list(clip.frames[[0, 2, 4, 7]]), 1))
         rows.append(np.concatenate(cells, 1))
     image = Image.fromarray(np.concatenate(rows, 0))
     pen = ImageDraw.Draw(image)
     for index, kind in enumerate(kinds):
-        pen.text((3, index * size + 2), kind or "ordinary", fill=(255, 255, 0), stroke_width=1, stroke_fill=(0, 0, 0))
+        pen.text(
+            (3, index * size + 2),
+            kind or "ordinary",
+            fill=(255, 255, 0),
+            stroke_width=1,
+            stroke_fill=(0, 0, 0),
+        )
     image.save(path, quality=88)
 
 

@@ -50,14 +50,18 @@ def clips(folder: Path) -> None:
         stop = CLIP_S + 1 if stays else float(round(start + rng.uniform(4.0, 6.0), 1))
         frames, ((_, end),) = make_video(rng, "seen", [(kind, start, stop)], CLIP_S)
         write_video(frames, folder / f"abnormal_{index:02d}.mp4")
-        rows.append([f"abnormal_{index:02d}.mp4", kind, f"{start:.1f}", "" if stays else f"{end:.1f}"])
+        rows.append(
+            [f"abnormal_{index:02d}.mp4", kind, f"{start:.1f}", "" if stays else f"{end:.1f}"]
+        )
         rng = np.random.default_rng([5002, index])
         spans = [(alike[index // 3 * 2 % len(alike)], 0.5, CLIP_S)] if index % 3 == 0 else []
         frames, _ = make_video(rng, "seen", spans, CLIP_S)
         write_video(frames, folder / f"normal_{index:02d}.mp4")
         rows.append([f"normal_{index:02d}.mp4", "normal", "", ""])
     with (folder / "labels.csv").open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([["path", "label", "start", "end"], *sorted(rows)])
+        csv.writer(file, lineterminator="\n").writerows(
+            [["path", "label", "start", "end"], *sorted(rows)]
+        )
 
 
 def demo(path: Path, seed: int = DEMO_SEED) -> None:

@@ -31,7 +31,9 @@ FAMILIES: dict[str, Any] = {"qwen2_5_vl": qwen, "llava_onevision": llava}
 class Clips(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """Clip i of a run, drawn from (seed, i): frames, token ids, loss weight of each next token, token states."""
 
-    def __init__(self, seed: int, count: int, hard_from: int | None = None, tokens: int = qwen.TOKENS) -> None:
+    def __init__(
+        self, seed: int, count: int, hard_from: int | None = None, tokens: int = qwen.TOKENS
+    ) -> None:
         self.seed, self.count, self.words, self.tokens = seed, count, tokenizer(), tokens
         self.hard_from = count if hard_from is None else hard_from
 
@@ -41,7 +43,9 @@ class Clips(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rng = np.random.default_rng([self.seed, index])
         clip = training_clip(rng, hard=index >= self.hard_from)
-        ids, weight = encode(self.words, [(e.question, e.answer) for e in exchanges(rng, clip)], self.tokens)
+        ids, weight = encode(
+            self.words, [(e.question, e.answer) for e in exchanges(rng, clip)], self.tokens
+        )
         return torch.from_numpy(clip.frames), ids, weight, torch.from_numpy(clip.cells)
 
 
@@ -50,11 +54,16 @@ def prefix(tokens: int) -> int:
     return 3 + tokens + 1
 
 
-def encode(words: Any, pairs: list[tuple[str, str]], tokens: int = qwen.TOKENS) -> tuple[Tensor, Tensor]:
+def encode(
+    words: Any, pairs: list[tuple[str, str]], tokens: int = qwen.TOKENS
+) -> tuple[Tensor, Tensor]:
     """Token ids (length,) of the video and its questions, and the loss weight (length,) of predicting the next one."""
     text = "<|im_start|>user <|vision_start|>" + "<|video_pad|>" * tokens + "<|vision_end|>"
     before = prefix(tokens)
-    ids, weight = torch.zeros(before + sum(SLOTS), dtype=torch.long), torch.zeros(before + sum(SLOTS))
+    ids, weight = (
+        torch.zeros(before + sum(SLOTS), dtype=torch.long),
+        torch.zeros(before + sum(SLOTS)),
+    )
     ids[:before] = torch.tensor(words(text)["input_ids"])
     places, start = {words.convert_tokens_to_ids(w) for w in PLACES_WORDS}, before
     for (question, answer), slot in zip(pairs, SLOTS, strict=True):
@@ -63,7 +72,7 @@ def encode(words: Any, pairs: list[tuple[str, str]], tokens: int = qwen.TOKENS) 
         both = ask + reply
         if len(both) > slot:
             raise ValueError(f"{len(both)} tokens for a slot of {slot}: {question} {answer}")
-        ids[start:start + len(both)] = torch.tensor(both)
+        ids[start : start + len(both)] = torch.tensor(both)
         first = start + len(ask) - 1
         for offset, token in enumerate(reply):
             weight[first + offset] = 3.0 if token in places else 2.0 if offset == 0 else 1.0
@@ -76,11 +85,15 @@ def layout(family: Any, model: Any, words: Any) -> tuple[Tensor, Tensor]:
     before = prefix(family.TOKENS)
     ids = encode(words, [("Where is it?", "nowhere")] * 3, family.TOKENS)[0][None, :before]
     first = family.prefix_positions(model, ids)
-    slots = [(first.max() + 1 + torch.arange(slot)).expand(*first.shape[:-1], slot) for slot in SLOTS]
+    slots = [
+        (first.max() + 1 + torch.arange(slot)).expand(*first.shape[:-1], slot) for slot in SLOTS
+    ]
     part = torch.tensor(sum(([i + 1] * slot for i, slot in enumerate(SLOTS)), [0] * before))
     causal = torch.arange(len(part))[:, None] >= torch.arange(len(part))
     mask = causal & ((part[None] == 0) | (part[:, None] == part[None]))
-    return torch.cat([first, *slots], -1), torch.zeros(len(part), len(part)).masked_fill(~mask, -1e4)
+    return torch.cat([first, *slots], -1), torch.zeros(len(part), len(part)).masked_fill(
+        ~mask, -1e4
+    )
 
 
 def losses(net: Any, batch: list[Tensor], positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,7 +107,9 @@ def losses(net: Any, batch: list[Tensor], positions: Tensor, mask: Tensor) -> tu
         states = net.look(seen)
     words = F.cross_entropy(logits.float(), ids[:, 1:][want], reduction="none")
     scale = weight[:, :-1][want]
-    what = F.binary_cross_entropy_with_logits(states.float(), shown, pos_weight=torch.full((len(STATES),), 4.0))
+    what = F.binary_cross_entropy_with_logits(
+        states.float(), shown, pos_weight=torch.full((len(STATES),), 4.0)
+    )
     return (words * scale).sum() / scale.sum(), what
 
 
@@ -113,8 +128,18 @@ def groups(net: Any) -> list[dict[str, Any]]:
     return [{"params": wide, "weight_decay": 0.05}, {"params": thin, "weight_decay": 0.0}]
 
 
-def train(out: Path, *, steps: int, more: int, batch: int, seed: int, peak: float, workers: int,
-          family: str = "qwen2_5_vl", save_every: int = 250) -> None:
+def train(
+    out: Path,
+    *,
+    steps: int,
+    more: int,
+    batch: int,
+    seed: int,
+    peak: float,
+    workers: int,
+    family: str = "qwen2_5_vl",
+    save_every: int = 250,
+) -> None:
     """Trains for `steps` steps of `batch` clips, `more` on the harder mixture; the mean weights go to `out`/model."""
     kind = FAMILIES[family]
     model, words = kind.build(seed)
@@ -132,7 +157,9 @@ def train(out: Path, *, steps: int, more: int, batch: int, seed: int, peak: floa
     total = steps + more
     data = Clips(seed, total * batch, steps * batch, kind.TOKENS)
     order = range(first * batch, total * batch)
-    loader = DataLoader(data, batch, sampler=order, num_workers=workers, prefetch_factor=6 if workers else None)
+    loader = DataLoader(
+        data, batch, sampler=order, num_workers=workers, prefetch_factor=6 if workers else None
+    )
     began, running = time.time(), np.zeros(2)
     for step, items in enumerate(loader, first):
         for group in optimiser.param_groups:
@@ -148,25 +175,49 @@ def train(out: Path, *, steps: int, more: int, batch: int, seed: int, peak: floa
         with torch.no_grad():
             for name, value in model.state_dict().items():
                 average[name].lerp_(value, 1 - keep)
-        running = 0.98 * running + 0.02 * np.array([talk.item(), look.item()]) if step > first else np.array(
-            [talk.item(), look.item()])
+        running = (
+            0.98 * running + 0.02 * np.array([talk.item(), look.item()])
+            if step > first
+            else np.array([talk.item(), look.item()])
+        )
         if step % 50 == 49:
-            line = {"step": step + 1, "talk": round(float(running[0]), 4), "look": round(float(running[1]), 4),
-                        "clips_per_s": round((step + 1 - first) * batch / (time.time() - began), 1)}
+            line = {
+                "step": step + 1,
+                "talk": round(float(running[0]), 4),
+                "look": round(float(running[1]), 4),
+                "clips_per_s": round((step + 1 - first) * batch / (time.time() - began), 1),
+            }
             print(json.dumps(line), flush=True)
         if step % save_every == save_every - 1 or step in (steps - 1, total - 1):
-            kept = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "average": average,
-                    "step": step + 1}
+            kept = {
+                "net": net.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "average": average,
+                "step": step + 1,
+            }
             torch.save(kept, state.with_suffix(".tmp"))
             os.replace(state.with_suffix(".tmp"), state)
             finished, _ = kind.build(seed)
             finished.load_state_dict(average)
             kind.save(finished, words, out / "model")
-    before = json.loads((out / "run.json").read_text())["seconds"] if (out / "run.json").exists() else 0
-    (out / "run.json").write_text(json.dumps({
-        "family": family, "steps": steps, "more": more, "batch": batch, "seed": seed, "peak": peak,
-        "clips": total * batch, "parameters": sum(p.numel() for p in model.parameters()),
-        "seconds": before + round(time.time() - began)}))
+    before = (
+        json.loads((out / "run.json").read_text())["seconds"] if (out / "run.json").exists() else 0
+    )
+    (out / "run.json").write_text(
+        json.dumps(
+            {
+                "family": family,
+                "steps": steps,
+                "more": more,
+                "batch": batch,
+                "seed": seed,
+                "peak": peak,
+                "clips": total * batch,
+                "parameters": sum(p.numel() for p in model.parameters()),
+                "seconds": before + round(time.time() - began),
+            }
+        )
+    )
 
 
 def main() -> None:
@@ -182,10 +233,20 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--family", choices=FAMILIES, default="qwen2_5_vl")
     args = parser.parse_args()
-    torch.set_flush_denormal(True)  # else vanishing gradients make the backward pass many times slower on a CPU
+    torch.set_flush_denormal(
+        True
+    )  # else vanishing gradients make the backward pass many times slower on a CPU
     torch.set_num_threads(args.threads)
-    train(args.out, steps=args.steps, more=args.more, batch=args.batch, seed=args.seed, peak=args.peak,
-          workers=args.workers, family=args.family)
+    train(
+        args.out,
+        steps=args.steps,
+        more=args.more,
+        batch=args.batch,
+        seed=args.seed,
+        peak=args.peak,
+        workers=args.workers,
+        family=args.family,
+    )
 
 
 if __name__ == "__main__":

@@ -9,13 +9,40 @@ import importlib
 from typing import Any
 
 _HOME = {
-    "Event": "types", "Gap": "types", "HiddenStates": "types", "Recipe": "types", "Result": "types", "Scores": "types",
-    "Segment": "types", "Site": "types", "Video": "types", "HiProbeError": "errors", "Probe": "probe",
-    "segments": "video", "extract": "pipeline", "fit": "pipeline", "detect": "pipeline", "detect_all": "pipeline",
+    "Event": "types",
+    "Gap": "types",
+    "HiddenStates": "types",
+    "Recipe": "types",
+    "Result": "types",
+    "Scores": "types",
+    "Segment": "types",
+    "Site": "types",
+    "Video": "types",
+    "HiProbeError": "errors",
+    "Probe": "probe",
+    "segments": "video",
+    "extract": "pipeline",
+    "fit": "pipeline",
+    "detect": "pipeline",
+    "detect_all": "pipeline",
     "explain": "pipeline",
 }
-_MODULES = ("backbones", "datasets", "errors", "evaluation", "methods", "metrics", "pipeline",
-            "probe", "report", "saliency", "sinks", "store", "types", "video")
+_MODULES = (
+    "backbones",
+    "datasets",
+    "errors",
+    "evaluation",
+    "methods",
+    "metrics",
+    "pipeline",
+    "probe",
+    "report",
+    "saliency",
+    "sinks",
+    "store",
+    "types",
+    "video",
+)
 __all__ = sorted({*_HOME, *_MODULES})
 
 

@@ -15,7 +15,9 @@ class HiProbeError(Exception):
 
     exit_code = 3
 
-    def __init__(self, reason: str, *, where: str | PathLike[str] | None = None, cure: str | None = None) -> None:
+    def __init__(
+        self, reason: str, *, where: str | PathLike[str] | None = None, cure: str | None = None
+    ) -> None:
         line = one_line(" ".join(str(reason).split()))
         if where is not None:
             line = f"{one_line(str(where))}: {line}"

@@ -99,8 +99,8 @@ class Smoother:
     def _next(self) -> float:
         centre, base = self._given, self._seen - len(self._window)
         low, high = max(centre - self.radius, 0), min(centre + self.radius + 1, self._seen)
-        values = np.array(self._window)[low - base:high - base]
-        weights = self._weights[low - centre + self.radius:high - centre + self.radius]
+        values = np.array(self._window)[low - base : high - base]
+        weights = self._weights[low - centre + self.radius : high - centre + self.radius]
         self._given += 1
         mean = float(weights @ values / weights.sum())
         return min(max(mean, float(values.min())), float(values.max()))  # exact for a constant
@@ -108,9 +108,12 @@ class Smoother:
 
 def runs(starts: Array, ends: Array, gaps: Sequence[Gap] = ()) -> list[int]:
     """Indices of the segments that start a new run: after a hole in time, or where a gap lies on the boundary."""
+
     def apart(i: int) -> bool:
         before, after = ends[i - 1] - JOIN_S, starts[i] + JOIN_S
-        return bool(starts[i] - ends[i - 1] > JOIN_S) or any(g.start <= after and g.end >= before for g in gaps)
+        return bool(starts[i] - ends[i - 1] > JOIN_S) or any(
+            g.start <= after and g.end >= before for g in gaps
+        )
 
     return [i for i in range(1, len(starts)) if apart(i)]
 
@@ -171,7 +174,9 @@ class EventTracker:
         self._end = math.inf
         self.pending: Event | None = None
 
-    def push(self, start: float, end: float, score: float, threshold: float, *, gap: bool = False) -> list[Event]:
+    def push(
+        self, start: float, end: float, score: float, threshold: float, *, gap: bool = False
+    ) -> list[Event]:
         """Takes the next segment (seconds, smoothed score); gives the events that are final: none or one.
 
         A hole in time is a gap by itself; `gap` states one where the times touch. No event crosses a gap.
@@ -195,8 +200,16 @@ class EventTracker:
         self.pending = replace(top, start=last.start, end=event.end)
 
 
-def events(starts: Array, ends: Array, smoothed: Array, threshold: float | Array, *, merge_s: float, min_s: float,
-           gaps: Sequence[Gap] = ()) -> tuple[Event, ...]:
+def events(
+    starts: Array,
+    ends: Array,
+    smoothed: Array,
+    threshold: float | Array,
+    *,
+    merge_s: float,
+    min_s: float,
+    gaps: Sequence[Gap] = (),
+) -> tuple[Event, ...]:
     """The events of one video by `EventTracker`: spans and peaks in seconds, score = the highest smoothed score.
 
     `starts`, `ends`, `smoothed` (n,); `threshold` a number or (n,). The peak is the centre of the highest segment.
@@ -204,7 +217,9 @@ def events(starts: Array, ends: Array, smoothed: Array, threshold: float | Array
     tracker, new = EventTracker(merge_s, min_s), set(runs(starts, ends, gaps))
     limits = np.broadcast_to(np.asarray(threshold, dtype=np.float64), smoothed.shape)
     found: list[Event] = []
-    for i, (start, end, score, limit) in enumerate(zip(starts, ends, smoothed, limits, strict=True)):
+    for i, (start, end, score, limit) in enumerate(
+        zip(starts, ends, smoothed, limits, strict=True)
+    ):
         found += tracker.push(float(start), float(end), float(score), float(limit), gap=i in new)
     return tuple(found + tracker.flush())
 
@@ -233,7 +248,9 @@ class Localizer:
         self._waiting: deque[tuple[float, float, float, bool]] = deque()
         self._end = math.inf
 
-    def push(self, start: float, end: float, raw: float, *, gap: bool = False) -> tuple[list[Scored], list[Event]]:
+    def push(
+        self, start: float, end: float, raw: float, *, gap: bool = False
+    ) -> tuple[list[Scored], list[Event]]:
         """Takes the next segment; gives the segments settled and the events closed by it. `gap`: see `EventTracker`."""
         if not math.isfinite(raw):
             raise ValueError(f"the score of the segment at {start} s is {raw}")
@@ -243,7 +260,9 @@ class Localizer:
         self._waiting.append((start, end, raw, gap))
         settled += [self._settle(value) for value in self._smoother.push(raw)]
         self._end = end
-        return [scored for scored, _ in settled], [event for _, closed in settled for event in closed]
+        return [scored for scored, _ in settled], [
+            event for _, closed in settled for event in closed
+        ]
 
     def flush(self) -> tuple[list[Scored], list[Event]]:
         """Ends the stream: gives the segments and events still due."""
@@ -254,27 +273,37 @@ class Localizer:
     def _settle(self, smoothed: float) -> tuple[Scored, list[Event]]:
         start, end, raw, gap = self._waiting.popleft()
         threshold = self._limit(smoothed)
-        return (Scored(start, end, raw, smoothed, threshold),
-                self.tracker.push(start, end, smoothed, threshold, gap=gap))
+        return (
+            Scored(start, end, raw, smoothed, threshold),
+            self.tracker.push(start, end, smoothed, threshold, gap=gap),
+        )
 
 
-def localize(starts: Array, ends: Array, raw: Array, gaps: Sequence[Gap], settings: Localization,
-             ) -> tuple[Scores, tuple[Event, ...]]:
+def localize(
+    starts: Array,
+    ends: Array,
+    raw: Array,
+    gaps: Sequence[Gap],
+    settings: Localization,
+) -> tuple[Scores, tuple[Event, ...]]:
     """Scores and events of one video from its segments' spans (n,), in seconds, and raw scores (n,).
 
     Raises UsageError if the settings lack a threshold that their rule needs, ValueError for a score that is not finite.
     """
     localizer, new = Localizer(settings), set(runs(starts, ends, gaps))
-    steps = [localizer.push(float(s), float(e), float(r), gap=i in new)
-             for i, (s, e, r) in enumerate(zip(starts, ends, raw, strict=True))] + [localizer.flush()]
+    steps = [
+        localizer.push(float(s), float(e), float(r), gap=i in new)
+        for i, (s, e, r) in enumerate(zip(starts, ends, raw, strict=True))
+    ] + [localizer.flush()]
     settled = [scored for some, _ in steps for scored in some]
     columns = np.array(settled, dtype=np.float64).reshape(-1, 5).T
     scores = Scores(starts, ends, columns[2], columns[3], columns[4], tuple(gaps))
     return scores, tuple(event for _, some in steps for event in some)
 
 
-def label_segments(starts: Array, ends: Array, events: Sequence[Event] | None, *,
-                   positive_share: float = 0.5) -> LabelArray:
+def label_segments(
+    starts: Array, ends: Array, events: Sequence[Event] | None, *, positive_share: float = 0.5
+) -> LabelArray:
     """Labels (n,) of segments: 1 if at least `positive_share` of it lies in an event, 0 if nothing does, else -1.
 
     Spans in seconds; overlapping events count once. `events` None (unknown) leaves all out; () is a normal video.
@@ -296,11 +325,15 @@ def calibrate(scores: Array, labels: LabelArray) -> float:
     """
     scores, labels = scores[labels >= 0], labels[labels >= 0]
     if len(np.unique(labels)) < 2 or not np.isfinite(scores).all():
-        raise LabelError(f"a threshold needs finite scores of both classes: {(labels == 1).sum()} anomalous, "
-                         f"{(labels == 0).sum()} normal, {(~np.isfinite(scores)).sum()} not finite")
+        raise LabelError(
+            f"a threshold needs finite scores of both classes: {(labels == 1).sum()} anomalous, "
+            f"{(labels == 0).sum()} normal, {(~np.isfinite(scores)).sum()} not finite"
+        )
     levels, where = np.unique(scores, return_inverse=True)
-    hits, alarms = (np.bincount(where, weights, len(levels))[::-1].cumsum()[::-1]
-                    for weights in ((labels == 1).astype(float), np.ones(len(labels))))
+    hits, alarms = (
+        np.bincount(where, weights, len(levels))[::-1].cumsum()[::-1]
+        for weights in ((labels == 1).astype(float), np.ones(len(labels)))
+    )
     f1 = 2 * hits / (alarms + hits[0])
     return float(_cuts(levels)[np.flatnonzero(f1 == f1.max())[-1]])
 
@@ -310,7 +343,9 @@ def _cuts(levels: Array) -> Array:
     if len(levels) == 1:
         return levels - 1e-6
     between = (levels[1:] + levels[:-1]) / 2
-    between = np.where(between > levels[:-1], between, levels[1:])  # neighbouring floats have no midpoint
+    between = np.where(
+        between > levels[:-1], between, levels[1:]
+    )  # neighbouring floats have no midpoint
     return np.concatenate([2 * levels[:1] - between[:1], between])
 
 
@@ -331,5 +366,7 @@ def _limit(settings: Localization) -> Callable[[float], float]:
         return RunningThreshold(settings.kappa, settings.warmup, settings.lag).update
     threshold = settings.threshold
     if threshold is None:
-        raise UsageError(f"the {settings.rule} rule has no threshold yet", cure="fit a probe or give a threshold")
+        raise UsageError(
+            f"the {settings.rule} rule has no threshold yet", cure="fit a probe or give a threshold"
+        )
     return lambda _: threshold

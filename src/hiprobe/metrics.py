@@ -19,7 +19,9 @@ Labels = NDArray[np.integer[Any]]
 Array = NDArray[np.float64]
 Pair = tuple[Labels, Array]
 TIOUS = (0.1, 0.3, 0.5)  # temporal overlaps at which events are compared
-CACHED = 2**18  # numbers in an array that a draw works on: as many draws at once as keep it in the processor's cache
+CACHED = (
+    2**18
+)  # numbers in an array that a draw works on: as many draws at once as keep it in the processor's cache
 
 
 def roc_auc(labels: Labels, scores: Array) -> float:
@@ -30,7 +32,10 @@ def roc_auc(labels: Labels, scores: Array) -> float:
     """
     _check(labels, scores)
     positive, negative = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
-    twice = np.searchsorted(negative, positive, "left").sum() + np.searchsorted(negative, positive, "right").sum()
+    twice = (
+        np.searchsorted(negative, positive, "left").sum()
+        + np.searchsorted(negative, positive, "right").sum()
+    )
     return float(twice / (2 * len(positive) * len(negative)))
 
 
@@ -55,7 +60,10 @@ def frame_auc(videos: Sequence[Pair]) -> float:
     """ROC-AUC over the frames of all `videos`, pooled, each (labels (n,), scores (n,)); raises LabelError."""
     if not videos:
         raise LabelError("no video to evaluate")
-    return roc_auc(np.concatenate([labels for labels, _ in videos]), np.concatenate([scores for _, scores in videos]))
+    return roc_auc(
+        np.concatenate([labels for labels, _ in videos]),
+        np.concatenate([scores for _, scores in videos]),
+    )
 
 
 def macro_auc(videos: Sequence[Pair]) -> float:
@@ -92,7 +100,9 @@ class Ranking:
         owner = np.repeat(np.arange(len(videos)), [len(of) for of, _ in videos])
         order = np.argsort(-scores)
         positive, owner, scores = labels[order] == 1, owner[order], scores[order]
-        level = np.cumsum(np.append(False, scores[1:] != scores[:-1]))  # equal scores are one level, the highest is 0
+        level = np.cumsum(
+            np.append(False, scores[1:] != scores[:-1])
+        )  # equal scores are one level, the highest is 0
         kept = np.bincount(level, positive) > 0
         row: NDArray[np.int64] = (np.cumsum(kept) - kept)[level]
         tied = kept[level]
@@ -100,13 +110,17 @@ class Ranking:
         self._true = _counts(row[positive], owner[positive], (rows, self.videos))
         self._tied = _counts(row[tied & ~positive], owner[tied & ~positive], (rows, self.videos))
         self._between = _counts(row[~tied], owner[~tied], (rows + 1, self.videos))
-        self._sizes = np.stack([np.bincount(owner, positive, self.videos), np.bincount(owner, ~positive, self.videos)])
+        self._sizes = np.stack(
+            [np.bincount(owner, positive, self.videos), np.bincount(owner, ~positive, self.videos)]
+        )
 
     def pooled(self) -> Pooled:
         """The figures of all videos, each counted once."""
         return Pooled(*map(float, self._figures(np.ones((self.videos, 1)))[:, 0]))
 
-    def interval(self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> tuple[Pooled, Pooled]:
+    def interval(
+        self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+    ) -> tuple[Pooled, Pooled]:
         """The ends of the percentile bootstrap intervals, whole videos drawn with replacement (seeded).
 
         Draws that hold one class only have no figures and are left out; raises LabelError if all are, and for fewer
@@ -115,27 +129,49 @@ class Ranking:
         draws = _draws(self.videos, resamples, seed)
         weights = draws[(draws @ self._sizes.T > 0).all(1)].T.astype(np.float64)
         if not weights.shape[1]:
-            raise LabelError(f"none of {resamples} draws of videos held both classes", cure="draw more")
+            raise LabelError(
+                f"none of {resamples} draws of videos held both classes", cure="draw more"
+            )
         width = max(1, CACHED // self._true.shape[0])
-        figures = [self._figures(weights[:, i:i + width]) for i in range(0, weights.shape[1], width)]
-        low, high = np.quantile(np.concatenate(figures, 1), [(1 - level) / 2, (1 + level) / 2], axis=1)
+        figures = [
+            self._figures(weights[:, i : i + width]) for i in range(0, weights.shape[1], width)
+        ]
+        low, high = np.quantile(
+            np.concatenate(figures, 1), [(1 - level) / 2, (1 + level) / 2], axis=1
+        )
         return Pooled(*map(float, low)), Pooled(*map(float, high))
 
     def _figures(self, weights: Array) -> Array:
         """The three figures (3, draws) where each video counts `weights` (videos, draws) times."""
-        true, tied, between = (counts @ weights for counts in (self._true, self._tied, self._between))
+        true, tied, between = (
+            counts @ weights for counts in (self._true, self._tied, self._between)
+        )
         positives, negatives = self._sizes @ weights
-        hits, alarms = np.cumsum(true, 0), np.cumsum(between[:-1] + tied, 0)  # at and above each level
+        hits, alarms = (
+            np.cumsum(true, 0),
+            np.cumsum(between[:-1] + tied, 0),
+        )  # at and above each level
         before = hits - true + alarms - tied
         precision = hits / np.maximum(hits + alarms, 1)
-        last = np.where(before > 0, (hits - true) / np.maximum(before, 1), 1)  # the curve begins at precision 1
-        return np.stack([(true * (negatives - alarms + tied / 2)).sum(0) / (positives * negatives),
-                         (true * precision).sum(0) / positives,
-                         (true * (precision + last)).sum(0) / (2 * positives)])
+        last = np.where(
+            before > 0, (hits - true) / np.maximum(before, 1), 1
+        )  # the curve begins at precision 1
+        return np.stack(
+            [
+                (true * (negatives - alarms + tied / 2)).sum(0) / (positives * negatives),
+                (true * precision).sum(0) / positives,
+                (true * (precision + last)).sum(0) / (2 * positives),
+            ]
+        )
 
 
-def auc_interval(videos: Sequence[Pair], *, level: float = 0.95, resamples: int = 1000, seed: int = 0,
-                 ) -> tuple[float, float]:
+def auc_interval(
+    videos: Sequence[Pair],
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
     """The bootstrap interval of the pooled ROC-AUC alone, by `Ranking.interval`, whose errors it raises."""
     if len(videos) < 2:
         raise LabelError(f"a bootstrap over videos needs at least two, got {len(videos)}")
@@ -155,7 +191,9 @@ def matches(truth: Sequence[Event], predicted: Sequence[Event], at: float) -> in
     """How many events of one video match: pairs taken greedily by falling tIoU, at least `at`, each event once."""
     if not 0 < at <= 1:
         raise ValueError(f"tIoU {at} does not lie in (0, 1]")
-    pairs = sorted((-tiou(t, p), i, j) for i, t in enumerate(truth) for j, p in enumerate(predicted))
+    pairs = sorted(
+        (-tiou(t, p), i, j) for i, t in enumerate(truth) for j, p in enumerate(predicted)
+    )
     left, right = set(), set()
     for overlap, i, j in pairs:
         if -overlap >= at and i not in left and j not in right:
@@ -192,8 +230,14 @@ def delays(video: Watched) -> list[float]:
 
     0 for an alarm that began before it. How long a live run takes to settle a score comes on top.
     """
-    first = [min((p.start for p in video.predicted if overlaps(t, p)), default=None) for t in video.true]
-    return [max(0.0, start - t.start) for t, start in zip(video.true, first, strict=True) if start is not None]
+    first = [
+        min((p.start for p in video.predicted if overlaps(t, p)), default=None) for t in video.true
+    ]
+    return [
+        max(0.0, start - t.start)
+        for t, start in zip(video.true, first, strict=True)
+        if start is not None
+    ]
 
 
 def false_alarms(video: Watched) -> int:
@@ -206,16 +250,33 @@ class EventTable:
 
     def __init__(self, videos: Sequence[Watched]) -> None:
         late = [delays(video) for video in videos]
-        self._rows = np.array([[
-            *(matches(video.true, video.predicted, at) for at in TIOUS), len(video.true), len(video.predicted),
-            len(waits), sum(waits), false_alarms(video), video.seconds / 3600,
-        ] for video, waits in zip(videos, late, strict=True)], dtype=np.float64).reshape(len(videos), -1)
+        self._rows = np.array(
+            [
+                [
+                    *(matches(video.true, video.predicted, at) for at in TIOUS),
+                    len(video.true),
+                    len(video.predicted),
+                    len(waits),
+                    sum(waits),
+                    false_alarms(video),
+                    video.seconds / 3600,
+                ]
+                for video, waits in zip(videos, late, strict=True)
+            ],
+            dtype=np.float64,
+        ).reshape(len(videos), -1)
         self._waits = [wait for waits in late for wait in waits]
 
     def counts(self) -> dict[str, float]:
         """Over all videos: true events, how many of them an alarm overlaps, predicted events, false alarms, hours."""
-        true, predicted, detected, _, false, hours = map(float, self._rows.sum(0)[len(TIOUS):])
-        return {"true": true, "detected": detected, "predicted": predicted, "false_alarms": false, "hours": hours}
+        true, predicted, detected, _, false, hours = map(float, self._rows.sum(0)[len(TIOUS) :])
+        return {
+            "true": true,
+            "detected": detected,
+            "predicted": predicted,
+            "false_alarms": false,
+            "hours": hours,
+        }
 
     def figures(self) -> dict[str, float]:
         """The figures over all videos by name; NaN where undefined, as precision is without a predicted event.
@@ -224,30 +285,49 @@ class EventTable:
         `delay_mean` and `delay_median` in seconds, over the true events detected at all; `false_alarms_per_hour`.
         """
         median = float(np.median(self._waits)) if self._waits else math.nan
-        return {**{name: float(value[0]) for name, value in _event_figures(self._rows.sum(0)[:, None]).items()},
-                "delay_median": median}
+        return {
+            **{
+                name: float(value[0])
+                for name, value in _event_figures(self._rows.sum(0)[:, None]).items()
+            },
+            "delay_median": median,
+        }
 
-    def intervals(self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> dict[str, tuple[float, float]]:
+    def intervals(
+        self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+    ) -> dict[str, tuple[float, float]]:
         """Percentile bootstrap intervals, whole videos drawn with replacement; draws without a figure are left out.
 
         Raises LabelError for fewer than two videos (Efron and Tibshirani 1993, chapter 13).
         """
         figures = _event_figures((_draws(len(self._rows), resamples, seed) @ self._rows).T)
-        return {name: ends for name, values in figures.items() if (ends := _ends(values, level)) is not None}
+        return {
+            name: ends
+            for name, values in figures.items()
+            if (ends := _ends(values, level)) is not None
+        }
 
 
 def _event_figures(totals: Array) -> dict[str, Array]:
     """The figures (draws,) from summed counts (counts, draws)."""
-    hit, (true, predicted, detected, waited, false, hours) = totals[:len(TIOUS)], totals[len(TIOUS):]
+    hit, (true, predicted, detected, waited, false, hours) = (
+        totals[: len(TIOUS)],
+        totals[len(TIOUS) :],
+    )
     found: dict[str, Array] = {}
     with np.errstate(invalid="ignore", divide="ignore"):
         for at, matched in zip(TIOUS, hit, strict=True):
-            found |= {f"precision@{at}": matched / predicted, f"recall@{at}": matched / true,
-                      f"f1@{at}": 2 * matched / (true + predicted)}
+            found |= {
+                f"precision@{at}": matched / predicted,
+                f"recall@{at}": matched / true,
+                f"f1@{at}": 2 * matched / (true + predicted),
+            }
         return {**found, "delay_mean": waited / detected, "false_alarms_per_hour": false / hours}
 
 
-def mean_interval(values: Array, *, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+def mean_interval(
+    values: Array, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
     """The percentile bootstrap interval of the mean of `values` (videos,), e.g. of AUCs within videos.
 
     Raises LabelError for fewer than two.
@@ -282,7 +362,9 @@ class Folds(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def deal(labels: LabelArray, groups: NDArray[np.int64], classes: Sequence[int], folds: int, seed: int) -> Folds:
+def deal(
+    labels: LabelArray, groups: NDArray[np.int64], classes: Sequence[int], folds: int, seed: int
+) -> Folds:
     """Up to `folds` folds of whole videos that leave each of `classes` on both sides; `labels` and `groups` (n,).
 
     Of blocks of segments, with a warning, where one of the classes lies in a single video; without `classes`
@@ -297,12 +379,20 @@ def deal(labels: LabelArray, groups: NDArray[np.int64], classes: Sequence[int], 
         number = min(folds, *videos)
         return Folds(_by_video(labels, groups, number, seed), number, "video")
     number = int(min(folds, *((labels == c).sum() for c in classes)))
-    return Folds(_by_segment(labels, number), number, "segment", (
-        "a class lies in one video only: folds are of segments, not of videos, so the cross-validated figures and "
-        "the threshold are too good; label a second video of it",))
+    return Folds(
+        _by_segment(labels, number),
+        number,
+        "segment",
+        (
+            "a class lies in one video only: folds are of segments, not of videos, so the cross-validated figures and "
+            "the threshold are too good; label a second video of it",
+        ),
+    )
 
 
-def _by_video(labels: LabelArray, groups: NDArray[np.int64], number: int, seed: int) -> NDArray[np.int64]:
+def _by_video(
+    labels: LabelArray, groups: NDArray[np.int64], number: int, seed: int
+) -> NDArray[np.int64]:
     """Shuffled videos dealt like cards: anomalous only, then mixed, then normal only; our own.
 
     In that order each class's videos are consecutive, so that each fold, and what is left for it to fit on, has both.
@@ -337,9 +427,13 @@ def _check(labels: Labels, scores: Array) -> None:
     if labels.shape != scores.shape or labels.ndim != 1:
         raise LabelError(f"labels of shape {labels.shape} for scores of shape {scores.shape}")
     if not np.isfinite(scores).all():
-        raise LabelError(f"{int((~np.isfinite(scores)).sum())} scores are not finite",
-                         cure="leave out frames that were not scored, and say how many")
+        raise LabelError(
+            f"{int((~np.isfinite(scores)).sum())} scores are not finite",
+            cure="leave out frames that were not scored, and say how many",
+        )
     if not np.isin(labels, (0, 1)).all():
         raise LabelError("a label is neither 0 nor 1", cure="leave out unlabelled segments")
     if len(np.unique(labels)) < 2:
-        raise LabelError(f"one class only: {int((labels == 1).sum())} anomalous, {int((labels == 0).sum())} normal")
+        raise LabelError(
+            f"one class only: {int((labels == 1).sum())} anomalous, {int((labels == 0).sum())} normal"
+        )

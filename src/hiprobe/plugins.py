@@ -16,7 +16,9 @@ OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 def names(folder: Iterable[str]) -> tuple[str, ...]:
     """The plug-ins of a package's `__path__`, sorted: its files without a leading underscore."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(list(folder)) if not m.name.startswith("_")))
+    return tuple(
+        sorted(m.name for m in pkgutil.iter_modules(list(folder)) if not m.name.startswith("_"))
+    )
 
 
 def load(package: ModuleType, kind: str, name: str, needs: Sequence[str]) -> Any:
@@ -31,7 +33,9 @@ def load(package: ModuleType, kind: str, name: str, needs: Sequence[str]) -> Any
 def _inside(package: ModuleType, kind: str, name: str) -> Any:
     known = names(package.__path__)
     if name not in known:
-        raise UsageError(f"there is no {kind} {name!r}", cure=f"choose {', '.join(known)} or module:attribute")
+        raise UsageError(
+            f"there is no {kind} {name!r}", cure=f"choose {', '.join(known)} or module:attribute"
+        )
     return importlib.import_module(f"{package.__name__}.{name}")
 
 
@@ -42,5 +46,7 @@ def _outside(kind: str, name: str) -> Any:
         for part in attribute.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise UsageError(f"there is no {kind} {name!r}: {error}", cure="give an importable module:attribute") from error
+        raise UsageError(
+            f"there is no {kind} {name!r}: {error}", cure="give an importable module:attribute"
+        ) from error
     return found

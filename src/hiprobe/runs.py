@@ -51,7 +51,9 @@ class Run:
         """The results that were made before of these very videos with these settings, and the paths that are left."""
         stems = self._stems()
         found = [(path, self._before(path, stems)) for path in paths]
-        return [result for _, result in found if result], [path for path, result in found if result is None]
+        return [result for _, result in found if result], [
+            path for path, result in found if result is None
+        ]
 
     def forget(self, paths: Iterable[str | Path]) -> None:
         """Lets these videos be done anew, quarantined ones too; raises StoreError."""
@@ -63,8 +65,15 @@ class Run:
             (place / results.NAME).unlink(missing_ok=True)
         put_back(self.out, [place.name for place in places])
 
-    def detect(self, paths: Sequence[str | Path], *, keep: Keep = _nothing, failed: Failed = _nothing,
-               progress: Progress = _nothing, waiting: Callable[[int], None] = _nothing) -> Iterator[Result]:
+    def detect(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        keep: Keep = _nothing,
+        failed: Failed = _nothing,
+        progress: Progress = _nothing,
+        waiting: Callable[[int], None] = _nothing,
+    ) -> Iterator[Result]:
         """A result of each video, in the order in which they end; those of other workers are waited for.
 
         `keep` writes the files of a new result into a folder. A video that cannot be read gives a `failed` result, one
@@ -94,10 +103,18 @@ class Run:
         for path in paths:
             if str(path) not in begun:
                 begun.add(str(path))
-                pipeline.begin(path, self.model, self.probe.sites, recipe=self.probe.recipe, root=self.out / STORE)
+                pipeline.begin(
+                    path,
+                    self.model,
+                    self.probe.sites,
+                    recipe=self.probe.recipe,
+                    root=self.out / STORE,
+                )
 
     def _before(self, path: str | Path, stems: frozenset[str]) -> Result | None:
-        if Path(path).stem[:8] not in stems:  # spares a new folder the hashing of all videos before the first result
+        if (
+            Path(path).stem[:8] not in stems
+        ):  # spares a new folder the hashing of all videos before the first result
             return None
         try:
             place, video_id = self.place(path)
@@ -107,7 +124,9 @@ class Run:
 
     def _stems(self) -> frozenset[str]:
         """The first letters of the videos that have a result."""
-        return frozenset(path.parent.name.rpartition("-")[0][:8] for path in self.out.glob(f"*/{results.NAME}"))
+        return frozenset(
+            path.parent.name.rpartition("-")[0][:8] for path in self.out.glob(f"*/{results.NAME}")
+        )
 
     def place(self, path: str | Path) -> tuple[Path, str]:
         """Where the result of a video goes, and the video's digest; raises VideoError."""
@@ -137,7 +156,9 @@ class _Turns:
         return self._claimed(path, place, item) if self.worker.has(item) else None
 
     def _claimed(self, path: str | Path, place: Path, item: Item) -> Result | None:
-        result = results.load(place, str(path), item.digest, self.run.settings)  # it has ended since it was asked for
+        result = results.load(
+            place, str(path), item.digest, self.run.settings
+        )  # it has ended since it was asked for
         try:
             result = result or self._detected(path, place, item.digest)
         except DecoderLost as error:
@@ -151,8 +172,14 @@ class _Turns:
 
     def _detected(self, path: str | Path, place: Path, video_id: str) -> Result:
         run = self.run
-        result = pipeline.detect(path, run.model, run.probe, explain=run.explain, root=run.out / STORE,
-                                 progress=self.progress)
+        result = pipeline.detect(
+            path,
+            run.model,
+            run.probe,
+            explain=run.explain,
+            root=run.out / STORE,
+            progress=self.progress,
+        )
         pipeline.check_same(path, video_id)
         (place / results.NAME).unlink(missing_ok=True)  # while its files change, they are no result
         self.keep(result, place)
@@ -162,7 +189,9 @@ class _Turns:
     def _unread(self, path: str | Path, error: VideoError) -> Result:
         self.failed(error)
         result = pipeline.failure(path, error)
-        self.worker.missing(result_folder(self.run.out, result).name, Path(path).name, _words(error))
+        self.worker.missing(
+            result_folder(self.run.out, result).name, Path(path).name, _words(error)
+        )
         return result
 
     def _ended(self, path: str | Path, item: Item) -> Result:
@@ -177,9 +206,14 @@ class _Turns:
 
 def settings(model: Backbone, probe: Probe, explain: bool) -> dict[str, Any]:
     """All that decides a result beside the video, as JSON."""
-    return {"probe": probe.digest, "recipe": probe.recipe.digest, "model": model.recipe.model,
-            "revision": model.recipe.revision, "dtype": str(model.provenance.get("dtype", "unknown")),
-            "explain": explain}
+    return {
+        "probe": probe.digest,
+        "recipe": probe.recipe.digest,
+        "model": model.recipe.model,
+        "revision": model.recipe.revision,
+        "dtype": str(model.provenance.get("dtype", "unknown")),
+        "explain": explain,
+    }
 
 
 def _words(error: HiProbeError) -> str:

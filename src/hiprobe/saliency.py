@@ -94,8 +94,12 @@ def entropy(values: SiteArray, *, bins: int = BINS) -> Array:
     account of HiProbe-VAD; low means concentrated.
     """
     keep = np.ones(values.shape[0], dtype=bool)
-    return np.array([_mean([_entropy(x, bins) for x in _blocks(values, site, keep)])
-                     for site in range(values.shape[1])])
+    return np.array(
+        [
+            _mean([_entropy(x, bins) for x in _blocks(values, site, keep)])
+            for site in range(values.shape[1])
+        ]
+    )
 
 
 def saliency(values: SiteArray, labels: LabelArray) -> Saliency:
@@ -109,10 +113,20 @@ def saliency(values: SiteArray, labels: LabelArray) -> Saliency:
     kls, ldrs, entropies = _curves(values, keep, masks)
     score = _score(kls[:, 0], ldrs[:, 0], entropies)
     positive = int(masks[0].sum())
-    return Saliency(kls[:, 0], ldrs[:, 0], entropies, score, int(np.argmax(score)), positive, len(masks[0]) - positive)
+    return Saliency(
+        kls[:, 0],
+        ldrs[:, 0],
+        entropies,
+        score,
+        int(np.argmax(score)),
+        positive,
+        len(masks[0]) - positive,
+    )
 
 
-def permutation_baseline(values: SiteArray, labels: LabelArray, permutations: int = 20, seed: int = 0) -> Baseline:
+def permutation_baseline(
+    values: SiteArray, labels: LabelArray, permutations: int = 20, seed: int = 0
+) -> Baseline:
     """What the curves are worth with no signal: their mean and standard deviation under shuffled labels; our own.
 
     Segments are shuffled one by one; those of one video resemble each other, so the true null lies higher. The
@@ -122,11 +136,19 @@ def permutation_baseline(values: SiteArray, labels: LabelArray, permutations: in
         raise ValueError(f"permutations={permutations}: at least one is needed")
     keep, masks = _known(values, labels)
     rng = np.random.default_rng(seed)
-    kls, ldrs, entropies = _curves(values, keep, np.stack([rng.permutation(masks[0]) for _ in range(permutations)]))
+    kls, ldrs, entropies = _curves(
+        values, keep, np.stack([rng.permutation(masks[0]) for _ in range(permutations)])
+    )
     pooled = np.repeat(entropies[:, None], permutations, axis=1)
-    score = np.stack([_score(kls[:, p], ldrs[:, p], entropies) for p in range(permutations)], axis=1)
+    score = np.stack(
+        [_score(kls[:, p], ldrs[:, p], entropies) for p in range(permutations)], axis=1
+    )
     curves = {"kl": kls, "ldr": ldrs, "entropy": pooled, "score": score}
-    return Baseline({k: v.mean(1) for k, v in curves.items()}, {k: v.std(1) for k, v in curves.items()}, permutations)
+    return Baseline(
+        {k: v.mean(1) for k, v in curves.items()},
+        {k: v.std(1) for k, v in curves.items()},
+        permutations,
+    )
 
 
 def _known(values: SiteArray, labels: LabelArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -136,14 +158,22 @@ def _known(values: SiteArray, labels: LabelArray) -> tuple[NDArray[np.bool_], ND
     keep = labels >= 0
     masks = (labels[keep] == 1)[None]
     if not masks.any() or masks.all():
-        raise LabelError(f"saliency needs both classes: {masks.sum()} anomalous, {(~masks).sum()} normal segments")
+        raise LabelError(
+            f"saliency needs both classes: {masks.sum()} anomalous, {(~masks).sum()} normal segments"
+        )
     return keep, masks
 
 
-def _curves(values: SiteArray, keep: NDArray[np.bool_], masks: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+def _curves(
+    values: SiteArray, keep: NDArray[np.bool_], masks: NDArray[np.bool_]
+) -> tuple[Array, Array, Array]:
     """KL and LDR (sites, P) for P labellings `masks` (P, kept), and the entropy (sites,), in one pass over the data."""
     sites = values.shape[1]
-    kls, ldrs, entropies = np.empty((sites, len(masks))), np.empty((sites, len(masks))), np.empty(sites)
+    kls, ldrs, entropies = (
+        np.empty((sites, len(masks))),
+        np.empty((sites, len(masks))),
+        np.empty(sites),
+    )
     for site in range(sites):
         parts = [(_moments(x, masks), _entropy(x, BINS)) for x in _blocks(values, site, keep)]
         kls[site] = _mean([_kl(m, "jeffreys") for m, _ in parts])
@@ -166,7 +196,7 @@ def _blocks(values: SiteArray, site: int, keep: NDArray[np.bool_]) -> Iterator[A
     """The kept rows of one site in float64, a hundred dimensions at a time."""
     column = np.asarray(values[:, site])
     for first in range(0, column.shape[1], _DIMENSIONS):
-        yield column[keep, first:first + _DIMENSIONS].astype(np.float64)
+        yield column[keep, first : first + _DIMENSIONS].astype(np.float64)
 
 
 def _moments(x: Array, masks: NDArray[np.bool_]) -> _Moments:
@@ -219,4 +249,8 @@ def _score(kl: Array, ldr: Array, entropy: Array) -> Array:
 def _z(curve: Array) -> Array:
     """Standard scores over sites; a constant curve, which tells no site apart, gives 0."""
     std = curve.std()
-    return (curve - curve.mean()) / std if std > 1e-12 * max(np.abs(curve).max(), 1e-300) else np.zeros_like(curve)
+    return (
+        (curve - curve.mean()) / std
+        if std > 1e-12 * max(np.abs(curve).max(), 1e-300)
+        else np.zeros_like(curve)
+    )

@@ -47,8 +47,14 @@ class Event:
     explanation: str | None = None
 
     def __post_init__(self) -> None:
-        _require(math.isfinite(self.start) and not math.isnan(self.end), f"event times are not numbers: {self}")
-        _require(self.end > self.start, f"event ends at {self.end} s, not after its start at {self.start} s")
+        _require(
+            math.isfinite(self.start) and not math.isnan(self.end),
+            f"event times are not numbers: {self}",
+        )
+        _require(
+            self.end > self.start,
+            f"event ends at {self.end} s, not after its start at {self.start} s",
+        )
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,18 @@ class Segment:
 
     def __post_init__(self) -> None:
         shape, dtype = self.frames.shape, self.frames.dtype
-        _require(len(shape) == 4 and shape[3] == 3 and dtype == np.uint8,
-                 f"frames must be uint8 (T, H, W, 3), got {dtype} {shape}")
-        _require(self.times.shape == shape[:1], f"{shape[0]} frames, but times of shape {self.times.shape}")
-        _require(self.end > self.start, f"segment {self.index} ends at {self.end} s, starts at {self.start} s")
+        _require(
+            len(shape) == 4 and shape[3] == 3 and dtype == np.uint8,
+            f"frames must be uint8 (T, H, W, 3), got {dtype} {shape}",
+        )
+        _require(
+            self.times.shape == shape[:1],
+            f"{shape[0]} frames, but times of shape {self.times.shape}",
+        )
+        _require(
+            self.end > self.start,
+            f"segment {self.index} ends at {self.end} s, starts at {self.start} s",
+        )
 
 
 @dataclass(frozen=True, order=True)
@@ -104,7 +118,10 @@ class Site:
 
     def __post_init__(self) -> None:
         _require(self.kind in SITE_KINDS, f"site kind {self.kind!r} is none of {SITE_KINDS}")
-        _require((self.head is not None) == (self.kind == "head"), f"a head is given exactly for kind 'head': {self!r}")
+        _require(
+            (self.head is not None) == (self.kind == "head"),
+            f"a head is given exactly for kind 'head': {self!r}",
+        )
         _require(self.layer >= 0 and self.prompt >= 0, f"layer and prompt count from 0: {self!r}")
 
     def __str__(self) -> str:
@@ -128,9 +145,14 @@ class Recipe:
     size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        _require(bool(self.prompts) and all(self.prompts), "a recipe needs at least one prompt, none empty")
-        _require(SHORTEST_S <= self.segment_s < math.inf and self.frames > 0,
-                 f"segment_s={self.segment_s}, frames={self.frames}")
+        _require(
+            bool(self.prompts) and all(self.prompts),
+            "a recipe needs at least one prompt, none empty",
+        )
+        _require(
+            SHORTEST_S <= self.segment_s < math.inf and self.frames > 0,
+            f"segment_s={self.segment_s}, frames={self.frames}",
+        )
         _require(self.size is None or min(self.size) > 0, f"size={self.size}")
 
     def to_json(self) -> dict[str, Any]:
@@ -141,7 +163,9 @@ class Recipe:
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:
         """The inverse of `to_json`; raises TypeError or ValueError for anything else."""
         size = values.get("size")
-        return cls(**{**values, "prompts": tuple(values["prompts"]), "size": tuple(size) if size else None})
+        return cls(
+            **{**values, "prompts": tuple(values["prompts"]), "size": tuple(size) if size else None}
+        )
 
     @property
     def digest(self) -> str:
@@ -151,7 +175,9 @@ class Recipe:
 
 def digest_json(value: Any) -> str:
     """SHA-256, in hex, of a JSON value written with sorted keys and no spaces."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -176,8 +202,13 @@ class HiddenStates:
     def __post_init__(self) -> None:
         shape = self.values.shape
         _require(len(shape) == 3, f"values must be (segments, sites, width), got {shape}")
-        _require(shape[1] == len(self.sites), f"{len(self.sites)} sites, but values of shape {shape}")
-        _require(self.starts.shape == self.ends.shape == shape[:1], f"{self.starts.shape} starts, values {shape}")
+        _require(
+            shape[1] == len(self.sites), f"{len(self.sites)} sites, but values of shape {shape}"
+        )
+        _require(
+            self.starts.shape == self.ends.shape == shape[:1],
+            f"{self.starts.shape} starts, values {shape}",
+        )
 
     def at(self, sites: tuple[Site, ...]) -> FloatArray:
         """The values (segments, len(sites), width) at `sites`; raises KeyError for one that was not read."""
@@ -209,14 +240,23 @@ class Scores:
     gaps: tuple[Gap, ...] = ()
 
     def __post_init__(self) -> None:
-        shapes = [a.shape for a in (self.starts, self.ends, self.raw, self.smoothed, self.threshold)]
-        _require(len(set(shapes)) == 1 and len(shapes[0]) == 1, f"arrays of one length are needed, got {shapes}")
+        shapes = [
+            a.shape for a in (self.starts, self.ends, self.raw, self.smoothed, self.threshold)
+        ]
+        _require(
+            len(set(shapes)) == 1 and len(shapes[0]) == 1,
+            f"arrays of one length are needed, got {shapes}",
+        )
 
     @property
     def scored_s(self) -> float:
         """Seconds that were scored: the segments, less what gaps take of them."""
-        lost = [np.minimum(self.ends, gap.end) - np.maximum(self.starts, gap.start) for gap in self.gaps]
-        return float((self.ends - self.starts).sum() - sum(np.maximum(one, 0.0).sum() for one in lost))
+        lost = [
+            np.minimum(self.ends, gap.end) - np.maximum(self.starts, gap.start) for gap in self.gaps
+        ]
+        return float(
+            (self.ends - self.starts).sum() - sum(np.maximum(one, 0.0).sum() for one in lost)
+        )
 
     def at(self, times: NDArray[np.float64], *, smoothed: bool = True) -> NDArray[np.float64]:
         """The score (times,) of each frame shown at `times`, in seconds; NaN where nothing was scored."""
@@ -247,5 +287,7 @@ class Result:
 
     def __post_init__(self) -> None:
         _require(self.status in STATUSES, f"status {self.status!r} is none of {STATUSES}")
-        _require((self.scores is not None) == (self.status in ("done", "partial")),
-                 f"a {self.status} result {'needs' if self.scores is None else 'has no'} scores")
+        _require(
+            (self.scores is not None) == (self.status in ("done", "partial")),
+            f"a {self.status} result {'needs' if self.scores is None else 'has no'} scores",
+        )

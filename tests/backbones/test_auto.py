@@ -45,7 +45,13 @@ def test_patches_by_hand() -> None:
     scaled = (frames / 255 - settings["image_mean"]) / settings["image_std"]
     scaled = np.concatenate([scaled, scaled[-1:]])
     # rows run over merge blocks of 2 x 2 patches: row 0 is patch (0, 0), 1 is (0, 1), 2 is (1, 0), 4 is (0, 2)
-    for row, (t, y, x) in {0: (0, 0, 0), 1: (0, 0, 1), 2: (0, 1, 0), 4: (0, 0, 2), 24: (1, 0, 0)}.items():
+    for row, (t, y, x) in {
+        0: (0, 0, 0),
+        1: (0, 0, 1),
+        2: (0, 1, 0),
+        4: (0, 0, 2),
+        24: (1, 0, 0),
+    }.items():
         patch = scaled[2 * t : 2 * t + 2, 4 * y : 4 * y + 4, 4 * x : 4 * x + 4]
         np.testing.assert_allclose(rows[row], patch.transpose(3, 0, 1, 2).ravel(), atol=1e-6)
 
@@ -55,11 +61,18 @@ def test_patches_by_hand() -> None:
     [
         ((280, 560), 1, 10**9, (280, 560)),  # already multiples of 28
         ((290, 550), 1, 10**9, (280, 560)),  # nearest multiples
-        ((1080, 1920), 100352, 602112, (560, 1008)),  # floor(side * sqrt(602112 / (1080 * 1920)) / 28) * 28
+        (
+            (1080, 1920),
+            100352,
+            602112,
+            (560, 1008),
+        ),  # floor(side * sqrt(602112 / (1080 * 1920)) / 28) * 28
         ((56, 56), 100352, 602112, (336, 336)),  # ceil(56 * sqrt(100352) / 56 / 28) * 28
     ],
 )
-def test_budget_by_hand(size: tuple[int, int], low: int, high: int, expected: tuple[int, int]) -> None:
+def test_budget_by_hand(
+    size: tuple[int, int], low: int, high: int, expected: tuple[int, int]
+) -> None:
     assert _pixels.fit_budget(size, 28, low, high) == expected
 
 
@@ -87,7 +100,9 @@ def test_unequal_lengths_in_one_read(loaded: Callable[[str], Any]) -> None:
 
 def test_times_in_the_prompt_are_the_segments_own(loaded: Callable[[str], Any]) -> None:
     processor = loaded("glm46v")._processor
-    segment = dataclasses.replace(clips(1)[0], start=100.0, end=101.6, times=np.array([100.0, 100.3, 100.7, 101.2]))
+    segment = dataclasses.replace(
+        clips(1)[0], start=100.0, end=101.6, times=np.array([100.0, 100.3, 100.7, 101.2])
+    )
     inputs = make_inputs(processor, segment, "describe the scene")
     text = processor.tokenizer.decode(inputs["input_ids"][0]).replace(" ", "")
     assert "<|end_of_image|>0.0seconds" in text
@@ -120,7 +135,10 @@ def test_collate_joins_what_single_inputs_hold(qwen: Any) -> None:
 def torchvision() -> ModuleType:
     try:
         import torchvision
-    except (ImportError, RuntimeError) as error:  # PyPI's build raises RuntimeError beside a CPU torch
+    except (
+        ImportError,
+        RuntimeError,
+    ) as error:  # PyPI's build raises RuntimeError beside a CPU torch
         pytest.skip(f"torchvision does not import: {error}")
     return torchvision
 
@@ -154,10 +172,14 @@ def test_capped_pixels_equal_transformers_own(kind: str, count: int) -> None:
     frames = clips(1, frames=count, size=(120, 90))[0].frames
     settings = {"video_processor_type": kind, "cap_pixels_per_frame": True, "max_video_tokens": 30,
                 "size": {"shortest_edge": 900, "longest_edge": 40000}}  # fmt: skip
-    truth = getattr(transformers, kind)(**settings)([frames], do_sample_frames=False, return_tensors="pt")
+    truth = getattr(transformers, kind)(**settings)(
+        [frames], do_sample_frames=False, return_tensors="pt"
+    )
     made = _video.video_processor(settings, "")([frames], video_metadata=[None])
     torch.testing.assert_close(made["video_grid_thw"], truth["video_grid_thw"])
-    torch.testing.assert_close(made["pixel_values_videos"], truth["pixel_values_videos"], rtol=0, atol=0)
+    torch.testing.assert_close(
+        made["pixel_values_videos"], truth["pixel_values_videos"], rtol=0, atol=0
+    )
 
 
 # --- reading: refusals and memory -----------------------------------------------------------------------------------
@@ -173,7 +195,10 @@ def test_a_full_accelerator_halves_the_batch(qwen: Any) -> None:
 
 
 def test_a_segment_that_never_fits_is_named(qwen: Any) -> None:
-    with raising_at(qwen, batch=1), pytest.raises(OutOfMemory, match=r"segment 1 \(1\.60 to 3\.20 s\)"):
+    with (
+        raising_at(qwen, batch=1),
+        pytest.raises(OutOfMemory, match=r"segment 1 \(1\.60 to 3\.20 s\)"),
+    ):
         qwen.read(clips(2)[1:], residuals(qwen))
     with raising_at(qwen, batch=1), pytest.raises(OutOfMemory, match="segment 0"):
         qwen.explain(clips(1)[0], "describe the scene", 3, 5.0)

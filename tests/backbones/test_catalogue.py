@@ -20,7 +20,9 @@ from hiprobe.cli.models import models
 ENTRIES = {entry.model: entry for entry in backbones.catalogue()}
 
 
-def _text(width: int, layers: int, inner: int, heads: int, keys: int, vocabulary: int, **more: Any) -> dict[str, Any]:
+def _text(
+    width: int, layers: int, inner: int, heads: int, keys: int, vocabulary: int, **more: Any
+) -> dict[str, Any]:
     return {"hidden_size": width, "num_hidden_layers": layers, "intermediate_size": inner, "num_attention_heads": heads,
             "num_key_value_heads": keys, "vocab_size": vocabulary, "tie_word_embeddings": False, **more}  # fmt: skip
 
@@ -29,14 +31,18 @@ def _qwen2_5_vl() -> Any:
     vision = {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "patch_size": 14,
               "out_hidden_size": 3584}  # fmt: skip
     text = _text(3584, 28, 18944, 28, 4, 152064)
-    return transformers.Qwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=False)
+    return transformers.Qwen2_5_VLConfig(
+        text_config=text, vision_config=vision, tie_word_embeddings=False
+    )
 
 
 def _qwen3_vl() -> Any:
     vision = {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "out_hidden_size": 4096,
               "num_position_embeddings": 2304, "patch_size": 16, "deepstack_visual_indexes": [8, 16, 24]}  # fmt: skip
     text = _text(4096, 36, 12288, 32, 8, 151936, head_dim=128)
-    return transformers.Qwen3VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=False)
+    return transformers.Qwen3VLConfig(
+        text_config=text, vision_config=vision, tie_word_embeddings=False
+    )
 
 
 def _internvl3() -> Any:
@@ -53,7 +59,9 @@ def _smolvlm2() -> Any:
     vision = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
               "image_size": 512, "patch_size": 16}  # fmt: skip
     text = _text(960, 32, 2560, 15, 5, 49280, model_type="llama", head_dim=64)
-    return transformers.SmolVLMConfig(text_config=text, vision_config=vision, scale_factor=4, tie_word_embeddings=False)
+    return transformers.SmolVLMConfig(
+        text_config=text, vision_config=vision, scale_factor=4, tie_word_embeddings=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,22 +71,35 @@ def _smolvlm2() -> Any:
         ("Qwen/Qwen3-VL-8B-Instruct", _qwen3_vl, "Qwen3VLForConditionalGeneration"),
         ("OpenGVLab/InternVL3-8B-hf", _internvl3, "InternVLForConditionalGeneration"),
         ("OpenGVLab/InternVL2_5-8B-MPO-hf", _internvl2_5, "InternVLForConditionalGeneration"),
-        ("HuggingFaceTB/SmolVLM2-500M-Video-Instruct", _smolvlm2, "SmolVLMForConditionalGeneration"),
+        (
+            "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
+            _smolvlm2,
+            "SmolVLMForConditionalGeneration",
+        ),
     ],
 )
-def test_parameters_are_those_of_the_architecture(name: str, config: Any, architecture: str) -> None:
+def test_parameters_are_those_of_the_architecture(
+    name: str, config: Any, architecture: str
+) -> None:
     made, entry = config(), ENTRIES[name]
     with torch.device("meta"):
         model = getattr(transformers, architecture)(made)
     assert sum(each.numel() for each in model.parameters()) == entry.parameters
-    assert (entry.layers, entry.width) == (made.get_text_config().num_hidden_layers, made.get_text_config().hidden_size)
+    assert (entry.layers, entry.width) == (
+        made.get_text_config().num_hidden_layers,
+        made.get_text_config().hidden_size,
+    )
     assert entry.family == made.model_type
 
 
 def test_the_shipped_model_is_as_listed(shipped: Any) -> None:
     entry = ENTRIES["embedded"]
     assert sum(each.numel() for each in shipped._model.parameters()) == entry.parameters
-    assert (entry.layers, entry.width, entry.frames) == (shipped.layers, shipped.width, shipped.recipe.frames)
+    assert (entry.layers, entry.width, entry.frames) == (
+        shipped.layers,
+        shipped.width,
+        shipped.recipe.frames,
+    )
     assert entry.family == shipped._model.config.model_type
 
 
@@ -90,19 +111,33 @@ def test_a_family_is_proven_if_the_conformance_test_runs_over_it() -> None:
 def test_what_is_listed_can_be_asked_for() -> None:
     for name in ENTRIES:
         assert name in backbones.names() or re.fullmatch(r"[\w-]+/[\w.-]+", name)
-    assert {entry.good_for for entry in ENTRIES.values()} == {None, "a laptop", "one GPU", "a server"}
+    assert {entry.good_for for entry in ENTRIES.values()} == {
+        None,
+        "a laptop",
+        "one GPU",
+        "a server",
+    }
 
 
-def test_the_command_lists_every_model_as_a_table_and_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_lists_every_model_as_a_table_and_as_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     app = typer.Typer()
     app.command()(models)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("hiprobe.cli._terminal.out", Console(highlight=False))
     shown = CliRunner().invoke(app, [])
     assert shown.exit_code == 0, shown.output
-    assert all(re.search(rf"^ {re.escape(name)} .*\d  *\S", shown.output, re.M) for name in ENTRIES)  # each on a line
+    assert all(
+        re.search(rf"^ {re.escape(name)} .*\d  *\S", shown.output, re.M) for name in ENTRIES
+    )  # each on a line
     assert "not confirmed" in shown.output
     lines = [json.loads(line) for line in CliRunner().invoke(app, ["--json"]).output.splitlines()]
     assert [line["model"] for line in lines] == list(ENTRIES)
     seven = next(line for line in lines if line["model"] == "Qwen/Qwen2.5-VL-7B-Instruct")
-    assert (seven["fp16_gb"], seven["layers"], seven["frames"], seven["proven"]) == (16.58, 28, 16, True)
+    assert (seven["fp16_gb"], seven["layers"], seven["frames"], seven["proven"]) == (
+        16.58,
+        28,
+        16,
+        True,
+    )

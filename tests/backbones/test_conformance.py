@@ -19,7 +19,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from tests.support import tiny_models
-from tests.support.reference_reading import clips, counting, full_pass, hook_count, plain_model, raising_at
+from tests.support.reference_reading import (
+    clips,
+    counting,
+    full_pass,
+    hook_count,
+    plain_model,
+    raising_at,
+)
 
 import hiprobe
 from hiprobe import backbones
@@ -109,7 +116,9 @@ def near(values: NDArray[np.float32], truth: NDArray[np.float32], tolerance: flo
 
 def test_it_keeps_the_protocol(backbone: Any) -> None:
     assert isinstance(backbone, backbones.Backbone)
-    assert {"dtype", "device", "torch", "transformers", "id", "revision"} <= set(backbone.provenance)
+    assert {"dtype", "device", "torch", "transformers", "id", "revision"} <= set(
+        backbone.provenance
+    )
     values = backbone.read(segments(backbone, 2), residuals(backbone))
     assert (values.dtype, values.shape) == (np.float32, (2, backbone.layers, backbone.width))
     assert backbone.read([], residuals(backbone)).shape == (0, backbone.layers, backbone.width)
@@ -147,14 +156,22 @@ def test_features_are_before_the_final_norm(backbone: Any, plain: Any) -> None:
 def test_heads_are_slices_of_the_o_proj_input(name: str, backbone: Any, plain: Any) -> None:
     segment = segments(backbone, 1)[0]
     _, _, joined = full_pass(plain, inputs(backbone, segment))
-    sites = [Site("head", layer, head) for layer in backbone.head_layers for head in range(backbone.heads)]
+    sites = [
+        Site("head", layer, head)
+        for layer in backbone.head_layers
+        for head in range(backbone.heads)
+    ]
     values = backbone.read([segment], sites, alone(backbone))[0]
     for site, value in zip(sites, values, strict=True):
         start = site.head * backbone.head_width
-        np.testing.assert_array_equal(value, joined[site.layer][0, -1, start : start + backbone.head_width].numpy())
+        np.testing.assert_array_equal(
+            value, joined[site.layer][0, -1, start : start + backbone.head_width].numpy()
+        )
         assert joined[site.layer].shape[-1] == backbone.heads * backbone.head_width
     count = len(backbone.head_layers)
-    TABLE[name]["heads"] = f"same bits, {'all' if count == backbone.layers else f'{count} of {backbone.layers}'} blocks"
+    TABLE[name]["heads"] = (
+        f"same bits, {'all' if count == backbone.layers else f'{count} of {backbone.layers}'} blocks"
+    )
 
 
 def test_a_batch_equals_single_reads(name: str, backbone: Any) -> None:
@@ -175,7 +192,9 @@ def test_segments_of_unequal_length_are_never_padded(name: str, backbone: Any) -
     batched = backbone.read(mixed, sites, recipe)
     near(batched, np.concatenate([backbone.read([each], sites, recipe) for each in mixed]), SAME)
     lengths = {inputs(backbone, each)["input_ids"].shape[1] for each in mixed}
-    TABLE[name]["unequal lengths"] = f"apart, <= {bound(SAME)}" if len(lengths) > 1 else "do not arise"
+    TABLE[name]["unequal lengths"] = (
+        f"apart, <= {bound(SAME)}" if len(lengths) > 1 else "do not arise"
+    )
 
 
 def test_vision_features_can_be_reused(name: str, backbone: Any, plain: Any) -> None:
@@ -195,7 +214,10 @@ def test_vision_features_can_be_reused(name: str, backbone: Any, plain: Any) -> 
 def test_several_prompts_in_one_read_equal_each_alone(name: str, backbone: Any) -> None:
     prompts = (*tiny_models.PROMPTS[1:], backbone.recipe.prompts[0])
     recipe = dataclasses.replace(backbone.recipe, prompts=prompts)
-    many, sites = segments(backbone, 2), [site for prompt in (2, 0, 1) for site in residuals(backbone, prompt)]
+    many, sites = (
+        segments(backbone, 2),
+        [site for prompt in (2, 0, 1) for site in residuals(backbone, prompt)],
+    )
     shares = getattr(backbone, "_shares_prefix", False)
     values = backbone.read(many, sites, recipe).reshape(2, 3, backbone.layers, -1)
     for place, prompt in enumerate((2, 0, 1)):
@@ -210,11 +232,23 @@ def test_several_prompts_in_one_read_equal_each_alone(name: str, backbone: Any) 
 def test_several_prompts_encode_the_frames_once(backbone: Any) -> None:
     recipe = dataclasses.replace(backbone.recipe, prompts=tuple(tiny_models.PROMPTS))
     base = backbone._model.base_model
-    encoder = next(getattr(base, each) for each in ("visual", "vision_tower", "vision_model") if hasattr(base, each))
+    encoder = next(
+        getattr(base, each)
+        for each in ("visual", "vision_tower", "vision_model")
+        if hasattr(base, each)
+    )
     with counting(encoder) as calls:
-        backbone.read(segments(backbone, 1), [Site("residual", 1)], dataclasses.replace(recipe, prompts=("is",)))
+        backbone.read(
+            segments(backbone, 1),
+            [Site("residual", 1)],
+            dataclasses.replace(recipe, prompts=("is",)),
+        )
     with counting(encoder) as several:
-        backbone.read(segments(backbone, 1), [Site("residual", 1, prompt=prompt) for prompt in range(3)], recipe)
+        backbone.read(
+            segments(backbone, 1),
+            [Site("residual", 1, prompt=prompt) for prompt in range(3)],
+            recipe,
+        )
     assert len(several) == len(calls) > 0
 
 
@@ -230,7 +264,9 @@ def test_the_frames_and_their_order_matter(backbone: Any) -> None:
 
 def test_where_in_the_video_a_segment_lies_does_not_matter(backbone: Any) -> None:
     early = segments(backbone, 1)[0]
-    late = dataclasses.replace(early, times=early.times + 4800.0, start=4800.0, end=4801.6, index=3000)
+    late = dataclasses.replace(
+        early, times=early.times + 4800.0, start=4800.0, end=4801.6, index=3000
+    )
     sites = residuals(backbone)
     np.testing.assert_array_equal(backbone.read([early], sites), backbone.read([late], sites))
 
@@ -280,7 +316,9 @@ def test_logits_equal_the_full_models(backbone: Any, plain: Any) -> None:
 # --- a load that only reads -----------------------------------------------------------------------------------------
 
 
-def test_max_layer_loads_less_and_reads_the_same(name: str, backbone: Any, folders: Callable[[str], Path]) -> None:
+def test_max_layer_loads_less_and_reads_the_same(
+    name: str, backbone: Any, folders: Callable[[str], Path]
+) -> None:
     where = str(folders(name)) if name in tiny_models.FAMILIES else name
     short = backbones.load(where, device="cpu", max_layer=1)
     one, sites, recipe = segments(backbone, 1), residuals(backbone)[:2], alone(backbone)
@@ -327,7 +365,9 @@ def test_it_explains_greedily_within_its_tokens(name: str, backbone: Any, plain:
     made = make_inputs(backbone._processor, segment, prompt)
     made = {key: value for key, value in made.items() if key in backbone._parameters}
     ids = plain.generate(**made, do_sample=False, max_new_tokens=5)[0, made["input_ids"].shape[1] :]
-    assert text == " ".join(backbone._processor.tokenizer.decode(ids, skip_special_tokens=True).split())
+    assert text == " ".join(
+        backbone._processor.tokenizer.decode(ids, skip_special_tokens=True).split()
+    )
     TABLE[name]["explains"] = "greedy, capped"
 
 
@@ -337,7 +377,9 @@ def test_the_verdict_is_what_the_answer_begins_with(name: str, backbone: Any) ->
     words = {"yes": True, "no": False} if normal is None else {normal[0]: False, "fire": True}
     for word, expected in words.items():
         with saying(backbone, word) as count:
-            text, verdict = backbone.explain(segments(backbone, 1)[0], "describe the scene", count, 60.0)
+            text, verdict = backbone.explain(
+                segments(backbone, 1)[0], "describe the scene", count, 60.0
+            )
         assert (text, verdict) == (word, expected)
     TABLE[name]["verdict"] = "yes or no" if normal is None else "by name"
 
@@ -349,7 +391,9 @@ def test_the_prompt_says_the_frames_true_times(name: str, backbone: Any) -> None
     pace = PACE if count == len(PACE) else np.linspace(0.5, 11.5, count)
     slow = Segment(frames, 100.0 + pace, 100.0, 112.0, 0)
     even = Segment(frames, (np.arange(count) + 0.5) * 1.6 / count, 0.0, 1.6, 0)
-    made, other = (make_inputs(backbone._processor, each, "describe the scene") for each in (slow, even))
+    made, other = (
+        make_inputs(backbone._processor, each, "describe the scene") for each in (slow, even)
+    )
     text = backbone._processor.tokenizer.decode(made["input_ids"][0]).replace(" ", "")
     if name in TIMES:
         assert re.search(".*".join(map(re.escape, TIMES[name])), text), text
@@ -370,7 +414,10 @@ def test_the_prompt_says_the_frames_true_times(name: str, backbone: Any) -> None
 def table() -> str:
     """Family by property, as this run found it."""
     lines = ["| | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    lines += [f"| {name} | " + " | ".join(TABLE[name][column] for column in COLUMNS) + " |" for name in NAMES]
+    lines += [
+        f"| {name} | " + " | ".join(TABLE[name][column] for column in COLUMNS) + " |"
+        for name in NAMES
+    ]
     return "\n".join(lines)
 
 

@@ -35,7 +35,9 @@ def test_explain_is_greedy(qwen: Any, folders: Callable[[str], Path]) -> None:
         inputs["input_ids"] = torch.cat([inputs["input_ids"], best], dim=1)
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
         inputs["mm_token_type_ids"] = torch.nn.functional.pad(inputs["mm_token_type_ids"], (0, 1))
-    assert text == " ".join(qwen._processor.tokenizer.decode(chosen, skip_special_tokens=True).split())
+    assert text == " ".join(
+        qwen._processor.tokenizer.decode(chosen, skip_special_tokens=True).split()
+    )
 
 
 def test_explain_stops_at_its_deadline(qwen: Any) -> None:
@@ -112,7 +114,9 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def starved(folders: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def starved(
+    folders: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     """What a process says that may take only so much more memory: the operating system refuses the rest."""
     model = shutil.copytree(folders("qwen2_5_vl"), tmp_path_factory.mktemp("starved") / "model")
     settings = json.loads((model / "hiprobe.json").read_text())
@@ -128,16 +132,24 @@ def test_a_clip_that_fits_is_shown_whole(starved: dict[str, Any]) -> None:
     assert "memory" not in starved["enough"][0]
 
 
-def test_a_clip_that_does_not_fit_is_shown_in_fewer_frames_and_says_so(starved: dict[str, Any]) -> None:
+def test_a_clip_that_does_not_fit_is_shown_in_fewer_frames_and_says_so(
+    starved: dict[str, Any],
+) -> None:
     text, verdict = starved["half"]
     words, note = text.split(" [", 1)
     assert note == "the memory was full: seen in 8 of 16 frames, 1280 x 720 pixels]"
-    assert [words, verdict] == starved["chosen"]  # the answer is that of those frames, at their own times
+    assert [words, verdict] == starved[
+        "chosen"
+    ]  # the answer is that of those frames, at their own times
 
 
 def test_a_clip_that_never_fits_is_named(starved: dict[str, Any]) -> None:
-    assert starved["nothing"][0].startswith("OutOfMemory segment 7 (100.00 to 101.60 s) does not fit the memory")
-    assert starved["read"][0].startswith("OutOfMemory segment 7 (100.00 to 100.80 s) does not fit the memory")
+    assert starved["nothing"][0].startswith(
+        "OutOfMemory segment 7 (100.00 to 101.60 s) does not fit the memory"
+    )
+    assert starved["read"][0].startswith(
+        "OutOfMemory segment 7 (100.00 to 100.80 s) does not fit the memory"
+    )
 
 
 def test_ever_smaller_clips_by_hand() -> None:
@@ -150,7 +162,9 @@ def test_ever_smaller_clips_by_hand() -> None:
     kept = [[1, 3], [2], [2]]
     assert [each.times.tolist() for each in made] == [segment.times[each].tolist() for each in kept]
     np.testing.assert_array_equal(made[0].frames, segment.frames[[1, 3]])
-    assert {(each.start, each.end, each.index) for each in made} == {(segment.start, segment.end, segment.index)}
+    assert {(each.start, each.end, each.index) for each in made} == {
+        (segment.start, segment.end, segment.index)
+    }
 
 
 def test_halved_frames_keep_their_picture() -> None:
@@ -187,7 +201,10 @@ def test_each_try_is_smaller_and_the_time_goes_on(qwen: Any, full: int) -> None:
 @pytest.mark.parametrize(
     ("error", "full"),
     [
-        (RuntimeError("alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory"), True),
+        (
+            RuntimeError("alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory"),
+            True,
+        ),
         (RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"), True),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), True),
         (MemoryError(), True),

@@ -26,11 +26,15 @@ except HiProbeError as error:
 
 
 @pytest.fixture(scope="module")
-def address(folders: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(
+    folders: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """A hub with a whole model, and with one that has pickled weights only."""
     pickled = tmp_path_factory.mktemp("pickled")
     for path in folders("qwen2_5_vl").iterdir():
-        (pickled / path.name.replace("model.safetensors", "pytorch_model.bin")).write_bytes(path.read_bytes())
+        (pickled / path.name.replace("model.safetensors", "pytorch_model.bin")).write_bytes(
+            path.read_bytes()
+        )
     with hub_server.serving({"tiny": folders("qwen2_5_vl"), "pickled": pickled}) as address:
         yield address
 
@@ -40,7 +44,9 @@ def fetch(address: str, home: Path, name: str, revision: str = "") -> tuple[str,
     settings = {"HF_ENDPOINT": address, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1", "HF_HUB_DISABLE_XET": "1",
                 "HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONPATH": str(Path(hiprobe.__file__).parents[1])}  # fmt: skip
     command = [sys.executable, "-c", PROGRAM, name, revision]
-    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60
+    )
     return done.stdout, done.stderr
 
 
@@ -64,7 +70,12 @@ def test_a_model_is_fetched_and_pinned_to_its_commit(
         ("org/private", "", "no such model on the hub, or it is private", "log in"),
         ("org/tiny", "v9", "has no such revision", "that exists"),
         ("org/broken", "", "cannot be fetched from the hub", "a local folder"),
-        ("org/pickled", "", "holds no .safetensors weights; pickled weights are never loaded", "as safetensors"),
+        (
+            "org/pickled",
+            "",
+            "holds no .safetensors weights; pickled weights are never loaded",
+            "as safetensors",
+        ),
     ],
 )
 def test_a_refusal_is_one_line(

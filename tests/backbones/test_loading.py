@@ -49,14 +49,21 @@ def test_settings_make_the_recipe(checkpoint: Path) -> None:
     (checkpoint / "hiprobe.json").write_text(json.dumps(given))
     made = backbones.load(str(checkpoint), device="cpu")
     recipe = made.recipe
-    assert (recipe.prompts, recipe.frames, recipe.size, recipe.segment_s) == (("what is it",), 8, (24, 48), 2.0)
+    assert (recipe.prompts, recipe.frames, recipe.size, recipe.segment_s) == (
+        ("what is it",),
+        8,
+        (24, 48),
+        2.0,
+    )
     assert (made.explain_prompt, made.explain_span_s, made.notice) == ("describe", 3.0, "a toy")
 
 
 @pytest.mark.parametrize(
     ("family", "size"), [("qwen2_5_vl", (448, 448)), ("internvl", (32, 32)), ("smolvlm", (32, 32))]
 )
-def test_default_recipe(folders: Callable[[str], Path], tmp_path: Path, family: str, size: tuple[int, int]) -> None:
+def test_default_recipe(
+    folders: Callable[[str], Path], tmp_path: Path, family: str, size: tuple[int, int]
+) -> None:
     folder = shutil.copytree(folders(family), tmp_path / "model")
     (folder / "hiprobe.json").unlink()
     recipe = backbones.load(str(folder), device="cpu").recipe
@@ -117,7 +124,9 @@ def test_an_unknown_precision_or_device_is_refused(checkpoint: Path) -> None:
         backbones.load(str(checkpoint), device="cpu", max_layer=4)
 
 
-def test_a_hub_model_offline_is_a_named_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_hub_model_offline_is_a_named_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match="nobody/nothing: cannot be fetched") as caught:
@@ -176,7 +185,9 @@ def _misshapen(folder: Path) -> None:
 
 
 def _unknown_video(folder: Path) -> None:
-    (folder / "video_preprocessor_config.json").write_text('{"video_processor_type": "OddVideoProcessor"}')
+    (folder / "video_preprocessor_config.json").write_text(
+        '{"video_processor_type": "OddVideoProcessor"}'
+    )
 
 
 def _write(name: str, text: str) -> Callable[[Path], object]:
@@ -208,7 +219,9 @@ def _delete(*names: str) -> Callable[[Path], object]:
         (_write("hiprobe.json", '{"frames": 0}'), "entry 'frames' is 0"),
     ],
 )
-def test_a_bad_folder_is_refused_on_one_line(checkpoint: Path, damage: Callable[[Path], Any], reason: str) -> None:
+def test_a_bad_folder_is_refused_on_one_line(
+    checkpoint: Path, damage: Callable[[Path], Any], reason: str
+) -> None:
     damage(checkpoint)
     with pytest.raises(ModelError, match=reason) as caught:
         backbones.load(str(checkpoint), device="cpu")
@@ -234,14 +247,29 @@ def _qwen2_vl(ids: dict[str, int]) -> Any:
     return transformers.Qwen2VLConfig(
         architectures=["Qwen2VLForConditionalGeneration"],
         text_config={**tiny_models.TEXT, "rope_parameters": tiny_models.MROPE},
-        vision_config={"depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 4},
+        vision_config={
+            "depth": 2,
+            "embed_dim": 32,
+            "hidden_size": 32,
+            "num_heads": 2,
+            "mlp_ratio": 2,
+            "patch_size": 4,
+        },
         **tiny_models.qwen_ids(ids),
     )
 
 
 def _qwen3_vl_moe(ids: dict[str, int]) -> Any:
-    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "head_dim": 8}
-    vision = {**tiny_models.qwen3_vl(ids).vision_config.to_dict(), "model_type": "qwen3_vl_moe_vision"}
+    experts = {
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 16,
+        "head_dim": 8,
+    }
+    vision = {
+        **tiny_models.qwen3_vl(ids).vision_config.to_dict(),
+        "model_type": "qwen3_vl_moe_vision",
+    }
     return transformers.Qwen3VLMoeConfig(
         architectures=["Qwen3VLMoeForConditionalGeneration"],
         text_config={**tiny_models.TEXT, **experts, "rope_parameters": tiny_models.MROPE},
@@ -251,17 +279,25 @@ def _qwen3_vl_moe(ids: dict[str, int]) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("config", "like"), [(_qwen2_vl, "qwen2_5_vl"), (_qwen3_vl_moe, "qwen3_vl")], ids=["qwen2_vl", "qwen3_vl_moe"]
+    ("config", "like"),
+    [(_qwen2_vl, "qwen2_5_vl"), (_qwen3_vl_moe, "qwen3_vl")],
+    ids=["qwen2_vl", "qwen3_vl_moe"],
 )
 def test_a_family_without_a_test_of_its_own_works_through_the_same_code(
     config: Any, like: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(tiny_models.FAMILIES, "other", dataclasses.replace(tiny_models.FAMILIES[like], config=config))
+    monkeypatch.setitem(
+        tiny_models.FAMILIES,
+        "other",
+        dataclasses.replace(tiny_models.FAMILIES[like], config=config),
+    )
     folder = tiny_models.save("other", tmp_path / "model")
     made: Any = backbones.load(str(folder), device="cpu")
     segment = clips(1)[0]
     recipe = dataclasses.replace(made.recipe, prompts=made.recipe.prompts[:1])
-    _, blocks, _ = full_pass(plain_model(folder), make_inputs(made._processor, segment, recipe.prompts[0]))
+    _, blocks, _ = full_pass(
+        plain_model(folder), make_inputs(made._processor, segment, recipe.prompts[0])
+    )
     for layer, truth in blocks.items():
         value = made.read([segment], [Site("residual", layer)], recipe)[0, 0]
         np.testing.assert_array_equal(value, truth[0, -1].numpy())
@@ -271,9 +307,15 @@ def test_a_family_without_a_test_of_its_own_works_through_the_same_code(
 @pytest.mark.parametrize(
     ("family", "reason"),
     [
-        ("paligemma", "no way is known to prepare video for 'paligemma'; use a model of one of these families: "),
+        (
+            "paligemma",
+            "no way is known to prepare video for 'paligemma'; use a model of one of these families: ",
+        ),
         ("llava", "no way is known to prepare video for 'llava'"),
-        ("hyperion_9", "hyperion_9 is no video model that transformers can load without remote code"),
+        (
+            "hyperion_9",
+            "hyperion_9 is no video model that transformers can load without remote code",
+        ),
         ("bert", "bert is no video model"),
     ],
 )

@@ -43,7 +43,9 @@ GPU, CPU = torch.device("cuda:0"), torch.device("cpu")
         (101, torch.device("mps"), True, None),
     ],
 )
-def test_weights_go_to_one_place_if_they_fit_it(need: int, device: torch.device, spread: bool, where: str) -> None:
+def test_weights_go_to_one_place_if_they_fit_it(
+    need: int, device: torch.device, spread: bool, where: str
+) -> None:
     assert _memory.fits(need, device, spread, {0: 24, 1: 20, "cpu": 100}) == where
 
 
@@ -58,11 +60,19 @@ def test_a_model_larger_than_what_is_free_is_refused_before_it_is_read(
 ) -> None:
     """Its files say that it takes 40 TB; nothing of that size is there."""
     found = _folder.find(str(checkpoint), None)
-    header = {"huge": {"dtype": "BF16", "shape": [20_000_000_000_000], "data_offsets": [0, 40_000_000_000_000]}}
+    header = {
+        "huge": {
+            "dtype": "BF16",
+            "shape": [20_000_000_000_000],
+            "data_offsets": [0, 40_000_000_000_000],
+        }
+    }
     written = json.dumps(header).encode()
     (checkpoint / "model.safetensors").write_bytes(len(written).to_bytes(8, "little") + written)
     config = _weights.load_config(found)
-    with pytest.raises(ModelError, match=r"weights take 40000.0 GB and .* GB on cpu can be used; use a smaller"):
+    with pytest.raises(
+        ModelError, match=r"weights take 40000.0 GB and .* GB on cpu can be used; use a smaller"
+    ):
         _weights.layout(found, config, CPU, "auto", True)
     with pytest.raises(ModelError, match=r"weights take 80000.0 GB"):
         backbones.load(str(checkpoint), device="cpu")
@@ -82,7 +92,9 @@ def test_what_headers_say_is_what_gets_loaded(name: str, folders: Callable[[str]
 
 def test_a_damaged_header_is_named(checkpoint: Path) -> None:
     (checkpoint / "model.safetensors").write_bytes(b"\xff" * 64)
-    with pytest.raises(ModelError, match=r"model\.safetensors: cannot be loaded.*fetch the weights again"):
+    with pytest.raises(
+        ModelError, match=r"model\.safetensors: cannot be loaded.*fetch the weights again"
+    ):
         backbones.load(str(checkpoint), device="cpu")
 
 
@@ -94,7 +106,9 @@ def test_a_missing_shard_is_named(checkpoint: Path) -> None:
     assert len(shards) > 2
     backbones.load(str(checkpoint), device="cpu")
     shards[1].unlink()
-    with pytest.raises(ModelError, match=rf"{shards[1].name}: cannot be loaded.*fetch the weights again") as caught:
+    with pytest.raises(
+        ModelError, match=rf"{shards[1].name}: cannot be loaded.*fetch the weights again"
+    ) as caught:
         backbones.load(str(checkpoint), device="cpu")
     assert "\n" not in str(caught.value)
 
@@ -107,13 +121,23 @@ def test_a_model_that_is_spread_reads_and_explains_the_same(
     whole, found = loaded(name), _folder.find(str(folders(name)), None)
     config = _weights.load_config(found)
     room = {"cpu": _folder.weight_bytes(found) * 3 // 4}
-    model = _weights.load_model(found, config, {"device_map": "auto", "max_memory": room}, torch.float32)
-    spread = auto.AutoBackbone(found, model, load_processor(found, config.model_type), whole.layers, False)
+    model = _weights.load_model(
+        found, config, {"device_map": "auto", "max_memory": room}, torch.float32
+    )
+    spread = auto.AutoBackbone(
+        found, model, load_processor(found, config.model_type), whole.layers, False
+    )
     assert spread.provenance["device"] == "cpu, disk"
     assert _weights.entry(model) == CPU
     segments, recipe = clips(2), dataclasses.replace(whole.recipe, prompts=whole.recipe.prompts[:1])
-    for sites in (residuals(whole), [Site("head", layer, 1) for layer in whole.head_layers], [Site("logit", 3)]):
-        np.testing.assert_array_equal(spread.read(segments, sites, recipe), whole.read(segments, sites, recipe))
+    for sites in (
+        residuals(whole),
+        [Site("head", layer, 1) for layer in whole.head_layers],
+        [Site("logit", 3)],
+    ):
+        np.testing.assert_array_equal(
+            spread.read(segments, sites, recipe), whole.read(segments, sites, recipe)
+        )
     assert spread.explain(segments[0], "is", 3, 60.0) == whole.explain(segments[0], "is", 3, 60.0)
 
 
@@ -158,7 +182,11 @@ def _in_fp8(folder: Path, wide: Path) -> None:
             means[key] = weights[key].float() * scale
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     save_file(means, wide / "model.safetensors", metadata={"format": "pt"})
-    method = {"quant_method": "fp8", "weight_block_size": [128, 128], "modules_to_not_convert": ["lm_head", "visual"]}
+    method = {
+        "quant_method": "fp8",
+        "weight_block_size": [128, 128],
+        "modules_to_not_convert": ["lm_head", "visual"],
+    }
     _quantised(folder, method)
 
 
@@ -167,16 +195,22 @@ def _quantised(folder: Path, method: dict[str, Any]) -> None:
     (folder / "config.json").write_text(json.dumps({**values, "quantization_config": method}))
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="on a card 8-bit products round what goes into them as well")
+@pytest.mark.skipif(
+    torch.cuda.is_available(), reason="on a card 8-bit products round what goes into them as well"
+)
 @pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl", "internvl"])
 def test_an_fp8_checkpoint_reads_what_its_numbers_mean(
     name: str, folders: Callable[[str], Path], tmp_path: Path
 ) -> None:
     small, wide = (shutil.copytree(folders(name), tmp_path / each) for each in ("small", "wide"))
     _in_fp8(small, wide)
-    assert (small / "model.safetensors").stat().st_size < (wide / "model.safetensors").stat().st_size
+    assert (small / "model.safetensors").stat().st_size < (
+        wide / "model.safetensors"
+    ).stat().st_size
     made, truth = (backbones.load(str(each), device="cpu") for each in (small, wide))
-    np.testing.assert_array_equal(made.read(clips(2), residuals(made)), truth.read(clips(2), residuals(truth)))
+    np.testing.assert_array_equal(
+        made.read(clips(2), residuals(made)), truth.read(clips(2), residuals(truth))
+    )
     assert made.recipe.model != truth.recipe.model
     short = backbones.load(str(small), device="cpu", max_layer=1)
     sites = [Site("residual", 0), Site("residual", 1)]

@@ -31,20 +31,28 @@ def clips(count: int, frames: int = 4, seed: int = 0) -> list[Segment]:
     rng = np.random.default_rng(seed)
     offsets = (np.arange(frames) + 0.5) * 1.6 / frames
     pictures = rng.integers(0, 256, (count, frames, 32, 32, 3), dtype=np.uint8)
-    return [Segment(pictures[i], 1.6 * i + offsets, 1.6 * i, 1.6 * (i + 1), i) for i in range(count)]
+    return [
+        Segment(pictures[i], 1.6 * i + offsets, 1.6 * i, 1.6 * (i + 1), i) for i in range(count)
+    ]
 
 
 def sites(backbone: Any, kind: str, prompt: int = 0) -> list[Site]:
     if kind == "residual":
         return [Site("residual", layer, prompt=prompt) for layer in range(backbone.layers)]
     if kind == "head":
-        return [Site("head", layer, head, prompt) for layer in backbone.head_layers for head in range(backbone.heads)]
+        return [
+            Site("head", layer, head, prompt)
+            for layer in backbone.head_layers
+            for head in range(backbone.heads)
+        ]
     return [Site("logit", backbone.layers - 1, prompt=prompt)]
 
 
 def asking(backbone: Any, *prompts: int) -> Any:
     """The recipe with these of the prompts only."""
-    return dataclasses.replace(backbone.recipe, prompts=tuple(tiny_models.PROMPTS[prompt] for prompt in prompts))
+    return dataclasses.replace(
+        backbone.recipe, prompts=tuple(tiny_models.PROMPTS[prompt] for prompt in prompts)
+    )
 
 
 @contextmanager
@@ -69,7 +77,9 @@ def refuse(*_: Any) -> None:
 
 
 @pytest.mark.parametrize("name", tiny_models.FAMILIES)
-def test_a_read_of_heads_stops_before_they_are_joined(name: str, loaded: Callable[[str], Any]) -> None:
+def test_a_read_of_heads_stops_before_they_are_joined(
+    name: str, loaded: Callable[[str], Any]
+) -> None:
     backbone = loaded(name)
     layer = backbone.head_layers[-1]
     block = backbone._decoder.layers[layer]
@@ -83,13 +93,17 @@ def test_a_read_of_heads_stops_before_they_are_joined(name: str, loaded: Callabl
             backbone.read(clips(2), [Site("residual", layer)])
 
 
-def test_heads_beside_the_residual_of_their_block_need_the_whole_block(loaded: Callable[[str], Any]) -> None:
+def test_heads_beside_the_residual_of_their_block_need_the_whole_block(
+    loaded: Callable[[str], Any],
+) -> None:
     from hiprobe.backbones._reading import last_states
 
     backbone = loaded("qwen2_5_vl")
     inputs = make_inputs(backbone._processor, clips(1)[0], tiny_models.PROMPTS[0])
     with torch.inference_mode():
-        found = last_states(lambda: backbone._model.base_model(**inputs), backbone._decoder.layers, {1}, {1, 0})
+        found = last_states(
+            lambda: backbone._model.base_model(**inputs), backbone._decoder.layers, {1}, {1, 0}
+        )
     assert set(found) == {("residual", 1), ("head", 0), ("head", 1)}
 
 
@@ -101,32 +115,46 @@ def test_states_after_a_shared_prefix_are_those_of_the_whole_model(
     name: str, loaded: Callable[[str], Any], folders: Callable[[str], Path]
 ) -> None:
     backbone = loaded(name)
-    plain = transformers.AutoModelForImageTextToText.from_pretrained(folders(name), dtype=torch.float32).eval()
+    plain = transformers.AutoModelForImageTextToText.from_pretrained(
+        folders(name), dtype=torch.float32
+    ).eval()
     segments = clips(3)
     asked = [site for prompt in (2, 0, 1) for site in sites(backbone, "residual", prompt)]
     values = backbone.read(segments, asked).reshape(3, 3, backbone.layers, -1)
-    for (index, segment), (place, prompt) in itertools.product(enumerate(segments), enumerate((2, 0, 1))):
+    for (index, segment), (place, prompt) in itertools.product(
+        enumerate(segments), enumerate((2, 0, 1))
+    ):
         inputs = make_inputs(backbone._processor, segment, tiny_models.PROMPTS[prompt])
         with torch.no_grad():
             hidden = plain(**inputs, output_hidden_states=True).hidden_states
-        for layer in range(backbone.layers - 1):  # the last of `hidden_states` is after the final norm
+        for layer in range(
+            backbone.layers - 1
+        ):  # the last of `hidden_states` is after the final norm
             truth = hidden[layer + 1][0, -1].numpy()
-            np.testing.assert_allclose(values[index, place, layer], truth, rtol=0, atol=TOLERANCE * np.abs(truth).max())
+            np.testing.assert_allclose(
+                values[index, place, layer], truth, rtol=0, atol=TOLERANCE * np.abs(truth).max()
+            )
 
 
 @pytest.mark.parametrize("kind", ["residual", "head", "logit"])
 @pytest.mark.parametrize("name", SHARING)
-def test_one_prompt_alone_agrees_with_it_among_others(name: str, kind: str, loaded: Callable[[str], Any]) -> None:
+def test_one_prompt_alone_agrees_with_it_among_others(
+    name: str, kind: str, loaded: Callable[[str], Any]
+) -> None:
     backbone = loaded(name)
     segments = clips(2, seed=1)
-    together = backbone.read(segments, [s for prompt in range(3) for s in sites(backbone, kind, prompt)])
+    together = backbone.read(
+        segments, [s for prompt in range(3) for s in sites(backbone, kind, prompt)]
+    )
     for prompt, part in enumerate(np.split(together, 3, axis=1)):
         alone = backbone.read(segments, sites(backbone, kind), asking(backbone, prompt))
         np.testing.assert_allclose(part, alone, rtol=0, atol=TOLERANCE * np.abs(alone).max())
 
 
 @pytest.mark.parametrize("name", tiny_models.FAMILIES)
-def test_under_one_recipe_what_else_is_asked_changes_no_bit(name: str, loaded: Callable[[str], Any]) -> None:
+def test_under_one_recipe_what_else_is_asked_changes_no_bit(
+    name: str, loaded: Callable[[str], Any]
+) -> None:
     backbone = loaded(name)
     segments = clips(2)
     whole = [site for prompt in range(3) for site in sites(backbone, "residual", prompt)]
@@ -151,7 +179,9 @@ def test_the_video_part_is_computed_once(name: str, loaded: Callable[[str], Any]
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_where_no_prefix_is_shared_each_prompt_is_exact(name: str, loaded: Callable[[str], Any]) -> None:
+def test_where_no_prefix_is_shared_each_prompt_is_exact(
+    name: str, loaded: Callable[[str], Any]
+) -> None:
     backbone = loaded(name)
     lengths: list[int] = []
     asked = [Site("residual", 2, prompt=prompt) for prompt in range(3)]
@@ -164,7 +194,9 @@ def test_where_no_prefix_is_shared_each_prompt_is_exact(name: str, loaded: Calla
 
 
 @pytest.mark.parametrize("name", SHARING)
-def test_nothing_is_carried_from_one_read_to_the_next(name: str, loaded: Callable[[str], Any]) -> None:
+def test_nothing_is_carried_from_one_read_to_the_next(
+    name: str, loaded: Callable[[str], Any]
+) -> None:
     backbone = loaded(name)
     asked = [site for prompt in range(3) for site in sites(backbone, "residual", prompt)]
     first = backbone.read(clips(2), asked)
@@ -174,12 +206,16 @@ def test_nothing_is_carried_from_one_read_to_the_next(name: str, loaded: Callabl
     np.testing.assert_array_equal(backbone.read(clips(2), asked), first)
 
 
-def test_words_before_the_video_share_nothing_and_stay_exact(folders: Callable[[str], Path], tmp_path: Path) -> None:
+def test_words_before_the_video_share_nothing_and_stay_exact(
+    folders: Callable[[str], Path], tmp_path: Path
+) -> None:
     for file in folders("qwen2_5_vl").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     template = (
         "{% for message in messages %}{% for part in message['content'] %}{% if part['type'] != 'video' %}"
-        "{{ part['text'] }}{% endif %}{% endfor %} " + tiny_models.QWEN_VIDEO + " {% endfor %}<s>assistant "
+        "{{ part['text'] }}{% endif %}{% endfor %} "
+        + tiny_models.QWEN_VIDEO
+        + " {% endfor %}<s>assistant "
     )
     (tmp_path / "chat_template.jinja").write_text(template)
     backbone: Any = backbones.load(str(tmp_path), device="cpu")
@@ -204,12 +240,16 @@ def test_memory_that_runs_out_in_the_prefix_leaves_no_hook(loaded: Callable[[str
     for limit in (2, 0):
         with watching(backbone._decoder.layers[1], full):
             if limit:
-                np.testing.assert_allclose(backbone.read(clips(4), asked), truth, rtol=0, atol=2e-6 * truth.max())
+                np.testing.assert_allclose(
+                    backbone.read(clips(4), asked), truth, rtol=0, atol=2e-6 * truth.max()
+                )
                 continue
             with pytest.raises(OutOfMemory, match="segment 0"):
                 backbone.read(clips(4), asked)
     assert sizes[:7] == [4, 2, 2, 2, 2, 2, 2]
-    assert not any(module._forward_pre_hooks or module._forward_hooks for module in backbone._model.modules())
+    assert not any(
+        module._forward_pre_hooks or module._forward_hooks for module in backbone._model.modules()
+    )
 
 
 # --- batches ----------------------------------------------------------------------------------------------------------
@@ -217,7 +257,16 @@ def test_memory_that_runs_out_in_the_prefix_leaves_no_hook(loaded: Callable[[str
 
 @pytest.mark.parametrize(
     ("one", "room", "count"),
-    [(10, 100, 8), (10, 80, 8), (10, 79, 4), (10, 9, 1), (10, -5, 1), (10, 10**9, 32), (0, 0, 1), (2**33, 2**36, 8)],
+    [
+        (10, 100, 8),
+        (10, 80, 8),
+        (10, 79, 4),
+        (10, 9, 1),
+        (10, -5, 1),
+        (10, 10**9, 32),
+        (0, 0, 1),
+        (2**33, 2**36, 8),
+    ],
 )
 def test_a_batch_is_the_largest_power_of_two_that_fits(one: int, room: int, count: int) -> None:
     assert _batching.fitting(one, room) == count
@@ -233,7 +282,9 @@ def test_on_a_cpu_a_pass_takes_eight_segments_always(loaded: Callable[[str], Any
     assert backbone.batch == pipeline.BATCH == 8
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card: how memory sizes a batch is not tested")
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="no CUDA card: how memory sizes a batch is not tested"
+)
 def test_on_a_card_memory_sizes_the_batch_once(folders: Callable[[str], Path]) -> None:
     backbone: Any = backbones.load(str(folders("qwen2_5_vl")), device="cuda")
     sizes: list[int] = []
@@ -246,17 +297,26 @@ def test_on_a_card_memory_sizes_the_batch_once(folders: Callable[[str], Path]) -
 # --- frames -----------------------------------------------------------------------------------------------------------
 
 
-def test_pixels_are_made_once_for_several_prompts_and_never_of_another_clip(loaded: Callable[[str], Any]) -> None:
+def test_pixels_are_made_once_for_several_prompts_and_never_of_another_clip(
+    loaded: Callable[[str], Any],
+) -> None:
     processor = loaded("qwen2_5_vl")._processor
     one, other = clips(2)
-    truth = [make_inputs(processor, clip, tiny_models.PROMPTS[0])["pixel_values_videos"] for clip in (one, other)]
+    truth = [
+        make_inputs(processor, clip, tiny_models.PROMPTS[0])["pixel_values_videos"]
+        for clip in (one, other)
+    ]
     made = make_each(processor, one, dict(enumerate(tiny_models.PROMPTS)), {})
     assert len({inputs["pixel_values_videos"].data_ptr() for inputs in made.values()}) == 1
     assert torch.equal(made[2]["pixel_values_videos"], truth[0])
     with processor.video_processor.keeping(one.frames):  # as while another thread reads `one`
-        assert torch.equal(make_inputs(processor, other, tiny_models.PROMPTS[0])["pixel_values_videos"], truth[1])
+        assert torch.equal(
+            make_inputs(processor, other, tiny_models.PROMPTS[0])["pixel_values_videos"], truth[1]
+        )
     one.frames[:] = other.frames
-    assert torch.equal(make_inputs(processor, one, tiny_models.PROMPTS[0])["pixel_values_videos"], truth[1])
+    assert torch.equal(
+        make_inputs(processor, one, tiny_models.PROMPTS[0])["pixel_values_videos"], truth[1]
+    )
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)

@@ -27,12 +27,20 @@ def test_memory_that_is_held_counts_and_mapped_files_do_not(tmp_path: Path) -> N
     assert 96 < peak < 96 + 60
 
 
-def test_the_states_are_those_of_a_large_model_and_one_layer_tells_the_classes(tmp_path: Path) -> None:
+def test_the_states_are_those_of_a_large_model_and_one_layer_tells_the_classes(
+    tmp_path: Path,
+) -> None:
     for number in range(8):
         fit_large.write(tmp_path, number, 4)
     pairs = [fit_large.kept(tmp_path, number, 4) for number in range(8)]
-    assert all(states.values.shape == (4, 28, 3584) and isinstance(states.values, np.memmap) for states, _ in pairs)
-    values, labels = np.concatenate([s.values for s, _ in pairs]), np.concatenate([y for _, y in pairs])
+    assert all(
+        states.values.shape == (4, 28, 3584) and isinstance(states.values, np.memmap)
+        for states, _ in pairs
+    )
+    values, labels = (
+        np.concatenate([s.values for s, _ in pairs]),
+        np.concatenate([y for _, y in pairs]),
+    )
     assert labels.tolist() == ([0] * 4 + [0, 0, 1, 1]) * 4
     apart = np.abs(values[labels == 1].mean(0) - values[labels == 0].mean(0))[:, :179].mean(1)
     assert apart.argmax() == fit_large.TOLD

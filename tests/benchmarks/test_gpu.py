@@ -22,7 +22,9 @@ from hiprobe import video
 
 
 @pytest.fixture
-def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+def ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Any]:
     """What a script's `main` writes, having ended well and printed its tables."""
 
     def run(script: Any, *options: str) -> list[list[dict[str, Any]]]:
@@ -92,7 +94,9 @@ def test_operations_and_bytes_of_a_product_by_hand() -> None:
 @pytest.mark.parametrize("causal", [False, True])
 def test_operations_of_attention_by_hand(causal: bool) -> None:
     query, key = torch.ones(2, 4, 6, 8), torch.ones(2, 4, 6, 8)
-    found = counting.count(lambda: functional.scaled_dot_product_attention(query, key, key, is_causal=causal))
+    found = counting.count(
+        lambda: functional.scaled_dot_product_attention(query, key, key, is_causal=causal)
+    )
     assert found.operations == 2 * 2 * (2 * 4) * 6 * 6 * 8 // (2 if causal else 1)
 
 
@@ -100,7 +104,9 @@ def test_operations_of_a_layer_are_twice_its_weights_per_row() -> None:
     layer = nn.Sequential(nn.Linear(16, 32, bias=False), nn.GELU(), nn.Linear(32, 16, bias=False))
     for inference in (False, True):  # where torch hands over other operations
         with torch.inference_mode(inference):
-            assert counting.count(lambda: layer(torch.ones(10, 16))).operations == 2 * 10 * (16 * 32 + 32 * 16)
+            assert counting.count(lambda: layer(torch.ones(10, 16))).operations == 2 * 10 * (
+                16 * 32 + 32 * 16
+            )
 
 
 def test_counting_ends_where_the_read_ends() -> None:
@@ -127,7 +133,10 @@ def test_the_large_shapes_are_the_published_ones(name: str) -> None:
 
         model = getattr(transformers, config.architectures[0])(config)
     count = sum(parameter.numel() for parameter in model.parameters())
-    published = {"Qwen2.5-VL-7B": 8.29e9, "InternVL3-8B": 7.94e9}  # the sizes that their pages on the hub state
+    published = {
+        "Qwen2.5-VL-7B": 8.29e9,
+        "InternVL3-8B": 7.94e9,
+    }  # the sizes that their pages on the hub state
     assert count == pytest.approx(published[name], rel=1e-3)
     assert len(model.get_decoder().layers) == 28
 
@@ -160,7 +169,11 @@ def test_a_check_that_fails_is_seen() -> None:
 
     def drift(module: Any, given: Any, output: Any) -> Any:
         calls.append(1)
-        return output + len(calls) if isinstance(output, torch.Tensor) else (output[0] + len(calls), *output[1:])
+        return (
+            output + len(calls)
+            if isinstance(output, torch.Tensor)
+            else (output[0] + len(calls), *output[1:])
+        )
 
     handle = block.register_forward_hook(drift, prepend=True)
     rows = gpu_check.exactness(backbone, segments)

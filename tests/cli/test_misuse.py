@@ -44,7 +44,9 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(SystemExit) as caught:
             cli.main()
         out, err = capsys.readouterr()
-        kept = [line for line in err.splitlines() if not line.startswith("The embedded model knows")]
+        kept = [
+            line for line in err.splitlines() if not line.startswith("The embedded model knows")
+        ]
         return int(caught.value.code or 0), out, "\n".join(kept)
 
     yield call
@@ -58,14 +60,18 @@ def masks(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     for name in ("01_0001", "01_0002"):
         np.save(folder / f"{name}.npy", np.arange(10) // 5)
-    write_scores(tmp_path / "scores.json", {name: np.linspace(0, 1, 10) for name in ("01_0001", "01_0002")})
+    write_scores(
+        tmp_path / "scores.json", {name: np.linspace(0, 1, 10) for name in ("01_0001", "01_0002")}
+    )
     return folder.parent
 
 
 # Score files
 
-def test_an_archive_of_very_many_frames_is_refused_before_it_is_unpacked(tmp_path: Path,
-                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+
+def test_an_archive_of_very_many_frames_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A few kilobytes of zeros unpack to anything; what is packed here is damaged, so that reading it would show."""
     monkeypatch.setattr("hiprobe.evaluation.score_files.MOST_FRAMES", 10_000)
     np.savez_compressed(tmp_path / "s.npz", a=np.zeros(9_000))
@@ -95,11 +101,18 @@ def test_a_decimal_comma_is_not_read_as_another_score(tmp_path: Path) -> None:
 def test_an_absent_file_is_not_called_a_bad_one(tmp_path: Path) -> None:
     with pytest.raises(LabelError) as caught:
         read_scores(tmp_path / "absent.json")
-    assert str(caught.value) == f"{tmp_path / 'absent.json'}: cannot be read: No such file or directory"
+    assert (
+        str(caught.value)
+        == f"{tmp_path / 'absent.json'}: cannot be read: No such file or directory"
+    )
 
 
-@pytest.mark.parametrize(("name", "kinds"), [(" a", {"npz", "json"}), ("a ", {"npz", "json"}), ("a\udcff", {"json"})])
-def test_a_name_comes_back_as_it_is_or_is_not_written(tmp_path: Path, name: str, kinds: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "kinds"), [(" a", {"npz", "json"}), ("a ", {"npz", "json"}), ("a\udcff", {"json"})]
+)
+def test_a_name_comes_back_as_it_is_or_is_not_written(
+    tmp_path: Path, name: str, kinds: set[str]
+) -> None:
     for kind in ("csv", "npz", "json"):
         path = tmp_path / f"s.{kind}"
         if kind in kinds:
@@ -114,61 +127,132 @@ def test_a_name_comes_back_as_it_is_or_is_not_written(tmp_path: Path, name: str,
 def test_a_report_names_a_video_whose_name_is_no_text(run: Run, masks: Path) -> None:
     (masks / "test_frame_mask" / "01_0001.npy").rename(masks / "test_frame_mask" / "a\udcff.npy")
     write_scores(masks.parent / "s.json", {"01_0002": np.linspace(0, 1, 10)})
-    code, _, err = run("evaluate", "--dataset", "shanghaitech", "--root", masks, "--scores", masks.parent / "s.json",
-                       "--allow-missing", "--bootstrap", 0, "-o", masks.parent / "r.md")
+    code, _, err = run(
+        "evaluate",
+        "--dataset",
+        "shanghaitech",
+        "--root",
+        masks,
+        "--scores",
+        masks.parent / "s.json",
+        "--allow-missing",
+        "--bootstrap",
+        0,
+        "-o",
+        masks.parent / "r.md",
+    )
     assert (code, err) == (0, "")
     assert r"a\udcff (no scores)" in (masks.parent / "r.md").read_text(encoding="utf-8")
 
 
 # Annotations
 
-@pytest.mark.parametrize(("count", "span", "words"), [
-    (100, "10 131", "a span of frames 10 to 131 in a video of 100"), (100, "100 110", "a span of frames 100 to 110"),
-    (10**14, "10 20", "its number of frames"), ("9" * 5000, "10 20", "its number of frames")])
-def test_spans_and_counts_that_are_not_of_one_video_are_named(tmp_path: Path, count: object, span: str,
-                                                              words: str) -> None:
+
+@pytest.mark.parametrize(
+    ("count", "span", "words"),
+    [
+        (100, "10 131", "a span of frames 10 to 131 in a video of 100"),
+        (100, "100 110", "a span of frames 100 to 110"),
+        (10**14, "10 20", "its number of frames"),
+        ("9" * 5000, "10 20", "its number of frames"),
+    ],
+)
+def test_spans_and_counts_that_are_not_of_one_video_are_named(
+    tmp_path: Path, count: object, span: str, words: str
+) -> None:
     """The public spans reach at most 2 frames past the end; counts at half the frame rate would be cut silently."""
-    (tmp_path / "Temporal_Anomaly_Annotation.txt").write_text(f"Arson001_x264.mp4  Arson  {span}  -1  -1\n")
+    (tmp_path / "Temporal_Anomaly_Annotation.txt").write_text(
+        f"Arson001_x264.mp4  Arson  {span}  -1  -1\n"
+    )
     (tmp_path / "frame_counts.csv").write_text(f"video,frames\nArson001_x264,{count}\n")
     with pytest.raises(LabelError, match=words):
         datasets.truth("ucf_crime", tmp_path)
 
 
-@pytest.mark.parametrize(("wrong", "words"), [
-    ({"truth": lambda root, rule: None}, "no uint8"), ({"truth": lambda root, rule: {"a": [0, 1]}}, "labels of 0 "),
-    ({"truth": lambda root, rule: {"a": np.array([0.0, 0.5])}}, "no uint8 labels"),
-    ({"truth": lambda root, rule: {"a": np.array([0, 2], np.uint8)}}, "no uint8 labels"), ({"RULES": ()}, "no rule")])
-def test_a_data_set_that_misbehaves_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wrong: dict[str, Any],
-                                             words: str) -> None:
-    parts: dict[str, Any] = {"load": lambda root, split: iter(()), "RULES": ("own",),
-                             "truth": lambda root, rule: {"a": np.array([0, 1], np.uint8)}}
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"truth": lambda root, rule: None}, "no uint8"),
+        ({"truth": lambda root, rule: {"a": [0, 1]}}, "labels of 0 "),
+        ({"truth": lambda root, rule: {"a": np.array([0.0, 0.5])}}, "no uint8 labels"),
+        ({"truth": lambda root, rule: {"a": np.array([0, 2], np.uint8)}}, "no uint8 labels"),
+        ({"RULES": ()}, "no rule"),
+    ],
+)
+def test_a_data_set_that_misbehaves_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wrong: dict[str, Any], words: str
+) -> None:
+    parts: dict[str, Any] = {
+        "load": lambda root, split: iter(()),
+        "RULES": ("own",),
+        "truth": lambda root, rule: {"a": np.array([0, 1], np.uint8)},
+    }
     monkeypatch.setitem(sys.modules, "strange", SimpleNamespace(data=SimpleNamespace(**parts)))
     assert list(datasets.truth("strange:data", tmp_path)) == ["a"]
-    monkeypatch.setitem(sys.modules, "strange", SimpleNamespace(data=SimpleNamespace(**parts | wrong)))
+    monkeypatch.setitem(
+        sys.modules, "strange", SimpleNamespace(data=SimpleNamespace(**parts | wrong))
+    )
     with pytest.raises(UsageError, match=words):
         datasets.truth("strange:data", tmp_path)
 
 
 # The command and the benchmark
 
+
 def test_a_report_that_cannot_be_written_is_shown_all_the_same(run: Run, masks: Path) -> None:
     scores = masks.parent / "scores.json"
-    code, out, err = run("evaluate", "--dataset", "shanghaitech", "--root", masks, "--scores", scores,
-                         "--bootstrap", 0, "-o", scores / "below")
+    code, out, err = run(
+        "evaluate",
+        "--dataset",
+        "shanghaitech",
+        "--root",
+        masks,
+        "--scores",
+        scores,
+        "--bootstrap",
+        0,
+        "-o",
+        scores / "below",
+    )
     assert (code, err.split(":")[0]) == (4, "StoreError")
     assert "| scores | 1.0000 |" in out
 
 
 @pytest.mark.parametrize("threshold", ["nan", "inf", "-inf"])
-def test_a_threshold_that_is_no_number_is_wrong_usage(run: Run, masks: Path, threshold: str) -> None:
-    code, _, err = run("evaluate", "--dataset", "shanghaitech", "--root", masks, "--scores",
-                       masks.parent / "scores.json", "--fps", 24, f"--threshold={threshold}", "--json")
-    assert (code, err) == (2, f"UsageError: a threshold of {threshold}; give a number that scores can reach")
+def test_a_threshold_that_is_no_number_is_wrong_usage(
+    run: Run, masks: Path, threshold: str
+) -> None:
+    code, _, err = run(
+        "evaluate",
+        "--dataset",
+        "shanghaitech",
+        "--root",
+        masks,
+        "--scores",
+        masks.parent / "scores.json",
+        "--fps",
+        24,
+        f"--threshold={threshold}",
+        "--json",
+    )
+    assert (code, err) == (
+        2,
+        f"UsageError: a threshold of {threshold}; give a number that scores can reach",
+    )
 
 
 def test_more_draws_than_memory_holds_are_wrong_usage(run: Run, masks: Path) -> None:
-    code, _, err = run("evaluate", "--dataset", "shanghaitech", "--root", masks, "--scores",
-                       masks.parent / "scores.json", "--bootstrap", 10**9)
+    code, _, err = run(
+        "evaluate",
+        "--dataset",
+        "shanghaitech",
+        "--root",
+        masks,
+        "--scores",
+        masks.parent / "scores.json",
+        "--bootstrap",
+        10**9,
+    )
     assert (code, err[:29]) == (2, "UsageError: bootstrap=1000000")
 
 
@@ -179,23 +263,37 @@ def table(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in ("abnormal_07.mp4", "normal_07.mp4", "normal_08.mp4"):
         shutil.copy(embedded.CLIPS / name, folder)
-    (folder / "labels.csv").write_text("path,label,start,end,split\nabnormal_07.mp4,fight,2.9,8.6,test\n"
-                                       "normal_07.mp4,normal,,,test\nnormal_08.mp4,normal,,,test\n")
+    (folder / "labels.csv").write_text(
+        "path,label,start,end,split\nabnormal_07.mp4,fight,2.9,8.6,test\n"
+        "normal_07.mp4,normal,,,test\nnormal_08.mp4,normal,,,test\n"
+    )
     counts = {path.stem: len(video.frame_times(path)) for path in folder.glob("*.mp4")}
-    write_scores(tmp_path / "scores.npz", {name: np.linspace(0, 1, count) for name, count in counts.items()})
+    write_scores(
+        tmp_path / "scores.npz", {name: np.linspace(0, 1, count) for name, count in counts.items()}
+    )
     return folder
 
 
-def test_scores_of_a_video_that_is_not_there_are_left_out_where_that_is_allowed(table: Path) -> None:
+def test_scores_of_a_video_that_is_not_there_are_left_out_where_that_is_allowed(
+    table: Path,
+) -> None:
     (table / "normal_08.mp4").unlink()
     with pytest.raises(LabelError, match="1 of 3 test videos are missing: normal_08"):
         of_scores(Benchmark("folder", table), table.parent / "scores.npz", bootstrap=0)
-    made = of_scores(Benchmark("folder", table, allow_missing=True), table.parent / "scores.npz", bootstrap=0)
+    made = of_scores(
+        Benchmark("folder", table, allow_missing=True), table.parent / "scores.npz", bootstrap=0
+    )
     assert isinstance(made.report, Report)
-    assert (made.report.videos, made.report.missing, made.unread) == (2, {"normal_08": "missing"}, 0)
+    assert (made.report.videos, made.report.missing, made.unread) == (
+        2,
+        {"normal_08": "missing"},
+        0,
+    )
 
 
-@pytest.mark.parametrize(("name", "reason"), [("normal_08", "CorruptVideo: "), ("abnormal_07", "LabelError: no frame")])
+@pytest.mark.parametrize(
+    ("name", "reason"), [("normal_08", "CorruptVideo: "), ("abnormal_07", "LabelError: no frame")]
+)
 def test_a_video_whose_truth_cannot_be_had_is_counted(table: Path, name: str, reason: str) -> None:
     """One that is cut off, or one whose event lies after its end: named as in an evaluation of a probe."""
     if name == "normal_08":
@@ -209,7 +307,9 @@ def test_a_video_whose_truth_cannot_be_had_is_counted(table: Path, name: str, re
 
 def test_a_video_that_fails_is_left_out_where_that_is_allowed(table: Path) -> None:
     (table / "normal_08.mp4").write_bytes((table / "normal_08.mp4").read_bytes()[:2000])
-    made = of_scores(Benchmark("folder", table, allow_missing=True), table.parent / "scores.npz", bootstrap=0)
+    made = of_scores(
+        Benchmark("folder", table, allow_missing=True), table.parent / "scores.npz", bootstrap=0
+    )
     assert isinstance(made.report, Report)
     assert (made.report.videos, made.unread) == (2, 1)
     assert made.report.missing["normal_08"].startswith("CorruptVideo: ")
@@ -218,12 +318,21 @@ def test_a_video_that_fails_is_left_out_where_that_is_allowed(table: Path) -> No
 def test_scores_of_another_length_are_named_with_a_threshold_too(table: Path) -> None:
     found = read_scores(table.parent / "scores.npz")
     write_scores(table.parent / "scores.npz", {**found, "normal_08": found["normal_08"][:-1]})
-    with pytest.raises(LabelError, match=r"1 videos have another number of frames: normal_08 \(128 in the truth, 127"):
-        of_scores(Benchmark("folder", table), table.parent / "scores.npz", threshold=0.5, bootstrap=0)
+    with pytest.raises(
+        LabelError,
+        match=r"1 videos have another number of frames: normal_08 \(128 in the truth, 127",
+    ):
+        of_scores(
+            Benchmark("folder", table), table.parent / "scores.npz", threshold=0.5, bootstrap=0
+        )
 
 
-@pytest.mark.parametrize("times", [np.zeros(5), np.array([0.0, np.nan]), np.zeros((2, 2)), np.array(["a"])])
-def test_kept_frame_times_that_are_none_are_named(tmp_path: Path, normal_clip: Path, times: np.ndarray) -> None:
+@pytest.mark.parametrize(
+    "times", [np.zeros(5), np.array([0.0, np.nan]), np.zeros((2, 2)), np.array(["a"])]
+)
+def test_kept_frame_times_that_are_none_are_named(
+    tmp_path: Path, normal_clip: Path, times: np.ndarray
+) -> None:
     frame_times(str(normal_clip), "0" * 64, tmp_path)
     (file,) = (tmp_path / TIMES).iterdir()
     np.save(file, times)
@@ -231,8 +340,9 @@ def test_kept_frame_times_that_are_none_are_named(tmp_path: Path, normal_clip: P
         frame_times(str(normal_clip), "0" * 64, tmp_path)
 
 
-def test_a_probe_that_does_not_say_what_it_was_fitted_on_is_named(table: Path, fitted: Fitted, shipped: Backbone,
-                                                                  tmp_path: Path) -> None:
+def test_a_probe_that_does_not_say_what_it_was_fitted_on_is_named(
+    table: Path, fitted: Fitted, shipped: Backbone, tmp_path: Path
+) -> None:
     odd = replace(fitted.probe, provenance={**fitted.probe.provenance, "videos": 5})
     with pytest.raises(ProbeError, match="no list of digests"):
         of_probe(Benchmark("folder", table), shipped, odd, kept=tmp_path / "kept")
@@ -255,31 +365,54 @@ def test_a_figure_that_only_some_draws_define_says_how_many() -> None:
 
 # A method from outside
 
+
 def method(**wrong: Any) -> SimpleNamespace:
     """A sound method but for what is `wrong` in it."""
-    parts = {"LABELS": "both", "PROMPTS": (), "sites": lambda layers, heads: (Site("residual", 0), Site("residual", 1)),
-             "select": lambda values, labels: Selection((1,)), "fit": lambda values, labels: {"w": np.ones(1)},
-             "score": lambda values, tensors: values[:, 0, 0].astype(np.float64)}
+    parts = {
+        "LABELS": "both",
+        "PROMPTS": (),
+        "sites": lambda layers, heads: (Site("residual", 0), Site("residual", 1)),
+        "select": lambda values, labels: Selection((1,)),
+        "fit": lambda values, labels: {"w": np.ones(1)},
+        "score": lambda values, tensors: values[:, 0, 0].astype(np.float64),
+    }
     return SimpleNamespace(**parts | wrong)
 
 
-@pytest.mark.parametrize(("wrong", "words"), [
-    ({"select": lambda v, y: Selection((99,))}, "no Selection of some of its 2 sites"),
-    ({"select": lambda v, y: Selection((-1,))}, "no Selection of some of its 2 sites"),
-    ({"select": lambda v, y: Selection(())}, "no Selection of some of its 2 sites"),
-    ({"select": lambda v, y: Selection((cast(Any, 0.5),))}, "no Selection of some of its 2 sites"),
-    ({"select": lambda v, y: 1}, "no Selection of some of its 2 sites"),
-    ({"select": lambda v, y: Selection((1,), cast(Any, {"s": [1.0, 2.0]}))}, "curve .s. is not one finite number"),
-    ({"select": lambda v, y: Selection((1,), {"s": np.full(2, np.nan)})}, "curve 's' is not one finite number"),
-    ({"select": lambda v, y: Selection((1,), {"s": np.zeros(3)})}, "curve 's' is not one finite number"),
-    ({"fit": lambda v, y: None}, "fits NoneType, not arrays"),
-    ({"fit": lambda v, y: {"w": [1.0]}}, r"tensor 'w' \(list \(1,\)\)"),
-    ({"score": lambda v, t: np.zeros(1)}, r"scores of shape \(1,\) for"),
-    ({"score": lambda v, t: np.zeros((len(v), 1))}, r"scores of shape \(\d+, 1\) for"),
-    ({"score": lambda v, t: 0.5}, r"scores of shape \(\) for"),
-    ({"sites": lambda layers, heads: (1, 2)}, "not a tuple of Site"),
-])
-def test_a_method_that_misbehaves_is_named(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], words: str) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"select": lambda v, y: Selection((99,))}, "no Selection of some of its 2 sites"),
+        ({"select": lambda v, y: Selection((-1,))}, "no Selection of some of its 2 sites"),
+        ({"select": lambda v, y: Selection(())}, "no Selection of some of its 2 sites"),
+        (
+            {"select": lambda v, y: Selection((cast(Any, 0.5),))},
+            "no Selection of some of its 2 sites",
+        ),
+        ({"select": lambda v, y: 1}, "no Selection of some of its 2 sites"),
+        (
+            {"select": lambda v, y: Selection((1,), cast(Any, {"s": [1.0, 2.0]}))},
+            "curve .s. is not one finite number",
+        ),
+        (
+            {"select": lambda v, y: Selection((1,), {"s": np.full(2, np.nan)})},
+            "curve 's' is not one finite number",
+        ),
+        (
+            {"select": lambda v, y: Selection((1,), {"s": np.zeros(3)})},
+            "curve 's' is not one finite number",
+        ),
+        ({"fit": lambda v, y: None}, "fits NoneType, not arrays"),
+        ({"fit": lambda v, y: {"w": [1.0]}}, r"tensor 'w' \(list \(1,\)\)"),
+        ({"score": lambda v, t: np.zeros(1)}, r"scores of shape \(1,\) for"),
+        ({"score": lambda v, t: np.zeros((len(v), 1))}, r"scores of shape \(\d+, 1\) for"),
+        ({"score": lambda v, t: 0.5}, r"scores of shape \(\) for"),
+        ({"sites": lambda layers, heads: (1, 2)}, "not a tuple of Site"),
+    ],
+)
+def test_a_method_that_misbehaves_is_named(
+    monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], words: str
+) -> None:
     """A single score, above all, would silently be that of every segment."""
     monkeypatch.setitem(sys.modules, "strange", SimpleNamespace(method=method(**wrong)))
     with pytest.raises((UsageError, ProbeError), match=words):
@@ -288,29 +421,47 @@ def test_a_method_that_misbehaves_is_named(monkeypatch: pytest.MonkeyPatch, wron
 
 def test_the_method_is_sound_where_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "strange", SimpleNamespace(method=method()))
-    assert fit("strange:method", planted(layer=1, sites=2), permutations=0).sites == (Site("residual", 1),)
+    assert fit("strange:method", planted(layer=1, sites=2), permutations=0).sites == (
+        Site("residual", 1),
+    )
 
 
 # Models, and the limits of whoever starts the program
 
+
 @pytest.mark.parametrize("device", ["meta", "xla", "vulkan"])
-def test_a_device_that_cannot_hold_a_model_is_refused(run: Run, normal_clip: Path, device: str) -> None:
+def test_a_device_that_cannot_hold_a_model_is_refused(
+    run: Run, normal_clip: Path, device: str
+) -> None:
     code, _, err = run("explain", normal_clip, "--device", device)
     assert (code, err) == (4, f"ModelError: device {device}: cannot be used here; give auto or cpu")
 
 
-@pytest.mark.parametrize("header", ['[]', '{"a": 1}', '{"a": {"dtype": "F32"}}', '{"a": {"dtype": "F32", "shape": 3, '
-                                    '"data_offsets": [0, 4]}}', '{"a": {"dtype": "F32", "data_offsets": [0]}}'])
-def test_a_header_of_weights_that_says_nothing_is_named(run: Run, checkpoint: Path, normal_clip: Path,
-                                                        header: str) -> None:
-    (checkpoint / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(8))
+@pytest.mark.parametrize(
+    "header",
+    [
+        "[]",
+        '{"a": 1}',
+        '{"a": {"dtype": "F32"}}',
+        '{"a": {"dtype": "F32", "shape": 3, "data_offsets": [0, 4]}}',
+        '{"a": {"dtype": "F32", "data_offsets": [0]}}',
+    ],
+)
+def test_a_header_of_weights_that_says_nothing_is_named(
+    run: Run, checkpoint: Path, normal_clip: Path, header: str
+) -> None:
+    (checkpoint / "model.safetensors").write_bytes(
+        len(header).to_bytes(8, "little") + header.encode() + bytes(8)
+    )
     code, _, err = run("explain", normal_clip, "--model", checkpoint)
     assert (code, err.count("\n")) == (4, 0)
     assert "model.safetensors: cannot be loaded" in err
 
 
 @pytest.mark.parametrize("entry", [{"size": [1e999, 3]}, {"segment_s": 1e999}, {"segment_s": 1e-9}])
-def test_an_infinite_setting_is_named(run: Run, checkpoint: Path, normal_clip: Path, entry: dict[str, Any]) -> None:
+def test_an_infinite_setting_is_named(
+    run: Run, checkpoint: Path, normal_clip: Path, entry: dict[str, Any]
+) -> None:
     (checkpoint / "hiprobe.json").write_text(json.dumps(entry))
     code, _, err = run("explain", normal_clip, "--model", checkpoint)
     assert (code, "hiprobe.json: entry" in err) == (4, True)
@@ -322,18 +473,39 @@ def test_an_empty_question_is_not_replaced_by_another(run: Run, normal_clip: Pat
 
 
 @pytest.mark.parametrize("option", [("--layer", 3), ("--split", "train")])
-def test_an_option_that_means_nothing_without_clips_is_refused(run: Run, tmp_path: Path, option: tuple[Any]) -> None:
+def test_an_option_that_means_nothing_without_clips_is_refused(
+    run: Run, tmp_path: Path, option: tuple[Any]
+) -> None:
     code, _, err = run("fit", "--method", "likelihood", *option, "-o", tmp_path / "p.safetensors")
-    assert (code, err) == (2, "UsageError: without labelled clips there is no layer and no split to choose")
+    assert (code, err) == (
+        2,
+        "UsageError: without labelled clips there is no layer and no split to choose",
+    )
 
 
-def test_a_lower_limit_of_the_system_is_kept_and_does_not_stop_the_decoder(normal_clip: Path) -> None:
+def test_a_lower_limit_of_the_system_is_kept_and_does_not_stop_the_decoder(
+    normal_clip: Path,
+) -> None:
     """As under `ulimit -v` and `ulimit -t`, which batch systems set and nobody but root may raise."""
+
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
         resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
 
-    told = subprocess.run([sys.executable, "-c", "import sys; from hiprobe import video; "
-                           "print(len(video.frame_times(sys.argv[1])))", normal_clip],
-                          preexec_fn=limited, capture_output=True, text=True, timeout=60, check=False)
-    assert (told.stdout.strip(), told.returncode) == (str(len(video.frame_times(normal_clip))), 0), told.stderr
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from hiprobe import video; print(len(video.frame_times(sys.argv[1])))",
+            normal_clip,
+        ],
+        preexec_fn=limited,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (told.stdout.strip(), told.returncode) == (
+        str(len(video.frame_times(normal_clip))),
+        0,
+    ), told.stderr

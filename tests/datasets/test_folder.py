@@ -39,19 +39,34 @@ def spans(video: Video) -> list[tuple[float, float, str | None]]:
 
 
 def test_rows_become_videos(root: Path) -> None:
-    a, b, c = load(root, HEAD + "a.mp4,fight,5,6.5,train\nb.mp4,normal,,,test\na.mp4,fall,1,2,train\n"
-                                "sub/c.mp4,fire,,,\n")
-    assert a == Video(str(root / "a.mp4"), (Event(1, 2, label="fall"), Event(5, 6.5, label="fight")), "train",
-                      ("fall", "fight"))
+    a, b, c = load(
+        root,
+        HEAD + "a.mp4,fight,5,6.5,train\nb.mp4,normal,,,test\na.mp4,fall,1,2,train\n"
+        "sub/c.mp4,fire,,,\n",
+    )
+    assert a == Video(
+        str(root / "a.mp4"),
+        (Event(1, 2, label="fall"), Event(5, 6.5, label="fight")),
+        "train",
+        ("fall", "fight"),
+    )
     assert b == Video(str(root / "b.mp4"), (), "test", ("normal",))
     assert c == Video(str(root / "sub/c.mp4"), (Event(0, math.inf, label="fire"),), None, ("fire",))
 
 
-@pytest.mark.parametrize(("start", "end", "span"), [
-    ("2", "", (2, math.inf)), ("", "3", (0, 3)), ("", "", (0, math.inf)), (" 1 ", " 2e1 ", (1, 20)),
-    ("0", "inf", (0, math.inf))])
-def test_a_blank_time_is_the_start_or_the_end_of_the_video(root: Path, start: str, end: str,
-                                                           span: tuple[float, float]) -> None:
+@pytest.mark.parametrize(
+    ("start", "end", "span"),
+    [
+        ("2", "", (2, math.inf)),
+        ("", "3", (0, 3)),
+        ("", "", (0, math.inf)),
+        (" 1 ", " 2e1 ", (1, 20)),
+        ("0", "inf", (0, math.inf)),
+    ],
+)
+def test_a_blank_time_is_the_start_or_the_end_of_the_video(
+    root: Path, start: str, end: str, span: tuple[float, float]
+) -> None:
     assert spans(load(root, f"{HEAD}a.mp4,fight,{start},{end},\n")[0]) == [(*span, "fight")]
 
 
@@ -60,21 +75,25 @@ def test_normal_is_spelt_in_any_way(root: Path, label: str) -> None:
     assert load(root, f"path,label\na.mp4,{label}\n")[0].events == ()
 
 
-@pytest.mark.parametrize("text", [
-    "\ufeff" + HEAD + "a.mp4,fight,1,2,\n",
-    HEAD.replace("\n", "\r\n") + "a.mp4,fight,1,2,\r\n",
-    HEAD.replace("\n", "\r") + "a.mp4,fight,1,2,\r",
-    HEAD + "\n\na.mp4,fight,1,2,\n\n\n",
-    HEAD + ",,,,\na.mp4,fight,1,2,\n,,,,\n",
-    HEAD + "a.mp4,fight,1,2,",
-    HEAD + "a.mp4,fight,1,2\n",
-    HEAD + '"a.mp4","fight","1","2",""\n',
-    HEAD + " a.mp4 , fight , 1 , 2 , \n",
-    "end,start,split,label,path\n2,1,,fight,a.mp4\n",
-    "path,label,start,end\na.mp4,fight,1,2\n",
-    HEAD + "./a.mp4,fight,1,2,\n",
-    HEAD + "sub/../a.mp4,fight,1,2,\n",
-], ids=range(13))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff" + HEAD + "a.mp4,fight,1,2,\n",
+        HEAD.replace("\n", "\r\n") + "a.mp4,fight,1,2,\r\n",
+        HEAD.replace("\n", "\r") + "a.mp4,fight,1,2,\r",
+        HEAD + "\n\na.mp4,fight,1,2,\n\n\n",
+        HEAD + ",,,,\na.mp4,fight,1,2,\n,,,,\n",
+        HEAD + "a.mp4,fight,1,2,",
+        HEAD + "a.mp4,fight,1,2\n",
+        HEAD + '"a.mp4","fight","1","2",""\n',
+        HEAD + " a.mp4 , fight , 1 , 2 , \n",
+        "end,start,split,label,path\n2,1,,fight,a.mp4\n",
+        "path,label,start,end\na.mp4,fight,1,2\n",
+        HEAD + "./a.mp4,fight,1,2,\n",
+        HEAD + "sub/../a.mp4,fight,1,2,\n",
+    ],
+    ids=range(13),
+)
 def test_however_a_spreadsheet_writes_it(root: Path, text: str) -> None:
     (video,) = load(root, text)
     assert spans(video) == [(1, 2, "fight")]
@@ -86,14 +105,18 @@ def test_names_with_commas_and_other_scripts(root: Path) -> None:
     assert [Path(video.path).name for video in found] == ["a, b.mp4", "日本.mp4"]
 
 
-def test_absolute_paths_are_taken_as_they_are(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_absolute_paths_are_taken_as_they_are(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     elsewhere = tmp_path_factory.mktemp("else") / "x.mp4"
     elsewhere.touch()
     assert load(root, f"{HEAD}{elsewhere},normal,,,\n")[0].path == str(elsewhere)
 
 
 def test_one_file_spelt_in_two_ways_is_one_video(root: Path) -> None:
-    (video,) = load(root, f"{HEAD}a.mp4,fight,1,2,\n{root / 'a.mp4'},fall,3,4,\nsub/../a.mp4,fire,5,6,\n")
+    (video,) = load(
+        root, f"{HEAD}a.mp4,fight,1,2,\n{root / 'a.mp4'},fall,3,4,\nsub/../a.mp4,fire,5,6,\n"
+    )
     assert spans(video) == [(1, 2, "fight"), (3, 4, "fall"), (5, 6, "fire")]
 
 
@@ -112,7 +135,11 @@ WRONG_ROWS = {  # the row, the line that is named, what is said of it
     "an end that is not a number": ("a.mp4,fight,1,NaN,\n", 2, "end is 'NaN'"),
     "before the start": ("a.mp4,fight,-1,2,\n", 2, "start is '-1', not a time from 0 on"),
     "an infinite start": ("a.mp4,fight,inf,,\n", 2, "the event ends at inf s"),
-    "end before start": ("b.mp4,normal,,,\n\na.mp4,fight,5,2,\n", 4, "ends at 2.0 s, not after its start at 5.0 s"),
+    "end before start": (
+        "b.mp4,normal,,,\n\na.mp4,fight,5,2,\n",
+        4,
+        "ends at 2.0 s, not after its start at 5.0 s",
+    ),
     "end at the start": ("a.mp4,fight,2,2,\n", 2, "ends at 2.0 s, not after its start at 2.0 s"),
     "a normal span": ("a.mp4,normal,1,2,\n", 2, "a normal row is about the whole video"),
     "no label": ("a.mp4,,1,2,\n", 2, "a row needs a path and a label"),
@@ -123,10 +150,26 @@ WRONG_ROWS = {  # the row, the line that is named, what is said of it
     "a folder": ("sub,normal,,,\n", 2, "there is no file"),
     "a name that is too long": (f"{'x' * 300}.mp4,normal,,,\n", 2, "there is no file"),
     "a NUL": ("a\0.mp4,normal,,,\n", 2, "there is no file"),
-    "both classes": ("a.mp4,fight,1,2,\nb.mp4,normal,,,\na.mp4,normal,,,\n", 4, "called normal here and fight in"),
-    "both classes, otherwise spelt": ("a.mp4,normal,,,\n./sub/../a.mp4,fight,1,2,\n", 3, "called fight here and"),
-    "both classes, in two splits": ("a.mp4,normal,,,x\na.mp4,fight,1,2,y\n", 3, "called fight here and normal in"),
-    "two splits": ("a.mp4,fight,1,2,train\na.mp4,fight,3,4,test\n", 3, "in split test here and train in"),
+    "both classes": (
+        "a.mp4,fight,1,2,\nb.mp4,normal,,,\na.mp4,normal,,,\n",
+        4,
+        "called normal here and fight in",
+    ),
+    "both classes, otherwise spelt": (
+        "a.mp4,normal,,,\n./sub/../a.mp4,fight,1,2,\n",
+        3,
+        "called fight here and",
+    ),
+    "both classes, in two splits": (
+        "a.mp4,normal,,,x\na.mp4,fight,1,2,y\n",
+        3,
+        "called fight here and normal in",
+    ),
+    "two splits": (
+        "a.mp4,fight,1,2,train\na.mp4,fight,3,4,test\n",
+        3,
+        "in split test here and train in",
+    ),
 }
 
 
@@ -141,18 +184,43 @@ def test_a_wrong_row_is_named_by_file_and_line(root: Path, kind: str) -> None:
     assert caught.value.exit_code == 3
 
 
-@pytest.mark.parametrize("first", ["", "path\n", "label,start\n", "Path,Label\n", "path;label\n", "path,label,strat\n",
-                                   "path,label,label\n", "path,label,\n", "a.mp4,fight\n"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        "",
+        "path\n",
+        "label,start\n",
+        "Path,Label\n",
+        "path;label\n",
+        "path,label,strat\n",
+        "path,label,label\n",
+        "path,label,\n",
+        "a.mp4,fight\n",
+    ],
+)
 def test_the_columns_must_be_the_ones_described(root: Path, first: str) -> None:
     # A misspelt `start` that is passed over would make the whole video an event.
-    with pytest.raises(LabelError, match=r"labels\.csv:1: the columns are .*path,label,start,end,split"):
+    with pytest.raises(
+        LabelError, match=r"labels\.csv:1: the columns are .*path,label,start,end,split"
+    ):
         load(root, first + "a.mp4,fight\n" * bool(first))
 
 
-@pytest.mark.parametrize("data", [
-    b"", HEAD.encode(), HEAD.encode() + b"\n,,,,\n", HEAD.encode() + b"a\xff.mp4,normal,,,\n",
-    (HEAD + "a.mp4,normal,,,\n").encode("utf-16"), HEAD.encode() + b'"a.mp4,normal,,,\n', b"\0" * 100,
-    HEAD.encode() + b'"a"x.mp4,normal,,,\n', HEAD.encode() + b"x" * 200_000 + b",normal,,,\n"], ids=range(9))
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        HEAD.encode(),
+        HEAD.encode() + b"\n,,,,\n",
+        HEAD.encode() + b"a\xff.mp4,normal,,,\n",
+        (HEAD + "a.mp4,normal,,,\n").encode("utf-16"),
+        HEAD.encode() + b'"a.mp4,normal,,,\n',
+        b"\0" * 100,
+        HEAD.encode() + b'"a"x.mp4,normal,,,\n',
+        HEAD.encode() + b"x" * 200_000 + b",normal,,,\n",
+    ],
+    ids=range(9),
+)
 def test_what_is_no_csv_or_says_nothing_is_named(root: Path, data: bytes) -> None:
     with pytest.raises(LabelError, match=r"labels\.csv"):
         load(root, data)
@@ -160,13 +228,24 @@ def test_what_is_no_csv_or_says_nothing_is_named(root: Path, data: bytes) -> Non
 
 # -- folders
 
+
 def test_a_folder_of_each_class(tmp_path: Path) -> None:
-    for name in ("normal/b.mp4", "normal/deep/er/a.MKV", "abnormal/c.y4m", "abnormal/notes.txt", "normal/.x/d.mp4",
-                 "normal/._b.mp4", "else/e.mp4", "f.mp4"):
+    for name in (
+        "normal/b.mp4",
+        "normal/deep/er/a.MKV",
+        "abnormal/c.y4m",
+        "abnormal/notes.txt",
+        "normal/.x/d.mp4",
+        "normal/._b.mp4",
+        "else/e.mp4",
+        "f.mp4",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "normal" / "folder.mp4").mkdir()
-    found = {os.path.relpath(video.path, tmp_path): video for video in datasets.load("folder", tmp_path)}
+    found = {
+        os.path.relpath(video.path, tmp_path): video for video in datasets.load("folder", tmp_path)
+    }
     assert list(found) == ["normal/b.mp4", "normal/deep/er/a.MKV", "abnormal/c.y4m"]
     assert found["normal/b.mp4"].events == ()
     assert spans(found["abnormal/c.y4m"]) == [(0, math.inf, "abnormal")]
@@ -188,7 +267,10 @@ def test_every_suffix_counts(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_clips_or_splits_is_named(tmp_path: Path) -> None:
-    for place, said in ((tmp_path / "none", "no such folder or CSV"), (tmp_path, "no videos in normal/ or abnormal/")):
+    for place, said in (
+        (tmp_path / "none", "no such folder or CSV"),
+        (tmp_path, "no videos in normal/ or abnormal/"),
+    ):
         with pytest.raises(LabelError, match=said) as caught:
             list(datasets.load("folder", place))
         assert str(place) in str(caught.value)

@@ -27,11 +27,15 @@ def ones(labels: np.ndarray) -> list[int]:
 
 # UCF-Crime
 
-UCF_LINES = ("Arson001_x264.mp4  Arson  3  6  8  12  \n"
-             "Normal_Videos_001_x264.mp4  Normal  -1  -1  -1  -1  \n"
-             "Abuse.v2_x264.mp4  Abuse  0  2  -1  -1  \n")
-UCF_COUNTS = ("video,frames,fps\r\nNormal_Videos_001_x264.mp4,5,30\r\nArson001_x264.mp4,10,30\r\n"
-              "Abuse.v2_x264.mp4,4,30\r\n")
+UCF_LINES = (
+    "Arson001_x264.mp4  Arson  3  6  8  12  \n"
+    "Normal_Videos_001_x264.mp4  Normal  -1  -1  -1  -1  \n"
+    "Abuse.v2_x264.mp4  Abuse  0  2  -1  -1  \n"
+)
+UCF_COUNTS = (
+    "video,frames,fps\r\nNormal_Videos_001_x264.mp4,5,30\r\nArson001_x264.mp4,10,30\r\n"
+    "Abuse.v2_x264.mp4,4,30\r\n"
+)
 
 
 @pytest.fixture
@@ -39,13 +43,24 @@ def ucf(tmp_path: Path) -> Path:
     """The folders of the download, the annotation two levels down."""
     write(tmp_path / "Temporal" / "Txt_formate" / "Temporal_Anomaly_Annotation.txt", UCF_LINES)
     write(tmp_path / "frame_counts.csv", UCF_COUNTS)
-    write(tmp_path / "splits" / "Anomaly_Train.txt", "Arson/Arson002_x264.mp4\n"
-          "Training_Normal_Videos_Anomaly/Normal_Videos002_x264.mp4\nArson/Arson003_x264.mp4\n")
-    write(tmp_path / "splits" / "Anomaly_Test.txt", "Arson/Arson001_x264.mp4\n"
-          "Testing_Normal_Videos_Anomaly/Normal_Videos_001_x264.mp4\nAbuse/Abuse.v2_x264.mp4\n")
-    for name in ("Part-1/Arson/Arson001_x264.mp4", "Part-1/Arson/Arson002_x264.mp4", "Part-1/Abuse/Abuse.v2_x264.mp4",
-                 "Testing_Normal_Videos_Anomaly/Normal_Videos_001_x264.mp4",
-                 "Normal_Videos_event/Normal_Videos_001_x264.mp4", "Training-Normal/Normal_Videos002_x264.mp4"):
+    write(
+        tmp_path / "splits" / "Anomaly_Train.txt",
+        "Arson/Arson002_x264.mp4\n"
+        "Training_Normal_Videos_Anomaly/Normal_Videos002_x264.mp4\nArson/Arson003_x264.mp4\n",
+    )
+    write(
+        tmp_path / "splits" / "Anomaly_Test.txt",
+        "Arson/Arson001_x264.mp4\n"
+        "Testing_Normal_Videos_Anomaly/Normal_Videos_001_x264.mp4\nAbuse/Abuse.v2_x264.mp4\n",
+    )
+    for name in (
+        "Part-1/Arson/Arson001_x264.mp4",
+        "Part-1/Arson/Arson002_x264.mp4",
+        "Part-1/Abuse/Abuse.v2_x264.mp4",
+        "Testing_Normal_Videos_Anomaly/Normal_Videos_001_x264.mp4",
+        "Normal_Videos_event/Normal_Videos_001_x264.mp4",
+        "Training-Normal/Normal_Videos002_x264.mp4",
+    ):
         write(tmp_path / "Videos" / name, "x")
     return tmp_path
 
@@ -53,7 +68,10 @@ def ucf(tmp_path: Path) -> Path:
 def test_ucf_spans_are_half_open_and_cut_at_the_videos_end(ucf: Path) -> None:
     truth = datasets.truth("ucf_crime", ucf)
     assert {name: (len(labels), labels.dtype) for name, labels in truth.items()} == {
-        "Arson001_x264": (10, np.uint8), "Normal_Videos_001_x264": (5, np.uint8), "Abuse.v2_x264": (4, np.uint8)}
+        "Arson001_x264": (10, np.uint8),
+        "Normal_Videos_001_x264": (5, np.uint8),
+        "Abuse.v2_x264": (4, np.uint8),
+    }
     assert ones(truth["Arson001_x264"]) == [3, 4, 5, 8, 9]
     assert ones(truth["Abuse.v2_x264"]) == [0, 1]
     assert ones(truth["Normal_Videos_001_x264"]) == []
@@ -67,40 +85,77 @@ def test_ucf_inclusive_spans_hold_their_last_frame(ucf: Path) -> None:
 
 def test_ucf_classes_come_from_the_annotation(ucf: Path) -> None:
     assert datasets.categories("ucf_crime", ucf) == {
-        "Arson001_x264": ("Arson",), "Normal_Videos_001_x264": ("normal",), "Abuse.v2_x264": ("Abuse",)}
+        "Arson001_x264": ("Arson",),
+        "Normal_Videos_001_x264": ("normal",),
+        "Abuse.v2_x264": ("Abuse",),
+    }
 
 
 def test_ucf_videos_are_found_wherever_they_lie(ucf: Path) -> None:
-    train, test = ({Path(v.path).name: v for v in datasets.load("ucf_crime", ucf, part)} for part in ("train", "test"))
+    train, test = (
+        {Path(v.path).name: v for v in datasets.load("ucf_crime", ucf, part)}
+        for part in ("train", "test")
+    )
     assert train["Arson002_x264.mp4"].events == (Event(0.0, math.inf, label="Arson"),)
-    assert train["Normal_Videos002_x264.mp4"].events == test["Normal_Videos_001_x264.mp4"].events == ()
+    assert (
+        train["Normal_Videos002_x264.mp4"].events == test["Normal_Videos_001_x264.mp4"].events == ()
+    )
     assert test["Arson001_x264.mp4"].events is None, "seconds are not known without the video"
     assert test["Abuse.v2_x264.mp4"].categories == ("Abuse",)
     listed = test["Normal_Videos_001_x264.mp4"].path
-    assert "Testing_Normal_Videos_Anomaly" in listed, "of two files of one name, the one that is listed"
-    assert not Path(train["Arson003_x264.mp4"].path).exists(), "an absent video is kept, to fail by name"
+    assert "Testing_Normal_Videos_Anomaly" in listed, (
+        "of two files of one name, the one that is listed"
+    )
+    assert not Path(train["Arson003_x264.mp4"].path).exists(), (
+        "an absent video is kept, to fail by name"
+    )
     assert [v.split for v in datasets.load("ucf_crime", ucf)] == ["train"] * 3 + ["test"] * 3
 
 
-@pytest.mark.parametrize(("file", "text", "words"), [
-    ("frame_counts.csv", UCF_COUNTS.replace("Arson001_x264.mp4,10,30\r\n", ""), ["1 videos", "Arson001_x264"]),
-    ("frame_counts.csv", UCF_COUNTS + "Arson009_x264.mp4,7,30\r\n", ["1 videos", "Arson009_x264"]),
-    ("frame_counts.csv", UCF_COUNTS + "Arson001_x264.avi,7,30\r\n", ["frame_counts.csv:5", "Arson001_x264"]),
-    ("frame_counts.csv", UCF_COUNTS.replace(",10,", ",ten,"), ["frame_counts.csv:3", "ten"]),
-    ("frame_counts.csv", UCF_COUNTS.replace(",10,", ",0,"), ["frame_counts.csv:3"]),
-    ("frame_counts.csv", UCF_COUNTS.replace(",10,", ",8,"), ["Arson001_x264", "frames 8 to 12 in a video of 8"]),
-    ("frame_counts.csv", "name,length\r\n", ["video,frames"]),
-    ("frame_counts.csv", "video,frames\r\n", ["no rows"]),
-    ("Temporal_Anomaly_Annotation.txt", "", ["no lines"]),
-    ("Temporal_Anomaly_Annotation.txt", UCF_LINES.replace("3  6", "6  3"), [":1", "6 3"]),
-    ("Temporal_Anomaly_Annotation.txt", UCF_LINES.replace("3  6", "3  -1"), [":1"]),
-    ("Temporal_Anomaly_Annotation.txt", UCF_LINES.replace("3  6", "3"), [":1"]),
-    ("Temporal_Anomaly_Annotation.txt", UCF_LINES.replace("3  6", "3  6.5"), [":1", "6.5"]),
-    ("Temporal_Anomaly_Annotation.txt", UCF_LINES.replace("0  2", "-1  -1"), [":3", "Normal"]),
-    ("Temporal_Anomaly_Annotation.txt", UCF_LINES.replace("Normal  -1  -1", "Normal  0  2"), [":2", "Normal"]),
-    ("Temporal_Anomaly_Annotation.txt", UCF_LINES + UCF_LINES, [":4"]),
-])
-def test_ucf_files_that_do_not_fit_are_named(ucf: Path, file: str, text: str, words: Sequence[str]) -> None:
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        (
+            "frame_counts.csv",
+            UCF_COUNTS.replace("Arson001_x264.mp4,10,30\r\n", ""),
+            ["1 videos", "Arson001_x264"],
+        ),
+        (
+            "frame_counts.csv",
+            UCF_COUNTS + "Arson009_x264.mp4,7,30\r\n",
+            ["1 videos", "Arson009_x264"],
+        ),
+        (
+            "frame_counts.csv",
+            UCF_COUNTS + "Arson001_x264.avi,7,30\r\n",
+            ["frame_counts.csv:5", "Arson001_x264"],
+        ),
+        ("frame_counts.csv", UCF_COUNTS.replace(",10,", ",ten,"), ["frame_counts.csv:3", "ten"]),
+        ("frame_counts.csv", UCF_COUNTS.replace(",10,", ",0,"), ["frame_counts.csv:3"]),
+        (
+            "frame_counts.csv",
+            UCF_COUNTS.replace(",10,", ",8,"),
+            ["Arson001_x264", "frames 8 to 12 in a video of 8"],
+        ),
+        ("frame_counts.csv", "name,length\r\n", ["video,frames"]),
+        ("frame_counts.csv", "video,frames\r\n", ["no rows"]),
+        ("Temporal_Anomaly_Annotation.txt", "", ["no lines"]),
+        ("Temporal_Anomaly_Annotation.txt", UCF_LINES.replace("3  6", "6  3"), [":1", "6 3"]),
+        ("Temporal_Anomaly_Annotation.txt", UCF_LINES.replace("3  6", "3  -1"), [":1"]),
+        ("Temporal_Anomaly_Annotation.txt", UCF_LINES.replace("3  6", "3"), [":1"]),
+        ("Temporal_Anomaly_Annotation.txt", UCF_LINES.replace("3  6", "3  6.5"), [":1", "6.5"]),
+        ("Temporal_Anomaly_Annotation.txt", UCF_LINES.replace("0  2", "-1  -1"), [":3", "Normal"]),
+        (
+            "Temporal_Anomaly_Annotation.txt",
+            UCF_LINES.replace("Normal  -1  -1", "Normal  0  2"),
+            [":2", "Normal"],
+        ),
+        ("Temporal_Anomaly_Annotation.txt", UCF_LINES + UCF_LINES, [":4"]),
+    ],
+)
+def test_ucf_files_that_do_not_fit_are_named(
+    ucf: Path, file: str, text: str, words: Sequence[str]
+) -> None:
     next(ucf.rglob(file)).write_text(text)
     with pytest.raises(LabelError) as caught:
         datasets.truth("ucf_crime", ucf)
@@ -124,7 +179,9 @@ def test_a_folder_without_videos_is_an_error(ucf: Path, tmp_path: Path) -> None:
 
 
 def test_two_files_that_could_be_a_listed_video_are_named(ucf: Path) -> None:
-    (ucf / "splits" / "Anomaly_Test.txt").write_text("Elsewhere_Normal/Normal_Videos_001_x264.mp4\n")
+    (ucf / "splits" / "Anomaly_Test.txt").write_text(
+        "Elsewhere_Normal/Normal_Videos_001_x264.mp4\n"
+    )
     with pytest.raises(LabelError, match="2 files could be Elsewhere_Normal"):
         datasets.load("ucf_crime", ucf, "test")
 
@@ -137,11 +194,21 @@ DOTTED = "A.Film.2001__#00-25-20_00-29-20"
 @pytest.fixture
 def xd(tmp_path: Path) -> Path:
     """Names with dots, one annotated with its suffix, a double space, several classes in a name."""
-    write(tmp_path / "annotations.txt", f"{DOTTED}_label_B1-G-0.mp4 2 5  30 45\nv=x__#1_label_G-0-0 1 3\n\n")
-    write(tmp_path / "frame_counts.csv",
-          f"video,frames\n{DOTTED}_label_B1-G-0.mp4,40\nv=x__#1_label_G-0-0.mp4,17\n{DOTTED}_label_A.mp4,32\n")
-    for name in (f"videos/{DOTTED}_label_B1-G-0", f"videos/{DOTTED}_label_A", "videos/v=x__#1_label_G-0-0",
-                 "1-1004/Other.Film__#1_label_B2-B6-0", "1-1004/Other.Film__#2_label_A"):
+    write(
+        tmp_path / "annotations.txt",
+        f"{DOTTED}_label_B1-G-0.mp4 2 5  30 45\nv=x__#1_label_G-0-0 1 3\n\n",
+    )
+    write(
+        tmp_path / "frame_counts.csv",
+        f"video,frames\n{DOTTED}_label_B1-G-0.mp4,40\nv=x__#1_label_G-0-0.mp4,17\n{DOTTED}_label_A.mp4,32\n",
+    )
+    for name in (
+        f"videos/{DOTTED}_label_B1-G-0",
+        f"videos/{DOTTED}_label_A",
+        "videos/v=x__#1_label_G-0-0",
+        "1-1004/Other.Film__#1_label_B2-B6-0",
+        "1-1004/Other.Film__#2_label_A",
+    ):
         write(tmp_path / f"{name}.mp4", "x")
     return tmp_path
 
@@ -163,30 +230,56 @@ def test_xd_by_i3d_is_cut_to_whole_snippets(xd: Path) -> None:
 
 def test_xd_classes_stand_in_the_name_and_several_count(xd: Path) -> None:
     assert datasets.categories("xd_violence", xd) == {
-        f"{DOTTED}_label_B1-G-0": ("fighting", "explosion"), "v=x__#1_label_G-0-0": ("explosion",),
-        f"{DOTTED}_label_A": ("normal",)}
+        f"{DOTTED}_label_B1-G-0": ("fighting", "explosion"),
+        "v=x__#1_label_G-0-0": ("explosion",),
+        f"{DOTTED}_label_A": ("normal",),
+    }
 
 
 def test_xd_splits_follow_the_frame_counts(xd: Path) -> None:
     train, test = (list(datasets.load("xd_violence", xd, split)) for split in ("train", "test"))
     assert [(Path(v.path).parent.name, v.categories, v.events) for v in train] == [
-        ("1-1004", ("shooting", "car accident"), (Event(0.0, math.inf, label="shooting, car accident"),)),
-        ("1-1004", ("normal",), ())]
-    assert [(v.events, Path(v.path).exists()) for v in test] == [(None, True), (None, True), ((), True)]
+        (
+            "1-1004",
+            ("shooting", "car accident"),
+            (Event(0.0, math.inf, label="shooting, car accident"),),
+        ),
+        ("1-1004", ("normal",), ()),
+    ]
+    assert [(v.events, Path(v.path).exists()) for v in test] == [
+        (None, True),
+        (None, True),
+        ((), True),
+    ]
     with pytest.raises(UsageError, match="no split 'val'"):
         datasets.load("xd_violence", xd, "val")
 
 
-@pytest.mark.parametrize(("file", "old", "new", "words"), [
-    ("annotations.txt", "v=x__#1_label_G-0-0 1 3", "", ["1 videos", "v=x__#1_label_G-0-0"]),
-    ("annotations.txt", "v=x__#1_label_G-0-0 1 3", "v=y__#1_label_G-0-0 1 3", ["v=x__#1", "v=y__#1"]),
-    ("annotations.txt", "v=x__#1_label_G-0-0 1 3", f"{DOTTED}_label_A 1 3", [f"{DOTTED}_label_A"]),
-    ("annotations.txt", "1 3", "1", [":2"]),
-    ("annotations.txt", "1 3", "", [":2"]),
-    ("frame_counts.csv", "_label_A", "", ["label_A", DOTTED]),
-    ("frame_counts.csv", "_label_A", "_label_B3-0-0", ["label_B3"]),
-])
-def test_xd_files_that_do_not_fit_are_named(xd: Path, file: str, old: str, new: str, words: Sequence[str]) -> None:
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("annotations.txt", "v=x__#1_label_G-0-0 1 3", "", ["1 videos", "v=x__#1_label_G-0-0"]),
+        (
+            "annotations.txt",
+            "v=x__#1_label_G-0-0 1 3",
+            "v=y__#1_label_G-0-0 1 3",
+            ["v=x__#1", "v=y__#1"],
+        ),
+        (
+            "annotations.txt",
+            "v=x__#1_label_G-0-0 1 3",
+            f"{DOTTED}_label_A 1 3",
+            [f"{DOTTED}_label_A"],
+        ),
+        ("annotations.txt", "1 3", "1", [":2"]),
+        ("annotations.txt", "1 3", "", [":2"]),
+        ("frame_counts.csv", "_label_A", "", ["label_A", DOTTED]),
+        ("frame_counts.csv", "_label_A", "_label_B3-0-0", ["label_B3"]),
+    ],
+)
+def test_xd_files_that_do_not_fit_are_named(
+    xd: Path, file: str, old: str, new: str, words: Sequence[str]
+) -> None:
     text = (xd / file).read_text()
     assert old in text
     (xd / file).write_text(text.replace(old, new))
@@ -196,12 +289,15 @@ def test_xd_files_that_do_not_fit_are_named(xd: Path, file: str, old: str, new: 
 
 
 def test_a_video_too_short_for_a_snippet_is_not_dropped_silently(xd: Path) -> None:
-    (xd / "frame_counts.csv").write_text((xd / "frame_counts.csv").read_text().replace(",17", ",16"))
+    (xd / "frame_counts.csv").write_text(
+        (xd / "frame_counts.csv").read_text().replace(",17", ",16")
+    )
     with pytest.raises(LabelError, match="16 frames make no I3D feature"):
         datasets.truth("xd_violence", xd, rule="i3d")
 
 
 # ShanghaiTech
+
 
 @pytest.fixture
 def campus(tmp_path: Path) -> Path:
@@ -217,22 +313,41 @@ def campus(tmp_path: Path) -> Path:
 
 def test_shanghaitech_truth_is_its_masks(campus: Path) -> None:
     truth = datasets.truth("shanghaitech", campus)
-    assert {name: labels.tolist() for name, labels in truth.items()} == {"01_0014": [0, 1, 1, 0], "02_0001": [0, 0]}
+    assert {name: labels.tolist() for name, labels in truth.items()} == {
+        "01_0014": [0, 1, 1, 0],
+        "02_0001": [0, 0],
+    }
     assert {labels.dtype for labels in truth.values()} == {np.dtype(np.uint8)}
     assert datasets.categories("shanghaitech", campus) == {}
 
 
 def test_shanghaitech_clips(campus: Path) -> None:
-    found = [(v.split, Path(v.path).name, v.events, v.categories) for v in datasets.load("shanghaitech", campus)]
-    assert found == [("train", "01_001.avi", (), ("normal",)), ("test", "01_0014@24fps", None, ("abnormal",)),
-                     ("test", "02_0001@24fps", (), ("normal",))]
+    found = [
+        (v.split, Path(v.path).name, v.events, v.categories)
+        for v in datasets.load("shanghaitech", campus)
+    ]
+    assert found == [
+        ("train", "01_001.avi", (), ("normal",)),
+        ("test", "01_0014@24fps", None, ("abnormal",)),
+        ("test", "02_0001@24fps", (), ("normal",)),
+    ]
     write(campus / "testing" / "frames" / "03_0001" / "000.jpg")
-    with pytest.raises(LabelError, match="1 videos of the frame folders are not in the masks: 03_0001"):
+    with pytest.raises(
+        LabelError, match="1 videos of the frame folders are not in the masks: 03_0001"
+    ):
         datasets.load("shanghaitech", campus, "test")
 
 
-@pytest.mark.parametrize("mask", [np.array([0, 2]), np.zeros((2, 2)), np.zeros(0), np.array([0.5]),
-                                  np.array([None, 1], dtype=object)])
+@pytest.mark.parametrize(
+    "mask",
+    [
+        np.array([0, 2]),
+        np.zeros((2, 2)),
+        np.zeros(0),
+        np.array([0.5]),
+        np.array([None, 1], dtype=object),
+    ],
+)
 def test_a_mask_is_one_0_or_1_a_frame(campus: Path, mask: np.ndarray) -> None:
     np.save(campus / "testing" / "test_frame_mask" / "02_0001.npy", mask, allow_pickle=True)
     with pytest.raises(LabelError, match=r"02_0001\.npy"):
@@ -241,8 +356,10 @@ def test_a_mask_is_one_0_or_1_a_frame(campus: Path, mask: np.ndarray) -> None:
 
 # UCSD pedestrians
 
-RANGES = ("% gt_frame = [9:9] in a comment\nTestVideoFile = {};\nTestVideoFile{end+1}.gt_frame = [2:3];\n"
-          "TestVideoFile{end+1}.gt_frame = [1, 4:9];\n")
+RANGES = (
+    "% gt_frame = [9:9] in a comment\nTestVideoFile = {};\nTestVideoFile{end+1}.gt_frame = [2:3];\n"
+    "TestVideoFile{end+1}.gt_frame = [1, 4:9];\n"
+)
 
 
 @pytest.fixture
@@ -267,7 +384,9 @@ def ped(tmp_path: Path) -> Path:
 def test_ucsd_ranges_and_masks_say_the_same(ped: Path, rule: str | None) -> None:
     truth = datasets.truth("ucsd_ped", ped / "UCSDped2", rule=rule)
     assert {name: labels.tolist() for name, labels in truth.items()} == {
-        "Test001": [0, 1, 1, 0], "Test002": [1, 0, 0, 1]}
+        "Test001": [0, 1, 1, 0],
+        "Test002": [1, 0, 0, 1],
+    }
 
 
 def test_ucsd_is_one_of_two_data_sets(ped: Path) -> None:
@@ -279,15 +398,22 @@ def test_ucsd_is_one_of_two_data_sets(ped: Path) -> None:
 
 def test_ucsd_clips(ped: Path) -> None:
     found = [(v.split, Path(v.path).name, v.events) for v in datasets.load("ucsd_ped", ped)]
-    assert found == [("train", "Train001@10fps", ()), ("test", "Test001@10fps", None),
-                     ("test", "Test002@10fps", None)]
-    assert Path(next(iter(datasets.load("ucsd_ped", ped, "test", fps=5))).path).name == "Test001@5fps"
+    assert found == [
+        ("train", "Train001@10fps", ()),
+        ("test", "Test001@10fps", None),
+        ("test", "Test002@10fps", None),
+    ]
+    assert (
+        Path(next(iter(datasets.load("ucsd_ped", ped, "test", fps=5))).path).name == "Test001@5fps"
+    )
 
 
 def test_ucsd_clips_without_masks_are_counted(ped: Path) -> None:
     for path in (ped / "UCSDped2" / "Test" / "Test002_gt").iterdir():
         path.unlink()
-    with pytest.raises(LabelError, match="1 of 2 clips have no masks: Test002; use the rule ranges"):
+    with pytest.raises(
+        LabelError, match="1 of 2 clips have no masks: Test002; use the rule ranges"
+    ):
         datasets.truth("ucsd_ped", ped, rule="masks")
 
 
@@ -309,16 +435,25 @@ def test_ucsd_ranges_that_are_none_are_named(ped: Path, ranges: str) -> None:
 
 # Frame folders and videos elsewhere
 
+
 def test_ucf_frame_folders_stand_for_videos(ucf: Path, tmp_path: Path) -> None:
     """By the listed name, at the data set's own rate unless told otherwise; both kinds may lie side by side."""
     elsewhere = tmp_path / "elsewhere"
-    for name in ("Arson/Arson001_x264/1.jpg", "Abuse/Abuse.v2_x264/1.jpg",
-                 "Testing_Normal_Videos_Anomaly/Normal_Videos_001_x264.mp4"):
+    for name in (
+        "Arson/Arson001_x264/1.jpg",
+        "Abuse/Abuse.v2_x264/1.jpg",
+        "Testing_Normal_Videos_Anomaly/Normal_Videos_001_x264.mp4",
+    ):
         write(elsewhere / name, "x")
-    found = [str(Path(v.path).relative_to(elsewhere))
-             for v in datasets.load("ucf_crime", ucf / "splits", "test", videos=elsewhere)]
-    assert found == ["Arson/Arson001_x264@30fps", "Testing_Normal_Videos_Anomaly/Normal_Videos_001_x264.mp4",
-                     "Abuse/Abuse.v2_x264@30fps"]
+    found = [
+        str(Path(v.path).relative_to(elsewhere))
+        for v in datasets.load("ucf_crime", ucf / "splits", "test", videos=elsewhere)
+    ]
+    assert found == [
+        "Arson/Arson001_x264@30fps",
+        "Testing_Normal_Videos_Anomaly/Normal_Videos_001_x264.mp4",
+        "Abuse/Abuse.v2_x264@30fps",
+    ]
     other = datasets.load("ucf_crime", ucf / "splits", "test", videos=elsewhere, fps=25)
     assert next(other).path.endswith("Arson001_x264@25fps")
     write(elsewhere / "Arson" / "Arson001_x264.mp4", "x")
@@ -332,7 +467,9 @@ def test_xd_frame_folders_have_no_rate_of_their_own(xd: Path, tmp_path: Path) ->
     write(tmp_path / "e" / name / "1.png")
     one = next(datasets.load("xd_violence", xd, "test", videos=tmp_path / "e"))
     assert one.path == str(tmp_path / "e" / name)
-    assert next(datasets.load("xd_violence", xd, "test", videos=tmp_path / "e", fps=24)).path.endswith("@24fps")
+    assert next(
+        datasets.load("xd_violence", xd, "test", videos=tmp_path / "e", fps=24)
+    ).path.endswith("@24fps")
 
 
 def test_an_absent_test_clip_keeps_its_place(campus: Path) -> None:
@@ -348,7 +485,10 @@ def test_own_clips_may_be_frame_folders(tmp_path: Path) -> None:
     found = {Path(v.path).name: bool(v.events) for v in datasets.load("folder", tmp_path, fps=25)}
     assert found == {"b.mp4": False, "a@25fps": False, "c@25fps": True}
     table = write(tmp_path / "labels.csv", "path,label\nnormal/a@12fps,normal\nabnormal/c,fire\n")
-    assert [Path(v.path).name for v in datasets.load("folder", table, fps=25)] == ["a@12fps", "c@25fps"]
+    assert [Path(v.path).name for v in datasets.load("folder", table, fps=25)] == [
+        "a@12fps",
+        "c@25fps",
+    ]
     with pytest.raises(LabelError, match=r"labels\.csv:3: there is no file"):
         datasets.load("folder", table)
 
@@ -356,7 +496,10 @@ def test_own_clips_may_be_frame_folders(tmp_path: Path) -> None:
 def test_absent_videos_of_a_table_are_kept_where_asked_for(tmp_path: Path) -> None:
     table = write(tmp_path / "labels.csv", "path,label\nhere.mp4,normal\ngone.mp4,fire\n")
     write(tmp_path / "v" / "here.mp4")
-    found = [Path(v.path).exists() for v in datasets.load("folder", table, videos=tmp_path / "v", absent=True)]
+    found = [
+        Path(v.path).exists()
+        for v in datasets.load("folder", table, videos=tmp_path / "v", absent=True)
+    ]
     assert found == [True, False]
     with pytest.raises(LabelError, match=r"gone\.mp4"):
         datasets.load("folder", table, videos=tmp_path / "v")
@@ -378,8 +521,15 @@ def test_a_data_set_without_an_option_refuses_it() -> None:
 
 # All of them
 
+
 def test_names_and_rules() -> None:
-    assert set(datasets.names()) >= {"folder", "shanghaitech", "ucf_crime", "ucsd_ped", "xd_violence"}
+    assert set(datasets.names()) >= {
+        "folder",
+        "shanghaitech",
+        "ucf_crime",
+        "ucsd_ped",
+        "xd_violence",
+    }
     assert datasets.rules("ucf_crime")[0] == "half_open"
     assert datasets.rules("xd_violence")[0] == "frames"
 
@@ -412,20 +562,38 @@ def test_frames_become_seconds_by_the_videos_own_times() -> None:
         datasets.events_from_frames(np.zeros(4, np.uint8), times, 2.25)
 
 
-@pytest.mark.parametrize(("name", "rule", "videos", "frames", "positives"), [
-    ("ucf_crime", None, 290, 1_111_808, 84_182), ("ucf_crime", "inclusive", 290, 1_111_808, 84_331),
-    ("xd_violence", None, 800, 2_335_801, 538_324), ("xd_violence", "i3d", 800, 2_330_384, 537_805),
-    ("shanghaitech", None, 107, 40_791, 17_326)])
-def test_the_public_annotations_to_the_frame(shared_data: Path, name: str, rule: str | None, videos: int, frames: int,
-                                             positives: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "rule", "videos", "frames", "positives"),
+    [
+        ("ucf_crime", None, 290, 1_111_808, 84_182),
+        ("ucf_crime", "inclusive", 290, 1_111_808, 84_331),
+        ("xd_violence", None, 800, 2_335_801, 538_324),
+        ("xd_violence", "i3d", 800, 2_330_384, 537_805),
+        ("shanghaitech", None, 107, 40_791, 17_326),
+    ],
+)
+def test_the_public_annotations_to_the_frame(
+    shared_data: Path, name: str, rule: str | None, videos: int, frames: int, positives: int
+) -> None:
     truth = datasets.truth(name, shared_data / "annotations" / name, rule=rule)
-    assert (len(truth), sum(map(len, truth.values())), sum(int(labels.sum()) for labels in truth.values())) == (
-        videos, frames, positives)
+    assert (
+        len(truth),
+        sum(map(len, truth.values())),
+        sum(int(labels.sum()) for labels in truth.values()),
+    ) == (videos, frames, positives)
 
 
 def test_the_public_classes(shared_data: Path) -> None:
-    ucf, xd = (datasets.categories(name, shared_data / "annotations" / name) for name in ("ucf_crime", "xd_violence"))
-    counted = {kind: sum(kind in kinds for kinds in ucf.values()) for kind in ("normal", "Abuse", "Shooting")}
+    ucf, xd = (
+        datasets.categories(name, shared_data / "annotations" / name)
+        for name in ("ucf_crime", "xd_violence")
+    )
+    counted = {
+        kind: sum(kind in kinds for kinds in ucf.values())
+        for kind in ("normal", "Abuse", "Shooting")
+    }
     assert counted == {"normal": 150, "Abuse": 2, "Shooting": 23}
     assert sum(kinds == ("normal",) for kinds in xd.values()) == 300
-    assert sum(len(kinds) for kinds in xd.values() if kinds != ("normal",)) > 500, "several classes in one name"
+    assert sum(len(kinds) for kinds in xd.values() if kinds != ("normal",)) > 500, (
+        "several classes in one name"
+    )

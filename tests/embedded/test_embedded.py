@@ -31,8 +31,14 @@ def test_everything_shipped_is_at_most_12_mb() -> None:
 def test_a_stock_class_loads_it_without_any_code_of_ours() -> None:
     found = AutoModelForImageTextToText.from_pretrained(embedded.MODEL)
     assert type(found).__module__.startswith("transformers.models.qwen2_5_vl")
-    assert not {path.suffix for path in embedded.MODEL.iterdir()} - {".json", ".jinja", ".safetensors"}
-    assert json.loads((embedded.MODEL / "config.json").read_text())["architectures"] == [type(found).__name__]
+    assert not {path.suffix for path in embedded.MODEL.iterdir()} - {
+        ".json",
+        ".jinja",
+        ".safetensors",
+    }
+    assert json.loads((embedded.MODEL / "config.json").read_text())["architectures"] == [
+        type(found).__name__
+    ]
 
 
 def test_early_exit_equals_the_full_pass_at_every_layer(model, segments) -> None:
@@ -46,7 +52,9 @@ def test_early_exit_equals_the_full_pass_at_every_layer(model, segments) -> None
 def test_reading_runs_no_layer_above_and_no_head(model, segments) -> None:
     ran: list[int] = []
     layers = model._model.get_decoder().layers
-    hooks = [layer.register_forward_hook(lambda *_, i=i: ran.append(i)) for i, layer in enumerate(layers)]
+    hooks = [
+        layer.register_forward_hook(lambda *_, i=i: ran.append(i)) for i, layer in enumerate(layers)
+    ]
     hooks.append(model._model.lm_head.register_forward_hook(lambda *_: ran.append(99)))
     model.read(segments[:2], (Site("residual", 3),))
     for hook in hooks:

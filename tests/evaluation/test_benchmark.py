@@ -38,15 +38,26 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own(tmp_path: Path) -> Path:
     """A CSV of shipped clips: three of each class to train on, two others of each to test, with their true spans."""
     rows = list(csv.DictReader((embedded.CLIPS / "labels.csv").open()))
-    names = {abnormal: sorted({row["path"] for row in rows if (row["label"] != "normal") == abnormal})
-             for abnormal in (True, False)}
+    names = {
+        abnormal: sorted({row["path"] for row in rows if (row["label"] != "normal") == abnormal})
+        for abnormal in (True, False)
+    }
     folder, lines = tmp_path / "own", [["path", "label", "start", "end", "split"]]
     folder.mkdir()
     for some in names.values():
         for index, name in enumerate(some[4:9]):
             shutil.copy(embedded.CLIPS / name, folder)
-            lines += [[row["path"], row["label"], row["start"], row["end"], "train" if index < 3 else "test"]
-                      for row in rows if row["path"] == name]
+            lines += [
+                [
+                    row["path"],
+                    row["label"],
+                    row["start"],
+                    row["end"],
+                    "train" if index < 3 else "test",
+                ]
+                for row in rows
+                if row["path"] == name
+            ]
     with (folder / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows(lines)
     return folder
@@ -63,14 +74,21 @@ def ped(tmp_path: Path) -> Path:
     """UCSDped2 as downloaded: grey TIFF frames, three test clips of 20 to 24 frames, a bright block in their halves."""
     part, rng = tmp_path / "UCSDped2", np.random.default_rng(0)
     lines = []
-    for clip, count in (("Train/Train001", 20), ("Test/Test001", 20), ("Test/Test002", 22), ("Test/Test003", 24)):
+    for clip, count in (
+        ("Train/Train001", 20),
+        ("Test/Test001", 20),
+        ("Test/Test002", 22),
+        ("Test/Test003", 24),
+    ):
         (part / clip).mkdir(parents=True)
         for i in range(count):
             pixels = rng.integers(90, 110, (60, 90)).astype(np.uint8)
             if "Test" in clip and i >= count // 2:
-                pixels[20:40, (7 * i) % 60:(7 * i) % 60 + 20] = 220
+                pixels[20:40, (7 * i) % 60 : (7 * i) % 60 + 20] = 220
             Image.fromarray(pixels).save(part / clip / f"{i + 1:03d}.tif")
-        lines += [f"TestVideoFile{{end+1}}.gt_frame = [{count // 2 + 1}:{count}];\n"] * ("Test" in clip)
+        lines += [f"TestVideoFile{{end+1}}.gt_frame = [{count // 2 + 1}:{count}];\n"] * (
+            "Test" in clip
+        )
     (part / "Test" / "UCSDped2.m").write_text("".join(lines))
     return tmp_path
 
@@ -84,40 +102,65 @@ class Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def read(self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None) -> Any:
+    def read(
+        self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
+    ) -> Any:
         self.segments += len(segments)
         return self.model.read(segments, sites, recipe)
 
 
-def by_hand(path: Path, fitted: Fitted, shipped: Backbone, events: Sequence[tuple[float, float]],
-            ) -> tuple[np.ndarray, np.ndarray]:
+def by_hand(
+    path: Path,
+    fitted: Fitted,
+    shipped: Backbone,
+    events: Sequence[tuple[float, float]],
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels and smoothed scores of each frame, one frame at a time."""
     result = hiprobe.detect(path, shipped, fitted.probe, explain=False)
     assert result.scores is not None
     labels, scores = [], []
     for time in video.frame_times(path):
         labels.append(int(any(start <= time < end for start, end in events)))
-        scores.append(next(float(s) for a, b, s in zip(result.scores.starts, result.scores.ends, result.scores.smoothed,
-                                                       strict=True) if a - 1e-9 <= time < b - 1e-9))
+        scores.append(
+            next(
+                float(s)
+                for a, b, s in zip(
+                    result.scores.starts, result.scores.ends, result.scores.smoothed, strict=True
+                )
+                if a - 1e-9 <= time < b - 1e-9
+            )
+        )
     return np.array(labels), np.array(scores)
 
 
 # A probe
 
-def test_a_probe_on_the_test_split_of_a_table(own: Path, shipped: Backbone, fitted: Fitted, tmp_path: Path) -> None:
+
+def test_a_probe_on_the_test_split_of_a_table(
+    own: Path, shipped: Backbone, fitted: Fitted, tmp_path: Path
+) -> None:
     """The figures are those of the frames by hand; nothing is read twice, and the score file gives them again."""
     model = Counting(shipped)
     made = of_probe(Benchmark("folder", own), model, fitted.probe, kept=tmp_path / "kept")  # type: ignore[arg-type]
     assert isinstance(made.report, Report)
     tests = list(datasets.load("folder", own, "test"))
-    pairs = [by_hand(Path(one.path), fitted, shipped, [(e.start, e.end) for e in one.events or ()]) for one in tests]
+    pairs = [
+        by_hand(Path(one.path), fitted, shipped, [(e.start, e.end) for e in one.events or ()])
+        for one in tests
+    ]
     labels, scores = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    assert (made.report.videos, made.report.frames, made.report.positives) == (4, len(labels), labels.sum())
+    assert (made.report.videos, made.report.frames, made.report.positives) == (
+        4,
+        len(labels),
+        labels.sum(),
+    )
     assert made.report.rows[0].pooled.auc == pytest.approx(sk.roc_auc_score(labels, scores))
     assert made.report.rows[0].name == "smoothed scores"
     assert made.report.events is not None
     assert made.report.events.counts["true"] == 2
-    assert {row.name for row in made.report.classes} == {kind for one in tests for kind in one.categories} - {"normal"}
+    assert {row.name for row in made.report.classes} == {
+        kind for one in tests for kind in one.categories
+    } - {"normal"}
     assert made.report.provenance["probe"] == fitted.probe.digest
     read = model.segments
     again = of_probe(Benchmark("folder", own), model, fitted.probe, kept=tmp_path / "kept")  # type: ignore[arg-type]
@@ -131,7 +174,9 @@ def test_a_probe_on_the_test_split_of_a_table(own: Path, shipped: Backbone, fitt
         assert back.report.rows[1:] == made.report.rows[2:]
 
 
-def test_a_benchmark_of_frame_folders(ped: Path, shipped: Backbone, fitted: Fitted, warm: Path) -> None:
+def test_a_benchmark_of_frame_folders(
+    ped: Path, shipped: Backbone, fitted: Fitted, warm: Path
+) -> None:
     """UCSD as downloaded, at its own 10 frames a second; every clip has both classes, so no video figure."""
     made = of_probe(Benchmark("ucsd_ped", ped), shipped, fitted.alarm, kept=warm, bootstrap=50)
     assert isinstance(made.report, Report)
@@ -141,19 +186,32 @@ def test_a_benchmark_of_frame_folders(ped: Path, shipped: Backbone, fitted: Fitt
     scores = np.concatenate([made.scores[f"Test00{i}"] for i in (1, 2, 3)])
     assert made.report.rows[0].pooled.auc == pytest.approx(sk.roc_auc_score(labels, scores))
     assert made.report.events is not None
-    assert made.report.events.counts == {"true": 3, "detected": 3, "predicted": 3, "false_alarms": 0,
-                                         "hours": pytest.approx(6.6 / 3600)}, "the alarm probe calls all of it an event"
-    assert made.report.events.figures["f1@0.5"] == 1.0, "half of each clip is true, so the overlap is one half"
+    assert made.report.events.counts == {
+        "true": 3,
+        "detected": 3,
+        "predicted": 3,
+        "false_alarms": 0,
+        "hours": pytest.approx(6.6 / 3600),
+    }, "the alarm probe calls all of it an event"
+    assert made.report.events.figures["f1@0.5"] == 1.0, (
+        "half of each clip is true, so the overlap is one half"
+    )
 
 
-def test_another_rate_gives_other_seconds(ped: Path, shipped: Backbone, fitted: Fitted, warm: Path) -> None:
-    made = of_probe(Benchmark("ucsd_ped", ped, fps=20), shipped, fitted.alarm, kept=warm, bootstrap=0)
+def test_another_rate_gives_other_seconds(
+    ped: Path, shipped: Backbone, fitted: Fitted, warm: Path
+) -> None:
+    made = of_probe(
+        Benchmark("ucsd_ped", ped, fps=20), shipped, fitted.alarm, kept=warm, bootstrap=0
+    )
     assert isinstance(made.report, Report)
     assert made.report.events is not None
     assert made.report.events.counts["hours"] == pytest.approx(3.3 / 3600)
 
 
-def test_a_rule_that_leaves_frames_off_the_end(tmp_path: Path, shipped: Backbone, fitted: Fitted, warm: Path) -> None:
+def test_a_rule_that_leaves_frames_off_the_end(
+    tmp_path: Path, shipped: Backbone, fitted: Fitted, warm: Path
+) -> None:
     """XD-Violence by `i3d`: 40 frames count as 32, 33 as 32; the video itself has all of them, as the counts say."""
     names = {"film__#1_label_B1-0-0": 40, "film__#2_label_A": 33}
     for name, count in names.items():
@@ -161,10 +219,17 @@ def test_a_rule_that_leaves_frames_off_the_end(tmp_path: Path, shipped: Backbone
         for i in range(count):
             Image.new("RGB", (32, 24), (5 * i, 0, 0)).save(tmp_path / "videos" / name / f"{i}.bmp")
     (tmp_path / "annotations.txt").write_text("film__#1_label_B1-0-0 8 20\n")
-    (tmp_path / "frame_counts.csv").write_text("video,frames\n" + "".join(f"{k}.mp4,{n}\n" for k, n in names.items()))
+    (tmp_path / "frame_counts.csv").write_text(
+        "video,frames\n" + "".join(f"{k}.mp4,{n}\n" for k, n in names.items())
+    )
     for rule, frames in (("frames", 73), ("i3d", 64)):
-        made = of_probe(Benchmark("xd_violence", tmp_path, rule=rule, fps=20), shipped, fitted.alarm, kept=warm,
-                        bootstrap=0)
+        made = of_probe(
+            Benchmark("xd_violence", tmp_path, rule=rule, fps=20),
+            shipped,
+            fitted.alarm,
+            kept=warm,
+            bootstrap=0,
+        )
         assert isinstance(made.report, Report)
         assert (made.report.frames, made.report.positives) == (frames, 12)
         assert made.report.events is not None
@@ -174,49 +239,83 @@ def test_a_rule_that_leaves_frames_off_the_end(tmp_path: Path, shipped: Backbone
 
 # What is missing, broken, or known already
 
-def test_missing_videos_are_an_error_before_anything_is_read(own: Path, shipped: Backbone, fitted: Fitted,
-                                                             tmp_path: Path) -> None:
+
+def test_missing_videos_are_an_error_before_anything_is_read(
+    own: Path, shipped: Backbone, fitted: Fitted, tmp_path: Path
+) -> None:
     tests = sorted(Path(one.path) for one in datasets.load("folder", own, "test"))
     tests[0].unlink()
     model = Counting(shipped)
-    with pytest.raises(LabelError, match=rf"1 of 4 test videos are missing: {tests[0].stem}.*--allow-missing"):
+    with pytest.raises(
+        LabelError, match=rf"1 of 4 test videos are missing: {tests[0].stem}.*--allow-missing"
+    ):
         of_probe(Benchmark("folder", own), model, fitted.probe, kept=tmp_path / "kept")  # type: ignore[arg-type]
     assert model.segments == 0
-    made = of_probe(Benchmark("folder", own, allow_missing=True), shipped, fitted.probe, kept=tmp_path / "kept",
-                    bootstrap=0)
+    made = of_probe(
+        Benchmark("folder", own, allow_missing=True),
+        shipped,
+        fitted.probe,
+        kept=tmp_path / "kept",
+        bootstrap=0,
+    )
     assert isinstance(made.report, Report)
-    assert (made.report.videos, made.report.missing, made.unread) == (3, {tests[0].stem: "missing"}, 0)
+    assert (made.report.videos, made.report.missing, made.unread) == (
+        3,
+        {tests[0].stem: "missing"},
+        0,
+    )
     assert "(1 of 4 videos and 0 frames missing)" in made.report.to_markdown()
     for path in tests[1:]:
         path.unlink()
     with pytest.raises(LabelError, match="4 of 4 test videos are missing"):
-        of_probe(Benchmark("folder", own, allow_missing=True), shipped, fitted.probe, kept=tmp_path / "kept")
+        of_probe(
+            Benchmark("folder", own, allow_missing=True),
+            shipped,
+            fitted.probe,
+            kept=tmp_path / "kept",
+        )
 
 
-def test_a_video_that_cannot_be_read_is_counted(own: Path, shipped: Backbone, fitted: Fitted, warm: Path) -> None:
+def test_a_video_that_cannot_be_read_is_counted(
+    own: Path, shipped: Backbone, fitted: Fitted, warm: Path
+) -> None:
     broken = sorted(Path(one.path) for one in datasets.load("folder", own, "test"))[0]
     broken.write_bytes(np.random.default_rng(0).bytes(4000))
     said: list[str] = []
-    with pytest.raises(LabelError, match=rf"1 of 4 videos have no scores: {broken.stem} \(CorruptVideo"):
-        of_probe(Benchmark("folder", own), shipped, fitted.probe, kept=warm,
-                 failed=lambda error: said.append(str(error)))
+    with pytest.raises(
+        LabelError, match=rf"1 of 4 videos have no scores: {broken.stem} \(CorruptVideo"
+    ):
+        of_probe(
+            Benchmark("folder", own),
+            shipped,
+            fitted.probe,
+            kept=warm,
+            failed=lambda error: said.append(str(error)),
+        )
     assert len(said) == 1
-    made = of_probe(Benchmark("folder", own, allow_missing=True), shipped, fitted.probe, kept=warm,
-                    bootstrap=0)
+    made = of_probe(
+        Benchmark("folder", own, allow_missing=True), shipped, fitted.probe, kept=warm, bootstrap=0
+    )
     assert isinstance(made.report, Report)
     assert (made.unread, made.report.videos) == (1, 3)
     assert made.report.missing[broken.stem].startswith("CorruptVideo: ")
 
 
 def test_a_test_video_that_the_probe_was_fitted_on_is_found_by_its_content(
-        own: Path, clips: Path, shipped: Backbone, fitted: Fitted, warm: Path) -> None:
+    own: Path, clips: Path, shipped: Backbone, fitted: Fitted, warm: Path
+) -> None:
     shutil.copy(next(clips.glob("*.mp4")), own / "renamed.mp4")
     relabel(own, "renamed.mp4,fire,1,2,test")
-    with pytest.raises(LabelError, match="1 test videos have the content of videos that the probe was fitted on: rena"):
+    with pytest.raises(
+        LabelError,
+        match="1 test videos have the content of videos that the probe was fitted on: rena",
+    ):
         of_probe(Benchmark("folder", own), shipped, fitted.probe, kept=warm)
 
 
-def test_the_same_video_in_train_and_test_is_found_by_its_content(own: Path, shipped: Backbone, warm: Path) -> None:
+def test_the_same_video_in_train_and_test_is_found_by_its_content(
+    own: Path, shipped: Backbone, warm: Path
+) -> None:
     one = next(datasets.load("folder", own, "train"))
     shutil.copy(one.path, own / "renamed.mp4")
     relabel(own, "renamed.mp4,fire,1,2,test")
@@ -224,16 +323,21 @@ def test_the_same_video_in_train_and_test_is_found_by_its_content(own: Path, shi
         of_draws(Benchmark("folder", own), shipped, "hiprobe", kept=warm, draws=1, share=1.0)
 
 
-def test_frames_that_do_not_match_the_truth_are_named(tmp_path: Path, shipped: Backbone, fitted: Fitted,
-                                                      warm: Path) -> None:
+def test_frames_that_do_not_match_the_truth_are_named(
+    tmp_path: Path, shipped: Backbone, fitted: Fitted, warm: Path
+) -> None:
     """ShanghaiTech as downloaded, with a mask one frame too long."""
     for name, count, mask in (("01_0001", 20, 20), ("01_0002", 20, 21)):
         (tmp_path / "testing" / "frames" / name).mkdir(parents=True)
         (tmp_path / "testing" / "test_frame_mask").mkdir(exist_ok=True)
         for i in range(count):
-            Image.new("RGB", (32, 24), (i, 0, 0)).save(tmp_path / "testing" / "frames" / name / f"{i:03d}.jpg")
+            Image.new("RGB", (32, 24), (i, 0, 0)).save(
+                tmp_path / "testing" / "frames" / name / f"{i:03d}.jpg"
+            )
         np.save(tmp_path / "testing" / "test_frame_mask" / f"{name}.npy", np.arange(mask) > 9)
-    with pytest.raises(LabelError, match=r"01_0002 \(LabelError: 21 frames in the truth, 20 in the video\)"):
+    with pytest.raises(
+        LabelError, match=r"01_0002 \(LabelError: 21 frames in the truth, 20 in the video\)"
+    ):
         of_probe(Benchmark("shanghaitech", tmp_path), shipped, fitted.probe, kept=warm)
 
 
@@ -242,20 +346,27 @@ def test_names_must_tell_videos_apart(own: Path) -> None:
     one = next(datasets.load("folder", own, "test"))
     shutil.copy(one.path, own / "deeper")
     relabel(own, f"deeper/{Path(one.path).name},fire,1,2,test")
-    with pytest.raises(LabelError, match=f"1 names are shared by several videos: {Path(one.path).stem}"):
+    with pytest.raises(
+        LabelError, match=f"1 names are shared by several videos: {Path(one.path).stem}"
+    ):
         Benchmark("folder", own).part("test")
 
 
-def test_an_event_between_two_frames_is_not_lost(own: Path, shipped: Backbone, fitted: Fitted, warm: Path) -> None:
+def test_an_event_between_two_frames_is_not_lost(
+    own: Path, shipped: Backbone, fitted: Fitted, warm: Path
+) -> None:
     one = next(one for one in datasets.load("folder", own, "test") if one.events)
     text = (own / "labels.csv").read_text().splitlines()
     rest = [line for line in text if not line.startswith(Path(one.path).name)]
-    (own / "labels.csv").write_text("\n".join([*rest, f"{Path(one.path).name},fire,1.01,1.02,test"]) + "\n")
+    (own / "labels.csv").write_text(
+        "\n".join([*rest, f"{Path(one.path).name},fire,1.01,1.02,test"]) + "\n"
+    )
     with pytest.raises(LabelError, match=r"no frame is shown between 1.01 and 1.02 s"):
         of_probe(Benchmark("folder", own), shipped, fitted.probe, kept=warm)
 
 
 # Draws
+
 
 def test_a_draw_is_balanced_and_seeded() -> None:
     train = {f"a{i}": Video(f"a{i}", (Event(0, 1),)) for i in range(30)}
@@ -266,7 +377,9 @@ def test_a_draw_is_balanced_and_seeded() -> None:
         assert draw(train, 0.05, seed) == names
     assert draw(train, 0.05, 0) != draw(train, 0.05, 1)
     assert len(draw(train, 0.001, 0)) == 2, "one of each class at least"
-    assert sum(name[0] == "a" for name in draw(train, 1.0, 0)) == 30, "all there are of the rarer class"
+    assert sum(name[0] == "a" for name in draw(train, 1.0, 0)) == 30, (
+        "all there are of the rarer class"
+    )
     normal = {name: one for name, one in train.items() if name[0] == "n"}
     assert len(draw(normal, 0.1, 0)) == 17
     with pytest.raises(LabelError, match="no training video is labelled"):
@@ -279,7 +392,10 @@ def test_mean_and_spread_over_draws(own: Path, shipped: Backbone, tmp_path: Path
     bench = Benchmark("folder", own)
     made = of_draws(bench, model, "hiprobe", kept=tmp_path / "kept", draws=3, share=0.7)  # type: ignore[arg-type]
     assert isinstance(made.report, Spread)
-    assert (len(made.report.reports), [one["fitted on"] for one in made.report.draws]) == (3, [4, 4, 4])
+    assert (len(made.report.reports), [one["fitted on"] for one in made.report.draws]) == (
+        3,
+        [4, 4, 4],
+    )
     assert len({one["videos"][0] + one["videos"][-1] for one in made.report.draws}) > 1
     every = [report.rows[0].pooled.auc for report in made.report.reports]
     assert made.report.figures()["smoothed scores"]["auc"]["mean"] == pytest.approx(np.mean(every))
@@ -291,18 +407,29 @@ def test_mean_and_spread_over_draws(own: Path, shipped: Backbone, tmp_path: Path
         of_draws(bench, shipped, "hiprobe", kept=tmp_path / "kept", share=0)
 
 
-def test_a_missing_training_video_is_an_error_once_it_is_drawn(own: Path, shipped: Backbone, warm: Path) -> None:
+def test_a_missing_training_video_is_an_error_once_it_is_drawn(
+    own: Path, shipped: Backbone, warm: Path
+) -> None:
     gone = next(datasets.load("folder", own, "train"))
     Path(gone.path).unlink()
-    with pytest.raises(LabelError, match=f"1 of 6 drawn training videos are missing: {Path(gone.path).stem}"):
+    with pytest.raises(
+        LabelError, match=f"1 of 6 drawn training videos are missing: {Path(gone.path).stem}"
+    ):
         of_draws(Benchmark("folder", own), shipped, "hiprobe", kept=warm, draws=1, share=1.0)
-    made = of_draws(Benchmark("folder", own, allow_missing=True), shipped, "hiprobe", kept=warm, draws=1,
-                    share=1.0)
+    made = of_draws(
+        Benchmark("folder", own, allow_missing=True),
+        shipped,
+        "hiprobe",
+        kept=warm,
+        draws=1,
+        share=1.0,
+    )
     assert isinstance(made.report, Spread)
     assert (made.report.draws[0]["fitted on"], made.report.draws[0]["missing"]) == (5, 1)
 
 
 # Export
+
 
 def test_hidden_states_as_plain_arrays(own: Path, fitted: Fitted, tmp_path: Path) -> None:
     """Everything a reader needs without this package: values, spans, and an index in JSON."""
@@ -328,8 +455,12 @@ def test_hidden_states_as_plain_arrays(own: Path, fitted: Fitted, tmp_path: Path
     assert {path.name for path in tmp_path.glob("*.npz")} == {"states.npz"}
 
 
-def test_scores_from_kept_states_need_no_model(own: Path, shipped: Backbone, fitted: Fitted, tmp_path: Path) -> None:
-    made = of_probe(Benchmark("folder", own), shipped, fitted.probe, kept=tmp_path / "kept", bootstrap=0)
+def test_scores_from_kept_states_need_no_model(
+    own: Path, shipped: Backbone, fitted: Fitted, tmp_path: Path
+) -> None:
+    made = of_probe(
+        Benchmark("folder", own), shipped, fitted.probe, kept=tmp_path / "kept", bootstrap=0
+    )
     paths = [one.path for one in datasets.load("folder", own, "test")]
     for raw, expected in ((False, made.scores), (True, made.raw)):
         found = export.scores(paths, fitted.probe, tmp_path / "kept", raw=raw)
@@ -337,16 +468,22 @@ def test_scores_from_kept_states_need_no_model(own: Path, shipped: Backbone, fit
         assert found.keys() == expected.keys()
         assert all(np.array_equal(found[name], expected[name]) for name in found)
     more = [one.path for one in datasets.load("folder", own, "train")]
-    with pytest.raises(StoreError, match=r"6 of 10 videos have no hidden states .*run hiprobe detect"):
+    with pytest.raises(
+        StoreError, match=r"6 of 10 videos have no hidden states .*run hiprobe detect"
+    ):
         export.scores(paths + more, fitted.probe, tmp_path / "kept")
 
 
 # Figures
 
+
 def test_the_figures_show_something(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = {f"v{i}": (np.arange(60) // 20 == 1).astype(np.uint8) * (i < 8) for i in range(11)}
-    scores = {name: labels * 0.5 + rng.random(60) / (i + 1) for i, (name, labels) in enumerate(truth.items())}
+    scores = {
+        name: labels * 0.5 + rng.random(60) / (i + 1)
+        for i, (name, labels) in enumerate(truth.items())
+    }
     scores["v0"][5:9] = np.nan
     made = plots.write(tmp_path, truth, scores, raw=scores)
     assert [path.name for path in made] == ["roc.png", "pr.png", "histogram.png", "timelines.png"]
@@ -361,15 +498,29 @@ def test_the_figures_show_something(tmp_path: Path) -> None:
 
 def test_the_best_and_the_worst_cases_are_shown() -> None:
     labels = np.array([0, 0, 1, 1], np.uint8)
-    truth = dict.fromkeys("abcdefg", labels) | {"n": np.zeros(4, np.uint8), "m": np.zeros(4, np.uint8)}
-    order = [[0, 1, 2, 3], [0, 2, 1, 3], [2, 3, 0, 1], [0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 2, 3], [0, 3, 1, 2]]
+    truth = dict.fromkeys("abcdefg", labels) | {
+        "n": np.zeros(4, np.uint8),
+        "m": np.zeros(4, np.uint8),
+    }
+    order = [
+        [0, 1, 2, 3],
+        [0, 2, 1, 3],
+        [2, 3, 0, 1],
+        [0, 1, 2, 3],
+        [3, 2, 1, 0],
+        [1, 0, 2, 3],
+        [0, 3, 1, 2],
+    ]
     scores = {name: np.array(values, float) for name, values in zip("abcdefg", order, strict=True)}
     found = plots.cases(truth, scores | {"n": np.zeros(4), "m": np.ones(4)}, each=2)
     assert [name for _, name in found] == ["a", "d", "c", "e", "m", "n"]
-    assert [name for _, name in plots.cases({"n": np.zeros(4, np.uint8)}, {"n": np.zeros(4)})] == ["n"]
+    assert [name for _, name in plots.cases({"n": np.zeros(4, np.uint8)}, {"n": np.zeros(4)})] == [
+        "n"
+    ]
 
 
 # The command line
+
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
@@ -387,29 +538,53 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return call
 
 
-def test_the_command_writes_report_figures_and_scores(own: Path, fitted: Fitted, tmp_path: Path, run: Command,
-                                                      warm: Path) -> None:
+def test_the_command_writes_report_figures_and_scores(
+    own: Path, fitted: Fitted, tmp_path: Path, run: Command, warm: Path
+) -> None:
     asked = ("evaluate", "--dataset", "folder", "--root", own, "--bootstrap", 50, "--json")
     code, out, _ = run(*asked, "--probe", fitted.path, "--store", warm, "-o", tmp_path / "out")
     assert code == 0
     found = json.loads(out)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "report.json", "report.md", "scores.npz", "raw.npz", "roc.png", "pr.png", "histogram.png", "timelines.png"}
+        "report.json",
+        "report.md",
+        "scores.npz",
+        "raw.npz",
+        "roc.png",
+        "pr.png",
+        "histogram.png",
+        "timelines.png",
+    }
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == found
     assert f"{found['rows'][0]['auc']:.4f}" in (tmp_path / "out" / "report.md").read_text()
     code, out, _ = run(*asked, "--scores", tmp_path / "out" / "raw.npz")
     back = json.loads(out)["rows"][0]
-    assert (code, back["auc"], back["intervals"]) == (0, found["rows"][1]["auc"], found["rows"][1]["intervals"])
+    assert (code, back["auc"], back["intervals"]) == (
+        0,
+        found["rows"][1]["auc"],
+        found["rows"][1]["intervals"],
+    )
     threshold = fitted.probe.localization.threshold
     _, out, _ = run(*asked, "--scores", tmp_path / "out" / "scores.npz", "--threshold", threshold)
     assert json.loads(out)["events"]["counts"]["true"] == found["events"]["counts"]["true"]
 
 
-def test_the_command_says_what_is_missing_and_what_failed(own: Path, fitted: Fitted,
-                                                          run: Command, warm: Path) -> None:
+def test_the_command_says_what_is_missing_and_what_failed(
+    own: Path, fitted: Fitted, run: Command, warm: Path
+) -> None:
     tests = sorted(Path(one.path) for one in datasets.load("folder", own, "test"))
     tests[0].unlink()
-    asked = ("evaluate", "--dataset", "folder", "--root", own, "--probe", fitted.path, "--store", warm)
+    asked = (
+        "evaluate",
+        "--dataset",
+        "folder",
+        "--root",
+        own,
+        "--probe",
+        fitted.path,
+        "--store",
+        warm,
+    )
     code, out, err = run(*asked)
     assert (code, out) == (3, "")
     assert f"LabelError: {own}: 1 of 4 test videos are missing: {tests[0].stem}" in err
@@ -422,9 +597,16 @@ def test_the_command_says_what_is_missing_and_what_failed(own: Path, fitted: Fit
     assert "CorruptVideo" in err or "UnsupportedVideo" in err
 
 
-@pytest.mark.parametrize("extra", [
-    (), ("--scores", "a.npz", "--seeds", "3"), ("--seeds", "3", "--share", "none"), ("--seeds", "2", "--share", "101%"),
-    ("--seeds", "2", "--threshold", "0.5")])
+@pytest.mark.parametrize(
+    "extra",
+    [
+        (),
+        ("--scores", "a.npz", "--seeds", "3"),
+        ("--seeds", "3", "--share", "none"),
+        ("--seeds", "2", "--share", "101%"),
+        ("--seeds", "2", "--threshold", "0.5"),
+    ],
+)
 def test_a_wrong_call_is_exit_code_2(own: Path, run: Command, extra: Sequence[str]) -> None:
     code, out, err = run("evaluate", "--dataset", "folder", "--root", own, *extra)
     assert (code, out) == (2, "")
@@ -432,9 +614,21 @@ def test_a_wrong_call_is_exit_code_2(own: Path, run: Command, extra: Sequence[st
 
 
 def test_the_draws_by_command(own: Path, tmp_path: Path, run: Command, warm: Path) -> None:
-    code, out, _ = run("evaluate", "--dataset", "folder", "--root", own, "--seeds", 2, "--share", "70%", "--store",
-                       warm, "-o", tmp_path / "r.json")
+    code, out, _ = run(
+        "evaluate",
+        "--dataset",
+        "folder",
+        "--root",
+        own,
+        "--seeds",
+        2,
+        "--share",
+        "70%",
+        "--store",
+        warm,
+        "-o",
+        tmp_path / "r.json",
+    )
     assert code == 0
     assert "4 test videos, 2 draws of the training videos" in out
     assert len(json.loads((tmp_path / "r.json").read_text())["draws"]) == 2
-

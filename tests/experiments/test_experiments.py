@@ -18,7 +18,17 @@ from experiments.study import Study, present
 from experiments.tables import Claim, Table
 from experiments.wrong_labels import flip, weak
 
-from experiments import beyond, calibration, layers, localization, rendered, results, scorers, selection, transfer
+from experiments import (
+    beyond,
+    calibration,
+    layers,
+    localization,
+    rendered,
+    results,
+    scorers,
+    selection,
+    transfer,
+)
 from experiments import share as shares
 from hiprobe import datasets, methods
 from hiprobe.errors import LabelError
@@ -43,8 +53,17 @@ def footage(videos: int, seed: int = 0, signal: float = 1.2) -> Footage:
         values = rng.standard_normal((SEGMENTS, LAYERS, WIDTH))
         values[:, SIGNAL] += signal * y[:, None]
         values[:, SIGNAL + 1] += signal / 2 * y[:, None]
-        states.append(HiddenStates(f"{seed}-{index}", RECIPE, tuple(Site("residual", i) for i in range(LAYERS)), starts,
-                                   starts + 1, values, float(SEGMENTS)))
+        states.append(
+            HiddenStates(
+                f"{seed}-{index}",
+                RECIPE,
+                tuple(Site("residual", i) for i in range(LAYERS)),
+                starts,
+                starts + 1,
+                values,
+                float(SEGMENTS),
+            )
+        )
         labels.append(y)
         events.append(found)
     kinds = ["fire", "fight"] * videos
@@ -64,6 +83,7 @@ def test() -> Footage:
 
 # --- the measure -----------------------------------------------------------------------------------------------------
 
+
 def test_the_auc_over_seconds_is_that_over_frames_and_scikit_learns_weighted_one() -> None:
     from sklearn.metrics import roc_auc_score
 
@@ -76,16 +96,24 @@ def test_the_auc_over_seconds_is_that_over_frames_and_scikit_learns_weighted_one
     frames = [((np.arange(10) < round(10 * p)).astype(int), np.full(10, s)) for p, s in pairs]
     assert made[0] == pytest.approx(frame_auc(frames))
     weights = np.r_[positive, 1 - positive]
-    assert made[0] == pytest.approx(roc_auc_score(np.repeat([1, 0], 60), np.tile(scored, 2), sample_weight=weights))
+    assert made[0] == pytest.approx(
+        roc_auc_score(np.repeat([1, 0], 60), np.tile(scored, 2), sample_weight=weights)
+    )
 
 
 def test_a_bootstrap_column_is_the_auc_of_the_videos_drawn() -> None:
     rng = np.random.default_rng(1)
-    y, scored, video = rng.integers(0, 2, 50).astype(float), rng.random(50), np.repeat(np.arange(5), 10)
+    y, scored, video = (
+        rng.integers(0, 2, 50).astype(float),
+        rng.random(50),
+        np.repeat(np.arange(5), 10),
+    )
     truth = Truth(y, 1 - y, video, resamples=4)
     for column, found in enumerate(truth.aucs(scored)):
         times = truth.weights[:, column].astype(int)
-        rows = np.concatenate([np.flatnonzero(video == v) for v in range(5) for _ in range(times[v])])
+        rows = np.concatenate(
+            [np.flatnonzero(video == v) for v in range(5) for _ in range(times[v])]
+        )
         assert found == pytest.approx(frame_auc([(y[rows].astype(int), scored[rows])]))
 
 
@@ -97,7 +125,9 @@ def test_scores_that_are_not_finite_have_no_auc(scored: np.ndarray) -> None:
 
 def test_overlapping_events_count_once_and_an_open_one_to_the_end() -> None:
     starts = np.array([0.0, 1.0, 2.0, 3.0])
-    found = overlap(starts, starts + 1, [Event(0.5, 1.5), Event(1.0, 1.75), Event(3.5, float("inf"))])
+    found = overlap(
+        starts, starts + 1, [Event(0.5, 1.5), Event(1.0, 1.75), Event(3.5, float("inf"))]
+    )
     assert found == pytest.approx([0.5, 0.75, 0.0, 0.5])
 
 
@@ -117,13 +147,15 @@ def test_the_interval_over_draws_is_the_t_interval_of_scipy() -> None:
 
 
 def test_verdicts_follow_the_interval() -> None:
-    assert [verdict(Interval(0, *ends)) for ends in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1), (np.nan, 1))] == [
-        "yes", "no", "undecided", "undecided"]
+    assert [
+        verdict(Interval(0, *ends)) for ends in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1), (np.nan, 1))
+    ] == ["yes", "no", "undecided", "undecided"]
     ends = ((0.1, 0.2), (0.6, 0.7), (0.4, 0.6))
     assert [below(Interval(0, *one), 0.5) for one in ends] == ["yes", "no", "undecided"]
 
 
 # --- draws and labels ------------------------------------------------------------------------------------------------
+
 
 def test_draws_are_balanced_seeded_and_nested(train: Footage) -> None:
     few, more = draw(train, 4, 7), draw(train, 12, 7)
@@ -149,7 +181,10 @@ def test_flipped_and_weak_labels(train: Footage) -> None:
 
 # --- experiments on states whose truth is known ----------------------------------------------------------------------
 
-@pytest.mark.parametrize("name", [name for name in selection.RULES if "last" not in name and "eighths" not in name])
+
+@pytest.mark.parametrize(
+    "name", [name for name in selection.RULES if "last" not in name and "eighths" not in name]
+)
 def test_every_rule_that_sees_labels_finds_the_layer_that_knows(name: str, train: Footage) -> None:
     assert selection.RULES[name](train, train.y)[0] == SIGNAL
 
@@ -161,7 +196,9 @@ def test_the_fixed_rules_do_not_look(train: Footage) -> None:
 
 def test_out_of_fold_scores_of_pure_noise_are_worth_nothing() -> None:
     noise = footage(40, 3, signal=0.0)
-    held, picked = out_of_fold(noise, split(noise, 0), lambda some, y: methods.load("hiprobe").select(some, y).indices)
+    held, picked = out_of_fold(
+        noise, split(noise, 0), lambda some, y: methods.load("hiprobe").select(some, y).indices
+    )
     assert noise.truth.aucs(held)[0] == pytest.approx(0.5, abs=0.1)
     assert len(picked) == 5
 
@@ -178,7 +215,9 @@ def test_no_fold_is_scored_by_a_probe_that_saw_it(train: Footage) -> None:
     assert all(not (known & (folds.of == fold)).any() for fold, known in enumerate(seen))
 
 
-def test_layer_curves_put_the_layer_that_knows_above_the_last(train: Footage, test: Footage) -> None:
+def test_layer_curves_put_the_layer_that_knows_above_the_last(
+    train: Footage, test: Footage
+) -> None:
     made = layers.curves(train, test, 12, 3)
     assert made.aucs[:, :, 0].mean(0).argmax() == SIGNAL
     assert set(made.chosen) == {SIGNAL}
@@ -221,7 +260,9 @@ def test_transfer_takes_videos_of_one_half_of_the_types_only(train: Footage, tes
 
 
 def test_averaged_layers_are_the_mean_of_their_log_odds(train: Footage, test: Footage) -> None:
-    raw = np.array([raw_scores(methods.load("hiprobe"), train, test, (site,)) for site in range(2, LAYERS)])
+    raw = np.array(
+        [raw_scores(methods.load("hiprobe"), train, test, (site,)) for site in range(2, LAYERS)]
+    )
     expected = test.smoothed(1 / (1 + np.exp(-np.log(raw / (1 - raw)).mean(0))))
     assert beyond.averaged(0.5)(train, test) == pytest.approx(expected, abs=1e-6)
 
@@ -234,7 +275,9 @@ def test_neighbours_never_cross_a_video(train: Footage) -> None:
 
 
 def test_one_prompt_of_several_is_taken_by_its_number(train: Footage) -> None:
-    both = beyond._stacked(train, train.with_states([replace(one, values=one.values + 9) for one in train.states]))
+    both = beyond._stacked(
+        train, train.with_states([replace(one, values=one.values + 9) for one in train.states])
+    )
     assert both.shape[1] == 2 * LAYERS
     assert np.array_equal(prompt_of(both, 1).states[0].values, train.states[0].values + 9)
 
@@ -246,6 +289,7 @@ def test_every_variant_beyond_the_paper_runs_and_is_judged(train: Footage, test:
 
 
 # --- probabilities, alarms, events -----------------------------------------------------------------------------------
+
 
 def test_calibration_error_by_hand() -> None:
     y, p = np.array([0.0, 1.0, 1.0, 1.0]), np.array([0.05, 0.05, 0.95, 0.95])
@@ -262,10 +306,16 @@ def test_platt_undoes_a_known_distortion() -> None:
 
 
 def test_conformal_p_values_by_hand_and_their_promise() -> None:
-    assert calibration.p_values(np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.0, 4.0])) == pytest.approx([1, 0.75, 0.25])
+    assert calibration.p_values(
+        np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.0, 4.0])
+    ) == pytest.approx([1, 0.75, 0.25])
     rng = np.random.default_rng(0)
-    rates = [(calibration.p_values(rng.random(199), rng.random(50)) <= 0.05).mean() for _ in range(300)]
-    assert np.mean(rates) == pytest.approx(0.05, abs=0.005)  # 10 of 200 ranks: exactly 5 % by symmetry
+    rates = [
+        (calibration.p_values(rng.random(199), rng.random(50)) <= 0.05).mean() for _ in range(300)
+    ]
+    assert np.mean(rates) == pytest.approx(
+        0.05, abs=0.005
+    )  # 10 of 200 ranks: exactly 5 % by symmetry
 
 
 def test_conformal_alarms_are_calibrated_on_videos_outside_the_draw(train: Footage) -> None:
@@ -287,8 +337,15 @@ def test_the_share_of_alarms_counts_segments_of_the_videos_drawn() -> None:
 
 def test_claims_of_several_sizes_are_joined_and_yes_only_if_all_are() -> None:
     def one(size: int, *answers: str) -> Table:
-        return Table("T", ("a",), (), claims=tuple(
-            Claim(f"v{i}: beats both, {size} labelled videos", f"+{size}", answer) for i, answer in enumerate(answers)))
+        return Table(
+            "T",
+            ("a",),
+            (),
+            claims=tuple(
+                Claim(f"v{i}: beats both, {size} labelled videos", f"+{size}", answer)
+                for i, answer in enumerate(answers)
+            ),
+        )
 
     joined = beyond._joined([one(4, "yes", "yes", "no"), one(16, "yes", "undecided", "yes")])
     assert [claim.answer for claim in joined[-1].claims] == ["yes", "undecided", "no"]
@@ -300,18 +357,27 @@ def test_events_by_hand() -> None:
     one = footage(2, 0).take([1, 1])
     start = one.events[0][0].start
     raw = np.zeros(20)
-    raw[int(start):int(start) + 3] = 1.0  # the first video's event, found; the second video's missed
+    raw[int(start) : int(start) + 3] = (
+        1.0  # the first video's event, found; the second video's missed
+    )
     raw[19] = 1.0  # and a false one of 1 s there
-    f1, false = localization.events_of(one, raw, Localization(0.0, "fixed", 0.5, merge_s=0.0, min_s=0.0))
+    f1, false = localization.events_of(
+        one, raw, Localization(0.0, "fixed", 0.5, merge_s=0.0, min_s=0.0)
+    )
     assert f1 == pytest.approx(2 * 1 / (2 + 2))
     assert false == pytest.approx(1 / (20 / 3600))
 
 
 # --- what is rendered, read and written ------------------------------------------------------------------------------
 
+
 def test_plans_are_balanced_and_their_labels_load_as_a_data_set(tmp_path: Path) -> None:
     every = list(rendered.plans(tmp_path))
-    assert len({plan.seed for plan in every}) == len(every) == sum(count for count, _ in rendered.SPLITS.values())
+    assert (
+        len({plan.seed for plan in every})
+        == len(every)
+        == sum(count for count, _ in rendered.SPLITS.values())
+    )
     for plan in every:
         plan.path.parent.mkdir(exist_ok=True)
         plan.path.touch()
@@ -358,10 +424,15 @@ def test_pooled_states_are_means_over_the_visual_tokens(shipped: object) -> None
         assert found[0, column] == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-4)
 
 
-def test_footage_is_read_once_in_any_number_of_processes_with_its_labels(tmp_path: Path, clips: Path) -> None:
+def test_footage_is_read_once_in_any_number_of_processes_with_its_labels(
+    tmp_path: Path, clips: Path
+) -> None:
     names = ["abnormal_00.mp4", "normal_00.mp4", "normal_01.mp4"]
     labels = tmp_path / "some.csv"
-    rows = [f"{clips / name},{'fire,1.6,4.8' if name.startswith('abnormal') else 'normal,,'},train" for name in names]
+    rows = [
+        f"{clips / name},{'fire,1.6,4.8' if name.startswith('abnormal') else 'normal,,'},train"
+        for name in names
+    ]
     labels.write_text("\n".join(["path,label,start,end,split", *rows]) + "\n")
     on = Study(("folder", str(labels)), None, ("embedded",), tmp_path / "one")
     alone = on.footage("train")
@@ -372,13 +443,17 @@ def test_footage_is_read_once_in_any_number_of_processes_with_its_labels(tmp_pat
     assert np.array_equal(alone.values(alone.sites), together.values(together.sites))
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "one").rglob("*.safetensors")}
     on.footage("train", sites=[Site("residual", 3)])
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "one").rglob("*.safetensors")} == kept
+    assert {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "one").rglob("*.safetensors")
+    } == kept
     assert not on.has("test")
 
 
 def test_missing_models_are_named_and_not_read(tmp_path: Path) -> None:
     assert present(("embedded", str(tmp_path / "none"), str(tmp_path))) == (
-        ("embedded", str(tmp_path)), (str(tmp_path / "none"),))
+        ("embedded", str(tmp_path)),
+        (str(tmp_path / "none"),),
+    )
 
 
 def test_tables_survive_json_and_escape_their_cells() -> None:
@@ -389,10 +464,14 @@ def test_tables_survive_json_and_escape_their_cells() -> None:
         Table("T", ("a", "b"), (("x",),))
 
 
-def test_the_page_answers_every_claim_and_kept_tables_are_those_of_the_same_settings(tmp_path: Path) -> None:
+def test_the_page_answers_every_claim_and_kept_tables_are_those_of_the_same_settings(
+    tmp_path: Path,
+) -> None:
     claim, more = Claim("middle beats last", "+0.1", "yes"), Claim("fusion wins", "-0.1", "no")
-    done = [results.Done("layers", (Table("L", ("a",), (("1",),), claims=(claim,)),), 3.0),
-            results.Done("beyond", (Table("B", ("a",), (("1",),), claims=(more,)),), 4.0)]
+    done = [
+        results.Done("layers", (Table("L", ("a",), (("1",),), claims=(claim,)),), 3.0),
+        results.Done("beyond", (Table("B", ("a",), (("1",),), claims=(more,)),), 4.0),
+    ]
     on = Study(("folder", "x"), None, ("embedded",), tmp_path)
     text = results.page(done, on, "the command")
     first, second = text.index("Does the paper's claim"), text.index("what goes beyond")

@@ -69,7 +69,9 @@ def test_bytes_of_an_index_that_are_no_text_are_no_crash(tmp_path: Path, old: by
     for _ in range(2):
         index._checked.clear()  # as in the next process
         found = leases.listed(place)[1]
-        assert {item.folder for item in found} >= {path.parent.name for path in place.glob("*/result.json")}
+        assert {item.folder for item in found} >= {
+            path.parent.name for path in place.glob("*/result.json")
+        }
 
 
 def test_damage_is_repeatable_and_damages() -> None:
@@ -97,7 +99,9 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_only_named_errors_come_of_damaged_files(tmp_path: Path, samples: Callable[[str], Path], name: str) -> None:
+def test_only_named_errors_come_of_damaged_files(
+    tmp_path: Path, samples: Callable[[str], Path], name: str
+) -> None:
     for seed in range(EACH):
         folder = damaged(name, samples(name), tmp_path / str(seed), random.Random(seed))
         with suppress(HiProbeError):

@@ -102,7 +102,9 @@ def test_one_child_serves_call_after_call_and_two_at_once_are_two() -> None:
     assert len(list(items)) == 2
 
 
-def test_relative_paths_count_from_where_the_parent_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_paths_count_from_where_the_parent_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pid()
     monkeypatch.chdir(tmp_path)
     assert run("identity")[0]["folder"] == str(tmp_path)
@@ -123,8 +125,9 @@ def test_a_bug_in_the_child_is_a_bug_here() -> None:
         run("bug")
 
 
-@pytest.mark.parametrize(("name", "says"), [
-    ("reads_nowhere", "crashed: killed by SIGSEGV"), ("leaves", "exit code 7")])
+@pytest.mark.parametrize(
+    ("name", "says"), [("reads_nowhere", "crashed: killed by SIGSEGV"), ("leaves", "exit code 7")]
+)
 def test_a_crash_is_named_and_the_next_call_has_another_child(name: str, says: str) -> None:
     before = pid()
     with pytest.raises(Lost, match=says):
@@ -226,12 +229,18 @@ time.sleep(60)
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("state", ["waiting", "stopped", "spinning"])
-def test_a_parent_that_is_killed_leaves_no_process_and_no_memory(how: signal.Signals, state: str) -> None:
+def test_a_parent_that_is_killed_leaves_no_process_and_no_memory(
+    how: signal.Signals, state: str
+) -> None:
     before = set(SHARED_MEMORY.iterdir()) if SHARED_MEMORY.is_dir() else set()
     call = ["spins"] if state == "spinning" else ["arrays", "1000", "100"]
     path = os.pathsep.join(map(str, sys.path))
-    with subprocess.Popen([sys.executable, "-c", PARENT, *call], stdout=subprocess.PIPE, text=True,
-                          env=os.environ | {"PYTHONPATH": path}) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, *call],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    ) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         assert alive(child)
@@ -257,9 +266,13 @@ except KeyboardInterrupt:
 
 def test_ctrl_c_is_for_the_parent() -> None:
     """A terminal sends it to the whole process group; the parent decides what is still read."""
-    with subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True,
-                          start_new_session=True,
-                          env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path))}) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path))},
+    ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "ready\n"
         os.killpg(parent.pid, signal.SIGINT)
@@ -268,8 +281,13 @@ def test_ctrl_c_is_for_the_parent() -> None:
 
 def test_a_process_that_ends_in_order_takes_its_children_along() -> None:
     code = PARENT.replace("time.sleep(60)", "print(len(list(items)))")
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code, "arrays", "20", "5"], capture_output=True,
-                          text=True, check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path))})
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, "arrays", "20", "5"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path))},
+    )
     child, count = map(int, done.stdout.split())
     assert (count, done.stderr) == (19, "")
     assert until(lambda: not alive(child))

@@ -28,7 +28,9 @@ from hiprobe.types import Site
 RNG = np.random.default_rng
 
 
-def two_classes(n: int = 40, sites: int = 2, width: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def two_classes(
+    n: int = 40, sites: int = 2, width: int = 12, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     labels = np.tile([0, 0, 0, 1], n // 4).astype(np.int8)
     values = RNG(seed).normal(3.0, 5.0, size=(n, sites, width))
     values[labels == 1] += 4.0
@@ -39,13 +41,19 @@ def two_classes(n: int = 40, sites: int = 2, width: int = 12, seed: int = 0) -> 
 def test_hiprobe_is_sklearns_pipeline(width: int) -> None:
     values, labels = two_classes(width=width)
     new = two_classes(seed=1, width=width)[0]
-    regression = LogisticRegression(solver="liblinear", C=1.0, max_iter=2000, class_weight="balanced")
-    pipeline = make_pipeline(StandardScaler(), regression).fit(values.reshape(40, -1).astype(np.float64), labels)
+    regression = LogisticRegression(
+        solver="liblinear", C=1.0, max_iter=2000, class_weight="balanced"
+    )
+    pipeline = make_pipeline(StandardScaler(), regression).fit(
+        values.reshape(40, -1).astype(np.float64), labels
+    )
     want = pipeline.predict_proba(new.reshape(40, -1).astype(np.float64))[:, 1]
     assert hiprobe.score(new, hiprobe.fit(values, labels)) == pytest.approx(want, abs=1e-9)
 
 
-def test_a_regression_that_does_not_converge_is_a_named_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_regression_that_does_not_converge_is_a_named_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(hiprobe, "ITERATIONS", 2)
     with pytest.raises(ProbeError, match=r"not converged in 2 iterations on 40 segments; choose"):
         hiprobe.fit(*two_classes())
@@ -66,16 +74,22 @@ def test_weights_change_nothing_on_a_balanced_set() -> None:
     values, labels = two_classes()
     even = np.r_[np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)[:10]]
     x = values[even].reshape(20, -1).astype(np.float64)
-    plain = make_pipeline(StandardScaler(), LogisticRegression(solver="liblinear", C=1.0, max_iter=2000))
+    plain = make_pipeline(
+        StandardScaler(), LogisticRegression(solver="liblinear", C=1.0, max_iter=2000)
+    )
     want = plain.fit(x, labels[even]).predict_proba(x)[:, 1]
-    assert hiprobe.score(values[even], hiprobe.fit(values[even], labels[even])) == pytest.approx(want, abs=1e-9)
+    assert hiprobe.score(values[even], hiprobe.fit(values[even], labels[even])) == pytest.approx(
+        want, abs=1e-9
+    )
 
 
 def test_extreme_states_score_without_overflow_and_in_order() -> None:
     values, labels = two_classes()
     tensors = hiprobe.fit(values, labels)
     direction = (tensors["weight"] * tensors["scale"]).reshape(2, 12)
-    scores = hiprobe.score(np.array([-1e6, -1e3, -1e2, 0.0, 1e6])[:, None, None] * direction, tensors)
+    scores = hiprobe.score(
+        np.array([-1e6, -1e3, -1e2, 0.0, 1e6])[:, None, None] * direction, tensors
+    )
     assert np.isfinite(scores).all()
     assert (np.diff(scores) >= 0).all()
     assert scores[0] < 1e-9
@@ -93,10 +107,14 @@ def test_a_constant_dimension_has_no_say() -> None:
 @pytest.mark.parametrize(("n", "width"), [(100, 6), (20, 50)])
 def test_one_class_is_sklearns_ledoit_wolf_distance(n: int, width: int) -> None:
     rng = RNG(0)
-    values = rng.normal(size=(n, 1, width)) * rng.uniform(0.1, 10, width) + rng.normal(size=(n, 1, 1))
+    values = rng.normal(size=(n, 1, width)) * rng.uniform(0.1, 10, width) + rng.normal(
+        size=(n, 1, 1)
+    )
     new = rng.normal(2, 4, size=(15, 1, width))
     scaler = StandardScaler().fit(values[:, 0])
-    squared = LedoitWolf().fit(scaler.transform(values[:, 0])).mahalanobis(scaler.transform(new[:, 0]))
+    squared = (
+        LedoitWolf().fit(scaler.transform(values[:, 0])).mahalanobis(scaler.transform(new[:, 0]))
+    )
     got = one_class.score(new, one_class.fit(values, np.zeros(n, np.int8)))
     assert got == pytest.approx(squared / (squared + width), rel=1e-6)
     assert ((got >= 0) & (got < 1)).all()
@@ -119,7 +137,9 @@ def test_fishers_criterion_is_sklearns_discriminant() -> None:
     values, labels = two_classes(n=80)
     a, n = (values[labels == c, 0].astype(np.float64) for c in (1, 0))
     found = LinearDiscriminantAnalysis(solver="lsqr").fit(values[:, 0].astype(np.float64), labels)
-    assert _criteria.lda(a, n) == pytest.approx(float(found.coef_[0] @ (a.mean(0) - n.mean(0))) / 80, rel=1e-4)
+    assert _criteria.lda(a, n) == pytest.approx(
+        float(found.coef_[0] @ (a.mean(0) - n.mean(0))) / 80, rel=1e-4
+    )
     by_hand = np.array([[1.0], [3.0]]), np.array([[10.0], [12.0], [14.0]])
     assert _criteria.lda(*by_hand) == pytest.approx(10.0**2 / (2 + 8), rel=1e-5)
 
@@ -127,8 +147,10 @@ def test_fishers_criterion_is_sklearns_discriminant() -> None:
 def test_divergence_is_torchs_between_sklearns_gaussians() -> None:
     values, labels = two_classes(n=80)
     pair = [values[labels == c, 0].astype(np.float64) for c in (1, 0)]
-    one, other = (MultivariateNormal(torch.tensor(x.mean(0)), torch.tensor(LedoitWolf().fit(x).covariance_))
-                  for x in pair)
+    one, other = (
+        MultivariateNormal(torch.tensor(x.mean(0)), torch.tensor(LedoitWolf().fit(x).covariance_))
+        for x in pair
+    )
     want = 0.5 * float(kl_divergence(one, other) + kl_divergence(other, one))
     assert _criteria.kl(*pair) == pytest.approx(want, rel=1e-4)
 
@@ -137,7 +159,11 @@ def test_discrepancy_is_sklearns_kernel_at_the_median() -> None:
     values, labels = two_classes(n=60)
     a, n = (values[labels == c, 0].astype(np.float64) for c in (1, 0))
     gamma = 1 / (2 * np.median(pdist(np.concatenate([a, n]), "sqeuclidean")))
-    want = rbf_kernel(a, a, gamma).mean() + rbf_kernel(n, n, gamma).mean() - 2 * rbf_kernel(a, n, gamma).mean()
+    want = (
+        rbf_kernel(a, a, gamma).mean()
+        + rbf_kernel(n, n, gamma).mean()
+        - 2 * rbf_kernel(a, n, gamma).mean()
+    )
     assert _criteria.mmd(a, n) == pytest.approx(want, rel=1e-9)
     assert _criteria.mmd(a + 1e8, n + 1e8) == pytest.approx(want, rel=1e-5)
 
@@ -158,8 +184,9 @@ def test_a_dead_head_separates_nothing(name: str) -> None:
     assert np.isfinite(measure(dead, RNG(0).normal(size=(6, 5))))
 
 
-def heads(strong: Mapping[int, Sequence[float]], total: int = 12, n: int = 80, width: int = 6) -> tuple[
-        np.ndarray, np.ndarray]:
+def heads(
+    strong: Mapping[int, Sequence[float]], total: int = 12, n: int = 80, width: int = 6
+) -> tuple[np.ndarray, np.ndarray]:
     """`total` heads of noise under five prompts; head `h` is shifted by `strong[h][p]` under prompt `p`."""
     labels = np.tile([0, 1], n // 2).astype(np.int8)
     values = RNG(0).normal(size=(n, 5, total, width))
@@ -180,8 +207,20 @@ def test_headhunt_takes_the_heads_that_separate_under_every_prompt() -> None:
 def test_headhunt_ranks_by_mean_less_half_the_deviation_of_the_scaled_criteria() -> None:
     values, labels = heads({h: RNG(h).uniform(0, 2, 5) for h in range(12)})
     chosen = headhunt.select(values, labels)
-    scaled = np.stack([np.mean([MinMaxScaler().fit_transform(chosen.curves[name].reshape(5, 12)[p][:, None])[:, 0]
-                                for name in ("lda", "kl", "mmd", "nmi")], axis=0) for p in range(5)])
+    scaled = np.stack(
+        [
+            np.mean(
+                [
+                    MinMaxScaler().fit_transform(chosen.curves[name].reshape(5, 12)[p][:, None])[
+                        :, 0
+                    ]
+                    for name in ("lda", "kl", "mmd", "nmi")
+                ],
+                axis=0,
+            )
+            for p in range(5)
+        ]
+    )
     want = scaled.mean(0) - 0.5 * scaled.std(0)
     assert chosen.indices == tuple(np.argsort(-want)[:5])
     assert chosen.curves["score"] == pytest.approx(np.tile(want, 5))
@@ -209,13 +248,20 @@ def test_headhunt_takes_all_of_few_sites_and_refuses_what_it_cannot_compare() ->
 
 def test_likelihood_is_the_softmax_of_yes_over_no() -> None:
     logits = RNG(0).normal(0, 4, size=(30, 1, 2)).astype(np.float32)
-    assert likelihood.score(logits, {}) == pytest.approx(softmax(logits[:, 0].astype(np.float64), axis=1)[:, 0])
+    assert likelihood.score(logits, {}) == pytest.approx(
+        softmax(logits[:, 0].astype(np.float64), axis=1)[:, 0]
+    )
     sure = np.array([[[1e5, -1e5]], [[0.0, 0.0]], [[-1e5, 1e5]]])
     assert likelihood.score(sure, {}).tolist() == [1.0, likelihood.THRESHOLD, 0.0]
 
 
 def test_the_sites_each_method_reads() -> None:
-    assert headhunt.sites(2, 3)[:4] == (Site("head", 0, 0), Site("head", 0, 1), Site("head", 0, 2), Site("head", 1, 0))
+    assert headhunt.sites(2, 3)[:4] == (
+        Site("head", 0, 0),
+        Site("head", 0, 1),
+        Site("head", 0, 2),
+        Site("head", 1, 0),
+    )
     assert headhunt.sites(2, 3)[6] == Site("head", 0, 0, prompt=1)
     assert len(headhunt.sites(28, 28)) == 5 * 28 * 28
     assert likelihood.sites(28, 8) == (Site("logit", 27),)
@@ -260,20 +306,37 @@ def test_the_contract(name: str) -> None:
     again = method.fit(rows, labels[labels >= 0])
     assert all((tensors[k] == again[k]).all() for k in tensors)
     assert method.score(values[:0][:, list(indices)], tensors).shape == (0,)
-    one_by_one = np.concatenate([method.score(values[i:i + 1][:, list(indices)], tensors) for i in range(40)])
+    one_by_one = np.concatenate(
+        [method.score(values[i : i + 1][:, list(indices)], tensors) for i in range(40)]
+    )
     assert one_by_one == pytest.approx(scores, rel=1e-9)
 
 
-@pytest.mark.parametrize("name", ["nothing", "../hiprobe", "__init__", "", "json:nothing", "no_such_module:x", ":",
-                                  "json:dumps"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nothing",
+        "../hiprobe",
+        "__init__",
+        "",
+        "json:nothing",
+        "no_such_module:x",
+        ":",
+        "json:dumps",
+    ],
+)
 def test_an_unknown_method_is_a_named_error(name: str) -> None:
     with pytest.raises(UsageError, match="method"):
         methods.load(name)
 
 
-@pytest.mark.parametrize(("labels", "prompts"), [("some", ()), ("both", 1), ("both", "Really?"), ("both", ("",)),
-                                                 ("both", (3,))])
-def test_what_a_method_states_is_checked(monkeypatch: pytest.MonkeyPatch, labels: str, prompts: object) -> None:
+@pytest.mark.parametrize(
+    ("labels", "prompts"),
+    [("some", ()), ("both", 1), ("both", "Really?"), ("both", ("",)), ("both", (3,))],
+)
+def test_what_a_method_states_is_checked(
+    monkeypatch: pytest.MonkeyPatch, labels: str, prompts: object
+) -> None:
     monkeypatch.setattr(output_layer, "LABELS", labels)
     monkeypatch.setattr(output_layer, "PROMPTS", prompts)
     with pytest.raises(UsageError, match="LABELS is" if labels == "some" else "PROMPTS is"):
@@ -286,7 +349,11 @@ def test_candidates_are_the_heads_that_the_model_has() -> None:
     assert len(offered) == 5 * 2 * 2
     assert methods.candidates(hiprobe, 4, 2, ()) == hiprobe.sites(4, 2)
     assert methods.candidates(hiprobe, 4, 2, (), [Site("residual", 2)]) == (Site("residual", 2),)
-    for how, site in ((likelihood, Site("residual", 2)), (hiprobe, Site("logit", 2)), (headhunt, Site("residual", 2))):
+    for how, site in (
+        (likelihood, Site("residual", 2)),
+        (hiprobe, Site("logit", 2)),
+        (headhunt, Site("residual", 2)),
+    ):
         with pytest.raises(UsageError, match=f"not {site}"):
             methods.candidates(how, 4, 2, range(4), [site])
 

@@ -11,7 +11,9 @@ from hiprobe.methods import hiprobe, several_prompts
 LAYERS = 3
 
 
-def data(knowing: tuple[int, ...] = (0, 2, 1, 2, 0), seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def data(
+    knowing: tuple[int, ...] = (0, 2, 1, 2, 0), seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Values (60, 15, 4), and labels that under each prompt one layer knows."""
     rng = np.random.default_rng(seed)
     y = np.tile([0, 1], 30).astype(np.int8)
@@ -24,7 +26,11 @@ def data(knowing: tuple[int, ...] = (0, 2, 1, 2, 0), seed: int = 0) -> tuple[np.
 def test_sites_run_over_layers_within_each_prompt() -> None:
     found = several_prompts.sites(LAYERS, 8)
     assert [(site.kind, site.prompt, site.layer) for site in found[:4]] == [
-        ("residual", 0, 0), ("residual", 0, 1), ("residual", 0, 2), ("residual", 1, 0)]
+        ("residual", 0, 0),
+        ("residual", 0, 1),
+        ("residual", 0, 2),
+        ("residual", 1, 0),
+    ]
     assert len(found) == 5 * LAYERS
 
 
@@ -32,8 +38,11 @@ def test_each_prompt_takes_the_layer_that_hiprobe_would() -> None:
     x, y = data()
     found = several_prompts.select(x, y).indices
     assert found == (0, 5, 7, 11, 12)
-    own = [prompt * LAYERS + hiprobe.select(x[:, prompt * LAYERS:(prompt + 1) * LAYERS], y).indices[0]
-           for prompt in range(5)]
+    own = [
+        prompt * LAYERS
+        + hiprobe.select(x[:, prompt * LAYERS : (prompt + 1) * LAYERS], y).indices[0]
+        for prompt in range(5)
+    ]
     assert list(found) == own
 
 
@@ -42,7 +51,9 @@ def test_its_score_is_the_mean_of_the_prompts_log_odds() -> None:
     chosen = x[:, list(several_prompts.select(x, y).indices)]
     single = [hiprobe.score(chosen[:, [i]], hiprobe.fit(chosen[:, [i]], y)) for i in range(5)]
     odds = np.mean([np.log(p / (1 - p)) for p in single], axis=0)
-    assert several_prompts.score(chosen, several_prompts.fit(chosen, y)) == pytest.approx(1 / (1 + np.exp(-odds)))
+    assert several_prompts.score(chosen, several_prompts.fit(chosen, y)) == pytest.approx(
+        1 / (1 + np.exp(-odds))
+    )
 
 
 def test_few_sites_are_all_taken_and_odd_ones_refused() -> None:

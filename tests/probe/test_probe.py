@@ -36,16 +36,30 @@ RAW = Localization(sigma=0.0)
 Pair = tuple[HiddenStates, np.ndarray]
 
 
-def video(name: str, values: np.ndarray, labels: list[int] | np.ndarray, recipe: Recipe = RECIPE,
-          gaps: tuple[Gap, ...] = ()) -> Pair:
+def video(
+    name: str,
+    values: np.ndarray,
+    labels: list[int] | np.ndarray,
+    recipe: Recipe = RECIPE,
+    gaps: tuple[Gap, ...] = (),
+) -> Pair:
     edges = np.arange(len(values) + 1, dtype=np.float64) * 1.6
     sites = tuple(Site("residual", layer) for layer in range(values.shape[1]))
-    states = HiddenStates(name, recipe, sites, edges[:-1], edges[1:], values.astype(np.float32), edges[-1], gaps)
+    states = HiddenStates(
+        name, recipe, sites, edges[:-1], edges[1:], values.astype(np.float32), edges[-1], gaps
+    )
     return states, np.asarray(labels, dtype=np.int8)
 
 
-def planted(layer: int = 7, sites: int = 10, videos: int = 8, length: int = 6, width: int = 24, shift: float = 1.5,
-            seed: int = 0) -> list[Pair]:
+def planted(
+    layer: int = 7,
+    sites: int = 10,
+    videos: int = 8,
+    length: int = 6,
+    width: int = 24,
+    shift: float = 1.5,
+    seed: int = 0,
+) -> list[Pair]:
     """Videos of one class each; only `layer` tells which."""
     rng, out = RNG(seed), []
     for index in range(videos):
@@ -68,8 +82,10 @@ def test_noise_gets_an_auc_of_one_half_although_it_separates_perfectly_in_sample
     held_out, in_sample = [], []
     for seed in range(30):
         values = RNG(seed).normal(size=(16, 6, 160))
-        pairs = [video(f"v{i}", values[i:i + 1], [i % 2]) for i in range(16)]
-        found = fit("hiprobe", pairs, seed=seed, localization=RAW, permutations=0, layer_curve=False)
+        pairs = [video(f"v{i}", values[i : i + 1], [i % 2]) for i in range(16)]
+        found = fit(
+            "hiprobe", pairs, seed=seed, localization=RAW, permutations=0, layer_curve=False
+        )
         raw = np.concatenate([found.score(states) for states, _ in pairs])
         in_sample.append(roc_auc_score(np.arange(16) % 2, raw))
         held_out.append(found.provenance["auc"]["value"])
@@ -83,8 +99,10 @@ def test_layers_chosen_from_many_do_not_raise_the_auc_of_noise() -> None:
     aucs = []
     for seed in range(12):
         values = RNG(100 + seed).normal(size=(24, 60, 4))
-        pairs = [video(f"v{i}", values[i:i + 1], [i % 2]) for i in range(24)]
-        found = fit("hiprobe", pairs, seed=seed, localization=RAW, permutations=0, layer_curve=False)
+        pairs = [video(f"v{i}", values[i : i + 1], [i % 2]) for i in range(24)]
+        found = fit(
+            "hiprobe", pairs, seed=seed, localization=RAW, permutations=0, layer_curve=False
+        )
         aucs.append(found.provenance["auc"]["value"])
     assert np.mean(aucs) < 0.58
 
@@ -113,7 +131,7 @@ def test_two_copies_of_a_video_are_one_group() -> None:
 
 def test_the_baseline_shows_that_the_saliency_of_noise_is_nothing() -> None:
     values = RNG(0).normal(size=(16, 6, 160))
-    pairs = [video(f"v{i}", values[i:i + 1], [i % 2]) for i in range(16)]
+    pairs = [video(f"v{i}", values[i : i + 1], [i % 2]) for i in range(16)]
     record = fit("hiprobe", pairs, localization=RAW, layer_curve=False).provenance
     observed, chance = np.array(record["curves"]["kl"]), np.array(record["baseline"]["mean"]["kl"])
     assert observed.min() > 0.3
@@ -127,7 +145,12 @@ def test_the_layer_that_separates_is_chosen_in_every_fold_and_reported(probe: Pr
     record = probe.provenance
     assert probe.sites == (Site("residual", 7),)
     assert record["chosen"] == ["residual/layer7/prompt0"]
-    assert record["folds"] == {"count": 4, "by": "video", "sites": [["residual/layer7/prompt0"]] * 4, "agreement": 1.0}
+    assert record["folds"] == {
+        "count": 4,
+        "by": "video",
+        "sites": [["residual/layer7/prompt0"]] * 4,
+        "agreement": 1.0,
+    }
     assert record["segments"] == {"anomalous": 24, "normal": 24, "left_out": 0}
     assert record["videos"] == [f"video{i}" for i in range(8)]
     assert record["states"] == {"dtype": "float32", "device": "cpu"}
@@ -141,10 +164,13 @@ def test_the_layer_that_separates_is_chosen_in_every_fold_and_reported(probe: Pr
 
 def test_folds_that_disagree_are_counted() -> None:
     values = RNG(3).normal(size=(16, 20, 40))
-    pairs = [video(f"v{i}", values[i:i + 1], [i % 2]) for i in range(16)]
+    pairs = [video(f"v{i}", values[i : i + 1], [i % 2]) for i in range(16)]
     found = fit("hiprobe", pairs, permutations=0, layer_curve=False)
     folds = found.provenance["folds"]
-    assert folds["agreement"] == sum(sites == [str(found.sites[0])] for sites in folds["sites"]) / folds["count"]
+    assert (
+        folds["agreement"]
+        == sum(sites == [str(found.sites[0])] for sites in folds["sites"]) / folds["count"]
+    )
     assert folds["agreement"] < 1
 
 
@@ -152,7 +178,9 @@ def test_the_calibrated_threshold_finds_the_events_of_a_new_video(probe: Probe) 
     values = RNG(9).normal(size=(30, 10, 24))
     values[12:20, 7] += 1.5
     states, _ = video("new", values, np.zeros(30))
-    _, events = localize(states.starts, states.ends, probe.score(states), states.gaps, probe.localization)
+    _, events = localize(
+        states.starts, states.ends, probe.score(states), states.gaps, probe.localization
+    )
     assert len(events) == 1
     assert events[0].start == pytest.approx(12 * 1.6, abs=1.7)
     assert events[0].end == pytest.approx(20 * 1.6, abs=1.7)
@@ -164,8 +192,10 @@ def test_segments_left_out_are_not_fitted_but_take_part_in_smoothing() -> None:
     for states, labels in pairs:
         values = np.concatenate([states.values, np.full((3, 10, 24), 40.0)])
         longer.append(video(states.video_id, values, np.r_[labels, -1, -1, -1]))
-    unsmoothed = [fit("hiprobe", p, localization=RAW, permutations=0, layer_curve=False)
-                  for p in (pairs, longer)]
+    unsmoothed = [
+        fit("hiprobe", p, localization=RAW, permutations=0, layer_curve=False)
+        for p in (pairs, longer)
+    ]
     assert (unsmoothed[0].tensors["weight"] == unsmoothed[1].tensors["weight"]).all()
     assert unsmoothed[0].localization.threshold == unsmoothed[1].localization.threshold
     smoothed = [fit("hiprobe", p, permutations=0, layer_curve=False) for p in (pairs, longer)]
@@ -200,7 +230,10 @@ def test_one_class_fits_on_normal_videos_and_alarms_on_few_of_them() -> None:
     assert limit is not None
     assert found.sites == (Site("residual", 5),)
     assert found.provenance["auc"] is None
-    new = [smooth(found.score(video("n", RNG(50 + i).normal(size=(40, 8, 10)), np.zeros(40))[0])) for i in range(6)]
+    new = [
+        smooth(found.score(video("n", RNG(50 + i).normal(size=(40, 8, 10)), np.zeros(40))[0]))
+        for i in range(6)
+    ]
     assert 0 <= np.mean(np.concatenate(new) >= limit) < 0.06
     strange = video("s", RNG(99).normal(2.0, size=(40, 8, 10)), np.zeros(40))[0]
     assert (smooth(found.score(strange)) >= limit).all()
@@ -210,7 +243,10 @@ def test_one_class_fits_on_normal_videos_and_alarms_on_few_of_them() -> None:
 def test_one_class_finds_its_site_whether_all_layers_were_read_or_that_one(depth: int) -> None:
     site = Site("residual", min(5 * depth // 8, depth - 1))
     whole = [video(f"v{i}", RNG(i).normal(size=(4, depth, 3)), np.zeros(4)) for i in range(3)]
-    alone = [(replace(states, sites=(site,), values=states.at((site,))), labels) for states, labels in whole]
+    alone = [
+        (replace(states, sites=(site,), values=states.at((site,))), labels)
+        for states, labels in whole
+    ]
     one, other = (fit("one_class", pairs) for pairs in (whole, alone))
     assert one.sites == other.sites == (site,)
     assert all((one.tensors[name] == other.tensors[name]).all() for name in one.tensors)
@@ -218,7 +254,9 @@ def test_one_class_finds_its_site_whether_all_layers_were_read_or_that_one(depth
 
 def test_one_class_never_fits_on_an_anomaly() -> None:
     normal = [video(f"n{i}", RNG(i).normal(size=(12, 8, 10)), np.zeros(12)) for i in range(4)]
-    anomalous = [video(f"a{i}", RNG(9 + i).normal(3, size=(12, 8, 10)), np.ones(12)) for i in range(2)]
+    anomalous = [
+        video(f"a{i}", RNG(9 + i).normal(3, size=(12, 8, 10)), np.ones(12)) for i in range(2)
+    ]
     alone, both = (fit("one_class", p) for p in (normal, normal + anomalous))
     assert all((alone.tensors[k] == both.tensors[k]).all() for k in alone.tensors)
     assert both.provenance["auc"]["value"] == 1.0
@@ -233,7 +271,7 @@ def test_other_rules_keep_their_threshold() -> None:
 
 def test_a_method_from_outside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores the mean of the last site: no fit, no labels."""
-    (tmp_path / "mean_method.py").write_text('''
+    (tmp_path / "mean_method.py").write_text("""
 import numpy as np
 from hiprobe.methods import Selection
 from hiprobe.types import Site
@@ -248,7 +286,7 @@ class Mean:
     def score(self, values, tensors): return tensors["sign"] * values.mean((1, 2), dtype=np.float64)
 
 mean = Mean()
-''')
+""")
     monkeypatch.syspath_prepend(tmp_path)
     found = fit("mean_method:mean", planted(layer=9))
     assert found.provenance["auc"]["value"] == 1.0
@@ -263,14 +301,22 @@ mean = Mean()
 
 def test_a_calibration_set_gives_the_rows_and_sites_asked_for() -> None:
     """Of videos of unequal length and precision, one of them without a segment; every other row, then all."""
-    pairs = [video(f"v{i}", RNG(i).normal(size=(length, 4, 3)), np.arange(length) % 2)
-             for i, length in enumerate((5, 0, 12, 1))]
+    pairs = [
+        video(f"v{i}", RNG(i).normal(size=(length, 4, 3)), np.arange(length) % 2)
+        for i, length in enumerate((5, 0, 12, 1))
+    ]
     half = replace(pairs[2][0], values=pairs[2][0].values.astype(np.float16))
-    data = gather(methods.load("hiprobe"), [pairs[0], pairs[1], (half, pairs[2][1]), pairs[3]], None)
+    data = gather(
+        methods.load("hiprobe"), [pairs[0], pairs[1], (half, pairs[2][1]), pairs[3]], None
+    )
     whole = np.concatenate([pairs[0][0].values, half.values, pairs[3][0].values])
     rows = np.arange(18) % 2 == 1
-    for found, want in ((data.at((2, 0)), whole[:, [2, 0]]), (data.at((3,), rows), whole[rows][:, [3]]),
-                        (data.at((1, 2), ~rows & rows), whole[:0, [1, 2]]), (data[:, 1], whole[:, 1])):
+    for found, want in (
+        (data.at((2, 0)), whole[:, [2, 0]]),
+        (data.at((3,), rows), whole[rows][:, [3]]),
+        (data.at((1, 2), ~rows & rows), whole[:0, [1, 2]]),
+        (data[:, 1], whole[:, 1]),
+    ):
         assert found.dtype == want.dtype == np.float32
         assert (found == want).all()
 
@@ -291,18 +337,30 @@ def test_a_fit_holds_one_layer_as_read_and_once_in_float64() -> None:
 # what a fit refuses
 
 
-@pytest.mark.parametrize(("labels", "message"), [
-    ([1, 1, 1, 1], "24 anomalous and 0 normal"), ([0, 0, 0, 0], "0 anomalous and 24 normal"),
-    ([-1, -1, -1, -1], r"\(24 left out\)")])
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([1, 1, 1, 1], "24 anomalous and 0 normal"),
+        ([0, 0, 0, 0], "0 anomalous and 24 normal"),
+        ([-1, -1, -1, -1], r"\(24 left out\)"),
+    ],
+)
 def test_one_class_of_labels_is_a_named_error(labels: list[int], message: str) -> None:
-    pairs = [video(f"v{i}", RNG(i).normal(size=(6, 2, 4)), np.full(6, c)) for i, c in enumerate(labels)]
+    pairs = [
+        video(f"v{i}", RNG(i).normal(size=(6, 2, 4)), np.full(6, c)) for i, c in enumerate(labels)
+    ]
     with pytest.raises(LabelError, match=message):
         fit("hiprobe", pairs)
 
 
 def test_three_segments_of_a_class_are_too_few() -> None:
-    pairs = [video("a", np.zeros((3, 2, 4)), [1, 1, 1]), video("n", np.zeros((9, 2, 4)), np.zeros(9))]
-    with pytest.raises(LabelError, match=r"at least 4 anomalous and 4 normal .* got 3 anomalous and 9"):
+    pairs = [
+        video("a", np.zeros((3, 2, 4)), [1, 1, 1]),
+        video("n", np.zeros((9, 2, 4)), np.zeros(9)),
+    ]
+    with pytest.raises(
+        LabelError, match=r"at least 4 anomalous and 4 normal .* got 3 anomalous and 9"
+    ):
         fit("hiprobe", pairs)
     with pytest.raises(LabelError, match="no video"):
         fit("hiprobe", [])
@@ -352,17 +410,25 @@ def test_score_refuses_another_recipe_site_width_and_nan(probe: Probe) -> None:
 
 def test_score_of_no_segment_and_of_states_that_hold_only_its_site(probe: Probe) -> None:
     states = planted()[1][0]
-    empty = replace(states, starts=states.starts[:0], ends=states.ends[:0], values=states.values[:0])
+    empty = replace(
+        states, starts=states.starts[:0], ends=states.ends[:0], values=states.values[:0]
+    )
     assert probe.score(empty).shape == (0,)
     only = replace(states, sites=(Site("residual", 7),), values=states.values[:, 7:8])
     assert (probe.score(only) == probe.score(states)).all()
 
 
-@pytest.mark.parametrize(("change", "named"), [
-    ({"model": "org/other"}, "model 'sha256:abc', not 'org/other'"),
-    ({"prompts": ("Really?",)}, "prompts"), ({"frames": 8}, "frames a segment 16, not 8"),
-    ({"segment_s": 2.0}, "segment length 1.6, not 2.0"), ({"size": (96, 96)}, "frame size None, not \\(96, 96\\)"),
-    ({"revision": "abc"}, "revision")])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"model": "org/other"}, "model 'sha256:abc', not 'org/other'"),
+        ({"prompts": ("Really?",)}, "prompts"),
+        ({"frames": 8}, "frames a segment 16, not 8"),
+        ({"segment_s": 2.0}, "segment length 1.6, not 2.0"),
+        ({"size": (96, 96)}, "frame size None, not \\(96, 96\\)"),
+        ({"revision": "abc"}, "revision"),
+    ],
+)
 def test_check_names_what_differs(probe: Probe, change: dict[str, Any], named: str) -> None:
     probe.check(Recipe.from_json(RECIPE.to_json()))
     with pytest.raises(RecipeMismatch, match=named) as caught:
@@ -385,7 +451,9 @@ def test_a_probe_survives_its_file(probe: Probe, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_same_input_and_seed_give_the_same_bytes_and_another_seed_does_not(probe: Probe) -> None:
+def test_the_same_input_and_seed_give_the_same_bytes_and_another_seed_does_not(
+    probe: Probe,
+) -> None:
     states = {"device": "cpu", "dtype": "float32"}
     again = [fit("hiprobe", planted(), seed=seed, provenance=states) for seed in (0, 1)]
     assert again[0].to_bytes() == probe.to_bytes()
@@ -409,7 +477,7 @@ def rewritten(probe: Probe, change: Change) -> bytes:
     """The file with its header and tensors changed, in a sound container."""
     data = probe.to_bytes()
     size = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(json.loads(data[8:8 + size])["__metadata__"]["hiprobe"])
+    header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["hiprobe"])
     tensors = {name: tensor.copy() for name, tensor in probe.tensors.items()}
     change(header, tensors)
     return save(tensors, {"hiprobe": json.dumps(header)})
@@ -424,6 +492,7 @@ def put(name: str, make: Callable[[np.ndarray], np.ndarray], *, honest: bool) ->
         tensors[name] = make(tensors.get(name, np.zeros(3)))
         if honest:
             listed(header, tensors)
+
     return change
 
 
@@ -432,6 +501,7 @@ def drop(name: str, *, honest: bool) -> Change:
         del tensors[name]
         if honest:
             listed(header, tensors)
+
     return change
 
 
@@ -444,7 +514,10 @@ WRONG: dict[str, tuple[Change, str]] = {
     "infinite": (put("mean", lambda t: t + np.inf, honest=True), "finite"),
     "integers": (put("weight", lambda t: t.astype(np.int64), honest=True), "I64"),
     "halves": (put("weight", lambda t: t.astype(np.float16), honest=True), "F16"),
-    "other dtype than stated": (put("weight", lambda t: t.astype(np.float32), honest=False), "tensors"),
+    "other dtype than stated": (
+        put("weight", lambda t: t.astype(np.float32), honest=False),
+        "tensors",
+    ),
     "other shape than stated": (put("weight", lambda t: t[:-1], honest=False), "tensors"),
     "shape of no use": (put("weight", lambda t: t[:-1], honest=True), "."),
     "empty tensor": (put("bias", lambda t: t[:0], honest=True), "."),
@@ -463,20 +536,28 @@ WRONG: dict[str, tuple[Change, str]] = {
     "huge width": (state(width=2**40), "width"),
     "zero width": (state(width=0), "width"),
     "other width": (state(width=23), "."),
-    "recipe with a stranger": (lambda header, _: header["recipe"].update(temperature=1), "temperature"),
+    "recipe with a stranger": (
+        lambda header, _: header["recipe"].update(temperature=1),
+        "temperature",
+    ),
     "recipe without model": (lambda header, _: header["recipe"].pop("model"), "model"),
     "prompts as text": (lambda header, _: header["recipe"].update(prompts="abc"), "recipe"),
     "recipe a list": (state(recipe=[]), "."),
     "sigma below zero": (lambda header, _: header["localization"].update(sigma=-1), "sigma"),
     "rule unknown": (lambda header, _: header["localization"].update(rule="guess"), "guess"),
     "sigma as text": (lambda header, _: header["localization"].update(sigma="1"), "."),
-    "threshold not a number": (lambda header, _: header["localization"].update(threshold=math.nan), "NaN"),
+    "threshold not a number": (
+        lambda header, _: header["localization"].update(threshold=math.nan),
+        "NaN",
+    ),
     "provenance no mapping": (state(provenance=3), "."),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_file_is_a_named_error_on_one_line_with_its_path(name: str, probe: Probe, tmp_path: Path) -> None:
+def test_a_wrong_file_is_a_named_error_on_one_line_with_its_path(
+    name: str, probe: Probe, tmp_path: Path
+) -> None:
     path, (change, word) = tmp_path / "p.safetensors", WRONG[name]
     path.write_bytes(rewritten(probe, change))
     with pytest.raises(ProbeError, match=word) as caught:
@@ -496,12 +577,19 @@ def container(header: str, body: bytes = b"") -> bytes:
 
 
 NOT_PROBES = {
-    "empty": b"", "short": b"abc", "text": b"hello, this is not a probe at all", "pickle": pickle.dumps({"w": [1.0]}),
+    "empty": b"",
+    "short": b"abc",
+    "text": b"hello, this is not a probe at all",
+    "pickle": pickle.dumps({"w": [1.0]}),
     "length beyond the file": struct.pack("<Q", 2**63) + b"{}",
-    "not JSON": container("{nope"), "a list": container("[]"),
-    "no header": save({"weight": np.zeros(3)}), "other header": save({"weight": np.zeros(3)}, {"format": "pt"}),
-    "header no JSON": save({}, {"hiprobe": "{"}), "header a list": save({}, {"hiprobe": "[]"}),
-    "header deep": save({}, {"hiprobe": "[" * 100_000}), "not UTF-8": struct.pack("<Q", 2) + b"\xff\xfe",
+    "not JSON": container("{nope"),
+    "a list": container("[]"),
+    "no header": save({"weight": np.zeros(3)}),
+    "other header": save({"weight": np.zeros(3)}, {"format": "pt"}),
+    "header no JSON": save({}, {"hiprobe": "{"}),
+    "header a list": save({}, {"hiprobe": "[]"}),
+    "header deep": save({}, {"hiprobe": "[" * 100_000}),
+    "not UTF-8": struct.pack("<Q", 2) + b"\xff\xfe",
     "metadata a number": container('{"__metadata__": 1}'),
     "tensor a number": container('{"__metadata__": {"hiprobe": "{}"}, "w": 1}'),
 }
@@ -517,9 +605,9 @@ def test_what_is_no_probe_is_a_named_error(name: str, tmp_path: Path) -> None:
 def test_keys_that_stand_twice_are_refused(probe: Probe, tmp_path: Path) -> None:
     data = probe.to_bytes()
     size = struct.unpack("<Q", data[:8])[0]
-    text, body = data[8:8 + size].decode(), data[8 + size:]
+    text, body = data[8 : 8 + size].decode(), data[8 + size :]
     tensor = re.search(r'"bias":\{[^}]*\}', text).group()  # type: ignore[union-attr]
-    inner = text.replace(r'\"schema\":1', r'\"schema\":1,\"schema\":1')
+    inner = text.replace(r"\"schema\":1", r"\"schema\":1,\"schema\":1")
     for doubled in (text.replace(tensor, f"{tensor},{tensor}"), inner):
         (tmp_path / "p").write_bytes(container(doubled, body))
         with pytest.raises(ProbeError, match="twice"):
@@ -539,11 +627,12 @@ def test_missing_folder_and_oversized_files(tmp_path: Path) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_any_damage_is_refused_by_name_or_harmless(probe: Probe, tmp_path_factory: pytest.TempPathFactory,
-                                                   data: st.DataObject) -> None:
+def test_any_damage_is_refused_by_name_or_harmless(
+    probe: Probe, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     whole, path = probe.to_bytes(), tmp_path_factory.mktemp("fuzz") / "p"
     if data.draw(st.booleans()):
-        path.write_bytes(whole[:data.draw(st.integers(0, len(whole) - 1))])
+        path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
         with pytest.raises(ProbeError):
             Probe.load(path)
     else:

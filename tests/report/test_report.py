@@ -27,10 +27,20 @@ from hiprobe.report import picture
 from hiprobe.types import Event, Gap, Result, Scores
 
 CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update"]
-ATTACK = ("</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
-          "{{ 7*7 }} --> =1+1")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+ATTACK = (
+    "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+    "{{ 7*7 }} --> =1+1"
+)
 NAME = "=cmd()<b>$\\frac{$ \u202egpj.mp4"
 LABEL = "\u202e=HYPERLINK(1) 'fall' [bold]\x1b[31m"
 SECONDS, FPS = 30, 10
@@ -44,28 +54,55 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stream = container.add_stream("libx264", rate=FPS, options={"crf": "10", "g": "10"})
         stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
         for k in range(SECONDS * FPS):
-            frame = av.VideoFrame.from_ndarray(np.full((90, 160, 3), 40 + 6 * (k // FPS), np.uint8), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.full((90, 160, 3), 40 + 6 * (k // FPS), np.uint8), format="rgb24"
+            )
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
 
-def a_result(label: str | None = "fall", explanation: str | None = "A person falls.", **changes: Any) -> Result:
+def a_result(
+    label: str | None = "fall", explanation: str | None = "A person falls.", **changes: Any
+) -> Result:
     starts = np.arange(0, SECONDS, 1.5)
     starts = starts[(starts < 15) | (starts >= 18)]
-    smoothed = np.clip(np.exp(-((starts - 6) / 2) ** 2) + np.exp(-((starts - 22.5) / 3) ** 2), 0, 1)
+    smoothed = np.clip(
+        np.exp(-(((starts - 6) / 2) ** 2)) + np.exp(-(((starts - 22.5) / 3) ** 2)), 0, 1
+    )
     raw = np.clip(smoothed + np.random.default_rng(0).normal(0, 0.05, len(starts)), 0, 1)
     threshold = np.full(len(starts), 0.5)
-    scores = Scores(starts, starts + 1.5, raw, smoothed, threshold, (Gap(15.0, 18.0, "2 damaged packets"),))
-    events = (Event(4.5, 7.5, 6.0, 0.97, label, explanation), Event(21.0, 25.5, 22.5, 0.99, "fire", "Smoke."))
-    provenance = {"model": {"id": "embedded", "revision": "r1", "sites": ["residual/layer3/prompt0"]},
-                  "probe": "5f" * 32, "recipe": "ab" * 32, "versions": {"torch": "2.13.0"}, "notice": "For study."}
-    result = Result(f"/home/someone/{NAME}", "9c" * 32, "partial", 30.0, scores, events, "2 packets lost", provenance)
+    scores = Scores(
+        starts, starts + 1.5, raw, smoothed, threshold, (Gap(15.0, 18.0, "2 damaged packets"),)
+    )
+    events = (
+        Event(4.5, 7.5, 6.0, 0.97, label, explanation),
+        Event(21.0, 25.5, 22.5, 0.99, "fire", "Smoke."),
+    )
+    provenance = {
+        "model": {"id": "embedded", "revision": "r1", "sites": ["residual/layer3/prompt0"]},
+        "probe": "5f" * 32,
+        "recipe": "ab" * 32,
+        "versions": {"torch": "2.13.0"},
+        "notice": "For study.",
+    }
+    result = Result(
+        f"/home/someone/{NAME}",
+        "9c" * 32,
+        "partial",
+        30.0,
+        scores,
+        events,
+        "2 packets lost",
+        provenance,
+    )
     return dataclasses.replace(result, **changes)
 
 
 def thumbnails() -> list[tuple[float, np.ndarray[Any, np.dtype[np.uint8]]]]:
-    return [(time, np.full((90, 160, 3), shade, np.uint8)) for time, shade in ((6.0, 120), (22.5, 200))]
+    return [
+        (time, np.full((90, 160, 3), shade, np.uint8)) for time, shade in ((6.0, 120), (22.5, 200))
+    ]
 
 
 class Tags(HTMLParser):
@@ -95,7 +132,9 @@ def test_write_leaves_five_files_that_agree(clip: Path, tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(files["scores.csv"].decode())))
     data = embedded_data(files["report.html"].decode())
     assert data["events"] == [[event["start"], event["end"]] for event in events]
-    assert {row["smoothed"] for row in rows if row["smoothed"]} == {f"{value:.6f}" for value in data["smoothed"]}
+    assert {row["smoothed"] for row in rows if row["smoothed"]} == {
+        f"{value:.6f}" for value in data["smoothed"]
+    }
     assert [row["status"] for row in rows].count("gap: 2 damaged packets") == 1
     assert files["events.vtt"].count(b"-->") == 2
     assert not any(b"someone" in content for content in files.values())
@@ -118,12 +157,16 @@ def test_a_result_without_scores_has_no_report(tmp_path: Path) -> None:
 # Pictures
 
 
-def share(image: Image.Image, colour: str, box: tuple[float, float, float, float] = (0, 0, 1, 1)) -> float:
+def share(
+    image: Image.Image, colour: str, box: tuple[float, float, float, float] = (0, 0, 1, 1)
+) -> float:
     """The share of pixels within 12 of a colour, in a box of relative coordinates."""
     pixels = np.asarray(image.convert("RGB")).astype(int)
     height, width = pixels.shape[:2]
-    part = pixels[int(box[1] * height):int(box[3] * height), int(box[0] * width):int(box[2] * width)]
-    wanted = np.array([int(colour[k:k + 2], 16) for k in (1, 3, 5)])
+    part = pixels[
+        int(box[1] * height) : int(box[3] * height), int(box[0] * width) : int(box[2] * width)
+    ]
+    wanted = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)])
     return float((np.abs(part - wanted).max(axis=-1) <= 12).mean())
 
 
@@ -177,23 +220,36 @@ def test_hundreds_of_events_and_an_infinite_threshold_still_draw(tmp_path: Path)
 def test_layers_are_drawn_with_and_without_auc(tmp_path: Path) -> None:
     curves: dict[str, Any] = {"layers": [0, 1, 2, 3], "saliency": [0.0, 2.0, 3.0, 1.0], "chosen": 2}
     for key in ("kl", "ldr", "entropy"):
-        curves |= {key: [1.0, 2.0, 3.0, 2.0], f"{key}_null_mean": [1.0] * 4, f"{key}_null_std": [0.2] * 4}
+        curves |= {
+            key: [1.0, 2.0, 3.0, 2.0],
+            f"{key}_null_mean": [1.0] * 4,
+            f"{key}_null_std": [0.2] * 4,
+        }
     report.layers_png(curves, tmp_path / "without.png")
-    found = {"auc": [0.6, 0.7, 0.9, 0.8], "auc_low": [0.5, 0.6, 0.8, 0.7], "auc_high": [0.7, 0.8, 0.95, 0.9]}
+    found = {
+        "auc": [0.6, 0.7, 0.9, 0.8],
+        "auc_low": [0.5, 0.6, 0.8, 0.7],
+        "auc_high": [0.7, 0.8, 0.95, 0.9],
+    }
     report.layers_png({**curves, **found}, tmp_path / "with.png")
     without, with_auc = Image.open(tmp_path / "without.png"), Image.open(tmp_path / "with.png")
     bar = "#F4D48C"  # the chosen layer's bar on white
     lower_right = (0.55, 0.55, 1, 0.9)
     assert share(with_auc, bar) > share(without, bar) > 0.001
     assert share(with_auc, bar, lower_right) > 0
-    assert share(without, bar, (0, 0, 1, 0.45)) == pytest.approx(share(with_auc, bar, (0, 0, 1, 0.45)), rel=0.2)
+    assert share(without, bar, (0, 0, 1, 0.45)) == pytest.approx(
+        share(with_auc, bar, (0, 0, 1, 0.45)), rel=0.2
+    )
     with pytest.raises(KeyError):
         report.layers_png({"layers": [0], "chosen": 0}, tmp_path / "x.png")
 
 
 def test_a_curve_never_crosses_a_gap_and_spans_its_segments() -> None:
     times, values, run = picture.curve(scores_of(a_result()))
-    assert [(times[run == k].min(), times[run == k].max()) for k in np.unique(run)] == [(0.0, 15.0), (18.0, 30.0)]
+    assert [(times[run == k].min(), times[run == k].max()) for k in np.unique(run)] == [
+        (0.0, 15.0),
+        (18.0, 30.0),
+    ]
     assert (np.diff(times) > 0).all()
     at = scores_of(a_result()).at(np.minimum(times, 29.9) - 1e-6 * (times == 15.0))
     np.testing.assert_array_equal(values[:, 1], at)
@@ -202,7 +258,9 @@ def test_a_curve_never_crosses_a_gap_and_spans_its_segments() -> None:
 
 @given(arrays(np.float64, st.integers(1, 400), elements=st.floats(-5, 5)), st.integers(2, 60))
 @settings(deadline=None, max_examples=60)
-def test_thinning_keeps_order_limit_and_extremes(values: np.ndarray[Any, np.dtype[np.float64]], limit: int) -> None:
+def test_thinning_keeps_order_limit_and_extremes(
+    values: np.ndarray[Any, np.dtype[np.float64]], limit: int
+) -> None:
     keep = picture.thin(values, limit)
     assert len(keep) <= limit
     assert (np.diff(keep) > 0).all()
@@ -210,10 +268,17 @@ def test_thinning_keeps_order_limit_and_extremes(values: np.ndarray[Any, np.dtyp
     assert values[keep].min() == values.min()
 
 
-@pytest.mark.parametrize(("seconds", "text"), [
-    (0, "0:00.0"), (59.96, "1:00.0"), (61.25, "1:01.2"), (3599.99, "1:00:00.0"),
-    (36_000.5, "10:00:00.5"), (-0.01, "0:00.0"),
-])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0:00.0"),
+        (59.96, "1:00.0"),
+        (61.25, "1:01.2"),
+        (3599.99, "1:00:00.0"),
+        (36_000.5, "10:00:00.5"),
+        (-0.01, "0:00.0"),
+    ],
+)
 def test_clock(seconds: float, text: str) -> None:
     assert picture.clock(seconds) == text
 
@@ -234,7 +299,12 @@ def test_the_terminal_table_shows_text_as_text() -> None:
 def test_the_page_names_no_address_and_its_policy_forbids_them(clip: Path, tmp_path: Path) -> None:
     report.report_html(a_result(ATTACK, ATTACK), clip, tmp_path / "r.html", thumbnails=thumbnails())
     tags = Tags((tmp_path / "r.html").read_text("utf-8")).seen
-    addresses = [value for _, attributes in tags for key, value in attributes.items() if key in ("src", "href", "data")]
+    addresses = [
+        value
+        for _, attributes in tags
+        for key, value in attributes.items()
+        if key in ("src", "href", "data")
+    ]
     assert len(addresses) == 2
     assert all(str(address).startswith("data:image/jpeg;base64,") for address in addresses)
     policy = next(a["content"] for _, a in tags if a.get("http-equiv") == "Content-Security-Policy")
@@ -250,7 +320,9 @@ def test_the_page_says_what_was_not_scored(tmp_path: Path) -> None:
     assert "Partial result" in page
     assert "0:15.0 – 0:18.0: 2 damaged packets" in page
     gaps = tuple(Gap(k, k + 0.5, "lost") for k in range(30))
-    done = a_result(status="done", reason=None, scores=dataclasses.replace(scores_of(a_result()), gaps=gaps))
+    done = a_result(
+        status="done", reason=None, scores=dataclasses.replace(scores_of(a_result()), gaps=gaps)
+    )
     report.report_html(done, None, tmp_path / "done.html")
     page = (tmp_path / "done.html").read_text("utf-8")
     assert "Partial" not in page
@@ -270,8 +342,17 @@ def test_the_page_says_that_nothing_was_found(tmp_path: Path) -> None:
 def test_provenance_is_complete(tmp_path: Path) -> None:
     report.report_html(a_result(), None, tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text("utf-8")
-    details = page[page.index("<details>"):]
-    for fact in ("9c" * 32, "embedded", "r1", "residual/layer3/prompt0", "5f" * 32, "ab" * 32, "2.13.0", "For study."):
+    details = page[page.index("<details>") :]
+    for fact in (
+        "9c" * 32,
+        "embedded",
+        "r1",
+        "residual/layer3/prompt0",
+        "5f" * 32,
+        "ab" * 32,
+        "2.13.0",
+        "For study.",
+    ):
         assert f"<bdi>{fact}</bdi>" in details
 
 
@@ -296,7 +377,10 @@ def tab(browser: Any) -> Iterator[Any]:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.complaints = []
     page.requests = []
-    page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: page.complaints.append(message.text) if message.type == "error" else None,
+    )
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("request", lambda request: page.requests.append(request.url))
     yield page
@@ -305,7 +389,9 @@ def tab(browser: Any) -> Iterator[Any]:
 
 def opened(tab: Any, path: Path) -> Any:
     tab.goto(path.as_uri())
-    tab.wait_for_function("!document.getElementById('video') || document.getElementById('video').readyState >= 2")
+    tab.wait_for_function(
+        "!document.getElementById('video') || document.getElementById('video').readyState >= 2"
+    )
     return tab
 
 
@@ -325,7 +411,12 @@ def current_rows(tab: Any) -> list[int]:
 
 @pytest.fixture
 def page_path(clip: Path, tmp_path: Path) -> Path:
-    report.report_html(a_result(ATTACK, f"{ATTACK}\nsecond line"), clip, tmp_path / "r.html", thumbnails=thumbnails())
+    report.report_html(
+        a_result(ATTACK, f"{ATTACK}\nsecond line"),
+        clip,
+        tmp_path / "r.html",
+        thumbnails=thumbnails(),
+    )
     return tmp_path / "r.html"
 
 
@@ -351,19 +442,28 @@ def test_keys_and_curve_move_the_player(tab: Any, page_path: Path) -> None:
         settled(tab, seconds)
     line = "document.querySelector('#curve .now').getBoundingClientRect().left"
     before = tab.evaluate(line)
-    left, right = (tab.evaluate(f"chart.x({time}) + find('curve').getBoundingClientRect().left") for time in (0, 30))
-    tab.mouse.click(left + (right - left) * 16.5 / 30, tab.locator("#curve").bounding_box()["y"] + 60)
+    left, right = (
+        tab.evaluate(f"chart.x({time}) + find('curve').getBoundingClientRect().left")
+        for time in (0, 30)
+    )
+    tab.mouse.click(
+        left + (right - left) * 16.5 / 30, tab.locator("#curve").bounding_box()["y"] + 60
+    )
     settled(tab, tab.evaluate("now"))
     assert tab.evaluate("video.currentTime") == pytest.approx(16.5, abs=0.1)
     assert tab.evaluate(line) - before == pytest.approx((right - left) * 12 / 30, abs=3)
     assert "not scored" in tab.locator("#readout").inner_text()
     tab.locator("#curve").press("ArrowRight")
-    assert float(tab.locator("#curve").get_attribute("aria-valuenow")) == pytest.approx(17.5, abs=0.1)
+    assert float(tab.locator("#curve").get_attribute("aria-valuenow")) == pytest.approx(
+        17.5, abs=0.1
+    )
 
 
 def test_the_row_of_the_playing_event_is_marked(tab: Any, page_path: Path) -> None:
     opened(tab, page_path)
-    tab.evaluate("() => { video.muted = true; video.playbackRate = 4; video.currentTime = 20.2; return video.play(); }")
+    tab.evaluate(
+        "() => { video.muted = true; video.playbackRate = 4; video.currentTime = 20.2; return video.play(); }"
+    )
     tab.wait_for_selector("#events tbody tr:nth-child(2)[aria-current=true]")
     tab.wait_for_selector("#events tbody tr:nth-child(2):not([aria-current])")
     assert tab.evaluate("video.currentTime") >= 25.5
@@ -377,13 +477,19 @@ def test_hostile_text_is_shown_and_nothing_leaves_the_page(tab: Any, page_path: 
     assert tab.locator("h1").text_content() == NAME
     assert tab.title() == "=cmd()<b>$\\frac{$ gpj.mp4 – HiProbe"
     assert tab.locator("script").count() == 2
-    assert [url for url in tab.requests if not url.startswith(("blob:", "data:"))] == [page_path.as_uri()]
+    assert [url for url in tab.requests if not url.startswith(("blob:", "data:"))] == [
+        page_path.as_uri()
+    ]
     assert tab.complaints == []
 
 
 def test_the_policy_stops_what_escaping_would_miss(tab: Any, page_path: Path) -> None:
-    page = page_path.read_text("utf-8").replace("<main", "<script>document.title='owned'</script><main", 1)
-    page_path.write_text(page.replace("</main>", "<img src='http://127.0.0.1:9/x.png'></main>"), "utf-8")
+    page = page_path.read_text("utf-8").replace(
+        "<main", "<script>document.title='owned'</script><main", 1
+    )
+    page_path.write_text(
+        page.replace("</main>", "<img src='http://127.0.0.1:9/x.png'></main>"), "utf-8"
+    )
     opened(tab, page_path)
     assert "owned" not in tab.title()
     assert len(tab.complaints) == 2
@@ -409,13 +515,18 @@ def unplayable(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
         stream = container.add_stream("mpeg4", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
         for frame in source.decode(video=0):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")
+                )
+            )
         container.mux(stream.encode(None))
     return path
 
 
 def test_a_video_that_no_browser_plays_gets_a_proxy_inside_or_beside(
-        tab: Any, unplayable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tab: Any, unplayable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     report.report_html(a_result(), unplayable, tmp_path / "inside.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["inside.html"]
     opened(tab, tmp_path / "inside.html")
@@ -427,7 +538,8 @@ def test_a_video_that_no_browser_plays_gets_a_proxy_inside_or_beside(
 
 
 def test_a_large_video_lies_beside_the_page_and_takes_no_room(
-        tab: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tab: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(report.page, "EMBED_BYTES", 0)
     (tmp_path / "link.mp4").symlink_to(clip)
     for path in (clip, tmp_path / "link.mp4", clip):  # a second time in place of the first
@@ -436,7 +548,9 @@ def test_a_large_video_lies_beside_the_page_and_takes_no_room(
     check_player(tab, tmp_path / "a page#1.html")
 
 
-def test_a_large_video_on_another_disk_is_copied(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_video_on_another_disk_is_copied(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(report.page, "EMBED_BYTES", 0)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
         report.report_html(a_result(), clip, Path(other) / "r.html")
@@ -455,7 +569,9 @@ def check_player(tab: Any, page: Path) -> None:
     assert tab.complaints == []
 
 
-def test_a_missing_video_file_is_said(tab: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_video_file_is_said(
+    tab: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(report.page, "EMBED_BYTES", 0)
     report.report_html(a_result(), clip, tmp_path / "r.html")
     (tmp_path / "r.video.mp4").unlink()

@@ -20,8 +20,16 @@ from hiprobe.probe import Probe
 from hiprobe.review.session import Desk
 
 CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 AXE = Path(__file__).parents[1] / "support" / "vendored" / "axe.min.js"
 SHOWS = """wanted => { const c = document.createElement('canvas').getContext('2d'); c.drawImage(video, 0, 0, 8, 8);
            return Math.abs(c.getImageData(4, 4, 1, 1).data[1] - wanted) <= 5; }"""
@@ -44,7 +52,10 @@ def tab(browser: Any) -> Iterator[Any]:
     """A tab that notes every complaint and every request."""
     tab = browser.new_page(viewport={"width": 1280, "height": 900})
     tab.complaints, tab.asked = [], []
-    tab.on("console", lambda message: tab.complaints.append(message.text) if message.type == "error" else None)
+    tab.on(
+        "console",
+        lambda message: tab.complaints.append(message.text) if message.type == "error" else None,
+    )
     tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
     tab.on("request", lambda request: tab.asked.append(request.url))
     yield tab
@@ -59,8 +70,10 @@ def opened(tab: Any, page: Page, digest: str, query: str = "") -> Any:
 
 
 def settled(tab: Any, seconds: float) -> None:
-    tab.wait_for_function("t => Math.abs(video.currentTime - t) < 0.03 && !video.seeking && video.readyState >= 2",
-                          arg=seconds)
+    tab.wait_for_function(
+        "t => Math.abs(video.currentTime - t) < 0.03 && !video.seeking && video.readyState >= 2",
+        arg=seconds,
+    )
 
 
 def shown(tab: Any, second: int) -> None:
@@ -69,12 +82,17 @@ def shown(tab: Any, second: int) -> None:
 
 
 def said(tab: Any, text: str) -> None:
-    tab.wait_for_function("text => document.getElementById('said').textContent.includes(text)", arg=text)
+    tab.wait_for_function(
+        "text => document.getElementById('said').textContent.includes(text)", arg=text
+    )
 
 
 def spans(tab: Any) -> list[tuple[float, float]]:
     rows = "[...document.querySelectorAll('#events .row[data-found=\"1\"]')]"
-    return [tuple(pair) for pair in tab.evaluate(f"{rows}.map(row => [+row.dataset.start, +row.dataset.end])")]
+    return [
+        tuple(pair)
+        for pair in tab.evaluate(f"{rows}.map(row => [+row.dataset.start, +row.dataset.end])")
+    ]
 
 
 def of_two_events(desk: Desk, digest: str) -> float:
@@ -95,8 +113,10 @@ def test_playing_moves_the_playhead_and_marks_the_event(tab: Any, page: Page, ma
     opened(tab, page, made.ids["b.mp4"])
     start, end = spans(tab)[0]
     assert tab.evaluate("video.duration") == pytest.approx(30, abs=0.2)
-    tab.evaluate("from => { video.muted = true; video.playbackRate = 8; video.currentTime = from; video.play(); }",
-                 start - 1)
+    tab.evaluate(
+        "from => { video.muted = true; video.playbackRate = 8; video.currentTime = from; video.play(); }",
+        start - 1,
+    )
     tab.wait_for_selector("#events .row:first-child[aria-current=true]")
     tab.wait_for_function("end => video.currentTime > end", arg=end)
     tab.evaluate("video.pause()")
@@ -124,11 +144,15 @@ def test_clicks_and_keys_seek(tab: Any, page: Page, made: Made) -> None:
     said(tab, "Event 1 of")
 
 
-def test_a_moment_asked_for_before_the_player_is_there_is_shown(tab: Any, page: Page, made: Made) -> None:
+def test_a_moment_asked_for_before_the_player_is_there_is_shown(
+    tab: Any, page: Page, made: Made
+) -> None:
     """The player comes last, and htmx is as slow to settle as on a busy machine: by then the video is loaded."""
     held: list[Any] = []
     tab.route("**/player", lambda route: held.append(route))
-    tab.add_init_script("addEventListener('DOMContentLoaded', () => { htmx.config.defaultSettleDelay = 1000; })")
+    tab.add_init_script(
+        "addEventListener('DOMContentLoaded', () => { htmx.config.defaultSettleDelay = 1000; })"
+    )
     tab.goto(f"{page.address}/v/{made.ids['b.mp4']}?t=3")
     tab.wait_for_selector("body[data-ready]")
     held[0].continue_()
@@ -141,7 +165,9 @@ def test_the_threshold_is_dragged_and_the_events_follow(tab: Any, page: Page, ma
     before, handle = spans(tab), tab.locator("#handle").bounding_box()
     over = tab.locator("#plot .u-over").bounding_box()
     low = float(tab.locator("#handle").get_attribute("aria-valuenow"))
-    assert handle["y"] + handle["height"] / 2 == pytest.approx(over["y"] + over["height"] * (1 - low), abs=2)
+    assert handle["y"] + handle["height"] / 2 == pytest.approx(
+        over["y"] + over["height"] * (1 - low), abs=2
+    )
     tab.mouse.move(over["x"] + 300, handle["y"] + handle["height"] / 2)
     tab.mouse.down()
     for share in (0.2, 0.5, 0.96):
@@ -208,7 +234,9 @@ def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, desk: 
     for key, seconds in (("[", 26.0), ("]", 28.0)):
         tab.evaluate(f"video.currentTime = {seconds}")
         settled(tab, seconds)
-        tab.wait_for_function("t => +document.getElementById('plot').getAttribute('aria-valuenow') === t", arg=seconds)
+        tab.wait_for_function(
+            "t => +document.getElementById('plot').getAttribute('aria-valuenow') === t", arg=seconds
+        )
         tab.keyboard.press(key)
     tab.keyboard.press("m")
     said(tab, "missed: 26.0 to 28.0 s")
@@ -216,11 +244,17 @@ def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, desk: 
     tab.wait_for_selector("body[data-ready]")
     chips = tab.locator("#events .chip").all_inner_texts()
     assert sorted(chips) == ["missed", "right"]
-    assert [(j.start, j.end, j.verdict) for j in desk.notes.standing(digest)][1] == (26.0, 28.0, "missed")
+    assert [(j.start, j.end, j.verdict) for j in desk.notes.standing(digest)][1] == (
+        26.0,
+        28.0,
+        "missed",
+    )
     assert tab.complaints == []
 
 
-def test_keys_that_come_quicker_than_answers_are_obeyed_in_turn(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+def test_keys_that_come_quicker_than_answers_are_obeyed_in_turn(
+    tab: Any, page: Page, made: Made, desk: Desk
+) -> None:
     """The first answer is held back until all keys are pressed."""
     digest, held = made.ids["b.mp4"], []
     opened(tab, page, digest, f"?threshold={of_two_events(desk, digest)}")
@@ -236,11 +270,17 @@ def test_keys_that_come_quicker_than_answers_are_obeyed_in_turn(tab: Any, page: 
     held[0].continue_()
     said(tab, "undone: ")
     told = [(j.verdict, j.start, bool(j.undone_at)) for j in desk.notes.all()]
-    assert told == [("right", first, False), ("false alarm", second, False), ("right", second, True)]
+    assert told == [
+        ("right", first, False),
+        ("false alarm", second, False),
+        ("right", second, True),
+    ]
     assert tab.locator("#events .chip").all_inner_texts() == ["right", "false alarm"]
 
 
-def test_a_refused_judgement_is_said_and_not_shown(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+def test_a_refused_judgement_is_said_and_not_shown(
+    tab: Any, page: Page, made: Made, desk: Desk
+) -> None:
     opened(tab, page, made.ids["b.mp4"])
     tab.keyboard.press("n")
     with sqlite3.connect(desk.notes.path) as db:
@@ -253,7 +293,9 @@ def test_a_refused_judgement_is_said_and_not_shown(tab: Any, page: Page, made: M
     assert tab.locator("#events .row").first.get_attribute("aria-current") == "true"
 
 
-def test_only_what_changes_is_sent_to_a_page_that_is_up_to_date(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+def test_only_what_changes_is_sent_to_a_page_that_is_up_to_date(
+    tab: Any, page: Page, made: Made, desk: Desk
+) -> None:
     digest = made.ids["b.mp4"]
     opened(tab, page, digest, f"?threshold={of_two_events(desk, digest)}")
     (first, _), (second, end) = spans(tab)[:2]
@@ -272,7 +314,9 @@ def test_only_what_changes_is_sent_to_a_page_that_is_up_to_date(tab: Any, page: 
     assert tab.locator("#events .row[aria-current]").get_attribute("data-start") == str(first)
 
 
-def test_a_server_that_is_gone_is_said_and_nothing_is_pretended(tab: Any, desk: Desk, made: Made) -> None:
+def test_a_server_that_is_gone_is_said_and_nothing_is_pretended(
+    tab: Any, desk: Desk, made: Made
+) -> None:
     with served(desk) as page:
         opened(tab, page, made.ids["b.mp4"])
         tab.keyboard.press("n")
@@ -296,7 +340,9 @@ def test_many_moments_are_judged_at_once(tab: Any, page: Page, made: Made, desk:
     assert tab.locator("#moments input[name=span]").count() == count
 
 
-def test_refit_asks_then_replaces_and_brings_back(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+def test_refit_asks_then_replaces_and_brings_back(
+    tab: Any, page: Page, made: Made, desk: Desk
+) -> None:
     for video_id, truth in made.truth.items():
         desk.notes.judge([(video_id, event.start, event.end) for event in truth], "missed", "ann")
         desk.notes.judge([(video_id, 25.5, 30.0)], "normal", "ann")
@@ -323,7 +369,9 @@ def test_refit_asks_then_replaces_and_brings_back(tab: Any, page: Page, made: Ma
     assert tab.complaints == []
 
 
-def test_siblings_of_a_moment_are_found_and_judged(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+def test_siblings_of_a_moment_are_found_and_judged(
+    tab: Any, page: Page, made: Made, desk: Desk
+) -> None:
     opened(tab, page, made.ids["b.mp4"], "?t=19")
     tab.locator("#similar").click()
     tab.wait_for_selector(".neighbours .tiles li")
@@ -344,7 +392,9 @@ def test_a_kept_threshold_is_asked_for(tab: Any, page: Page, made: Made, desk: D
     assert desk.needed_probe().localization.threshold == pytest.approx(0.25)
 
 
-def test_a_file_that_browsers_cannot_play_is_copied_and_played(tab: Any, page: Page, made: Made) -> None:
+def test_a_file_that_browsers_cannot_play_is_copied_and_played(
+    tab: Any, page: Page, made: Made
+) -> None:
     opened(tab, page, made.ids["d.avi"])
     tab.evaluate("video.currentTime = 12.5")
     settled(tab, 12.5)
@@ -354,7 +404,9 @@ def test_a_file_that_browsers_cannot_play_is_copied_and_played(tab: Any, page: P
 def test_what_was_not_scored_is_marked(tab: Any, page: Page, made: Made) -> None:
     opened(tab, page, made.ids[HOSTILE], "?t=15")
     assert "0:13.5 – 0:16.5: 2 damaged packets" in tab.locator("[role=note]").inner_text()
-    tab.wait_for_function("() => document.getElementById('readout').textContent.includes('not scored')")
+    tab.wait_for_function(
+        "() => document.getElementById('readout').textContent.includes('not scored')"
+    )
 
 
 def test_hostile_text_is_only_text_and_nothing_leaves(tab: Any, page: Page, made: Made) -> None:
@@ -369,7 +421,9 @@ def test_hostile_text_is_only_text_and_nothing_leaves(tab: Any, page: Page, made
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_every_view_fits_and_passes_axe(tab: Any, page: Page, made: Made, desk: Desk, scheme: str, width: int) -> None:
+def test_every_view_fits_and_passes_axe(
+    tab: Any, page: Page, made: Made, desk: Desk, scheme: str, width: int
+) -> None:
     """axe-core, all its WCAG 2 A and AA rules; it is evaluated past the page's policy, which allows no such script."""
     desk.notes.judge([(made.ids[HOSTILE], 4.5, 9.0)], "right", "ann")
     tab.set_viewport_size({"width": width, "height": 844})
@@ -393,8 +447,21 @@ def test_all_can_be_reached_by_tab_alone(tab: Any, page: Page, made: Made) -> No
     seen = []
     for _ in range(40):
         tab.keyboard.press("Tab")
-        seen.append(tab.evaluate("document.activeElement.id || document.activeElement.dataset.act"
-                                 " || document.activeElement.textContent.trim()"))
-    for name in ("Skip to the content", "video", "undo", "right", "false alarm", "plot", "handle", "zoom-in",
-                 "mark-start"):
+        seen.append(
+            tab.evaluate(
+                "document.activeElement.id || document.activeElement.dataset.act"
+                " || document.activeElement.textContent.trim()"
+            )
+        )
+    for name in (
+        "Skip to the content",
+        "video",
+        "undo",
+        "right",
+        "false alarm",
+        "plot",
+        "handle",
+        "zoom-in",
+        "mark-start",
+    ):
         assert name in seen, name

@@ -34,15 +34,21 @@ def judge_all(desk: Desk, made: Made) -> None:
         assert entry is not None, name
         for event in desk.shown(entry).events:
             true = any(t.start < event.end and event.start < t.end for t in made.truth[video_id])
-            desk.notes.judge([(video_id, event.start, event.end)], "right" if true else "false alarm", "ann")
-        desk.notes.judge([(video_id, t.start, t.end) for t in made.truth[video_id]], "missed", "ann")
+            desk.notes.judge(
+                [(video_id, event.start, event.end)], "right" if true else "false alarm", "ann"
+            )
+        desk.notes.judge(
+            [(video_id, t.start, t.end) for t in made.truth[video_id]], "missed", "ann"
+        )
         desk.notes.judge([(video_id, 25.5, 30.0), (video_id, 0.0, 3.0)], "normal", "ann")
 
 
 # Threshold
 
 
-def test_the_threshold_makes_the_events_that_the_rule_makes(page: Page, made: Made, desk: Desk) -> None:
+def test_the_threshold_makes_the_events_that_the_rule_makes(
+    page: Page, made: Made, desk: Desk
+) -> None:
     entry = desk.entry(made.ids["b.mp4"])
     assert entry is not None
     states = store.kept_states(made.out / ".store", made.ids["b.mp4"], made.probe.recipe)[0]
@@ -66,7 +72,9 @@ def test_words_follow_their_event() -> None:
 def test_corrections_become_labels_by_the_one_rule() -> None:
     states = made_states("0" * 64, (), 0, 1)
     base = np.full(20, -1, dtype=np.int8)
-    found = correct(states, base, [(0.0, 6.0, False), (3.0, 6.0, True), (6.2, 7.6, True), (15.0, 18.0, False)])
+    found = correct(
+        states, base, [(0.0, 6.0, False), (3.0, 6.0, True), (6.2, 7.6, True), (15.0, 18.0, False)]
+    )
     assert found.tolist() == [0, 0, 1, 1, 1, -1, -1, -1, -1, -1, 0, 0, *[-1] * 8]
     touched = correct(states, np.zeros(20, dtype=np.int8), [(3.0, 5.0, True)])
     assert touched[2:5].tolist() == [1, -1, 0]
@@ -84,15 +92,21 @@ def test_a_refit_learns_what_was_corrected(desk: Desk, made: Made) -> None:
     assert proposal.probe.sites == made.probe.sites
     assert desk.probe() is not None
     assert desk.needed_probe().digest == made.probe.digest  # nothing was replaced
-    missed = {(c.entry.video_id, t.start) for c in proposal.appear for t in made.truth[str(c.entry.video_id)]
-              if t.start < c.event.end and c.event.start < t.end}
+    missed = {
+        (c.entry.video_id, t.start)
+        for c in proposal.appear
+        for t in made.truth[str(c.entry.video_id)]
+        if t.start < c.event.end and c.event.start < t.end
+    }
     assert sum(start == 18.0 for _, start in missed) >= 6
     for name, digest in made.ids.items():  # the new probe against the truth, by another library
         states = made_states(digest, made.truth[digest][:1], 0, 900)
         other = made_states(digest, made.truth[digest][1:], 4, 901)
         fresh = replace(states, values=np.maximum(states.values, other.values))
         labels = label_segments(fresh.starts, fresh.ends, made.truth[digest])
-        assert roc_auc_score(labels, proposal.probe.score(fresh)) > roc_auc_score(labels, made.probe.score(fresh)), name
+        assert roc_auc_score(labels, proposal.probe.score(fresh)) > roc_auc_score(
+            labels, made.probe.score(fresh)
+        ), name
 
 
 def test_before_and_after_are_scored_on_the_same_folds(desk: Desk, made: Made) -> None:
@@ -110,7 +124,9 @@ def test_before_and_after_are_scored_on_the_same_folds(desk: Desk, made: Made) -
     assert refit(made.probe, pairs, few).before is None
 
 
-def test_a_probe_is_replaced_only_when_told_and_can_be_brought_back(page: Page, desk: Desk, made: Made) -> None:
+def test_a_probe_is_replaced_only_when_told_and_can_be_brought_back(
+    page: Page, desk: Desk, made: Made
+) -> None:
     judge_all(desk, made)
     status, body = page.post("/refit")
     assert status == 200
@@ -129,7 +145,9 @@ def test_a_probe_is_replaced_only_when_told_and_can_be_brought_back(page: Page, 
     kept = desk.notes.probes()
     assert [one.note for one in kept] == ["refit", "given"]
     assert kept[0].who == "ann"
-    assert kept[0].figures["after"] == pytest.approx(json.loads(json.dumps(kept[0].figures["after"])))
+    assert kept[0].figures["after"] == pytest.approx(
+        json.loads(json.dumps(kept[0].figures["after"]))
+    )
     assert page.post(f"/probes/{made.probe.digest}/use")[0] == 303
     assert made.probe_path.read_bytes() == made.probe.to_bytes()
     np.testing.assert_allclose(desk.shown(entry).scores.raw, before.scores.raw)
@@ -161,7 +179,9 @@ def test_without_the_first_labels_the_page_says_so(desk: Desk, made: Made) -> No
     proposal = propose_refit(desk)
     assert any("--labels" in note for note in proposal.notes)
     labels, old = [], []
-    for digest in made.ids.values():  # "before" is the probe as it is: its own scores, by another library
+    for (
+        digest
+    ) in made.ids.values():  # "before" is the probe as it is: its own scores, by another library
         states = store.kept_states(made.out / ".store", digest, made.probe.recipe)[0]
         spans = [(j.start, j.end, j.anomalous) for j in desk.notes.standing(digest)]
         labels.append(correct(states, np.full(len(states.starts), -1, dtype=np.int8), spans))
@@ -170,7 +190,9 @@ def test_without_the_first_labels_the_page_says_so(desk: Desk, made: Made) -> No
     assert proposal.before == pytest.approx(roc_auc_score(y[y >= 0], s[y >= 0]))
 
 
-def test_the_layer_is_chosen_again_only_where_all_are_kept(made: Made, desk: Desk, tmp_path: Path) -> None:
+def test_the_layer_is_chosen_again_only_where_all_are_kept(
+    made: Made, desk: Desk, tmp_path: Path
+) -> None:
     judge_all(desk, made)
     proposal = propose_refit(desk, choose=True)
     assert len(proposal.probe.provenance["candidates"]) == 3
@@ -207,7 +229,9 @@ def test_where_only_the_probes_layer_is_kept_it_stays_and_the_page_says_so(tmp_p
 def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_alone(tmp_path: Path) -> None:
     made = make(tmp_path, ("b.mp4",))
     states = store.kept_states(made.out / ".store", made.ids["b.mp4"], made.probe.recipe)[0]
-    probe = fit("one_class", [(states, np.zeros(len(states.starts), np.int8))], sites=made.probe.sites)
+    probe = fit(
+        "one_class", [(states, np.zeros(len(states.starts), np.int8))], sites=made.probe.sites
+    )
     desk = Desk(made.out, made.videos, made.probe_path, (made.out / ".store",))
     desk.keep(probe, "ann", "given")
     desk.use(probe.digest, "ann")
@@ -222,9 +246,13 @@ def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_alone(tmp_path: Pa
 
 def test_a_threshold_is_proposed_like_a_probe(desk: Desk) -> None:
     proposal = propose_threshold(desk, 2.0)
-    assert len(proposal.vanish) == sum(len(desk.shown(e).events) for e in desk.entries() if e.folder)
+    assert len(proposal.vanish) == sum(
+        len(desk.shown(e).events) for e in desk.entries() if e.folder
+    )
     assert proposal.appear == ()
-    assert proposal.probe.localization == replace(desk.needed_probe().localization, rule="fixed", threshold=2.0)
+    assert proposal.probe.localization == replace(
+        desk.needed_probe().localization, rule="fixed", threshold=2.0
+    )
 
 
 def test_a_probe_file_that_was_changed_is_refused(desk: Desk, made: Made) -> None:
@@ -251,14 +279,18 @@ def test_neighbours_are_those_that_another_library_finds(made: Made, desk: Desk)
     centred = rows - rows.mean(0)
     asked = keys.index((digest, 18.0))
     judge = NearestNeighbors(n_neighbors=len(rows), metric="cosine", algorithm="brute").fit(centred)
-    distance, order = judge.kneighbors(centred[asked:asked + 1])
+    distance, order = judge.kneighbors(centred[asked : asked + 1])
     by_key = {keys[k]: 1 - d for k, d in zip(order[0], distance[0], strict=True)}
-    assert all(one.likeness == pytest.approx(by_key[one.video_id, one.start], abs=1e-5) for one in found)
+    assert all(
+        one.likeness == pytest.approx(by_key[one.video_id, one.start], abs=1e-5) for one in found
+    )
     best = [keys[k] for k in order[0][1:2]]
     assert [(found[0].video_id, found[0].start)] == best
     assert (digest, 18.0) not in [(one.video_id, one.start) for one in found]
     for one in found:
-        near = [o for o in found if o.video_id == one.video_id and 0 < abs(o.start - one.start) < 1.6]
+        near = [
+            o for o in found if o.video_id == one.video_id and 0 < abs(o.start - one.start) < 1.6
+        ]
         assert not near
     siblings = [one.start for one in found[:6]]
     assert sum(18.0 <= start < 24.0 for start in siblings) >= 5  # one missed event finds the others

@@ -43,7 +43,9 @@ def test_results_are_read_back_as_they_were_written(made: Made, desk: Desk) -> N
     scores, events = score(states, made.probe)
     for name in ("starts", "ends", "raw", "smoothed", "threshold"):
         np.testing.assert_allclose(getattr(shown.scores, name), getattr(scores, name), atol=1e-6)
-    assert [(g.start, g.end, g.reason) for g in shown.scores.gaps] == [(13.5, 16.5, "2 damaged packets")]
+    assert [(g.start, g.end, g.reason) for g in shown.scores.gaps] == [
+        (13.5, 16.5, "2 damaged packets")
+    ]
     assert [(e.start, e.end) for e in shown.events] == [(e.start, e.end) for e in events]
     assert shown.probe == made.probe.digest
     assert [entry.status for entry in desk.entries()].count("failed") == 1
@@ -55,13 +57,20 @@ def test_the_list_begins_with_the_worst_moment(desk: Desk) -> None:
     assert peaks == sorted(peaks, reverse=True)
     assert len(peaks) == 8
     assert cards[-1].entry.status == "failed"
-    assert {card.entry.name for card in views.cards(desk, only="unscored")} == {HOSTILE, "empty.mp4"}
+    assert {card.entry.name for card in views.cards(desk, only="unscored")} == {
+        HOSTILE,
+        "empty.mp4",
+    }
     assert [card.entry.name for card in views.cards(desk, "B.MP")] == ["b.mp4"]
 
 
-@pytest.mark.parametrize("damage", ["x", "start,end\n1,2\n",
-                                    "start,end,raw,smoothed,threshold,status\n0,1,nan,0,0,scored\n"])
-def test_a_damaged_result_is_named_and_the_others_are_shown(made: Made, desk: Desk, damage: str) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    ["x", "start,end\n1,2\n", "start,end,raw,smoothed,threshold,status\n0,1,nan,0,0,scored\n"],
+)
+def test_a_damaged_result_is_named_and_the_others_are_shown(
+    made: Made, desk: Desk, damage: str
+) -> None:
     entry = desk.entry(made.ids["b.mp4"])
     assert entry is not None
     assert entry.folder is not None
@@ -121,7 +130,11 @@ def test_a_judgement_is_kept_with_who_and_when_and_undone_the_same_way(tmp_path:
     assert [j.who for j in notes.standing()] == ["ann lee", "bob", "bob"]
     assert [(j.video, j.start) for j in notes.undo("bob")] == [("v", 3.0), ("w", 1.0)]
     assert [j.verdict for j in notes.standing()] == ["right"]
-    assert [(j.undone_by, bool(j.undone_at)) for j in notes.all()] == [(None, False), ("bob", True), ("bob", True)]
+    assert [(j.undone_by, bool(j.undone_at)) for j in notes.all()] == [
+        (None, False),
+        ("bob", True),
+        ("bob", True),
+    ]
     notes.undo(" ann lee")
     assert notes.undo("ann lee") == []
     assert len(notes.all()) == 3
@@ -136,7 +149,11 @@ def test_a_later_judgement_of_the_same_seconds_counts(tmp_path: Path) -> None:
     notes.judge([("v", 0.0, 10.0)], "false alarm", "ann")
     notes.judge([("v", 2.0, 4.0)], "right", "bob")
     standing = notes.standing("v")
-    for event, verdict in (((2.0, 4.0), "right"), ((6.0, 8.0), "false alarm"), ((3.5, 9.5), "false alarm")):
+    for event, verdict in (
+        ((2.0, 4.0), "right"),
+        ((6.0, 8.0), "false alarm"),
+        ((3.5, 9.5), "false alarm"),
+    ):
         found = verdicts([Event(*event)], standing)[0]
         assert found is not None
         assert found.verdict == verdict
@@ -145,12 +162,22 @@ def test_a_later_judgement_of_the_same_seconds_counts(tmp_path: Path) -> None:
 
 def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made) -> None:
     port = free_port()
-    program = ("import sys; from pathlib import Path; from hiprobe.review import server\n"
-               "from hiprobe.review.desk import Desk; from hiprobe.review.guard import Guard\n"
-               "out, videos, probe = map(Path, sys.argv[1:4])\n"
-               "desk = Desk(out, videos, probe, (out / '.store',))\n"
-               "server.serve(desk, Guard('127.0.0.1', int(sys.argv[4])), who='ann')")
-    arguments = [sys.executable, "-c", program, str(made.out), str(made.videos), str(made.probe_path), str(port)]
+    program = (
+        "import sys; from pathlib import Path; from hiprobe.review import server\n"
+        "from hiprobe.review.desk import Desk; from hiprobe.review.guard import Guard\n"
+        "out, videos, probe = map(Path, sys.argv[1:4])\n"
+        "desk = Desk(out, videos, probe, (out / '.store',))\n"
+        "server.serve(desk, Guard('127.0.0.1', int(sys.argv[4])), who='ann')"
+    )
+    arguments = [
+        sys.executable,
+        "-c",
+        program,
+        str(made.out),
+        str(made.videos),
+        str(made.probe_path),
+        str(port),
+    ]
     digest, answered = made.ids["b.mp4"], 0
     for round_ in range(2):
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
@@ -178,7 +205,13 @@ def test_judging_over_the_page_and_undo(page: Page, made: Made, desk: Desk) -> N
     _, body = page.post(f"/v/{digest}/undo", threshold=0.5)
     assert "undone: missed, 18.0 to 24.0 s" in body
     assert [j.verdict for j in desk.notes.standing()] == ["right"]
-    for wrong in ({"verdict": "maybe"}, {"start": "nan"}, {"start": 5, "end": 5}, {"start": -1}, {"end": "inf"}):
+    for wrong in (
+        {"verdict": "maybe"},
+        {"start": "nan"},
+        {"start": 5, "end": 5},
+        {"start": -1},
+        {"end": "inf"},
+    ):
         form = {"verdict": "right", "start": 1, "end": 2, "threshold": 0.5, **wrong}
         assert page.post(f"/v/{digest}/judge", **form)[0] == 400
     assert len(desk.notes.all()) == 2
@@ -188,14 +221,20 @@ def test_many_at_once_are_undone_at_once(page: Page, made: Made, desk: Desk) -> 
     spans = [f"{digest}:{4.5}:{9.0}" for digest in made.ids.values()]
     assert page.post("/moments/judge", verdict="false alarm", span=spans)[0] == 200
     assert len(desk.notes.standing()) == 8
-    assert {row.verdict.verdict for row in views.moments(desk, verdict="any") if row.verdict} == {"false alarm"}
+    assert {row.verdict.verdict for row in views.moments(desk, verdict="any") if row.verdict} == {
+        "false alarm"
+    }
     assert page.post("/moments/undo") == (200, "undone: false alarm, 4.5 to 9.0 s and 7 more")
     assert desk.notes.standing() == []
-    assert page.post("/moments/judge", verdict="right", span=[spans[0], "0" * 64 + ":1:2"])[0] == 404
+    assert (
+        page.post("/moments/judge", verdict="right", span=[spans[0], "0" * 64 + ":1:2"])[0] == 404
+    )
     assert desk.notes.standing() == []
 
 
-def test_uncertain_moments_are_nearest_to_the_threshold_and_not_judged(desk: Desk, made: Made) -> None:
+def test_uncertain_moments_are_nearest_to_the_threshold_and_not_judged(
+    desk: Desk, made: Made
+) -> None:
     rows = views.moments(desk, "uncertain")
     digest = made.ids["b.mp4"]
     entry = desk.entry(digest)
@@ -205,17 +244,23 @@ def test_uncertain_moments_are_nearest_to_the_threshold_and_not_judged(desk: Des
     mine = [row for row in rows if row.entry.name == "b.mp4"]
     assert mine[0].start == scores.starts[nearest]
     desk.notes.judge([(digest, mine[0].start, mine[0].end)], "normal", "ann")
-    assert mine[0].start not in [row.start for row in views.moments(desk, "uncertain") if row.entry.name == "b.mp4"]
+    assert mine[0].start not in [
+        row.start for row in views.moments(desk, "uncertain") if row.entry.name == "b.mp4"
+    ]
 
 
-def test_segments_at_random_reach_every_video_and_leave_out_what_was_judged(desk: Desk, made: Made) -> None:
+def test_segments_at_random_reach_every_video_and_leave_out_what_was_judged(
+    desk: Desk, made: Made
+) -> None:
     rows = views.moments(desk, "random")
     assert {row.entry.video_id for row in rows} == set(made.ids.values())
     first = rows[0]
     desk.notes.judge([(str(first.entry.video_id), first.start, first.end)], "normal", "ann")
     again = views.moments(desk, "random")
     assert (first.entry, first.start) not in [(row.entry, row.start) for row in again]
-    assert [row.start for row in again] == [row.start for row in views.moments(desk, "random")]  # pages stay in order
+    assert [row.start for row in again] == [
+        row.start for row in views.moments(desk, "random")
+    ]  # pages stay in order
 
 
 def test_the_table_of_judgements_is_complete(page: Page, made: Made, desk: Desk) -> None:
@@ -223,10 +268,13 @@ def test_the_table_of_judgements_is_complete(page: Page, made: Made, desk: Desk)
     desk.notes.undo("ann")
     rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
     assert [(r["name"], r["verdict"], float(r["end"]), r["who"], r["undone_by"]) for r in rows] == [
-        ("b.mp4", "missed", 2.5, "ann", "ann")]
+        ("b.mp4", "missed", 2.5, "ann", "ann")
+    ]
 
 
-def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(page: Page, made: Made, desk: Desk) -> None:
+def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(
+    page: Page, made: Made, desk: Desk
+) -> None:
     digest = made.ids["b.mp4"]
 
     def ask(who: str, path: str, **form: object) -> bytes:
@@ -241,21 +289,39 @@ def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(page: Page
     assert [(j.who, j.verdict) for j in desk.notes.standing()] == [("bob", "normal")]
 
 
-def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(page: Page, made: Made, desk: Desk) -> None:
+def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(
+    page: Page, made: Made, desk: Desk
+) -> None:
     digest = made.ids["b.mp4"]
     _, body = page.post(f"/v/{digest}/judge", verdict="missed", start=29.0, end=31.5, threshold=0.5)
     assert "missed: 29.0 to 30.0 s" in body
     for start, end in ((30.0, 31.0), (1e300, 1.1e300), (-1.0, 2.0), (float("nan"), 2.0)):
-        assert page.post(f"/v/{digest}/judge", verdict="missed", start=start, end=end, threshold=0.5)[0] == 400
-        assert page.post("/moments/judge", verdict="missed", span=f"{digest}:{start}:{end}")[0] == 400
+        assert (
+            page.post(f"/v/{digest}/judge", verdict="missed", start=start, end=end, threshold=0.5)[
+                0
+            ]
+            == 400
+        )
+        assert (
+            page.post("/moments/judge", verdict="missed", span=f"{digest}:{start}:{end}")[0] == 400
+        )
     assert [(j.start, j.end) for j in desk.notes.standing()] == [(29.0, 30.0)]
 
 
-@pytest.mark.parametrize("damage", [
-    "UPDATE judgement SET verdict = 'perhaps'", "UPDATE judgement SET end = 'soon'", "UPDATE probe SET figures = '{'",
-    "UPDATE labelled SET events = '[[3, 1]]'", "UPDATE judgement SET who = CAST(x'ff' AS TEXT)",
-    "DROP TABLE judgement"])
-def test_a_damaged_file_of_judgements_is_named_and_left_alone(made: Made, desk: Desk, damage: str) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE judgement SET verdict = 'perhaps'",
+        "UPDATE judgement SET end = 'soon'",
+        "UPDATE probe SET figures = '{'",
+        "UPDATE labelled SET events = '[[3, 1]]'",
+        "UPDATE judgement SET who = CAST(x'ff' AS TEXT)",
+        "DROP TABLE judgement",
+    ],
+)
+def test_a_damaged_file_of_judgements_is_named_and_left_alone(
+    made: Made, desk: Desk, damage: str
+) -> None:
     desk.notes.judge([(made.ids["b.mp4"], 1.0, 2.0)], "right", "ann")
     with sqlite3.connect(desk.notes.path) as db:
         db.execute(damage)
@@ -278,7 +344,9 @@ def test_where_nothing_may_be_written_it_says_so(tmp_path: Path) -> None:
         Judgements(tmp_path / "file" / ".review")
 
 
-def test_moments_of_the_sound_results_are_shown_beside_a_damaged_one(made: Made, desk: Desk) -> None:
+def test_moments_of_the_sound_results_are_shown_beside_a_damaged_one(
+    made: Made, desk: Desk
+) -> None:
     before = {row.entry.name for row in views.moments(desk)}
     entry = desk.entry(made.ids["c.mp4"])
     assert entry is not None
@@ -330,7 +398,9 @@ def test_a_preview_shows_its_moment(page: Page, made: Made) -> None:
     for number in (2, 20):
         status, headers, body = page.get(f"/preview/{made.ids['b.mp4']}/{number}.jpg")
         assert (status, headers["Content-Type"]) == (200, "image/jpeg")
-        assert np.asarray(Image.open(io.BytesIO(body))).mean() == pytest.approx(40 + 6 * number, abs=5)
+        assert np.asarray(Image.open(io.BytesIO(body))).mean() == pytest.approx(
+            40 + 6 * number, abs=5
+        )
 
 
 def test_a_video_of_that_name_with_other_content_is_not_shown(page: Page, made: Made) -> None:
@@ -364,7 +434,9 @@ def ended(run: runs.Run, seconds: float = 60) -> int:
     return run.code
 
 
-def test_a_run_takes_more_paths_than_a_command_line_holds_and_says_why_it_failed(tmp_path: Path) -> None:
+def test_a_run_takes_more_paths_than_a_command_line_holds_and_says_why_it_failed(
+    tmp_path: Path,
+) -> None:
     run = runs.Run("all", [tmp_path / f"{number:04}{'x' * 200}.mp4" for number in range(2000)])
     run.start(tmp_path / "none.safetensors", "embedded", tmp_path, explain=False, all_layers=False)
     assert ended(run) == 3
@@ -373,16 +445,28 @@ def test_a_run_takes_more_paths_than_a_command_line_holds_and_says_why_it_failed
     assert not run.running
 
 
-def test_what_a_model_prints_is_no_word_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "from tests.support.fake_backbone import MeanColourBackbone\ndef load(**_):\n    print('Loading: 100 %')\n    return MeanColourBackbone()\n"
+def test_what_a_model_prints_is_no_word_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = (
+        "from tests.support.fake_backbone import MeanColourBackbone\n"
+        "def load(**_):\n    print('Loading: 100 %')\n    return MeanColourBackbone()\n"
+    )
     (tmp_path / "chatty.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     clip = tmp_path / "videos" / "a.mp4"
     clip.parent.mkdir()
     shutil.copy(next(embedded.CLIPS.glob("*.mp4")), clip)
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
-    run = runs.begin(tmp_path / "videos", ".", tmp_path / "p.safetensors", "chatty:load", tmp_path / "out",
-                     explain=False, all_layers=True)
+    run = runs.begin(
+        tmp_path / "videos",
+        ".",
+        tmp_path / "p.safetensors",
+        "chatty:load",
+        tmp_path / "out",
+        explain=False,
+        all_layers=True,
+    )
     assert (ended(run), run.error, [one["status"] for one in run.finished]) == (0, None, ["done"])
 
 
@@ -406,14 +490,29 @@ def test_of_many_who_start_a_run_at_once_one_does(page: Page) -> None:
     page.post("/run/cancel")
 
 
-def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(tmp_path: Path, shipped: Backbone) -> None:
+def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(
+    tmp_path: Path, shipped: Backbone
+) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (tmp_path / "videos" / "gate").mkdir(parents=True)
     for clip in sorted(embedded.CLIPS.glob("abnormal_*.mp4")):
         shutil.copy(clip, tmp_path / "videos" / "gate")
-    tensors = {"mean": np.zeros(160), "scale": np.ones(160), "weight": np.zeros(160), "bias": np.zeros(1)}
-    alarm = Probe("hiprobe", shipped.recipe, SITES[:1], 160, tensors, Localization(rule="fixed", threshold=0.5), {})
+    tensors = {
+        "mean": np.zeros(160),
+        "scale": np.ones(160),
+        "weight": np.zeros(160),
+        "bias": np.zeros(1),
+    }
+    alarm = Probe(
+        "hiprobe",
+        shipped.recipe,
+        SITES[:1],
+        160,
+        tensors,
+        Localization(rule="fixed", threshold=0.5),
+        {},
+    )
     desk = Desk(out, tmp_path / "videos", tmp_path / "probe.safetensors", (out / ".store",))
     desk.keep(alarm, "ann", "given")
     desk.notes.choose_probe(alarm.digest, "ann")

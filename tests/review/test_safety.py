@@ -49,7 +49,9 @@ def locked(made: Made) -> Iterator[Page]:
 # 23. Binds to 127.0.0.1; another address needs a token; Host and Origin are checked; media are authorised like pages.
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", "127.0.0.1.example.com"])
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "192.168.1.5", "example.com", "127.0.0.1.example.com"]
+)
 def test_23_another_address_is_refused_without_a_token(host: str) -> None:
     with pytest.raises(UsageError, match="needs a token"):
         Guard(host, 8010)
@@ -65,14 +67,30 @@ def test_23_loopback_needs_none(host: str) -> None:
 
 def addresses(made: Made) -> list[str]:
     digest = made.ids["b.mp4"]
-    return ["/", f"/v/{digest}", f"/v/{digest}/curve.json", f"/media/{digest}", f"/preview/{digest}/3.jpg",
-            "/moments", "/probes", "/run", "/judgements.csv", "/static/review.js"]
+    return [
+        "/",
+        f"/v/{digest}",
+        f"/v/{digest}/curve.json",
+        f"/media/{digest}",
+        f"/preview/{digest}/3.jpg",
+        "/moments",
+        "/probes",
+        "/run",
+        "/judgements.csv",
+        "/static/review.js",
+    ]
 
 
 def test_23_a_name_that_was_made_to_point_here_is_refused(page: Page, made: Made) -> None:
     for path in addresses(made):
         assert page.get(path)[0] == 200, path
-        for host in ("evil.example", f"evil.example:{page.port}", "127.0.0.1", f"127.0.0.1:{page.port + 1}", ""):
+        for host in (
+            "evil.example",
+            f"evil.example:{page.port}",
+            "127.0.0.1",
+            f"127.0.0.1:{page.port + 1}",
+            "",
+        ):
             assert page.get(path, Host=host)[0] == 400, (path, host)
 
 
@@ -80,12 +98,22 @@ def test_23_another_site_reads_nothing(page: Page, made: Made) -> None:
     for path in addresses(made):
         assert page.get(path, Origin="http://evil.example")[0] == 403, path
         assert page.get(path, Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors")[0] == 403, path
-        assert page.get(path, Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate")[0] == 200, path
+        assert page.get(path, Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate")[0] == 200, (
+            path
+        )
 
 
-@pytest.mark.parametrize("origin", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {},
-                                    {"Origin": "http://127.0.0.1:1"}, {"Origin": "http://["},
-                                    {"Sec-Fetch-Site": "same-site"}])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "http://["},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
 def test_23_another_site_changes_nothing(page: Page, made: Made, origin: dict[str, str]) -> None:
     form = "verdict=right&start=1&end=2&threshold=0.5"
     headers = {"Content-Type": "application/x-www-form-urlencoded", **origin}
@@ -122,14 +150,33 @@ def test_23_every_answer_carries_the_policy(page: Page, made: Made) -> None:
 
 # 24. Media are served by id, never by path.
 
-PATHS = ("../secret.mp4", "..%2fsecret.mp4", "%2e%2e/secret.mp4", "%2fetc%2fpasswd", "/etc/passwd", "..\\secret.mp4",
-         "%5c..%5csecret.mp4", "b.mp4", "cam/b.mp4", "link.mp4", "b.mp4%00.jpg", "%00", "", ".", "A" * 64, "0" * 64,
-         "0" * 63 + "%0a", "....//secret.mp4")
+PATHS = (
+    "../secret.mp4",
+    "..%2fsecret.mp4",
+    "%2e%2e/secret.mp4",
+    "%2fetc%2fpasswd",
+    "/etc/passwd",
+    "..\\secret.mp4",
+    "%5c..%5csecret.mp4",
+    "b.mp4",
+    "cam/b.mp4",
+    "link.mp4",
+    "b.mp4%00.jpg",
+    "%00",
+    "",
+    ".",
+    "A" * 64,
+    "0" * 64,
+    "0" * 63 + "%0a",
+    "....//secret.mp4",
+)
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("route", ["/media/{}", "/v/{}", "/v/{}/curve.json", "/v/{}/player", "/preview/{}/1.jpg",
-                                   "/static/{}"])
+@pytest.mark.parametrize(
+    "route",
+    ["/media/{}", "/v/{}", "/v/{}/curve.json", "/v/{}/player", "/preview/{}/1.jpg", "/static/{}"],
+)
 def test_24_a_path_is_no_id(page: Page, route: str, path: str) -> None:
     if "\\" in path or " " in path:
         path = path.replace("\\", "%5C")
@@ -147,19 +194,52 @@ def test_24_links_out_of_the_folder_are_passed_over(made: Made) -> None:
     assert sorted(path.name for path in files(made.videos)) == sorted([HOSTILE, "b.mp4"])
 
 
-@pytest.mark.parametrize("folder", ["..", "../out", "/etc", "cam/../..", "way-out", "cam\0", "cam\\..", "file:///etc",
-                                    "C:\\", "nothing", "cam/b.mp4"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "..",
+        "../out",
+        "/etc",
+        "cam/../..",
+        "way-out",
+        "cam\0",
+        "cam\\..",
+        "file:///etc",
+        "C:\\",
+        "nothing",
+        "cam/b.mp4",
+    ],
+)
 def test_24_a_run_stays_under_the_videos_folder(page: Page, made: Made, folder: str) -> None:
     assert inside(made.videos, folder) is None
     assert page.post("/run", folder=folder)[0] == 404
 
 
-@pytest.mark.parametrize("line", [{"folder": "../videos"}, {"folder": "/etc"}, {"folder": "link"}, {"digest": "../x"},
-                                  {"folder": "x\0"}, {"duration": "long"}, {"duration": float("nan")},
-                                  {"duration": -1.0}])
-def test_24_a_manifest_from_a_stranger_leads_nowhere(tmp_path: Path, line: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"folder": "../videos"},
+        {"folder": "/etc"},
+        {"folder": "link"},
+        {"digest": "../x"},
+        {"folder": "x\0"},
+        {"duration": "long"},
+        {"duration": float("nan")},
+        {"duration": -1.0},
+    ],
+)
+def test_24_a_manifest_from_a_stranger_leads_nowhere(
+    tmp_path: Path, line: dict[str, object]
+) -> None:
     (tmp_path / "link").symlink_to("/etc")
-    whole = {"name": "x.mp4", "digest": "0" * 64, "status": "done", "duration": 1, "reason": None, "folder": "x"}
+    whole = {
+        "name": "x.mp4",
+        "digest": "0" * 64,
+        "status": "done",
+        "duration": 1,
+        "reason": None,
+        "folder": "x",
+    }
     (tmp_path / "manifest.jsonl").write_text(json.dumps({**whole, **line}) + "\n")
     with pytest.raises(StoreError, match="no sound manifest"):
         results.entries(tmp_path)
@@ -167,7 +247,10 @@ def test_24_a_manifest_from_a_stranger_leads_nowhere(tmp_path: Path, line: dict[
 
 def test_24_links_in_a_folder_from_a_stranger_lead_nowhere(made: Made, page: Page) -> None:
     secret, digest = made.videos.parent / "secret.mp4", made.ids["b.mp4"]
-    links = [made.out / ".review" / "copies" / f"{digest}.mp4", made.out / ".review" / "previews" / digest / "7.jpg"]
+    links = [
+        made.out / ".review" / "copies" / f"{digest}.mp4",
+        made.out / ".review" / "previews" / digest / "7.jpg",
+    ]
     for link in links:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(secret)
@@ -184,8 +267,17 @@ def test_24_links_in_a_folder_from_a_stranger_lead_nowhere(made: Made, page: Pag
 # 25. A URL from a user is refused: the page takes none.
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:22/", "http://169.254.169.254/latest/meta-data", "file:///etc/passwd",
-                                 "rtsp://localhost/cam", "http://[::1]/", "http://2130706433/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:22/",
+        "http://169.254.169.254/latest/meta-data",
+        "file:///etc/passwd",
+        "rtsp://localhost/cam",
+        "http://[::1]/",
+        "http://2130706433/",
+    ],
+)
 def test_25_no_address_is_taken(page: Page, made: Made, url: str) -> None:
     assert page.post("/run", folder=url)[0] == 404
     assert page.get(f"/media/{url}")[0] == 404
@@ -195,7 +287,11 @@ def test_25_no_address_is_taken(page: Page, made: Made, url: str) -> None:
 
 def _review_imports(name: str) -> bool:
     folder = Path(results.__file__).parent
-    return any(f"import {name}\n" in file.read_text() for file in folder.glob("*.py") if file.name != "server.py")
+    return any(
+        f"import {name}\n" in file.read_text()
+        for file in folder.glob("*.py")
+        if file.name != "server.py"
+    )
 
 
 # 26. Names, labels and the model's words are escaped.
@@ -221,12 +317,24 @@ def test_26_hostile_text_is_shown_and_not_obeyed(page: Page, made: Made) -> None
     digest = made.ids[HOSTILE]
     page.ask("POST", "/who", {"Cookie": ""}, {"who": ATTACK})
     query = "q=%22%3E%3Cscript%3Ex%3C/script%3E"
-    for path in ("/", f"/v/{digest}", f"/v/{digest}/events?threshold=0.5", "/moments", "/run",
-                 f"/v/{digest}/similar?t=6", f"/?{query}", f"/moments?{query}"):
+    for path in (
+        "/",
+        f"/v/{digest}",
+        f"/v/{digest}/events?threshold=0.5",
+        "/moments",
+        "/run",
+        f"/v/{digest}/similar?t=6",
+        f"/?{query}",
+        f"/moments?{query}",
+    ):
         status, _, body = page.get(path)
         read = Tags(body)
         assert status == 200
-        assert not [tag for tag, a in read.tags if tag == "script" and not (a.get("src") or "").startswith("/static/")]
+        assert not [
+            tag
+            for tag, a in read.tags
+            if tag == "script" and not (a.get("src") or "").startswith("/static/")
+        ]
         assert not [a for _, a in read.tags if any(name.startswith("on") for name in a)]
         assert not [a for tag, a in read.tags if tag == "img" and a.get("src") == "x"]
         if digest in path and "similar" not in path:

@@ -49,8 +49,14 @@ from hiprobe.scale.pool import Crew, room  # noqa: E402
 from hiprobe.scale.scheduler import Job, Later  # noqa: E402
 from hiprobe.scale.worker import Reader, Work, answered, raised  # noqa: E402
 
-FAKE, SLOW, CRASHING = (Loading(name) for name in ("tests.support.fake_backbone:load", "tests.support.slow_and_crashing_backbones:slow",
-                                                  "tests.support.slow_and_crashing_backbones:crashing"))
+FAKE, SLOW, CRASHING = (
+    Loading(name)
+    for name in (
+        "tests.support.fake_backbone:load",
+        "tests.support.slow_and_crashing_backbones:slow",
+        "tests.support.slow_and_crashing_backbones:crashing",
+    )
+)
 HERE = Path(__file__).parents[2]
 HIPROBE = [sys.executable, "-c", "from hiprobe.cli import main; main()"]
 LONG_S = 110.0
@@ -68,11 +74,18 @@ def server() -> Iterator[str | None]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", moto.server.__name__, "-H", "127.0.0.1", "-p", str(port)],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", moto.server.__name__, "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1",
-                            "ENDPOINT_URL": f"http://127.0.0.1:{port}"}.items():
+        for name, value in {
+            "ACCESS_KEY_ID": "test",
+            "SECRET_ACCESS_KEY": "test",
+            "DEFAULT_REGION": "us-east-1",
+            "ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        }.items():
             patch.setenv(f"AWS_{name}", value)
         until = time.monotonic() + 60
         while not _answers(port):
@@ -94,8 +107,10 @@ def nodes(server: str | None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     patch = pytest.MonkeyPatch()
     patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE / "src")]))
     patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))  # of the workers
-    found = Nodes(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False,
-                                                        "object_store_memory": 80 << 20})
+    found = Nodes(
+        initialize_head=True,
+        head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80 << 20},
+    )
     ray.init(found.address, log_to_driver=False, logging_level="ERROR")
     yield found
     ray.shutdown()
@@ -137,8 +152,9 @@ def local(tmp_path_factory: pytest.TempPathFactory, videos: Path) -> dict[str, b
     return tree(out)
 
 
-def detected(paths: list[Path] | list[str], out: Path | str, loading: Loading = FAKE,
-             **options: Any) -> tuple[list[Result], list[HiProbeError]]:
+def detected(
+    paths: list[Path] | list[str], out: Path | str, loading: Loading = FAKE, **options: Any
+) -> tuple[list[Result], list[HiProbeError]]:
     errors: list[HiProbeError] = []
     options = {"keep": keep, "explain": False, "failed": errors.append, **options}
     with store.Notes(scale.home(out)) as notes:
@@ -154,7 +170,9 @@ def statuses(found: list[Result]) -> Counter[str]:
 
 
 @pytest.mark.usefixtures("nodes")
-def test_a_run_on_ray_leaves_what_a_local_one_leaves(videos: Path, local: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_run_on_ray_leaves_what_a_local_one_leaves(
+    videos: Path, local: dict[str, bytes], tmp_path: Path
+) -> None:
     found, errors = detected(listed(videos), tmp_path / "out", cluster=scale.Cluster(span_s=20.0))
     assert statuses(found) == {"done": 22, "failed": 2}
     assert sorted(type(error).__name__ for error in errors) == ["CorruptVideo", "EmptyVideo"]
@@ -165,13 +183,16 @@ def test_a_run_on_ray_leaves_what_a_local_one_leaves(videos: Path, local: dict[s
 
 
 @pytest.mark.usefixtures("nodes")
-def test_paths_and_the_model_folder_count_from_the_callers_folder(videos: Path, tmp_path: Path,
-                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_and_the_model_folder_count_from_the_callers_folder(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(videos)
     found, _ = detected([Path("v01.mp4")], tmp_path / "out")
     assert [(result.status, result.path) for result in found] == [("done", str(videos / "v01.mp4"))]
     (videos / "model").mkdir()
-    with pytest.raises(ModelError, match=re.escape(str(videos / "model"))):  # no model, but it has been found
+    with pytest.raises(
+        ModelError, match=re.escape(str(videos / "model"))
+    ):  # no model, but it has been found
         detected([Path("v01.mp4")], tmp_path / "out", Loading("model"))
 
 
@@ -191,7 +212,10 @@ def test_what_is_done_is_not_done_again(videos: Path, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("nodes")
 def test_a_video_that_kills_its_worker_twice_is_quarantined(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    paths = [flat(tmp_path / "in" / f"v{n}.mp4", grey) for n, grey in enumerate((20, 40, 220, 60, 80, 100))]
+    paths = [
+        flat(tmp_path / "in" / f"v{n}.mp4", grey)
+        for n, grey in enumerate((20, 40, 220, 60, 80, 100))
+    ]
     found, errors = detected(paths, tmp_path / "out", CRASHING)
     assert statuses(found) == {"done": 5, "quarantined": 1}
     assert [type(error).__name__ for error in errors] == ["Quarantined"]
@@ -205,7 +229,10 @@ def test_a_video_that_kills_its_worker_twice_is_quarantined(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("nodes")
 def test_done_anew_a_result_does_not_stand_meanwhile(tmp_path: Path) -> None:
-    paths = [flat(tmp_path / "v.mp4", 220), Path(shutil.copy(tmp_path / "v.mp4", tmp_path / "w.mp4"))]
+    paths = [
+        flat(tmp_path / "v.mp4", 220),
+        Path(shutil.copy(tmp_path / "v.mp4", tmp_path / "w.mp4")),
+    ]
     detected(paths[:1], tmp_path / "out")
     assert list(tmp_path.glob(f"out/*/{results.NAME}"))
     shutil.rmtree(tmp_path / "out" / ".store")
@@ -241,12 +268,21 @@ def test_no_room_is_said_at_once(videos: Path, tmp_path: Path) -> None:
 
 
 def a_reader(folder: Path, **more: Any) -> Reader:
-    return Reader(fake_backbone.load(), Work(str(folder / "store"), fake_backbone.RECIPE, fake_backbone.constant_probe().sites, **more))
+    return Reader(
+        fake_backbone.load(),
+        Work(
+            str(folder / "store"),
+            fake_backbone.RECIPE,
+            fake_backbone.constant_probe().sites,
+            **more,
+        ),
+    )
 
 
 @pytest.mark.parametrize("parts", [[], [(0, 32), (32, None)]])
-def test_a_video_that_changes_after_it_was_looked_at_is_not_kept(parts: list[tuple[int, int | None]],
-                                                                 tmp_path: Path) -> None:
+def test_a_video_that_changes_after_it_was_looked_at_is_not_kept(
+    parts: list[tuple[int, int | None]], tmp_path: Path
+) -> None:
     path, other = flat(tmp_path / "v.mp4", 20), flat(tmp_path / "w.mp4", 90)
     reader = a_reader(tmp_path)
     digest = answered(reader.look, str(path))["digest"]
@@ -271,9 +307,19 @@ def test_states_are_those_of_a_local_extraction(videos: Path, tmp_path: Path) ->
     from hiprobe import pipeline
 
     paths = [*short(videos)[1:6], videos / "long.mp4", videos / "noise.mp4"]
-    found = list(scale.extract(paths, FAKE, tmp_path / "ray", method="hiprobe", cluster=scale.Cluster(span_s=20.0)))
-    list(pipeline.extract([Video(str(path)) for path in paths], fake_backbone.load(), root=tmp_path / "local",
-                          failed=lambda *_: None))
+    found = list(
+        scale.extract(
+            paths, FAKE, tmp_path / "ray", method="hiprobe", cluster=scale.Cluster(span_s=20.0)
+        )
+    )
+    list(
+        pipeline.extract(
+            [Video(str(path)) for path in paths],
+            fake_backbone.load(),
+            root=tmp_path / "local",
+            failed=lambda *_: None,
+        )
+    )
     assert Counter(one.status for one in found) == {"done": 6, "failed": 1}
     names = [one.file for one in index.kept(tmp_path / "local")]
     assert len(names) == 6
@@ -282,13 +328,22 @@ def test_states_are_those_of_a_local_extraction(videos: Path, tmp_path: Path) ->
         assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
 
 
-def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(nodes: Nodes, videos: Path,
-                                                                          tmp_path: Path) -> None:
+def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
+    nodes: Nodes, videos: Path, tmp_path: Path
+) -> None:
     node = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
     paths = short(videos)
     ended: list[Result] = []
     crew: list[int] = []
-    for result in scale.detect(paths, SLOW, fake_backbone.constant_probe(), tmp_path, keep=keep, explain=False, workers=crew.append):
+    for result in scale.detect(
+        paths,
+        SLOW,
+        fake_backbone.constant_probe(),
+        tmp_path,
+        keep=keep,
+        explain=False,
+        workers=crew.append,
+    ):
         ended.append(result)
         if len(ended) == 6:
             for pid in pids_of(node):
@@ -298,17 +353,27 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(nodes:
     assert max(crew) > 2
     assert len({result.path for result in ended}) == 21
     assert len(list(tmp_path.glob(f"*/{results.NAME}"))) == 20  # two files have one content
-    assert {item.lost for item in leases.listed(tmp_path)[1]} == {0}  # a node's death is no attempt of a video
+    assert {item.lost for item in leases.listed(tmp_path)[1]} == {
+        0
+    }  # a node's death is no attempt of a video
 
 
-def test_workers_lost_a_little_before_their_node_are_no_attempts(nodes: Nodes, tmp_path: Path,
-                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_lost_a_little_before_their_node_are_no_attempts(
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(leases, "TRIES", 1)  # the first attempt that counts is the last
     node = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
     paths = [flat(tmp_path / f"v{number}.mp4", 5 * number) for number in range(40)]
     ended, crew, killed = [], [0], False
-    for result in scale.detect(paths, SLOW, fake_backbone.constant_probe(), tmp_path / "out", keep=keep, explain=False,
-                               workers=crew.append):
+    for result in scale.detect(
+        paths,
+        SLOW,
+        fake_backbone.constant_probe(),
+        tmp_path / "out",
+        keep=keep,
+        explain=False,
+        workers=crew.append,
+    ):
         ended.append(result)
         if crew[-1] > 3 and not killed:
             killed = True
@@ -330,8 +395,16 @@ def test_a_node_added_in_the_middle_gets_work(nodes: Nodes, videos: Path, tmp_pa
     paths = short(videos)
     crew: list[int] = []
     node = None
-    for _ in scale.detect(paths * 3, SLOW, fake_backbone.constant_probe(), tmp_path, keep=keep, explain=False, workers=crew.append,
-                          again=False):
+    for _ in scale.detect(
+        paths * 3,
+        SLOW,
+        fake_backbone.constant_probe(),
+        tmp_path,
+        keep=keep,
+        explain=False,
+        workers=crew.append,
+        again=False,
+    ):
         if node is None:
             node = nodes.add_node(num_cpus=1, object_store_memory=80 << 20)
         if max(crew, default=0) <= 2:
@@ -347,16 +420,22 @@ from tests.support import fake_backbone
 from tests.support.slow_and_crashing_backbones import keep
 from hiprobe import scale
 paths = [path for path in sorted(Path(sys.argv[1]).rglob("*.mp4")) if path.stem[0] in "vl"]
-for result in scale.detect(paths, scale.Loading("tests.support.slow_and_crashing_backbones:slow"), fake_backbone.constant_probe(), Path(sys.argv[2]),
-                           keep=keep, explain=False, cluster=scale.Cluster(sys.argv[3], span_s=20.0)):
+slow = scale.Loading("tests.support.slow_and_crashing_backbones:slow")
+for result in scale.detect(paths, slow, fake_backbone.constant_probe(), Path(sys.argv[2]), keep=keep,
+                           explain=False, cluster=scale.Cluster(sys.argv[3], span_s=20.0)):
     print(result.status, flush=True)
 """
 
 
-def test_a_driver_that_dies_is_gone_on_from(nodes: Nodes, videos: Path, local: dict[str, bytes],
-                                            tmp_path: Path) -> None:
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(videos), str(tmp_path), nodes.address], text=True,
-                              stdout=subprocess.PIPE, cwd=HERE)
+def test_a_driver_that_dies_is_gone_on_from(
+    nodes: Nodes, videos: Path, local: dict[str, bytes], tmp_path: Path
+) -> None:
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(videos), str(tmp_path), nodes.address],
+        text=True,
+        stdout=subprocess.PIPE,
+        cwd=HERE,
+    )
     assert driver.stdout is not None
     for _ in range(4):
         driver.stdout.readline()
@@ -364,7 +443,9 @@ def test_a_driver_that_dies_is_gone_on_from(nodes: Nodes, videos: Path, local: d
         pass
     driver.kill()
     driver.wait()
-    with index.opened(tmp_path / ".store") as db:  # the dead driver's claims, as if their time had run out
+    with index.opened(
+        tmp_path / ".store"
+    ) as db:  # the dead driver's claims, as if their time had run out
         assert db.execute("UPDATE items SET lease = 0 WHERE status = 'claimed'").rowcount
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(f"*/{results.NAME}")}
     found, _ = detected(listed(videos), tmp_path, cluster=scale.Cluster(span_s=20.0))
@@ -379,7 +460,9 @@ def test_a_driver_that_dies_is_gone_on_from(nodes: Nodes, videos: Path, local: d
 def test_what_ends_a_run_is_named(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         detected(listed(videos)[:2], tmp_path, Loading("./no-such-model"))
-    other = replace(fake_backbone.constant_probe(), recipe=replace(fake_backbone.RECIPE, model="other"))
+    other = replace(
+        fake_backbone.constant_probe(), recipe=replace(fake_backbone.RECIPE, model="other")
+    )
     with pytest.raises(RecipeMismatch):
         list(scale.detect(listed(videos)[:2], FAKE, other, tmp_path, explain=False))
     (tmp_path / "file").touch()
@@ -405,11 +488,15 @@ def test_workers_fit_on_whole_nodes() -> None:
 
 
 def test_a_local_cluster_has_no_dashboard_and_reports_to_nobody() -> None:
-    program = ("import ray\nfrom ray._common.usage import usage_lib\n"
-               "from hiprobe.scale.crew import Cluster, _connect\n_connect(Cluster(workers=1))\n"
-               "print([ray.nodes()[0]['Resources']['CPU'], ray._private.worker.global_worker.node.webui_url, "
-               "usage_lib.usage_stats_enabled()])")
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    program = (
+        "import ray\nfrom ray._common.usage import usage_lib\n"
+        "from hiprobe.scale.crew import Cluster, _connect\n_connect(Cluster(workers=1))\n"
+        "print([ray.nodes()[0]['Resources']['CPU'], ray._private.worker.global_worker.node.webui_url, "
+        "usage_lib.usage_stats_enabled()])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
     assert done.stdout.strip() in ("[1.0, '', False]", "[1.0, None, False]"), done.stderr
 
 
@@ -426,8 +513,13 @@ def bucket(server: str | None, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.usefixtures("nodes")
-def test_videos_and_results_at_an_address(bucket: str, videos: Path, local: dict[str, bytes], tmp_path: Path,
-                                          monkeypatch: pytest.MonkeyPatch) -> None:
+def test_videos_and_results_at_an_address(
+    bucket: str,
+    videos: Path,
+    local: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import s3fs
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -439,7 +531,11 @@ def test_videos_and_results_at_an_address(bucket: str, videos: Path, local: dict
     for name in ("v[1].mp4", "cam::1.mp4", "h#1 %20.mp4", ".hidden/v.mp4"):
         remote.pipe(f"{bucket}/odd/{name}", name.encode())
     odd = remote.find(f"{bucket}/odd")
-    assert [remote.fetch(path, tmp_path).read_text() for path in odd] == ["cam::1.mp4", "h#1 %20.mp4", "v[1].mp4"]
+    assert [remote.fetch(path, tmp_path).read_text() for path in odd] == [
+        "cam::1.mp4",
+        "h#1 %20.mp4",
+        "v[1].mp4",
+    ]
     assert remote.find(f"{bucket}/odd/v[1].mp4") == [f"{bucket}/odd/v[1].mp4"]
     out, near = f"{bucket}/out", scale.Cluster(span_s=20.0)
     found, _ = detected(paths, out, cluster=near)
@@ -452,7 +548,9 @@ def test_videos_and_results_at_an_address(bucket: str, videos: Path, local: dict
     shutil.rmtree(tmp_path / "cache")  # another driver, elsewhere
     remote.invalidate_cache()
     assert statuses(detected(paths, out, cluster=near)[0]) == {"done": 22, "failed": 2}
-    assert {name: remote.info(name)["LastModified"] for name in remote.find(f"{bucket}/out")} == before
+    assert {
+        name: remote.info(name)["LastModified"] for name in remote.find(f"{bucket}/out")
+    } == before
 
 
 def test_an_address_that_answers_nothing_is_named(bucket: str) -> None:
@@ -466,27 +564,46 @@ def test_an_address_that_answers_nothing_is_named(bucket: str) -> None:
 
 def at_once(commands: Iterable[list[str]]) -> list[tuple[int, str, str]]:
     """Exit code and both outputs of commands that run beside each other."""
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE)
-               for command in commands]
+    running = [
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE
+        )
+        for command in commands
+    ]
     ended = [process.communicate(timeout=200) for process in running]
     return [(process.returncode, *both) for process, both in zip(running, ended, strict=True)]
 
 
 def test_the_command_line_on_a_cluster(nodes: Nodes, videos: Path, tmp_path: Path) -> None:
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
-    command = [*HIPROBE, "detect", str(videos / "v01.mp4"), str(videos / "noise.mp4"), "-p",
-               str(tmp_path / "p.safetensors"), "-m", "tests.support.fake_backbone:load", "--no-explain", "--json"]
+    command = [
+        *HIPROBE,
+        "detect",
+        str(videos / "v01.mp4"),
+        str(videos / "noise.mp4"),
+        "-p",
+        str(tmp_path / "p.safetensors"),
+        "-m",
+        "tests.support.fake_backbone:load",
+        "--no-explain",
+        "--json",
+    ]
     outputs, scratch = [], set(Path(os.environ["TMPDIR"]).iterdir())
-    for code, out, err in at_once([*command, "-o", str(tmp_path / f"out{len(more)}"), *more]
-                                  for more in ([], ["--ray", nodes.address])):
+    for code, out, err in at_once(
+        [*command, "-o", str(tmp_path / f"out{len(more)}"), *more]
+        for more in ([], ["--ray", nodes.address])
+    ):
         assert code == 3, err
         assert "CorruptVideo" in err
         outputs.append(sorted(out.splitlines()))
     assert len(outputs[0]) == 2
     assert [{**json.loads(line), "path": ""} for line in outputs[0]] == [
-        {**json.loads(line), "path": ""} for line in outputs[1]]
+        {**json.loads(line), "path": ""} for line in outputs[1]
+    ]
     assert tree(tmp_path / "out0") == tree(tmp_path / "out2")
-    assert set(Path(os.environ["TMPDIR"]).iterdir()) <= scratch  # nothing is left on the disks of the workers
+    assert (
+        set(Path(os.environ["TMPDIR"]).iterdir()) <= scratch
+    )  # nothing is left on the disks of the workers
 
 
 WRONG = {  # options, and what is said of them
@@ -494,7 +611,10 @@ WRONG = {  # options, and what is said of them
     ("--ray", "local", "--worker", "1,nan"): "write CPUs",
     ("--ray", "local", "--worker", "1,1.5"): "write CPUs",
     ("--ray", "clips/"): "give local, auto or HOST:PORT",
-    ("--ray", "127.0.0.1:9"): "no Ray there: Connection refused",  # the port of `discard`, which nobody serves
+    (
+        "--ray",
+        "127.0.0.1:9",
+    ): "no Ray there: Connection refused",  # the port of `discard`, which nobody serves
     ("--ray",): "requires an argument",
     ("--worker", "2"): "--worker is for --ray",
     ("s3://bucket/in",): "--ray local reads and writes addresses",
@@ -506,51 +626,114 @@ WRONG = {  # options, and what is said of them
 def test_wrong_options_are_said(options: tuple[str, ...], tmp_path: Path) -> None:
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
     command = [*HIPROBE, "detect", "v.mp4", "-p", str(tmp_path / "p.safetensors"), *options]
-    wrong = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60,
-                           env={**os.environ, "TERM": "dumb", "COLUMNS": "200"})
+    wrong = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+        env={**os.environ, "TERM": "dumb", "COLUMNS": "200"},
+    )
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert WRONG[options] in wrong.stderr
 
 
 def test_standard_output_is_for_results_also_when_workers_die(nodes: Nodes, tmp_path: Path) -> None:
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
-    done = subprocess.run([*HIPROBE, "detect", str(flat(tmp_path / "v.mp4", 220)), "-p",
-                           str(tmp_path / "p.safetensors"), "-m", CRASHING.name, "--no-explain", "--json", "-o",
-                           str(tmp_path / "out"), "--ray", nodes.address], capture_output=True, text=True, cwd=HERE,
-                          timeout=200)
+    done = subprocess.run(
+        [
+            *HIPROBE,
+            "detect",
+            str(flat(tmp_path / "v.mp4", 220)),
+            "-p",
+            str(tmp_path / "p.safetensors"),
+            "-m",
+            CRASHING.name,
+            "--no-explain",
+            "--json",
+            "-o",
+            str(tmp_path / "out"),
+            "--ray",
+            nodes.address,
+        ],
+        capture_output=True,
+        text=True,
+        cwd=HERE,
+        timeout=200,
+    )
     assert done.returncode == 3, done.stderr
     assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["quarantined"]
     assert "A worker died" in done.stderr  # what Ray has to say of it
 
 
-def test_the_command_line_at_an_address(bucket: str, nodes: Nodes, tmp_path: Path,
-                                        monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_at_an_address(
+    bucket: str, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import s3fs
 
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
     for turn, grey in enumerate((20, 220)):  # two drivers, each with a cache of its own
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache{turn}"))
-        done = subprocess.run([*HIPROBE, "detect", str(flat(tmp_path / f"v{turn}.mp4", grey)), "-p",
-                               str(tmp_path / "p.safetensors"), "-m", CRASHING.name, "--no-explain", "-o",
-                               f"{bucket}/out", "--ray", nodes.address], capture_output=True, text=True, cwd=HERE,
-                              timeout=200)
+        done = subprocess.run(
+            [
+                *HIPROBE,
+                "detect",
+                str(flat(tmp_path / f"v{turn}.mp4", grey)),
+                "-p",
+                str(tmp_path / "p.safetensors"),
+                "-m",
+                CRASHING.name,
+                "--no-explain",
+                "-o",
+                f"{bucket}/out",
+                "--ray",
+                nodes.address,
+            ],
+            capture_output=True,
+            text=True,
+            cwd=HERE,
+            timeout=200,
+        )
         assert done.returncode == 3 * turn, done.stderr
     lines = s3fs.S3FileSystem().cat_file(f"{bucket}/out/{store.MANIFEST}").splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["done", "quarantined"]
-    told = subprocess.run([*HIPROBE, "runs", f"{bucket}/out", "--retry", "--json"], capture_output=True, text=True,
-                          cwd=HERE)
-    assert [json.loads(line)["status"] for line in told.stdout.splitlines()] == ["todo"], told.stderr
+    told = subprocess.run(
+        [*HIPROBE, "runs", f"{bucket}/out", "--retry", "--json"],
+        capture_output=True,
+        text=True,
+        cwd=HERE,
+    )
+    assert [json.loads(line)["status"] for line in told.stdout.splitlines()] == ["todo"], (
+        told.stderr
+    )
 
 
-def test_evaluating_on_a_cluster_gives_the_same_report(nodes: Nodes, videos: Path, tmp_path: Path) -> None:
+def test_evaluating_on_a_cluster_gives_the_same_report(
+    nodes: Nodes, videos: Path, tmp_path: Path
+) -> None:
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
-    rows = [f"{videos / f'v{n:02}.mp4'},{'abnormal' if n % 2 else 'normal'},,,test" for n in range(6)]
+    rows = [
+        f"{videos / f'v{n:02}.mp4'},{'abnormal' if n % 2 else 'normal'},,,test" for n in range(6)
+    ]
     (tmp_path / "labels.csv").write_text("\n".join(["path,label,start,end,split", *rows]) + "\n")
-    command = [*HIPROBE, "evaluate", "--dataset", "folder", "--root",
-               str(tmp_path / "labels.csv"), "-p", str(tmp_path / "p.safetensors"), "-m", "tests.support.fake_backbone:load", "--json"]
+    command = [
+        *HIPROBE,
+        "evaluate",
+        "--dataset",
+        "folder",
+        "--root",
+        str(tmp_path / "labels.csv"),
+        "-p",
+        str(tmp_path / "p.safetensors"),
+        "-m",
+        "tests.support.fake_backbone:load",
+        "--json",
+    ]
     reports = []
-    for code, out, err in at_once([*command, "--store", str(tmp_path / f"store{len(more)}"), *more]
-                                  for more in ([], ["--ray", nodes.address])):
+    for code, out, err in at_once(
+        [*command, "--store", str(tmp_path / f"store{len(more)}"), *more]
+        for more in ([], ["--ray", nodes.address])
+    ):
         assert code == 0, err
         reports.append(json.loads(out))
     assert reports[0] == reports[1]

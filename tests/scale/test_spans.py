@@ -19,14 +19,23 @@ from hiprobe.scale import spans
 from hiprobe.scale.spans import Part, Span
 from hiprobe.types import HiddenStates
 
-MODEL, SITES, RECIPE = fake_backbone.load(), fake_backbone.constant_probe().sites, fake_backbone.RECIPE
+MODEL, SITES, RECIPE = (
+    fake_backbone.load(),
+    fake_backbone.constant_probe().sites,
+    fake_backbone.RECIPE,
+)
 PLAN = (Span(0, 8), Span(8, 16), Span(24, None))
 ID = "0" * 64
 FILES: dict[str, tuple[str, dict[str, Any]]] = {
-    "mp4": (".mp4", {}), "sound": (".mp4", {"sound_at": 0.0}), "matroska": (".mkv", {}),
+    "mp4": (".mp4", {}),
+    "sound": (".mp4", {"sound_at": 0.0}),
+    "matroska": (".mkv", {}),
     "open groups": (".mp4", {"options": {"x264-params": "open-gop=1:keyint=24"}}),
     "no keyframe but one": (".mp4", {"options": {"g": "10000", "x264-params": "scenecut=0"}}),
-    "hevc": (".mp4", {"codec": "libx265", "options": {"x265-params": "open-gop=1:keyint=24:log-level=none"}}),
+    "hevc": (
+        ".mp4",
+        {"codec": "libx265", "options": {"x265-params": "open-gop=1:keyint=24:log-level=none"}},
+    ),
 }
 
 
@@ -39,7 +48,10 @@ def parts(path: Path, plan: Sequence[Span] = PLAN) -> list[Part]:
 
 
 def same(one: HiddenStates, two: HiddenStates) -> bool:
-    arrays = all(np.array_equal(getattr(one, name), getattr(two, name)) for name in ("starts", "ends", "values"))
+    arrays = all(
+        np.array_equal(getattr(one, name), getattr(two, name))
+        for name in ("starts", "ends", "values")
+    )
     return arrays and (one.duration, one.gaps, one.skipped) == (two.duration, two.gaps, two.skipped)
 
 
@@ -93,7 +105,7 @@ def test_damage_in_any_span_forbids_the_join(tmp_path: Path) -> None:
     path = write(tmp_path / "long.mp4", steady(604, 10), rate=10, pictures=noisy)
     data = bytearray(path.read_bytes())
     for _, place, size in packet_places(path)[280:295]:
-        data[place:place + size] = bytes(size)
+        data[place : place + size] = bytes(size)
     path.write_bytes(data)
     assert not spans.fit(parts(path))
 
@@ -106,7 +118,9 @@ def test_frames_far_apart_forbid_the_join(tmp_path: Path) -> None:
 
 def test_what_does_not_meet_does_not_fit(tmp_path: Path) -> None:
     one = write(tmp_path / "one.mp4", steady(604, 10), rate=10, pictures=noisy)
-    two = write(tmp_path / "two.mp4", steady(604, 10), rate=10, pictures=lambda index: noisy(index + 1))
+    two = write(
+        tmp_path / "two.mp4", steady(604, 10), rate=10, pictures=lambda index: noisy(index + 1)
+    )
     first, second = parts(one), parts(two)
     assert not spans.fit([first[0], second[1], first[2]])
     assert not spans.fit([first[0], first[2]])
@@ -132,6 +146,9 @@ def test_a_part_is_kept_apart_from_whole_videos_and_found_again(tmp_path: Path) 
     assert found.seam == part.seam
     assert same(found.states, part.states)
     assert not list((tmp_path / "store").glob("*/*/*.safetensors"))
-    assert spans.find(tmp_path / "store", span, ID, replace(RECIPE, frames=3), SITES, "float32") is None
+    assert (
+        spans.find(tmp_path / "store", span, ID, replace(RECIPE, frames=3), SITES, "float32")
+        is None
+    )
     shutil.rmtree(tmp_path / "store")
     assert spans.find(tmp_path / "store", span, ID, RECIPE, SITES, "float32") is None

@@ -20,20 +20,47 @@ from hiprobe.sinks.webvtt import clock
 from hiprobe.types import Event, Gap, Result, Scores, Site
 
 HOSTILE = [
-    '=cmd|" /C calc"!A0', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "</script><script>alert(1)</script>",
-    "a --> b", "00:00.000 --> 99:00.000\n\nWEBVTT", "one\r\n\r\ntwo", "\u2028line\u2029para\x85next\x0bv",
-    "\u202etxt.exe\u200f", "NUL\x00 bell\x07 \x1b[31m", 'quote " comma , semi ;', "STYLE\n::cue{}", "&lt; &amp; <b>",
+    '=cmd|" /C calc"!A0',
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "＝1+1",
+    "</script><script>alert(1)</script>",
+    "a --> b",
+    "00:00.000 --> 99:00.000\n\nWEBVTT",
+    "one\r\n\r\ntwo",
+    "\u2028line\u2029para\x85next\x0bv",
+    "\u202etxt.exe\u200f",
+    "NUL\x00 bell\x07 \x1b[31m",
+    'quote " comma , semi ;',
+    "STYLE\n::cue{}",
+    "&lt; &amp; <b>",
     "\udcff raw",
 ]
 VIDEO, PROBE = "9c" * 32, "5f" * 32
 
 
-def a_result(name: str = "shop.mp4", label: str | None = "fall", explanation: str | None = "a person falls") -> Result:
+def a_result(
+    name: str = "shop.mp4", label: str | None = "fall", explanation: str | None = "a person falls"
+) -> Result:
     starts = np.array([0.0, 1.6, 3.2, 8.0])
-    scores = Scores(starts, starts + 1.6, np.array([0.1, 0.9, 0.8, -0.0]), np.array([0.2, 0.7, 1 / 3, 0.1]),
-                    np.array([np.inf, 0.5, 0.6, 0.6]), (Gap(4.8, 8.0, "=bad\npackets"),))
+    scores = Scores(
+        starts,
+        starts + 1.6,
+        np.array([0.1, 0.9, 0.8, -0.0]),
+        np.array([0.2, 0.7, 1 / 3, 0.1]),
+        np.array([np.inf, 0.5, 0.6, 0.6]),
+        (Gap(4.8, 8.0, "=bad\npackets"),),
+    )
     events = (Event(1.6, 4.8, 3.9999999, 0.7, label, explanation), Event(8.0, 9.6, 8.8, 0.1))
-    model = {"id": "embedded", "revision": None, "sites": [Site("residual", 3), "head/layer4/head2/prompt0"]}
+    model = {
+        "id": "embedded",
+        "revision": None,
+        "sites": [Site("residual", 3), "head/layer4/head2/prompt0"],
+    }
     provenance = {"model": model, "probe": PROBE}
     return Result(f"/home/someone/{name}", VIDEO, "partial", 9.6, scores, events, None, provenance)
 
@@ -52,17 +79,30 @@ def written(name: str, result: Result, folder: Path) -> str:
 def test_the_event_line_is_the_published_schema_in_order() -> None:
     line = lines_of(a_result())[0]
     sites = ["residual/layer3/prompt0", "head/layer4/head2/prompt0"]
-    assert json.dumps(line) == json.dumps({
-        "schema": "hiprobe.event/1", "id": line["id"],
-        "video": {"name": "shop.mp4", "digest": VIDEO, "duration": 9.6},
-        "start": 1.6, "end": 4.8, "peak_time": 4.0, "peak_score": 0.7, "threshold": 0.6,
-        "label": "fall", "explanation": "a person falls",
-        "model": {"id": "embedded", "revision": None, "sites": sites}, "probe": PROBE,
-    })
+    assert json.dumps(line) == json.dumps(
+        {
+            "schema": "hiprobe.event/1",
+            "id": line["id"],
+            "video": {"name": "shop.mp4", "digest": VIDEO, "duration": 9.6},
+            "start": 1.6,
+            "end": 4.8,
+            "peak_time": 4.0,
+            "peak_score": 0.7,
+            "threshold": 0.6,
+            "label": "fall",
+            "explanation": "a person falls",
+            "model": {"id": "embedded", "revision": None, "sites": sites},
+            "probe": PROBE,
+        }
+    )
 
 
 def test_the_id_depends_on_video_probe_and_span_only() -> None:
-    ids = {str(line["id"]) for text in ("fall", "other") for line in lines_of(a_result("x.avi", text, text))}
+    ids = {
+        str(line["id"])
+        for text in ("fall", "other")
+        for line in lines_of(a_result("x.avi", text, text))
+    }
     text = f'["{VIDEO}","{PROBE}",1.6,4.8]'
     assert len(ids) == 2
     assert hashlib.sha256(text.encode()).hexdigest()[:32] in ids
@@ -80,11 +120,16 @@ def test_an_unknown_threshold_is_null_and_an_endless_event_is_refused() -> None:
         sinks.event_line(dataclasses.replace(result, provenance={}), result.events[0])
 
 
-@pytest.mark.parametrize(("path", "name"), [
-    ("/home/me/my film.mp4", "my film.mp4"), ("clip.avi", "clip.avi"),
-    ("rtsp://admin:p@ss#1@cam1:554/live?a=b", "cam1:554"),
-    ("rtsp://admin:pw@10.0.0.7", "10.0.0.7"), ("https://host/a/b.mp4?token=x", "host"),
-])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/home/me/my film.mp4", "my film.mp4"),
+        ("clip.avi", "clip.avi"),
+        ("rtsp://admin:p@ss#1@cam1:554/live?a=b", "cam1:554"),
+        ("rtsp://admin:pw@10.0.0.7", "10.0.0.7"),
+        ("https://host/a/b.mp4?token=x", "host"),
+    ],
+)
 def test_a_name_shows_no_folder_and_no_password(path: str, name: str) -> None:
     assert sinks.video_name(path) == name
 
@@ -146,7 +191,9 @@ def test_no_csv_cell_is_a_formula(text: str, tmp_path: Path) -> None:
 
 def test_csv_holds_the_numbers(tmp_path: Path) -> None:
     first, second = csv.DictReader(io.StringIO(written("csv", a_result(), tmp_path)))
-    numbers = [float(first[key]) for key in ("start", "end", "peak_time", "peak_score", "threshold")]
+    numbers = [
+        float(first[key]) for key in ("start", "end", "peak_time", "peak_score", "threshold")
+    ]
     assert numbers == [1.6, 4.8, 4.0, 0.7, 0.6]
     assert first["model_sites"] == "residual/layer3/prompt0 head/layer4/head2/prompt0"
     assert (second["label"], second["model_revision"]) == ("", "")
@@ -156,9 +203,19 @@ def test_scores_csv_lists_segments_and_gaps_in_time_order() -> None:
     rows = list(csv.DictReader(io.StringIO(scores_csv(a_result()))))
     assert list(rows[0]) == ["start", "end", "raw", "smoothed", "threshold", "status"]
     assert [float(row["start"]) for row in rows] == [0.0, 1.6, 3.2, 4.8, 8.0]
-    assert [row["status"] for row in rows] == ["scored", "scored", "scored", "gap: =bad packets", "scored"]
+    assert [row["status"] for row in rows] == [
+        "scored",
+        "scored",
+        "scored",
+        "gap: =bad packets",
+        "scored",
+    ]
     assert list(rows[3].values())[2:5] == ["", "", ""]
-    assert (rows[0]["threshold"], rows[2]["smoothed"], rows[4]["raw"]) == ("", "0.333333", "0.000000")
+    assert (rows[0]["threshold"], rows[2]["smoothed"], rows[4]["raw"]) == (
+        "",
+        "0.333333",
+        "0.000000",
+    )
     failed = Result("x", VIDEO, "failed", reason="broken")
     with pytest.raises(ValueError, match="no scores"):
         scores_csv(failed)
@@ -172,10 +229,20 @@ def parse_vtt(text: str) -> list[tuple[str, float, float, list[str]]]:
     cues = []
     for block in blocks[1:]:
         assert [k for k, line in enumerate(block) if "-->" in line] == [1]
-        match = re.fullmatch(r"(\d\d+):([0-5]\d):([0-5]\d)\.(\d{3}) --> (\d\d+):([0-5]\d):([0-5]\d)\.(\d{3})", block[1])
+        match = re.fullmatch(
+            r"(\d\d+):([0-5]\d):([0-5]\d)\.(\d{3}) --> (\d\d+):([0-5]\d):([0-5]\d)\.(\d{3})",
+            block[1],
+        )
         assert match
         h1, m1, s1, t1, h2, m2, s2, t2 = map(int, match.groups())
-        cues.append((block[0], h1 * 3600 + m1 * 60 + s1 + t1 / 1000, h2 * 3600 + m2 * 60 + s2 + t2 / 1000, block[2:]))
+        cues.append(
+            (
+                block[0],
+                h1 * 3600 + m1 * 60 + s1 + t1 / 1000,
+                h2 * 3600 + m2 * 60 + s2 + t2 / 1000,
+                block[2:],
+            )
+        )
     return cues
 
 
@@ -193,16 +260,30 @@ def test_webvtt_keeps_hostile_text_inside_its_cue(text: str, tmp_path: Path) -> 
 
 def test_webvtt_cues_cover_their_events(tmp_path: Path) -> None:
     result = a_result()
-    short = dataclasses.replace(result, events=(Event(-0.2, 0.00011), Event(2.0004, 2.0006), Event(360000.0, 360001.5)))
+    short = dataclasses.replace(
+        result, events=(Event(-0.2, 0.00011), Event(2.0004, 2.0006), Event(360000.0, 360001.5))
+    )
     cues = parse_vtt(written("webvtt", short, tmp_path))
     assert [cue[1:3] for cue in cues] == [(0.0, 0.001), (2.0, 2.001), (360000.0, 360001.5)]
-    assert parse_vtt(written("webvtt", result, tmp_path))[0][3] == ["fall (score 0.70)", "a person falls"]
+    assert parse_vtt(written("webvtt", result, tmp_path))[0][3] == [
+        "fall (score 0.70)",
+        "a person falls",
+    ]
     assert clock(3_723_004) == "01:02:03.004"
 
 
 def test_load_finds_a_sink_outside_the_package_and_names_what_is_missing() -> None:
     assert sinks.load("hiprobe.sinks:jsonl") is sinks.load("jsonl")
     assert {"jsonl", "csv", "webvtt"} <= set(sinks.names())
-    for name in ("nope", "__init__", "no.such.module:x", "json:nothing", ":x", ".:x", "json:dumps", ""):
+    for name in (
+        "nope",
+        "__init__",
+        "no.such.module:x",
+        "json:nothing",
+        ":x",
+        ".:x",
+        "json:dumps",
+        "",
+    ):
         with pytest.raises(UsageError, match=re.escape(repr(name))):
             sinks.load(name)

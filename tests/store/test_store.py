@@ -30,15 +30,27 @@ SITES = (Site("residual", 0), Site("residual", 3), Site("residual", 5))
 VIDEO = "ab" * 32
 
 
-def some_states(seed: int = 0, sites: tuple[Site, ...] = SITES, segments: int = 4,
-                dtype: Any = np.float32) -> HiddenStates:
+def some_states(
+    seed: int = 0, sites: tuple[Site, ...] = SITES, segments: int = 4, dtype: Any = np.float32
+) -> HiddenStates:
     starts = np.arange(segments) * 1.6
     values = np.random.default_rng(seed).normal(size=(segments, len(sites), 7)).astype(dtype)
-    return HiddenStates(VIDEO, RECIPE, sites, starts, starts + 1.6, values, segments * 1.6,
-                        (Gap(1.0, 1.5, "damaged data"),), 2)
+    return HiddenStates(
+        VIDEO,
+        RECIPE,
+        sites,
+        starts,
+        starts + 1.6,
+        values,
+        segments * 1.6,
+        (Gap(1.0, 1.5, "damaged data"),),
+        2,
+    )
 
 
-def a_result(name: str = "a.mp4", digest: str = VIDEO, status: Any = "done", reason: str | None = None) -> Result:
+def a_result(
+    name: str = "a.mp4", digest: str = VIDEO, status: Any = "done", reason: str | None = None
+) -> Result:
     times = np.array([0.0, 1.6])
     scores = Scores(times, times + 1.6, times, times, times) if status == "done" else None
     return Result(name, digest, status, 3.2, scores, reason=reason)
@@ -49,6 +61,7 @@ def lines(out: Path) -> list[dict[str, Any]]:
 
 
 # -- states
+
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_what_is_kept_is_what_was_read(tmp_path: Path, dtype: Any) -> None:
@@ -106,9 +119,17 @@ MISSES = {
     "more sites": (VIDEO, RECIPE, (*SITES, Site("residual", 6)), "float32"),
     "prompt of a site": (VIDEO, RECIPE, (Site("residual", 0, prompt=1),), "float32"),
     "kind of a site": (VIDEO, RECIPE, (Site("logit", 0),), "float32"),
-    **{field: (VIDEO, replace(RECIPE, **{field: value}), SITES, "float32")
-       for field, value in {"model": "n", "prompts": ("What?",), "revision": "r1", "segment_s": 1.5, "frames": 16,
-                            "size": None}.items()},
+    **{
+        field: (VIDEO, replace(RECIPE, **{field: value}), SITES, "float32")
+        for field, value in {
+            "model": "n",
+            "prompts": ("What?",),
+            "revision": "r1",
+            "segment_s": 1.5,
+            "frames": 16,
+            "size": None,
+        }.items()
+    },
 }
 
 
@@ -128,13 +149,14 @@ def test_a_file_moved_to_another_videos_place_is_refused(tmp_path: Path) -> None
 
 # -- damage
 
+
 def rebuilt(data: bytes, change: Any) -> bytes:
     """A states file whose safetensors header went through `change`."""
     size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:8 + size])
+    header = json.loads(data[8 : 8 + size])
     changed = change(header)
     text = json.dumps(header if changed is None else changed).encode()
-    return len(text).to_bytes(8, "little") + text + data[8 + size:]
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def entry(**fields: Any) -> Any:
@@ -145,6 +167,7 @@ def inner(**fields: Any) -> Any:
     def change(header: dict[str, Any]) -> None:
         own = json.loads(header["__metadata__"]["hiprobe"]) | fields
         header["__metadata__"]["hiprobe"] = json.dumps(own)
+
     return change
 
 
@@ -158,7 +181,9 @@ WRONG_HEADERS = {
     "a shape of NaN": entry(shape=[float("nan"), 3, 7]),
     "an infinite shape": entry(shape=[float("inf"), 3, 7]),
     "a negative shape": entry(shape=[-4, -3, 7]),
-    "a shape that wraps round to the right size": entry(shape=[2**32 * 4, 2**32 * 3, 7], data_offsets=[0, 0]),
+    "a shape that wraps round to the right size": entry(
+        shape=[2**32 * 4, 2**32 * 3, 7], data_offsets=[0, 0]
+    ),
     "a shape of another size": entry(shape=[4, 3, 8]),
     "a flat shape": entry(shape=[84]),
     "a shape of fractions": entry(shape=[4.0, 3.0, 7.0]),
@@ -181,7 +206,10 @@ WRONG_HEADERS = {
     "a recipe with a field too many": inner(recipe={**RECIPE.to_json(), "x": 1}),
 }
 WRONG_BYTES = {
-    **{f"the first {count} bytes": (lambda data, count=count: data[:count]) for count in (0, 1, 7, 8, 9, 100, 700)},
+    **{
+        f"the first {count} bytes": (lambda data, count=count: data[:count])
+        for count in (0, 1, 7, 8, 9, 100, 700)
+    },
     "all but one byte": lambda data: data[:-1],
     "a header longer than the file": lambda data: (len(data) - 7).to_bytes(8, "little") + data[8:],
     "a header of 2^63 bytes": lambda data: (2**63).to_bytes(8, "little") + data[8:],
@@ -191,8 +219,10 @@ WRONG_BYTES = {
     "a header nested too deep": lambda data: (200_000).to_bytes(8, "little") + b"[" * 200_000,
     "zeros": lambda data: bytes(len(data)),
 }
-DAMAGE = WRONG_BYTES | {name: (lambda data, change=change: rebuilt(data, change))
-                        for name, change in WRONG_HEADERS.items()}
+DAMAGE = WRONG_BYTES | {
+    name: (lambda data, change=change: rebuilt(data, change))
+    for name, change in WRONG_HEADERS.items()
+}
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
@@ -200,7 +230,10 @@ def test_a_damaged_file_is_a_named_error_on_one_line(tmp_path: Path, kind: str) 
     path = store.save_states(tmp_path, some_states(), "float32")
     assert store.load_states(path).values.shape == (4, 3, 7)
     path.write_bytes(DAMAGE[kind](path.read_bytes()))
-    for call in (lambda: store.load_states(path), lambda: store.find_states(tmp_path, VIDEO, RECIPE, SITES, "float32")):
+    for call in (
+        lambda: store.load_states(path),
+        lambda: store.find_states(tmp_path, VIDEO, RECIPE, SITES, "float32"),
+    ):
         with pytest.raises(StoreError) as caught:
             call()
         assert str(caught.value).startswith(f"{path}: ")
@@ -208,7 +241,9 @@ def test_a_damaged_file_is_a_named_error_on_one_line(tmp_path: Path, kind: str) 
         assert caught.value.exit_code == 4
 
 
-@pytest.mark.parametrize("times", [[0, np.nan, 3.2, 4.8], [0, np.inf, 3.2, 4.8], [0, 3.2, 1.6, 4.8], [0, 0, 1.6, 3.2]])
+@pytest.mark.parametrize(
+    "times", [[0, np.nan, 3.2, 4.8], [0, np.inf, 3.2, 4.8], [0, 3.2, 1.6, 4.8], [0, 0, 1.6, 3.2]]
+)
 def test_times_that_are_none_are_refused(tmp_path: Path, times: list[float]) -> None:
     states = some_states()
     path = store.save_states(tmp_path, replace(states, starts=np.array(times)), "float32")
@@ -234,6 +269,7 @@ def test_no_change_of_a_byte_in_the_header_gets_past(tmp_path: Path) -> None:
 
 # -- writing
 
+
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
     path = tmp_path / "new" / "x.bin"
     for data in (b"one", b"", b"three" * 1000):
@@ -254,7 +290,10 @@ def test_a_file_is_as_readable_as_the_umask_allows(tmp_path: Path) -> None:
 def test_on_a_full_disk_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "x"
     store.write_atomic(path, b"old")
-    with full_disk(4000), pytest.raises(StoreError, match=r"x: cannot write: .*free disk space") as caught:
+    with (
+        full_disk(4000),
+        pytest.raises(StoreError, match=r"x: cannot write: .*free disk space") as caught,
+    ):
         store.write_atomic(path, bytes(5000))
     assert caught.value.exit_code == 4
     assert path.read_bytes() == b"old"
@@ -275,9 +314,13 @@ def read_only() -> Iterator[Path]:
 
 
 def test_where_nothing_may_be_written_it_says_so(read_only: Path) -> None:
-    for call in (lambda: store.write_atomic(read_only / "x", b"x"), lambda: store.write_atomic(read_only / "a/x", b"x"),
-                 lambda: store.note(read_only, [a_result()]), lambda: store.note(read_only / "a", [a_result()]),
-                 lambda: store.save_states(read_only, some_states(), "float32")):
+    for call in (
+        lambda: store.write_atomic(read_only / "x", b"x"),
+        lambda: store.write_atomic(read_only / "a/x", b"x"),
+        lambda: store.note(read_only, [a_result()]),
+        lambda: store.note(read_only / "a", [a_result()]),
+        lambda: store.save_states(read_only, some_states(), "float32"),
+    ):
         with pytest.raises(StoreError, match=f"^{read_only}.*cannot write: Permission denied"):
             call()
     assert os.listdir(read_only) == []
@@ -311,7 +354,9 @@ while True:
 def test_a_writer_that_is_killed_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     rng, path, left = random.Random(1), tmp_path / "x.bin", 0
     for _ in range(4):
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE) as child:
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE
+        ) as child:
             assert child.stdout is not None
             child.stdout.readline()
             for _ in range(rng.randrange(20_000)):
@@ -322,7 +367,9 @@ def test_a_writer_that_is_killed_leaves_the_old_file_or_the_new_one(tmp_path: Pa
         left += len(os.listdir(tmp_path)) - 1
     store.write_atomic(path, b"and on it goes")  # what the killed ones left is in nobody's way
     assert path.read_bytes() == b"and on it goes"
-    assert not [name for name in os.listdir(tmp_path) if not name.startswith(".x.bin.") and name != "x.bin"]
+    assert not [
+        name for name in os.listdir(tmp_path) if not name.startswith(".x.bin.") and name != "x.bin"
+    ]
 
 
 def test_what_a_killed_writer_left_is_no_states_file_and_in_nobodys_way(tmp_path: Path) -> None:
@@ -357,9 +404,18 @@ def test_writers_of_one_key_and_a_reader_at_once(tmp_path: Path) -> None:
 
 # -- results
 
+
 def test_a_folder_is_called_by_stem_and_digest(tmp_path: Path) -> None:
     assert store.result_folder(tmp_path, a_result("in/x.tar.mp4")) == tmp_path / "x.tar-abababab"
-    assert len({store.result_folder(tmp_path, a_result("x.mp4", digest)) for digest in (VIDEO, "cd" * 32)}) == 2
+    assert (
+        len(
+            {
+                store.result_folder(tmp_path, a_result("x.mp4", digest))
+                for digest in (VIDEO, "cd" * 32)
+            }
+        )
+        == 2
+    )
 
 
 @pytest.mark.parametrize("stem", ["x" * 251, "é" * 125, "日" * 83])
@@ -372,34 +428,72 @@ def test_the_longest_name_a_file_can_have_makes_a_folder(tmp_path: Path, stem: s
 
 
 def test_a_video_entered_before_gets_its_line_replaced_and_the_others_stay(tmp_path: Path) -> None:
-    store.note(tmp_path, [a_result("a.mp4"), a_result("b.mp4", "cd" * 32, "failed", "EmptyVideo: no bytes")])
+    store.note(
+        tmp_path,
+        [a_result("a.mp4"), a_result("b.mp4", "cd" * 32, "failed", "EmptyVideo: no bytes")],
+    )
     store.note(tmp_path, [a_result("b.mp4", "cd" * 32), a_result("a.mp4", "ef" * 32)])
     found = {(line["name"], line["digest"][:2]): line for line in lines(tmp_path)}
     assert len(lines(tmp_path)) == 3
     assert {key: line["status"] for key, line in found.items()} == {
-        ("a.mp4", "ab"): "done", ("b.mp4", "cd"): "done", ("a.mp4", "ef"): "done"}
-    assert found["a.mp4", "ab"] == {"name": "a.mp4", "digest": VIDEO, "status": "done", "duration": 3.2, "segments": 2,
-                                    "events": 0, "gaps": 0, "reason": None, "folder": "a-abababab"}
+        ("a.mp4", "ab"): "done",
+        ("b.mp4", "cd"): "done",
+        ("a.mp4", "ef"): "done",
+    }
+    assert found["a.mp4", "ab"] == {
+        "name": "a.mp4",
+        "digest": VIDEO,
+        "status": "done",
+        "duration": 3.2,
+        "segments": 2,
+        "events": 0,
+        "gaps": 0,
+        "reason": None,
+        "folder": "a-abababab",
+    }
 
 
 def test_a_missing_file_is_forgotten_once_it_is_there(tmp_path: Path) -> None:
-    store.note(tmp_path, [a_result("a.mp4", "", "failed", "MissingVideo: no such file"), a_result("b.mp4", "cd" * 32)])
-    assert lines(tmp_path)[0] == {"name": "a.mp4", "digest": None, "status": "failed", "duration": 3.2, "segments": 0,
-                                  "events": 0, "gaps": 0, "reason": "MissingVideo: no such file", "folder": None}
+    store.note(
+        tmp_path,
+        [
+            a_result("a.mp4", "", "failed", "MissingVideo: no such file"),
+            a_result("b.mp4", "cd" * 32),
+        ],
+    )
+    assert lines(tmp_path)[0] == {
+        "name": "a.mp4",
+        "digest": None,
+        "status": "failed",
+        "duration": 3.2,
+        "segments": 0,
+        "events": 0,
+        "gaps": 0,
+        "reason": "MissingVideo: no such file",
+        "folder": None,
+    }
     store.note(tmp_path, [a_result("a.mp4")])
     assert sorted(line["name"] for line in lines(tmp_path)) == ["a.mp4", "b.mp4"]
     assert {line["status"] for line in lines(tmp_path)} == {"done"}
 
 
-@pytest.mark.parametrize("name", ["a\nb.mp4", "a\u2028b\x85.mp4", "日本.mp4", '"a\\b".mp4', os.fsdecode(b"z\xff.mp4")])
+@pytest.mark.parametrize(
+    "name", ["a\nb.mp4", "a\u2028b\x85.mp4", "日本.mp4", '"a\\b".mp4', os.fsdecode(b"z\xff.mp4")]
+)
 def test_any_name_is_one_line_and_is_found_again(tmp_path: Path, name: str) -> None:
     for _ in range(3):
         store.note(tmp_path, [a_result(name), a_result("b.mp4")])
-    assert len((tmp_path / "manifest.jsonl").read_text("utf-8").splitlines()) == 2  # splits at U+2028 too
-    assert lines(tmp_path)[0]["name"] == name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    assert (
+        len((tmp_path / "manifest.jsonl").read_text("utf-8").splitlines()) == 2
+    )  # splits at U+2028 too
+    assert lines(tmp_path)[0]["name"] == name.encode("utf-8", "surrogateescape").decode(
+        "utf-8", "replace"
+    )
 
 
-@pytest.mark.parametrize("data", [b"{", b"[1]\n", b"\xff\xfe", b'{"name": "a"}\n{', b"null\n", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data", [b"{", b"[1]\n", b"\xff\xfe", b'{"name": "a"}\n{', b"null\n", b"[" * 100_000]
+)
 def test_a_damaged_manifest_is_named_and_left_alone(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "manifest.jsonl").write_bytes(data)
     with pytest.raises(StoreError, match=r"manifest\.jsonl: no sound manifest"):
@@ -407,7 +501,9 @@ def test_a_damaged_manifest_is_named_and_left_alone(tmp_path: Path, data: bytes)
     assert (tmp_path / "manifest.jsonl").read_bytes() == data
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", b'{"name": [1], "digest": {}}\n', b'{"mine": 1}\r\n'])
+@pytest.mark.parametrize(
+    "data", [b"", b"\n\n", b'{"name": [1], "digest": {}}\n', b'{"mine": 1}\r\n']
+)
 def test_a_manifest_with_blank_or_odd_lines_is_gone_on_with(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "manifest.jsonl").write_bytes(data)
     store.note(tmp_path, [a_result()])
@@ -427,8 +523,14 @@ for number in range(25):
 
 
 def test_processes_that_enter_at_once_lose_no_line(tmp_path: Path) -> None:
-    children = [subprocess.Popen([sys.executable, "-c", NOTER, str(tmp_path), name], stdin=subprocess.PIPE,
-                                 stdout=subprocess.PIPE) for name in "abc"]
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", NOTER, str(tmp_path), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for name in "abc"
+    ]
     for child in children:
         assert child.stdout is not None
         child.stdout.readline()  # it has loaded
@@ -437,4 +539,6 @@ def test_processes_that_enter_at_once_lose_no_line(tmp_path: Path) -> None:
         child.stdin.write(b"go\n")
         child.stdin.flush()
     assert [child.wait() for child in children] == [0, 0, 0]
-    assert {line["name"] for line in lines(tmp_path)} == {f"{name}-{n}.mp4" for name in "abc" for n in range(25)}
+    assert {line["name"] for line in lines(tmp_path)} == {
+        f"{name}-{n}.mp4" for name in "abc" for n in range(25)
+    }

@@ -22,16 +22,19 @@ RECIPE = Recipe("mean_colour", ("What happens?",), frames=2, size=(16, 16))
 
 
 class MeanColourBackbone:
-    """Layer `l` is the segment's mean colour plus `l`; what it reads is noted in the file `READ_LOG`, if that is set."""
+    """Layer `l` is the segment's mean colour plus `l`; what it reads is noted in the file `READ_LOG`, if set."""
 
     layers, heads, width, head_width, head_layers = 3, 1, 3, 3, (0, 1, 2)
     explain_prompt, explain_span_s, notice = "What happens?", 1.6, None
     recipe = RECIPE
     provenance: Mapping[str, Any] = {"dtype": "float32", "device": "cpu"}
 
-    def read(self, segments: Sequence[Segment], sites: Sequence[Site],
-             recipe: Recipe | None = None) -> NDArray[np.float32]:
-        colours = np.array([segment.frames.mean(axis=(0, 1, 2)) for segment in segments], np.float32)
+    def read(
+        self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
+    ) -> NDArray[np.float32]:
+        colours = np.array(
+            [segment.frames.mean(axis=(0, 1, 2)) for segment in segments], np.float32
+        )
         if "READ_LOG" in os.environ:
             with Path(os.environ["READ_LOG"]).open("a") as file:
                 file.write(f"{os.getpid()} {colours.mean():.3f}\n")
@@ -39,7 +42,9 @@ class MeanColourBackbone:
             os.kill(os.getpid(), signal.SIGKILL)
         return np.stack([colours + np.float32(site.layer) for site in sites], axis=1)
 
-    def explain(self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float) -> tuple[str, bool | None]:
+    def explain(
+        self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
+    ) -> tuple[str, bool | None]:
         return f"{segment.frames.mean():.1f}", True
 
 

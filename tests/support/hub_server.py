@@ -44,7 +44,9 @@ def serving(models: Mapping[str, Path]) -> Iterator[str]:
             elif rest[1:2] not in ([], ["main"], [COMMIT]):
                 self.refuse(404, "RevisionNotFound", "Revision not found")
             else:
-                self.describe(models[name], name, rest) if api else self.give(models[name] / rest[-1])
+                self.describe(models[name], name, rest) if api else self.give(
+                    models[name] / rest[-1]
+                )
 
         def refuse(self, status: int, code: str, message: str) -> None:
             headers = {"X-Error-Code": code, "X-Error-Message": message}
@@ -53,8 +55,15 @@ def serving(models: Mapping[str, Path]) -> Iterator[str]:
         def describe(self, folder: Path, name: str, rest: list[str]) -> None:
             files = sorted(path.name for path in folder.iterdir())
             sizes = {file: (folder / file).stat().st_size for file in files}
-            tree = [{"type": "file", "path": file, "size": size, "oid": "0" * 40} for file, size in sizes.items()]
-            about = {"id": f"org/{name}", "sha": COMMIT, "siblings": [{"rfilename": file} for file in files]}
+            tree = [
+                {"type": "file", "path": file, "size": size, "oid": "0" * 40}
+                for file, size in sizes.items()
+            ]
+            about = {
+                "id": f"org/{name}",
+                "sha": COMMIT,
+                "siblings": [{"rfilename": file} for file in files],
+            }
             self.answer(200, json.dumps(tree if rest[:1] == ["tree"] else about).encode())
 
         def give(self, path: Path) -> None:
@@ -62,9 +71,15 @@ def serving(models: Mapping[str, Path]) -> Iterator[str]:
                 self.refuse(404, "EntryNotFound", "Entry not found")
                 return
             content = path.read_bytes()
-            self.answer(200, content, {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT})
+            self.answer(
+                200,
+                content,
+                {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT},
+            )
 
-        def answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        def answer(
+            self, status: int, body: bytes, headers: Mapping[str, str] | None = None
+        ) -> None:
             self.send_response(status)
             for key, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
                 self.send_header(key, value)

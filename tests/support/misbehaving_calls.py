@@ -92,5 +92,21 @@ def hoards(_link: Link, size: int) -> Iterator[Item]:
     yield len(np.ones(size, np.uint8)), None
 
 
-CALLS = {call.__name__: call for call in (arrays, growing, identity, refuses, bug, stops_itself, sleeps, spins,
-                                          reads_nowhere, leaves, hangs_up, info, hoards)}
+CALLS = {
+    call.__name__: call
+    for call in (
+        arrays,
+        growing,
+        identity,
+        refuses,
+        bug,
+        stops_itself,
+        sleeps,
+        spins,
+        reads_nowhere,
+        leaves,
+        hangs_up,
+        info,
+        hoards,
+    )
+}

@@ -19,7 +19,9 @@ CLOCK = Fraction(1, 90_000)
 BITS = 16
 
 
-def recipe(frames: int = 16, size: tuple[int, int] | None = (64, 64), segment_s: float = 1.6) -> Recipe:
+def recipe(
+    frames: int = 16, size: tuple[int, int] | None = (64, 64), segment_s: float = 1.6
+) -> Recipe:
     return Recipe("test", ("What happens?",), segment_s=segment_s, frames=frames, size=size)
 
 
@@ -32,7 +34,11 @@ def numbered(index: int) -> NDArray[np.uint8]:
 def number(picture: NDArray[np.uint8]) -> int:
     """The index in a picture of any size made from `numbered`."""
     height, width = picture.shape[0] / 4, picture.shape[1] / 4
-    centres = [(int((row + 0.5) * height), int((column + 0.5) * width)) for row in range(4) for column in range(4)]
+    centres = [
+        (int((row + 0.5) * height), int((column + 0.5) * width))
+        for row in range(4)
+        for column in range(4)
+    ]
     return sum(int(picture[y, x].mean() > 128) << bit for bit, (y, x) in enumerate(centres))
 
 
@@ -40,15 +46,27 @@ def numbers(segment: Segment) -> list[int]:
     return [number(picture) for picture in segment.frames]
 
 
-def write(path: Path, times: list[float], *, last_s: float | None = None, codec: str = "libx264",
-          pictures: Callable[[int], NDArray[np.uint8]] = numbered, pix_fmt: str = "yuv420p", rate: Fraction | int = 30,
-          options: dict[str, str] | None = None, muxer: dict[str, str] | None = None, sound_at: float | None = None,
-          setup: Callable[[av.VideoStream], None] = lambda stream: None) -> Path:
+def write(
+    path: Path,
+    times: list[float],
+    *,
+    last_s: float | None = None,
+    codec: str = "libx264",
+    pictures: Callable[[int], NDArray[np.uint8]] = numbered,
+    pix_fmt: str = "yuv420p",
+    rate: Fraction | int = 30,
+    options: dict[str, str] | None = None,
+    muxer: dict[str, str] | None = None,
+    sound_at: float | None = None,
+    setup: Callable[[av.VideoStream], None] = lambda stream: None,
+) -> Path:
     """A video whose frame `i` is shown from `times[i]` seconds, the last one for `last_s`."""
     ends = [*times[1:], times[-1] + (last_s or float(1 / Fraction(rate)))]
     with av.open(str(path), "w", options=muxer or {}) as output:
         # Matroska and friends round to milliseconds; AVI counts slots of its rate.
-        stream = output.add_stream(codec, rate=rate, options={"g": "12", "bf": "2", "qp": "10"} | (options or {}))
+        stream = output.add_stream(
+            codec, rate=rate, options={"g": "12", "bf": "2", "qp": "10"} | (options or {})
+        )
         stream.height, stream.width = pictures(0).shape[:2]
         stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = 1 / Fraction(rate) if path.suffix == ".avi" else CLOCK
@@ -58,7 +76,10 @@ def write(path: Path, times: list[float], *, last_s: float | None = None, codec:
         for index, (start, end) in enumerate(zip(times, ends, strict=True)):
             frame = av.VideoFrame.from_ndarray(pictures(index), format="rgb24")
             frame.time_base = stream.codec_context.time_base
-            frame.pts, frame.duration = round(start / frame.time_base), round((end - start) / frame.time_base)
+            frame.pts, frame.duration = (
+                round(start / frame.time_base),
+                round((end - start) / frame.time_base),
+            )
             lasting[frame.pts] = frame.duration
             packets += stream.encode(frame)
         packets += stream.encode(None)
@@ -76,7 +97,9 @@ def silence(output: av.container.OutputContainer, start: float) -> list[av.Packe
     stream.layout = "mono"
     packets = []
     for index in range(60):
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+        )
         frame.sample_rate, frame.time_base = 48_000, Fraction(1, 48_000)
         frame.pts = round(start * 48_000) + index * 1024
         packets += stream.encode(frame)
@@ -90,16 +113,23 @@ def steady(count: int, rate: Fraction | float) -> list[float]:
 def truth(times: list[float], start: float, end: float, count: int) -> list[int]:
     """The contract, written out: the frame on screen at the middle of each of `count` equal parts."""
     samples = [start + (index + 0.5) * (end - start) / count for index in range(count)]
-    return [max(i for i, time in enumerate(times) if time <= sample + 1e-6 or i == 0) for sample in samples]
+    return [
+        max(i for i, time in enumerate(times) if time <= sample + 1e-6 or i == 0)
+        for sample in samples
+    ]
 
 
-def check_all(segments: list[Segment], times: list[float], end: float, frames: int, segment_s: float = 1.6) -> None:
+def check_all(
+    segments: list[Segment], times: list[float], end: float, frames: int, segment_s: float = 1.6
+) -> None:
     """Windows of `segment_s` from the first frame to `end`, the last one shorter, each showing the true frames."""
     count = int(np.ceil((end - times[0]) / segment_s - 1e-6))
     assert [segment.index for segment in segments] == list(range(count))
     for segment in segments:
         start = times[0] + segment.index * segment_s
-        assert (segment.start, segment.end) == pytest.approx((start, min(start + segment_s, end)), abs=1e-3)
+        assert (segment.start, segment.end) == pytest.approx(
+            (start, min(start + segment_s, end)), abs=1e-3
+        )
         wanted = truth(times, segment.start, segment.end, frames)
         assert numbers(segment) == wanted
         assert segment.times == pytest.approx([times[index] for index in wanted], abs=1e-3)
@@ -108,7 +138,9 @@ def check_all(segments: list[Segment], times: list[float], end: float, frames: i
 def packet_places(path: Path) -> list[tuple[float, int, int]]:
     """(seconds, byte offset, size) of each packet, in file order."""
     with av.open(str(path)) as container:
-        return [(float(p.pts * p.time_base), p.pos, p.size) for p in container.demux(video=0) if p.size]
+        return [
+            (float(p.pts * p.time_base), p.pos, p.size) for p in container.demux(video=0) if p.size
+        ]
 
 
 def noisy(index: int) -> NDArray[np.uint8]:
@@ -119,7 +151,9 @@ def noisy(index: int) -> NDArray[np.uint8]:
 
 def png(width: int, height: int) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     deflate = zlib.compressobj(1)
     row = b"".join(deflate.compress(bytes(1 + width)) for _ in range(height)) + deflate.flush()

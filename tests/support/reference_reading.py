@@ -13,7 +13,9 @@ import transformers
 from hiprobe.types import Recipe, Segment, Site
 
 
-def clips(count: int, frames: int = 4, size: tuple[int, int] = (32, 32), seed: int = 0) -> list[Segment]:
+def clips(
+    count: int, frames: int = 4, size: tuple[int, int] = (32, 32), seed: int = 0
+) -> list[Segment]:
     rng = np.random.default_rng(seed)
     offsets = (np.arange(frames) + 0.5) * 1.6 / frames
     return [
@@ -39,10 +41,14 @@ def one_prompt(backbone: Any, prompt: int = 0) -> Recipe:
 
 def plain_model(folder: Path) -> Any:
     """The model as transformers alone loads it."""
-    return transformers.AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+    return transformers.AutoModelForImageTextToText.from_pretrained(
+        folder, dtype=torch.float32
+    ).eval()
 
 
-def full_pass(model: Any, inputs: dict[str, Any]) -> tuple[Any, dict[int, torch.Tensor], dict[int, torch.Tensor]]:
+def full_pass(
+    model: Any, inputs: dict[str, Any]
+) -> tuple[Any, dict[int, torch.Tensor], dict[int, torch.Tensor]]:
     """One whole forward pass: its output, each block's output and each `o_proj` input, all positions."""
     blocks: dict[int, torch.Tensor] = {}
     joined: dict[int, torch.Tensor] = {}
@@ -66,7 +72,9 @@ def full_pass(model: Any, inputs: dict[str, Any]) -> tuple[Any, dict[int, torch.
 
 
 def hook_count(model: torch.nn.Module) -> int:
-    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
+    return sum(
+        len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()
+    )
 
 
 class counting:

@@ -37,11 +37,15 @@ def write_clip(path: Path, codec: str = "libx264", mark: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         container.metadata["comment"] = str(mark)
-        options = {"crf": "10", "g": "10", "preset": "ultrafast"} if codec == "libx264" else {"g": "10"}
+        options = (
+            {"crf": "10", "g": "10", "preset": "ultrafast"} if codec == "libx264" else {"g": "10"}
+        )
         stream = container.add_stream(codec, rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
         for k in range(SECONDS * FPS):
-            frame = av.VideoFrame.from_ndarray(np.full((90, 160, 3), 40 + 6 * (k // FPS), np.uint8), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.full((90, 160, 3), 40 + 6 * (k // FPS), np.uint8), format="rgb24"
+            )
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     if codec == "libx264":
@@ -50,8 +54,15 @@ def write_clip(path: Path, codec: str = "libx264", mark: int = 0) -> Path:
     return path
 
 
-def made_states(video_id: str, spans: Sequence[Event], dimension: int, seed: int, *, count: int = 20,
-                gaps: tuple[Gap, ...] = ()) -> HiddenStates:
+def made_states(
+    video_id: str,
+    spans: Sequence[Event],
+    dimension: int,
+    seed: int,
+    *,
+    count: int = 20,
+    gaps: tuple[Gap, ...] = (),
+) -> HiddenStates:
     """Noise; inside `spans` one dimension is 4 higher in layer 1, which is the layer that tells most."""
     rng = np.random.default_rng(seed)
     starts = np.arange(count) * SEGMENT_S
@@ -60,8 +71,16 @@ def made_states(video_id: str, spans: Sequence[Event], dimension: int, seed: int
     inside = label_segments(starts, starts + SEGMENT_S, spans) == 1
     values[inside, 1, dimension] += 4.0
     values[inside, 2, dimension] += 1.0
-    return HiddenStates(video_id, RECIPE, SITES, starts[keep], starts[keep] + SEGMENT_S, values[keep],
-                        count * SEGMENT_S, gaps)
+    return HiddenStates(
+        video_id,
+        RECIPE,
+        SITES,
+        starts[keep],
+        starts[keep] + SEGMENT_S,
+        values[keep],
+        count * SEGMENT_S,
+        gaps,
+    )
 
 
 @dataclass(frozen=True)
@@ -122,11 +141,23 @@ def make(folder: Path, names: Sequence[str] = NAMES) -> Made:
 def _written(out: Path, path: Path, states: HiddenStates, probe: Probe, hostile: bool) -> Result:
     scores, events = score(states, probe)
     words = (ATTACK, ATTACK) if hostile else ("fall", "A person falls.")
-    events = tuple(dataclasses.replace(event, label=words[0], explanation=words[1]) for event in events)
-    provenance = {"model": {"id": RECIPE.model, "revision": None, "sites": [str(s) for s in probe.sites]},
-                  "probe": probe.digest}
-    result = Result(str(path), states.video_id, "partial" if states.gaps else "done", states.duration, scores, events,
-                    "2 packets lost" if states.gaps else None, provenance)
+    events = tuple(
+        dataclasses.replace(event, label=words[0], explanation=words[1]) for event in events
+    )
+    provenance = {
+        "model": {"id": RECIPE.model, "revision": None, "sites": [str(s) for s in probe.sites]},
+        "probe": probe.digest,
+    }
+    result = Result(
+        str(path),
+        states.video_id,
+        "partial" if states.gaps else "done",
+        states.duration,
+        scores,
+        events,
+        "2 packets lost" if states.gaps else None,
+        provenance,
+    )
     folder = store.result_folder(out, result)
     write_atomic(folder / "scores.csv", scores_csv(result).encode())
     with sinks.load("jsonl").open(folder / "events.jsonl") as sink:
@@ -146,8 +177,9 @@ class Page:
     def address(self) -> str:
         return f"http://{self.host}:{self.port}"
 
-    def ask(self, method: str, path: str, headers: dict[str, str] | None = None,
-            form: Any = None) -> tuple[int, Any, bytes]:
+    def ask(
+        self, method: str, path: str, headers: dict[str, str] | None = None, form: Any = None
+    ) -> tuple[int, Any, bytes]:
         """(status, headers, body) of one request; a form is sent as the page itself sends it."""
         sent = dict(headers or {})
         body = None
@@ -164,7 +196,9 @@ class Page:
             connection.close()
 
     def get(self, path: str, **headers: str) -> tuple[int, Any, bytes]:
-        return self.ask("GET", path, {name.replace("_", "-"): value for name, value in headers.items()})
+        return self.ask(
+            "GET", path, {name.replace("_", "-"): value for name, value in headers.items()}
+        )
 
     def post(self, path: str, **form: Any) -> tuple[int, str]:
         status, _, body = self.ask("POST", path, form=form)

@@ -22,8 +22,9 @@ SLOW_S = 0.15
 class Slow(MeanColourBackbone):
     """`MeanColourBackbone`, but each read of a batch lasts `SLOW_S` seconds."""
 
-    def read(self, segments: Sequence[Segment], sites: Sequence[Site],
-             recipe: Recipe | None = None) -> NDArray[np.float32]:
+    def read(
+        self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
+    ) -> NDArray[np.float32]:
         time.sleep(SLOW_S)
         return super().read(segments, sites, recipe)
 

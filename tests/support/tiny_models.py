@@ -39,7 +39,9 @@ class Family:
     video: str  # what the chat template writes for a video
     video_settings: dict[str, Any]
     specials: tuple[str, ...] = ()
-    named: dict[str, str] = field(default_factory=dict)  # tokens that the processor reads by attribute name
+    named: dict[str, str] = field(
+        default_factory=dict
+    )  # tokens that the processor reads by attribute name
     processor: dict[str, Any] = field(default_factory=dict)
     frames: int = 4
     size: tuple[int, int] = (32, 32)
@@ -49,10 +51,14 @@ def tokenizer(family: Family) -> PreTrainedTokenizerFast:
     """A word-level tokenizer with the family's special tokens."""
     specials = ["<unk>", "<s>", "</s>", *family.specials, *family.named.values()]
     characters = [chr(code) for code in range(33, 127)]
-    vocabulary = {word: index for index, word in enumerate(dict.fromkeys([*specials, *WORDS, *characters]))}
+    vocabulary = {
+        word: index for index, word in enumerate(dict.fromkeys([*specials, *WORDS, *characters]))
+    }
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     inner.add_special_tokens(specials)
-    inner.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Digits(True)])
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Digits(True)]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=inner,
         unk_token="<unk>",
@@ -67,7 +73,9 @@ def save(name: str, folder: Path, seed: int = 0) -> Path:
     """Write a random model of family `name` into `folder`, as a checkpoint with a `hiprobe.json`."""
     family = FAMILIES[name]
     words = tokenizer(family)
-    config = family.config({token: words.convert_tokens_to_ids(token) for token in words.get_vocab()})
+    config = family.config(
+        {token: words.convert_tokens_to_ids(token) for token in words.get_vocab()}
+    )
     torch.manual_seed(seed)
     model = getattr(transformers, config.architectures[0])(config).eval()
     for parameter in model.parameters():  # large enough for every block and frame to matter
@@ -78,7 +86,12 @@ def save(name: str, folder: Path, seed: int = 0) -> Path:
     (folder / "chat_template.jinja").write_text(TEMPLATE.replace("VIDEO", family.video))
     (folder / "video_preprocessor_config.json").write_text(json.dumps(family.video_settings))
     (folder / "processor_config.json").write_text(json.dumps(family.processor))
-    settings = {"prompts": PROMPTS, "frames": family.frames, "size": list(family.size), "segment_s": 1.6}
+    settings = {
+        "prompts": PROMPTS,
+        "frames": family.frames,
+        "size": list(family.size),
+        "segment_s": 1.6,
+    }
     (folder / "hiprobe.json").write_text(json.dumps(settings))
     return folder
 
@@ -253,7 +266,11 @@ GLM = (
     "<|begin_of_image|>", "<|end_of_image|>", "<|begin_of_video|>", "<|end_of_video|>", "<|image|>", "<|video|>",
 )  # fmt: skip
 GLM_VIDEO = "<|begin_of_video|><|video|><|end_of_video|>"
-PATCHES = {"patch_size": 4, "merge_size": 2, "size": {"shortest_edge": 16 * 16, "longest_edge": 64 * 64 * 8}}
+PATCHES = {
+    "patch_size": 4,
+    "merge_size": 2,
+    "size": {"shortest_edge": 16 * 16, "longest_edge": 64 * 64 * 8},
+}
 SQUARE = {"height": 32, "width": 32}
 
 FAMILIES = {
@@ -261,19 +278,31 @@ FAMILIES = {
         config=qwen2_5_vl,
         specials=QWEN,
         video=QWEN_VIDEO,
-        video_settings={**PATCHES, "video_processor_type": "Qwen2VLVideoProcessor", "temporal_patch_size": 2},
+        video_settings={
+            **PATCHES,
+            "video_processor_type": "Qwen2VLVideoProcessor",
+            "temporal_patch_size": 2,
+        },
     ),
     "qwen3_vl": Family(
         config=qwen3_vl,
         specials=QWEN,
         video="<|video_pad|>",
-        video_settings={**PATCHES, "video_processor_type": "Qwen3VLVideoProcessor", "temporal_patch_size": 2},
+        video_settings={
+            **PATCHES,
+            "video_processor_type": "Qwen3VLVideoProcessor",
+            "temporal_patch_size": 2,
+        },
     ),
     "qwen3_5": Family(
         config=qwen3_5,
         specials=QWEN,
         video="<|video_pad|>",
-        video_settings={**PATCHES, "video_processor_type": "Qwen3VLVideoProcessor", "temporal_patch_size": 2},
+        video_settings={
+            **PATCHES,
+            "video_processor_type": "Qwen3VLVideoProcessor",
+            "temporal_patch_size": 2,
+        },
     ),
     "internvl": Family(
         config=internvl,
@@ -296,7 +325,13 @@ FAMILIES = {
     ),
     "smolvlm": Family(
         config=smolvlm,
-        specials=("<image>", "<video>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"),
+        specials=(
+            "<image>",
+            "<video>",
+            "<fake_token_around_image>",
+            "<global-img>",
+            "<end_of_utterance>",
+        ),
         video="<video>",
         processor={"image_seq_len": 16},
         video_settings={
@@ -309,19 +344,31 @@ FAMILIES = {
         config=glm4v,
         specials=GLM,
         video=GLM_VIDEO,
-        video_settings={**PATCHES, "video_processor_type": "Glm4vVideoProcessor", "temporal_patch_size": 2},
+        video_settings={
+            **PATCHES,
+            "video_processor_type": "Glm4vVideoProcessor",
+            "temporal_patch_size": 2,
+        },
     ),
     "glm46v": Family(
         config=glm46v,
         specials=GLM,
         video=GLM_VIDEO,
-        video_settings={**PATCHES, "video_processor_type": "Glm46VVideoProcessor", "temporal_patch_size": 2},
+        video_settings={
+            **PATCHES,
+            "video_processor_type": "Glm46VVideoProcessor",
+            "temporal_patch_size": 2,
+        },
     ),
     "video_llama_3": Family(
         config=video_llama_3,
         specials=QWEN,
         video=QWEN_VIDEO,
-        video_settings={**PATCHES, "video_processor_type": "VideoLlama3VideoProcessor", "temporal_patch_size": 1},
+        video_settings={
+            **PATCHES,
+            "video_processor_type": "VideoLlama3VideoProcessor",
+            "temporal_patch_size": 1,
+        },
     ),
     "gemma4": Family(
         config=gemma4,

@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training.clips import ABNORMAL, FAMILIES, PLACES, SIZE, TIMES, make_clip, make_video, training_clip
+from training.clips import (
+    ABNORMAL,
+    FAMILIES,
+    PLACES,
+    SIZE,
+    TIMES,
+    make_clip,
+    make_video,
+    training_clip,
+)
 from training.train import FAMILIES as MODELS
 from training.train import SLOTS, Clips, encode, layout, prefix
 
@@ -17,7 +26,9 @@ from hiprobe.types import Segment
 from training import draw, events, scenes, text
 
 
-def clip(seed: int, kind: str | None, onset: float = -1.0, family: str = "seen", strength: float = 0.0):
+def clip(
+    seed: int, kind: str | None, onset: float = -1.0, family: str = "seen", strength: float = 0.0
+):
     return make_clip(np.random.default_rng(seed), family, kind, onset, strength=strength)
 
 
@@ -33,7 +44,9 @@ def test_a_box_covers_the_pixels_that_geometry_says() -> None:
 def test_the_camera_moves_points_as_the_affine_map_does() -> None:
     prims = draw.capsule(0.2, 0.3, 0.8, 0.5, 0.1, (1, 1, 1))
     moved = draw.transform(prims, 2.0, np.pi / 2, (0.1, 0.0))[0]
-    np.testing.assert_allclose(moved[1:5], [0.5 - 2 * -0.2 + 0.1, 0.5 + 2 * -0.3, 0.6, 0.5 + 2 * 0.3], atol=1e-6)
+    np.testing.assert_allclose(
+        moved[1:5], [0.5 - 2 * -0.2 + 0.1, 0.5 + 2 * -0.3, 0.6, 0.5 + 2 * 0.3], atol=1e-6
+    )
     assert moved[5] == pytest.approx(0.2)
 
 
@@ -85,7 +98,9 @@ def test_the_training_mixture_is_the_one_the_card_states() -> None:
 
 def test_a_video_shows_its_event_between_the_times_it_states() -> None:
     spans = [("fire", 4.0, 7.0)]
-    frames, truth = make_video(np.random.default_rng(1), "seen", spans, 12.0, size=96, strength=0.0, busy=0)
+    frames, truth = make_video(
+        np.random.default_rng(1), "seen", spans, 12.0, size=96, strength=0.0, busy=0
+    )
     assert len(frames) == 120
     assert truth == [(4.0, 7.6)]
     orange = ((frames[..., 0].astype(int) - frames[..., 2]) > 110).reshape(120, -1).sum(1)
@@ -98,17 +113,23 @@ def test_every_sentence_fits_its_slot_and_comes_back_from_the_tokenizer(tokens: 
     words = text.tokenizer()
     for sentence in text.SENTENCE.values():
         answer = f"{sentence} in the middle part."
-        pairs = [(max(text.DESCRIBE, key=len), answer), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
+        pairs = [
+            (max(text.DESCRIBE, key=len), answer),
+            (text.YES_NO, "no"),
+            (text.WHERE, "nowhere"),
+        ]
         ids, weight = encode(words, pairs, tokens)
         first = prefix(tokens)
         assert len(ids) == first + sum(SLOTS)
-        told = ids[first:first + SLOTS[0]][(weight > 0).roll(1)[first:first + SLOTS[0]]]
+        told = ids[first : first + SLOTS[0]][(weight > 0).roll(1)[first : first + SLOTS[0]]]
         assert words.decode(told, skip_special_tokens=True) == answer
         assert words.unk_token_id not in ids
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_training_pass_equals_the_stock_model_through_the_whole_pipeline(name: str, tmp_path: Path) -> None:
+def test_the_training_pass_equals_the_stock_model_through_the_whole_pipeline(
+    name: str, tmp_path: Path
+) -> None:
     family = MODELS[name]
     family.save(*family.build(3), tmp_path)
     backbone = auto.load(str(tmp_path))
@@ -118,7 +139,11 @@ def test_the_training_pass_equals_the_stock_model_through_the_whole_pipeline(nam
     frames = clip(7, "fight", strength=1.0).frames
     pairs = [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
     ids, _ = encode(words, pairs, family.TOKENS)
-    ask = prefix(family.TOKENS) + len(words(f"{text.PROMPT}<|im_end|><|im_start|>assistant")["input_ids"]) - 1
+    ask = (
+        prefix(family.TOKENS)
+        + len(words(f"{text.PROMPT}<|im_end|><|im_start|>assistant")["input_ids"])
+        - 1
+    )
     with torch.no_grad():
         seen = net.see(torch.from_numpy(frames)[None])
         final = net.speak(seen, ids[None], positions, mask)
@@ -140,8 +165,10 @@ def test_a_question_does_not_see_the_others(name: str) -> None:
     changed = [pairs[0], (text.YES_NO, "yes"), pairs[2]]
     with torch.no_grad():
         seen = net.see(frames)
-        one, two = (net.speak(seen, encode(words, p, family.TOKENS)[0][None], positions, mask)
-                    for p in (pairs, changed))
+        one, two = (
+            net.speak(seen, encode(words, p, family.TOKENS)[0][None], positions, mask)
+            for p in (pairs, changed)
+        )
     first = prefix(family.TOKENS) + SLOTS[0]
     last = first + SLOTS[1]
     torch.testing.assert_close(one[:, :first], two[:, :first])
@@ -155,7 +182,10 @@ def test_what_a_video_token_shows_is_learnt_where_the_token_is(name: str) -> Non
     shown = torch.zeros(1, 36, 5)
     shown[0, 4 * 6 + 5, 2] = 1  # the fifth row, the last column: the lower right of the frame
     found = family.cells(shown)
-    assert found.shape == family.Trainee(family.build(3)[0], 5).look(torch.zeros(1, family.TOKENS, 160)).shape
+    assert (
+        found.shape
+        == family.Trainee(family.build(3)[0], 5).look(torch.zeros(1, family.TOKENS, 160)).shape
+    )
     tokens = found[0, :, 2].nonzero()[:, 0].tolist()
     assert tokens == ([29] if name == "qwen2_5_vl" else [9 * frame + 8 for frame in range(8)])
 

@@ -55,19 +55,25 @@ def check_sound(path: Path) -> None:
     check_all(list(video.segments(path, SHORT)), steady(600, 20), 30.0, 16, segment_s=0.4)
 
 
-def test_a_decoder_killed_in_mid_video_is_a_named_error_and_the_next_video_is_read(long: Path) -> None:
+def test_a_decoder_killed_in_mid_video_is_a_named_error_and_the_next_video_is_read(
+    long: Path,
+) -> None:
     reader = video.segments(long, SHORT)
     next(reader)
     (victim,) = decoders()
     os.kill(victim, signal.SIGKILL)
-    with pytest.raises(DecoderLost, match=r"long\.mp4: the decoder crashed: killed by SIGKILL") as caught:
+    with pytest.raises(
+        DecoderLost, match=r"long\.mp4: the decoder crashed: killed by SIGKILL"
+    ) as caught:
         list(reader)
     assert "\n" not in str(caught.value)
     check_sound(long)
     assert victim not in decoders()
 
 
-def test_a_decoder_that_hangs_is_killed_in_time(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_that_hangs_is_killed_in_time(
+    long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patience:
         patience.setattr(video.decoder, "LIMITS", Limits(stall_s=1.0))
         reader = video.segments(long, SHORT)
@@ -82,8 +88,9 @@ def test_a_decoder_that_hangs_is_killed_in_time(long: Path, monkeypatch: pytest.
     check_sound(long)
 
 
-def test_a_picture_below_the_pixel_cap_that_takes_too_much_memory(tmp_path: Path,
-                                                                  monkeypatch: pytest.MonkeyPatch, long: Path) -> None:
+def test_a_picture_below_the_pixel_cap_that_takes_too_much_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: Path
+) -> None:
     bomb = tmp_path / "bomb.mp4"
     with av.open(str(bomb), "w") as output:
         stream = output.add_stream("png", rate=1)
@@ -96,14 +103,20 @@ def test_a_picture_below_the_pixel_cap_that_takes_too_much_memory(tmp_path: Path
     assert bomb.stat().st_size < 1_000_000
     monkeypatch.setattr(video.decoder, "LIMITS", Limits(memory=600 * 2**20))
     check_sound(long)
-    with pytest.raises(DecoderLost, match=r"bomb\.mp4: the decoder needs more than 0\.586 GiB of memory"):
+    with pytest.raises(
+        DecoderLost, match=r"bomb\.mp4: the decoder needs more than 0\.586 GiB of memory"
+    ):
         list(video.segments(bomb, recipe(size=None)))
     check_sound(long)
 
 
-def test_a_bug_in_the_decoder_costs_one_video_and_says_which(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_the_decoder_costs_one_video_and_says_which(
+    long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(video.decoder, "DECODER", "tests.support.misbehaving_calls")
-    with pytest.raises(DecoderLost, match=r"long\.mp4: the decoder failed: LookupError: a mistake of ours") as caught:
+    with pytest.raises(
+        DecoderLost, match=r"long\.mp4: the decoder failed: LookupError: a mistake of ours"
+    ) as caught:
         video.info(long)
     assert "Traceback" in str(caught.value.__cause__)
     monkeypatch.undo()
@@ -117,7 +130,9 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(tmp_path: Pa
             video.digest(path)
 
 
-def test_one_decoder_reads_video_after_video_and_survives_a_broken_one(long: Path, tmp_path: Path) -> None:
+def test_one_decoder_reads_video_after_video_and_survives_a_broken_one(
+    long: Path, tmp_path: Path
+) -> None:
     check_sound(long)
     before = decoders()
     assert len(before) == 1
@@ -130,12 +145,18 @@ def test_one_decoder_reads_video_after_video_and_survives_a_broken_one(long: Pat
 
 
 def test_nothing_is_decoded_in_the_parent(long: Path) -> None:
-    code = ("import sys\nfrom hiprobe import video\nfrom hiprobe.types import Recipe\n"
-            "list(video.segments(sys.argv[1], Recipe('m', ('p',), size=(8, 8))))\nvideo.info(sys.argv[1])\n"
-            "video.frame_times(sys.argv[1]), video.span(sys.argv[1], 0, 1, 2), video.proxy(sys.argv[1], sys.argv[2])\n"
-            "print('av' in sys.modules)")
-    done = subprocess.run([sys.executable, "-c", code, str(long), str(long.with_suffix(".out.mp4"))],
-                          capture_output=True, text=True, check=True)
+    code = (
+        "import sys\nfrom hiprobe import video\nfrom hiprobe.types import Recipe\n"
+        "list(video.segments(sys.argv[1], Recipe('m', ('p',), size=(8, 8))))\nvideo.info(sys.argv[1])\n"
+        "video.frame_times(sys.argv[1]), video.span(sys.argv[1], 0, 1, 2), video.proxy(sys.argv[1], sys.argv[2])\n"
+        "print('av' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(long), str(long.with_suffix(".out.mp4"))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.strip() == "False"
 
 
@@ -156,7 +177,9 @@ def test_a_run_over_videos_goes_on_after_a_decoder_was_killed(long: Path, tmp_pa
     assert outcome == [75, str(paths[1]), 75]
 
 
-def test_a_file_is_hashed_once_while_it_stays_the_same(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_hashed_once_while_it_stays_the_same(
+    long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.utime(long, (1_000_000_000, 1_000_000_000))
     monkeypatch.setattr(video.files, "SETTLED_S", -1.0)
     first = video.digest(long)
@@ -168,7 +191,9 @@ def test_a_file_is_hashed_once_while_it_stays_the_same(long: Path, monkeypatch: 
     data = bytearray(long.read_bytes())
     data[-1] ^= 1
     long.write_bytes(data)
-    os.utime(long, (1_000_000_000, 1_000_000_000))  # the same size and time, but the change time tells
+    os.utime(
+        long, (1_000_000_000, 1_000_000_000)
+    )  # the same size and time, but the change time tells
     assert video.digest(long) != first
 
 
@@ -179,4 +204,6 @@ def test_a_file_that_was_just_written_is_hashed_anew(tmp_path: Path) -> None:
         path.write_bytes(content)
         digests.add(video.digest(path))
     assert len(digests) == 3
-    assert not {*video.files._digests.values()} & digests  # its next change may bear the same time stamp
+    assert (
+        not {*video.files._digests.values()} & digests
+    )  # its next change may bear the same time stamp

@@ -56,7 +56,9 @@ def test_a_picture_that_begins_after_the_sound_keeps_its_delay(tmp_path: Path) -
     assert video.info(path).playable
 
 
-@pytest.mark.parametrize(("codec", "bframes"), [("rawvideo", "0"), ("mpeg4", "0"), ("libx264", "2")])
+@pytest.mark.parametrize(
+    ("codec", "bframes"), [("rawvideo", "0"), ("mpeg4", "0"), ("libx264", "2")]
+)
 def test_avi_which_stores_no_times(tmp_path: Path, codec: str, bframes: str) -> None:
     times = steady(50, 25)
     path = write(tmp_path / "a.avi", times, codec=codec, rate=25, options={"bf": bframes})
@@ -64,7 +66,9 @@ def test_avi_which_stores_no_times(tmp_path: Path, codec: str, bframes: str) -> 
 
 
 def test_a_stream_without_any_times_is_counted_at_its_rate(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.h264", steady(60, 25), rate=25, options={"x264-params": "force-cfr=1"})
+    path = write(
+        tmp_path / "a.h264", steady(60, 25), rate=25, options={"x264-params": "force-cfr=1"}
+    )
     check_all(list(video.segments(path, recipe())), steady(60, 25), 2.4, 16)
 
 
@@ -85,7 +89,7 @@ def test_one_wild_timestamp_moves_nothing_else(tmp_path: Path, wild_s: float) ->
     place = packet_places(path)[50][1]
     data = bytearray(path.read_bytes())
     stamp = data.index(struct.pack(">h", 2500), place, place + 16)  # ms since the cluster's start
-    data[stamp:stamp + 2] = struct.pack(">h", 2500 + round(wild_s * 1000))
+    data[stamp : stamp + 2] = struct.pack(">h", 2500 + round(wild_s * 1000))
     path.write_bytes(data)
     reader = video.segments(path, recipe())
     for segment in reader:
@@ -98,7 +102,9 @@ def test_one_wild_timestamp_moves_nothing_else(tmp_path: Path, wild_s: float) ->
 def test_a_clock_that_is_set_back_runs_on(tmp_path: Path) -> None:
     first = write(tmp_path / "one.ts", steady(100, 20), rate=20, options={"bf": "0"})
     joined = tmp_path / "joined.ts"
-    joined.write_bytes(first.read_bytes() * 2)  # as recorders do that start a new clip in the same file
+    joined.write_bytes(
+        first.read_bytes() * 2
+    )  # as recorders do that start a new clip in the same file
     reader = video.segments(joined, recipe())
     shown = [number for segment in reader for number in numbers(segment)]
     assert reader.duration == pytest.approx(10.0, abs=0.2)
@@ -128,7 +134,8 @@ def test_damage_in_the_middle_is_a_gap_and_the_rest_is_scored(tmp_path: Path, su
     assert 2.8 <= gap.start <= 3.6
     assert 5.5 <= gap.end <= 6.9
     assert {round(s.start / 1.6) for s in segments} == {0, 1, 2, 3, 4, 5, 6} - {
-        slot for slot in range(7) if gap.start <= slot * 1.6 and (slot + 1) * 1.6 <= gap.end}
+        slot for slot in range(7) if gap.start <= slot * 1.6 and (slot + 1) * 1.6 <= gap.end
+    }
     assert reader.duration == pytest.approx(10.0, abs=0.05)
     for segment in segments:
         if segment.end <= 2.8 or segment.start >= 7.0:
@@ -136,10 +143,16 @@ def test_damage_in_the_middle_is_a_gap_and_the_rest_is_scored(tmp_path: Path, su
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
-def test_a_truncated_file_is_scored_to_its_end_and_the_rest_is_a_gap(tmp_path: Path, suffix: str) -> None:
+def test_a_truncated_file_is_scored_to_its_end_and_the_rest_is_a_gap(
+    tmp_path: Path, suffix: str
+) -> None:
     times = steady(300, 30)
-    path = write(tmp_path / f"a{suffix}", times, muxer={"movflags": "faststart"} if suffix == ".mp4" else {},
-                 options={"bf": "0"} if suffix == ".avi" else None)
+    path = write(
+        tmp_path / f"a{suffix}",
+        times,
+        muxer={"movflags": "faststart"} if suffix == ".mp4" else {},
+        options={"bf": "0"} if suffix == ".avi" else None,
+    )
     cut = next(place + size // 2 for time, place, size in packet_places(path) if time >= 5.0)
     path.write_bytes(path.read_bytes()[:cut])
     reader = video.segments(path, recipe())
@@ -162,13 +175,13 @@ def test_a_thousand_stated_hours_make_no_windows(tmp_path: Path, suffix: str) ->
     data = bytearray(path.read_bytes())
     if suffix == ".mkv":
         place = data.index(b"\x44\x89\x88") + 3
-        data[place:place + 8] = struct.pack(">d", 3.6e9)  # Duration, in ms
+        data[place : place + 8] = struct.pack(">d", 3.6e9)  # Duration, in ms
         tag = data.index(b"00:00:01.000000000")
-        data[tag:tag + 18] = b"1000:00:01.0000000"
+        data[tag : tag + 18] = b"1000:00:01.0000000"
     else:
         for box, offset in ((b"mvhd", 20), (b"mdhd", 20), (b"tkhd", 24)):
             place = data.index(box) + offset
-            data[place:place + 4] = b"\x7f\xff\xff\xff"
+            data[place : place + 4] = b"\x7f\xff\xff\xff"
     path.write_bytes(data)
     reader = video.segments(path, recipe())
     assert len(list(reader)) == 1
@@ -191,7 +204,12 @@ def song_with_a_cover(path: Path) -> None:
         cover.disposition = av.stream.Disposition.attached_pic
         packets = silence(output, 0.0)
         picture = av.Packet(png(16, 16))
-        picture.pts, picture.stream, picture.time_base, picture.is_keyframe = 0, cover, Fraction(1, 1), True
+        picture.pts, picture.stream, picture.time_base, picture.is_keyframe = (
+            0,
+            cover,
+            Fraction(1, 1),
+            True,
+        )
         for packet in [picture, *packets]:
             output.mux(packet)
 
@@ -199,19 +217,29 @@ def song_with_a_cover(path: Path) -> None:
 def no_moov(path: Path) -> None:
     write(path, steady(10, 10))
     data = path.read_bytes()
-    path.write_bytes(data[:data.index(b"moov") - 4])
+    path.write_bytes(data[: data.index(b"moov") - 4])
 
 
 def encrypted(path: Path) -> None:
-    write(path, steady(10, 10), muxer={"encryption_scheme": "cenc-aes-ctr", "encryption_key": "5" * 32,
-                                        "encryption_kid": "7" * 32})
+    write(
+        path,
+        steady(10, 10),
+        muxer={
+            "encryption_scheme": "cenc-aes-ctr",
+            "encryption_key": "5" * 32,
+            "encryption_kid": "7" * 32,
+        },
+    )
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], type[VideoError]]] = {
     "missing": (lambda path: None, MissingVideo),
     "an empty folder": (lambda path: path.mkdir(), EmptyVideo),
     "empty": (lambda path: path.write_bytes(b""), EmptyVideo),
-    "random": (lambda path: path.write_bytes(np.random.default_rng(0).bytes(100_000)), CorruptVideo),
+    "random": (
+        lambda path: path.write_bytes(np.random.default_rng(0).bytes(100_000)),
+        CorruptVideo,
+    ),
     "text": (lambda path: path.write_text("not a video\n" * 1000), VideoError),
     "no moov": (no_moov, CorruptVideo),
     "sound": (sound, NoVideoStream),
@@ -226,9 +254,13 @@ def test_what_cannot_be_read_has_a_name(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "clip.mp4"
     make, error = BROKEN[kind]
     make(path)
-    for read in (lambda: list(video.segments(path, recipe())), lambda: video.info(path),
-                 lambda: video.frame_times(path), lambda: video.span(path, 0.0, 1.0, 4),
-                 lambda: video.proxy(path, tmp_path / "out.mp4")):
+    for read in (
+        lambda: list(video.segments(path, recipe())),
+        lambda: video.info(path),
+        lambda: video.frame_times(path),
+        lambda: video.span(path, 0.0, 1.0, 4),
+        lambda: video.proxy(path, tmp_path / "out.mp4"),
+    ):
         with pytest.raises(error) as caught:
             read()
         assert "clip.mp4" in str(caught.value)
@@ -261,7 +293,9 @@ def test_a_huge_picture_in_a_small_file_is_refused_before_it_is_decoded(tmp_path
         output.mux(packet)
     assert path.stat().st_size < 2_000_000
     assert PIXEL_CAP < 16_000 * 16_000
-    done = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True
+    )
     reason, grown = done.stdout.splitlines()
     assert "16000 x 16000" in reason
     assert int(grown) < 100  # MiB; the picture alone is 244
@@ -295,18 +329,19 @@ PLAYLISTS = {
     "concat": "ffconcat version 1.0\nfile {url}/a.mp4\n",
     "concat to a file": "ffconcat version 1.0\nfile '{file}'\n",
     "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
-            'mediaPresentationDuration="PT2S" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period>'
-            '<AdaptationSet mimeType="video/mp4"><Representation id="1" bandwidth="1" width="64" height="64">'
-            '<BaseURL>{url}/a.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>',
+    'mediaPresentationDuration="PT2S" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period>'
+    '<AdaptationSet mimeType="video/mp4"><Representation id="1" bandwidth="1" width="64" height="64">'
+    "<BaseURL>{url}/a.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>",
     "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n"
-           "a=rtpmap:96 H264/90000\n",
+    "a=rtpmap:96 H264/90000\n",
 }
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".m3u8", ".ffconcat", ".mpd"])
 @pytest.mark.parametrize("kind", PLAYLISTS)
 def test_a_playlist_in_disguise_asks_nobody(
-        tmp_path: Path, server: tuple[str, list[str]], kind: str, suffix: str) -> None:
+    tmp_path: Path, server: tuple[str, list[str]], kind: str, suffix: str
+) -> None:
     url, seen = server
     inside = write(tmp_path / "inside.ts", steady(20, 10), rate=10)
     path = tmp_path / f"clip{suffix}"
@@ -316,7 +351,9 @@ def test_a_playlist_in_disguise_asks_nobody(
     assert seen == []
 
 
-def test_without_the_guard_a_playlist_does_ask(tmp_path: Path, server: tuple[str, list[str]]) -> None:
+def test_without_the_guard_a_playlist_does_ask(
+    tmp_path: Path, server: tuple[str, list[str]]
+) -> None:
     """The test above can fail: FFmpeg itself follows the very same file."""
     url, seen = server
     path = tmp_path / "clip.m3u8"

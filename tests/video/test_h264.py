@@ -17,12 +17,15 @@ from hiprobe.video import calls, frames
 from hiprobe.video.h264 import length_bytes, unreferenced
 
 OPTIONS: dict[str, dict[str, str]] = {
-    "no reordering": {"bf": "0"}, "two": {"bf": "2"},
+    "no reordering": {"bf": "0"},
+    "two": {"bf": "2"},
     "pyramid": {"bf": "4", "x264-params": "b-pyramid=normal:b-adapt=0"},
-    "strict pyramid": {"bf": "3", "x264-params": "b-pyramid=strict"}, "sixteen": {"bf": "16", "g": "250"},
+    "strict pyramid": {"bf": "3", "x264-params": "b-pyramid=strict"},
+    "sixteen": {"bf": "16", "g": "250"},
     "many references": {"bf": "3", "refs": "8", "x264-params": "weightp=2"},
     "open groups": {"bf": "3", "x264-params": "open-gop=1:keyint=24"},
-    "slices": {"bf": "3", "x264-params": "slices=4"}, "interlaced": {"bf": "3", "x264-params": "interlaced=1"},
+    "slices": {"bf": "3", "x264-params": "slices=4"},
+    "interlaced": {"bf": "3", "x264-params": "interlaced=1"},
     "intra refresh": {"bf": "2", "x264-params": "intra-refresh=1"},
     "temporal layers": {"bf": "7", "x264-params": "b-pyramid=normal:b-adapt=2"},
 }
@@ -38,11 +41,15 @@ class Here:
         return np.empty(shape, np.uint8)
 
 
-def windows(path: Path, count: int = 8, segment_s: float = 1.6, **more: Any) -> tuple[list[Any], list[Any]]:
+def windows(
+    path: Path, count: int = 8, segment_s: float = 1.6, **more: Any
+) -> tuple[list[Any], list[Any]]:
     """What the decoder tells of each window, and the pixels; how it ended, if by an error."""
     told, pixels = [], []
     try:
-        for value, array in calls.segments(cast(Link, Here()), str(path), segment_s, count, [32, 32], **more):
+        for value, array in calls.segments(
+            cast(Link, Here()), str(path), segment_s, count, [32, 32], **more
+        ):
             told.append(value)
             pixels.append(array)
     except HiProbeError as error:
@@ -66,31 +73,49 @@ def check_same(path: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> int:
         wanted = windows(path, **more)
     assert found[0] == wanted[0]
     sound = [told for told in found[0] if isinstance(told, dict) and not told["skipped"]]
-    for one, other, _ in zip(found[1], wanted[1], sound, strict=False):  # a damaged one is concealed with another
+    for one, other, _ in zip(
+        found[1], wanted[1], sound, strict=False
+    ):  # a damaged one is concealed with another
         np.testing.assert_array_equal(one, other)
     return sum(spared)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize("name", OPTIONS)
-def test_samples_are_those_of_a_full_decoding(name: str, suffix: str, tmp_path: Path,
-                                              monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path / f"clip{suffix}", steady(310, 30), rate=30, pictures=noisy, options=OPTIONS[name])
+def test_samples_are_those_of_a_full_decoding(
+    name: str, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(
+        tmp_path / f"clip{suffix}", steady(310, 30), rate=30, pictures=noisy, options=OPTIONS[name]
+    )
     left_out = check_same(path, monkeypatch)
     assert (left_out == 0) == (name in ("no reordering", "interlaced"))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 16, 48, 100])
 def test_samples_of_any_number(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path / "clip.mp4", steady(310, 30), rate=30, pictures=noisy, options={"bf": "3"})
+    path = write(
+        tmp_path / "clip.mp4", steady(310, 30), rate=30, pictures=noisy, options={"bf": "3"}
+    )
     left_out = check_same(path, monkeypatch, count=count)
     assert left_out <= 310 - min(48, count) * 310 / 48 * 0.9
     assert (left_out == 0) == (count >= 48)
 
 
-@pytest.mark.parametrize("more", [{"first": 3}, {"first": 2, "windows": 2}, {"segment_s": 0.7}, {"segment_s": 4.0}])
-def test_samples_of_a_part(more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path / "clip.mp4", steady(620, 30), rate=30, pictures=noisy, options={"bf": "3"}, sound_at=0.0)
+@pytest.mark.parametrize(
+    "more", [{"first": 3}, {"first": 2, "windows": 2}, {"segment_s": 0.7}, {"segment_s": 4.0}]
+)
+def test_samples_of_a_part(
+    more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(
+        tmp_path / "clip.mp4",
+        steady(620, 30),
+        rate=30,
+        pictures=noisy,
+        options={"bf": "3"},
+        sound_at=0.0,
+    )
     assert check_same(path, monkeypatch, **more) > 10
 
 
@@ -103,7 +128,9 @@ def test_uneven_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("options", [{"bf": "3"}, {"bf": "0"}, {"g": "1"}])
 @pytest.mark.parametrize("wants", [None, lambda start, end: True, lambda start, end: False])
-def test_what_is_remembered_of_packets_is_bounded(options: dict[str, str], wants: Any, tmp_path: Path) -> None:
+def test_what_is_remembered_of_packets_is_bounded(
+    options: dict[str, str], wants: Any, tmp_path: Path
+) -> None:
     path = write(tmp_path / "clip.mp4", steady(900, 30), rate=30, options=options)
     reader = frames.FrameReader(path, ahead_s=1.0)
     reader.wants = wants
@@ -112,15 +139,21 @@ def test_what_is_remembered_of_packets_is_bounded(options: dict[str, str], wants
 
 
 @pytest.mark.parametrize("first", [1, 100, 250])
-def test_a_lost_reference_is_noticed(first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path / "clip.mp4", steady(310, 30), rate=30, pictures=noisy, options={"bf": "3"})
+def test_a_lost_reference_is_noticed(
+    first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(
+        tmp_path / "clip.mp4", steady(310, 30), rate=30, pictures=noisy, options={"bf": "3"}
+    )
     data = bytearray(path.read_bytes())
     places = packet_places(path)
-    for _, place, size in places[first:first + 12]:
-        data[place:place + size] = bytes(size)
+    for _, place, size in places[first : first + 12]:
+        data[place : place + size] = bytes(size)
     path.write_bytes(data)
     told, _ = windows(path)
-    assert told[-1]["skipped"] >= 12 - 9  # all but those that no frame is made from, before the first is met
+    assert (
+        told[-1]["skipped"] >= 12 - 9
+    )  # all but those that no frame is made from, before the first is met
     assert check_same_but_for_losses(path, monkeypatch)
 
 
@@ -134,7 +167,10 @@ def check_same_but_for_losses(path: Path, monkeypatch: pytest.MonkeyPatch) -> bo
 
 
 def test_real_files(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    left_out = {path.name: check_same(path, monkeypatch) for path in sorted((shared_data / "videos").glob("*/*"))}
+    left_out = {
+        path.name: check_same(path, monkeypatch)
+        for path in sorted((shared_data / "videos").glob("*/*"))
+    }
     assert len(left_out) > 20
     assert left_out["mmaction2_demo.mp4"] > 50
 
@@ -145,9 +181,18 @@ def test_headers_say_what_they_say() -> None:
     def packet(*units: bytes) -> bytes:
         return b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)
 
-    for units, wanted in [((spare,), True), ((supplement, spare), True), ((spare, spare), True), ((needed,), False),
-                          ((spare, needed), False), ((supplement,), False), ((parameters, spare), False), ((), False),
-                          ((b"\x05abc",), False), ((b"\x81abc",), False)]:
+    for units, wanted in [
+        ((spare,), True),
+        ((supplement, spare), True),
+        ((spare, spare), True),
+        ((needed,), False),
+        ((spare, needed), False),
+        ((supplement,), False),
+        ((parameters, spare), False),
+        ((), False),
+        ((b"\x05abc",), False),
+        ((b"\x81abc",), False),
+    ]:
         assert unreferenced(packet(*units), 4) is wanted
     whole = packet(supplement, spare)
     assert not any(unreferenced(whole[:end], 4) for end in range(len(whole)))

@@ -67,7 +67,9 @@ def parts(path: Path) -> int:
     return len(parallel.plan(video.info(path), RECIPE))
 
 
-def said(seconds: float | None, container: str = "mov,mp4", side: int = 480, seekable: bool = True) -> VideoInfo:
+def said(
+    seconds: float | None, container: str = "mov,mp4", side: int = 480, seekable: bool = True
+) -> VideoInfo:
     return VideoInfo("h264", container, side, side, 30.0, seconds, True, seekable)
 
 
@@ -119,8 +121,8 @@ def test_they_decode_at_the_same_time(tmp_path: Path) -> None:
 def test_damage_gives_what_one_decoder_gives(first: int, tmp_path: Path) -> None:
     path = long(tmp_path / "long.mp4")
     data = bytearray(path.read_bytes())
-    for _, place, size in packet_places(path)[first:first + 15]:
-        data[place:place + size] = bytes(size)
+    for _, place, size in packet_places(path)[first : first + 15]:
+        data[place : place + size] = bytes(size)
     path.write_bytes(data)
     check_same(path)
 
@@ -142,7 +144,7 @@ def test_a_picture_that_the_decoder_patched_up_gives_what_one_decoder_gives(tmp_
 
 def test_a_file_that_was_cut_off_gives_what_one_decoder_gives(tmp_path: Path) -> None:
     path = long(tmp_path / "long.mp4", muxer={"movflags": "faststart"})
-    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert parts(path) == 8
     assert len(check_same(path)) < 30
 
@@ -168,7 +170,9 @@ def test_a_folder_of_pictures_is_read_by_several(tmp_path: Path) -> None:
     check_same(path)
 
 
-def test_parts_that_do_not_meet_are_not_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_that_do_not_meet_are_not_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = long(tmp_path / "long.mp4")
     true = video.SegmentReader.__next__
 
@@ -239,9 +243,14 @@ def test_what_was_begun_of_another_content_or_recipe_is_not_used(tmp_path: Path)
     path = write(tmp_path / "clip.mp4", steady(30, 10), rate=10, pictures=noisy)
     parallel.begin(path, RECIPE, ID)
     path.unlink()
-    other = write(tmp_path / "other.mp4", steady(30, 10), rate=10, pictures=lambda index: noisy(index + 9))
+    other = write(
+        tmp_path / "other.mp4", steady(30, 10), rate=10, pictures=lambda index: noisy(index + 9)
+    )
     shutil.move(other, path)
-    for reader in (parallel.segments(path, RECIPE, "1" * 64), parallel.segments(path, recipe(frames=3), ID)):
+    for reader in (
+        parallel.segments(path, RECIPE, "1" * 64),
+        parallel.segments(path, recipe(frames=3), ID),
+    ):
         first = next(iter(reader))
         height, width = first.frames.shape[1:3]
         now = next(video.segments(path, recipe(len(first.frames), (height, width))))
@@ -250,7 +259,10 @@ def test_what_was_begun_of_another_content_or_recipe_is_not_used(tmp_path: Path)
 
 
 def test_only_so_many_are_begun_and_the_oldest_is_given_up(tmp_path: Path) -> None:
-    paths = [write(tmp_path / f"{index}.mp4", steady(30, 10), rate=10, pictures=noisy) for index in range(6)]
+    paths = [
+        write(tmp_path / f"{index}.mp4", steady(30, 10), rate=10, pictures=noisy)
+        for index in range(6)
+    ]
     for path in paths:
         parallel.begin(path, RECIPE, ID)
     assert [key[0] for key in parallel._begun] == [str(path) for path in paths[2:]]
@@ -266,10 +278,14 @@ def test_what_comes_next_is_begun_on_once_and_in_time(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [2, 4])
-def test_whatever_comes_next_is_begun_and_stays_so_until_it_is_read(number: int, tmp_path: Path,
-                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_comes_next_is_begun_and_stays_so_until_it_is_read(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(parallel, "decoders", lambda: number)
-    paths = [write(tmp_path / f"{index}.mp4", steady(30, 10), rate=10, pictures=noisy) for index in range(7)]
+    paths = [
+        write(tmp_path / f"{index}.mp4", steady(30, 10), rate=10, pictures=noisy)
+        for index in range(7)
+    ]
     begun = []
     for path in parallel.coming(paths, lambda path: parallel.begin(path, RECIPE, ID)):
         begun.append((str(path), RECIPE.digest, ID) in parallel._begun)

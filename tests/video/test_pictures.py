@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.numbered_videos import check_all, number, numbered, numbers, png, recipe, steady, write
+from tests.support.numbered_videos import (
+    check_all,
+    number,
+    numbered,
+    numbers,
+    png,
+    recipe,
+    steady,
+    write,
+)
 
 from hiprobe import video
 from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, UnsupportedVideo, VideoError
@@ -19,7 +28,9 @@ def folder(path: Path, count: int, name: str = "frame{}.png") -> Path:
     """`count` numbered pictures; without zeros in front, so that `frame10` sorts before `frame9` as text."""
     path.mkdir(parents=True, exist_ok=True)
     for index in range(count):
-        Image.fromarray(numbered(index)).save(path / name.format(index), **({"quality": 95} if "jp" in name else {}))
+        Image.fromarray(numbered(index)).save(
+            path / name.format(index), **({"quality": 95} if "jp" in name else {})
+        )
     return path
 
 
@@ -29,7 +40,12 @@ def test_a_folder_is_read_as_a_video_of_its_rate(tmp_path: Path, suffix: str) ->
     path = pictures.named(folder(tmp_path / "clip", 23, f"frame{{}}.{suffix}"), 10)
     reader = video.segments(path, recipe())
     check_all(list(reader), steady(23, 10), 2.3, 16)
-    assert (reader.duration, reader.frame_count, reader.gaps, reader.skipped) == (pytest.approx(2.3), 23, (), 0)
+    assert (reader.duration, reader.frame_count, reader.gaps, reader.skipped) == (
+        pytest.approx(2.3),
+        23,
+        (),
+        0,
+    )
     assert video.frame_times(path) == pytest.approx(np.arange(23) / 10)
 
 
@@ -40,8 +56,16 @@ def test_a_folder_gives_the_pixels_of_a_lossless_video(tmp_path: Path) -> None:
     (tmp_path / "clip").mkdir()
     for index, pixels in enumerate(pictures):
         Image.fromarray(pixels).save(tmp_path / "clip" / f"{index}.png")
-    film = write(tmp_path / "film.mkv", steady(20, 10), codec="ffv1", pix_fmt="bgr0", rate=10,
-                 pictures=lambda index: pictures[index], options={}, last_s=0.1)
+    film = write(
+        tmp_path / "film.mkv",
+        steady(20, 10),
+        codec="ffv1",
+        pix_fmt="bgr0",
+        rate=10,
+        pictures=lambda index: pictures[index],
+        options={},
+        last_s=0.1,
+    )
     for size in (None, (24, 32)):
         one = list(video.segments(f"{tmp_path / 'clip'}@10fps", recipe(size=size)))
         other = list(video.segments(film, recipe(size=size)))
@@ -54,7 +78,13 @@ def test_a_span_facts_and_a_proxy_as_of_a_video(tmp_path: Path) -> None:
     path = f"{folder(tmp_path / 'clip', 30)}@10fps"
     assert numbers(video.span(path, 1.0, 2.0, 5)) == [11, 13, 15, 17, 19]
     facts = video.info(path)
-    assert (facts.width, facts.height, facts.fps, facts.duration, facts.playable) == (64, 64, 10, 3.0, False)
+    assert (facts.width, facts.height, facts.fps, facts.duration, facts.playable) == (
+        64,
+        64,
+        10,
+        3.0,
+        False,
+    )
     made = video.proxy(path, tmp_path / "proxy.mp4")
     assert [number(one.frames[0]) for one in video.segments(made, recipe(frames=1))] == [8, 23]
 
@@ -72,7 +102,11 @@ def test_folders_of_pictures_are_found_below_a_folder(tmp_path: Path) -> None:
     for name in ("clip10", "clip9", "deep/clip1", ".hidden"):
         folder(tmp_path / name, 1)
     found = video.find([f"{tmp_path}@25fps"])
-    assert [str(path.relative_to(tmp_path)) for path in found] == ["clip9@25fps", "clip10@25fps", "deep/clip1@25fps"]
+    assert [str(path.relative_to(tmp_path)) for path in found] == [
+        "clip9@25fps",
+        "clip10@25fps",
+        "deep/clip1@25fps",
+    ]
     with pytest.raises(MissingVideo, match="FOLDER@25fps"):
         video.find([str(tmp_path)])
 
@@ -100,9 +134,17 @@ def deep(path: Path) -> None:
 
 
 BAD = {
-    "another size": (lambda path: Image.new("RGB", (64, 62)).save(path), UnsupportedVideo, "64 x 62"),
+    "another size": (
+        lambda path: Image.new("RGB", (64, 62)).save(path),
+        UnsupportedVideo,
+        "64 x 62",
+    ),
     "no picture": (lambda path: path.write_bytes(b"not a picture"), CorruptVideo, "frame2.png"),
-    "cut short": (lambda path: path.write_bytes(path.read_bytes()[:60]), CorruptVideo, "frame2.png"),
+    "cut short": (
+        lambda path: path.write_bytes(path.read_bytes()[:60]),
+        CorruptVideo,
+        "frame2.png",
+    ),
     "empty": (lambda path: path.write_bytes(b""), CorruptVideo, "frame2.png"),
     "past the pixel cap": (large, UnsupportedVideo, "cap"),
     "16 bits": (deep, UnsupportedVideo, "8 bits"),
@@ -134,12 +176,19 @@ def test_a_folder_that_is_no_video_is_a_named_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     path = folder(tmp_path / "clip", 3)
     mixed = folder(folder(tmp_path / "mixed", 3), 3, "mask{}.bmp")
-    for name, error, words in ((f"{tmp_path / 'empty'}@10fps", EmptyVideo, "no pictures"),
-                               (f"{tmp_path / 'absent'}@10fps", MissingVideo, "no such folder"),
-                               (str(path), UnsupportedVideo, "give its frames a second as FOLDER@25fps"),
-                               (f"{path}@0fps", UnsupportedVideo, "0 frames a second"),
-                               (f"{mixed}@10fps", UnsupportedVideo, "BMP, PNG")):
-        for read in (lambda one: list(video.segments(one, recipe())), video.digest, video.frame_times, video.info):
+    for name, error, words in (
+        (f"{tmp_path / 'empty'}@10fps", EmptyVideo, "no pictures"),
+        (f"{tmp_path / 'absent'}@10fps", MissingVideo, "no such folder"),
+        (str(path), UnsupportedVideo, "give its frames a second as FOLDER@25fps"),
+        (f"{path}@0fps", UnsupportedVideo, "0 frames a second"),
+        (f"{mixed}@10fps", UnsupportedVideo, "BMP, PNG"),
+    ):
+        for read in (
+            lambda one: list(video.segments(one, recipe())),
+            video.digest,
+            video.frame_times,
+            video.info,
+        ):
             with pytest.raises(error, match=words):
                 read(name)
     assert issubclass(UnsupportedVideo, VideoError), "so that the other videos of a run go on"

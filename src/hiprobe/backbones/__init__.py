@@ -86,7 +86,12 @@ def load(
     `module:attribute` is called with the same keyword arguments. Raises UsageError for a name that is none of
     these, ModelError if the model cannot be loaded.
     """
-    options: dict[str, Any] = {"revision": revision, "device": device, "dtype": dtype, "max_layer": max_layer}
+    options: dict[str, Any] = {
+        "revision": revision,
+        "device": device,
+        "dtype": dtype,
+        "max_layer": max_layer,
+    }
     if name in names():
         return cast(Backbone, importlib.import_module(f"{__name__}.{name}").load(**options))
     if (name and Path(name).is_dir()) or _HUB_ID.fullmatch(name):
@@ -96,7 +101,9 @@ def load(
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         raise ModelError("no such model folder", where=name, cure="check the path")
     known = ", ".join(names())
-    raise UsageError(f"no backbone {name!r}", cure=f"give one of {known}, org/name, a folder or module:attribute")
+    raise UsageError(
+        f"no backbone {name!r}", cure=f"give one of {known}, org/name, a folder or module:attribute"
+    )
 
 
 def deepest(sites: Sequence[Site]) -> int | None:
@@ -112,9 +119,14 @@ def _outside(name: str, options: Mapping[str, Any]) -> Backbone:
     try:
         inspect.signature(make).bind(**options)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{name!r} is no backbone: {error}", cure=f"it must take {', '.join(options)}") from error
+        raise UsageError(
+            f"{name!r} is no backbone: {error}", cure=f"it must take {', '.join(options)}"
+        ) from error
     made = make(**options)
     lacking = [part for part in _PARTS if not hasattr(made, part)]
     if lacking:
-        raise UsageError(f"{name!r} makes no backbone: it has no {', '.join(lacking)}", cure="see docs/recipes.md")
+        raise UsageError(
+            f"{name!r} makes no backbone: it has no {', '.join(lacking)}",
+            cure="see docs/recipes.md",
+        )
     return cast(Backbone, made)

@@ -24,7 +24,9 @@ Made = TypeVar("Made")
 
 def ahead(make: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
     """`make` of every item, in order; the next one is made in a thread while the caller works on the last."""
-    if len(items) < 2:  # nothing to make meanwhile, and a thread takes memory that a small machine may lack
+    if (
+        len(items) < 2
+    ):  # nothing to make meanwhile, and a thread takes memory that a small machine may lack
         yield from map(make, items)
         return
     with ThreadPoolExecutor(1) as maker:

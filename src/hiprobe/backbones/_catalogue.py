@@ -1,7 +1,7 @@
 """Checkpoints that load, and what each needs: facts to choose by. Knows no torch and loads nothing.
 
-Parameters are counted on the architecture with the published sizes, without weights (tests/backbones/test_catalogue.py builds
-some of them), except Gemma's, which are its publisher's figures. What could not be confirmed is None.
+Parameters are counted on the architecture with the published sizes, without weights
+(tests/backbones/test_catalogue.py builds some of them), except Gemma's, which are its publisher's figures. What could not be confirmed is None.
 """
 
 from __future__ import annotations
@@ -51,26 +51,55 @@ class Entry:
         return {**asdict(self), "fp16_gb": round(self.fp16_gb, 2), "proven": self.proven}
 
 
-def _qwen2_5(size: str, parameters: int, layers: int, width: int, licence: str = "Apache-2.0", **more: Any) -> Entry:
-    return Entry(f"Qwen/Qwen2.5-VL-{size}-Instruct", "qwen2_5_vl", parameters, layers, width, licence, **more)
+def _qwen2_5(
+    size: str, parameters: int, layers: int, width: int, licence: str = "Apache-2.0", **more: Any
+) -> Entry:
+    return Entry(
+        f"Qwen/Qwen2.5-VL-{size}-Instruct", "qwen2_5_vl", parameters, layers, width, licence, **more
+    )
 
 
-def _qwen3(size: str, parameters: int, layers: int, width: int, good_for: str | None = None) -> Entry:
-    return Entry(f"Qwen/Qwen3-VL-{size}-Instruct", "qwen3_vl", parameters, layers, width, "Apache-2.0", good_for)
+def _qwen3(
+    size: str, parameters: int, layers: int, width: int, good_for: str | None = None
+) -> Entry:
+    return Entry(
+        f"Qwen/Qwen3-VL-{size}-Instruct",
+        "qwen3_vl",
+        parameters,
+        layers,
+        width,
+        "Apache-2.0",
+        good_for,
+    )
 
 
-def _internvl(name: str, parameters: int, layers: int, width: int, licence: str | None, **more: Any) -> Entry:
+def _internvl(
+    name: str, parameters: int, layers: int, width: int, licence: str | None, **more: Any
+) -> Entry:
     return Entry(f"OpenGVLab/{name}", "internvl", parameters, layers, width, licence, **more)
 
 
-def _smolvlm(size: str, parameters: int, layers: int, width: int, good_for: str | None = None) -> Entry:
+def _smolvlm(
+    size: str, parameters: int, layers: int, width: int, good_for: str | None = None
+) -> Entry:
     name = f"HuggingFaceTB/SmolVLM2-{size}"
-    return Entry(name, "smolvlm", parameters, layers, width, "Apache-2.0", good_for, "needs pip install num2words")
+    return Entry(
+        name,
+        "smolvlm",
+        parameters,
+        layers,
+        width,
+        "Apache-2.0",
+        good_for,
+        "needs pip install num2words",
+    )
 
 
 def _qwen3_5(size: str, parameters: int, layers: int, width: int) -> Entry:
     note = "heads in every fourth block only: the others have linear attention"
-    return Entry(f"Qwen/Qwen3.5-{size}", "qwen3_5", parameters, layers, width, "Apache-2.0", note=note)
+    return Entry(
+        f"Qwen/Qwen3.5-{size}", "qwen3_5", parameters, layers, width, "Apache-2.0", note=note
+    )
 
 
 ENTRIES = (
@@ -91,15 +120,33 @@ ENTRIES = (
     _internvl("InternVL3-8B-hf", 7_944_300_032, 28, 3584, "Apache-2.0", good_for=CARD, note=TWO),
     _internvl("InternVL3_5-4B-HF", 4_732_415_488, 36, 2560, "Apache-2.0"),
     _internvl("InternVL3_5-8B-HF", 8_528_244_736, 36, 4096, "Apache-2.0"),
-    Entry("llava-hf/llava-onevision-qwen2-0.5b-ov-hf", "llava_onevision", 893_675_552, 24, 896, "Apache-2.0"),
-    Entry("llava-hf/llava-onevision-qwen2-7b-ov-hf", "llava_onevision", 8_030_807_584, 28, 3584, "Apache-2.0"),
+    Entry(
+        "llava-hf/llava-onevision-qwen2-0.5b-ov-hf",
+        "llava_onevision",
+        893_675_552,
+        24,
+        896,
+        "Apache-2.0",
+    ),
+    Entry(
+        "llava-hf/llava-onevision-qwen2-7b-ov-hf",
+        "llava_onevision",
+        8_030_807_584,
+        28,
+        3584,
+        "Apache-2.0",
+    ),
     _smolvlm("256M-Video-Instruct", 256_484_928, 30, 576),
     _smolvlm("500M-Video-Instruct", 507_482_304, 32, 960, LAPTOP),
     _smolvlm("2.2B-Instruct", 2_246_784_880, 24, 2048),
     Entry("zai-org/GLM-4.1V-9B-Thinking", "glm4v", 10_292_777_472, 40, 4096, "MIT"),
     Entry("zai-org/GLM-4.6V-Flash", "glm4v", 10_292_777_472, 40, 4096, None),
-    Entry("lkhl/VideoLLaMA3-2B-Image-HF", "video_llama_3", 1_959_993_584, 28, 1536, None, note=PARTLY),
-    Entry("lkhl/VideoLLaMA3-7B-Image-HF", "video_llama_3", 8_044_744_944, 28, 3584, None, note=PARTLY),
+    Entry(
+        "lkhl/VideoLLaMA3-2B-Image-HF", "video_llama_3", 1_959_993_584, 28, 1536, None, note=PARTLY
+    ),
+    Entry(
+        "lkhl/VideoLLaMA3-7B-Image-HF", "video_llama_3", 8_044_744_944, 28, 3584, None, note=PARTLY
+    ),
     Entry("google/gemma-4-E2B-it", "gemma4", 5_100_000_000, 35, 1536, "Apache-2.0"),
     Entry("google/gemma-4-E4B-it", "gemma4", 8_000_000_000, 42, 2560, "Apache-2.0"),
     Entry("google/gemma-4-31B-it", "gemma4", 30_700_000_000, 60, None, "Apache-2.0"),

@@ -27,7 +27,9 @@ YES, NO = ("yes",), ("no",)
 TRIES = ((1, 1), (2, 1), (4, 1), (4, 2))
 
 
-def answer(model: Any, tokenizer: Any, inputs: Mapping[str, Tensor], max_tokens: int, deadline_s: float) -> str:
+def answer(
+    model: Any, tokenizer: Any, inputs: Mapping[str, Tensor], max_tokens: int, deadline_s: float
+) -> str:
     """The greedy answer, at most `max_tokens` tokens; no token is started after `deadline_s` seconds."""
     with torch.inference_mode():
         ids = model.generate(
@@ -49,11 +51,16 @@ def tries(frames: int, resizable: bool) -> list[tuple[int, int]]:
 
     Smaller frames only if `resizable`: a model that brings every frame to one size gains nothing by them.
     """
-    return [(step, shrink) for step, shrink in TRIES if step <= frames and (shrink == 1 or resizable)]
+    return [
+        (step, shrink) for step, shrink in TRIES if step <= frames and (shrink == 1 or resizable)
+    ]
 
 
 def shown(
-    ask: Callable[[Segment, float], str], segment: Segment, sizes: Sequence[tuple[int, int]], deadline_s: float
+    ask: Callable[[Segment, float], str],
+    segment: Segment,
+    sizes: Sequence[tuple[int, int]],
+    deadline_s: float,
 ) -> tuple[str, str]:
     """What `ask(clip, seconds left)` answers at the first of `sizes` that fits the memory; a note if it is not all.
 
@@ -121,7 +128,11 @@ def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _first_tokens(tokenizer: Any, words: Sequence[str]) -> set[int]:
-    spellings = [f"{space}{form}" for word in words for form in (word, word.title()) for space in ("", " ")]
+    spellings = [
+        f"{space}{form}" for word in words for form in (word, word.title()) for space in ("", " ")
+    ]
     ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in spellings]
     firsts = {found[0] for found in ids if found and found[0] != tokenizer.unk_token_id}
-    return {token for token in firsts if tokenizer.decode([token]).strip()}  # a lone space says nothing
+    return {
+        token for token in firsts if tokenizer.decode([token]).strip()
+    }  # a lone space says nothing

@@ -47,7 +47,9 @@ class Checkpoint:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ModelError(f"not readable as JSON: {error}", where=path, cure="fetch the file again") from error
+            raise ModelError(
+                f"not readable as JSON: {error}", where=path, cure="fetch the file again"
+            ) from error
         if not isinstance(values, dict):
             raise ModelError("holds no JSON object", where=path, cure="fetch the file again")
         return values
@@ -59,7 +61,9 @@ def find(name: str, revision: str | None) -> Checkpoint:
     if not folder.is_dir():
         return _checked(_from_hub(name, revision))
     if revision is not None:
-        raise ModelError("a local folder has no revision", where=name, cure="leave the revision out")
+        raise ModelError(
+            "a local folder has no revision", where=name, cure="leave the revision out"
+        )
     return _checked(Checkpoint(folder, f"sha256:{content_digest(folder)}", None))
 
 
@@ -76,7 +80,9 @@ def content_digest(folder: Path) -> str:
 
 def _checked(found: Checkpoint) -> Checkpoint:
     if not (found.folder / "config.json").is_file():
-        raise ModelError("holds no config.json, so it is no model", where=found.folder, cure="check the path")
+        raise ModelError(
+            "holds no config.json, so it is no model", where=found.folder, cure="check the path"
+        )
     if not any(found.folder.glob("*.safetensors")):
         raise ModelError(
             "holds no .safetensors weights; pickled weights are never loaded",
@@ -92,8 +98,12 @@ def _from_hub(name: str, revision: str | None) -> Checkpoint:
 
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Not enough free disk space")  # it fails by name if there is none
-            folder = snapshot_download(name, revision=revision, allow_patterns=_FETCHED, ignore_patterns=["*/*"])
+            warnings.filterwarnings(
+                "ignore", "Not enough free disk space"
+            )  # it fails by name if there is none
+            folder = snapshot_download(
+                name, revision=revision, allow_patterns=_FETCHED, ignore_patterns=["*/*"]
+            )
     except HFValidationError as error:
         raise ModelError("is no hub id", where=name, cure="give org/name or a folder") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
@@ -103,7 +113,11 @@ def _from_hub(name: str, revision: str | None) -> Checkpoint:
 
 def _unreachable(name: str, error: Exception) -> ModelError:
     from huggingface_hub import constants
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return ModelError(
@@ -112,11 +126,19 @@ def _unreachable(name: str, error: Exception) -> ModelError:
             cure="make room there, or set HF_HOME to a folder with more; what was fetched is kept",
         )
     if isinstance(error, GatedRepoError):
-        return ModelError("access is gated", where=name, cure="accept its licence on the hub and run `hf auth login`")
+        return ModelError(
+            "access is gated",
+            where=name,
+            cure="accept its licence on the hub and run `hf auth login`",
+        )
     if isinstance(error, RevisionNotFoundError):
-        return ModelError("has no such revision", where=name, cure="give a branch, tag or commit that exists")
+        return ModelError(
+            "has no such revision", where=name, cure="give a branch, tag or commit that exists"
+        )
     if isinstance(error, RepositoryNotFoundError):
-        return ModelError("no such model on the hub, or it is private", where=name, cure="check the name, log in")
+        return ModelError(
+            "no such model on the hub, or it is private", where=name, cure="check the name, log in"
+        )
     return ModelError(
         f"cannot be fetched from the hub ({type(error).__name__})",
         where=name,
@@ -131,9 +153,15 @@ def weight_bytes(found: Checkpoint, blocks: int | None = None, floats: int | Non
     Raises ModelError for a file whose header cannot be read.
     """
     index = found.json("model.safetensors.index.json") or {}
-    names = set(index.get("weight_map", {}).values()) or {path.name for path in found.folder.glob("*.safetensors")}
+    names = set(index.get("weight_map", {}).values()) or {
+        path.name for path in found.folder.glob("*.safetensors")
+    }
     entries = [entry for name in sorted(names) for entry in _header(found.folder / name).items()]
-    return sum(_size(entry, floats) for name, entry in entries if blocks is None or _decoder_block(name) < blocks)
+    return sum(
+        _size(entry, floats)
+        for name, entry in entries
+        if blocks is None or _decoder_block(name) < blocks
+    )
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -147,7 +175,9 @@ def _header(path: Path) -> dict[str, Any]:
             _size(entry, 1)
             _size(entry, None)
     except (OSError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
-        raise ModelError(f"cannot be loaded: {error}", where=path, cure="fetch the weights again") from error
+        raise ModelError(
+            f"cannot be loaded: {error}", where=path, cure="fetch the weights again"
+        ) from error
     return found
 
 
@@ -170,9 +200,13 @@ def settings(found: Checkpoint) -> Mapping[str, Any]:
     where = found.folder / SETTINGS_FILE
     for name, value in values.items():
         if name not in _CHECKS:
-            raise ModelError(f"unknown entry {name!r}", where=where, cure=f"known: {', '.join(_CHECKS)}")
+            raise ModelError(
+                f"unknown entry {name!r}", where=where, cure=f"known: {', '.join(_CHECKS)}"
+            )
         if not _CHECKS[name](value):
-            raise ModelError(f"entry {name!r} is {value!r}", where=where, cure="see the guide for its form")
+            raise ModelError(
+                f"entry {name!r} is {value!r}", where=where, cure="see the guide for its form"
+            )
     return values
 
 
@@ -181,16 +215,25 @@ def _positive(value: Any) -> bool:
 
 
 def _texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(text, str) and text for text in value)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(text, str) and text for text in value)
+    )
 
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "prompts": _texts,
     "frames": lambda value: _positive(value) and isinstance(value, int),
-    "size": lambda value: value is None or (isinstance(value, list) and len(value) == 2 and all(map(_positive, value))),
+    "size": lambda value: (
+        value is None
+        or (isinstance(value, list) and len(value) == 2 and all(map(_positive, value)))
+    ),
     "segment_s": lambda value: _positive(value) and value >= SHORTEST_S,
     "explain_prompt": lambda value: isinstance(value, str) and bool(value),
     "explain_span_s": lambda value: value is None or _positive(value),
     "notice": lambda value: value is None or isinstance(value, str),
-    "verdict": lambda value: isinstance(value, dict) and set(value) == {"normal"} and _texts(value["normal"]),
+    "verdict": lambda value: (
+        isinstance(value, dict) and set(value) == {"normal"} and _texts(value["normal"])
+    ),
 }

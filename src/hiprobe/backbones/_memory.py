@@ -10,7 +10,13 @@ from accelerate.utils import get_max_memory
 
 ROOM = 0.85  # the share of free memory that weights may take; the rest is for what a pass computes
 GB = 1e9
-_SIGNS = ("DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "bad_alloc", "Cannot allocate memory")
+_SIGNS = (
+    "DefaultCPUAllocator",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "bad_alloc",
+    "Cannot allocate memory",
+)
 Place = int | str
 
 
@@ -34,7 +40,10 @@ def ran_out(error: BaseException) -> bool:
 
 def free() -> dict[Place, int]:
     """Bytes that weights may take: of each card by its number, and of the machine as "cpu"."""
-    return {"cpu" if place == "mps" else place: int(ROOM * size) for place, size in get_max_memory().items()}
+    return {
+        "cpu" if place == "mps" else place: int(ROOM * size)
+        for place, size in get_max_memory().items()
+    }
 
 
 def fits(need: int, device: torch.device, spread: bool, free: Mapping[Place, int]) -> str | None:
@@ -43,7 +52,9 @@ def fits(need: int, device: torch.device, spread: bool, free: Mapping[Place, int
 
     `spread` allows more than `device`. A card that is large enough takes all: nothing is faster.
     """
-    where = (device.index or 0) if device.type == "cuda" else "cpu"  # mps shares the machine's memory
+    where = (
+        (device.index or 0) if device.type == "cuda" else "cpu"
+    )  # mps shares the machine's memory
     if need <= free.get(where, 0):
         return "one"
     return "all" if spread and device.type == "cuda" and need <= sum(free.values()) else None

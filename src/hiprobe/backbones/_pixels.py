@@ -19,8 +19,14 @@ from hiprobe.errors import ModelError
 
 def to_tensor(frames: NDArray[np.uint8]) -> Tensor:
     """Frames uint8 (T, H, W, 3) as a uint8 tensor (T, 3, H, W)."""
-    backwards = any(stride < 0 for stride in frames.strides)  # which torch does not take; other views need no copy
-    return torch.from_numpy(np.ascontiguousarray(frames) if backwards else frames).permute(0, 3, 1, 2).contiguous()
+    backwards = any(
+        stride < 0 for stride in frames.strides
+    )  # which torch does not take; other views need no copy
+    return (
+        torch.from_numpy(np.ascontiguousarray(frames) if backwards else frames)
+        .permute(0, 3, 1, 2)
+        .contiguous()
+    )
 
 
 def resize(frames: Tensor, size: tuple[int, int], filter_name: str) -> Tensor:
@@ -34,7 +40,9 @@ def resize(frames: Tensor, size: tuple[int, int], filter_name: str) -> Tensor:
         raise ModelError(reason, cure="install a newer torch") from error
 
 
-def normalise(frames: Tensor, rescale: float | None, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+def normalise(
+    frames: Tensor, rescale: float | None, mean: Sequence[float], std: Sequence[float]
+) -> Tensor:
     """Frames uint8 (T, 3, H, W) as float32 `(x * rescale - mean) / std`, in the fused form (rescale folded in)."""
     scale = 1.0 if rescale is None else 1.0 / rescale
     shift = (torch.tensor(mean) * scale).view(-1, 1, 1).to(frames.device)
@@ -51,13 +59,20 @@ def patchify(frames: Tensor, patch: int, merge: int, temporal: int) -> tuple[Ten
     frames = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)]) if missing else frames
     count, channels, height, width = frames.shape
     t, h, w = count // temporal, height // patch, width // patch
-    blocks = frames.reshape(t, temporal, channels, h // merge, merge, patch, w // merge, merge, patch)
+    blocks = frames.reshape(
+        t, temporal, channels, h // merge, merge, patch, w // merge, merge, patch
+    )
     rows = blocks.permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
     return rows.reshape(t * h * w, channels * temporal * patch * patch), [t, h, w]
 
 
 def fit_budget(
-    size: tuple[int, int], factor: int, low: float, high: float, frames: int = 1, grid_frames: int = 1
+    size: tuple[int, int],
+    factor: int,
+    low: float,
+    high: float,
+    frames: int = 1,
+    grid_frames: int = 1,
 ) -> tuple[int, int]:
     """The multiples of `factor` nearest to `size` whose pixel count lies within `[low, high]`, aspect kept.
 
@@ -67,7 +82,9 @@ def fit_budget(
     """
     height, width = size
     if max(size) > 200 * min(size):
-        raise ModelError(f"frames of {height} x {width} pixels are longer than 200 times their width")
+        raise ModelError(
+            f"frames of {height} x {width} pixels are longer than 200 times their width"
+        )
     tall, wide = round(height / factor) * factor, round(width / factor) * factor
     if grid_frames * tall * wide > high:
         shrink = math.sqrt(frames * height * width / high)

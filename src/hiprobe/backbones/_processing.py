@@ -30,12 +30,20 @@ def load_processor(found: Checkpoint, family: str) -> Any:
     """The family's own processor with a torch-only video processor; raises ModelError."""
     kind = vars(processing_auto)["PROCESSOR_MAPPING_NAMES"].get(family)
     if kind is None:
-        raise ModelError(f"transformers has no processor for {family!r}", where=found.model, cure="use another model")
+        raise ModelError(
+            f"transformers has no processor for {family!r}",
+            where=found.model,
+            cure="use another model",
+        )
     settings = found.json("processor_config.json") or {}
     video = video_processor(_video_settings(found, settings), family)
-    tokenizer = AutoTokenizer.from_pretrained(found.folder, trust_remote_code=False, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(
+        found.folder, trust_remote_code=False, local_files_only=True
+    )
     template = _chat_template(found, settings, tokenizer)
-    return _assemble(getattr(transformers, kind), tokenizer, video, {**settings, "chat_template": template})
+    return _assemble(
+        getattr(transformers, kind), tokenizer, video, {**settings, "chat_template": template}
+    )
 
 
 def _assemble(kind: Any, tokenizer: Any, video: VideoProcessor, settings: Mapping[str, Any]) -> Any:
@@ -50,7 +58,9 @@ def _assemble(kind: Any, tokenizer: Any, video: VideoProcessor, settings: Mappin
     )
     parts = {"tokenizer": tokenizer, "video_processor": video}
     arguments = [parts.get(name) for name in kind.get_attributes()]
-    return lenient.from_args_and_dict(arguments, {k: v for k, v in settings.items() if k != "audio_tokenizer"})
+    return lenient.from_args_and_dict(
+        arguments, {k: v for k, v in settings.items() if k != "audio_tokenizer"}
+    )
 
 
 def _video_settings(found: Checkpoint, settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -74,7 +84,9 @@ def _chat_template(found: Checkpoint, settings: Mapping[str, Any], tokenizer: An
     legacy = (found.json("chat_template.json") or {}).get("chat_template")
     template = legacy or settings.get("chat_template") or tokenizer.chat_template
     if not isinstance(template, str):
-        raise ModelError("has no chat template", where=found.folder, cure="use an instruction-tuned checkpoint")
+        raise ModelError(
+            "has no chat template", where=found.folder, cure="use an instruction-tuned checkpoint"
+        )
     return template
 
 
@@ -96,11 +108,18 @@ def prompt_text(processor: Any, prompt: str) -> str:
     """The chat with one video and `prompt`, up to where the answer starts; a thinking mode is turned off."""
     for token in (processor.video_token, processor.image_token):
         if token in prompt:
-            raise ModelError(f"the prompt holds the control token {token}", cure="leave it out of the prompt")
+            raise ModelError(
+                f"the prompt holds the control token {token}", cure="leave it out of the prompt"
+            )
     content = [{"type": "video"}, {"type": "text", "text": prompt}]
-    options = {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
+    options = (
+        {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
+    )
     text = processor.apply_chat_template(
-        [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True, **options
+        [{"role": "user", "content": content}],
+        tokenize=False,
+        add_generation_prompt=True,
+        **options,
     )
     return str(text)
 
@@ -121,7 +140,9 @@ def make_inputs(processor: Any, segment: Segment, prompt: str) -> Inputs:
     return {name: value for name, value in made.items() if isinstance(value, Tensor)}
 
 
-def make_each(processor: Any, segment: Segment, prompts: Mapping[int, str], known: Known) -> dict[int, Inputs]:
+def make_each(
+    processor: Any, segment: Segment, prompts: Mapping[int, str], known: Known
+) -> dict[int, Inputs]:
     """The inputs of one segment and each of some prompts, by their numbers; the pixels are made once.
 
     `known` remembers what became of a prompt beside a clip of these times and sizes: that depends on nothing else.
@@ -133,7 +154,12 @@ def make_each(processor: Any, segment: Segment, prompts: Mapping[int, str], know
 
 
 def _made(
-    processor: Any, segment: Segment, prompt: str, packed: Mapping[str, Any], key: Hashable, known: Known
+    processor: Any,
+    segment: Segment,
+    prompt: str,
+    packed: Mapping[str, Any],
+    key: Hashable,
+    known: Known,
 ) -> Inputs:
     if key in known:
         text, names = known[key]
@@ -141,7 +167,9 @@ def _made(
     made = make_inputs(processor, segment, prompt)
     names = tuple(name for name, value in packed.items() if made.get(name) is value)
     text = {name: value for name, value in made.items() if name not in names}
-    if len(names) == sum(isinstance(value, Tensor) for value in packed.values()):  # else the processor made others
+    if len(names) == sum(
+        isinstance(value, Tensor) for value in packed.values()
+    ):  # else the processor made others
         if len(known) >= KNOWN:
             known.clear()
         known[key] = text, names

@@ -22,7 +22,10 @@ class _DeepEnough(Exception):
 
 
 def last_states(
-    forward: Callable[[], Any], layers: nn.ModuleList, residual: Collection[int], heads: Collection[int]
+    forward: Callable[[], Any],
+    layers: nn.ModuleList,
+    residual: Collection[int],
+    heads: Collection[int],
 ) -> States:
     """Run `forward` up to the deepest block needed: `("residual" | "head", layer)` to a tensor (batch, width).
 
@@ -57,14 +60,18 @@ def _projection(layer: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def _hooked(layers: nn.ModuleList, residual: Collection[int], heads: Collection[int]) -> Iterator[States]:
+def _hooked(
+    layers: nn.ModuleList, residual: Collection[int], heads: Collection[int]
+) -> Iterator[States]:
     states: States = {}
     handles = []
     try:
         for layer in set(residual):
             handles.append(layers[layer].register_forward_hook(_store_output(states, layer)))
         for layer in set(heads):
-            handles.append(_projection(layers[layer]).register_forward_pre_hook(_store_input(states, layer)))
+            handles.append(
+                _projection(layers[layer]).register_forward_pre_hook(_store_input(states, layer))
+            )
         deepest = max({*residual, *heads})
         if deepest in residual:
             handles.append(layers[deepest].register_forward_hook(_stop))
@@ -104,4 +111,7 @@ def encode_video(model: Any, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
 def with_features(inputs: Mapping[str, Tensor], features: Mapping[str, Any]) -> Inputs:
     """The inputs with encoded features in the place of pixels."""
     rest = {name: value for name, value in inputs.items() if not name.startswith("pixel_")}
-    return {**rest, "mm_encoder_outputs": {kind: copy.copy(output) for kind, output in features.items()}}
+    return {
+        **rest,
+        "mm_encoder_outputs": {kind: copy.copy(output) for kind, output in features.items()},
+    }

@@ -40,13 +40,19 @@ def prefix_length(input_ids: Tensor, config: Any) -> int:
     return int(torch.isin(input_ids[0], known).nonzero()[-1]) + 1
 
 
-def prefix_cache(model: Any, inputs: Mapping[str, Tensor], length: int, deepest: int) -> DynamicCache:
+def prefix_cache(
+    model: Any, inputs: Mapping[str, Tensor], length: int, deepest: int
+) -> DynamicCache:
     """Keys and values of the first `length` positions in blocks 0 to `deepest`; the pass stops there."""
     whole = inputs["input_ids"].shape
-    first = {name: value[:, :length] if value.shape == whole else value for name, value in inputs.items()}
+    first = {
+        name: value[:, :length] if value.shape == whole else value for name, value in inputs.items()
+    }
     cache = DynamicCache()
     layers = model.get_decoder().layers
-    run_to_keys(lambda: model.base_model(**first, past_key_values=cache, use_cache=True), layers[deepest])
+    run_to_keys(
+        lambda: model.base_model(**first, past_key_values=cache, use_cache=True), layers[deepest]
+    )
     return cache
 
 
@@ -57,6 +63,8 @@ def suffix(input_ids: Tensor, cache: DynamicCache, length: int) -> Inputs:
     left in the model); without padding no mask is needed.
     """
     layers: list[Any] = cache.layers
-    for layer in layers:  # each by itself: a prompt read less deep has left the upper ones as they were
+    for (
+        layer
+    ) in layers:  # each by itself: a prompt read less deep has left the upper ones as they were
         layer.crop(length - layer.get_seq_length())
     return {"input_ids": input_ids[:, length:], "past_key_values": cache, "use_cache": True}

@@ -45,7 +45,9 @@ class VideoProcessor:
     fps: float | None = None
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.device = torch.device("cpu")  # where pixels become numbers; the frames are resized on the CPU
+        self.device = torch.device(
+            "cpu"
+        )  # where pixels become numbers; the frames are resized on the CPU
         self._kept: tuple[NDArray[np.uint8], Mapping[str, Any]] | None = None
         for name in self.known_settings() & settings.keys():
             if settings[name] is not None:
@@ -57,7 +59,11 @@ class VideoProcessor:
     def known_settings(cls) -> set[str]:
         """The names of the class attributes that a checkpoint may set."""
         values = {name: getattr(cls, name) for name in dir(cls) if not name.startswith("_")}
-        return {name for name, value in values.items() if not callable(value) and not isinstance(value, property)}
+        return {
+            name
+            for name, value in values.items()
+            if not callable(value) and not isinstance(value, property)
+        }
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
@@ -94,7 +100,10 @@ class VideoProcessor:
         kept = self._kept  # of these very frames: another thread may be at another clip
         if kept is not None and len(videos) == 1 and videos[0] is kept[0]:
             return {**kept[1], "video_metadata": list(video_metadata)}
-        return {**self.pack([self.pixels(frames) for frames in videos]), "video_metadata": list(video_metadata)}
+        return {
+            **self.pack([self.pixels(frames) for frames in videos]),
+            "video_metadata": list(video_metadata),
+        }
 
     @contextmanager
     def keeping(self, frames: NDArray[np.uint8]) -> Iterator[Mapping[str, Any]]:
@@ -144,9 +153,15 @@ class Qwen2VL(VideoProcessor):
         return fit_budget(size, self.factor, low, high)
 
     def pack(self, clips: list[Tensor]) -> dict[str, Any]:
-        packed = [patchify(clip, self.patch_size, self.merge_size, self.temporal_patch_size) for clip in clips]
+        packed = [
+            patchify(clip, self.patch_size, self.merge_size, self.temporal_patch_size)
+            for clip in clips
+        ]
         grids = torch.tensor([grid for _, grid in packed])
-        return {"pixel_values_videos": _joined([rows for rows, _ in packed]), "video_grid_thw": grids}
+        return {
+            "pixel_values_videos": _joined([rows for rows, _ in packed]),
+            "video_grid_thw": grids,
+        }
 
 
 class Qwen3VL(Qwen2VL):
@@ -302,10 +317,14 @@ class Gemma4(VideoProcessor):
         tall, wide = height // self.patch_size, width // self.patch_size
         cells = clip.reshape(count, channels, tall, self.patch_size, wide, self.patch_size)
         patches = cells.permute(0, 2, 4, 3, 5, 1).reshape(count, tall * wide, -1)
-        places = torch.cartesian_prod(torch.arange(tall), torch.arange(wide)).flip(-1)  # (x, y) of each patch
+        places = torch.cartesian_prod(torch.arange(tall), torch.arange(wide)).flip(
+            -1
+        )  # (x, y) of each patch
         missing = self.max_patches - tall * wide
         patches = torch.nn.functional.pad(patches, (0, 0, 0, missing))
-        positions = torch.nn.functional.pad(places.expand(count, -1, -1), (0, 0, 0, missing), value=-1)
+        positions = torch.nn.functional.pad(
+            places.expand(count, -1, -1), (0, 0, 0, missing), value=-1
+        )
         return patches, positions, tall * wide // self.pooling_kernel_size**2
 
 

@@ -25,7 +25,16 @@ QUANTISERS: Mapping[str, str] = {  # the packages that transformers needs for a 
     "bitsandbytes_8bit": "bitsandbytes", "compressed-tensors": "compressed-tensors", "eetq": "kernels",
     "gptq": "gptqmodel", "hqq": "hqq", "quanto": "optimum-quanto", "torchao": "torchao", "vptq": "vptq",
 }  # fmt: skip
-FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError)
+FAILURES = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    RuntimeError,
+    SafetensorError,
+)
 
 
 def load_config(found: Checkpoint) -> Any:
@@ -40,8 +49,13 @@ def load_config(found: Checkpoint) -> Any:
             cure="use a multimodal checkpoint of a known family, such as an -hf conversion",
         )
     with named_failure(found):
-        config = AutoConfig.from_pretrained(found.folder, trust_remote_code=False, local_files_only=True)
-    if quantiser(config) not in (None, *AUTO_QUANTIZER_MAPPING):  # transformers would load it as if it were not
+        config = AutoConfig.from_pretrained(
+            found.folder, trust_remote_code=False, local_files_only=True
+        )
+    if quantiser(config) not in (
+        None,
+        *AUTO_QUANTIZER_MAPPING,
+    ):  # transformers would load it as if it were not
         raise ModelError(
             f"it is quantised with {quantiser(config)!r}, which this transformers does not know",
             where=found.model if found.revision else found.folder,
@@ -53,14 +67,22 @@ def load_config(found: Checkpoint) -> Any:
 def pick_device(name: str) -> torch.device:
     """The device called `name`; "auto" is cuda, then mps, then cpu. Raises ModelError if it is not here."""
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        name = (
+            "cuda"
+            if torch.cuda.is_available()
+            else "mps"
+            if torch.backends.mps.is_available()
+            else "cpu"
+        )
     try:
         device = torch.device(name)
         if device.type not in DEVICES:
             raise NotImplementedError(f"none of {', '.join(DEVICES)}")  # meta would hold no numbers
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ModelError("cannot be used here", where=f"device {name}", cure="give auto or cpu") from error
+        raise ModelError(
+            "cannot be used here", where=f"device {name}", cure="give auto or cpu"
+        ) from error
     return device
 
 
@@ -121,7 +143,11 @@ def layout(
             where=found.model if found.revision else found.folder,
             cure="use a smaller or quantised model, 16 bits (--dtype bfloat16), or free memory",
         )
-    return {"device_map": {"": device}} if how == "one" else {"device_map": "auto", "max_memory": places}
+    return (
+        {"device_map": {"": device}}
+        if how == "one"
+        else {"device_map": "auto", "max_memory": places}
+    )
 
 
 def _sizes(places: Mapping[Place, int]) -> str:
@@ -132,7 +158,11 @@ def _sizes(places: Mapping[Place, int]) -> str:
 def devices(model: Any) -> list[str]:
     """Where the parts of a model lie, each place once: devices, and "disk" for what is read from there."""
     spread = getattr(model, "hf_device_map", None) or {"": model.device}
-    return list(dict.fromkeys("disk" if one == "disk" else str(torch.device(one)) for one in spread.values()))
+    return list(
+        dict.fromkeys(
+            "disk" if one == "disk" else str(torch.device(one)) for one in spread.values()
+        )
+    )
 
 
 def entry(model: Any) -> torch.device:
@@ -141,7 +171,9 @@ def entry(model: Any) -> torch.device:
     return torch.device(next((place for place in found if place != "cpu"), found[0]))
 
 
-def load_model(found: Checkpoint, config: Any, where: Mapping[str, Any], dtype: torch.dtype | str) -> Any:
+def load_model(
+    found: Checkpoint, config: Any, where: Mapping[str, Any], dtype: torch.dtype | str
+) -> Any:
     """The model, laid out as `layout` says, frozen, in evaluation mode; raises ModelError if a weight is missing."""
     with named_failure(found, quantiser(config)), one_memory_error(), _quiet():
         loader: Any = AutoModelForImageTextToText

@@ -21,7 +21,15 @@ from hiprobe.backbones._batching import ahead, fitting, largest, room, taken
 from hiprobe.backbones._explaining import answer, answer_tokens, shown, tries, verdict
 from hiprobe.backbones._folder import Checkpoint, find, settings
 from hiprobe.backbones._memory import one_memory_error
-from hiprobe.backbones._processing import Inputs, Known, collate, load_processor, make_each, make_inputs, shapes
+from hiprobe.backbones._processing import (
+    Inputs,
+    Known,
+    collate,
+    load_processor,
+    make_each,
+    make_inputs,
+    shapes,
+)
 from hiprobe.backbones._reading import States, encode_video, last_states, with_features
 from hiprobe.backbones._sharing import prefix_cache, prefix_length, shares_prefix, suffix
 from hiprobe.backbones._weights import (
@@ -65,18 +73,24 @@ def load(
         processor = load_processor(found, config.model_type)
     depth = config.get_text_config().num_hidden_layers
     if max_layer is not None and not 0 <= max_layer < depth:
-        raise ModelError(f"no block {max_layer}, it has 0 to {depth - 1}", where=name, cure="give one of them")
+        raise ModelError(
+            f"no block {max_layer}, it has 0 to {depth - 1}", where=name, cure="give one of them"
+        )
     cut = shorten(config, max_layer)
     where = pick_device(device)
     precision = pick_dtype(dtype, where, quantiser(config) is not None)
-    model = load_model(found, config, layout(found, config, where, precision, device == "auto"), precision)
+    model = load_model(
+        found, config, layout(found, config, where, precision, device == "auto"), precision
+    )
     return AutoBackbone(found, model, processor, depth, cut)
 
 
 class AutoBackbone:
     """A loaded video MLLM; see `hiprobe.backbones.Backbone` for what its attributes mean."""
 
-    def __init__(self, found: Checkpoint, model: Any, processor: Any, depth: int, cut: bool) -> None:
+    def __init__(
+        self, found: Checkpoint, model: Any, processor: Any, depth: int, cut: bool
+    ) -> None:
         values = settings(found)
         self.recipe = _recipe(found, values, processor)
         self.explain_prompt: str = values.get("explain_prompt", EXPLAIN_PROMPT)
@@ -91,9 +105,15 @@ class AutoBackbone:
         self._parameters = set(inspect.signature(model.forward).parameters)
         self._decoder = _decoder(model, found)
         self._shares_prefix = shares_prefix(model.config, processor)
-        processor.video_processor.device = self._entry if self._entry.type == "cuda" else torch.device("cpu")
+        processor.video_processor.device = (
+            self._entry if self._entry.type == "cuda" else torch.device("cpu")
+        )
         text = model.config.get_text_config()
-        self.layers, self.heads, self.width = depth, int(text.num_attention_heads), int(text.hidden_size)
+        self.layers, self.heads, self.width = (
+            depth,
+            int(text.num_attention_heads),
+            int(text.hidden_size),
+        )
         self.head_width, self.head_layers = _head_layout(self._decoder.layers, self.heads)
         self.provenance: Mapping[str, Any] = {
             "id": found.model,
@@ -138,7 +158,11 @@ class AutoBackbone:
         of the frames still does not fit.
         """
         if self._cut:
-            raise ModelError("loaded only to read, without its upper blocks", where=self._name, cure="load all of it")
+            raise ModelError(
+                "loaded only to read, without its upper blocks",
+                where=self._name,
+                cure="load all of it",
+            )
 
         def ask(clip: Segment, seconds: float) -> str:
             inputs = self._on_device(make_inputs(self._processor, clip, prompt))
@@ -151,7 +175,9 @@ class AutoBackbone:
             raise _too_large(segment) from error
         return text + note, verdict(text, self._normal)
 
-    def _batch(self, segments: Sequence[Segment], sites: Sequence[Site], prompts: Sequence[str], width: int) -> int:
+    def _batch(
+        self, segments: Sequence[Segment], sites: Sequence[Site], prompts: Sequence[str], width: int
+    ) -> int:
         """Segments a pass; on a card, as many as its memory holds, found once for frames, prompts and depth."""
         device = self._model.device
         if device.type != "cuda" or len(segments) < 2:
@@ -163,7 +189,9 @@ class AutoBackbone:
                                          room(device))  # fmt: skip
         return min(self.batch, self._fitting[key])
 
-    def _read_one(self, segment: Segment, sites: Sequence[Site], prompts: Sequence[str], width: int) -> None:
+    def _read_one(
+        self, segment: Segment, sites: Sequence[Site], prompts: Sequence[str], width: int
+    ) -> None:
         self._read_window(self._made([segment], sites, prompts), [segment], sites, prompts, width)
 
     def _made(
@@ -188,11 +216,17 @@ class AutoBackbone:
             groups[tuple(shapes(inputs[at]) for at in sorted(inputs))].append(place)
         values = np.empty((len(segments), len(sites), width), np.float32)
         for places in groups.values():
-            values[places] = self._read_group([made[i] for i in places], [segments[i] for i in places], sites, once)
+            values[places] = self._read_group(
+                [made[i] for i in places], [segments[i] for i in places], sites, once
+            )
         return values
 
     def _read_group(
-        self, made: list[dict[int, Inputs]], segments: list[Segment], sites: Sequence[Site], once: bool
+        self,
+        made: list[dict[int, Inputs]],
+        segments: list[Segment],
+        sites: Sequence[Site],
+        once: bool,
     ) -> NDArray[np.float32]:
         """One batch; out of memory, its two halves, down to single segments."""
         try:
@@ -207,18 +241,26 @@ class AutoBackbone:
         parts = [(made[:half], segments[:half]), (made[half:], segments[half:])]
         return np.concatenate([self._read_group(*part, sites, once) for part in parts])
 
-    def _read_batch(self, made: list[dict[int, Inputs]], sites: Sequence[Site], once: bool) -> NDArray[np.float32]:
+    def _read_batch(
+        self, made: list[dict[int, Inputs]], sites: Sequence[Site], once: bool
+    ) -> NDArray[np.float32]:
         """One forward pass per prompt; `once`: what the prompts share is in none of them, but before them."""
         columns: dict[int, list[int]] = defaultdict(list)
         for column, site in enumerate(sites):
             columns[site.prompt].append(column)
-        passes = self._after_prefix(made, list(columns), sites) if once else self._whole(made, list(columns))
+        passes = (
+            self._after_prefix(made, list(columns), sites)
+            if once
+            else self._whole(made, list(columns))
+        )
         parts: dict[int, Tensor] = {}
         with torch.inference_mode():
             for prompt, inputs in passes:
                 part = self._read_prompt(inputs, [sites[column] for column in columns[prompt]])
                 parts |= {column: part[:, at] for at, column in enumerate(columns[prompt])}
-            values = torch.stack([parts[column] for column in range(len(sites))], dim=1).float().cpu()
+            values = (
+                torch.stack([parts[column] for column in range(len(sites))], dim=1).float().cpu()
+            )
         return self._finite(values)
 
     def _whole(
@@ -266,7 +308,9 @@ class AutoBackbone:
         try:
             spellings = answer_tokens(self._processor.tokenizer)
         except ValueError as error:
-            raise ModelError(str(error), where=self._name, cure="use a method that reads hidden states") from error
+            raise ModelError(
+                str(error), where=self._name, cure="use a method that reads hidden states"
+            ) from error
         keep = {"logits_to_keep": 1} if "logits_to_keep" in self._parameters else {}
         logits = self._model(**inputs, **keep).logits[:, -1].float()
         return torch.stack([logits[:, tokens].logsumexp(dim=-1) for tokens in spellings], dim=-1)
@@ -289,7 +333,9 @@ class AutoBackbone:
 
     def _check_recipe(self, segments: Sequence[Segment], recipe: Recipe) -> None:
         if (recipe.model, recipe.revision) != (self.recipe.model, self.recipe.revision):
-            raise RecipeMismatch(f"the recipe is for model {recipe.model}", where=self._name, cure="load that model")
+            raise RecipeMismatch(
+                f"the recipe is for model {recipe.model}", where=self._name, cure="load that model"
+            )
         for segment in segments:
             count, *size = segment.frames.shape[:3]
             if count != recipe.frames or (recipe.size is not None and tuple(size) != recipe.size):
@@ -301,11 +347,20 @@ class AutoBackbone:
         """The one width of `sites`; raises ModelError for those that cannot be read."""
         for site in sites:
             if reason := self._refusal(site, recipe):
-                raise ModelError(f"cannot read {site}: {reason}", where=self._name, cure="ask for another site")
-        widths = {{"residual": self.width, "head": self.head_width, "logit": 2}[site.kind] for site in sites}
+                raise ModelError(
+                    f"cannot read {site}: {reason}", where=self._name, cure="ask for another site"
+                )
+        widths = {
+            {"residual": self.width, "head": self.head_width, "logit": 2}[site.kind]
+            for site in sites
+        }
         kinds = {site.kind == "logit" for site in sites}
         if len(widths) != 1 or len(kinds) != 1:
-            raise ModelError("one read needs sites of one width and kind", where=self._name, cure="read them apart")
+            raise ModelError(
+                "one read needs sites of one width and kind",
+                where=self._name,
+                cure="read them apart",
+            )
         return widths.pop()
 
     def _refusal(self, site: Site, recipe: Recipe) -> str | None:
@@ -315,13 +370,17 @@ class AutoBackbone:
             return f"the recipe has {len(recipe.prompts)} prompts"
         if self._cut and (site.kind == "logit" or site.layer >= len(self._decoder.layers)):
             return f"loaded only up to block {len(self._decoder.layers) - 1}"
-        if site.head is not None and (site.head >= self.heads or site.layer not in self.head_layers):
+        if site.head is not None and (
+            site.head >= self.heads or site.layer not in self.head_layers
+        ):
             return f"it has {self.heads} heads, in blocks {self.head_layers}"
         return None
 
     def _finite(self, values: Tensor) -> NDArray[np.float32]:
         if not bool(torch.isfinite(values).all()):
-            raise ModelError("hidden states overflow", where=self._name, cure="load it as bfloat16 or float32")
+            raise ModelError(
+                "hidden states overflow", where=self._name, cure="load it as bfloat16 or float32"
+            )
         return np.asarray(values.numpy(), np.float32)
 
 
@@ -342,7 +401,9 @@ def _decoder(model: Any, found: Checkpoint) -> Any:
     decoder = model.get_decoder()
     if not isinstance(getattr(decoder, "layers", None), torch.nn.ModuleList):
         raise ModelError(
-            f"{type(model).__name__} has no decoder.layers to read", where=found.model, cure="use another model"
+            f"{type(model).__name__} has no decoder.layers to read",
+            where=found.model,
+            cure="use another model",
         )
     return decoder
 

@@ -17,15 +17,31 @@ from hiprobe.errors import HiProbeError
 
 __all__ = ["COMMANDS", "app", "main"]
 
-COMMANDS = ("demo", "models", "fit", "layers", "detect", "runs", "review", "explain", "extract", "evaluate",
-            "export")  # in the order of the help
+COMMANDS = (
+    "demo",
+    "models",
+    "fit",
+    "layers",
+    "detect",
+    "runs",
+    "review",
+    "explain",
+    "extract",
+    "evaluate",
+    "export",
+)  # in the order of the help
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
-                  rich_markup_mode="markdown", context_settings={"help_option_names": ["-h", "--help"]},
-                  epilog="Exit codes: 0 done, 2 wrong usage, 3 some inputs failed (each is named on standard error, "
-                         "the others are done), 4 the disk or the model failed, 130 interrupted.",
-                  help="Find, locate and explain anomalies in video by reading the hidden states of a frozen "
-                       "multimodal LLM. Begin with `hiprobe demo`.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 2 wrong usage, 3 some inputs failed (each is named on standard error, "
+    "the others are done), 4 the disk or the model failed, 130 interrupted.",
+    help="Find, locate and explain anomalies in video by reading the hidden states of a frozen "
+    "multimodal LLM. Begin with `hiprobe demo`.",
+)
 
 for _name in COMMANDS:
     app.command(_name)(getattr(importlib.import_module(f"{__name__}.{_name}"), _name))
@@ -35,7 +51,9 @@ def main() -> None:
     """Runs the command line; a named error becomes one line and its exit code."""
     signal.signal(signal.SIGINT, _interrupted)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name or the model's words, on an ASCII terminal
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # a file's name or the model's words, on an ASCII terminal
     try:
         app()
     except HiProbeError as error:
@@ -46,5 +64,8 @@ def main() -> None:
 
 
 def _interrupted(_signal: int, _frame: Any) -> None:
-    print("interrupted: what was finished is kept; the same command goes on from there", file=sys.stderr)
+    print(
+        "interrupted: what was finished is kept; the same command goes on from there",
+        file=sys.stderr,
+    )
     raise SystemExit(130)

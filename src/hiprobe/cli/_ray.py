@@ -46,7 +46,9 @@ def cluster(address: str, worker: str | None) -> Cluster:
     try:
         found = Cluster(address, cpus=int(cpus), gpus=float(gpus or 0))
     except ValueError as error:
-        raise UsageError(f"--worker {worker}", cure="write CPUs, or CPUs,GPUs such as 2,0.25") from error
+        raise UsageError(
+            f"--worker {worker}", cure="write CPUs, or CPUs,GPUs such as 2,0.25"
+        ) from error
     if found.cpus < 1 or not 0 <= found.gpus < math.inf or (found.gpus > 1 and found.gpus % 1):
         raise UsageError(f"--worker {worker}", cure="write CPUs, or CPUs,GPUs such as 2,0.25")
     return found
@@ -58,8 +60,11 @@ def without(worker: str | None, *paths: str) -> None:
         raise UsageError("--worker is for --ray", cure="add --ray local, or leave it out")
     for path in paths:
         if "://" in path:
-            raise UsageError("this is an address, and no path of this machine", where=path,
-                             cure="--ray local reads and writes addresses such as s3://bucket/folder")
+            raise UsageError(
+                "this is an address, and no path of this machine",
+                where=path,
+                cure="--ray local reads and writes addresses such as s3://bucket/folder",
+            )
 
 
 def find(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
@@ -79,8 +84,17 @@ def find(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
     return list(dict.fromkeys(found)), failed
 
 
-def detect(paths: Sequence[str], failed: Sequence[Result], loading: Loading, probe: Probe, out: str, at: Cluster,
-           explain: bool, again: bool, as_json: bool) -> int:
+def detect(
+    paths: Sequence[str],
+    failed: Sequence[Result],
+    loading: Loading,
+    probe: Probe,
+    out: str,
+    at: Cluster,
+    explain: bool,
+    again: bool,
+    as_json: bool,
+) -> int:
     """Detects on the cluster, tells each result as it comes, keeps none; the exit code."""
     from hiprobe import scale, store
     from hiprobe.cli import _terminal
@@ -92,9 +106,19 @@ def detect(paths: Sequence[str], failed: Sequence[Result], loading: Loading, pro
         remote.pull(out.rstrip("/"), folder, (store.MANIFEST,))  # what other drivers have entered
     with store.Notes(folder) as notes, _terminal.cluster_bar(len(paths)) as told:
         notes.add(failed)
-        for result in scale.detect(paths, loading, probe, out, cluster=at, explain=explain, keep=_run.keep,
-                                   failed=_terminal.complain, workers=partial(crew.__setitem__, 0), about=_warn,
-                                   again=again):
+        for result in scale.detect(
+            paths,
+            loading,
+            probe,
+            out,
+            cluster=at,
+            explain=explain,
+            keep=_run.keep,
+            failed=_terminal.complain,
+            workers=partial(crew.__setitem__, 0),
+            about=_warn,
+            again=again,
+        ):
             notes.add([result])
             told(result.status, result.duration, crew[0])
             _run.tell(result, out.rstrip("/") if remote.is_address(out) else folder, as_json)
@@ -108,24 +132,49 @@ def detect(paths: Sequence[str], failed: Sequence[Result], loading: Loading, pro
     return 3 if counts["failed"] + counts["quarantined"] else 0
 
 
-def extract(paths: Sequence[str], failed: Sequence[Result], loading: Loading, root: str, method: str, at: Cluster,
-            as_json: bool) -> int:
+def extract(
+    paths: Sequence[str],
+    failed: Sequence[Result],
+    loading: Loading,
+    root: str,
+    method: str,
+    at: Cluster,
+    as_json: bool,
+) -> int:
     """Extracts on the cluster and tells each video as it comes; the exit code."""
     from hiprobe import scale
     from hiprobe.cli import _terminal
 
     crew, lost = [0], len(failed)
     with _terminal.cluster_bar(len(paths)) as told:
-        for one in scale.extract(paths, loading, root, method=method, cluster=at, failed=_terminal.complain,
-                                 workers=partial(crew.__setitem__, 0), about=_warn):
+        for one in scale.extract(
+            paths,
+            loading,
+            root,
+            method=method,
+            cluster=at,
+            failed=_terminal.complain,
+            workers=partial(crew.__setitem__, 0),
+            about=_warn,
+        ):
             told(one.status, one.duration, crew[0])
             segments, sites, width = one.shape
             lost += one.reason is not None
             if as_json and one.reason is None:
-                _terminal.emit({"video": one.video_id, "segments": segments, "sites": sites, "width": width,
-                               "duration": one.duration, "gaps": one.gaps})
+                _terminal.emit(
+                    {
+                        "video": one.video_id,
+                        "segments": segments,
+                        "sites": sites,
+                        "width": width,
+                        "duration": one.duration,
+                        "gaps": one.gaps,
+                    }
+                )
             elif one.reason is None:
-                _terminal.say(f"{one.video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
+                _terminal.say(
+                    f"{one.video_id[:8]}  {segments} segments x {sites} sites x {width} wide"
+                )
     return 3 if lost else 0
 
 
@@ -144,8 +193,15 @@ def _unread(error: HiProbeError) -> None:
         _terminal.complain(error)
 
 
-def read(videos: Sequence[str], model: str, how: tuple[str | None, str, str], store: Path, method: str, at: Cluster,
-         probe: Probe | None) -> Described:
+def read(
+    videos: Sequence[str],
+    model: str,
+    how: tuple[str | None, str, str],
+    store: Path,
+    method: str,
+    at: Cluster,
+    probe: Probe | None,
+) -> Described:
     """Keeps states and frame times of `videos` in `store`, so that what follows reads none; the model, described."""
     from hiprobe import scale
     from hiprobe.cli import _terminal
@@ -156,9 +212,18 @@ def read(videos: Sequence[str], model: str, how: tuple[str | None, str, str], st
     described: list[Described] = []
     loading = scale.Loading(model, *how)
     with _terminal.cluster_bar(len(videos)) as told:
-        for one in scale.extract(videos, loading, store, method=probe.method if probe else method, sites=sites,
-                                 recipe=recipe, cluster=at, about=described.append,
-                                 also=partial(benchmark.frame_times, kept=store.absolute()), failed=_unread,
-                                 workers=partial(crew.__setitem__, 0)):
+        for one in scale.extract(
+            videos,
+            loading,
+            store,
+            method=probe.method if probe else method,
+            sites=sites,
+            recipe=recipe,
+            cluster=at,
+            about=described.append,
+            also=partial(benchmark.frame_times, kept=store.absolute()),
+            failed=_unread,
+            workers=partial(crew.__setitem__, 0),
+        ):
             told(one.status, one.duration, crew[0])
     return described[0]

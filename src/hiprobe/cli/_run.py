@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from hiprobe.types import Recipe, Result, Site, Video
 
 
-def load(name: str, revision: str | None, device: str, dtype: str, max_layer: int | None = None) -> Backbone:
+def load(
+    name: str, revision: str | None, device: str, dtype: str, max_layer: int | None = None
+) -> Backbone:
     """The model, whole or up to block `max_layer`; what it has to say to its user is said."""
     from hiprobe import backbones, video
     from hiprobe.cli._terminal import warn
 
     video.warm()  # beside the model: the decoder's process takes a third of a second to start
     with _lasting():
-        model = backbones.load(name, revision=revision, device=device, dtype=dtype, max_layer=max_layer)
+        model = backbones.load(
+            name, revision=revision, device=device, dtype=dtype, max_layer=max_layer
+        )
     if model.notice:
         warn(model.notice)
     return model
@@ -75,8 +79,15 @@ def seconds(paths: Iterable[str]) -> dict[str, float]:
     return stated
 
 
-def extract(videos: Sequence[Video], model: Backbone, method: str, store: Path, lost: list[str],
-            recipe: Recipe | None = None, sites: Sequence[Site] | None = None) -> list[Pair]:
+def extract(
+    videos: Sequence[Video],
+    model: Backbone,
+    method: str,
+    store: Path,
+    lost: list[str],
+    recipe: Recipe | None = None,
+    sites: Sequence[Site] | None = None,
+) -> list[Pair]:
     """Hidden states and labels of each video; the paths of those that cannot be read are added to `lost`."""
     from hiprobe import pipeline
     from hiprobe.cli._terminal import bar, complain
@@ -86,13 +97,32 @@ def extract(videos: Sequence[Video], model: Backbone, method: str, store: Path, 
         lost.append(one.path)
 
     with bar(seconds(one.path for one in videos)) as progress:
-        return list(pipeline.extract(videos, model, method=method, sites=sites, recipe=recipe, root=store,
-                                     progress=progress, failed=failed))
+        return list(
+            pipeline.extract(
+                videos,
+                model,
+                method=method,
+                sites=sites,
+                recipe=recipe,
+                root=store,
+                progress=progress,
+                failed=failed,
+            )
+        )
 
 
-def fit(data: Path | None, model: Backbone, method: str, store: Path, *, layer: int | None = None,
-        prompts: Sequence[str] = (), split: str | None = None, seed: int = 0,
-        layer_curve: bool = True) -> tuple[Probe, list[str]]:
+def fit(
+    data: Path | None,
+    model: Backbone,
+    method: str,
+    store: Path,
+    *,
+    layer: int | None = None,
+    prompts: Sequence[str] = (),
+    split: str | None = None,
+    seed: int = 0,
+    layer_curve: bool = True,
+) -> tuple[Probe, list[str]]:
     """A probe fitted on labelled clips, or on none if the method needs none, and the paths that could not be read."""
     from hiprobe import datasets, pipeline
     from hiprobe.types import Site
@@ -105,15 +135,29 @@ def fit(data: Path | None, model: Backbone, method: str, store: Path, *, layer: 
     if data is None:
         if layer is not None or split is not None:
             raise UsageError("without labelled clips there is no layer and no split to choose")
-        return pipeline.fit(method, [pipeline.unread(method, model, recipe=recipe)], model=model), []
+        return pipeline.fit(
+            method, [pipeline.unread(method, model, recipe=recipe)], model=model
+        ), []
     sites = None if layer is None else (Site("residual", layer),)
     lost: list[str] = []
-    pairs = extract(list(datasets.load("folder", data, split)), model, method, store, lost, recipe, sites)
-    return pipeline.fit(method, pairs, model=model, seed=seed, sites=sites, layer_curve=layer_curve), lost
+    pairs = extract(
+        list(datasets.load("folder", data, split)), model, method, store, lost, recipe, sites
+    )
+    return pipeline.fit(
+        method, pairs, model=model, seed=seed, sites=sites, layer_curve=layer_curve
+    ), lost
 
 
-def detect(paths: Sequence[Path], model: Backbone, probe: Probe, folder: Path, explain: bool = True,
-            as_json: bool = False, failed: Sequence[Result] = (), again: bool = False) -> list[Result]:
+def detect(
+    paths: Sequence[Path],
+    model: Backbone,
+    probe: Probe,
+    folder: Path,
+    explain: bool = True,
+    as_json: bool = False,
+    failed: Sequence[Result] = (),
+    again: bool = False,
+) -> list[Result]:
     """Detects in each video that is not done yet and writes what was found as soon as the video is done."""
     from hiprobe import runs, store
     from hiprobe.cli import _terminal
@@ -123,26 +167,32 @@ def detect(paths: Sequence[Path], model: Backbone, probe: Probe, folder: Path, e
         run.forget(paths)
     before, left = run.done(paths)
     if before and not as_json:
-        goes_on = f"{len(before)} of {len(paths)} done before, going on" if left else "all done before"
+        goes_on = (
+            f"{len(before)} of {len(paths)} done before, going on" if left else "all done before"
+        )
         _terminal.say(f"{goes_on}; --again does them anew")
     made = [*failed, *before]
     with store.Notes(folder) as notes, _terminal.bar(seconds(map(str, left))) as progress:
         notes.add(made)
         for result in made:
             tell(result, folder, as_json)
-        for result in run.detect(left, keep=keep, failed=_terminal.complain, progress=progress, waiting=_waiting):
+        for result in run.detect(
+            left, keep=keep, failed=_terminal.complain, progress=progress, waiting=_waiting
+        ):
             notes.add([result])
             tell(result, folder, as_json)
             made.append(result)
     order = {str(path): place for place, path in enumerate(paths)}
-    return sorted(made[len(failed):], key=lambda result: order[result.path])
+    return sorted(made[len(failed) :], key=lambda result: order[result.path])
 
 
 def _waiting(videos: int) -> None:
     from hiprobe.cli._terminal import warn
     from hiprobe.store.leases import LEASE_S
 
-    warn(f"waiting for {videos} video{'s'[videos == 1:]} of another worker; if it has died, at most {LEASE_S:g} s")
+    warn(
+        f"waiting for {videos} video{'s'[videos == 1 :]} of another worker; if it has died, at most {LEASE_S:g} s"
+    )
 
 
 def keep(result: Result, place: Path) -> None:
@@ -158,10 +208,16 @@ def tell(result: Result, folder: Path | str, as_json: bool) -> None:
     from hiprobe.cli import _terminal
 
     if as_json:
-        _terminal.emit({"path": result.path, "status": result.status, "reason": result.reason,
-                       "scored_s": round(result.scores.scored_s, 3) if result.scores else 0.0,
-                       "gaps": [vars(gap) for gap in result.scores.gaps] if result.scores else [],
-                       "events": [sinks.event_line(result, event) for event in result.events]})
+        _terminal.emit(
+            {
+                "path": result.path,
+                "status": result.status,
+                "reason": result.reason,
+                "scored_s": round(result.scores.scored_s, 3) if result.scores else 0.0,
+                "gaps": [vars(gap) for gap in result.scores.gaps] if result.scores else [],
+                "events": [sinks.event_line(result, event) for event in result.events],
+            }
+        )
     elif result.scores is not None:
         _terminal.show(report.events_table(result))
         place = store.result_folder(Path(), result)

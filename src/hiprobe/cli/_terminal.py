@@ -80,10 +80,20 @@ class _Rate(ProgressColumn):
 @contextmanager
 def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], None]]:
     """A progress bar over seconds of video, shown once the work has taken two seconds; gives what reports segments."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), _Rate(),
-               TimeRemainingColumn())
-    live = Progress(*columns, console=err, transient=True, disable=not err.is_terminal,
-                    redirect_stdout=out.is_terminal)  # what goes to a pipe or a file must not pass through `err`
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    live = Progress(
+        *columns,
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+        redirect_stdout=out.is_terminal,
+    )  # what goes to a pipe or a file must not pass through `err`
     task = live.add_task("reading", total=sum(durations.values()) or None)
     began, done, order = time.monotonic(), 0.0, list(durations)
     before = dict(zip(order, accumulate(durations.values(), initial=0.0), strict=False))
@@ -104,10 +114,20 @@ def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], Non
 @contextmanager
 def cluster_bar(videos: int) -> Iterator[Callable[[str, float, int], None]]:
     """A progress bar over videos that workers read; gives what takes the status, seconds and workers at each end."""
-    columns = (BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} videos"), TimeRemainingColumn(),
-               TextColumn("{task.fields[rate]}", style="cyan"), TextColumn("{task.fields[lost]}", style="red"))
-    live = Progress(*columns, console=err, transient=True, disable=not err.is_terminal,
-                    redirect_stdout=out.is_terminal)
+    columns = (
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} videos"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[rate]}", style="cyan"),
+        TextColumn("{task.fields[lost]}", style="red"),
+    )
+    live = Progress(
+        *columns,
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+        redirect_stdout=out.is_terminal,
+    )
     task = live.add_task("reading", total=videos, rate="", lost="")
     began, seconds, lost = time.monotonic(), 0.0, 0
 
@@ -128,12 +148,19 @@ def fitted(probe: Probe) -> None:
     say(f"read [bold]{', '.join(facts['chosen'])}[/], {facts['why']}")
     for reason in _reasons(facts):
         say(reason)
-    say(f"  segments: {count['anomalous']} anomalous, {count['normal']} normal, {count['left_out']} left out")
+    say(
+        f"  segments: {count['anomalous']} anomalous, {count['normal']} normal, {count['left_out']} left out"
+    )
     if auc:
-        interval = "" if auc["low"] is None else f" [{auc['low']:.3f}, {auc['high']:.3f}] over videos"
+        interval = (
+            "" if auc["low"] is None else f" [{auc['low']:.3f}, {auc['high']:.3f}] over videos"
+        )
         say(f"  out-of-fold AUC {auc['value']:.3f}{interval}; {_folds(folds)}")
-    say(f"  threshold {probe.localization.threshold:.3f}: {facts['threshold_from']}" if (
-        probe.localization.threshold is not None) else f"  threshold: {probe.localization.rule}")
+    say(
+        f"  threshold {probe.localization.threshold:.3f}: {facts['threshold_from']}"
+        if (probe.localization.threshold is not None)
+        else f"  threshold: {probe.localization.rule}"
+    )
     for warning in facts["warnings"]:
         warn(warning)
 
@@ -142,7 +169,9 @@ def _folds(folds: Mapping[str, Any]) -> str:
     """How the out-of-fold scores came about, and whether the folds chose what was chosen on the whole set."""
     if folds["count"] < 2:
         return "nothing was fitted, so nothing was held out"
-    chosen = "the same layer" if all(len(sites) == 1 for sites in folds["sites"]) else "the same sites"
+    chosen = (
+        "the same layer" if all(len(sites) == 1 for sites in folds["sites"]) else "the same sites"
+    )
     return f"{folds['count']} folds by {folds['by']} chose {chosen} in {folds['agreement']:.0%}"
 
 
@@ -153,7 +182,11 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
     parts = []
     for name, curve in facts["curves"].items():
         beside = f" (chance {chance[name][index]:.3f})" if name in chance else ""
-        parts += [f"{'saliency' if name == 'score' else name} {curve[index]:.3f}{beside}"] if len(curve) > 1 else []
+        parts += (
+            [f"{'saliency' if name == 'score' else name} {curve[index]:.3f}{beside}"]
+            if len(curve) > 1
+            else []
+        )
     if parts:
         yield f"  why: {', '.join(parts)}"
 
@@ -161,7 +194,9 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
 def layers(found: Mapping[str, Any]) -> Table:
     """The curves as a table, one row a layer, the chosen one marked; chance level is the mean under shuffled labels."""
     names = [name for name in ("kl", "ldr", "entropy", "saliency", "auc") if found.get(name)]
-    table = Table(title=f"{found['segments']['anomalous']} anomalous, {found['segments']['normal']} normal segments")
+    table = Table(
+        title=f"{found['segments']['anomalous']} anomalous, {found['segments']['normal']} normal segments"
+    )
     table.add_column("layer", justify="right")
     for name in names:
         chance = f"{name}_null_mean" in found and name != "saliency"
@@ -190,7 +225,11 @@ def standing(run: Run, items: Sequence[Item], now: float) -> None:
     """Says how the videos of a run stand: counts, and a row for each that is not simply done."""
     counts = Counter(state(item, now) for item in items)
     told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-    say(shown(f"probe {str(run.settings.get('probe'))[:8]}, model {run.settings.get('model')}: {told}"))
+    say(
+        shown(
+            f"probe {str(run.settings.get('probe'))[:8]}, model {run.settings.get('model')}: {told}"
+        )
+    )
     table = Table()
     for column in ("video", "status", "note"):
         table.add_column(column, overflow="fold")
@@ -206,21 +245,35 @@ def _note(result: Result) -> str:
     if result.scores is None or not (result.scores.gaps or result.reason):
         return result.reason or ""
     gaps = [f"{gap.start:.1f}-{gap.end:.1f} s: {gap.reason}" for gap in result.scores.gaps[:3]]
-    return "; ".join([f"{result.scores.scored_s:.1f} s scored", *filter(None, [result.reason]), *gaps])
+    return "; ".join(
+        [f"{result.scores.scored_s:.1f} s scored", *filter(None, [result.reason]), *gaps]
+    )
 
 
 def total(results: Sequence[Result], folder: Path) -> None:
     """What each video of a run gave, and where everything lies."""
     if len(results) > 1:
         table = Table(title="videos")
-        for column, side in (("video", "left"), ("status", "left"), ("segments", "right"), ("events", "right"),
-                             ("note", "left")):
+        for column, side in (
+            ("video", "left"),
+            ("status", "left"),
+            ("segments", "right"),
+            ("events", "right"),
+            ("note", "left"),
+        ):
             table.add_column(column, justify=side, overflow="fold")  # type: ignore[arg-type]
         for result in results:
             segments = str(len(result.scores.starts)) if result.scores else ""
-            table.add_row(shown(Path(result.path).name), result.status, segments,
-                          str(len(result.events)) if result.scores else "", shown(_note(result)))
+            table.add_row(
+                shown(Path(result.path).name),
+                result.status,
+                segments,
+                str(len(result.events)) if result.scores else "",
+                shown(_note(result)),
+            )
         show(table)
     counts = {status: sum(r.status == status for r in results) for status in STATUSES}
-    say(", ".join(f"{number} {status}" for status, number in counts.items() if number)
-        + f"; {sum(len(r.events) for r in results)} events; all in [bold]{shown(folder / 'manifest.jsonl')}[/]")
+    say(
+        ", ".join(f"{number} {status}" for status, number in counts.items() if number)
+        + f"; {sum(len(r.events) for r in results)} events; all in [bold]{shown(folder / 'manifest.jsonl')}[/]"
+    )

@@ -22,6 +22,8 @@ def demo(folder: Out = OUT) -> None:
     probe, _ = _run.fit(embedded.CLIPS, model, "hiprobe", folder / ".store", layer_curve=False)
     probe.save(folder / "demo.probe.safetensors")
     fitted(probe)
-    say(f"\n[bold]2. detect[/] in {embedded.VIDEO.name}: a place that neither the model nor the probe has seen")
+    say(
+        f"\n[bold]2. detect[/] in {embedded.VIDEO.name}: a place that neither the model nor the probe has seen"
+    )
     results = _run.detect([embedded.VIDEO], model, probe, folder)
     raise typer.Exit(_run.code(results))

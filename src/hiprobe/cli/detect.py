@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from hiprobe.cli import _ray, _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Model, OutOrAddress, Paths, Ray, Revision, Worker
+from hiprobe.cli._options import (
+    OUT,
+    AsJson,
+    Device,
+    Dtype,
+    Model,
+    OutOrAddress,
+    Paths,
+    Ray,
+    Revision,
+    Worker,
+)
 
 
 def detect(
@@ -17,8 +28,13 @@ def detect(
     model: Model = "embedded",
     out: OutOrAddress = str(OUT),
     explain: Annotated[bool, typer.Option(help="Let the model put each event into words.")] = True,
-    method: Annotated[str | None, typer.Option(help="The module:attribute that the probe was fitted with: name it if "
-                                               "you trust that code.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="The module:attribute that the probe was fitted with: name it if "
+            "you trust that code."
+        ),
+    ] = None,
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -43,8 +59,18 @@ def detect(
         at = _ray.cluster(ray, worker)
         from hiprobe.scale import Loading
 
-        raise typer.Exit(_ray.detect(*_ray.find(paths), Loading(model, revision, device, dtype, deepest), fitted,
-                                     out, at, explain, again, as_json))
+        raise typer.Exit(
+            _ray.detect(
+                *_ray.find(paths),
+                Loading(model, revision, device, dtype, deepest),
+                fitted,
+                out,
+                at,
+                explain,
+                again,
+                as_json,
+            )
+        )
     _ray.without(worker, *paths, out)
     folder = Path(out)
     found, failed = _run.find(paths)

@@ -9,44 +9,108 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hiprobe.cli import _ray, _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Ray, Revision, Store, Worker
+from hiprobe.cli._options import (
+    OUT,
+    AsJson,
+    Device,
+    Dtype,
+    Method,
+    Model,
+    Ray,
+    Revision,
+    Store,
+    Worker,
+)
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
     from hiprobe.evaluation.benchmark import Benchmark, Evaluated
 
-Share = Annotated[str, typer.Option(help="The part of the labelled training videos in each draw, e.g. 1% or 0.01.")]
+Share = Annotated[
+    str,
+    typer.Option(help="The part of the labelled training videos in each draw, e.g. 1% or 0.01."),
+]
 
 
 def evaluate(
-    dataset: Annotated[str, typer.Option(help="ucf_crime, xd_violence, shanghaitech, ucsd_ped, folder or "
-                                         "module:attribute.")],
-    root: Annotated[Path, typer.Option(help="The folder with the data set's annotation; the CSV of a folder.")],
-    scores: Annotated[Path | None, typer.Option(help="Evaluate these scores of every frame: a JSON or NPZ of one array "
-                                                "a video, or a CSV video,start_frame,end_frame,score.")] = None,
-    probe: Annotated[Path | None, typer.Option("--probe", "-p", help="Evaluate this probe: run detect on the test "
-                                               "videos.")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Fit on so many random draws of the training videos and "
-                                              "report mean and spread.")] = None,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="ucf_crime, xd_violence, shanghaitech, ucsd_ped, folder or module:attribute."
+        ),
+    ],
+    root: Annotated[
+        Path, typer.Option(help="The folder with the data set's annotation; the CSV of a folder.")
+    ],
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            help="Evaluate these scores of every frame: a JSON or NPZ of one array "
+            "a video, or a CSV video,start_frame,end_frame,score."
+        ),
+    ] = None,
+    probe: Annotated[
+        Path | None,
+        typer.Option("--probe", "-p", help="Evaluate this probe: run detect on the test videos."),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Fit on so many random draws of the training videos and report mean and spread.",
+        ),
+    ] = None,
     share: Share = "1%",
-    videos: Annotated[Path | None, typer.Option(help="The folder with the videos, or folders of frames; the root if "
-                                                "left out.")] = None,
-    fps: Annotated[float | None, typer.Option(min=0.001, help="Frames a second of folders of frames, and with "
-                                              "--threshold of a score file.")] = None,
-    rule: Annotated[str | None, typer.Option(help="How the annotation is read; the data set's own way if left "
-                                             "out.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="With --scores: runs of frames from this score on are events, "
-                                                    "for the event figures.")] = None,
-    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Leave out videos and frames without scores; "
-                                                "their number stands beside every figure.")] = False,
+    videos: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder with the videos, or folders of frames; the root if left out."
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            help="Frames a second of folders of frames, and with --threshold of a score file.",
+        ),
+    ] = None,
+    rule: Annotated[
+        str | None,
+        typer.Option(help="How the annotation is read; the data set's own way if left out."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="With --scores: runs of frames from this score on are events, "
+            "for the event figures."
+        ),
+    ] = None,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing",
+            help="Leave out videos and frames without scores; "
+            "their number stands beside every figure.",
+        ),
+    ] = False,
     model: Model = "embedded",
     method: Method = "hiprobe",
     store: Store = OUT / ".store",
-    bootstrap: Annotated[int, typer.Option(min=0, help="Draws of whole videos for the 95 % intervals; 0 for "
-                                           "none.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap, and of the first draw.")] = 0,
-    to: Annotated[Path | None, typer.Option("--out", "-o", help="Where the report goes: a .json or .md file, else a "
-                                            "folder for both, figures and scores.")] = None,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="Draws of whole videos for the 95 % intervals; 0 for none.")
+    ] = 1000,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the bootstrap, and of the first draw.")
+    ] = 0,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Where the report goes: a .json or .md file, else a "
+            "folder for both, figures and scores.",
+        ),
+    ] = None,
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -72,10 +136,24 @@ def evaluate(
         _ray.without(worker)
     bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing)
     if scores is not None:
-        made = benchmark.of_scores(bench, scores, threshold=threshold, seed=seed, bootstrap=bootstrap)
+        made = benchmark.of_scores(
+            bench, scores, threshold=threshold, seed=seed, bootstrap=bootstrap
+        )
     else:
-        made = _run_model(bench, model, method, probe, seeds, share, store, bootstrap, seed, (revision, device, dtype),
-                          ray, worker)
+        made = _run_model(
+            bench,
+            model,
+            method,
+            probe,
+            seeds,
+            share,
+            store,
+            bootstrap,
+            seed,
+            (revision, device, dtype),
+            ray,
+            worker,
+        )
     try:
         if to is not None:
             _write(made, to)
@@ -87,9 +165,20 @@ def evaluate(
     raise typer.Exit(3 if made.unread else 0)
 
 
-def _run_model(bench: Benchmark, model: str, method: str, probe: Path | None, seeds: int | None, share: str,
-               store: Path, bootstrap: int, seed: int, loading: tuple[str | None, str, str],
-               ray: str | None, worker: str | None) -> Evaluated:
+def _run_model(
+    bench: Benchmark,
+    model: str,
+    method: str,
+    probe: Path | None,
+    seeds: int | None,
+    share: str,
+    store: Path,
+    bootstrap: int,
+    seed: int,
+    loading: tuple[str | None, str, str],
+    ray: str | None,
+    worker: str | None,
+) -> Evaluated:
     """The evaluation of a probe, or of draws, with progress shown and failures named as they come."""
     from hiprobe.cli._terminal import bar, complain
     from hiprobe.evaluation import benchmark
@@ -98,19 +187,40 @@ def _run_model(bench: Benchmark, model: str, method: str, probe: Path | None, se
     fraction = _fraction(share)
     outside = method if ":" in method else None
     fitted = None if probe is None else Probe.load(probe, method=outside)
-    tests = [one.path for one in bench.present("test")[1].values()]  # missing ones are named at once
+    tests = [
+        one.path for one in bench.present("test")[1].values()
+    ]  # missing ones are named at once
     lengths = _run.seconds(tests if ray is None else ())
     if ray is None:
         backbone = _run.load(model, *loading)
     else:
         drawn = [] if fitted else _drawn(bench, seeds or 1, fraction, seed)
-        backbone = _ray.read([*tests, *drawn], model, loading, store, method, _ray.cluster(ray, worker), fitted)
+        backbone = _ray.read(
+            [*tests, *drawn], model, loading, store, method, _ray.cluster(ray, worker), fitted
+        )
     with bar(lengths) as progress:
         if fitted is not None:
-            return benchmark.of_probe(bench, backbone, fitted, kept=store, seed=seed, bootstrap=bootstrap,
-                                      progress=progress, failed=complain)
-        return benchmark.of_draws(bench, backbone, method, kept=store, draws=seeds or 1, share=fraction, seed=seed,
-                                  progress=progress, failed=complain)
+            return benchmark.of_probe(
+                bench,
+                backbone,
+                fitted,
+                kept=store,
+                seed=seed,
+                bootstrap=bootstrap,
+                progress=progress,
+                failed=complain,
+            )
+        return benchmark.of_draws(
+            bench,
+            backbone,
+            method,
+            kept=store,
+            draws=seeds or 1,
+            share=fraction,
+            seed=seed,
+            progress=progress,
+            failed=complain,
+        )
 
 
 def _drawn(bench: Benchmark, draws: int, share: float, seed: int) -> list[str]:
@@ -139,8 +249,10 @@ def _write(made: Evaluated, to: Path) -> None:
     from hiprobe.evaluation import plots
     from hiprobe.store import write_atomic
 
-    texts: dict[str, Any] = {".json": json.dumps(made.report.to_json(), indent=2) + "\n",
-                             ".md": made.report.to_markdown()}
+    texts: dict[str, Any] = {
+        ".json": json.dumps(made.report.to_json(), indent=2) + "\n",
+        ".md": made.report.to_markdown(),
+    }
     # a video's name may be no text
     files = {suffix: text.encode(errors="backslashreplace") for suffix, text in texts.items()}
     if to.suffix in files:

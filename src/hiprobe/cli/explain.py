@@ -15,10 +15,16 @@ from hiprobe.errors import UsageError
 def explain(
     path: Annotated[str, typer.Argument(help="A video.")],
     start: Annotated[float, typer.Option(min=0.0, help="The first second to show.")] = 0.0,
-    end: Annotated[float | None, typer.Option(help="The last second to show; the video's end if left out.")] = None,
-    question: Annotated[str | None, typer.Option("--question", "-q", help="The model's own if left out.")] = None,
+    end: Annotated[
+        float | None, typer.Option(help="The last second to show; the video's end if left out.")
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option("--question", "-q", help="The model's own if left out.")
+    ] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 96,
-    deadline: Annotated[float, typer.Option(min=0.1, help="The longest time to answer, in seconds.")] = 60.0,
+    deadline: Annotated[
+        float, typer.Option(min=0.1, help="The longest time to answer, in seconds.")
+    ] = 60.0,
     model: Model = "embedded",
     revision: Revision = None,
     device: Device = "auto",
@@ -34,13 +40,23 @@ def explain(
 
     stop = end if end is not None else float(video.frame_times(path)[-1]) + 1e-3
     if not start < stop < math.inf:
-        raise UsageError(f"the span ends at {stop:g} s, not after its start at {start:g} s", where=path)
+        raise UsageError(
+            f"the span ends at {stop:g} s, not after its start at {start:g} s", where=path
+        )
     if question is not None and not question.strip():
         raise UsageError("the question is empty", cure="leave it out for the model's own")
     backbone = _run.load(model, revision, device, dtype)
-    text, verdict = pipeline.explain(path, backbone, Event(start, stop), prompt=question, max_tokens=max_tokens,
-                                     deadline_s=deadline)
+    text, verdict = pipeline.explain(
+        path,
+        backbone,
+        Event(start, stop),
+        prompt=question,
+        max_tokens=max_tokens,
+        deadline_s=deadline,
+    )
     if as_json:
-        _terminal.emit({"path": path, "start": start, "end": stop, "text": text, "abnormal": verdict})
+        _terminal.emit(
+            {"path": path, "start": start, "end": stop, "text": text, "abnormal": verdict}
+        )
     else:
         _terminal.show(Text(text))

@@ -12,14 +12,32 @@ from hiprobe.cli._options import AsJson
 
 def export(
     store: Annotated[Path, typer.Argument(help="The .store folder of a run.")],
-    to: Annotated[Path, typer.Option("--out", "-o", help="Hidden states: .npz; scores: .npz, .json, .csv.")],
-    probe: Annotated[Path | None, typer.Option("--probe", "-p", help="Write the scores that this probe gives each "
-                                               "frame of the videos, from the hidden states kept.")] = None,
-    videos: Annotated[list[str] | None, typer.Option(help="With --probe: videos, folders or globs; give it several "
-                                                     "times.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="With --probe: scores before smoothing.")] = False,
-    method: Annotated[str | None, typer.Option(help="The module:attribute that the probe was fitted with: name it if "
-                                               "you trust that code.")] = None,
+    to: Annotated[
+        Path, typer.Option("--out", "-o", help="Hidden states: .npz; scores: .npz, .json, .csv.")
+    ],
+    probe: Annotated[
+        Path | None,
+        typer.Option(
+            "--probe",
+            "-p",
+            help="Write the scores that this probe gives each "
+            "frame of the videos, from the hidden states kept.",
+        ),
+    ] = None,
+    videos: Annotated[
+        list[str] | None,
+        typer.Option(help="With --probe: videos, folders or globs; give it several times."),
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="With --probe: scores before smoothing.")
+    ] = False,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="The module:attribute that the probe was fitted with: name it if "
+            "you trust that code."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write hidden states, or scores by frame, as plain arrays. No model is run.
@@ -38,7 +56,9 @@ def export(
     if probe is None:
         count = _export.states(store, to)
     else:
-        found = _export.scores(video.find(videos or ()), Probe.load(probe, method=method), store, raw=raw)
+        found = _export.scores(
+            video.find(videos or ()), Probe.load(probe, method=method), store, raw=raw
+        )
         evaluation.write_scores(to, found)
         count = len(found)
     if as_json:

@@ -7,7 +7,19 @@ from pathlib import Path
 import typer
 
 from hiprobe.cli import _ray, _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Paths, Ray, Revision, StoreOrAddress, Worker
+from hiprobe.cli._options import (
+    OUT,
+    AsJson,
+    Device,
+    Dtype,
+    Method,
+    Model,
+    Paths,
+    Ray,
+    Revision,
+    StoreOrAddress,
+    Worker,
+)
 
 
 def extract(
@@ -30,17 +42,37 @@ def extract(
         at = _ray.cluster(ray, worker)
         from hiprobe.scale import Loading
 
-        raise typer.Exit(_ray.extract(*_ray.find(paths), Loading(model, revision, device, dtype), store, method,
-                                      at, as_json))
+        raise typer.Exit(
+            _ray.extract(
+                *_ray.find(paths),
+                Loading(model, revision, device, dtype),
+                store,
+                method,
+                at,
+                as_json,
+            )
+        )
     _ray.without(worker, *paths, store)
     found, failed = _run.find(paths)
     backbone = _run.load(model, revision, device, dtype)
     lost = [result.path for result in failed]
-    for states, _ in _run.extract([Video(str(path)) for path in found], backbone, method, Path(store), lost):
+    for states, _ in _run.extract(
+        [Video(str(path)) for path in found], backbone, method, Path(store), lost
+    ):
         segments, sites, width = states.values.shape
         if as_json:
-            _terminal.emit({"video": states.video_id, "segments": segments, "sites": sites, "width": width,
-                           "duration": states.duration, "gaps": len(states.gaps)})
+            _terminal.emit(
+                {
+                    "video": states.video_id,
+                    "segments": segments,
+                    "sites": sites,
+                    "width": width,
+                    "duration": states.duration,
+                    "gaps": len(states.gaps),
+                }
+            )
         else:
-            _terminal.say(f"{states.video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
+            _terminal.say(
+                f"{states.video_id[:8]}  {segments} segments x {sites} sites x {width} wide"
+            )
     raise typer.Exit(3 if lost else 0)

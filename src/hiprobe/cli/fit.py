@@ -12,15 +12,29 @@ from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Revi
 
 
 def fit(
-    data: Annotated[Path | None, typer.Argument(help="A folder with normal/ and abnormal/, or a CSV: "
-                                                "path,label,start,end,split. A method of normal videos needs no "
-                                                "abnormal/, one without labels no data at all.")] = None,
-    probe: Annotated[Path, typer.Option("-o", "--out", help="Where the probe goes.")] = Path("probe.safetensors"),
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A folder with normal/ and abnormal/, or a CSV: "
+            "path,label,start,end,split. A method of normal videos needs no "
+            "abnormal/, one without labels no data at all."
+        ),
+    ] = None,
+    probe: Annotated[Path, typer.Option("-o", "--out", help="Where the probe goes.")] = Path(
+        "probe.safetensors"
+    ),
     model: Model = "embedded",
     method: Method = "hiprobe",
-    layer: Annotated[int | None, typer.Option(help="Read this layer instead of choosing one.")] = None,
-    prompt: Annotated[list[str] | None, typer.Option(help="Ask this instead of the model's or the method's own "
-                                                     "question; as often as the method asks.")] = None,
+    layer: Annotated[
+        int | None, typer.Option(help="Read this layer instead of choosing one.")
+    ] = None,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Ask this instead of the model's or the method's own "
+            "question; as often as the method asks."
+        ),
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Take only the CSV rows of this split.")] = None,
     store: Store = OUT / ".store",
     seed: Seed = 0,
@@ -37,11 +51,20 @@ def fit(
     from hiprobe.cli._terminal import emit, fitted, say, shown
 
     backbone = _run.load(model, revision, device, dtype)
-    made, failed = _run.fit(data, backbone, method, store, layer=layer, prompts=prompt or (), split=split, seed=seed)
+    made, failed = _run.fit(
+        data, backbone, method, store, layer=layer, prompts=prompt or (), split=split, seed=seed
+    )
     made.save(probe)
     if as_json:
-        emit({"probe": str(probe), "digest": made.digest, "threshold": made.localization.threshold,
-              **made.provenance, "failed": failed})
+        emit(
+            {
+                "probe": str(probe),
+                "digest": made.digest,
+                "threshold": made.localization.threshold,
+                **made.provenance,
+                "failed": failed,
+            }
+        )
     else:
         fitted(made)
         say(f"probe: [bold]{shown(probe)}[/] ({made.digest[:8]})")

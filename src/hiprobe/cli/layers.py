@@ -12,8 +12,12 @@ from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Revi
 
 
 def layers(
-    data: Annotated[Path, typer.Argument(help="Labelled clips as for fit, or a probe made by fit.")],
-    picture: Annotated[Path, typer.Option("-o", "--out", help="Where the picture goes.")] = Path("layers.png"),
+    data: Annotated[
+        Path, typer.Argument(help="Labelled clips as for fit, or a probe made by fit.")
+    ],
+    picture: Annotated[Path, typer.Option("-o", "--out", help="Where the picture goes.")] = Path(
+        "layers.png"
+    ),
     model: Model = "embedded",
     method: Method = "hiprobe",
     store: Store = OUT / ".store",
@@ -33,7 +37,9 @@ def layers(
     if data.suffix == ".safetensors":
         made = Probe.load(data, method=method)
     else:
-        made, failed = _run.fit(data, _run.load(model, revision, device, dtype), method, store, seed=seed)
+        made, failed = _run.fit(
+            data, _run.load(model, revision, device, dtype), method, store, seed=seed
+        )
     curves = saliency_curves(made, data)
     report.layers_png(curves, picture)
     if as_json:

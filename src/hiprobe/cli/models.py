@@ -47,8 +47,14 @@ def _table(entries: tuple[Entry, ...]) -> Table:
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:
-    return (entry.model, _short(entry.parameters / 1e9), _short(entry.fp16_gb), str(entry.layers),
-            str(entry.width or "?"), entry.licence or "?")
+    return (
+        entry.model,
+        _short(entry.parameters / 1e9),
+        _short(entry.fp16_gb),
+        str(entry.layers),
+        str(entry.width or "?"),
+        entry.licence or "?",
+    )
 
 
 def _short(value: float) -> str:
@@ -60,11 +66,15 @@ def _lines(entries: tuple[Entry, ...]) -> Iterator[str]:
     from hiprobe import backbones
 
     for choice in dict.fromkeys(entry.good_for for entry in entries if entry.good_for):
-        yield f"First choice for {choice}: " + ", ".join(each.model for each in entries if each.good_for == choice)
+        yield f"First choice for {choice}: " + ", ".join(
+            each.model for each in entries if each.good_for == choice
+        )
     yield "First choices go by size; no accuracy was compared. ?: not confirmed."
     for frames in sorted({entry.frames for entry in entries}):
         fewer = [entry.model for entry in entries if entry.frames == frames]
-        yield f"Frames of a segment: {frames}" + (f" ({', '.join(fewer)})" if len(fewer) < len(entries) / 2 else "")
+        yield f"Frames of a segment: {frames}" + (
+            f" ({', '.join(fewer)})" if len(fewer) < len(entries) / 2 else ""
+        )
     for note in dict.fromkeys(entry.note for entry in entries if entry.note):
         yield f"{', '.join(entry.model for entry in entries if entry.note == note)}: {note}"
     yield f"Tested, as a tiny model of the same architecture: {', '.join(sorted(backbones.PROVEN))}."

@@ -16,23 +16,52 @@ if TYPE_CHECKING:
 
 
 def review(
-    out: Annotated[Path, typer.Argument(help="A folder of results: the -o of hiprobe detect.")] = OUT,
-    videos: Annotated[Path | None, typer.Option(help="The folder with the videos; found there by name and content, and "
-                                                "the only one served.")] = None,
-    probe: Annotated[Path | None, typer.Option("--probe", "-p", help="The probe in use; a refit that is accepted "
-                                               "replaces this file. Left out: the one used last, or the only "
-                                               "*.probe.safetensors in OUT.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="The clips the probe was fitted on, as for fit: their labels "
-                                                "count in a refit. Remembered.")] = None,
-    store: Annotated[Path | None, typer.Option(help="The store that fit kept hidden states in, if not "
-                                               "OUT/.store.")] = None,
-    host: Annotated[str, typer.Option(help="Address to listen at; another than loopback needs "
-                                      "--token.")] = "127.0.0.1",
+    out: Annotated[
+        Path, typer.Argument(help="A folder of results: the -o of hiprobe detect.")
+    ] = OUT,
+    videos: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder with the videos; found there by name and content, and "
+            "the only one served."
+        ),
+    ] = None,
+    probe: Annotated[
+        Path | None,
+        typer.Option(
+            "--probe",
+            "-p",
+            help="The probe in use; a refit that is accepted "
+            "replaces this file. Left out: the one used last, or the only "
+            "*.probe.safetensors in OUT.",
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="The clips the probe was fitted on, as for fit: their labels "
+            "count in a refit. Remembered."
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="The store that fit kept hidden states in, if not OUT/.store."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; another than loopback needs --token.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8010,
-    token: Annotated[str | None, typer.Option(envvar="HIPROBE_TOKEN", help="Asked for before anything is shown; 16 "
-                                              "characters or more.")] = None,
-    who: Annotated[str | None, typer.Option(help="Your name, kept with each judgement; the login name if left "
-                                            "out.")] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HIPROBE_TOKEN",
+            help="Asked for before anything is shown; 16 characters or more.",
+        ),
+    ] = None,
+    who: Annotated[
+        str | None,
+        typer.Option(help="Your name, kept with each judgement; the login name if left out."),
+    ] = None,
     model: Model = "embedded",
 ) -> None:
     """Serve a page on which results are looked at and corrected, and the probe refitted from the corrections."""
@@ -41,9 +70,16 @@ def review(
         from hiprobe.review.guard import Guard
         from hiprobe.review.session import Desk
     except ModuleNotFoundError as error:
-        raise UsageError(f"the page needs {error.name}", cure="pip install 'hiprobe[review]'") from error
+        raise UsageError(
+            f"the page needs {error.name}", cure="pip install 'hiprobe[review]'"
+        ) from error
     guard = Guard(host, port, token)
-    desk = Desk(out, videos, probe or out / "probe.safetensors", (out / ".store", *([store] if store else [])))
+    desk = Desk(
+        out,
+        videos,
+        probe or out / "probe.safetensors",
+        (out / ".store", *([store] if store else [])),
+    )
     by = who or getpass.getuser()
     _take_probe(desk, probe, by)
     if labels is not None:

@@ -16,10 +16,19 @@ if TYPE_CHECKING:
 
 
 def runs(
-    out: Annotated[str, typer.Argument(metavar="OUT", help="A folder that hiprobe detect wrote, or with --ray an "
-                                       "address.")] = str(OUT),
-    retry: Annotated[bool, typer.Option("--retry", help="Put failed and quarantined videos back, so that the next "
-                                        "detect tries them.")] = False,
+    out: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUT", help="A folder that hiprobe detect wrote, or with --ray an address."
+        ),
+    ] = str(OUT),
+    retry: Annotated[
+        bool,
+        typer.Option(
+            "--retry",
+            help="Put failed and quarantined videos back, so that the next detect tries them.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what is done, partial, in progress, failed or quarantined in a result folder, and why.
@@ -33,9 +42,13 @@ def runs(
 
     folder = _ray.home(out)
     if not folder.is_dir():
-        raise UsageError("there is no such folder", where=out, cure="name the one given to hiprobe detect -o")
+        raise UsageError(
+            "there is no such folder", where=out, cure="name the one given to hiprobe detect -o"
+        )
     if not (folder / ".store").is_dir() and not any(folder.glob(f"*/{results.NAME}")):
-        raise UsageError("no run here", where=out, cure="name the folder given to hiprobe detect -o")
+        raise UsageError(
+            "no run here", where=out, cure="name the folder given to hiprobe detect -o"
+        )
     back = leases.put_back(folder) if retry else 0
     found, items = leases.listed(folder)
     kept = index.kept(folder / ".store")
@@ -56,12 +69,21 @@ def _line(item: Item, found: list[Run]) -> dict[str, Any]:
 
     (run,) = [run for run in found if run.run == item.run]
     left = round(max(0.0, item.lease - time.time()), 1) if item.status == "claimed" else None
-    return {"name": item.name, "digest": item.digest or None, "status": state(item, time.time()),
-            "reason": item.reason, "attempts_lost": item.lost, "lease_s": left,
-            "folder": item.folder if item.status in ("done", "partial") else None, "settings": run.settings}
+    return {
+        "name": item.name,
+        "digest": item.digest or None,
+        "status": state(item, time.time()),
+        "reason": item.reason,
+        "attempts_lost": item.lost,
+        "lease_s": left,
+        "folder": item.folder if item.status in ("done", "partial") else None,
+        "settings": run.settings,
+    }
 
 
 def _stored(kept: list[Kept]) -> str:
     size, recipes = sum(one.bytes for one in kept) / 1e6, len({one.recipe for one in kept})
-    return (f"hidden states of {len({one.video for one in kept})} videos by {recipes} recipe{'s'[recipes == 1:]}, "
-            f"{size:.1f} MB")
+    return (
+        f"hidden states of {len({one.video for one in kept})} videos by {recipes} recipe{'s'[recipes == 1 :]}, "
+        f"{size:.1f} MB"
+    )

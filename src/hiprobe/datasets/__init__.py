@@ -15,8 +15,18 @@ from hiprobe.datasets._frames import FrameLabels, events_from_frames, listed, vi
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Video
 
-__all__ = ["FrameLabels", "annotated", "categories", "events_from_frames", "listed", "load", "names", "rules", "truth",
-           "video_name"]
+__all__ = [
+    "FrameLabels",
+    "annotated",
+    "categories",
+    "events_from_frames",
+    "listed",
+    "load",
+    "names",
+    "rules",
+    "truth",
+    "video_name",
+]
 
 
 def names() -> tuple[str, ...]:
@@ -24,8 +34,15 @@ def names() -> tuple[str, ...]:
     return plugins.names(__path__)
 
 
-def load(name: str, root: str | Path, split: str | None = None, *, videos: str | Path | None = None,
-         fps: float | None = None, absent: bool = False) -> Iterator[Video]:
+def load(
+    name: str,
+    root: str | Path,
+    split: str | None = None,
+    *,
+    videos: str | Path | None = None,
+    fps: float | None = None,
+    absent: bool = False,
+) -> Iterator[Video]:
     """The videos of the data set `name` (a file of this folder, or `module:attribute`) that lies in `root`.
 
     `videos`: where the videos lie, if not in `root`. `fps`: the rate of frame folders, if not the data set's own.
@@ -33,14 +50,25 @@ def load(name: str, root: str | Path, split: str | None = None, *, videos: str |
     or an option that the data set does not have, LabelError for labels that cannot be read.
     """
     found = plugins.load(sys.modules[__name__], "data set", name, ("load",))
-    given = {"videos": Path(videos) if videos is not None else None, "fps": fps, "absent": absent or None}
+    given = {
+        "videos": Path(videos) if videos is not None else None,
+        "fps": fps,
+        "absent": absent or None,
+    }
     options = {key: value for key, value in given.items() if value is not None}
     known = inspect.signature(found.load).parameters.keys()
-    lacking = options.keys() - known - {"absent"}  # only a data set that refuses an absent video has that option
+    lacking = (
+        options.keys() - known - {"absent"}
+    )  # only a data set that refuses an absent video has that option
     if lacking:
         raise UsageError(f"the data set {name} takes no {', '.join(sorted(lacking))}")
-    return found.load(Path(root), split, **{  # type: ignore[no-any-return]
-        key: value for key, value in options.items() if key in known})
+    return found.load(
+        Path(root),
+        split,
+        **{  # type: ignore[no-any-return]
+            key: value for key, value in options.items() if key in known
+        },
+    )
 
 
 def rules(name: str) -> tuple[str, ...]:
@@ -79,15 +107,31 @@ def categories(name: str, root: str | Path) -> dict[str, tuple[str, ...]]:
 
 
 def _annotated(name: str) -> Any:
-    return plugins.load(sys.modules[__name__], "data set with labels by frame", name, ("truth", "RULES"))
+    return plugins.load(
+        sys.modules[__name__], "data set with labels by frame", name, ("truth", "RULES")
+    )
 
 
 def _labels(name: str, found: Any) -> dict[str, FrameLabels]:
     """What a data set, which may be from outside, gives as truth; raises UsageError for what is no labels of frames."""
-    odd = found if not isinstance(found, dict) else [key for key, labels in found.items() if not (
-        isinstance(labels, np.ndarray) and labels.dtype == np.uint8 and labels.ndim == 1 and (labels <= 1).all())]
+    odd = (
+        found
+        if not isinstance(found, dict)
+        else [
+            key
+            for key, labels in found.items()
+            if not (
+                isinstance(labels, np.ndarray)
+                and labels.dtype == np.uint8
+                and labels.ndim == 1
+                and (labels <= 1).all()
+            )
+        ]
+    )
     if odd or not isinstance(found, dict):
-        raise UsageError(f"the data set {name} gives no uint8 labels of 0 and 1, one a frame: {str(odd)[:80]}")
+        raise UsageError(
+            f"the data set {name} gives no uint8 labels of 0 and 1, one a frame: {str(odd)[:80]}"
+        )
     return found
 
 

@@ -21,7 +21,9 @@ FrameLabels = NDArray[np.uint8]
 Span = tuple[int, int]
 
 COUNTS = "frame_counts.csv"
-MOST_FRAMES = 2**27  # of a video or a score file: 1,242 hours at 30 frames a second; a few bytes may claim any number
+MOST_FRAMES = (
+    2**27
+)  # of a video or a score file: 1,242 hours at 30 frames a second; a few bytes may claim any number
 SLACK = 30  # frames that a span may reach past the video's end
 SPLITS = ("train", "test")
 
@@ -30,7 +32,7 @@ def video_name(name: str) -> str:
     """The name without its folder, its video suffix or a frame folder's rate; other dots belong to the name."""
     base = pictures.bare(name.replace("\\", "/").rsplit("/", 1)[-1])
     suffix = next((s for s in VIDEO_SUFFIXES if base.lower().endswith(s)), "")
-    return base[:len(base) - len(suffix)] if len(suffix) < len(base) else base
+    return base[: len(base) - len(suffix)] if len(suffix) < len(base) else base
 
 
 def listed(names: Collection[str], most: int = 5) -> str:
@@ -52,10 +54,15 @@ def locate(root: Path, name: str, cure: str | None = None) -> Path:
         return root / name
     found = sorted(root.rglob(name))
     if not found:
-        raise LabelError(f"there is no {name}", where=root, cure=cure or "point at the data set's folder")
+        raise LabelError(
+            f"there is no {name}", where=root, cure=cure or "point at the data set's folder"
+        )
     if len(found) > 1:
-        raise LabelError(f"{len(found)} files are called {name}: {listed([str(p) for p in found])}", where=root,
-                         cure="keep one")
+        raise LabelError(
+            f"{len(found)} files are called {name}: {listed([str(p) for p in found])}",
+            where=root,
+            cure="keep one",
+        )
     return found[0]
 
 
@@ -65,7 +72,11 @@ def lines(path: Path) -> Iterator[tuple[str, list[str]]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise LabelError(f"cannot be read: {error}", where=path) from error
-    return ((f"{path}:{number}", words) for number, line in enumerate(text.splitlines(), 1) if (words := line.split()))
+    return (
+        (f"{path}:{number}", words)
+        for number, line in enumerate(text.splitlines(), 1)
+        if (words := line.split())
+    )
 
 
 def spans(words: Sequence[str], where: str) -> list[Span]:
@@ -82,12 +93,25 @@ def spans(words: Sequence[str], where: str) -> list[Span]:
 
 def frame_counts(root: Path) -> dict[str, int]:
     """The frames of each test video, from `frame_counts.csv` (`video,frames`) in `root`; raises LabelError."""
-    path = locate(root, COUNTS, "write one: columns video,frames, a row for each test video with its number of frames")
+    path = locate(
+        root,
+        COUNTS,
+        "write one: columns video,frames, a row for each test video with its number of frames",
+    )
     found: dict[str, int] = {}
     for where, row in _rows(path):
         name, text = video_name((row["video"] or "").strip()), (row["frames"] or "").strip()
-        if not name or not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= MOST_FRAMES or name in found:
-            raise LabelError(f"each video needs one row with its number of frames: {name!r}, {text!r}", where=where)
+        if (
+            not name
+            or not text.isdecimal()
+            or len(text) > 9
+            or not 1 <= int(text) <= MOST_FRAMES
+            or name in found
+        ):
+            raise LabelError(
+                f"each video needs one row with its number of frames: {name!r}, {text!r}",
+                where=where,
+            )
         found[name] = int(text)
     if not found:
         raise LabelError("no rows", where=path)
@@ -107,10 +131,14 @@ def _rows(path: Path) -> list[tuple[str, dict[str, str]]]:
 
 def same_videos(root: Path, **sides: Collection[str]) -> None:
     """Raises LabelError, with the names and their number, for videos that one of two sides has and the other lacks."""
-    (one, first), (other, second) = ((side.replace("_", " "), set(names)) for side, names in sides.items())
-    faults = [f"{len(left - right)} videos of the {here} are not in the {there}: {listed(left - right)}"
-              for here, left, there, right in ((one, first, other, second), (other, second, one, first))
-              if left - right]
+    (one, first), (other, second) = (
+        (side.replace("_", " "), set(names)) for side, names in sides.items()
+    )
+    faults = [
+        f"{len(left - right)} videos of the {here} are not in the {there}: {listed(left - right)}"
+        for here, left, there, right in ((one, first, other, second), (other, second, one, first))
+        if left - right
+    ]
     if faults:
         raise LabelError("; ".join(faults), where=root, cure="both must be about the same videos")
 
@@ -123,14 +151,21 @@ def mark(spans: Iterable[Span], frames: int, where: str) -> FrameLabels:
     labels = np.zeros(frames, np.uint8)
     for start, end in spans:
         if start >= frames or end > frames + SLACK:
-            raise LabelError(f"a span of frames {start} to {end} in a video of {frames}", where=where,
-                             cure="spans and frame counts must be of the same videos, at the same frame rate")
+            raise LabelError(
+                f"a span of frames {start} to {end} in a video of {frames}",
+                where=where,
+                cure="spans and frame counts must be of the same videos, at the same frame rate",
+            )
         labels[start:end] = 1
     return labels
 
 
-def events_from_frames(labels: FrameLabels, times: NDArray[np.float64], end: float, label: str | None = None,
-                       ) -> tuple[Event, ...]:
+def events_from_frames(
+    labels: FrameLabels,
+    times: NDArray[np.float64],
+    end: float,
+    label: str | None = None,
+) -> tuple[Event, ...]:
     """The runs of anomalous frames as events in seconds: `labels` and presentation `times` (frames,), video end `end`.
 
     A run ends when the next normal frame is shown. Spans that touch are one event. Raises LabelError where the
@@ -140,34 +175,51 @@ def events_from_frames(labels: FrameLabels, times: NDArray[np.float64], end: flo
         raise LabelError(f"the truth has {len(labels)} frames, the video {len(times)}")
     edges = np.flatnonzero(np.diff(labels, prepend=0, append=0))
     bounds = np.append(times, end)
-    return tuple(Event(float(bounds[first]), float(bounds[last]), label=label)
-                 for first, last in zip(edges[::2], edges[1::2], strict=True))
+    return tuple(
+        Event(float(bounds[first]), float(bounds[last]), label=label)
+        for first, last in zip(edges[::2], edges[1::2], strict=True)
+    )
 
 
 def index(root: Path) -> dict[str, list[Path]]:
     """The video files and the folders of pictures below `root` by their names; raises LabelError if there is none."""
-    files = [path for path in sorted(root.rglob("*"))
-             if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")]
+    files = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+    ]
     found: dict[str, list[Path]] = {}
     for path in [*files, *pictures.below(root)]:
         found.setdefault(video_name(path.name) if path in files else path.name, []).append(path)
     if not found:
-        raise LabelError("no video file in this folder or below", where=root, cure="point at the data set's folder")
+        raise LabelError(
+            "no video file in this folder or below",
+            where=root,
+            cure="point at the data set's folder",
+        )
     return found
 
 
-def place(found: Mapping[str, Sequence[Path]], root: Path, relative: str, fps: float | None = None) -> str:
+def place(
+    found: Mapping[str, Sequence[Path]], root: Path, relative: str, fps: float | None = None
+) -> str:
     """The path of the video listed as `relative`: the file that ends so, else the only one of that name.
 
     A folder of pictures in its place gets the rate `fps`. One that is absent keeps its listed path, so that reading
     it fails by name. Raises LabelError for several.
     """
     paths = found.get(video_name(relative), ())
-    endings = [_literal(relative), _literal(relative[:len(relative) - len(Path(relative).name)] + video_name(relative))]
+    endings = [
+        _literal(relative),
+        _literal(relative[: len(relative) - len(Path(relative).name)] + video_name(relative)),
+    ]
     exact = [path for path in paths if any(path.match(ending) for ending in endings)]
     if len(exact or paths) > 1:
-        raise LabelError(f"{len(paths)} files could be {relative}: {listed([str(path) for path in paths])}",
-                         where=root, cure="keep one")
+        raise LabelError(
+            f"{len(paths)} files could be {relative}: {listed([str(path) for path in paths])}",
+            where=root,
+            cure="keep one",
+        )
     chosen = (exact or paths or [root / relative])[0]
     return pictures.named(chosen, fps) if chosen.is_dir() else str(chosen)
 

@@ -33,8 +33,14 @@ class _Row:
     where: str
 
 
-def load(root: Path, split: str | None = None, *, videos: Path | None = None, fps: float | None = None,
-         absent: bool = False) -> Iterator[Video]:
+def load(
+    root: Path,
+    split: str | None = None,
+    *,
+    videos: Path | None = None,
+    fps: float | None = None,
+    absent: bool = False,
+) -> Iterator[Video]:
     """The labelled videos at `root`: a folder, a folder that holds `labels.csv`, or a CSV, of one split or of all.
 
     `videos`: the folder from which the CSV's paths count, if not its own. `fps`: the rate of folders of frames, which
@@ -48,27 +54,47 @@ def load(root: Path, split: str | None = None, *, videos: Path | None = None, fp
     if not root.is_dir():
         raise LabelError("no such folder or CSV", where=root, cure="check the path")
     if split is not None:
-        raise LabelError(f"normal/ and abnormal/ have no split {split!r}", where=root, cure="write a labels.csv")
+        raise LabelError(
+            f"normal/ and abnormal/ have no split {split!r}", where=root, cure="write a labels.csv"
+        )
     return iter(_from_folders(root, fps))
 
 
 def _from_folders(root: Path, fps: float | None) -> list[Video]:
-    found = {name: [*_clips(root / name), *(pictures.below(pictures.named(root / name, fps)) if fps else ())]
-             for name in ("normal", "abnormal")}
+    found = {
+        name: [
+            *_clips(root / name),
+            *(pictures.below(pictures.named(root / name, fps)) if fps else ()),
+        ]
+        for name in ("normal", "abnormal")
+    }
     if not any(found.values()):
-        raise LabelError("no videos in normal/ or abnormal/", where=root,
-                         cure=f"put clips into both, or write a labels.csv ({COLUMNS})")
+        raise LabelError(
+            "no videos in normal/ or abnormal/",
+            where=root,
+            cure=f"put clips into both, or write a labels.csv ({COLUMNS})",
+        )
     whole = (Event(0.0, math.inf, label="abnormal"),)
-    return [Video(str(path), whole if name == "abnormal" else (), categories=(name,))
-            for name, paths in found.items() for path in paths]
+    return [
+        Video(str(path), whole if name == "abnormal" else (), categories=(name,))
+        for name, paths in found.items()
+        for path in paths
+    ]
 
 
 def _clips(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()
-                  and not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    return sorted(
+        p
+        for p in folder.rglob("*")
+        if p.suffix.lower() in VIDEO_SUFFIXES
+        and p.is_file()
+        and not any(part.startswith(".") for part in p.relative_to(folder).parts)
+    )
 
 
-def _from_csv(path: Path, base: Path, split: str | None, fps: float | None, absent: bool) -> list[Video]:
+def _from_csv(
+    path: Path, base: Path, split: str | None, fps: float | None, absent: bool
+) -> list[Video]:
     videos: dict[str, list[_Row]] = {}  # by absolute path: one file may be spelt in several ways
     for row in _rows(path, base):
         rows = videos.setdefault(os.path.abspath(row.video), [])
@@ -83,17 +109,25 @@ def _from_csv(path: Path, base: Path, split: str | None, fps: float | None, abse
 def _check_same(first: _Row, row: _Row) -> None:
     if (first.event is None) != (row.event is None):
         said = ["normal" if one.event is None else one.event.label for one in (first, row)]
-        raise LabelError(f"{row.video} is called {said[1]} here and {said[0]} in {first.where}", where=row.where)
+        raise LabelError(
+            f"{row.video} is called {said[1]} here and {said[0]} in {first.where}", where=row.where
+        )
     if first.split != row.split:
-        raise LabelError(f"{row.video} is in split {row.split} here and {first.split} in {first.where}",
-                         where=row.where, cure="a video belongs to one split")
+        raise LabelError(
+            f"{row.video} is in split {row.split} here and {first.split} in {first.where}",
+            where=row.where,
+            cure="a video belongs to one split",
+        )
 
 
 def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
     first = rows[0]
     if not (absent or _there(first.video, fps)):
-        raise LabelError(f"there is no file {first.video}", where=first.where,
-                         cure="paths count from the folder of the CSV")
+        raise LabelError(
+            f"there is no file {first.video}",
+            where=first.where,
+            cure="paths count from the folder of the CSV",
+        )
     events = sorted((row.event for row in rows if row.event), key=lambda e: e.start)
     kinds = tuple(sorted({event.label or "" for event in events})) or ("normal",)
     path = pictures.named(first.video, fps) if os.path.isdir(first.video) else str(first.video)
@@ -124,25 +158,43 @@ def _check_columns(names: Sequence[str], path: Path) -> None:
     known = COLUMNS.split(",")
     wrong = [name for name in names if name not in known or names.count(name) > 1]
     if wrong or not {"path", "label"} <= set(names):
-        raise LabelError(f"the columns are {','.join(names)[:80] or 'not named'}", where=f"{path}:1",
-                         cure=f"the first line names columns of {COLUMNS}, path and label at least")
+        raise LabelError(
+            f"the columns are {','.join(names)[:80] or 'not named'}",
+            where=f"{path}:1",
+            cure=f"the first line names columns of {COLUMNS}, path and label at least",
+        )
 
 
 def _row(base: Path, row: dict[str, str], where: str) -> _Row:
     if not (row["path"] or "").strip() or not (row["label"] or "").strip() or None in row:
-        raise LabelError("a row needs a path and a label, and no more columns than the first line", where=where)
-    return _Row(base / row["path"].strip(), _event(row, where), (row.get("split") or "").strip() or None, where)
+        raise LabelError(
+            "a row needs a path and a label, and no more columns than the first line", where=where
+        )
+    return _Row(
+        base / row["path"].strip(),
+        _event(row, where),
+        (row.get("split") or "").strip() or None,
+        where,
+    )
 
 
 def _event(row: dict[str, str], where: str) -> Event | None:
     """The event of a row; None if the row says that the video is normal."""
-    label, start, end = row["label"].strip(), _seconds(row, "start", 0.0, where), _seconds(row, "end", math.inf, where)
+    label, start, end = (
+        row["label"].strip(),
+        _seconds(row, "start", 0.0, where),
+        _seconds(row, "end", math.inf, where),
+    )
     if label.lower() in NORMAL:
         if (start, end) != (0.0, math.inf):
-            raise LabelError("a normal row is about the whole video: leave start and end blank", where=where)
+            raise LabelError(
+                "a normal row is about the whole video: leave start and end blank", where=where
+            )
         return None
     if end <= start:
-        raise LabelError(f"the event ends at {end} s, not after its start at {start} s", where=where)
+        raise LabelError(
+            f"the event ends at {end} s, not after its start at {start} s", where=where
+        )
     return Event(start, end, label=label)
 
 

@@ -22,8 +22,13 @@ FPS = 24.0
 MASKS = "test_frame_mask"
 
 
-def load(root: Path, split: str | None = None, *, videos: Path | None = None, fps: float | None = FPS,
-         ) -> Iterator[Video]:
+def load(
+    root: Path,
+    split: str | None = None,
+    *,
+    videos: Path | None = None,
+    fps: float | None = FPS,
+) -> Iterator[Video]:
     """The clips of the split `train`, `test` or both, below `videos` or `root`; raises LabelError, UsageError.
 
     A test clip is a folder of frames, shown at `fps`; an absent one keeps its path, so that reading it fails by name.
@@ -37,7 +42,9 @@ def load(root: Path, split: str | None = None, *, videos: Path | None = None, fp
 def _train(root: Path) -> list[Video]:
     found = sorted((root / "training" / "videos").glob("*.avi"))
     if not found:
-        raise LabelError("there are no training/videos/*.avi", where=root, cure="point at the data set's folder")
+        raise LabelError(
+            "there are no training/videos/*.avi", where=root, cure="point at the data set's folder"
+        )
     return [Video(str(path), (), "train", ("normal",)) for path in found]
 
 
@@ -45,11 +52,20 @@ def _test(root: Path, base: Path, fps: float | None) -> list[Video]:
     labels, folder = truth(root, RULES[0]), base / "testing" / "frames"
     stray = {path.name for path in folder.glob("*/")} - labels.keys()
     if stray or not folder.is_dir():
-        raise LabelError(f"{len(stray)} videos of the frame folders are not in the masks: {listed(stray)}" if stray
-                         else "there is no testing/frames", where=base, cure="point at the data set's folder")
-    return [Video(pictures.named(folder / name, fps), *((None, "test", ("abnormal",)) if values.any() else
-                                                      ((), "test", ("normal",))))
-            for name, values in labels.items()]
+        raise LabelError(
+            f"{len(stray)} videos of the frame folders are not in the masks: {listed(stray)}"
+            if stray
+            else "there is no testing/frames",
+            where=base,
+            cure="point at the data set's folder",
+        )
+    return [
+        Video(
+            pictures.named(folder / name, fps),
+            *((None, "test", ("abnormal",)) if values.any() else ((), "test", ("normal",))),
+        )
+        for name, values in labels.items()
+    ]
 
 
 def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
@@ -64,8 +80,21 @@ def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
 def _mask(path: Path) -> FrameLabels:
     try:
         mask = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, TypeError, EOFError, MemoryError, SyntaxError, tokenize.TokenError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        EOFError,
+        MemoryError,
+        SyntaxError,
+        tokenize.TokenError,
+    ) as error:
         raise LabelError(f"no sound mask: {error}", where=path) from error
-    if not isinstance(mask, np.ndarray) or mask.ndim != 1 or not len(mask) or not np.isin(mask, (0, 1)).all():
+    if (
+        not isinstance(mask, np.ndarray)
+        or mask.ndim != 1
+        or not len(mask)
+        or not np.isin(mask, (0, 1)).all()
+    ):
         raise LabelError("a mask is one 0 or 1 a frame", where=path)
     return mask.astype(np.uint8)

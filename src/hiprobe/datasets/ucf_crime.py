@@ -34,8 +34,13 @@ ANNOTATION = "Temporal_Anomaly_Annotation.txt"
 LISTS = {"train": "Anomaly_Train.txt", "test": "Anomaly_Test.txt"}
 
 
-def load(root: Path, split: str | None = None, *, videos: Path | None = None, fps: float | None = FPS,
-         ) -> Iterator[Video]:
+def load(
+    root: Path,
+    split: str | None = None,
+    *,
+    videos: Path | None = None,
+    fps: float | None = FPS,
+) -> Iterator[Video]:
     """The videos of the lists `train`, `test` or both, with their class, below `videos` or `root`.
 
     In place of a file a folder of all its frames may lie there, shown at `fps`. Raises LabelError, UsageError.
@@ -43,10 +48,14 @@ def load(root: Path, split: str | None = None, *, videos: Path | None = None, fp
     An abnormal training video is one event without end; the events of an abnormal test video are None: `truth` has
     its frames, and `events_from_frames` makes seconds of them.
     """
-    listed = [(part, words[0]) for part in parts(split) for _, words in lines(locate(root, LISTS[part]))]
+    listed = [
+        (part, words[0]) for part in parts(split) for _, words in lines(locate(root, LISTS[part]))
+    ]
     base = videos or root
     found = index(base)
-    return iter([_video(place(found, base, relative, fps), relative, part) for part, relative in listed])
+    return iter(
+        [_video(place(found, base, relative, fps), relative, part) for part, relative in listed]
+    )
 
 
 def _video(path: str, relative: str, split: str) -> Video:
@@ -55,7 +64,9 @@ def _video(path: str, relative: str, split: str) -> Video:
         raise LabelError(f"{relative!r} is not listed as class/name", where=LISTS[split])
     if "Normal" in folder:
         return Video(path, (), split, ("normal",))
-    return Video(path, (Event(0.0, math.inf, label=folder),) if split == "train" else None, split, (folder,))
+    return Video(
+        path, (Event(0.0, math.inf, label=folder),) if split == "train" else None, split, (folder,)
+    )
 
 
 def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
@@ -66,8 +77,10 @@ def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
     counts, annotated = frame_counts(root), _annotation(root)
     same_videos(root, annotation=annotated, frame_counts=counts)
     more = int(rule == "inclusive")
-    return {name: mark([(start, end + more) for start, end in found], counts[name], name)
-            for name, (_, found) in annotated.items()}
+    return {
+        name: mark([(start, end + more) for start, end in found], counts[name], name)
+        for name, (_, found) in annotated.items()
+    }
 
 
 def categories(root: Path) -> dict[str, tuple[str, ...]]:
@@ -84,8 +97,10 @@ def _annotation(root: Path) -> dict[str, tuple[str, list[Span]]]:
         kind = "normal" if kind == "Normal" else kind
         marked = spans(words[2:], where)
         if not kind or name in found or (kind == "normal") == bool(marked):
-            raise LabelError("a line is `name class start end ...`, one a video, with a span unless it is Normal",
-                             where=where)
+            raise LabelError(
+                "a line is `name class start end ...`, one a video, with a span unless it is Normal",
+                where=where,
+            )
         found[name] = kind, marked
     if not found:
         raise LabelError("no lines", where=path)

@@ -25,8 +25,13 @@ _LINE = re.compile(r"gt_frame\s*=\s*\[([^\]]*)\]")
 _RANGE = re.compile(r"(\d+)(?::(\d+))?")
 
 
-def load(root: Path, split: str | None = None, *, videos: Path | None = None, fps: float | None = FPS,
-         ) -> Iterator[Video]:
+def load(
+    root: Path,
+    split: str | None = None,
+    *,
+    videos: Path | None = None,
+    fps: float | None = FPS,
+) -> Iterator[Video]:
     """The clips of the split `train`, `test` or both, each a folder of frames shown at `fps`.
 
     They lie in `videos`, laid out as `root`. The events of an abnormal test clip are None: `truth` has its frames.
@@ -38,14 +43,21 @@ def load(root: Path, split: str | None = None, *, videos: Path | None = None, fp
 
 
 def _train(base: Path, fps: float | None) -> list[Video]:
-    return [Video(pictures.named(clip, fps), (), "train", ("normal",)) for clip in _clips(_part(base) / "Train")]
+    return [
+        Video(pictures.named(clip, fps), (), "train", ("normal",))
+        for clip in _clips(_part(base) / "Train")
+    ]
 
 
 def _test(root: Path, base: Path, fps: float | None) -> list[Video]:
     labels, folder = truth(root, RULES[0]), _part(base) / "Test"
-    return [Video(pictures.named(folder / name, fps), *((None, "test", ("abnormal",)) if values.any() else
-                                                      ((), "test", ("normal",))))
-            for name, values in labels.items()]
+    return [
+        Video(
+            pictures.named(folder / name, fps),
+            *((None, "test", ("abnormal",)) if values.any() else ((), "test", ("normal",))),
+        )
+        for name, values in labels.items()
+    ]
 
 
 def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
@@ -61,17 +73,31 @@ def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
 
 def _part(root: Path) -> Path:
     """`UCSDped1` or `UCSDped2`: they are two data sets, and their clips have the same names."""
-    found = [root] if (root / "Test").is_dir() else [p.parent for p in sorted(root.glob("UCSDped*/Test"))]
+    found = (
+        [root]
+        if (root / "Test").is_dir()
+        else [p.parent for p in sorted(root.glob("UCSDped*/Test"))]
+    )
     if len(found) != 1:
         held = ", ".join(path.name for path in found) or "no folder Test"
-        raise LabelError(f"one of UCSDped1 and UCSDped2 is needed, here is: {held}", where=root, cure="point at one")
+        raise LabelError(
+            f"one of UCSDped1 and UCSDped2 is needed, here is: {held}",
+            where=root,
+            cure="point at one",
+        )
     return found[0]
 
 
 def _clips(folder: Path) -> list[Path]:
-    found = sorted(p for p in folder.glob(f"{folder.name}*") if p.is_dir() and p.name[len(folder.name):].isdecimal())
+    found = sorted(
+        p
+        for p in folder.glob(f"{folder.name}*")
+        if p.is_dir() and p.name[len(folder.name) :].isdecimal()
+    )
     if not found:
-        raise LabelError(f"there are no clips {folder.name}001, {folder.name}002, ...", where=folder)
+        raise LabelError(
+            f"there are no clips {folder.name}001, {folder.name}002, ...", where=folder
+        )
     return found
 
 
@@ -88,7 +114,9 @@ def _frames(clip: Path) -> int:
 
 
 def _from_ranges(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
-    path = locate(part / "Test", "UCSDped[12].m", "point at the data set's folder, or use the rule masks")
+    path = locate(
+        part / "Test", "UCSDped[12].m", "point at the data set's folder, or use the rule masks"
+    )
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -96,8 +124,10 @@ def _from_ranges(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
     rows = _LINE.findall("\n".join(line.partition("%")[0] for line in text.splitlines()))
     if len(rows) != len(clips):
         raise LabelError(f"{len(rows)} lines gt_frame for {len(clips)} clips", where=path)
-    return {clip.name: mark(_spans(row, path), _frames(clip), clip.name)
-            for clip, row in zip(clips, rows, strict=True)}
+    return {
+        clip.name: mark(_spans(row, path), _frames(clip), clip.name)
+        for clip, row in zip(clips, rows, strict=True)
+    }
 
 
 def _spans(row: str, path: Path) -> list[Span]:
@@ -113,12 +143,20 @@ def _from_masks(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
     masks = {clip: _files(clip.with_name(f"{clip.name}_gt"), PIXELS) for clip in clips}
     lacking = [clip.name for clip in clips if not masks[clip]]
     if lacking:
-        raise LabelError(f"{len(lacking)} of {len(clips)} clips have no masks: {listed(lacking)}", where=part,
-                         cure="use the rule ranges")
-    odd = [f"{clip.name} ({len(masks[clip])} masks, {_frames(clip)} frames)" for clip in clips
-           if len(masks[clip]) != _frames(clip)]
+        raise LabelError(
+            f"{len(lacking)} of {len(clips)} clips have no masks: {listed(lacking)}",
+            where=part,
+            cure="use the rule ranges",
+        )
+    odd = [
+        f"{clip.name} ({len(masks[clip])} masks, {_frames(clip)} frames)"
+        for clip in clips
+        if len(masks[clip]) != _frames(clip)
+    ]
     if odd:
-        raise LabelError(f"{len(odd)} clips have another number of masks: {listed(odd)}", where=part)
+        raise LabelError(
+            f"{len(odd)} clips have another number of masks: {listed(odd)}", where=part
+        )
     return {clip.name: np.array([_any(path) for path in masks[clip]], np.uint8) for clip in clips}
 
 

@@ -30,12 +30,24 @@ from hiprobe.types import Event, Video
 
 RULES = ("frames", "i3d")
 ANNOTATION = "annotations.txt"
-CLASSES = {"B1": "fighting", "B2": "shooting", "B4": "riot", "B5": "abuse", "B6": "car accident", "G": "explosion"}
+CLASSES = {
+    "B1": "fighting",
+    "B2": "shooting",
+    "B4": "riot",
+    "B5": "abuse",
+    "B6": "car accident",
+    "G": "explosion",
+}
 SNIPPET = 16  # frames of one I3D feature
 
 
-def load(root: Path, split: str | None = None, *, videos: Path | None = None, fps: float | None = None,
-         ) -> Iterator[Video]:
+def load(
+    root: Path,
+    split: str | None = None,
+    *,
+    videos: Path | None = None,
+    fps: float | None = None,
+) -> Iterator[Video]:
     """The videos of the split `train`, `test` or both, with their classes, below `videos` or `root`.
 
     Folders of frames may lie there in place of files; they need `fps`, which is not the same in all videos. Raises
@@ -47,15 +59,25 @@ def load(root: Path, split: str | None = None, *, videos: Path | None = None, fp
     base = videos or root
     chosen, found, test = parts(split), index(base), frame_counts(root)
     names = {"train": sorted(set(found) - set(test)), "test": list(test)}
-    return iter([_video(place(found, base, f"{name}.mp4", fps), name, part)
-                 for part in chosen for name in names[part]])
+    return iter(
+        [
+            _video(place(found, base, f"{name}.mp4", fps), name, part)
+            for part in chosen
+            for name in names[part]
+        ]
+    )
 
 
 def _video(path: str, name: str, split: str) -> Video:
     kinds = _classes(name)
     if kinds == ("normal",):
         return Video(path, (), split, kinds)
-    return Video(path, (Event(0.0, math.inf, label=", ".join(kinds)),) if split == "train" else None, split, kinds)
+    return Video(
+        path,
+        (Event(0.0, math.inf, label=", ".join(kinds)),) if split == "train" else None,
+        split,
+        kinds,
+    )
 
 
 def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
@@ -68,14 +90,20 @@ def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
     abnormal = [name for name in counts if _classes(name) != ("normal",)]
     same_videos(root, annotation=annotated, abnormal_frame_counts=abnormal)
     labels = {name: mark(annotated.get(name, ()), frames, name) for name, frames in counts.items()}
-    return labels if rule == "frames" else {name: _snippets(values, name) for name, values in labels.items()}
+    return (
+        labels
+        if rule == "frames"
+        else {name: _snippets(values, name) for name, values in labels.items()}
+    )
 
 
 def _snippets(labels: FrameLabels, name: str) -> FrameLabels:
     last = len(labels) - 1
     if last < SNIPPET:
-        raise LabelError(f"{len(labels)} frames make no I3D feature", where=name, cure="use the rule frames")
-    return labels[:last - last % SNIPPET]
+        raise LabelError(
+            f"{len(labels)} frames make no I3D feature", where=name, cure="use the rule frames"
+        )
+    return labels[: last - last % SNIPPET]
 
 
 def categories(root: Path) -> dict[str, tuple[str, ...]]:

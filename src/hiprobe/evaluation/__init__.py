@@ -10,5 +10,19 @@ from hiprobe.evaluation.measure import Detection, centre_prior, digest, evaluate
 from hiprobe.evaluation.score_files import COLUMNS, read_scores, write_scores
 from hiprobe.evaluation.tables import DEFINITIONS, ClassRow, Events, Report, Row
 
-__all__ = ["COLUMNS", "DEFINITIONS", "ClassRow", "Detection", "Events", "Report", "Row", "Spread", "centre_prior",
-           "digest", "evaluate", "read_scores", "thresholded", "write_scores"]
+__all__ = [
+    "COLUMNS",
+    "DEFINITIONS",
+    "ClassRow",
+    "Detection",
+    "Events",
+    "Report",
+    "Row",
+    "Spread",
+    "centre_prior",
+    "digest",
+    "evaluate",
+    "read_scores",
+    "thresholded",
+    "write_scores",
+]

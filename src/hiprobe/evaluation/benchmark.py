@@ -57,15 +57,21 @@ class Benchmark:
         Raises LabelError for names that are not unique, and the errors of `datasets.load`.
         """
         asked = split if datasets.annotated(self.name) else None
-        every = datasets.load(self.name, self.root, asked, videos=self.videos, fps=self.fps, absent=True)
+        every = datasets.load(
+            self.name, self.root, asked, videos=self.videos, fps=self.fps, absent=True
+        )
         chosen = [one for one in every if one.split in (split, None)]
         found = {video_name(one.path): one for one in chosen}
         names = [video_name(one.path) for one in chosen]
         twice = {name for name in found if names.count(name) > 1}
         if twice or not found:
-            raise LabelError(f"{len(twice)} names are shared by several videos: {listed(twice)}" if twice
-                             else f"no videos of the split {split}", where=self.root,
-                             cure="each video needs a name of its own, whatever its folder" if twice else None)
+            raise LabelError(
+                f"{len(twice)} names are shared by several videos: {listed(twice)}"
+                if twice
+                else f"no videos of the split {split}",
+                where=self.root,
+                cure="each video needs a name of its own, whatever its folder" if twice else None,
+            )
         return found
 
     def present(self, split: str) -> tuple[list[str], dict[str, Video]]:
@@ -83,16 +89,24 @@ class Benchmark:
 
     def about(self) -> dict[str, Any]:
         """What the report says of the data set."""
-        ruled = {"rule": self.rule or datasets.rules(self.name)[0]} if datasets.annotated(self.name) else {}
+        ruled = (
+            {"rule": self.rule or datasets.rules(self.name)[0]}
+            if datasets.annotated(self.name)
+            else {}
+        )
         return {"data set": self.name, **ruled, **({"fps": self.fps} if self.fps else {})}
 
-    def check(self, missing: Sequence[str], videos: int, what: str, fault: str = "are missing") -> None:
+    def check(
+        self, missing: Sequence[str], videos: int, what: str, fault: str = "are missing"
+    ) -> None:
         """Raises LabelError for missing videos, all named or counted, unless they are allowed and some are left."""
         if missing and (not self.allow_missing or len(missing) == videos):
-            raise LabelError(f"{len(missing)} of {videos} {what} videos {fault}: {listed(missing, 10)}",
-                             where=self.videos or self.root,
-                             cure="check the folder of videos" + ("" if self.allow_missing else
-                                                                  ", or allow it with --allow-missing"))
+            raise LabelError(
+                f"{len(missing)} of {videos} {what} videos {fault}: {listed(missing, 10)}",
+                where=self.videos or self.root,
+                cure="check the folder of videos"
+                + ("" if self.allow_missing else ", or allow it with --allow-missing"),
+            )
 
 
 @dataclass
@@ -120,8 +134,14 @@ class Evaluated(NamedTuple):
     unread: int = 0
 
 
-def of_scores(bench: Benchmark, path: str | Path, *, threshold: float | None = None, seed: int = 0,
-              bootstrap: int = 1000) -> Evaluated:
+def of_scores(
+    bench: Benchmark,
+    path: str | Path,
+    *,
+    threshold: float | None = None,
+    seed: int = 0,
+    bootstrap: int = 1000,
+) -> Evaluated:
     """The report of a score file, from any detector.
 
     With `threshold`, runs of frames that reach it count as events; frames then need times: from the videos of a data
@@ -129,7 +149,9 @@ def of_scores(bench: Benchmark, path: str | Path, *, threshold: float | None = N
     `datasets.truth`.
     """
     if threshold is not None and not math.isfinite(threshold):
-        raise UsageError(f"a threshold of {threshold:g}", cure="give a number that scores can reach")
+        raise UsageError(
+            f"a threshold of {threshold:g}", cure="give a number that scores can reach"
+        )
     scores, got = read_scores(path), _Gathered()
     missing: list[str] = []
     times: dict[str, Array] = {}
@@ -142,11 +164,22 @@ def of_scores(bench: Benchmark, path: str | Path, *, threshold: float | None = N
         scores = {name: values for name, values in scores.items() if name not in got.failed}
     found = None
     if threshold is not None:
-        found = {name: thresholded(values, times[name], threshold) for name, values in scores.items()
-                 if name in times and len(times[name]) == len(values)}  # another length is `evaluate`'s to name
-    report = evaluate(got.truth, scores, found=found, categories=bench.categories(_videos(bench)),
-                      allow_missing=bench.allow_missing, failed=got.failed, seed=seed, bootstrap=bootstrap,
-                      about={**bench.about(), **({} if threshold is None else {"threshold": threshold})})
+        found = {
+            name: thresholded(values, times[name], threshold)
+            for name, values in scores.items()
+            if name in times and len(times[name]) == len(values)
+        }  # another length is `evaluate`'s to name
+    report = evaluate(
+        got.truth,
+        scores,
+        found=found,
+        categories=bench.categories(_videos(bench)),
+        allow_missing=bench.allow_missing,
+        failed=got.failed,
+        seed=seed,
+        bootstrap=bootstrap,
+        about={**bench.about(), **({} if threshold is None else {"threshold": threshold})},
+    )
     return Evaluated(report, got.truth, scores, None, found, len(got.failed) - len(missing))
 
 
@@ -169,8 +202,17 @@ def _timed(bench: Benchmark, got: _Gathered) -> tuple[list[str], dict[str, Array
     return missing, times
 
 
-def of_probe(bench: Benchmark, model: Backbone, probe: Probe, *, kept: Path, seed: int = 0, bootstrap: int = 1000,
-             progress: Progress = _quiet, failed: Failed | None = None) -> Evaluated:
+def of_probe(
+    bench: Benchmark,
+    model: Backbone,
+    probe: Probe,
+    *,
+    kept: Path,
+    seed: int = 0,
+    bootstrap: int = 1000,
+    progress: Progress = _quiet,
+    failed: Failed | None = None,
+) -> Evaluated:
     """The report of a probe: `detect` on each test video, hidden states and frame times kept in the folder `kept`.
 
     Raises LabelError for missing or failed videos that are not allowed, for a video that the probe was fitted on (by
@@ -184,15 +226,28 @@ def of_probe(bench: Benchmark, model: Backbone, probe: Probe, *, kept: Path, see
     return _evaluated(bench, got, missing, about, seed, bootstrap)
 
 
-def of_draws(bench: Benchmark, model: Backbone, method: str, *, kept: Path, draws: int = 10, share: float = 0.01,
-             seed: int = 0, progress: Progress = _quiet, failed: Failed | None = None) -> Evaluated:
+def of_draws(
+    bench: Benchmark,
+    model: Backbone,
+    method: str,
+    *,
+    kept: Path,
+    draws: int = 10,
+    share: float = 0.01,
+    seed: int = 0,
+    progress: Progress = _quiet,
+    failed: Failed | None = None,
+) -> Evaluated:
     """Mean and spread over `draws` probes, each fitted on a random balanced `share` of the labelled training videos.
 
     Draw `i` is seeded with `seed + i`; balanced means half of each class, all of a class that has fewer. Raises as
     `of_probe`, and UsageError for no draw or no share.
     """
     if draws < 1 or not 0 < share <= 1:
-        raise UsageError(f"{draws} draws of a share of {share:g}", cure="give at least one draw, a share up to 100%")
+        raise UsageError(
+            f"{draws} draws of a share of {share:g}",
+            cure="give at least one draw, a share up to 100%",
+        )
     missing, there = bench.present("test")
     train = bench.part("train")
     chosen = [draw(train, share, seed + i) for i in range(draws)]
@@ -202,12 +257,30 @@ def of_draws(bench: Benchmark, model: Backbone, method: str, *, kept: Path, draw
     made, records = [], []
     for i, names in enumerate(chosen):
         used = [pairs[name] for name in names if name in pairs]
-        probe = pipeline.fit(method, used, model=model, seed=seed + i, layer_curve=False, permutations=0)
-        got = _detected(bench, missing, there, model, probe, kept, progress, failed if i == 0 else None)
-        about = {**bench.about(), "model": probe.recipe.model, "method": method, "share": share, "first seed": seed}
+        probe = pipeline.fit(
+            method, used, model=model, seed=seed + i, layer_curve=False, permutations=0
+        )
+        got = _detected(
+            bench, missing, there, model, probe, kept, progress, failed if i == 0 else None
+        )
+        about = {
+            **bench.about(),
+            "model": probe.recipe.model,
+            "method": method,
+            "share": share,
+            "first seed": seed,
+        }
         made.append(_evaluated(bench, got, missing, about, seed, 0))
-        records.append({"seed": seed + i, "fitted on": len(used), "missing": len(names) - len(used),
-                        "sites": ", ".join(map(str, probe.sites)), "probe": probe.digest[:8], "videos": list(names)})
+        records.append(
+            {
+                "seed": seed + i,
+                "fitted on": len(used),
+                "missing": len(names) - len(used),
+                "sites": ", ".join(map(str, probe.sites)),
+                "probe": probe.digest[:8],
+                "videos": list(names),
+            }
+        )
     reports = tuple(one.report for one in made if isinstance(one.report, Report))
     return made[-1]._replace(report=Spread(reports, tuple(records)))
 
@@ -218,22 +291,38 @@ def draw(train: Mapping[str, Video], share: float, seed: int) -> tuple[str, ...]
     Raises LabelError where no video is labelled.
     """
     rng = np.random.default_rng(seed)
-    classes = [sorted(name for name, one in train.items() if one.events is not None and bool(one.events) == abnormal)
-               for abnormal in (True, False)]
+    classes = [
+        sorted(
+            name
+            for name, one in train.items()
+            if one.events is not None and bool(one.events) == abnormal
+        )
+        for abnormal in (True, False)
+    ]
     wanted = max(2, round(share * sum(map(len, classes))))
     if not any(classes):
         raise LabelError("no training video is labelled")
     each = wanted if not all(classes) else wanted // 2
-    sizes = [min(each + (wanted % 2 if all(classes) and k == 1 else 0), len(names)) for k, names in enumerate(classes)]
-    return tuple(names[i] for names, size in zip(classes, sizes, strict=True)
-                 for i in sorted(rng.choice(len(names), size, replace=False)))
+    sizes = [
+        min(each + (wanted % 2 if all(classes) and k == 1 else 0), len(names))
+        for k, names in enumerate(classes)
+    ]
+    return tuple(
+        names[i]
+        for names, size in zip(classes, sizes, strict=True)
+        for i in sorted(rng.choice(len(names), size, replace=False))
+    )
 
 
 def _fitted_on(probe: Probe) -> set[str]:
     """The digests of the videos that a probe was fitted on; raises ProbeError where its file holds something else."""
     found = probe.provenance.get("videos", [])
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise ProbeError("what it says of its videos is no list of digests", where="the probe", cure="fit it again")
+        raise ProbeError(
+            "what it says of its videos is no list of digests",
+            where="the probe",
+            cure="fit it again",
+        )
     return set(found)
 
 
@@ -241,8 +330,10 @@ def _apart(tests: Mapping[str, Video], fitted: set[str], how: str) -> None:
     """Raises LabelError for test videos whose content is among the digests of the videos fitted on."""
     shared = [name for name, one in tests.items() if fitted and _digest(one.path) in fitted]
     if shared:
-        raise LabelError(f"{len(shared)} test videos have the content of videos that the probe {how}: {listed(shared)}",
-                         cure="keep training and test videos apart")
+        raise LabelError(
+            f"{len(shared)} test videos have the content of videos that the probe {how}: {listed(shared)}",
+            cure="keep training and test videos apart",
+        )
 
 
 def _digest(path: str) -> str | None:
@@ -253,15 +344,25 @@ def _digest(path: str) -> str | None:
         return None
 
 
-def _detected(bench: Benchmark, missing: Sequence[str], tests: Mapping[str, Video], model: Backbone, probe: Probe,
-              kept: Path, progress: Progress, failed: Failed | None) -> _Gathered:
+def _detected(
+    bench: Benchmark,
+    missing: Sequence[str],
+    tests: Mapping[str, Video],
+    model: Backbone,
+    probe: Probe,
+    kept: Path,
+    progress: Progress,
+    failed: Failed | None,
+) -> _Gathered:
     """Scores by frame and events of each test video, and why one has none."""
     got = _Gathered(failed=dict.fromkeys(missing, "missing"))
     whole, cut = _annotation(bench)
     got.truth.update(cut)
     for name, one in tests.items():
         try:
-            result = pipeline.detect(one.path, model, probe, explain=False, root=kept, progress=progress)
+            result = pipeline.detect(
+                one.path, model, probe, explain=False, root=kept, progress=progress
+            )
             times = frame_times(one.path, result.video_id, kept)
             labels = cut[name] if name in cut else _shown(one, times)
             _same_frames(whole.get(name, labels), times, one.path)
@@ -285,17 +386,23 @@ def _annotation(bench: Benchmark) -> tuple[dict[str, FrameLabels], dict[str, Fra
 
 def _same_frames(labels: FrameLabels, times: Array, path: str) -> None:
     if len(labels) != len(times):
-        raise LabelError(f"{len(labels)} frames in the truth, {len(times)} in the video", where=path)
+        raise LabelError(
+            f"{len(labels)} frames in the truth, {len(times)} in the video", where=path
+        )
 
 
 def _keep(got: _Gathered, name: str, labels: FrameLabels, times: Array, result: Result) -> None:
     assert result.scores is not None
     count = len(labels)
-    end = float(times[count]) if count < len(times) else max(result.duration, float(times[-1]) + 1e-6)
+    end = (
+        float(times[count]) if count < len(times) else max(result.duration, float(times[-1]) + 1e-6)
+    )
     own = times[:count]
     got.truth[name] = labels
     got.scores[name], got.raw[name] = result.scores.at(own), result.scores.at(own, smoothed=False)
-    got.found[name] = Detection(own, end, tuple(event for event in result.events if event.start < end))
+    got.found[name] = Detection(
+        own, end, tuple(event for event in result.events if event.start < end)
+    )
 
 
 def _shown(one: Video, times: Array) -> FrameLabels:
@@ -307,15 +414,21 @@ def _shown(one: Video, times: Array) -> FrameLabels:
     for event in one.events or ():
         inside = (times >= event.start - 1e-9) & (times < event.end - 1e-9)
         if not inside.any():
-            raise LabelError(f"no frame is shown between {event.start:g} and {event.end:g} s", where=one.path,
-                             cure="labels are in seconds")
+            raise LabelError(
+                f"no frame is shown between {event.start:g} and {event.end:g} s",
+                where=one.path,
+                cure="labels are in seconds",
+            )
         labels[inside] = 1
     return labels
 
 
 def _steady(count: int, fps: float | None) -> Array:
     if fps is None or not 0 < fps < math.inf:
-        raise UsageError("events of a score file need the videos' frame rate", cure="give --fps, or no --threshold")
+        raise UsageError(
+            "events of a score file need the videos' frame rate",
+            cure="give --fps, or no --threshold",
+        )
     return np.asarray(np.arange(count) / fps)
 
 
@@ -329,9 +442,15 @@ def frame_times(path: str, video_id: str, kept: Path) -> Array:
         try:
             found = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise LabelError(f"no sound frame times: {error}", where=file, cure="delete it") from error
-        if not isinstance(found, np.ndarray) or found.dtype.kind != "f" or found.ndim != 1 or not (
-                np.isfinite(found).all() and (np.diff(found) > 0).all()):
+            raise LabelError(
+                f"no sound frame times: {error}", where=file, cure="delete it"
+            ) from error
+        if (
+            not isinstance(found, np.ndarray)
+            or found.dtype.kind != "f"
+            or found.ndim != 1
+            or not (np.isfinite(found).all() and (np.diff(found) > 0).all())
+        ):
             raise LabelError("no sound frame times: they do not rise", where=file, cure="delete it")
         return np.asarray(found, np.float64)
     times, data = video.frame_times(path), io.BytesIO()
@@ -340,11 +459,29 @@ def frame_times(path: str, video_id: str, kept: Path) -> Array:
     return times
 
 
-def _evaluated(bench: Benchmark, got: _Gathered, missing: Sequence[str], about: Mapping[str, Any], seed: int,
-               bootstrap: int) -> Evaluated:
-    report = evaluate(got.truth, got.scores, raw=got.raw, found=got.found, categories=bench.categories(_videos(bench)),
-                      allow_missing=bench.allow_missing, failed=got.failed, seed=seed, bootstrap=bootstrap, about=about)
-    return Evaluated(report, got.truth, got.scores, got.raw, got.found, len(got.failed) - len(missing))
+def _evaluated(
+    bench: Benchmark,
+    got: _Gathered,
+    missing: Sequence[str],
+    about: Mapping[str, Any],
+    seed: int,
+    bootstrap: int,
+) -> Evaluated:
+    report = evaluate(
+        got.truth,
+        got.scores,
+        raw=got.raw,
+        found=got.found,
+        categories=bench.categories(_videos(bench)),
+        allow_missing=bench.allow_missing,
+        failed=got.failed,
+        seed=seed,
+        bootstrap=bootstrap,
+        about=about,
+    )
+    return Evaluated(
+        report, got.truth, got.scores, got.raw, got.found, len(got.failed) - len(missing)
+    )
 
 
 def _videos(bench: Benchmark) -> Mapping[str, Video]:
@@ -352,13 +489,28 @@ def _videos(bench: Benchmark) -> Mapping[str, Video]:
 
 
 def _made_with(model: Backbone, probe: Probe) -> dict[str, Any]:
-    return {"model": probe.recipe.model, "revision": probe.recipe.revision, "method": probe.method,
-            "sites": ", ".join(map(str, probe.sites)), "threshold": probe.localization.threshold,
-            "probe": probe.digest, "recipe": probe.recipe.digest, "reader": dict(model.provenance)}
+    return {
+        "model": probe.recipe.model,
+        "revision": probe.recipe.revision,
+        "method": probe.method,
+        "sites": ", ".join(map(str, probe.sites)),
+        "threshold": probe.localization.threshold,
+        "probe": probe.digest,
+        "recipe": probe.recipe.digest,
+        "reader": dict(model.provenance),
+    }
 
 
-def _pairs(bench: Benchmark, train: Mapping[str, Video], draws: Iterable[Sequence[str]], model: Backbone, method: str,
-           kept: Path, progress: Progress, failed: Failed | None) -> dict[str, Pair]:
+def _pairs(
+    bench: Benchmark,
+    train: Mapping[str, Video],
+    draws: Iterable[Sequence[str]],
+    model: Backbone,
+    method: str,
+    kept: Path,
+    progress: Progress,
+    failed: Failed | None,
+) -> dict[str, Pair]:
     """States and labels of every training video that a draw holds; raises LabelError for missing and unread ones."""
     names = sorted({name for names in draws for name in names})
     missing = [name for name in names if not pictures.exists(train[name].path)]
@@ -366,20 +518,33 @@ def _pairs(bench: Benchmark, train: Mapping[str, Video], draws: Iterable[Sequenc
     found: dict[str, Pair] = {}
     lost: list[str] = []
     for name in (one for one in names if one not in missing):
+
         def note(_video: Video, error: HiProbeError, name: str = name) -> None:
             lost.append(f"{name} ({type(error).__name__}: {error.reason})")
             if failed is not None:
                 failed(error)
 
-        found.update((name, pair) for pair in pipeline.extract([train[name]], model, method=method, root=kept,
-                                                               failed=note, progress=progress))
+        found.update(
+            (name, pair)
+            for pair in pipeline.extract(
+                [train[name]], model, method=method, root=kept, failed=note, progress=progress
+            )
+        )
     bench.check(lost, len(names), "drawn training", "cannot be used")
     return found
 
 
-def _all_sites(tests: Mapping[str, Video], model: Backbone, method: str, kept: Path, progress: Progress) -> None:
+def _all_sites(
+    tests: Mapping[str, Video], model: Backbone, method: str, kept: Path, progress: Progress
+) -> None:
     """Reads each test video once at every site a draw may choose; one that fails will say so when it is scored."""
     unlabelled = [Video(one.path) for one in tests.values()]
-    for _ in pipeline.extract(unlabelled, model, method=method, root=kept, progress=progress,
-                              failed=lambda _one, _error: None):
+    for _ in pipeline.extract(
+        unlabelled,
+        model,
+        method=method,
+        root=kept,
+        progress=progress,
+        failed=lambda _one, _error: None,
+    ):
         pass

@@ -66,14 +66,28 @@ class _Compared:
     def pairs(self, scores: FrameScores | None = None) -> dict[str, Pair]:
         """The labels and `scores` (own scores if None) of the frames that have one."""
         # adding 0 makes -0.0 the 0.0 that it equals, so that equal scores have one digest
-        return {name: (self.truth[name][self.scored[name]], ((scores or self.scores)[name] + 0.0)[self.scored[name]])
-                for name in sorted(self.truth)}
+        return {
+            name: (
+                self.truth[name][self.scored[name]],
+                ((scores or self.scores)[name] + 0.0)[self.scored[name]],
+            )
+            for name in sorted(self.truth)
+        }
 
 
-def evaluate(truth: Mapping[str, FrameLabels], scores: FrameScores, *, raw: FrameScores | None = None,
-             found: Mapping[str, Detection] | None = None, categories: Mapping[str, Sequence[str]] | None = None,
-             allow_missing: bool = False, failed: Mapping[str, str] | None = None, seed: int = 0,
-             bootstrap: int = 1000, about: Mapping[str, Any] | None = None) -> Report:
+def evaluate(
+    truth: Mapping[str, FrameLabels],
+    scores: FrameScores,
+    *,
+    raw: FrameScores | None = None,
+    found: Mapping[str, Detection] | None = None,
+    categories: Mapping[str, Sequence[str]] | None = None,
+    allow_missing: bool = False,
+    failed: Mapping[str, str] | None = None,
+    seed: int = 0,
+    bootstrap: int = 1000,
+    about: Mapping[str, Any] | None = None,
+) -> Report:
     """The figures of `scores` (frames,) per video against `truth` (frames,) per video, with controls and intervals.
 
     `raw`: the scores before smoothing, for a row of their own. `found`: the events of each video and the times of its
@@ -85,8 +99,10 @@ def evaluate(truth: Mapping[str, FrameLabels], scores: FrameScores, *, raw: Fram
     score is NaN are left out, and their number stands in the report.
     """
     if not 0 <= bootstrap <= MOST_DRAWS:
-        raise UsageError(f"bootstrap={bootstrap}",
-                         cure=f"give the number of draws, 0 for no intervals, at most {MOST_DRAWS:,}")
+        raise UsageError(
+            f"bootstrap={bootstrap}",
+            cure=f"give the number of draws, 0 for no intervals, at most {MOST_DRAWS:,}",
+        )
     without = sorted((truth.keys() | (failed or {}).keys()) - scores.keys())
     missing = {name: (failed or {}).get(name, "no scores") for name in without}
     _check(truth, scores, categories, failed or {}, allow_missing)
@@ -94,16 +110,31 @@ def evaluate(truth: Mapping[str, FrameLabels], scores: FrameScores, *, raw: Fram
         _check(truth, raw, None, failed or {}, allow_missing)
     _check_times(scores, found)
     kept = {name: np.asarray(scores[name], np.float64) for name in truth if name in scores}
-    both = _Compared({name: truth[name] for name in kept}, kept, {name: ~np.isnan(v) for name, v in kept.items()})
+    both = _Compared(
+        {name: truth[name] for name in kept}, kept, {name: ~np.isnan(v) for name, v in kept.items()}
+    )
     pairs = both.pairs()
-    rows = [*_measured(both, raw, bootstrap, seed),
-            *(replace(_row(name, both.pairs(made)), control=True) for name, made in _controls(both))]
+    rows = [
+        *_measured(both, raw, bootstrap, seed),
+        *(replace(_row(name, both.pairs(made)), control=True) for name, made in _controls(both)),
+    ]
     watched = _watched(both.truth, found) if found is not None else None
-    sizes, positives = ([int(count(labels)) for labels, _ in pairs.values()] for count in (len, np.sum))
-    return Report(len(pairs), sum(map(bool, positives)), sum(map(_mixed, pairs.values())), sum(sizes), sum(positives),
-                  tuple(rows), _classes(pairs, categories or {}, watched), _events(watched, bootstrap, seed), missing,
-                  sum(int((~mask).sum()) for mask in both.scored.values()),
-                  {**(about or {}), **_provenance(truth, kept, seed, bootstrap)})
+    sizes, positives = (
+        [int(count(labels)) for labels, _ in pairs.values()] for count in (len, np.sum)
+    )
+    return Report(
+        len(pairs),
+        sum(map(bool, positives)),
+        sum(map(_mixed, pairs.values())),
+        sum(sizes),
+        sum(positives),
+        tuple(rows),
+        _classes(pairs, categories or {}, watched),
+        _events(watched, bootstrap, seed),
+        missing,
+        sum(int((~mask).sum()) for mask in both.scored.values()),
+        {**(about or {}), **_provenance(truth, kept, seed, bootstrap)},
+    )
 
 
 def centre_prior(frames: int) -> Array:
@@ -122,9 +153,13 @@ def thresholded(scores: Array, times: Array, threshold: float) -> Detection:
     another number of times.
     """
     if len(scores) != len(times) or len(times) < 2:
-        raise LabelError(f"{len(scores)} scores, {len(times)} frames: events need as many, at least two")
+        raise LabelError(
+            f"{len(scores)} scores, {len(times)} frames: events need as many, at least two"
+        )
     end = float(2 * times[-1] - times[-2])
-    return Detection(times, end, events_from_frames((scores >= threshold).astype(np.uint8), times, end))
+    return Detection(
+        times, end, events_from_frames((scores >= threshold).astype(np.uint8), times, end)
+    )
 
 
 def _controls(both: _Compared) -> Iterator[tuple[str, dict[str, Array]]]:
@@ -153,21 +188,39 @@ def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0
         low, high = ranking.interval(resamples=bootstrap, seed=seed)
         intervals = {key: (getattr(low, key), getattr(high, key)) for key in low._fields}
         intervals |= _intervals(abnormal if mixed else [], mixed, tops, bootstrap, seed)
-    return Row(name, ranking.pooled(), frame_auc(abnormal) if mixed else None, macro_auc(mixed) if mixed else None,
-               frame_auc(tops) if tops else None, intervals)
+    return Row(
+        name,
+        ranking.pooled(),
+        frame_auc(abnormal) if mixed else None,
+        macro_auc(mixed) if mixed else None,
+        frame_auc(tops) if tops else None,
+        intervals,
+    )
 
 
 def _tops(pairs: Sequence[Pair]) -> list[Pair]:
     """Each video as one observation: whether a frame is anomalous, and its highest score; empty for one class."""
-    tops = [(labels.max(keepdims=True), scores.max(keepdims=True)) for labels, scores in pairs if len(scores)]
+    tops = [
+        (labels.max(keepdims=True), scores.max(keepdims=True))
+        for labels, scores in pairs
+        if len(scores)
+    ]
     return tops if len({int(label[0]) for label, _ in tops}) == 2 else []
 
 
-def _intervals(abnormal: Sequence[Pair], mixed: Sequence[Pair], tops: Sequence[Pair], bootstrap: int, seed: int,
-               ) -> dict[str, tuple[float, float]]:
+def _intervals(
+    abnormal: Sequence[Pair],
+    mixed: Sequence[Pair],
+    tops: Sequence[Pair],
+    bootstrap: int,
+    seed: int,
+) -> dict[str, tuple[float, float]]:
     """The ends of the intervals of the figures that do not pool all videos; none where fewer than two make it up."""
-    found = {name: auc_interval(videos, resamples=bootstrap, seed=seed)
-             for name, videos in (("abnormal_auc", abnormal), ("video_auc", tops)) if len(videos) > 1}
+    found = {
+        name: auc_interval(videos, resamples=bootstrap, seed=seed)
+        for name, videos in (("abnormal_auc", abnormal), ("video_auc", tops))
+        if len(videos) > 1
+    }
     if len(mixed) > 1:
         within = np.array([roc_auc(*pair) for pair in mixed])
         found["macro_auc"] = mean_interval(within, resamples=bootstrap, seed=seed)
@@ -178,34 +231,70 @@ def _mixed(pair: Pair) -> bool:
     return bool(pair[0].any() and not pair[0].all())
 
 
-def _watched(truth: Mapping[str, FrameLabels], found: Mapping[str, Detection]) -> dict[str, Watched]:
+def _watched(
+    truth: Mapping[str, FrameLabels], found: Mapping[str, Detection]
+) -> dict[str, Watched]:
     """The true events of each video, in seconds by its own frame times, beside the predicted ones."""
-    return {name: Watched(events_from_frames(labels, found[name].times, found[name].end), found[name].events,
-                          found[name].end) for name, labels in sorted(truth.items())}
+    return {
+        name: Watched(
+            events_from_frames(labels, found[name].times, found[name].end),
+            found[name].events,
+            found[name].end,
+        )
+        for name, labels in sorted(truth.items())
+    }
 
 
 def _events(watched: Mapping[str, Watched] | None, bootstrap: int, seed: int) -> Events | None:
     if watched is None:
         return None
     made = EventTable(list(watched.values()))
-    figures = {name: value if math.isfinite(value) else None for name, value in made.figures().items()}
-    return Events(made.counts(), figures, made.intervals(resamples=bootstrap, seed=seed) if bootstrap else {})
+    figures = {
+        name: value if math.isfinite(value) else None for name, value in made.figures().items()
+    }
+    return Events(
+        made.counts(), figures, made.intervals(resamples=bootstrap, seed=seed) if bootstrap else {}
+    )
 
 
-def _classes(pairs: Mapping[str, Pair], categories: Mapping[str, Sequence[str]],
-             watched: Mapping[str, Watched] | None) -> tuple[ClassRow, ...]:
+def _classes(
+    pairs: Mapping[str, Pair],
+    categories: Mapping[str, Sequence[str]],
+    watched: Mapping[str, Watched] | None,
+) -> tuple[ClassRow, ...]:
     kinds = sorted({kind for name in categories for kind in categories[name]} - {"normal"})
-    of = {kind: [name for name in pairs if kind in categories.get(name, ())] for kind in [*kinds, "normal"]}
+    of = {
+        kind: [name for name in pairs if kind in categories.get(name, ())]
+        for kind in [*kinds, "normal"]
+    }
     return tuple(_class(kind, of[kind], of["normal"], pairs, watched) for kind in kinds if of[kind])
 
 
-def _class(kind: str, names: Sequence[str], normal: Sequence[str], pairs: Mapping[str, Pair],
-           watched: Mapping[str, Watched] | None) -> ClassRow:
+def _class(
+    kind: str,
+    names: Sequence[str],
+    normal: Sequence[str],
+    pairs: Mapping[str, Pair],
+    watched: Mapping[str, Watched] | None,
+) -> ClassRow:
     own, others = [pairs[name] for name in names], [pairs[name] for name in normal]
-    true = [(event, watched[name]) for name in names for event in watched[name].true] if watched else []
-    detected = sum(any(overlaps(event, alarm) for alarm in video.predicted) for event, video in true)
-    return ClassRow(kind, len(own), sum(len(labels) for labels, _ in own), sum(int(labels.sum()) for labels, _ in own),
-                    _auc(own), _auc(own + others), *((len(true), detected) if watched else ()))
+    true = (
+        [(event, watched[name]) for name in names for event in watched[name].true]
+        if watched
+        else []
+    )
+    detected = sum(
+        any(overlaps(event, alarm) for alarm in video.predicted) for event, video in true
+    )
+    return ClassRow(
+        kind,
+        len(own),
+        sum(len(labels) for labels, _ in own),
+        sum(int(labels.sum()) for labels, _ in own),
+        _auc(own),
+        _auc(own + others),
+        *((len(true), detected) if watched else ()),
+    )
 
 
 def _auc(pairs: Sequence[Pair]) -> float | None:
@@ -213,11 +302,18 @@ def _auc(pairs: Sequence[Pair]) -> float | None:
     return roc_auc(labels, scores) if _mixed((labels, scores)) else None
 
 
-def _check(truth: Mapping[str, FrameLabels], scores: FrameScores, categories: Mapping[str, Sequence[str]] | None,
-           failed: Mapping[str, str], allow_missing: bool) -> None:
+def _check(
+    truth: Mapping[str, FrameLabels],
+    scores: FrameScores,
+    categories: Mapping[str, Sequence[str]] | None,
+    failed: Mapping[str, str],
+    allow_missing: bool,
+) -> None:
     """Raises LabelError, naming and counting all that keeps the videos from being evaluated together."""
     if not truth or (allow_missing and not truth.keys() & scores.keys()):
-        raise LabelError("no video to evaluate" if not truth else f"none of {len(truth)} videos has scores")
+        raise LabelError(
+            "no video to evaluate" if not truth else f"none of {len(truth)} videos has scores"
+        )
     both = sorted(truth.keys() & scores.keys())
     odd = [name for name in both if np.shape(scores[name]) != truth[name].shape]
     wrong = np.isinf if allow_missing else lambda values: ~np.isfinite(values)
@@ -228,9 +324,12 @@ def _check(truth: Mapping[str, FrameLabels], scores: FrameScores, categories: Ma
         f"of {len(asked)} videos have no scores": [_with_reason(name, failed) for name in lacking],
         "scored videos are not in the truth": scores.keys() - truth.keys(),
         "videos have another number of frames": [
-            f"{name} ({truth[name].size} in the truth, {np.size(scores[name])} scored)" for name in odd],
+            f"{name} ({truth[name].size} in the truth, {np.size(scores[name])} scored)"
+            for name in odd
+        ],
         f"videos have scores that are not finite, {sum(lost.values())} frames in all": [
-            f"{name} ({count})" for name, count in lost.items()],
+            f"{name} ({count})" for name, count in lost.items()
+        ],
         "videos have no class": truth.keys() - categories.keys() if categories else (),
     }
     lines = [f"{len(names)} {fault}: {listed(names)}" for fault, names in faults.items() if names]
@@ -245,15 +344,26 @@ def _with_reason(name: str, failed: Mapping[str, str]) -> str:
 def _check_times(scores: FrameScores, found: Mapping[str, Detection] | None) -> None:
     if found is None:
         return
-    odd = [name for name in scores if name not in found or len(found[name].times) != len(scores[name])]
+    odd = [
+        name for name in scores if name not in found or len(found[name].times) != len(scores[name])
+    ]
     if odd:
-        raise LabelError(f"{len(odd)} scored videos come without the time of every frame: {listed(odd)}")
+        raise LabelError(
+            f"{len(odd)} scored videos come without the time of every frame: {listed(odd)}"
+        )
 
 
-def _provenance(truth: Mapping[str, FrameLabels], scores: FrameScores, seed: int, bootstrap: int) -> dict[str, Any]:
+def _provenance(
+    truth: Mapping[str, FrameLabels], scores: FrameScores, seed: int, bootstrap: int
+) -> dict[str, Any]:
     versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
-    return {"truth": digest(truth), "scores": digest({name: values + 0.0 for name, values in scores.items()}),
-            "seed": seed, "bootstrap": bootstrap, "versions": versions}
+    return {
+        "truth": digest(truth),
+        "scores": digest({name: values + 0.0 for name, values in scores.items()}),
+        "seed": seed,
+        "bootstrap": bootstrap,
+        "versions": versions,
+    }
 
 
 def digest(arrays: Mapping[str, NDArray[Any]]) -> str:

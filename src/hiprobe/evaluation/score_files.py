@@ -23,8 +23,21 @@ from hiprobe.store import write_atomic
 Array = NDArray[np.float64]
 
 COLUMNS = ("video", "start_frame", "end_frame", "score")
-_UNREADABLE = (ValueError, OverflowError, EOFError, MemoryError, NotImplementedError, RecursionError, RuntimeError,
-               SyntaxError, TypeError, csv.Error, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    ValueError,
+    OverflowError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    RecursionError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    csv.Error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_scores(path: str | Path) -> dict[str, Array]:
@@ -45,8 +58,11 @@ def read_scores(path: str | Path) -> dict[str, Array]:
     except OSError as error:
         raise LabelError(f"cannot be read: {error.strerror or error}", where=path) from error
     except _UNREADABLE as error:
-        raise LabelError(f"cannot be read as {path.suffix[1:].upper()}: {error}", where=path,
-                         cure="plain arrays of numbers are needed, one score a frame") from error
+        raise LabelError(
+            f"cannot be read as {path.suffix[1:].upper()}: {error}",
+            where=path,
+            cure="plain arrays of numbers are needed, one score a frame",
+        ) from error
     if not found:
         raise LabelError("the file holds no scores", where=path)
     return _by_name(found, path)
@@ -57,7 +73,9 @@ def _by_name(found: Sequence[tuple[str, Array]], path: Path) -> dict[str, Array]
     if len(scores) < len(found):
         seen = [video_name(name) for name, _ in found]
         twice = {name for name in seen if seen.count(name) > 1}
-        raise LabelError(f"{len(twice)} videos are named more than once: {listed(twice)}", where=path)
+        raise LabelError(
+            f"{len(twice)} videos are named more than once: {listed(twice)}", where=path
+        )
     return scores
 
 
@@ -98,12 +116,18 @@ def _read_csv(path: Path) -> list[tuple[str, Array]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, strict=True)
         if not set(COLUMNS) <= set(reader.fieldnames or ()):
-            raise LabelError(f"the first line must name the columns {','.join(COLUMNS)}", where=path)
+            raise LabelError(
+                f"the first line must name the columns {','.join(COLUMNS)}", where=path
+            )
         for row in reader:
             if None in row:  # as a decimal comma makes one
-                raise LabelError("a row has more cells than the first line", where=f"{path}:{reader.line_num}")
+                raise LabelError(
+                    "a row has more cells than the first line", where=f"{path}:{reader.line_num}"
+                )
             name, *cells = (row[column] or "" for column in COLUMNS)
-            spans.setdefault(video_name(name.strip()), []).append(_span(cells, f"{path}:{reader.line_num}"))
+            spans.setdefault(video_name(name.strip()), []).append(
+                _span(cells, f"{path}:{reader.line_num}")
+            )
     return _frames({name: sorted(rows) for name, rows in spans.items()}, path)
 
 
@@ -117,7 +141,9 @@ def _span(cells: Sequence[str], where: str) -> tuple[int, int, float]:
     return start, end, score
 
 
-def _frames(spans: Mapping[str, Sequence[tuple[int, int, float]]], path: Path) -> list[tuple[str, Array]]:
+def _frames(
+    spans: Mapping[str, Sequence[tuple[int, int, float]]], path: Path
+) -> list[tuple[str, Array]]:
     """One score a frame; raises LabelError with the number of frames in no row, or in two."""
     _few(sum(max(row[1] for row in rows) for rows in spans.values()))
     found = {name: _missed(rows) for name, rows in spans.items()}
@@ -125,16 +151,22 @@ def _frames(spans: Mapping[str, Sequence[tuple[int, int, float]]], path: Path) -
         videos = [f"{name} ({missed[side]})" for name, missed in found.items() if missed[side]]
         if videos:
             total = sum(missed[side] for missed in found.values())
-            raise LabelError(f"{total} frames of {len(videos)} videos are {what}: {listed(videos)}", where=path)
-    return [(name, np.repeat([row[2] for row in rows], [row[1] - row[0] for row in rows]))
-            for name, rows in spans.items()]
+            raise LabelError(
+                f"{total} frames of {len(videos)} videos are {what}: {listed(videos)}", where=path
+            )
+    return [
+        (name, np.repeat([row[2] for row in rows], [row[1] - row[0] for row in rows]))
+        for name, rows in spans.items()
+    ]
 
 
 def _missed(rows: Sequence[tuple[int, int, float]]) -> tuple[int, int]:
     """How many frames before the last one lie in no row, and how often a row repeats one; rows sorted by start."""
     starts, ends = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
     reached = np.append(0, np.maximum.accumulate(ends)[:-1])
-    return int((starts - reached).clip(0).sum()), int((np.minimum(ends, reached) - starts).clip(0).sum())
+    return int((starts - reached).clip(0).sum()), int(
+        (np.minimum(ends, reached) - starts).clip(0).sum()
+    )
 
 
 def write_scores(path: str | Path, scores: Mapping[str, Array]) -> None:
@@ -149,9 +181,15 @@ def write_scores(path: str | Path, scores: Mapping[str, Array]) -> None:
         raise UsageError("scores are written as .json, .npz or .csv", where=path)
     odd = [name for name in scores if not _comes_back(name, path.suffix.lower())]
     if odd:
-        raise LabelError(f"{len(odd)} names hold a folder, a suffix or what this kind of file does not keep: "
-                         f"{listed(odd)}", where=path, cure="rename the videos, or write JSON")
-    write_atomic(path, writer({name: np.asarray(scores[name], np.float64) for name in sorted(scores)}))
+        raise LabelError(
+            f"{len(odd)} names hold a folder, a suffix or what this kind of file does not keep: "
+            f"{listed(odd)}",
+            where=path,
+            cure="rename the videos, or write JSON",
+        )
+    write_atomic(
+        path, writer({name: np.asarray(scores[name], np.float64) for name in sorted(scores)})
+    )
 
 
 def _comes_back(name: str, kind: str) -> bool:
@@ -172,7 +210,9 @@ def _npz(scores: Mapping[str, Array]) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, values in scores.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as file:  # a fixed date: same scores, same bytes
+            with archive.open(
+                zipfile.ZipInfo(f"{name}.npy"), "w"
+            ) as file:  # a fixed date: same scores, same bytes
                 np.lib.format.write_array(file, values, allow_pickle=False)
     return data.getvalue()
 
@@ -183,6 +223,8 @@ def _csv(scores: Mapping[str, Array]) -> bytes:
     writer.writerow(COLUMNS)
     for name, values in scores.items():
         bits = values.view(np.int64)  # as bits: a NaN equals itself, and -0.0 is not 0.0
-        for start, end in pairwise([*np.flatnonzero(np.diff(bits, prepend=~bits[:1])), len(values)]):
+        for start, end in pairwise(
+            [*np.flatnonzero(np.diff(bits, prepend=~bits[:1])), len(values)]
+        ):
             writer.writerow([name, start, end, repr(float(values[start]))])
     return text.getvalue().encode()

@@ -13,24 +13,42 @@ Interval = tuple[float, float]
 Intervals = Mapping[str, Interval]
 
 DEFINITIONS = {
-    "auc": ("ROC-AUC", "area under the ROC curve over the frames of all videos pooled, ties half (Hanley and McNeil "
-            "1982; frame-level AUC as used for UCF-Crime by Sultani et al., CVPR 2018)"),
-    "ap_step": ("AP (step)", "average precision over the same frames as the step sum of recall x precision "
-                "(scikit-learn's average_precision_score)"),
-    "ap_trapezoid": ("AP (trapezoid)", "area under the same precision-recall curve by trapezoids, what LAVAD, VERA "
-                     "and UR-DMU call AP (scikit-learn's auc of precision_recall_curve)"),
-    "abnormal_auc": ("AUC, abnormal videos", "ROC-AUC over the pooled frames of the videos with an anomalous frame"),
-    "macro_auc": ("within-video AUC", "mean over the videos with both classes of the ROC-AUC within the video (macro "
-                  "AUC as in Georgescu et al., TPAMI 2021, without the videos of one class)"),
-    "video_auc": ("video AUC", "ROC-AUC of videos: a video is anomalous if a frame is, and scores as much as its "
-                  "highest frame (our own)"),
+    "auc": (
+        "ROC-AUC",
+        "area under the ROC curve over the frames of all videos pooled, ties half (Hanley and McNeil "
+        "1982; frame-level AUC as used for UCF-Crime by Sultani et al., CVPR 2018)",
+    ),
+    "ap_step": (
+        "AP (step)",
+        "average precision over the same frames as the step sum of recall x precision "
+        "(scikit-learn's average_precision_score)",
+    ),
+    "ap_trapezoid": (
+        "AP (trapezoid)",
+        "area under the same precision-recall curve by trapezoids, what LAVAD, VERA "
+        "and UR-DMU call AP (scikit-learn's auc of precision_recall_curve)",
+    ),
+    "abnormal_auc": (
+        "AUC, abnormal videos",
+        "ROC-AUC over the pooled frames of the videos with an anomalous frame",
+    ),
+    "macro_auc": (
+        "within-video AUC",
+        "mean over the videos with both classes of the ROC-AUC within the video (macro "
+        "AUC as in Georgescu et al., TPAMI 2021, without the videos of one class)",
+    ),
+    "video_auc": (
+        "video AUC",
+        "ROC-AUC of videos: a video is anomalous if a frame is, and scores as much as its "
+        "highest frame (our own)",
+    ),
 }
 EVENT_DEFINITIONS = {
     "f1": "precision, recall and F1 at temporal intersection over union (tIoU) 0.1, 0.3, 0.5: the events of each "
-          "video matched one to one by falling tIoU, matches summed over videos (tIoU as in ActivityNet, Caba Heilbron "
-          "et al., CVPR 2015; the matching is our own)",
+    "video matched one to one by falling tIoU, matches summed over videos (tIoU as in ActivityNet, Caba Heilbron "
+    "et al., CVPR 2015; the matching is our own)",
     "delay": "seconds from the start of a true event to the first alarm that overlaps it, 0 if the alarm began before; "
-             "over the true events that an alarm overlaps (our own)",
+    "over the true events that an alarm overlaps (our own)",
     "false_alarms": "predicted events that overlap no true event, over the hours of all videos (our own)",
 }
 INTERVAL = "percentile bootstrap over whole videos (Efron and Tibshirani 1993, chapter 13)"
@@ -56,8 +74,12 @@ class Row:
 
     def figures(self) -> dict[str, float | None]:
         """Every figure by its name in `DEFINITIONS`."""
-        return {**self.pooled._asdict(), "abnormal_auc": self.abnormal_auc, "macro_auc": self.macro_auc,
-                "video_auc": self.video_auc}
+        return {
+            **self.pooled._asdict(),
+            "abnormal_auc": self.abnormal_auc,
+            "macro_auc": self.macro_auc,
+            "video_auc": self.video_auc,
+        }
 
 
 @dataclass(frozen=True)
@@ -112,14 +134,31 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        rows = [{"name": row.name, "control": row.control, "videos": self.videos, "missing": len(self.missing),
-                 "unscored": self.unscored, **row.figures(),
-                 "intervals": {key: list(ends) for key, ends in row.intervals.items()}} for row in self.rows]
-        return {**{key: getattr(self, key) for key in ("videos", "abnormal", "mixed", "frames", "positives")},
-                "missing": dict(self.missing), "unscored": self.unscored, "rows": rows,
-                "classes": [asdict(row) for row in self.classes],
-                "events": asdict(self.events) if self.events else None,
-                "definitions": self.definitions(), "provenance": dict(self.provenance)}
+        rows = [
+            {
+                "name": row.name,
+                "control": row.control,
+                "videos": self.videos,
+                "missing": len(self.missing),
+                "unscored": self.unscored,
+                **row.figures(),
+                "intervals": {key: list(ends) for key, ends in row.intervals.items()},
+            }
+            for row in self.rows
+        ]
+        return {
+            **{
+                key: getattr(self, key)
+                for key in ("videos", "abnormal", "mixed", "frames", "positives")
+            },
+            "missing": dict(self.missing),
+            "unscored": self.unscored,
+            "rows": rows,
+            "classes": [asdict(row) for row in self.classes],
+            "events": asdict(self.events) if self.events else None,
+            "definitions": self.definitions(),
+            "provenance": dict(self.provenance),
+        }
 
     def definitions(self) -> dict[str, str]:
         """What each figure is, and where its definition comes from."""
@@ -130,21 +169,32 @@ class Report:
 
     def to_markdown(self) -> str:
         """As Markdown: the figures, the classes, the events, and what is needed to get them again."""
-        blocks = [self._head(), *self._left_out(), self._rows(), *self._drawn(), *self._classes(), *self._events(),
-                  "\n".join(f"- **{name}**: {text}" for name, text in self.definitions().items()),
-                  "\n".join(f"- {key}: {plain(value)}" for key, value in self.provenance.items())]
+        blocks = [
+            self._head(),
+            *self._left_out(),
+            self._rows(),
+            *self._drawn(),
+            *self._classes(),
+            *self._events(),
+            "\n".join(f"- **{name}**: {text}" for name, text in self.definitions().items()),
+            "\n".join(f"- {key}: {plain(value)}" for key, value in self.provenance.items()),
+        ]
         return "\n\n".join(blocks) + "\n"
 
     def _head(self) -> str:
-        return (f"{self.videos} videos, {self.abnormal} with an anomalous frame, {self.mixed} with both classes; "
-                f"{self.frames:,} frames, {self.positives:,} anomalous.")
+        return (
+            f"{self.videos} videos, {self.abnormal} with an anomalous frame, {self.mixed} with both classes; "
+            f"{self.frames:,} frames, {self.positives:,} anomalous."
+        )
 
     def _left_out(self) -> list[str]:
         if not self.missing and not self.unscored:
             return []
         why = [f"{name} ({reason})" for name, reason in self.missing.items()]
-        return [f"**Not evaluated: {len(self.missing)} of {self.videos + len(self.missing)} videos, and "
-                f"{self.unscored:,} frames of the others.** {listed(why, 20)}".rstrip()]
+        return [
+            f"**Not evaluated: {len(self.missing)} of {self.videos + len(self.missing)} videos, and "
+            f"{self.unscored:,} frames of the others.** {listed(why, 20)}".rstrip()
+        ]
 
     def beside(self) -> str:
         """What stands beside every figure where something was left out; else nothing."""
@@ -155,8 +205,16 @@ class Report:
 
     def _rows(self) -> str:
         titles = ["score", *(title for title, _ in DEFINITIONS.values())]
-        return table(titles, [[row.name + self.beside(), *(
-            cell(value, row.intervals.get(key)) for key, value in row.figures().items())] for row in self.rows])
+        return table(
+            titles,
+            [
+                [
+                    row.name + self.beside(),
+                    *(cell(value, row.intervals.get(key)) for key, value in row.figures().items()),
+                ]
+                for row in self.rows
+            ],
+        )
 
     def _drawn(self) -> list[str]:
         draws = self.provenance.get("bootstrap")
@@ -165,32 +223,63 @@ class Report:
     def _classes(self) -> list[str]:
         if not self.classes:
             return []
-        titles = ["class", "videos", "frames", "anomalous", "AUC, its videos", "AUC, its and normal videos"]
-        rows = [[row.name + self.beside(), str(row.videos), f"{row.frames:,}", f"{row.positives:,}", cell(row.auc),
-                 cell(row.auc_with_normal)] for row in self.classes]
+        titles = [
+            "class",
+            "videos",
+            "frames",
+            "anomalous",
+            "AUC, its videos",
+            "AUC, its and normal videos",
+        ]
+        rows = [
+            [
+                row.name + self.beside(),
+                str(row.videos),
+                f"{row.frames:,}",
+                f"{row.positives:,}",
+                cell(row.auc),
+                cell(row.auc_with_normal),
+            ]
+            for row in self.classes
+        ]
         if self.events:
             titles.append("events found")
-            rows = [[*cells, f"{row.detected} of {row.events}"] for cells, row in zip(rows, self.classes, strict=True)]
+            rows = [
+                [*cells, f"{row.detected} of {row.events}"]
+                for cells, row in zip(rows, self.classes, strict=True)
+            ]
         return [table(titles, rows)]
 
     def _events(self) -> list[str]:
         if self.events is None:
             return []
         counts, found, ends = self.events.counts, self.events.figures, self.events.intervals
-        head = (f"Events{self.beside()}: {counts['true']:.0f} true, {counts['detected']:.0f} of them overlapped by an "
-                f"alarm; {counts['predicted']:.0f} predicted, {counts['false_alarms']:.0f} of them false, in "
-                f"{counts['hours']:.2f} hours. Delay: mean {cell(found['delay_mean'], ends.get('delay_mean'), 2)} s, "
-                f"median {cell(found['delay_median'], None, 2)} s. False alarms per hour: "
-                f"{cell(found['false_alarms_per_hour'], ends.get('false_alarms_per_hour'), 2)}.")
-        rows = [[f"{at}", *(cell(found[f"{name}@{at}"], ends.get(f"{name}@{at}"))
-                            for name in ("precision", "recall", "f1"))] for at in TIOUS]
+        head = (
+            f"Events{self.beside()}: {counts['true']:.0f} true, {counts['detected']:.0f} of them overlapped by an "
+            f"alarm; {counts['predicted']:.0f} predicted, {counts['false_alarms']:.0f} of them false, in "
+            f"{counts['hours']:.2f} hours. Delay: mean {cell(found['delay_mean'], ends.get('delay_mean'), 2)} s, "
+            f"median {cell(found['delay_median'], None, 2)} s. False alarms per hour: "
+            f"{cell(found['false_alarms_per_hour'], ends.get('false_alarms_per_hour'), 2)}."
+        )
+        rows = [
+            [
+                f"{at}",
+                *(
+                    cell(found[f"{name}@{at}"], ends.get(f"{name}@{at}"))
+                    for name in ("precision", "recall", "f1")
+                ),
+            ]
+            for at in TIOUS
+        ]
         return [head, table(("tIoU", "precision", "recall", "F1"), rows)]
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, all columns but the first to the right."""
     lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
-    return "\n".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines
+    )
 
 
 def cell(value: float | None, interval: Interval | None = None, digits: int = 4) -> str:
@@ -203,4 +292,8 @@ def cell(value: float | None, interval: Interval | None = None, digits: int = 4)
 
 def plain(value: Any) -> str:
     """A value of the provenance on one line."""
-    return ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, Mapping) else str(value)
+    return (
+        ", ".join(f"{key} {item}" for key, item in value.items())
+        if isinstance(value, Mapping)
+        else str(value)
+    )

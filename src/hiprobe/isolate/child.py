@@ -31,7 +31,16 @@ BEAT_S = 1.0  # the least time between two signs of life
 CHUNK = 1 << 16
 LIFELINE = 0  # standard input: its other end is the parent's, and closes when the parent dies
 
-_BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+_BUGS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 Item = tuple[Any, NDArray[np.uint8] | None]
 Call = Callable[..., Iterator[Item]]
@@ -91,7 +100,9 @@ class Link:
         while not self._free:
             self._take(self._wire.receive())
         assert self._memory is not None
-        return np.frombuffer(self._memory, np.uint8, size, self._slot * self._slot_bytes).reshape(shape)
+        return np.frombuffer(self._memory, np.uint8, size, self._slot * self._slot_bytes).reshape(
+            shape
+        )
 
     def send(self, value: Any, array: NDArray[np.uint8] | None) -> None:
         """Sends an item; its array, if any, is the one from `place`."""
@@ -185,7 +196,9 @@ def _die_with_parent() -> None:
     """Lets the kernel kill this process when the parent's end of the lifeline closes, even if it hangs in C code."""
     fcntl.fcntl(LIFELINE, fcntl.F_SETOWN, os.getpid())
     if sys.platform == "linux":
-        fcntl.fcntl(LIFELINE, fcntl.F_SETSIG, signal.SIGKILL)  # elsewhere SIGIO, which ends a process as well
+        fcntl.fcntl(
+            LIFELINE, fcntl.F_SETSIG, signal.SIGKILL
+        )  # elsewhere SIGIO, which ends a process as well
     fcntl.fcntl(LIFELINE, fcntl.F_SETFL, fcntl.fcntl(LIFELINE, fcntl.F_GETFL) | os.O_ASYNC)
     if select.select([LIFELINE], [], [], 0)[0]:
         os._exit(1)  # it died before the kernel was told

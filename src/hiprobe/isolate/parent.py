@@ -34,8 +34,10 @@ WARM = 5  # idle children kept
 START_S = 60.0  # to start and to import: a busy machine is no hang
 
 # The path of this process, so that a child imports what its parent would; `-P` keeps the working folder out of it.
-PROGRAM = ("import json, sys; sys.path[:] = json.loads(sys.argv[1]); from hiprobe.isolate.child import serve; "
-           "serve(sys.argv[2], *map(int, sys.argv[3:]))")
+PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from hiprobe.isolate.child import serve; "
+    "serve(sys.argv[2], *map(int, sys.argv[3:]))"
+)
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -68,12 +70,25 @@ class Child:
         self._slots = self._slot_bytes = self._taken = 0
         self._heard = False
         handles = (theirs.fileno(), self._file)
-        command = [sys.executable, "-P", "-c", PROGRAM, json.dumps(sys.path), module,
-                   *map(str, (*handles, limits.memory, limits.cpu_s))]
+        command = [
+            sys.executable,
+            "-P",
+            "-c",
+            PROGRAM,
+            json.dumps(sys.path),
+            module,
+            *map(str, (*handles, limits.memory, limits.cpu_s)),
+        ]
         try:
             self.process = subprocess.Popen(  # a session of its own: Ctrl-C is for the parent
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                pass_fds=handles, start_new_session=True, env=os.environ | ONE_THREAD)
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=handles,
+                start_new_session=True,
+                env=os.environ | ONE_THREAD,
+            )
         except OSError as error:
             self._release()
             raise Lost(f"cannot be started: {error.strerror}") from error
@@ -83,7 +98,9 @@ class Child:
     def ask(self, name: str, args: list[Any]) -> None:
         """Sends a call, at which the child begins at once; raises Lost."""
         self._taken = 0
-        self._send({"call": name, "args": args, "folder": _working_folder(), "room": [SLOTS, RING_BYTES]})
+        self._send(
+            {"call": name, "args": args, "folder": _working_folder(), "room": [SLOTS, RING_BYTES]}
+        )
 
     def answers(self) -> Generator[Item, None, None]:
         """What the call yields: JSON values, each with an array uint8 or None. Raises its error, Lost and Fault."""
@@ -178,7 +195,9 @@ def stream(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item
 def begin(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item, None, None]:
     """`stream`, begun at once: the child works ahead before anybody reads. Raises Lost."""
     items = _asked(_take(module, limits), name, list(args))
-    next(items)  # its first, empty item: the child has been asked, and is given back however this ends
+    next(
+        items
+    )  # its first, empty item: the child has been asked, and is given back however this ends
     return items
 
 
@@ -249,10 +268,15 @@ def _nameless() -> int:
 
 def _named(name: str, reason: str, where: str | None, cure: str | None) -> HiProbeError:
     """The error of that name; the name of anything else raises KeyError."""
-    kinds = {kind.__name__: kind for kind in vars(errors).values()
-             if isinstance(kind, type) and issubclass(kind, HiProbeError)}
+    kinds = {
+        kind.__name__: kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, HiProbeError)
+    }
     return kinds[name](reason, where=where, cure=cure)
 
 
 atexit.register(_end_all)
-os.register_at_fork(after_in_child=_idle.clear)  # a forked process must not speak into its parent's conversation
+os.register_at_fork(
+    after_in_child=_idle.clear
+)  # a forked process must not speak into its parent's conversation

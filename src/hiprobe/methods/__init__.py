@@ -66,13 +66,20 @@ def load(name: str) -> Method:
     found = plugins.load(sys.modules[__name__], "method", name, needs)
     if found.LABELS not in ("both", "normal", "none"):
         raise UsageError(f"{name!r}: LABELS is {found.LABELS!r}, none of both, normal, none")
-    if not isinstance(found.PROMPTS, tuple) or not all(isinstance(text, str) and text for text in found.PROMPTS):
+    if not isinstance(found.PROMPTS, tuple) or not all(
+        isinstance(text, str) and text for text in found.PROMPTS
+    ):
         raise UsageError(f"{name!r}: PROMPTS is {found.PROMPTS!r}, no tuple of questions")
     return cast(Method, found)
 
 
-def candidates(how: Method, layers: int, heads: int, head_layers: Collection[int],
-               wanted: Sequence[Site] | None = None) -> tuple[Site, ...]:
+def candidates(
+    how: Method,
+    layers: int,
+    heads: int,
+    head_layers: Collection[int],
+    wanted: Sequence[Site] | None = None,
+) -> tuple[Site, ...]:
     """The sites to choose among in a model of that shape: `wanted`, or the method's; heads only in `head_layers`.
 
     Raises UsageError for `wanted` sites of a kind that the method does not read.
@@ -83,6 +90,10 @@ def candidates(how: Method, layers: int, heads: int, head_layers: Collection[int
     kinds = {site.kind for site in own}
     strange = [site for site in wanted or () if site.kind not in kinds]
     if strange:
-        raise UsageError(f"the method reads {' and '.join(sorted(kinds))} sites, not {strange[0]}",
-                         cure="leave the layer to the method")
-    return tuple(wanted or (site for site in own if site.kind != "head" or site.layer in head_layers))
+        raise UsageError(
+            f"the method reads {' and '.join(sorted(kinds))} sites, not {strange[0]}",
+            cure="leave the layer to the method",
+        )
+    return tuple(
+        wanted or (site for site in own if site.kind != "head" or site.layer in head_layers)
+    )

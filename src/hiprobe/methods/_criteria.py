@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-RIDGE = 1e-6  # of the mean variance: the published code's is absolute, which would depend on the unit
+RIDGE = (
+    1e-6  # of the mean variance: the published code's is absolute, which would depend on the unit
+)
 _TINY = 1e-12
 
 
@@ -55,7 +57,10 @@ def mmd(a: Array, n: Array) -> float:
         return 0.0
     squared *= -0.5 / np.median(above)
     kernel = np.exp(squared, out=squared)
-    inside, across = (kernel[:len(a), :len(a)].mean(), kernel[len(a):, len(a):].mean()), kernel[:len(a), len(a):].mean()
+    inside, across = (
+        (kernel[: len(a), : len(a)].mean(), kernel[len(a) :, len(a) :].mean()),
+        kernel[: len(a), len(a) :].mean(),
+    )
     return float(max(sum(inside) - 2 * across, 0.0))
 
 
@@ -71,12 +76,19 @@ def nmi(a: Array, n: Array) -> float:
     if not np.ptp(both, axis=0).any():
         return 0.0
     found = KMeans(2, n_init=1, random_state=0).fit_predict(both)
-    table = np.stack([np.bincount(found[:len(a)], minlength=2), np.bincount(found[len(a):], minlength=2)])
+    table = np.stack(
+        [np.bincount(found[: len(a)], minlength=2), np.bincount(found[len(a) :], minlength=2)]
+    )
     apart = _entropy(table.sum(0)) + _entropy(table.sum(1))
     return max(2 * (apart - _entropy(table.ravel())) / apart, 0.0)
 
 
-CRITERIA: Mapping[str, Callable[[Array, Array], float]] = {"lda": lda, "kl": kl, "mmd": mmd, "nmi": nmi}
+CRITERIA: Mapping[str, Callable[[Array, Array], float]] = {
+    "lda": lda,
+    "kl": kl,
+    "mmd": mmd,
+    "nmi": nmi,
+}
 
 
 def _entropy(counts: NDArray[np.int64]) -> float:

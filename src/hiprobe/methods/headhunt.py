@@ -31,8 +31,12 @@ PENALTY = 0.5  # of the deviation over prompts
 
 def sites(layers: int, heads: int) -> tuple[Site, ...]:
     """The input of every block's `o_proj`, head by head: all heads under the first prompt, then under the next."""
-    return tuple(Site("head", layer, head, prompt)
-                 for prompt in range(len(PROMPTS)) for layer in range(layers) for head in range(heads))
+    return tuple(
+        Site("head", layer, head, prompt)
+        for prompt in range(len(PROMPTS))
+        for layer in range(layers)
+        for head in range(heads)
+    )
 
 
 def select(values: SiteArray, labels: LabelArray) -> Selection:
@@ -53,7 +57,9 @@ def select(values: SiteArray, labels: LabelArray) -> Selection:
     robust = separation.mean(0) - PENALTY * separation.std(0)
     best = np.argsort(-robust, kind="stable")[:BEST]
     curves = {name: table[:, index] for index, name in enumerate(CRITERIA)}
-    return Selection(tuple(int(head) for head in best), {**curves, "score": np.tile(robust, number)})
+    return Selection(
+        tuple(int(head) for head in best), {**curves, "score": np.tile(robust, number)}
+    )
 
 
 def _table(values: SiteArray, labels: LabelArray) -> NDArray[np.float64]:
@@ -62,10 +68,15 @@ def _table(values: SiteArray, labels: LabelArray) -> NDArray[np.float64]:
 
     anomalous, normal = labels == 1, labels == 0
     if min(anomalous.sum(), normal.sum()) < 2:
-        raise LabelError(f"heads are compared by at least 2 segments of each class, got {anomalous.sum()} anomalous "
-                         f"and {normal.sum()} normal", cure="label more videos")
+        raise LabelError(
+            f"heads are compared by at least 2 segments of each class, got {anomalous.sum()} anomalous "
+            f"and {normal.sum()} normal",
+            cure="label more videos",
+        )
     rows = []
-    with config_context(assume_finite=True, skip_parameter_validation=True):  # thousands of small calls
+    with config_context(
+        assume_finite=True, skip_parameter_validation=True
+    ):  # thousands of small calls
         for site in range(values.shape[1]):
             column = np.asarray(values[:, site])
             pair = column[anomalous].astype(np.float64), column[normal].astype(np.float64)

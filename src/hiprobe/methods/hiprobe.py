@@ -49,12 +49,16 @@ def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
     mean, scale = standard(z)
     z -= mean
     z /= scale
-    model = LogisticRegression(solver="liblinear", C=1.0, max_iter=ITERATIONS, class_weight="balanced")
+    model = LogisticRegression(
+        solver="liblinear", C=1.0, max_iter=ITERATIONS, class_weight="balanced"
+    )
     with catch_warnings(action="ignore", category=ConvergenceWarning):  # it is an error, below
         model.fit(z, labels)
     if model.n_iter_[0] >= ITERATIONS:
-        raise ProbeError(f"logistic regression has not converged in {ITERATIONS} iterations on {len(z)} segments",
-                         cure="choose another layer, or label other videos")
+        raise ProbeError(
+            f"logistic regression has not converged in {ITERATIONS} iterations on {len(z)} segments",
+            cure="choose another layer, or label other videos",
+        )
     return {"mean": mean, "scale": scale, "weight": model.coef_[0], "bias": model.intercept_}
 
 
@@ -65,7 +69,9 @@ def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
 
 def log_odds(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
     """w . z + b (n,), z the standardised `values` (n, chosen, D)."""
-    return np.asarray(standardised(values, tensors) @ tensors["weight"] + tensors["bias"], dtype=np.float64)
+    return np.asarray(
+        standardised(values, tensors) @ tensors["weight"] + tensors["bias"], dtype=np.float64
+    )
 
 
 def standardised(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
@@ -85,6 +91,8 @@ def flat(values: FloatArray) -> NDArray[np.float64]:
 def standard(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation (d,) of `x` (n, d); the deviation of a constant column is taken as 1."""
     mean = x.mean(0)
-    std = np.concatenate([x[:, first:first + _DIMENSIONS].std(0) for first in range(0, x.shape[1], _DIMENSIONS)])
+    std = np.concatenate(
+        [x[:, first : first + _DIMENSIONS].std(0) for first in range(0, x.shape[1], _DIMENSIONS)]
+    )
     constant = std <= 10 * np.finfo(np.float64).eps * np.abs(mean)
     return mean, np.where(constant, 1.0, std)

@@ -12,7 +12,9 @@ from hiprobe.saliency import SiteArray
 from hiprobe.types import FloatArray, LabelArray, Site
 
 LABELS: Labels = "none"
-PROMPTS = ("Is anything abnormal? Answer yes or no.",)  # our own wording, which the shipped model knows as well
+PROMPTS = (
+    "Is anything abnormal? Answer yes or no.",
+)  # our own wording, which the shipped model knows as well
 THRESHOLD = 0.5  # log-odds 0: yes and no are equally likely
 
 

@@ -45,12 +45,22 @@ def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
     z -= mean
     z /= scale
     if not z.any():
-        raise LabelError("all normal hidden states are equal: there is no spread to measure a distance by")
-    shrink = max(float(ledoit_wolf_shrinkage(z, assume_centered=True)), 1e-6)  # 0 would divide by zero below
+        raise LabelError(
+            "all normal hidden states are equal: there is no spread to measure a distance by"
+        )
+    shrink = max(
+        float(ledoit_wolf_shrinkage(z, assume_centered=True)), 1e-6
+    )  # 0 would divide by zero below
     rest = 1.0 / (shrink * float((z * z).mean()))
     _, singular, directions = np.linalg.svd(z, full_matrices=False)
     gain = 1.0 / ((1.0 - shrink) * singular**2 / len(z) + 1.0 / rest) - rest
-    return {"mean": mean, "scale": scale, "directions": directions, "gain": gain, "rest": np.array([rest])}
+    return {
+        "mean": mean,
+        "scale": scale,
+        "directions": directions,
+        "gain": gain,
+        "rest": np.array([rest]),
+    }
 
 
 def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
@@ -60,6 +70,8 @@ def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
     probability would be 1.0 for nearly all new states at this many dimensions.
     """
     z = standardised(values, tensors)
-    squared = tensors["rest"] * (z * z).sum(1) + (z @ tensors["directions"].T) ** 2 @ tensors["gain"]
+    squared = (
+        tensors["rest"] * (z * z).sum(1) + (z @ tensors["directions"].T) ** 2 @ tensors["gain"]
+    )
     squared = np.maximum(squared, 0.0)
     return np.asarray(squared / (squared + z.shape[1]), dtype=np.float64)

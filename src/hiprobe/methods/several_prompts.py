@@ -29,7 +29,11 @@ PROMPTS = (  # in words that the shipped model knows; the first is the one that 
 
 def sites(layers: int, heads: int) -> tuple[Site, ...]:
     """The residual stream after every block: all layers under the first prompt, then under the next."""
-    return tuple(Site("residual", layer, prompt=prompt) for prompt in range(len(PROMPTS)) for layer in range(layers))
+    return tuple(
+        Site("residual", layer, prompt=prompt)
+        for prompt in range(len(PROMPTS))
+        for layer in range(layers)
+    )
 
 
 def select(values: SiteArray, labels: LabelArray) -> Selection:
@@ -45,7 +49,10 @@ def select(values: SiteArray, labels: LabelArray) -> Selection:
     if offered % number:
         raise UsageError(f"{offered} sites are not some layers under {number} prompts each")
     layers = offered // number
-    best = [prompt * layers + saliency(_Part(values, prompt * layers, layers), labels).best for prompt in range(number)]
+    best = [
+        prompt * layers + saliency(_Part(values, prompt * layers, layers), labels).best
+        for prompt in range(number)
+    ]
     return Selection(tuple(best), found.curves())
 
 
@@ -55,16 +62,25 @@ def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
     Tensors, float64: `mean`, `scale`, `weight` (chosen, D), `bias` (chosen,).
     """
     parts = [one_prompt.fit(values[:, [site]], labels) for site in range(values.shape[1])]
-    stacked = {name: np.stack([part[name] for part in parts]) for name in ("mean", "scale", "weight")}
+    stacked = {
+        name: np.stack([part[name] for part in parts]) for name in ("mean", "scale", "weight")
+    }
     return {**stacked, "bias": np.concatenate([part["bias"] for part in parts])}
 
 
 def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
     """sigmoid of the mean over sites of w . z + b (n,), z the standardised `values` (n, chosen, D)."""
     names = ("mean", "scale", "weight", "bias")
-    parts = [dict(zip(names, part, strict=True)) for part in zip(*(tensors[name] for name in names), strict=True)]
-    odds = [one_prompt.log_odds(values[:, [site]], part)  # one site at a time: a copy of all would be many times larger
-            for site, part in zip(range(values.shape[1]), parts, strict=True)]
+    parts = [
+        dict(zip(names, part, strict=True))
+        for part in zip(*(tensors[name] for name in names), strict=True)
+    ]
+    odds = [
+        one_prompt.log_odds(
+            values[:, [site]], part
+        )  # one site at a time: a copy of all would be many times larger
+        for site, part in zip(range(values.shape[1]), parts, strict=True)
+    ]
     return np.asarray(np.exp(-np.logaddexp(0.0, -np.mean(odds, axis=0))), dtype=np.float64)
 
 

@@ -21,8 +21,14 @@ Pairs = Sequence[tuple[HiddenStates, LabelArray]]
 
 CLASSES = {"both": (1, 0), "normal": (0,), "none": ()}  # that a method fits on, by its LABELS
 MIN_SEGMENTS = 4  # of each class that a method fits on
-_FIELDS = {"model": "model", "revision": "revision", "prompts": "prompts", "segment_s": "segment length",
-           "frames": "frames a segment", "size": "frame size"}
+_FIELDS = {
+    "model": "model",
+    "revision": "revision",
+    "prompts": "prompts",
+    "segment_s": "segment length",
+    "frames": "frames a segment",
+    "size": "frame size",
+}
 _SITES = 64  # checked at once
 
 
@@ -50,14 +56,17 @@ class Calibration:
 
         One copy, filled video by video: nothing else of that size is held.
         """
-        wanted, kept = tuple(self.sites[i] for i in indices), np.ones(len(self.labels), bool) if rows is None else rows
+        wanted, kept = (
+            tuple(self.sites[i] for i in indices),
+            np.ones(len(self.labels), bool) if rows is None else rows,
+        )
         dtype = np.result_type(*{states.values.dtype for states in self.states})
         values = np.empty((int(kept.sum()), len(wanted), self.shape[2]), dtype)
         first = place = 0
         for states in self.states:
-            mine = kept[first:first + len(states.starts)]
+            mine = kept[first : first + len(states.starts)]
             count = int(mine.sum())
-            values[place:place + count] = states.at(wanted)[mine]
+            values[place : place + count] = states.at(wanted)[mine]
             first, place = first + len(mine), place + count
         return values
 
@@ -67,14 +76,20 @@ class Calibration:
     def smoothed(self, raw: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
         """Each video's scores smoothed on their own, over all its segments, labelled or not."""
         parts = np.split(raw, np.cumsum([len(s.starts) for s in self.states])[:-1])
-        return np.concatenate([smooth(part, sigma, runs(s.starts, s.ends, s.gaps))
-                               for s, part in zip(self.states, parts, strict=True)])
+        return np.concatenate(
+            [
+                smooth(part, sigma, runs(s.starts, s.ends, s.gaps))
+                for s, part in zip(self.states, parts, strict=True)
+            ]
+        )
 
 
 def difference(one: Recipe, other: Recipe) -> str:
     """The fields in which two recipes differ, in words."""
     a, b = asdict(one), asdict(other)
-    return "; ".join(f"{word} {a[key]!r}, not {b[key]!r}" for key, word in _FIELDS.items() if a[key] != b[key])
+    return "; ".join(
+        f"{word} {a[key]!r}, not {b[key]!r}" for key, word in _FIELDS.items() if a[key] != b[key]
+    )
 
 
 def gather(how: Method, pairs: Pairs, sites: Sequence[Site] | None) -> Calibration:
@@ -85,15 +100,20 @@ def gather(how: Method, pairs: Pairs, sites: Sequence[Site] | None) -> Calibrati
     for states, labels in pairs:
         where = f"video {states.video_id}"
         if states.recipe != recipe:
-            raise RecipeMismatch(f"read with {difference(states.recipe, recipe)} in {pairs[0][0].video_id}",
-                                 where=where, cure="extract all videos with one recipe")
+            raise RecipeMismatch(
+                f"read with {difference(states.recipe, recipe)} in {pairs[0][0].video_id}",
+                where=where,
+                cure="extract all videos with one recipe",
+            )
         if labels.shape != states.starts.shape or not np.isin(labels, (-1, 0, 1)).all():
-            raise LabelError(f"{labels.shape} labels for {len(states.starts)} segments, or one that is not 1, 0 or -1",
-                             where=where)
+            raise LabelError(
+                f"{labels.shape} labels for {len(states.starts)} segments, or one that is not 1, 0 or -1",
+                where=where,
+            )
     wanted = _candidates(how, pairs[0][0].sites, sites)
     for states, _ in pairs:
         for first in range(0, len(wanted), _SITES):
-            read(states, wanted[first:first + _SITES])
+            read(states, wanted[first : first + _SITES])
     if len({states.values.shape[2] for states, _ in pairs}) > 1:
         raise ProbeError("videos were read with different widths")
     _, group = np.unique([states.video_id for states, _ in pairs], return_inverse=True)
@@ -102,16 +122,23 @@ def gather(how: Method, pairs: Pairs, sites: Sequence[Site] | None) -> Calibrati
     return _enough(how, Calibration(tuple(states for states, _ in pairs), wanted, labels, groups))
 
 
-def _candidates(how: Method, found: Sequence[Site], sites: Sequence[Site] | None) -> tuple[Site, ...]:
+def _candidates(
+    how: Method, found: Sequence[Site], sites: Sequence[Site] | None
+) -> tuple[Site, ...]:
     """The sites to choose among in a model of which `found` was read.
 
     How deep it is the states do not say: as deep as what was read, or as deep as it takes for all that the method
     would read to be there, up to four times that. One site at five eighths of the depth tells the depth so.
     """
-    shallow, heads = 1 + max(site.layer for site in found), 1 + max(site.head or 0 for site in found)
+    shallow, heads = (
+        1 + max(site.layer for site in found),
+        1 + max(site.head or 0 for site in found),
+    )
     with_heads, there = {site.layer for site in found if site.kind == "head"}, set(found)
-    offers = (methods.candidates(how, layers, heads, with_heads or range(layers), sites)
-              for layers in range(shallow, 4 * shallow + 1))
+    offers = (
+        methods.candidates(how, layers, heads, with_heads or range(layers), sites)
+        for layers in range(shallow, 4 * shallow + 1)
+    )
     first = next(offers)
     if there >= set(first) or {site.kind for site in first}.isdisjoint(site.kind for site in found):
         return first
@@ -121,9 +148,14 @@ def _candidates(how: Method, found: Sequence[Site], sites: Sequence[Site] | None
 def _enough(how: Method, data: Calibration) -> Calibration:
     counts = {c: int((data.labels == c).sum()) for c in (1, 0)}
     if any(counts[c] < MIN_SEGMENTS for c in CLASSES[how.LABELS]):
-        need = " and ".join(f"{MIN_SEGMENTS} {('normal', 'anomalous')[c]}" for c in CLASSES[how.LABELS])
-        raise LabelError(f"at least {need} segments are needed, got {counts[1]} anomalous and {counts[0]} normal "
-                         f"({int((data.labels < 0).sum())} left out)", cure="label more videos")
+        need = " and ".join(
+            f"{MIN_SEGMENTS} {('normal', 'anomalous')[c]}" for c in CLASSES[how.LABELS]
+        )
+        raise LabelError(
+            f"at least {need} segments are needed, got {counts[1]} anomalous and {counts[0]} normal "
+            f"({int((data.labels < 0).sum())} left out)",
+            cure="label more videos",
+        )
     return data
 
 
@@ -138,9 +170,14 @@ def read(states: HiddenStates, sites: tuple[Site, ...]) -> FloatArray:
     try:
         values = states.at(sites)
     except KeyError as error:
-        raise ProbeError(str(error.args[0]), where=where, cure="extract again with these sites") from error
+        raise ProbeError(
+            str(error.args[0]), where=where, cure="extract again with these sites"
+        ) from error
     bad = np.flatnonzero(~np.isfinite(values).all(axis=(1, 2)))
     if len(bad):
-        raise ProbeError(f"hidden states of {len(bad)} segments are not finite, the first is segment {bad[0]}",
-                         where=where, cure="extract again, in float32 if a half precision overflowed")
+        raise ProbeError(
+            f"hidden states of {len(bad)} segments are not finite, the first is segment {bad[0]}",
+            where=where,
+            cure="extract again, in float32 if a half precision overflowed",
+        )
     return values

@@ -15,24 +15,35 @@ from hiprobe.probe.file import Probe
 from hiprobe.probe.held_out import held_out, pooled_auc
 
 
-def shuffled_curves(how: Method, data: Calibration, permutations: int, seed: int) -> dict[str, Any] | None:
+def shuffled_curves(
+    how: Method, data: Calibration, permutations: int, seed: int
+) -> dict[str, Any] | None:
     """The method's curves under shuffled labels; None where it has none to offer or none is asked for."""
     measure = getattr(how, "baseline", None)
     if measure is None or not permutations:
         return None
     found = measure(data, usable(how, data.labels), permutations, seed)
-    mean, std = ({name: curve.tolist() for name, curve in part.items()} for part in (found.mean, found.std))
+    mean, std = (
+        {name: curve.tolist() for name, curve in part.items()} for part in (found.mean, found.std)
+    )
     return {"permutations": permutations, "mean": mean, "std": std}
 
 
-def auc_by_layer(how: Method, data: Calibration, split: Folds, sigma: float, seed: int) -> list[dict[str, Any]] | None:
+def auc_by_layer(
+    how: Method, data: Calibration, split: Folds, sigma: float, seed: int
+) -> list[dict[str, Any]] | None:
     """The out-of-fold AUC of each site on its own; None for methods that read no layers: heads are thousands."""
     if any(site.kind != "residual" for site in data.sites):
         return None
     curve = []
     for index in range(len(data.sites)):
         raw, _ = held_out(how, data, split, fixed=(index,))
-        curve.append({"site": str(data.sites[index]), "auc": pooled_auc(data, data.smoothed(raw, sigma), seed)})
+        curve.append(
+            {
+                "site": str(data.sites[index]),
+                "auc": pooled_auc(data, data.smoothed(raw, sigma), seed),
+            }
+        )
     return curve
 
 
@@ -47,15 +58,22 @@ def saliency_curves(probe: Probe, where: Path) -> dict[str, Any]:
     try:
         return _curves(probe.provenance)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ProbeError(f"a probe of method {probe.method!r} without saliency curves", where=where,
-                         cure="give labelled clips, or a probe whose method chooses its layer") from error
+        raise ProbeError(
+            f"a probe of method {probe.method!r} without saliency curves",
+            where=where,
+            cure="give labelled clips, or a probe whose method chooses its layer",
+        ) from error
 
 
 def _curves(facts: Mapping[str, Any]) -> dict[str, Any]:
     layers = [int(re.fullmatch(r".*/layer(\d+)(/.*)?", site)[1]) for site in facts["candidates"]]  # type: ignore[index]
-    found: dict[str, Any] = {"layers": layers, "sites": facts["candidates"], "segments": facts["segments"],
-                             "chosen": layers[facts["candidates"].index(facts["chosen"][0])],
-                             **{name: [float(value) for value in facts["curves"][name]] for name in METRICS}}
+    found: dict[str, Any] = {
+        "layers": layers,
+        "sites": facts["candidates"],
+        "segments": facts["segments"],
+        "chosen": layers[facts["candidates"].index(facts["chosen"][0])],
+        **{name: [float(value) for value in facts["curves"][name]] for name in METRICS},
+    }
     found["saliency"] = found.pop("score")
     if facts["baseline"]:
         for part in ("mean", "std"):
@@ -63,6 +81,9 @@ def _curves(facts: Mapping[str, Any]) -> dict[str, Any]:
                 found[f"{'saliency' if name == 'score' else name}_null_{part}"] = curve
     rows = [row["auc"] for row in facts["layers"] or ()]
     if rows and all(rows):
-        found |= {"auc": [row["value"] for row in rows], "auc_low": [row["low"] for row in rows],
-                  "auc_high": [row["high"] for row in rows]}
+        found |= {
+            "auc": [row["value"] for row in rows],
+            "auc_low": [row["low"] for row in rows],
+            "auc_high": [row["high"] for row in rows],
+        }
     return found

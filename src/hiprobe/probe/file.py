@@ -32,7 +32,15 @@ MAX_BYTES = 512 * 2**20
 MAX_INPUTS = 2**22  # sites x width that a file may claim: 16 layers of a model 262,144 wide
 _KEYS = {"schema", "method", "recipe", "sites", "width", "tensors", "localization", "provenance"}
 _DTYPES = {"F32": "float32", "F64": "float64"}
-_UNSOUND = (HiProbeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+_UNSOUND = (
+    HiProbeError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +63,9 @@ class Probe:
         for name, tensor in self.tensors.items():
             kind = tensor.dtype if isinstance(tensor, np.ndarray) else type(tensor).__name__
             if str(kind) not in _DTYPES.values() or not np.isfinite(tensor).all():
-                raise ProbeError(f"tensor {name!r} ({kind} {np.shape(tensor)}) is not of finite floats")
+                raise ProbeError(
+                    f"tensor {name!r} ({kind} {np.shape(tensor)}) is not of finite floats"
+                )
 
     @cached_property
     def digest(self) -> str:
@@ -65,8 +75,10 @@ class Probe:
     def check(self, recipe: Recipe) -> None:
         """Raises RecipeMismatch, naming the fields that differ, unless `recipe` is the probe's."""
         if recipe != self.recipe:
-            raise RecipeMismatch(f"the probe was fitted with {difference(self.recipe, recipe)}",
-                                 cure="fit a probe with this recipe, or extract with the probe's")
+            raise RecipeMismatch(
+                f"the probe was fitted with {difference(self.recipe, recipe)}",
+                cure="fit a probe with this recipe, or extract with the probe's",
+            )
 
     def score(self, states: HiddenStates) -> NDArray[np.float64]:
         """Raw scores (segments,) of one video, higher is more anomalous.
@@ -77,7 +89,10 @@ class Probe:
         self.check(states.recipe)
         values = read(states, self.sites)
         if values.shape[2] != self.width:
-            raise ProbeError(f"states are {values.shape[2]} wide, the probe wants {self.width}", where=states.video_id)
+            raise ProbeError(
+                f"states are {values.shape[2]} wide, the probe wants {self.width}",
+                where=states.video_id,
+            )
         return scored(methods.load(self.method), values, self.tensors, f"video {states.video_id}")
 
     def to_bytes(self) -> bytes:
@@ -85,11 +100,20 @@ class Probe:
         from safetensors.numpy import save
 
         tensors = {name: np.ascontiguousarray(self.tensors[name]) for name in sorted(self.tensors)}
-        header = {"schema": SCHEMA, "method": self.method, "recipe": self.recipe.to_json(), "width": self.width,
-                  "sites": [asdict(site) for site in self.sites], "localization": self.localization.to_json(),
-                  "tensors": {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()},
-                  "provenance": self.provenance}
-        return save(tensors, {"hiprobe": json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False)})
+        header = {
+            "schema": SCHEMA,
+            "method": self.method,
+            "recipe": self.recipe.to_json(),
+            "width": self.width,
+            "sites": [asdict(site) for site in self.sites],
+            "localization": self.localization.to_json(),
+            "tensors": {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()},
+            "provenance": self.provenance,
+        }
+        return save(
+            tensors,
+            {"hiprobe": json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False)},
+        )
 
     def save(self, path: str | PathLike[str]) -> None:
         """Writes the probe to `path`, whole or not at all; raises StoreError."""
@@ -126,13 +150,31 @@ def _unpack(data: bytes, method: str | None) -> Probe:
     if not isinstance(header, dict) or header.get("schema") != SCHEMA:
         raise ProbeError(f"not a header of schema {SCHEMA}: {str(header)[:80]}")
     _same("header", sorted(header), sorted(_KEYS))
-    _same("tensors", {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()}, header["tensors"])
-    recipe, settings = Recipe.from_json(header["recipe"]), Localization.from_json(header["localization"])
+    _same(
+        "tensors",
+        {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()},
+        header["tensors"],
+    )
+    recipe, settings = (
+        Recipe.from_json(header["recipe"]),
+        Localization.from_json(header["localization"]),
+    )
     _same("recipe", recipe.to_json(), header["recipe"])
     if ":" in header["method"] and header["method"] != method:
-        raise ProbeError(f"its method {header['method']!r} is code from outside the package", cure="name it if trusted")
+        raise ProbeError(
+            f"its method {header['method']!r} is code from outside the package",
+            cure="name it if trusted",
+        )
     sites = tuple(Site(**site) for site in header["sites"])
-    probe = Probe(header["method"], recipe, sites, header["width"], tensors, settings, dict(header["provenance"]))
+    probe = Probe(
+        header["method"],
+        recipe,
+        sites,
+        header["width"],
+        tensors,
+        settings,
+        dict(header["provenance"]),
+    )
     _try(probe)
     return probe
 
@@ -145,7 +187,7 @@ def _contents(data: bytes) -> tuple[Any, dict[str, NDArray[Any]]]:
     size = int.from_bytes(data[:8], "little")
     if size > len(data) - 8:
         raise ProbeError(f"{len(data)} bytes, cut short or no safetensors file")
-    listing = _json(data[8:8 + size])
+    listing = _json(data[8 : 8 + size])
     if not isinstance(listing, dict) or "hiprobe" not in listing.get("__metadata__", {}):
         raise ProbeError("a safetensors file without the header of a probe")
     for name, entry in listing.items():
@@ -159,6 +201,7 @@ def _contents(data: bytes) -> tuple[Any, dict[str, NDArray[Any]]]:
 
 def _json(text: bytes | str) -> Any:
     """JSON without doubled keys, NaN or infinity; raises ValueError."""
+
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) < len(pairs):
             raise ValueError(f"a key stands twice among {[key for key, _ in pairs][:8]}")
@@ -180,6 +223,9 @@ def _try(probe: Probe) -> None:
     if not 1 <= probe.width * len(probe.sites) <= MAX_INPUTS:
         raise ProbeError(f"{len(probe.sites)} sites of width {probe.width}")
     with np.errstate(divide="raise", invalid="raise", over="raise"):
-        scored(methods.load(probe.method), np.zeros((2, len(probe.sites), probe.width)), probe.tensors, "a trial")
-
-
+        scored(
+            methods.load(probe.method),
+            np.zeros((2, len(probe.sites), probe.width)),
+            probe.tensors,
+            "a trial",
+        )

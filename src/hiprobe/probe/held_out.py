@@ -18,8 +18,12 @@ from hiprobe.probe.calibration import Calibration, usable
 from hiprobe.types import FloatArray, LabelArray
 
 
-def held_out(how: Method, data: Calibration, split: Folds, fixed: tuple[int, ...] | None = None,
-              ) -> tuple[NDArray[np.float64], list[tuple[int, ...]]]:
+def held_out(
+    how: Method,
+    data: Calibration,
+    split: Folds,
+    fixed: tuple[int, ...] | None = None,
+) -> tuple[NDArray[np.float64], list[tuple[int, ...]]]:
     """Out-of-fold raw scores (n,), and each fold's sites: selected anew within the fold unless `fixed`, or one only."""
     raw, picked = np.full(len(data.labels), np.nan), []
     fixed = (0,) if len(data.sites) == 1 else fixed
@@ -36,12 +40,25 @@ def held_out(how: Method, data: Calibration, split: Folds, fixed: tuple[int, ...
 def selected(how: Method, data: Calibration, labels: LabelArray) -> methods.Selection:
     """What a method, which may be from outside, chooses; raises UsageError where it is no choice among the sites."""
     chosen, offered = how.select(data, labels), len(data.sites)
-    if not isinstance(chosen, methods.Selection) or not chosen.indices or not all(
-            isinstance(index, int | np.integer) and 0 <= index < offered for index in chosen.indices):
-        raise UsageError(f"the method selects {str(chosen)[:80]}: no Selection of some of its {offered} sites")
+    if (
+        not isinstance(chosen, methods.Selection)
+        or not chosen.indices
+        or not all(
+            isinstance(index, int | np.integer) and 0 <= index < offered for index in chosen.indices
+        )
+    ):
+        raise UsageError(
+            f"the method selects {str(chosen)[:80]}: no Selection of some of its {offered} sites"
+        )
     for name, curve in chosen.curves.items():
-        if not isinstance(curve, np.ndarray) or curve.shape != (offered,) or not np.isfinite(curve).all():
-            raise UsageError(f"the method's curve {name!r} is not one finite number for each of its {offered} sites")
+        if (
+            not isinstance(curve, np.ndarray)
+            or curve.shape != (offered,)
+            or not np.isfinite(curve).all()
+        ):
+            raise UsageError(
+                f"the method's curve {name!r} is not one finite number for each of its {offered} sites"
+            )
     return chosen
 
 
@@ -52,7 +69,9 @@ def fitted_tensors(how: Method, values: FloatArray, labels: LabelArray) -> dict[
     return found
 
 
-def pooled_auc(data: Calibration, scores: NDArray[np.float64], seed: int) -> dict[str, float | None] | None:
+def pooled_auc(
+    data: Calibration, scores: NDArray[np.float64], seed: int
+) -> dict[str, float | None] | None:
     """Pooled AUC of the labelled segments with its 95 % interval over videos; None unless both classes are there."""
     if not {0, 1} <= set(data.labels.tolist()):
         return None
@@ -62,7 +81,9 @@ def pooled_auc(data: Calibration, scores: NDArray[np.float64], seed: int) -> dic
     return {"value": frame_auc(videos), "low": low, "high": high}
 
 
-def scored(how: Method, values: FloatArray, tensors: methods.Tensors, where: str) -> NDArray[np.float64]:
+def scored(
+    how: Method, values: FloatArray, tensors: methods.Tensors, where: str
+) -> NDArray[np.float64]:
     """The method's scores (n,) of `values` (n, chosen, D): one for many segments would count for all of them."""
     scores = np.asarray(how.score(values, tensors))
     if scores.shape != values.shape[:1]:
@@ -72,5 +93,8 @@ def scored(how: Method, values: FloatArray, tensors: methods.Tensors, where: str
 
 def _finite(scores: NDArray[np.float64], where: str) -> NDArray[np.float64]:
     if not np.isfinite(scores).all():
-        raise ProbeError(f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores are not finite", where=where)
+        raise ProbeError(
+            f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores are not finite",
+            where=where,
+        )
     return scores

@@ -36,7 +36,9 @@ class Refit:
     after: float | None
 
 
-def correct(states: HiddenStates, labels: LabelArray, spans: Sequence[tuple[float, float, bool]]) -> LabelArray:
+def correct(
+    states: HiddenStates, labels: LabelArray, spans: Sequence[tuple[float, float, bool]]
+) -> LabelArray:
     """`labels` (segments,) with what `spans` (start, end, anomalous; seconds) say, a later span over an earlier one.
 
     The label rule is `label_segments`: a span decides the segments that lie at least half in it; one that an
@@ -51,8 +53,14 @@ def correct(states: HiddenStates, labels: LabelArray, spans: Sequence[tuple[floa
     return found
 
 
-def refit(old: Probe, pairs: Sequence[Pair], known: Sequence[LabelArray], *, choose: bool = False,
-          seed: int = 0) -> Refit:
+def refit(
+    old: Probe,
+    pairs: Sequence[Pair],
+    known: Sequence[LabelArray],
+    *,
+    choose: bool = False,
+    seed: int = 0,
+) -> Refit:
     """`old` fitted anew on `pairs` of states and labels; `known` are those of the labels that the old one had.
 
     Method, smoothing and the rules of events stay; a threshold, calibrated or set by hand, is calibrated anew, as the
@@ -60,17 +68,34 @@ def refit(old: Probe, pairs: Sequence[Pair], known: Sequence[LabelArray], *, cho
     Raises the errors of `hiprobe.probe.fit`.
     """
     sites = None if choose else old.sites
-    settings = replace(old.localization, rule="calibrated", threshold=None) if (
-        old.localization.rule == "fixed") else old.localization
+    settings = (
+        replace(old.localization, rule="calibrated", threshold=None)
+        if (old.localization.rule == "fixed")
+        else old.localization
+    )
     lent = dict(old.provenance.get("states") or {})
-    made = fitting.fit(old.method, pairs, sites=sites, folds=FOLDS, seed=seed, localization=settings, permutations=0,
-                      layer_curve=False, provenance=lent)
+    made = fitting.fit(
+        old.method,
+        pairs,
+        sites=sites,
+        folds=FOLDS,
+        seed=seed,
+        localization=settings,
+        permutations=0,
+        layer_curve=False,
+        provenance=lent,
+    )
     after = (made.provenance["auc"] or {}).get("value")
     return Refit(made, _without(old, pairs, known, sites, seed), after)
 
 
-def _without(old: Probe, pairs: Sequence[Pair], known: Sequence[LabelArray], sites: Sequence[Site] | None,
-             seed: int) -> float | None:
+def _without(
+    old: Probe,
+    pairs: Sequence[Pair],
+    known: Sequence[LabelArray],
+    sites: Sequence[Site] | None,
+    seed: int,
+) -> float | None:
     """The AUC on all labels of probes that are fitted, in the same folds, on the labels known before."""
     labels = np.concatenate([labels for _, labels in pairs])
     try:
@@ -80,8 +105,13 @@ def _without(old: Probe, pairs: Sequence[Pair], known: Sequence[LabelArray], sit
         return None
 
 
-def _held_out(old: Probe, pairs: Sequence[Pair], known: Sequence[LabelArray], sites: Sequence[Site] | None,
-              seed: int) -> NDArray[np.float64]:
+def _held_out(
+    old: Probe,
+    pairs: Sequence[Pair],
+    known: Sequence[LabelArray],
+    sites: Sequence[Site] | None,
+    seed: int,
+) -> NDArray[np.float64]:
     """Smoothed scores (n,): each fold, dealt by all labels, is scored by a fit on the known labels of the others."""
     how = methods.load(old.method)
     data, before = gather(how, pairs, sites), np.concatenate(known)

@@ -29,11 +29,13 @@ __all__ = ["Thumbnail", "events_table", "layers_png", "report_html", "timeline_p
 
 ASSETS = "report/assets"
 EMBED_BYTES = 64 << 20  # a larger video stays beside the page
-LONG_S = 600.0          # a longer one that no browser plays gets a proxy of half the height
-POINTS = 4000           # of the curve in the page
+LONG_S = 600.0  # a longer one that no browser plays gets a proxy of half the height
+POINTS = 4000  # of the curve in the page
 
 
-def write(result: Result, video_path: Path | None, folder: Path, thumbnails: Sequence[Thumbnail] = ()) -> None:
+def write(
+    result: Result, video_path: Path | None, folder: Path, thumbnails: Sequence[Thumbnail] = ()
+) -> None:
     """Write scores.csv, events.jsonl, events.vtt, timeline.png and, last, report.html into `folder`.
 
     Raises ValueError for a result without scores, StoreError, and VideoError if no proxy of the video can be made.
@@ -64,37 +66,61 @@ def events_table(result: Result) -> Table:
     return table
 
 
-def report_html(result: Result, video_path: Path | None, out: Path, *, thumbnails: Sequence[Thumbnail] = ()) -> None:
+def report_html(
+    result: Result, video_path: Path | None, out: Path, *, thumbnails: Sequence[Thumbnail] = ()
+) -> None:
     """One self-contained HTML file: player, curve, table of events, provenance; it asks the network for nothing.
 
     The video goes inside: itself if a browser plays it, else a proxy. A large one lies beside the page as
     `<page>.video.<suffix>`, the video itself by a hard link where the disk has such. `video_path` None makes a page
     without a player. Raises ValueError for a result without scores, StoreError, and VideoError if no proxy can be made.
     """
-    environment = Environment(loader=PackageLoader("hiprobe", ASSETS), autoescape=True, undefined=StrictUndefined,
-                              trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("hiprobe", ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     assets = Path(__file__).with_name("assets")
     style, script = ((assets / name).read_text("utf-8") for name in ("page.css", "page.js"))
     page = environment.get_template("page.html.jinja").render(
-        name=sinks.video_name(result.path), title=plain(sinks.video_name(result.path)), result=result,
-        style=Markup(style), script=Markup(script), policy=_policy(style, script), summary=_summary(result),
-        player=_player(video_path, out, result.duration), events=list(_rows(result, thumbnails)),
-        gaps=_gap_lines(result), facts=list(_facts(result)), data=_data(result),
+        name=sinks.video_name(result.path),
+        title=plain(sinks.video_name(result.path)),
+        result=result,
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
+        summary=_summary(result),
+        player=_player(video_path, out, result.duration),
+        events=list(_rows(result, thumbnails)),
+        gaps=_gap_lines(result),
+        facts=list(_facts(result)),
+        data=_data(result),
     )
     write_atomic(out, page.encode("utf-8", "replace"))
 
 
 def _policy(style: str, script: str) -> str:
-    allowed = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
-    return ("default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; media-src data: blob: 'self'; "
-            "style-src 'sha256-{}'; script-src 'sha256-{}'").format(*allowed)
+    allowed = (
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in (style, script)
+    )
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; media-src data: blob: 'self'; "
+        "style-src 'sha256-{}'; script-src 'sha256-{}'"
+    ).format(*allowed)
 
 
 def _player(path: Path | None, out: Path, duration: float) -> dict[str, str] | None:
     if path is None:
         return None
     if not video.info(path).playable:
-        return _within(video.proxy(path, out.with_suffix(".video.mp4"), height=240 if duration > LONG_S else 480))
+        return _within(
+            video.proxy(
+                path, out.with_suffix(".video.mp4"), height=240 if duration > LONG_S else 480
+            )
+        )
     if path.stat().st_size <= EMBED_BYTES:
         return _inside(path)
     beside = out.with_suffix(f".video{path.suffix.lower()}")
@@ -127,8 +153,14 @@ def _data_uri(kind: str, data: bytes) -> str:
 def _rows(result: Result, thumbnails: Sequence[Thumbnail]) -> Iterator[dict[str, Any]]:
     for event in result.events:
         near = [frame for time, frame in thumbnails if event.start <= time < event.end]
-        yield {"start": clock(event.start), "end": clock(event.end), "score": two(event.score), "label": event.label,
-               "explanation": event.explanation, "picture": _jpeg(near[0]) if near else None}
+        yield {
+            "start": clock(event.start),
+            "end": clock(event.end),
+            "score": two(event.score),
+            "label": event.label,
+            "explanation": event.explanation,
+            "picture": _jpeg(near[0]) if near else None,
+        }
 
 
 def _jpeg(frame: NDArray[np.uint8]) -> str:
@@ -141,7 +173,9 @@ def _jpeg(frame: NDArray[np.uint8]) -> str:
 def _gap_lines(result: Result) -> list[str]:
     gaps = picture.scored(result).gaps
     lines = [f"{clock(gap.start)} – {clock(gap.end)}: {gap.reason}" for gap in gaps[:10]]
-    return lines + ([f"and {len(gaps) - 10} more spans, all in scores.csv"] if len(gaps) > 10 else [])
+    return lines + (
+        [f"and {len(gaps) - 10} more spans, all in scores.csv"] if len(gaps) > 10 else []
+    )
 
 
 def _summary(result: Result) -> dict[str, str]:
@@ -149,14 +183,20 @@ def _summary(result: Result) -> dict[str, str]:
     lines = {"events": picture.count(len(result.events)), "length": clock(result.duration)}
     lines["segments"] = str(len(scores.starts))
     if len(scores.starts) and (scores.gaps or result.status == "partial"):
-        lines["scored"] = (f"{clock(scores.starts[0])} – {clock(scores.ends[-1])}, of which "
-                           f"{scores.scored_s:.1f} s")
+        lines["scored"] = (
+            f"{clock(scores.starts[0])} – {clock(scores.ends[-1])}, of which "
+            f"{scores.scored_s:.1f} s"
+        )
     if len(scores.starts):
         peak = int(np.argmax(scores.smoothed))
-        lines["peak"] = f"{scores.smoothed[peak]:.2f} at {clock((scores.starts[peak] + scores.ends[peak]) / 2)}"
+        lines["peak"] = (
+            f"{scores.smoothed[peak]:.2f} at {clock((scores.starts[peak] + scores.ends[peak]) / 2)}"
+        )
         limits = scores.threshold[np.isfinite(scores.threshold)]
         if len(limits):
-            lines["threshold"] = f"{limits.min():.2f}" + ("" if np.ptp(limits) < 5e-3 else f" to {limits.max():.2f}")
+            lines["threshold"] = f"{limits.min():.2f}" + (
+                "" if np.ptp(limits) < 5e-3 else f" to {limits.max():.2f}"
+            )
     return lines
 
 
@@ -180,8 +220,12 @@ def _data(result: Result) -> dict[str, Any]:
     keep = picture.thin(values[:, 1], POINTS)
     lists = [[sinks.number(value) for value in column] for column in values[keep].T]
     return {
-        "duration": sinks.number(result.duration), "limits": picture.span(values), "ticks": picture.TICKS_S,
-        "t": np.round(times[keep], 3).tolist(), **dict(zip(("raw", "smoothed", "threshold"), lists, strict=True)),
-        "run": run[keep].tolist(), "events": [[event.start, event.end] for event in result.events],
+        "duration": sinks.number(result.duration),
+        "limits": picture.span(values),
+        "ticks": picture.TICKS_S,
+        "t": np.round(times[keep], 3).tolist(),
+        **dict(zip(("raw", "smoothed", "threshold"), lists, strict=True)),
+        "run": run[keep].tolist(),
+        "events": [[event.start, event.end] for event in result.events],
         "gaps": [[gap.start, gap.end] for gap in picture.scored(result).gaps],
     }

@@ -39,20 +39,32 @@ def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] =
     below = 0.72 + ROW * (len(chosen) + (len(chosen) < len(result.events)))
     height = below + PLOT + 0.6 + (STRIP if thumbnails else 0)
     figure = Figure(figsize=(WIDTH, height), dpi=150, facecolor="white")
-    axes = figure.add_axes((LEFT / WIDTH, below / height, 1 - (LEFT + RIGHT) / WIDTH, PLOT / height))
+    axes = figure.add_axes(
+        (LEFT / WIDTH, below / height, 1 - (LEFT + RIGHT) / WIDTH, PLOT / height)
+    )
     _draw_scores(axes, result)
     _draw_events(axes, result.events)
     _draw_strip(figure, axes, _ranked(thumbnails, scored(result)))
     _draw_captions(figure, chosen, len(result.events), below)
-    figure.text(LEFT / WIDTH, 1 - 0.2 / height, _headline(result), va="center", size=12, weight="bold", color=INK,
-                parse_math=False)
+    figure.text(
+        LEFT / WIDTH,
+        1 - 0.2 / height,
+        _headline(result),
+        va="center",
+        size=12,
+        weight="bold",
+        color=INK,
+        parse_math=False,
+    )
     _save(figure, out)
 
 
 def _headline(result: Result) -> str:
     name = plain(video_name(result.path))
     short = name if len(name) <= 70 else f"{name[:40]}…{name[-28:]}"
-    return f"{short}   ·   {count(len(result.events))}" + ("   ·   partial" if result.status == "partial" else "")
+    return f"{short}   ·   {count(len(result.events))}" + (
+        "   ·   partial" if result.status == "partial" else ""
+    )
 
 
 def count(events: int) -> str:
@@ -66,23 +78,42 @@ def _draw_scores(axes: Axes, result: Result) -> None:
     raw, smoothed, threshold = np.insert(values, lifts, np.nan, axis=0).T
     x = np.insert(times, lifts, np.nan)
     wide = 2.4 if len(x) < DENSE else 1.0
-    axes.plot(x, smoothed, color=BLUE, lw=wide, label="smoothed score", zorder=4, solid_joinstyle="round")
+    axes.plot(
+        x, smoothed, color=BLUE, lw=wide, label="smoothed score", zorder=4, solid_joinstyle="round"
+    )
     axes.plot(x, raw, color=GREY, lw=wide / 3, label="raw score", zorder=3)
     axes.plot(x, threshold, color=VERMILION, lw=1.3, ls=(0, (5, 3)), label="threshold", zorder=3)
     for k, gap in enumerate(scored(result).gaps):
-        axes.axvspan(gap.start, gap.end, facecolor="#F0F2F4", edgecolor=GREY, hatch="////", lw=0, zorder=1,
-                     label="_" if k else "not scored")
+        axes.axvspan(
+            gap.start,
+            gap.end,
+            facecolor="#F0F2F4",
+            edgecolor=GREY,
+            hatch="////",
+            lw=0,
+            zorder=1,
+            label="_" if k else "not scored",
+        )
     _dress(axes, max(result.duration, float(times.max(initial=1e-3))), span(values))
 
 
 def _dress(axes: Axes, duration: float, limits: tuple[float, float]) -> None:
     axes.set(xlim=(0, duration), ylim=limits)
     axes.set_ylabel("anomaly score", color=INK)
-    axes.xaxis.set_major_locator(MultipleLocator(next((s for s in TICKS_S if duration / s <= 14), duration / 10)))
+    axes.xaxis.set_major_locator(
+        MultipleLocator(next((s for s in TICKS_S if duration / s <= 14), duration / 10))
+    )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, 0)))
     axes.grid(axis="y", color="#E3E7EB", lw=0.7)
     _plain_frame(axes)
-    axes.legend(loc="upper right", bbox_to_anchor=(1, -0.1), ncols=4, frameon=False, fontsize=8.5, handlelength=1.8)
+    axes.legend(
+        loc="upper right",
+        bbox_to_anchor=(1, -0.1),
+        ncols=4,
+        frameon=False,
+        fontsize=8.5,
+        handlelength=1.8,
+    )
 
 
 def _plain_frame(axes: Axes) -> None:
@@ -103,16 +134,33 @@ def _draw_events(axes: Axes, events: Sequence[Event]) -> None:
         words = plain(event.label or event.explanation or "")
         text = _fit(f"{n}  {words}".strip(), (following - event.start) / per_inch)
         if text and event.start >= free:
-            axes.annotate(text, (event.start, 1.0), (2, 3), xycoords=("data", "axes fraction"), size=9, weight="bold",
-                          textcoords="offset points", color="#7A5000", parse_math=False, annotation_clip=False,
-                          zorder=5, bbox={"facecolor": "white", "lw": 0, "pad": 1})
+            axes.annotate(
+                text,
+                (event.start, 1.0),
+                (2, 3),
+                xycoords=("data", "axes fraction"),
+                size=9,
+                weight="bold",
+                textcoords="offset points",
+                color="#7A5000",
+                parse_math=False,
+                annotation_clip=False,
+                zorder=5,
+                bbox={"facecolor": "white", "lw": 0, "pad": 1},
+            )
             free = event.start + 0.085 * len(text) * per_inch
 
 
 def _fit(text: str, inches: float) -> str:
     room = min(40, int(inches / 0.085))  # of one bold 9 pt letter, on average
     number = text.split(" ")[0]
-    return text if len(text) <= room else f"{text[:room - 1].rstrip()}…" if room >= len(number) + 6 else number
+    return (
+        text
+        if len(text) <= room
+        else f"{text[: room - 1].rstrip()}…"
+        if room >= len(number) + 6
+        else number
+    )
 
 
 def _captioned(events: Sequence[Event]) -> list[tuple[int, Event]]:
@@ -121,14 +169,23 @@ def _captioned(events: Sequence[Event]) -> list[tuple[int, Event]]:
     return sorted(best, key=lambda item: item[0])
 
 
-def _draw_captions(figure: Figure, chosen: Sequence[tuple[int, Event]], total: int, below: float) -> None:
+def _draw_captions(
+    figure: Figure, chosen: Sequence[tuple[int, Event]], total: int, below: float
+) -> None:
     height = figure.get_figheight()
     lines = [_caption(n, event) for n, event in chosen]
     if len(chosen) < total:
         lines.append(f"and {total - len(chosen)} more events, none of a higher score")
     for row, line in enumerate(lines):
-        figure.text(LEFT / WIDTH, (below - 0.72 - ROW * row) / height, line, va="center", size=9, color=INK,
-                    parse_math=False)
+        figure.text(
+            LEFT / WIDTH,
+            (below - 0.72 - ROW * row) / height,
+            line,
+            va="center",
+            size=9,
+            color=INK,
+            parse_math=False,
+        )
 
 
 def _caption(n: int, event: Event) -> str:
@@ -154,9 +211,21 @@ def _draw_strip(figure: Figure, axes: Axes, thumbnails: Sequence[Thumbnail]) -> 
         picture.imshow(frame, aspect="equal")
         picture.set(xticks=[], yticks=[])
         picture.spines[:].set_color("#B87900")
-        axes.annotate("", (time, 1), ((LEFT + place + wide / 2) / WIDTH, bottom), annotation_clip=False,
-                      xycoords=("data", "axes fraction"), textcoords="figure fraction",
-                      arrowprops={"arrowstyle": "-", "color": "#B87900", "lw": 0.9, "shrinkA": 0, "shrinkB": 0})
+        axes.annotate(
+            "",
+            (time, 1),
+            ((LEFT + place + wide / 2) / WIDTH, bottom),
+            annotation_clip=False,
+            xycoords=("data", "axes fraction"),
+            textcoords="figure fraction",
+            arrowprops={
+                "arrowstyle": "-",
+                "color": "#B87900",
+                "lw": 0.9,
+                "shrinkA": 0,
+                "shrinkB": 0,
+            },
+        )
 
 
 def _spread(lefts: Sequence[float], wide: float, room: float) -> list[float]:
@@ -184,15 +253,29 @@ def layers_png(curves: Mapping[str, Any], out: Path) -> None:
     """
     figure = Figure(figsize=(WIDTH, 6.0), dpi=150, facecolor="white", layout="constrained")
     grid = figure.add_gridspec(2, 6)
-    names = {"kl": "KL divergence", "ldr": "local discriminant ratio", "entropy": "histogram entropy"}
+    names = {
+        "kl": "KL divergence",
+        "ldr": "local discriminant ratio",
+        "entropy": "histogram entropy",
+    }
     for k, (key, name) in enumerate(names.items()):
-        _draw_metric(figure.add_subplot(grid[0, 2 * k:2 * k + 2]), curves, key, name)
+        _draw_metric(figure.add_subplot(grid[0, 2 * k : 2 * k + 2]), curves, key, name)
     has_auc = curves.get("auc") is not None
     name = "saliency S = z(KL) + z(LDR) − z(H)"
-    _draw_metric(figure.add_subplot(grid[1, :3 if has_auc else 6]), curves, "saliency", name)
+    _draw_metric(figure.add_subplot(grid[1, : 3 if has_auc else 6]), curves, "saliency", name)
     if has_auc:
-        _draw_metric(figure.add_subplot(grid[1, 3:]), curves, "auc", "AUC, out of fold, 95 % interval over videos")
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+        _draw_metric(
+            figure.add_subplot(grid[1, 3:]),
+            curves,
+            "auc",
+            "AUC, out of fold, 95 % interval over videos",
+        )
+    figure.legend(
+        *figure.axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+    )
     _save(figure, out)
 
 
@@ -201,16 +284,45 @@ def _draw_metric(axes: Axes, curves: Mapping[str, Any], key: str, name: str) -> 
     chosen = int(curves["chosen"])
     axes.axvline(chosen, color=ORANGE, lw=5, alpha=0.45, zorder=1)
     if f"{key}_null_mean" in curves:
-        mean, std = (np.asarray(curves[f"{key}_null_{part}"], dtype=float) for part in ("mean", "std"))
-        axes.fill_between(layers, mean - std, mean + std, color=GREY, alpha=0.35, lw=0, zorder=2,
-                          label="labels shuffled, mean ± std")
+        mean, std = (
+            np.asarray(curves[f"{key}_null_{part}"], dtype=float) for part in ("mean", "std")
+        )
+        axes.fill_between(
+            layers,
+            mean - std,
+            mean + std,
+            color=GREY,
+            alpha=0.35,
+            lw=0,
+            zorder=2,
+            label="labels shuffled, mean ± std",
+        )
         axes.plot(layers, mean, color=GREY, lw=1, zorder=2)
     bars = None
     if None not in curves.get(f"{key}_low", [None]):
         bars = [values - curves[f"{key}_low"], np.asarray(curves[f"{key}_high"]) - values]
-    axes.errorbar(layers, values, yerr=bars, color=BLUE, lw=2, marker="o", ms=3.5, capsize=2.5,
-                  elinewidth=1, zorder=3, label="as labelled")
-    axes.plot([chosen], values[layers == chosen], "D", color=VERMILION, ms=8, zorder=4, label=f"chosen: layer {chosen}")
+    axes.errorbar(
+        layers,
+        values,
+        yerr=bars,
+        color=BLUE,
+        lw=2,
+        marker="o",
+        ms=3.5,
+        capsize=2.5,
+        elinewidth=1,
+        zorder=3,
+        label="as labelled",
+    )
+    axes.plot(
+        [chosen],
+        values[layers == chosen],
+        "D",
+        color=VERMILION,
+        ms=8,
+        zorder=4,
+        label=f"chosen: layer {chosen}",
+    )
     axes.set_title(name, loc="left", size=10, weight="bold", color=INK)
     axes.set_xlabel("layer", size=9, color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -227,12 +339,21 @@ def curve(scores: Scores) -> tuple[Floats, Floats, NDArray[np.intp]]:
         return np.empty(0), np.empty((0, 3)), np.empty(0, dtype=np.intp)
     values = np.stack([scores.raw, scores.smoothed, scores.threshold], axis=1)
     run = np.cumsum(np.concatenate([[False], scores.starts[1:] > scores.ends[:-1] + 1e-6]))
-    first, last = np.flatnonzero(np.diff(run, prepend=-1)), np.flatnonzero(np.diff(run, append=run[-1] + 1))
-    times = np.concatenate([scores.starts[first], (scores.starts + scores.ends) / 2, scores.ends[last]])
+    first, last = (
+        np.flatnonzero(np.diff(run, prepend=-1)),
+        np.flatnonzero(np.diff(run, append=run[-1] + 1)),
+    )
+    times = np.concatenate(
+        [scores.starts[first], (scores.starts + scores.ends) / 2, scores.ends[last]]
+    )
     index = np.concatenate([first, np.arange(len(run)), last])
     order = np.lexsort((times, run[index]))
     # A warm-up threshold is infinite or NaN: nothing to draw there.
-    return times[order], np.where(np.isfinite(values), values, np.nan)[index[order]], run[index[order]]
+    return (
+        times[order],
+        np.where(np.isfinite(values), values, np.nan)[index[order]],
+        run[index[order]],
+    )
 
 
 def thin(values: Floats, limit: int) -> NDArray[np.intp]:
@@ -240,7 +361,9 @@ def thin(values: Floats, limit: int) -> NDArray[np.intp]:
     if len(values) <= limit:
         return np.arange(len(values))
     edges = np.linspace(0, len(values), limit // 2 + 1).astype(int)
-    return np.unique([(a + np.argmin(values[a:b]), a + np.argmax(values[a:b])) for a, b in pairwise(edges)])
+    return np.unique(
+        [(a + np.argmin(values[a:b]), a + np.argmax(values[a:b])) for a, b in pairwise(edges)]
+    )
 
 
 def span(values: Floats) -> tuple[float, float]:

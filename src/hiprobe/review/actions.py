@@ -24,53 +24,84 @@ Number = Annotated[float, Form()]
 
 
 @router.post("/v/{video}/judge")
-def judge(request: Request, desk: DeskOf, entry: EntryOf, who: WhoOf, verdict: Text, start: Number, end: Number,
-          threshold: Number, version: Text = "") -> Response:
+def judge(
+    request: Request,
+    desk: DeskOf,
+    entry: EntryOf,
+    who: WhoOf,
+    verdict: Text,
+    start: Number,
+    end: Number,
+    threshold: Number,
+    version: Text = "",
+) -> Response:
     """Enters a verdict about a span of one video; answers with what changes in the list of events."""
     span, before = _span(entry, start, end), event_values(desk, desk.shown(entry), threshold)
     desk.notes.judge([span], verdict, who)
-    return _changed(request, desk, entry, f"{verdict}: {span[1]:.1f} to {span[2]:.1f} s", before, version)
+    return _changed(
+        request, desk, entry, f"{verdict}: {span[1]:.1f} to {span[2]:.1f} s", before, version
+    )
 
 
 @router.post("/v/{video}/undo")
-def undo_in_video(request: Request, desk: DeskOf, entry: EntryOf, who: WhoOf, threshold: Number,
-                  version: Text = "") -> Response:
+def undo_in_video(
+    request: Request,
+    desk: DeskOf,
+    entry: EntryOf,
+    who: WhoOf,
+    threshold: Number,
+    version: Text = "",
+) -> Response:
     """Takes the newest batch back; answers with what changes in the list of events."""
     before = event_values(desk, desk.shown(entry), threshold)
     return _changed(request, desk, entry, _undone(desk.notes.undo(who)), before, version)
 
 
-def _changed(request: Request, desk: Desk, entry: Entry, said: str, before: dict[str, Any], version: str) -> Response:
+def _changed(
+    request: Request, desk: Desk, entry: Entry, said: str, before: dict[str, Any], version: str
+) -> Response:
     """The rows that say something else than before, to a page that shows the list of before; else the whole list."""
     after = event_values(desk, desk.shown(entry), before["threshold"])
     pairs = list(zip(before["rows"], after["rows"], strict=False))
-    same = len(before["rows"]) == len(after["rows"]) and all(a.start == b.start and a.end == b.end for a, b in pairs)
+    same = len(before["rows"]) == len(after["rows"]) and all(
+        a.start == b.start and a.end == b.end for a, b in pairs
+    )
     if not same or version != before["version"]:
         return render(request, "_events", entry=entry, said=said, **after)
-    answer = render(request, "_changed", said=said, changed=[b for a, b in pairs if a != b], **after)
+    answer = render(
+        request, "_changed", said=said, changed=[b for a, b in pairs if a != b], **after
+    )
     answer.headers["HX-Reswap"] = "none"  # each part says where it goes
     return answer
 
 
 @router.post("/moments/judge")
-def judge_many(desk: DeskOf, who: WhoOf, verdict: Text, span: Annotated[list[str], Form()]) -> Response:
+def judge_many(
+    desk: DeskOf, who: WhoOf, verdict: Text, span: Annotated[list[str], Form()]
+) -> Response:
     """Enters one verdict about many spans, which are undone together."""
     spans = [_parse(desk, text) for text in span]
     desk.notes.judge(spans, verdict, who)
-    return Response(f"{verdict}: {len(spans)} spans", media_type="text/plain", headers={"HX-Refresh": "true"})
+    return Response(
+        f"{verdict}: {len(spans)} spans", media_type="text/plain", headers={"HX-Refresh": "true"}
+    )
 
 
 @router.post("/moments/undo")
 def undo_many(desk: DeskOf, who: WhoOf) -> Response:
     """Takes the newest batch back."""
-    return Response(_undone(desk.notes.undo(who)), media_type="text/plain", headers={"HX-Refresh": "true"})
+    return Response(
+        _undone(desk.notes.undo(who)), media_type="text/plain", headers={"HX-Refresh": "true"}
+    )
 
 
 @router.post("/who")
 def set_who(who: Text) -> Response:
     """Remembers the reviewer's name in this browser."""
     answer = RedirectResponse("/", 303)
-    answer.set_cookie("hiprobe-who", quote(reviewer(who)), max_age=365 * 86400, httponly=True, samesite="strict")
+    answer.set_cookie(
+        "hiprobe-who", quote(reviewer(who)), max_age=365 * 86400, httponly=True, samesite="strict"
+    )
     return answer
 
 
@@ -102,8 +133,13 @@ def use(request: Request, desk: DeskOf, who: WhoOf, digest: str) -> Response:
 
 
 @router.post("/run")
-def start_run(request: Request, desk: DeskOf, folder: Text, explain: Annotated[bool, Form()] = False,
-              all_layers: Annotated[bool, Form()] = False) -> Response:
+def start_run(
+    request: Request,
+    desk: DeskOf,
+    folder: Text,
+    explain: Annotated[bool, Form()] = False,
+    all_layers: Annotated[bool, Form()] = False,
+) -> Response:
     """Starts detection in a folder under the videos folder, unless a run is going on."""
     state = request.app.state
     if desk.videos is None or runs.inside(desk.videos, folder) is None:
@@ -112,8 +148,15 @@ def start_run(request: Request, desk: DeskOf, folder: Text, explain: Annotated[b
     with state.starting:
         if state.run is not None and state.run.running:
             raise UsageError("a run is going on", cure="wait for it, or cancel it")
-        state.run = runs.begin(desk.videos, folder, desk.kept(probe.digest), state.model, desk.out, explain=explain,
-                               all_layers=all_layers)
+        state.run = runs.begin(
+            desk.videos,
+            folder,
+            desk.kept(probe.digest),
+            state.model,
+            desk.out,
+            explain=explain,
+            all_layers=all_layers,
+        )
     return render(request, "_run", run=state.run, folder_error=None)
 
 

@@ -20,14 +20,20 @@ def points(scores: Scores, start: float, end: float, limit: int = POINTS) -> dic
     """
     times, values, run = picture.curve(scores)
     low, high = np.searchsorted(times, [start, end])
-    window = slice(max(0, low - 1), high + 1)  # with a neighbour on each side, so that lines leave the frame
+    window = slice(
+        max(0, low - 1), high + 1
+    )  # with a neighbour on each side, so that lines leave the frame
     times, values, run = times[window], values[window], run[window]
-    keep = np.union1d(picture.thin(values[:, 0], limit // 2), picture.thin(values[:, 1], limit // 2))
+    keep = np.union1d(
+        picture.thin(values[:, 0], limit // 2), picture.thin(values[:, 1], limit // 2)
+    )
     lifts = np.flatnonzero(np.diff(run[keep])) + 1
     drawn = np.insert(values[keep], lifts, np.nan, axis=0)
     t = np.insert(times[keep], lifts, times[keep][lifts - 1] if len(lifts) else [])
-    columns = {name: [number(value) for value in column]
-               for name, column in zip(("raw", "smoothed", "threshold"), drawn.T, strict=True)}
+    columns = {
+        name: [number(value) for value in column]
+        for name, column in zip(("raw", "smoothed", "threshold"), drawn.T, strict=True)
+    }
     return {"t": np.round(t, 3).tolist(), **columns, "limits": picture.span(values[:, :2])}
 
 

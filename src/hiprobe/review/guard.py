@@ -18,11 +18,16 @@ from hiprobe.errors import UsageError
 
 TOKEN_LENGTH = 16
 COOKIE = "hiprobe-token"
-POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
-          "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 HEADERS = {
-    "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 Next = Callable[[Request], Awaitable[Response]]
@@ -41,8 +46,11 @@ class Guard:
 
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
-            raise UsageError("an address that others can reach needs a token", where=self.host,
-                             cure="give --token, or --host 127.0.0.1")
+            raise UsageError(
+                "an address that others can reach needs a token",
+                where=self.host,
+                cure="give --token, or --host 127.0.0.1",
+            )
         if self.token is not None and (len(self.token) < TOKEN_LENGTH or not self.token.isascii()):
             raise UsageError(f"a token needs {TOKEN_LENGTH} ASCII characters or more")
 
@@ -65,17 +73,24 @@ class Guard:
     def _same_origin(self, request: Request) -> bool:
         """A change needs proof that the page itself asks; a read only that no other site is known to ask."""
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
-        if origin is not None and origin.lower().partition("://")[2] != request.headers.get("host", "").lower():
+        if (
+            origin is not None
+            and origin.lower().partition("://")[2] != request.headers.get("host", "").lower()
+        ):
             return False
         if request.method not in ("GET", "HEAD"):
             return origin is not None or site == "same-origin"
-        visit = request.headers.get("sec-fetch-mode") == "navigate"  # a link in a mail may open the page
+        visit = (
+            request.headers.get("sec-fetch-mode") == "navigate"
+        )  # a link in a mail may open the page
         return visit or site in (None, "none", "same-origin")
 
     def _enter(self, request: Request, token: str) -> Response:
         """A token in the address becomes a cookie, so that it stays in no history, log or Referer."""
         if request.method != "GET" or not _equal(request.query_params.get("token"), token):
-            return PlainTextResponse("a token is needed: open the address that hiprobe review printed", 401)
+            return PlainTextResponse(
+                "a token is needed: open the address that hiprobe review printed", 401
+            )
         answer = RedirectResponse("/", 303)
         answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")
         return answer

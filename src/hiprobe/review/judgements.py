@@ -19,7 +19,12 @@ import numpy as np
 from hiprobe.errors import StoreError, UsageError, one_line
 from hiprobe.types import Event
 
-VERDICTS = {"right": True, "missed": True, "false alarm": False, "normal": False}  # whether the span is anomalous
+VERDICTS = {
+    "right": True,
+    "missed": True,
+    "false alarm": False,
+    "normal": False,
+}  # whether the span is anomalous
 NAME = "review.sqlite"
 WHO = 64  # characters of a reviewer's name
 _SCHEMA = """
@@ -52,7 +57,9 @@ class Judgement:
     undone_by: str | None = None
 
     def __post_init__(self) -> None:
-        if self.verdict not in VERDICTS or not (isinstance(self.start, float) and isinstance(self.end, float)):
+        if self.verdict not in VERDICTS or not (
+            isinstance(self.start, float) and isinstance(self.end, float)
+        ):
             raise ValueError(f"judgement {self.id} is damaged")
 
     @property
@@ -84,7 +91,9 @@ class Judgements:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"cannot write: {error.strerror}", where=folder, cure="review a copy of it") from error
+            raise StoreError(
+                f"cannot write: {error.strerror}", where=folder, cure="review a copy of it"
+            ) from error
         with self._open() as db:
             db.executescript(_SCHEMA)
 
@@ -96,8 +105,14 @@ class Judgements:
                 db.execute("PRAGMA synchronous=FULL")  # a power cut loses nothing that was answered
                 with db:
                     yield db
-        except (sqlite3.Error, ValueError, TypeError) as error:  # the file may come from somebody else, or be damaged
-            raise StoreError(f"cannot be used: {error}", where=self.path, cure="free space, or restore it") from error
+        except (
+            sqlite3.Error,
+            ValueError,
+            TypeError,
+        ) as error:  # the file may come from somebody else, or be damaged
+            raise StoreError(
+                f"cannot be used: {error}", where=self.path, cure="free space, or restore it"
+            ) from error
 
     def judge(self, spans: Sequence[Span], verdict: str, who: str) -> int:
         """Enters one verdict about `spans` (video, start, end) as a batch that is undone together; its number.
@@ -105,23 +120,37 @@ class Judgements:
         Raises UsageError for a verdict that is none of VERDICTS or no span.
         """
         if verdict not in VERDICTS or not spans:
-            raise UsageError(f"verdict {verdict!r} of {len(spans)} spans: one of {', '.join(VERDICTS)} is needed")
+            raise UsageError(
+                f"verdict {verdict!r} of {len(spans)} spans: one of {', '.join(VERDICTS)} is needed"
+            )
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
-            batch = int(db.execute("SELECT coalesce(max(batch), 0) + 1 FROM judgement").fetchone()[0])
-            rows = [(batch, _now(), reviewer(who), video, start, end, verdict) for video, start, end in spans]
-            db.executemany("INSERT INTO judgement (batch, at, who, video, start, end, verdict) "
-                           "VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            batch = int(
+                db.execute("SELECT coalesce(max(batch), 0) + 1 FROM judgement").fetchone()[0]
+            )
+            rows = [
+                (batch, _now(), reviewer(who), video, start, end, verdict)
+                for video, start, end in spans
+            ]
+            db.executemany(
+                "INSERT INTO judgement (batch, at, who, video, start, end, verdict) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
         return batch
 
     def undo(self, who: str) -> list[Judgement]:
         """Takes back the newest batch of `who` that stands; what it held, or nothing: others' work is not touched."""
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
-            batch = db.execute("SELECT max(batch) FROM judgement WHERE undone_at IS NULL AND who = ?",
-                               (reviewer(who),)).fetchone()[0]
-            db.execute("UPDATE judgement SET undone_at = ?, undone_by = ? WHERE batch = ? AND undone_at IS NULL",
-                       (_now(), reviewer(who), batch))
+            batch = db.execute(
+                "SELECT max(batch) FROM judgement WHERE undone_at IS NULL AND who = ?",
+                (reviewer(who),),
+            ).fetchone()[0]
+            db.execute(
+                "UPDATE judgement SET undone_at = ?, undone_by = ? WHERE batch = ? AND undone_at IS NULL",
+                (_now(), reviewer(who), batch),
+            )
             return _judgements(db, "WHERE batch = ?", (batch,))
 
     def standing(self, video: str | None = None) -> list[Judgement]:
@@ -136,16 +165,23 @@ class Judgements:
         with self._open() as db:
             return _judgements(db, "", ())
 
-    def keep_probe(self, digest: str, who: str, note: str, figures: dict[str, float | None], upto: int) -> None:
+    def keep_probe(
+        self, digest: str, who: str, note: str, figures: dict[str, float | None], upto: int
+    ) -> None:
         """Enters a probe whose file is kept; one entered before stays as it is."""
         with self._open() as db:
-            db.execute("INSERT OR IGNORE INTO probe (digest, at, who, note, figures, upto) VALUES (?, ?, ?, ?, ?, ?)",
-                       (digest, _now(), reviewer(who), note, json.dumps(figures), upto))
+            db.execute(
+                "INSERT OR IGNORE INTO probe (digest, at, who, note, figures, upto) VALUES (?, ?, ?, ?, ?, ?)",
+                (digest, _now(), reviewer(who), note, json.dumps(figures), upto),
+            )
 
     def choose_probe(self, digest: str, who: str) -> None:
         """Enters that from now on the probe `digest` is in use."""
         with self._open() as db:
-            db.execute("INSERT INTO choice (digest, at, who) VALUES (?, ?, ?)", (digest, _now(), reviewer(who)))
+            db.execute(
+                "INSERT INTO choice (digest, at, who) VALUES (?, ?, ?)",
+                (digest, _now(), reviewer(who)),
+            )
 
     def chosen_probe(self) -> str | None:
         """The digest of the probe in use; None before any was."""
@@ -156,13 +192,20 @@ class Judgements:
     def probes(self) -> list[KeptProbe]:
         """The probes that are kept, newest first."""
         with self._open() as db:
-            rows = db.execute("SELECT digest, at, who, note, figures, upto FROM probe ORDER BY id DESC")
-            return [KeptProbe(d, at, who, note, dict(json.loads(figures)), int(upto))
-                    for d, at, who, note, figures, upto in rows]
+            rows = db.execute(
+                "SELECT digest, at, who, note, figures, upto FROM probe ORDER BY id DESC"
+            )
+            return [
+                KeptProbe(d, at, who, note, dict(json.loads(figures)), int(upto))
+                for d, at, who, note, figures, upto in rows
+            ]
 
     def set_labelled(self, labelled: Iterable[tuple[str, Sequence[Event]]]) -> None:
         """Keeps what the labelled clips are, so that a later start need not be told: (video digest, true events)."""
-        rows = [(video, json.dumps([[e.start, min(e.end, 1e9)] for e in events])) for video, events in labelled]
+        rows = [
+            (video, json.dumps([[e.start, min(e.end, 1e9)] for e in events]))
+            for video, events in labelled
+        ]
         with self._open() as db:
             db.execute("DELETE FROM labelled")
             db.executemany("INSERT OR REPLACE INTO labelled VALUES (?, ?)", rows)
@@ -171,12 +214,16 @@ class Judgements:
         """The true events of the labelled clips, by video digest."""
         with self._open() as db:
             rows = db.execute("SELECT video, events FROM labelled ORDER BY video")
-            return {video: tuple(Event(a, b) for a, b in json.loads(events)) for video, events in rows}
+            return {
+                video: tuple(Event(a, b) for a, b in json.loads(events)) for video, events in rows
+            }
 
     def digest_of(self, path: Path, stamp: str) -> str | None:
         """The digest noted of a file with this size and time of change; None if it has changed or was never read."""
         with self._open() as db:
-            row = db.execute("SELECT digest FROM source WHERE path = ? AND stamp = ?", (str(path), stamp)).fetchone()
+            row = db.execute(
+                "SELECT digest FROM source WHERE path = ? AND stamp = ?", (str(path), stamp)
+            ).fetchone()
         return str(row[0]) if row else None
 
     def note_digest(self, path: Path, stamp: str, digest: str) -> None:
@@ -187,7 +234,10 @@ class Judgements:
 
 def verdicts(events: Sequence[Event], standing: Sequence[Judgement]) -> list[Judgement | None]:
     """For each event the latest of one video's standing judgements that covers at least half of it, or None."""
-    starts, ends = (np.array([getattr(j, side) for j in standing], dtype=np.float64) for side in ("start", "end"))
+    starts, ends = (
+        np.array([getattr(j, side) for j in standing], dtype=np.float64)
+        for side in ("start", "end")
+    )
     found: list[Judgement | None] = []
     for event in events:
         shared = np.minimum(ends, event.end) - np.maximum(starts, event.start)
@@ -203,7 +253,10 @@ def reviewer(who: str) -> str:
 
 def _judgements(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[Judgement]:
     columns = "id, batch, at, who, video, start, end, verdict, undone_at, undone_by"
-    return [Judgement(*row) for row in db.execute(f"SELECT {columns} FROM judgement {where} ORDER BY id", values)]
+    return [
+        Judgement(*row)
+        for row in db.execute(f"SELECT {columns} FROM judgement {where} ORDER BY id", values)
+    ]
 
 
 def _now() -> str:

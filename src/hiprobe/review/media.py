@@ -24,7 +24,13 @@ from hiprobe.video.files import VIDEO_SUFFIXES
 PREVIEWS = 240  # along a video; more time between them where it is longer
 PREVIEW_PX = 192
 LONG_S = 1800.0  # a longer video gets a copy of half the height
-KINDS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm", ".mkv": "video/webm"}
+KINDS = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/mp4",
+    ".webm": "video/webm",
+    ".mkv": "video/webm",
+}
 
 
 @dataclass
@@ -38,9 +44,13 @@ class Media:
     plays: dict[str, bool] = field(default_factory=dict)
     making: dict[str, threading.Thread] = field(default_factory=dict)
     refused: dict[str, HiProbeError] = field(default_factory=dict)
-    copying: threading.Lock = field(default_factory=threading.Lock)  # one copy at a time: each takes a whole core
+    copying: threading.Lock = field(
+        default_factory=threading.Lock
+    )  # one copy at a time: each takes a whole core
     lock: threading.Lock = field(default_factory=threading.Lock)
-    decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))  # previews at once
+    decoding: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(2)
+    )  # previews at once
 
     def source(self, entry: Entry) -> Path:
         """The file under the root that has the entry's name and content; raises MissingVideo if there is none.
@@ -54,8 +64,14 @@ class Media:
             if self._digest(path) == entry.video_id:
                 self.found[str(entry.video_id)] = path
                 return path
-        cure = "start hiprobe review with --videos FOLDER" if self.root is None else "put it back, or choose --videos"
-        raise MissingVideo("no file of this name and content under the videos folder", where=entry.name, cure=cure)
+        cure = (
+            "start hiprobe review with --videos FOLDER"
+            if self.root is None
+            else "put it back, or choose --videos"
+        )
+        raise MissingVideo(
+            "no file of this name and content under the videos folder", where=entry.name, cure=cure
+        )
 
     def _named(self, name: str) -> Iterator[Path]:
         for path in files(self.root) if self.root is not None else ():
@@ -91,7 +107,11 @@ class Media:
         """Whether a browser plays the file itself: found out once. At damage it would stop."""
         known = self.plays.get(str(entry.video_id))
         if known is None:
-            known = entry.status == "done" and source.suffix.lower() in KINDS and video.info(source).playable
+            known = (
+                entry.status == "done"
+                and source.suffix.lower() in KINDS
+                and video.info(source).playable
+            )
             self.plays[str(entry.video_id)] = known
         return known
 
@@ -104,6 +124,7 @@ class Media:
 
     def _make(self, video_id: str, source: Path, copy: Path, height: int) -> None:
         """Starts to make the copy, unless that has begun."""
+
         def make() -> None:
             try:
                 with self.copying:

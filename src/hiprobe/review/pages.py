@@ -23,11 +23,23 @@ from hiprobe.review.session import Desk
 from hiprobe.sinks import csv
 
 PAGE = 200  # rows of a list at once
-HTMX = json.dumps({"includeIndicatorStyles": False, "allowEval": False, "allowScriptTags": False,
-                   "selfRequestsOnly": True, "historyCacheSize": 0})
+HTMX = json.dumps(
+    {
+        "includeIndicatorStyles": False,
+        "allowEval": False,
+        "allowScriptTags": False,
+        "selfRequestsOnly": True,
+        "historyCacheSize": 0,
+    }
+)
 router = APIRouter()
-_environment = Environment(loader=PackageLoader("hiprobe.review"), autoescape=True, undefined=StrictUndefined,
-                           trim_blocks=True, lstrip_blocks=True)
+_environment = Environment(
+    loader=PackageLoader("hiprobe.review"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 _environment.filters |= {"clock": picture.clock, "two": picture.two, "plain": picture.plain}
 
 
@@ -58,34 +70,63 @@ WhoOf = Annotated[str, Depends(who_of)]
 def render(request: Request, name: str, **values: Any) -> HTMLResponse:
     """A template as an answer; every value is escaped."""
     text = _environment.get_template(f"{name}.html.jinja").render(
-        htmx=HTMX, who=who_of(request), path=request.url.path, verdicts=list(VERDICTS), **values)
+        htmx=HTMX, who=who_of(request), path=request.url.path, verdicts=list(VERDICTS), **values
+    )
     return HTMLResponse(text.encode("utf-8", "replace"))
 
 
 @router.get("/")
-def videos(request: Request, desk: DeskOf, q: str = "", only: Literal["all", "events", "open", "unscored"] = "all",
-           page: int = 0) -> Response:
+def videos(
+    request: Request,
+    desk: DeskOf,
+    q: str = "",
+    only: Literal["all", "events", "open", "unscored"] = "all",
+    page: int = 0,
+) -> Response:
     """The videos, worst moments first."""
     found = views.cards(desk, q, only)
     first = max(0, page) * PAGE
-    return render(request, "videos", cards=found[first:first + PAGE], total=len(found), first=first, q=q, only=only,
-                  page=max(0, page), size=PAGE, out=desk.out.resolve().name)
+    return render(
+        request,
+        "videos",
+        cards=found[first : first + PAGE],
+        total=len(found),
+        first=first,
+        q=q,
+        only=only,
+        page=max(0, page),
+        size=PAGE,
+        out=desk.out.resolve().name,
+    )
 
 
 @router.get("/v/{video}")
-def video_page(request: Request, desk: DeskOf, entry: EntryOf, t: float | None = None,
-               threshold: float | None = None) -> Response:
+def video_page(
+    request: Request,
+    desk: DeskOf,
+    entry: EntryOf,
+    t: float | None = None,
+    threshold: float | None = None,
+) -> Response:
     """One video: player, curve, events."""
     shown = desk.shown(entry)
     probe = desk.probe()
     order = [card.entry.video_id for card in views.cards(desk) if card.score is not None]
-    after = order[order.index(entry.video_id) + 1:][:1] if entry.video_id in order else []
-    return render(request, "video", entry=entry, shown=shown, t=t, step=preview_step(entry.duration),
-                  limits=picture.span(np.append(shown.scores.smoothed, shown.scores.raw)),
-                  duration=max(entry.duration, float(shown.scores.ends.max(initial=0.1))),
-                  after=after[0] if after else None, probe=probe,
-                  old=probe is not None and shown.probe not in (None, probe.digest),
-                  **event_values(desk, shown, threshold))
+    after = order[order.index(entry.video_id) + 1 :][:1] if entry.video_id in order else []
+    return render(
+        request,
+        "video",
+        entry=entry,
+        shown=shown,
+        t=t,
+        step=preview_step(entry.duration),
+        limits=picture.span(np.append(shown.scores.smoothed, shown.scores.raw)),
+        duration=max(entry.duration, float(shown.scores.ends.max(initial=0.1))),
+        after=after[0] if after else None,
+        probe=probe,
+        old=probe is not None and shown.probe not in (None, probe.digest),
+        **event_values(desk, shown, threshold),
+    )
 
 
 @router.get("/v/{video}/events")
@@ -102,13 +143,22 @@ def event_values(desk: Desk, shown: Shown, threshold: float | None) -> dict[str,
     moved = threshold is not None and np.isfinite(threshold) and abs(threshold - in_use) > 1e-9
     found = desk.events(shown, float(threshold or 0.0)) if moved else shown.events
     rows = views.rows(shown, found, desk.notes.standing(str(shown.entry.video_id)))
-    return {"rows": rows, "threshold": threshold if moved else in_use, "in_use": in_use, "moved": moved,
-            "adaptive": bool(len(limits) and np.ptp(limits) > 1e-9), "version": _version(rows)}
+    return {
+        "rows": rows,
+        "threshold": threshold if moved else in_use,
+        "in_use": in_use,
+        "moved": moved,
+        "adaptive": bool(len(limits) and np.ptp(limits) > 1e-9),
+        "version": _version(rows),
+    }
 
 
 def _version(rows: list[views.Row]) -> str:
     """A name of all that the list of events says."""
-    told = [(row.start, row.end, row.score, row.label, row.explanation, row.verdict, row.found) for row in rows]
+    told = [
+        (row.start, row.end, row.score, row.label, row.explanation, row.verdict, row.found)
+        for row in rows
+    ]
     return hashlib.sha256(repr(told).encode("utf-8", "replace")).hexdigest()[:16]
 
 
@@ -134,8 +184,11 @@ def media(desk: DeskOf, entry: EntryOf) -> Response:
     path = desk.media.playable(entry)
     if path is None:
         raise MissingVideo("the copy for browsers is not ready yet", where=entry.name)
-    return FileResponse(path, media_type=KINDS.get(path.suffix.lower(), "video/mp4"),
-                        headers={"Cache-Control": "private, max-age=3600"})
+    return FileResponse(
+        path,
+        media_type=KINDS.get(path.suffix.lower(), "video/mp4"),
+        headers={"Cache-Control": "private, max-age=3600"},
+    )
 
 
 @router.get("/preview/{video}/{number}.jpg")
@@ -143,8 +196,11 @@ def preview(desk: DeskOf, entry: EntryOf, number: int) -> Response:
     """A small picture of one moment."""
     if not 0 <= number <= PREVIEWS:
         raise HTTPException(404, "no such preview")
-    return FileResponse(desk.media.preview(entry, number), media_type="image/jpeg",
-                        headers={"Cache-Control": "private, max-age=3600"})
+    return FileResponse(
+        desk.media.preview(entry, number),
+        media_type="image/jpeg",
+        headers={"Cache-Control": "private, max-age=3600"},
+    )
 
 
 @router.get("/v/{video}/similar")
@@ -152,19 +208,44 @@ def similar_to(request: Request, desk: DeskOf, entry: EntryOf, t: float) -> Resp
     """Segments like the one shown at `t`, of all videos."""
     probe = desk.needed_probe()
     kept = {states.video_id: (one, states) for one, states in desk.every_state(probe)}
-    found = similar.neighbours([states for _, states in kept.values()], probe.sites, str(entry.video_id), t)
-    rows = [(kept[one.video_id][0], one, round(one.start / preview_step(kept[one.video_id][0].duration)))
-            for one in found]
+    found = similar.neighbours(
+        [states for _, states in kept.values()], probe.sites, str(entry.video_id), t
+    )
+    rows = [
+        (
+            kept[one.video_id][0],
+            one,
+            round(one.start / preview_step(kept[one.video_id][0].duration)),
+        )
+        for one in found
+    ]
     return render(request, "_similar", entry=entry, t=t, rows=rows, videos=len(kept))
 
 
 @router.get("/moments")
-def moments(request: Request, desk: DeskOf, order: Literal["worst", "random", "uncertain", "time"] = "worst",
-            q: str = "", verdict: str = "open", page: int = 0) -> Response:
+def moments(
+    request: Request,
+    desk: DeskOf,
+    order: Literal["worst", "random", "uncertain", "time"] = "worst",
+    q: str = "",
+    verdict: str = "open",
+    page: int = 0,
+) -> Response:
     """Moments of all videos in one list, to judge one by one or many at once."""
     found, first = views.moments(desk, order, q, verdict), max(0, page) * PAGE
-    return render(request, "moments", rows=found[first:first + PAGE], total=len(found), order=order, q=q,
-                  verdict=verdict, page=max(0, page), first=first, size=PAGE, orders=views.ORDERS)
+    return render(
+        request,
+        "moments",
+        rows=found[first : first + PAGE],
+        total=len(found),
+        order=order,
+        q=q,
+        verdict=verdict,
+        page=max(0, page),
+        first=first,
+        size=PAGE,
+        orders=views.ORDERS,
+    )
 
 
 @router.get("/layers")
@@ -175,10 +256,20 @@ def layers(request: Request, desk: DeskOf) -> Response:
         curves = saliency_curves(desk.needed_probe(), desk.probe_path)
     except ProbeError as error:
         trouble = str(error)
-    return render(request, "layers", probe=probe, curves=curves, trouble=trouble,
-                  names={"saliency": "saliency S = z(KL) + z(LDR) − z(H)", "kl": "KL divergence",
-                         "ldr": "local discriminant ratio", "entropy": "histogram entropy",
-                         "auc": "AUC, out of fold"})
+    return render(
+        request,
+        "layers",
+        probe=probe,
+        curves=curves,
+        trouble=trouble,
+        names={
+            "saliency": "saliency S = z(KL) + z(LDR) − z(H)",
+            "kl": "KL divergence",
+            "ldr": "local discriminant ratio",
+            "entropy": "histogram entropy",
+            "auc": "AUC, out of fold",
+        },
+    )
 
 
 @router.get("/probes")
@@ -186,16 +277,32 @@ def probes(request: Request, desk: DeskOf) -> Response:
     """Every probe that was ever in use, and the refit."""
     standing = desk.notes.standing()
     count = {name: sum(j.verdict == name for j in standing) for name in VERDICTS}
-    return render(request, "probes", kept=desk.notes.probes(), chosen=desk.notes.chosen_probe(), count=count,
-                  labelled=len(desk.notes.labelled()), probe=desk.probe(), target=desk.probe_path.name)
+    return render(
+        request,
+        "probes",
+        kept=desk.notes.probes(),
+        chosen=desk.notes.chosen_probe(),
+        count=count,
+        labelled=len(desk.notes.labelled()),
+        probe=desk.probe(),
+        target=desk.probe_path.name,
+    )
 
 
 @router.get("/run")
 def run_page(request: Request, desk: DeskOf) -> Response:
     """Folders that can be run over, and the run in progress."""
     found = list(runs.folders(desk.videos)) if desk.videos is not None else []
-    return render(request, "run", folders=found[:1000], videos=desk.videos, run=request.app.state.run,
-                  model=request.app.state.model, probe=desk.probe(), folder_error=None)
+    return render(
+        request,
+        "run",
+        folders=found[:1000],
+        videos=desk.videos,
+        run=request.app.state.run,
+        model=request.app.state.model,
+        probe=desk.probe(),
+        folder_error=None,
+    )
 
 
 @router.get("/run/progress")
@@ -208,8 +315,37 @@ def run_progress(request: Request) -> Response:
 def judgements_csv(desk: DeskOf) -> Response:
     """Every judgement, undone ones too, as a table for spreadsheets."""
     names = {entry.video_id: entry.name for entry in desk.entries()}
-    columns = ("id", "batch", "at", "who", "name", "video", "start", "end", "verdict", "undone_at", "undone_by")
-    rows = [[str(j.id), str(j.batch), j.at, j.who, names.get(j.video, ""), j.video, j.start, j.end, j.verdict,
-             j.undone_at, j.undone_by] for j in desk.notes.all()]
-    return Response(csv.table(columns, rows), media_type="text/csv; charset=utf-8",
-                    headers={"Content-Disposition": 'attachment; filename="judgements.csv"'})
+    columns = (
+        "id",
+        "batch",
+        "at",
+        "who",
+        "name",
+        "video",
+        "start",
+        "end",
+        "verdict",
+        "undone_at",
+        "undone_by",
+    )
+    rows = [
+        [
+            str(j.id),
+            str(j.batch),
+            j.at,
+            j.who,
+            names.get(j.video, ""),
+            j.video,
+            j.start,
+            j.end,
+            j.verdict,
+            j.undone_at,
+            j.undone_by,
+        ]
+        for j in desk.notes.all()
+    ]
+    return Response(
+        csv.table(columns, rows),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="judgements.csv"'},
+    )

@@ -48,7 +48,11 @@ class Proposal:
     @property
     def figures(self) -> dict[str, float | None]:
         """What is kept beside the probe."""
-        return {"before": self.before, "after": self.after, "threshold": self.probe.localization.threshold}
+        return {
+            "before": self.before,
+            "after": self.after,
+            "threshold": self.probe.localization.threshold,
+        }
 
 
 def propose_refit(desk: Desk, *, choose: bool = False) -> Proposal:
@@ -60,20 +64,38 @@ def propose_refit(desk: Desk, *, choose: bool = False) -> Proposal:
     used = next((kept.upto for kept in desk.notes.probes() if kept.digest == old.digest), 0)
     pairs, known, missing = _gather(desk, old, standing, used)
     if not pairs:
-        raise LabelError("no judgement of a video whose hidden states are kept", cure="judge some events first")
+        raise LabelError(
+            "no judgement of a video whose hidden states are kept", cure="judge some events first"
+        )
     notes = [f"{missing} videos are left out: their hidden states are not kept"] if missing else []
-    if choose and (len({states.sites for states, _ in pairs}) > 1 or set(pairs[0][0].sites) == set(old.sites)):
-        notes.append("the layer stays: not all layers are kept of every labelled video; hiprobe extract keeps them")
+    if choose and (
+        len({states.sites for states, _ in pairs}) > 1 or set(pairs[0][0].sites) == set(old.sites)
+    ):
+        notes.append(
+            "the layer stays: not all layers are kept of every labelled video; hiprobe extract keeps them"
+        )
         choose = False
     if not desk.notes.labelled():
-        notes.append("the clips the probe was first fitted on are not known here (--labels): only judgements count, "
-                     "and 'before' is the probe in use, as it is")
+        notes.append(
+            "the clips the probe was first fitted on are not known here (--labels): only judgements count, "
+            "and 'before' is the probe in use, as it is"
+        )
     made = refit(old, pairs, known, choose=choose)
     before = made.before if desk.notes.labelled() else _as_it_is(old, pairs)
     appear, vanish = changes(desk, made.probe)
     upto = max((judgement.id for judgement in standing), default=0)
-    return Proposal(made.probe, "refit", before, made.after, appear, vanish, _counts(pairs, known), tuple(notes),
-                    time.perf_counter() - began, upto)
+    return Proposal(
+        made.probe,
+        "refit",
+        before,
+        made.after,
+        appear,
+        vanish,
+        _counts(pairs, known),
+        tuple(notes),
+        time.perf_counter() - began,
+        upto,
+    )
 
 
 def propose_threshold(desk: Desk, threshold: float) -> Proposal:
@@ -81,8 +103,17 @@ def propose_threshold(desk: Desk, threshold: float) -> Proposal:
     began, old = time.perf_counter(), desk.needed_probe()
     made = replace(old, localization=replace(old.localization, rule="fixed", threshold=threshold))
     appear, vanish = changes(desk, made)
-    return Proposal(made, f"threshold {threshold:.3f}", None, None, appear, vanish, {}, (),
-                    time.perf_counter() - began)
+    return Proposal(
+        made,
+        f"threshold {threshold:.3f}",
+        None,
+        None,
+        appear,
+        vanish,
+        {},
+        (),
+        time.perf_counter() - began,
+    )
 
 
 def changes(desk: Desk, probe: Probe) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
@@ -98,15 +129,21 @@ def changes(desk: Desk, probe: Probe) -> tuple[tuple[Change, ...], tuple[Change,
 
 def labelled_videos(desk: Desk, probe: Probe) -> int:
     """How many of the labelled clips have states that a refit can use."""
-    return sum(desk.states(video, probe.recipe, probe.sites) is not None for video in desk.notes.labelled())
+    return sum(
+        desk.states(video, probe.recipe, probe.sites) is not None for video in desk.notes.labelled()
+    )
 
 
 def _alone(some: Sequence[Event], others: Sequence[Event]) -> list[Event]:
     return [one for one in some if not any(o.start < one.end and one.start < o.end for o in others)]
 
 
-def _gather(desk: Desk, old: Probe, standing: Sequence[Judgement], used: int,
-            ) -> tuple[list[Pair], list[LabelArray], int]:
+def _gather(
+    desk: Desk,
+    old: Probe,
+    standing: Sequence[Judgement],
+    used: int,
+) -> tuple[list[Pair], list[LabelArray], int]:
     """States and labels of each labelled video, the labels known to the old probe, and how many videos lack states."""
     truth, pairs, known, missing = desk.notes.labelled(), [], [], 0
     for video in sorted({judgement.video for judgement in standing} | set(truth)):
@@ -117,7 +154,9 @@ def _gather(desk: Desk, old: Probe, standing: Sequence[Judgement], used: int,
         base = label_segments(states.starts, states.ends, truth.get(video))
         said = [judgement for judgement in standing if judgement.video == video]
         pairs.append((states, correct(states, base, _spans(said))))
-        known.append(correct(states, base, _spans([judgement for judgement in said if judgement.id <= used])))
+        known.append(
+            correct(states, base, _spans([judgement for judgement in said if judgement.id <= used]))
+        )
     return pairs, known, missing
 
 
@@ -129,9 +168,18 @@ def _as_it_is(old: Probe, pairs: Sequence[Pair]) -> float | None:
     """The AUC of the probe in use on all labels; None for labels of one class, on which some methods can be fitted."""
     if len(np.unique(np.concatenate([labels[labels >= 0] for _, labels in pairs]))) < 2:
         return None
-    return frame_auc([(labels[labels >= 0], score(states, old)[0].smoothed[labels >= 0]) for states, labels in pairs])
+    return frame_auc(
+        [
+            (labels[labels >= 0], score(states, old)[0].smoothed[labels >= 0])
+            for states, labels in pairs
+        ]
+    )
 
 
 def _counts(pairs: Sequence[Pair], known: Sequence[LabelArray]) -> dict[str, int]:
     now, before = (np.concatenate(part) for part in ([y for _, y in pairs], list(known)))
-    return {"anomalous": int((now == 1).sum()), "normal": int((now == 0).sum()), "new": int((now != before).sum())}
+    return {
+        "anomalous": int((now == 1).sum()),
+        "normal": int((now == 0).sum()),
+        "new": int((now != before).sum()),
+    }

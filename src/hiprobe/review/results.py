@@ -24,7 +24,15 @@ from hiprobe.store import MANIFEST
 from hiprobe.types import Event, Gap, Scores
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
-_UNSOUND = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_UNSOUND = (
+    OSError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,9 @@ def entries(out: Path) -> tuple[Entry, ...]:
     except FileNotFoundError:
         return ()
     except _UNSOUND as error:
-        raise StoreError(f"no sound manifest: {error}", where=path, cure="run hiprobe detect again") from error
+        raise StoreError(
+            f"no sound manifest: {error}", where=path, cure="run hiprobe detect again"
+        ) from error
 
 
 @lru_cache(maxsize=8)
@@ -75,7 +85,14 @@ def _entry(out: Path, line: Mapping[str, Any]) -> Entry:
         raise ValueError(f"{folder!r} lies outside the folder")
     if not 0 <= float(line["duration"]) < math.inf:
         raise ValueError(f"{line['duration']!r} is no duration")
-    return Entry(str(line["name"]), digest, str(line["status"]), float(line["duration"]), line["reason"], place)
+    return Entry(
+        str(line["name"]),
+        digest,
+        str(line["status"]),
+        float(line["duration"]),
+        line["reason"],
+        place,
+    )
 
 
 def read(entry: Entry) -> Shown:
@@ -86,20 +103,37 @@ def read(entry: Entry) -> Shown:
     try:
         return _read(entry, tuple(file.stat().st_mtime_ns for file in files))
     except _UNSOUND as error:
-        raise StoreError(f"no sound result: {error}", where=entry.folder, cure="run hiprobe detect again") from error
+        raise StoreError(
+            f"no sound result: {error}", where=entry.folder, cure="run hiprobe detect again"
+        ) from error
 
 
 @lru_cache(maxsize=1024)
 def _read(entry: Entry, _changed: tuple[int, ...]) -> Shown:
     assert entry.folder is not None
-    lines = [json.loads(line) for line in (entry.folder / "events.jsonl").read_text("utf-8").split("\n") if line]
+    lines = [
+        json.loads(line)
+        for line in (entry.folder / "events.jsonl").read_text("utf-8").split("\n")
+        if line
+    ]
     probes = {str(line["probe"]) for line in lines}
-    return Shown(entry, _scores(entry.folder / "scores.csv"), tuple(map(_event, lines)), max(probes, default=None))
+    return Shown(
+        entry,
+        _scores(entry.folder / "scores.csv"),
+        tuple(map(_event, lines)),
+        max(probes, default=None),
+    )
 
 
 def _event(line: Mapping[str, Any]) -> Event:
-    return Event(float(line["start"]), float(line["end"]), line["peak_time"], line["peak_score"], line["label"],
-                 line["explanation"])
+    return Event(
+        float(line["start"]),
+        float(line["end"]),
+        line["peak_time"],
+        line["peak_score"],
+        line["label"],
+        line["explanation"],
+    )
 
 
 def _scores(path: Path) -> Scores:
@@ -108,10 +142,15 @@ def _scores(path: Path) -> Scores:
         if tuple(table.fieldnames or ()) != SCORE_COLUMNS:
             raise ValueError(f"scores.csv has the columns {table.fieldnames}")
         rows = list(table)
-    gaps = tuple(Gap(float(row["start"]), float(row["end"]), row["status"].removeprefix("gap: ")) for row in rows
-                 if row["status"] != "scored")
+    gaps = tuple(
+        Gap(float(row["start"]), float(row["end"]), row["status"].removeprefix("gap: "))
+        for row in rows
+        if row["status"] != "scored"
+    )
     scored = [row for row in rows if row["status"] == "scored"]
-    starts, ends, raw, smoothed = (_column(scored, name) for name in ("start", "end", "raw", "smoothed"))
+    starts, ends, raw, smoothed = (
+        _column(scored, name) for name in ("start", "end", "raw", "smoothed")
+    )
     # Blank while an adaptive threshold warms up: no score reaches it.
     threshold = np.array([float(row["threshold"] or "inf") for row in scored])
     return Scores(starts, ends, raw, smoothed, threshold, gaps)

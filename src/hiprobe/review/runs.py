@@ -35,11 +35,24 @@ class Run:
 
     def start(self, probe: Path, model: str, out: Path, *, explain: bool, all_layers: bool) -> None:
         """Starts the child and the thread that listens to it."""
-        job = {"paths": [str(path) for path in self.paths], "probe": str(probe), "model": model, "out": str(out),
-               "explain": explain, "all_layers": all_layers}
-        self.process = subprocess.Popen([sys.executable, "-m", "hiprobe.review.worker"], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-        self.listener = threading.Thread(target=self._talk, args=(self.process, json.dumps(job)), daemon=True)
+        job = {
+            "paths": [str(path) for path in self.paths],
+            "probe": str(probe),
+            "model": model,
+            "out": str(out),
+            "explain": explain,
+            "all_layers": all_layers,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hiprobe.review.worker"],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.listener = threading.Thread(
+            target=self._talk, args=(self.process, json.dumps(job)), daemon=True
+        )
         self.listener.start()
 
     def _talk(self, process: subprocess.Popen[str], job: str) -> None:
@@ -105,7 +118,9 @@ def folders(root: Path) -> Iterator[tuple[str, int]]:
     yield from sorted(counts.items())
 
 
-def begin(root: Path, folder: str, probe: Path, model: str, out: Path, *, explain: bool, all_layers: bool) -> Run:
+def begin(
+    root: Path, folder: str, probe: Path, model: str, out: Path, *, explain: bool, all_layers: bool
+) -> Run:
     """A run over the videos of a folder that `inside` knows; raises UsageError if it holds none."""
     place = inside(root, folder)
     paths = list(files(place)) if place is not None else []

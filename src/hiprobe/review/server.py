@@ -47,17 +47,32 @@ def _refused(_request: Request, error: Exception) -> Response:
     return PlainTextResponse(str(error.detail), error.status_code)
 
 
-def serve(desk: Desk, guard: Guard, *, who: str = "", model: str = "embedded",
-          ready: Callable[[str], None] = print) -> None:
+def serve(
+    desk: Desk,
+    guard: Guard,
+    *,
+    who: str = "",
+    model: str = "embedded",
+    ready: Callable[[str], None] = print,
+) -> None:
     """Serves until interrupted; `ready` is told the address. Raises UsageError for an address that cannot be had."""
     listening = _listen(guard.host, guard.port)
     host = f"[{guard.host}]" if ":" in guard.host and not guard.host.startswith("[") else guard.host
     query = f"/?token={guard.token}" if guard.token else "/"
     ready(f"http://{host}:{guard.port}{query}")
     app = application(desk, guard, who=who, model=model)
-    threading.Thread(target=importlib.import_module, args=("sklearn.linear_model",), daemon=True).start()  # a refit's
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False,
-                                           timeout_graceful_shutdown=2))
+    threading.Thread(
+        target=importlib.import_module, args=("sklearn.linear_model",), daemon=True
+    ).start()  # a refit's
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
     try:
         server.run(sockets=[listening])
     finally:
@@ -71,10 +86,13 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host.strip("[]"), port))
-        listening.listen(128)  # before the address is told: a browser that is quick waits, and is not refused
+        listening.listen(
+            128
+        )  # before the address is told: a browser that is quick waits, and is not refused
     except OSError as error:
-        raise UsageError(f"port {port} cannot be used: {error.strerror}", where=host, cure="choose another --port"
-                         ) from error
+        raise UsageError(
+            f"port {port} cannot be used: {error.strerror}",
+            where=host,
+            cure="choose another --port",
+        ) from error
     return listening
-
-

@@ -40,7 +40,11 @@ class Desk:
 
     def __post_init__(self) -> None:
         if not self.out.is_dir():
-            raise UsageError("no such folder", where=self.out, cure="run hiprobe detect first, or name its -o folder")
+            raise UsageError(
+                "no such folder",
+                where=self.out,
+                cure="run hiprobe detect first, or name its -o folder",
+            )
         self.notes = Judgements(self.folder)
         self.media = Media(self.videos, self.folder, self.notes)
 
@@ -55,7 +59,9 @@ class Desk:
 
     def entry(self, video_id: str) -> Entry | None:
         """The scored video with this digest, or None."""
-        return next((e for e in self.entries() if e.video_id == video_id and e.folder is not None), None)
+        return next(
+            (e for e in self.entries() if e.video_id == video_id and e.folder is not None), None
+        )
 
     # Probes
 
@@ -75,8 +81,14 @@ class Desk:
         """Where the file of a probe is kept."""
         return self.folder / "probes" / f"{digest}.safetensors"
 
-    def keep(self, probe: Probe, who: str, note: str, figures: dict[str, float | None] | None = None,
-             upto: int = 0) -> None:
+    def keep(
+        self,
+        probe: Probe,
+        who: str,
+        note: str,
+        figures: dict[str, float | None] | None = None,
+        upto: int = 0,
+    ) -> None:
         """Keeps a probe for good, with who made it and why; raises StoreError."""
         if not self.kept(probe.digest).exists():
             probe.save(self.kept(probe.digest))
@@ -91,7 +103,9 @@ class Desk:
 
     # Hidden states
 
-    def states(self, video_id: str, recipe: Recipe, sites: Sequence[Site] = ()) -> HiddenStates | None:
+    def states(
+        self, video_id: str, recipe: Recipe, sites: Sequence[Site] = ()
+    ) -> HiddenStates | None:
         """The kept states of a video that hold `sites`, those with most sites; None if there are none."""
         for root in self.states_roots:
             for states in store.kept_states(root, video_id, recipe):
@@ -102,7 +116,11 @@ class Desk:
     def every_state(self, probe: Probe) -> Iterator[tuple[Entry, HiddenStates]]:
         """Each scored video whose states at the probe's sites were kept, with them."""
         for entry in self.entries():
-            states = self.states(entry.video_id, probe.recipe, probe.sites) if entry.folder and entry.video_id else None
+            states = (
+                self.states(entry.video_id, probe.recipe, probe.sites)
+                if entry.folder and entry.video_id
+                else None
+            )
             if states is not None:
                 yield entry, states
 
@@ -118,31 +136,50 @@ class Desk:
             states = self.states(entry.video_id, probe.recipe, probe.sites)
             self._scored[key] = None if states is None else score(states, probe)
         found = self._scored[key]
-        return written if found is None else Shown(entry, found[0], worded(found[1], written.events), probe.digest)
+        return (
+            written
+            if found is None
+            else Shown(entry, found[0], worded(found[1], written.events), probe.digest)
+        )
 
-    _scored: dict[tuple[str, str], tuple[Scores, tuple[Event, ...]] | None] = field(default_factory=dict)
+    _scored: dict[tuple[str, str], tuple[Scores, tuple[Event, ...]] | None] = field(
+        default_factory=dict
+    )
 
     def events(self, shown: Shown, threshold: float) -> tuple[Event, ...]:
         """The events that another threshold makes of the same scores; words are kept where they fit."""
         probe, scores = self.probe(), shown.scores
         rules = probe.localization if probe else Localization()
-        found = localize.events(scores.starts, scores.ends, scores.smoothed, threshold, merge_s=rules.merge_s,
-                                min_s=rules.min_s, gaps=scores.gaps)
+        found = localize.events(
+            scores.starts,
+            scores.ends,
+            scores.smoothed,
+            threshold,
+            merge_s=rules.merge_s,
+            min_s=rules.min_s,
+            gaps=scores.gaps,
+        )
         return worded(found, results.read(shown.entry).events)
 
 
 def score(states: HiddenStates, probe: Probe) -> tuple[Scores, tuple[Event, ...]]:
     """What `detect` would find with this probe in states that were kept; raises RecipeMismatch, ProbeError."""
-    return localize.localize(states.starts, states.ends, probe.score(states), states.gaps, probe.localization)
+    return localize.localize(
+        states.starts, states.ends, probe.score(states), states.gaps, probe.localization
+    )
 
 
 def worded(events: Sequence[Event], older: Sequence[Event]) -> tuple[Event, ...]:
     """`events` with label and explanation of the older event that shares most with each, if it shares half of it."""
     if not older:
         return tuple(events)
-    starts, ends = (np.array([getattr(event, side) for event in older]) for side in ("start", "end"))
-    return tuple(_worded(event, older, np.minimum(ends, event.end) - np.maximum(starts, event.start))
-                 for event in events)
+    starts, ends = (
+        np.array([getattr(event, side) for event in older]) for side in ("start", "end")
+    )
+    return tuple(
+        _worded(event, older, np.minimum(ends, event.end) - np.maximum(starts, event.start))
+        for event in events
+    )
 
 
 def _worded(event: Event, older: Sequence[Event], shared: NDArray[np.float64]) -> Event:
@@ -156,5 +193,7 @@ def _worded(event: Event, older: Sequence[Event], shared: NDArray[np.float64]) -
 def _load(path: Path) -> Probe:
     probe = Probe.load(path)
     if probe.digest != path.stem:
-        raise StoreError("the file holds another probe than its name says", where=path, cure="restore it")
+        raise StoreError(
+            "the file holds another probe than its name says", where=path, cure="restore it"
+        )
     return probe

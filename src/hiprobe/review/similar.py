@@ -25,8 +25,13 @@ class Neighbour:
     likeness: float
 
 
-def neighbours(videos: Sequence[HiddenStates], sites: tuple[Site, ...], video_id: str, time: float,
-               count: int = 24) -> list[Neighbour]:
+def neighbours(
+    videos: Sequence[HiddenStates],
+    sites: tuple[Site, ...],
+    video_id: str,
+    time: float,
+    count: int = 24,
+) -> list[Neighbour]:
     """The `count` segments, of all `videos`, most like the one shown at `time` s of `video_id`, the best first.
 
     Every segment is compared. The segment itself is left out, and of segments that touch each other only the best
@@ -34,12 +39,17 @@ def neighbours(videos: Sequence[HiddenStates], sites: tuple[Site, ...], video_id
     """
     mean = _mean(videos, sites)
     asked = _unit(_asked(videos, sites, video_id, time)[None] - mean)[0]
-    found = [Neighbour(states.video_id, float(start), float(end), float(cosine)) for states in videos
-             for start, end, cosine in _of_one(states, sites, mean, asked, count, (video_id, time))]
+    found = [
+        Neighbour(states.video_id, float(start), float(end), float(cosine))
+        for states in videos
+        for start, end, cosine in _of_one(states, sites, mean, asked, count, (video_id, time))
+    ]
     return sorted(found, key=lambda one: -one.likeness)[:count]
 
 
-def _asked(videos: Sequence[HiddenStates], sites: tuple[Site, ...], video_id: str, time: float) -> NDArray[np.float32]:
+def _asked(
+    videos: Sequence[HiddenStates], sites: tuple[Site, ...], video_id: str, time: float
+) -> NDArray[np.float32]:
     for states in videos:
         here = np.flatnonzero((states.starts <= time + 1e-6) & (time < states.ends - 1e-6))
         if states.video_id == video_id and len(here):
@@ -52,8 +62,14 @@ def _mean(videos: Sequence[HiddenStates], sites: tuple[Site, ...]) -> NDArray[np
     return np.asarray(total / sum(len(states.starts) for states in videos), dtype=np.float32)
 
 
-def _of_one(states: HiddenStates, sites: tuple[Site, ...], mean: NDArray[np.float32], asked: NDArray[np.float32],
-            count: int, itself: tuple[str, float]) -> list[tuple[float, float, float]]:
+def _of_one(
+    states: HiddenStates,
+    sites: tuple[Site, ...],
+    mean: NDArray[np.float32],
+    asked: NDArray[np.float32],
+    count: int,
+    itself: tuple[str, float],
+) -> list[tuple[float, float, float]]:
     """The best segments of one video, no two of them neighbours in time."""
     likeness = _unit(_flat(states.at(sites)) - mean) @ asked
     taken = np.zeros(len(likeness) + 2, dtype=bool)  # one place more on each side
@@ -61,9 +77,11 @@ def _of_one(states: HiddenStates, sites: tuple[Site, ...], mean: NDArray[np.floa
         taken[1:-1] = (states.starts <= itself[1] + 1e-6) & (itself[1] < states.ends - 1e-6)
     found = []
     for index in np.argsort(-likeness, kind="stable"):
-        if not taken[index:index + 3].any():
+        if not taken[index : index + 3].any():
             taken[index + 1] = True
-            found.append((float(states.starts[index]), float(states.ends[index]), float(likeness[index])))
+            found.append(
+                (float(states.starts[index]), float(states.ends[index]), float(likeness[index]))
+            )
             if len(found) == count:
                 break
     return found

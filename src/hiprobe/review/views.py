@@ -66,11 +66,22 @@ def cards(desk: Desk, name: str = "", only: str = "all") -> list[Card]:
     `only`: all, events, open (an event that nobody judged) or unscored (failed, or with gaps).
     """
     standing = _by_video(desk.notes.standing())
-    found = [_card(desk, entry, standing.get(entry.video_id or "", [])) for entry in desk.entries()
-             if name.casefold() in entry.name.casefold()]
-    keep = {"all": lambda c: True, "events": lambda c: c.events > 0, "open": lambda c: c.events > c.judged,
-            "unscored": lambda c: c.score is None or c.gaps > 0}[only]
-    return sorted(filter(keep, found), key=lambda card: -np.inf if card.score is None else card.score, reverse=True)
+    found = [
+        _card(desk, entry, standing.get(entry.video_id or "", []))
+        for entry in desk.entries()
+        if name.casefold() in entry.name.casefold()
+    ]
+    keep = {
+        "all": lambda c: True,
+        "events": lambda c: c.events > 0,
+        "open": lambda c: c.events > c.judged,
+        "unscored": lambda c: c.score is None or c.gaps > 0,
+    }[only]
+    return sorted(
+        filter(keep, found),
+        key=lambda card: -np.inf if card.score is None else card.score,
+        reverse=True,
+    )
 
 
 def _card(desk: Desk, entry: Entry, standing: Sequence[Judgement]) -> Card:
@@ -85,27 +96,50 @@ def _card(desk: Desk, entry: Entry, standing: Sequence[Judgement]) -> Card:
     worst = int(np.argmax(shown.scores.smoothed))
     peak = float(shown.scores.starts[worst] + shown.scores.ends[worst]) / 2
     judged = sum(verdict is not None for verdict in verdicts(shown.events, standing))
-    return Card(entry, peak, float(shown.scores.smoothed[worst]), len(shown.events), judged, len(shown.scores.gaps),
-                spark(shown.scores, entry.duration))
+    return Card(
+        entry,
+        peak,
+        float(shown.scores.smoothed[worst]),
+        len(shown.events),
+        judged,
+        len(shown.scores.gaps),
+        spark(shown.scores, entry.duration),
+    )
 
 
 def rows(shown: Shown, events: Sequence[Event], standing: Sequence[Judgement]) -> list[Row]:
     """Events, and what was judged beside them, in time order."""
-    found = [_event_row(shown.entry, event, verdict)
-             for event, verdict in zip(events, verdicts(events, standing), strict=True)]
-    starts, ends = (np.array([getattr(event, side) for event in events]) for side in ("start", "end"))
+    found = [
+        _event_row(shown.entry, event, verdict)
+        for event, verdict in zip(events, verdicts(events, standing), strict=True)
+    ]
+    starts, ends = (
+        np.array([getattr(event, side) for event in events]) for side in ("start", "end")
+    )
     beside: dict[tuple[float, float], Judgement] = {}
     for judgement in standing:
         if not ((judgement.start < ends) & (starts < judgement.end)).any():
             beside[judgement.start, judgement.end] = judgement
-    found += [Row(shown.entry, start, end, None, (start + end) / 2, None, None, judgement, False)
-              for (start, end), judgement in beside.items()]
+    found += [
+        Row(shown.entry, start, end, None, (start + end) / 2, None, None, judgement, False)
+        for (start, end), judgement in beside.items()
+    ]
     return sorted(found, key=lambda row: row.start)
 
 
 def _event_row(entry: Entry, event: Event, verdict: Judgement | None) -> Row:
     peak = event.peak if event.peak is not None else (event.start + event.end) / 2
-    return Row(entry, event.start, event.end, event.score, peak, event.label, event.explanation, verdict, True)
+    return Row(
+        entry,
+        event.start,
+        event.end,
+        event.score,
+        peak,
+        event.label,
+        event.explanation,
+        verdict,
+        True,
+    )
 
 
 def moments(desk: Desk, order: str = "worst", name: str = "", verdict: str = "open") -> list[Row]:
@@ -119,12 +153,25 @@ def moments(desk: Desk, order: str = "worst", name: str = "", verdict: str = "op
     shown = list(_sound(desk, name))
     if order in ("random", "uncertain"):
         rng = np.random.default_rng(sum(map(len, standing.values()))) if order == "random" else None
-        near = [pair for one in shown for pair in _segments(one, standing.get(one.entry.video_id or "", []), rng)]
+        near = [
+            pair
+            for one in shown
+            for pair in _segments(one, standing.get(one.entry.video_id or "", []), rng)
+        ]
         return [row for _, row in sorted(near, key=lambda pair: pair[0])]
-    found = [row for one in shown for row in rows(one, one.events, standing.get(one.entry.video_id or "", []))
-             if _fits(row, verdict)]
-    return found if order == "time" else sorted(found, key=lambda row: -np.inf if row.score is None else row.score,
-                                                reverse=True)
+    found = [
+        row
+        for one in shown
+        for row in rows(one, one.events, standing.get(one.entry.video_id or "", []))
+        if _fits(row, verdict)
+    ]
+    return (
+        found
+        if order == "time"
+        else sorted(
+            found, key=lambda row: -np.inf if row.score is None else row.score, reverse=True
+        )
+    )
 
 
 def _sound(desk: Desk, name: str) -> Iterator[Shown]:
@@ -141,21 +188,40 @@ def _fits(row: Row, verdict: str) -> bool:
     return verdict == "any" or (row.verdict is not None and row.verdict.verdict == verdict)
 
 
-def _segments(shown: Shown, standing: Sequence[Judgement], rng: np.random.Generator | None,
-              ) -> Iterator[tuple[float, Row]]:
+def _segments(
+    shown: Shown,
+    standing: Sequence[Judgement],
+    rng: np.random.Generator | None,
+) -> Iterator[tuple[float, Row]]:
     """Segments to judge, with what orders them: the distance to the threshold, or chance."""
     scores = shown.scores
-    distance = np.abs(scores.smoothed - scores.threshold) if rng is None else rng.random(len(scores.starts))
+    distance = (
+        np.abs(scores.smoothed - scores.threshold)
+        if rng is None
+        else rng.random(len(scores.starts))
+    )
     taken: list[float] = []
     for index in np.argsort(distance, kind="stable"):
         start, end = float(scores.starts[index]), float(scores.ends[index])
         if len(taken) == EACH or not np.isfinite(distance[index]):
             return
-        if any(abs(start - other) < APART_S for other in taken) or verdicts([Event(start, end)], standing)[0]:
+        if (
+            any(abs(start - other) < APART_S for other in taken)
+            or verdicts([Event(start, end)], standing)[0]
+        ):
             continue
         taken.append(start)
-        row = Row(shown.entry, start, end, float(scores.smoothed[index]), (start + end) / 2, None, None, None,
-                  bool(scores.smoothed[index] >= scores.threshold[index]))
+        row = Row(
+            shown.entry,
+            start,
+            end,
+            float(scores.smoothed[index]),
+            (start + end) / 2,
+            None,
+            None,
+            None,
+            bool(scores.smoothed[index] >= scores.threshold[index]),
+        )
         yield float(distance[index]), row
 
 

@@ -25,7 +25,9 @@ def say(**values: Any) -> None:
     print(json.dumps(values), file=sys.__stdout__, flush=True)
 
 
-def run(paths: Sequence[Path], probe: Probe, model: str, out: Path, *, explain: bool, all_layers: bool) -> None:
+def run(
+    paths: Sequence[Path], probe: Probe, model: str, out: Path, *, explain: bool, all_layers: bool
+) -> None:
     """Detects in each video that is not done yet; raises ModelError, StoreError, RecipeMismatch."""
     loaded = backbones.load(model)
     job = runs.Run(loaded, probe, out, explain=explain)
@@ -41,18 +43,31 @@ def run(paths: Sequence[Path], probe: Probe, model: str, out: Path, *, explain: 
         before, left = job.done([path])
         for result in [*before, *job.detect(left, keep=_keep, progress=progress)]:
             store.note(out, [result])
-            say(done=path.name, status=result.status, events=len(result.events), reason=result.reason)
+            say(
+                done=path.name,
+                status=result.status,
+                events=len(result.events),
+                reason=result.reason,
+            )
 
 
 def _keep(result: Result, place: Path) -> None:
     report.write(result, Path(result.path), place, _thumbnails(result))
 
 
-def _read_all(path: Path, model: backbones.Backbone, sites: Sequence[Site], probe: Probe, out: Path,
-              progress: pipeline.Progress) -> None:
+def _read_all(
+    path: Path,
+    model: backbones.Backbone,
+    sites: Sequence[Site],
+    probe: Probe,
+    out: Path,
+    progress: pipeline.Progress,
+) -> None:
     """Keeps all layers, so that a later refit may choose among them; a video that fails is named by `detect`."""
     try:
-        pipeline.states(path, model, sites, recipe=probe.recipe, root=out / ".store", progress=progress)
+        pipeline.states(
+            path, model, sites, recipe=probe.recipe, root=out / ".store", progress=progress
+        )
     except (VideoError, OutOfMemory):
         return
 
@@ -81,8 +96,14 @@ def main() -> None:
     threading.Thread(target=_end_with_the_page, daemon=True).start()
     try:
         with redirect_stdout(sys.stderr):
-            run([Path(path) for path in job["paths"]], Probe.load(job["probe"]), job["model"], Path(job["out"]),
-                explain=job["explain"], all_layers=job["all_layers"])
+            run(
+                [Path(path) for path in job["paths"]],
+                Probe.load(job["probe"]),
+                job["model"],
+                Path(job["out"]),
+                explain=job["explain"],
+                all_layers=job["all_layers"],
+            )
     except HiProbeError as error:
         say(error=f"{type(error).__name__}: {error}")
         sys.exit(error.exit_code)

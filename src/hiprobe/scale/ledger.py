@@ -32,7 +32,9 @@ class Results:
     settings: dict[str, Any]
     report: Failed
     again: bool = False
-    _held: set[str] = field(default_factory=set)  # digests: two files of one content share their states
+    _held: set[str] = field(
+        default_factory=set
+    )  # digests: two files of one content share their states
     _anew: set[str] = field(default_factory=set)
 
     def begin(self, job: Job) -> Result | None:
@@ -66,16 +68,22 @@ class Results:
     def failed(self, job: Job, error: HiProbeError) -> Result:
         """The `failed` result of a video that cannot be read."""
         self.report(error)
-        result = Result(job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}")
+        result = Result(
+            job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}"
+        )
         if job.item is None:
-            self.worker.missing(result_folder(self.home, result).name, Path(job.path).name, str(result.reason))
+            self.worker.missing(
+                result_folder(self.home, result).name, Path(job.path).name, str(result.reason)
+            )
         return self._over(job, result)
 
     def lost(self, job: Job, reason: str) -> Result | None:
         """None if the video is to be tried again, else its `quarantined` result."""
         if job.item is None:
             job.lost += 1
-            return None if job.lost < TRIES else self.failed(job, VideoError(reason, where=job.path))
+            return (
+                None if job.lost < TRIES else self.failed(job, VideoError(reason, where=job.path))
+            )
         job.item = self.worker.lose(job.item, reason)
         if job.item.status == "todo":
             job.item = self.worker.claim(job.item.folder, job.item.name, job.digest)
@@ -91,7 +99,9 @@ class Results:
 
     def _ended(self, job: Job, item: Item) -> Result:
         reason = str(item.reason)
-        kind, status = (Quarantined, "quarantined") if item.status == "quarantined" else (VideoError, "failed")
+        kind, status = (
+            (Quarantined, "quarantined") if item.status == "quarantined" else (VideoError, "failed")
+        )
         self.report(kind(reason, where=job.path, cure=CURE if kind is Quarantined else None))
         return Result(job.path, job.digest, status, reason=reason)  # type: ignore[arg-type]
 
@@ -124,8 +134,11 @@ class Lost(StoreError):
     """A result that a worker has written is not there."""
 
     def __init__(self, path: str) -> None:
-        super().__init__("its result cannot be read back", where=path,
-                         cure="give an -o that every node sees under the same path, or an address")
+        super().__init__(
+            "its result cannot be read back",
+            where=path,
+            cure="give an -o that every node sees under the same path, or an address",
+        )
 
 
 @dataclass(frozen=True)
@@ -163,14 +176,23 @@ class States:
             for file in row["states"]:
                 index.enter(Path(self.root), Path(self.root) / file)
         first, second, third = row["shape"]
-        return Extracted(job.path, job.digest, row["status"], (first, second, third), row["duration"], row["gaps"],
-                         row["reason"])
+        return Extracted(
+            job.path,
+            job.digest,
+            row["status"],
+            (first, second, third),
+            row["duration"],
+            row["gaps"],
+            row["reason"],
+        )
 
     def failed(self, job: Job, error: HiProbeError) -> Extracted:
         """A `failed` video."""
         self.report(error)
         self._held.discard(job.digest)
-        return Extracted(job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}")
+        return Extracted(
+            job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}"
+        )
 
     def lost(self, job: Job, reason: str) -> Extracted | None:
         """None if the video is to be tried again, else it is `quarantined` for this run."""

@@ -27,12 +27,12 @@ from hiprobe.scale.worker import Described, Loading, Reader, Row, Work, answered
 from hiprobe.video import parallel
 
 LOCAL = "local"
-SCAN_S = 2.0    # between two looks at what the cluster has
+SCAN_S = 2.0  # between two looks at what the cluster has
 START_S = 300.0  # the longest time without a worker
-DOUBT_S = 2.0   # after the death of a worker: until then its node may die as well
-LEAVE_S = 5.0   # the longest wait for workers to tidy up
+DOUBT_S = 2.0  # after the death of a worker: until then its node may die as well
+LEAVE_S = 5.0  # the longest wait for workers to tidy up
 ANSWER_S = 5.0  # the longest wait for a host and port to answer
-STILLBORN = 3   # so many deaths of workers before they are ready, one after the other, are chance
+STILLBORN = 3  # so many deaths of workers before they are ready, one after the other, are chance
 _HOST_PORT = re.compile(r"(.+):([0-9]{1,5})")
 
 
@@ -68,8 +68,13 @@ class _Actor:
         return answered(self._loaded, loading)
 
     def _loaded(self, loading: Loading) -> Row:
-        self._model = backbones.load(loading.name, revision=loading.revision, device=loading.device,
-                                     dtype=loading.dtype, max_layer=loading.max_layer)
+        self._model = backbones.load(
+            loading.name,
+            revision=loading.revision,
+            device=loading.device,
+            dtype=loading.dtype,
+            max_layer=loading.max_layer,
+        )
         return {"model": described(self._model), "version": version("hiprobe")}
 
     def begin(self, work: Work) -> Row:
@@ -221,19 +226,28 @@ class Crew:
 
     def _lost(self, hand: _Hand, words: str) -> None:
         with suppress(RayError):
-            ray.kill(hand.actor)  # one that is only out of reach must not go on beside its successor
+            ray.kill(
+                hand.actor
+            )  # one that is only out of reach must not go on beside its successor
         now = time.monotonic()
         if hand.task is not None:
             self._deaths.append((now + DOUBT_S, hand))
             self._next_scan = 0.0
             return
         self._stillborn += 1
-        self._next_scan = now + SCAN_S * 2 ** min(self._stillborn, 5) if self.size else 0.0  # the others go on
+        self._next_scan = (
+            now + SCAN_S * 2 ** min(self._stillborn, 5) if self.size else 0.0
+        )  # the others go on
         if self._stillborn > STILLBORN and not self.size:
             lines = words.strip().splitlines() or [""]
-            why = lines[-1] if "Error: " in lines[-1] else lines[0]  # the end of a traceback, or Ray's first words
-            raise ModelError(f"workers die while they load it: {why[:300]}", where=self.loading.name,
-                             cure="install hiprobe on every node; give each worker more memory by more CPUs for one")
+            why = (
+                lines[-1] if "Error: " in lines[-1] else lines[0]
+            )  # the end of a traceback, or Ray's first words
+            raise ModelError(
+                f"workers die while they load it: {why[:300]}",
+                where=self.loading.name,
+                cure="install hiprobe on every node; give each worker more memory by more CPUs for one",
+            )
 
     def _told(self) -> Iterator[Answer]:
         """The deaths of a while ago: attempts where the node still lives."""
@@ -247,8 +261,11 @@ class Crew:
         if error is not None:
             raise error
         if row["version"] != version("hiprobe"):
-            raise ModelError(f"a worker runs hiprobe {row['version']}, this is {version('hiprobe')}",
-                             where=hand.node, cure="install the same version on every node")
+            raise ModelError(
+                f"a worker runs hiprobe {row['version']}, this is {version('hiprobe')}",
+                where=hand.node,
+                cure="install the same version on every node",
+            )
         self.model = self.model or row["model"]
         _check_same(self.model, row["model"])
         if self._work is None:
@@ -271,8 +288,11 @@ class Crew:
             self._alone_since = now
         elif now - self._alone_since > START_S or (self.cluster.address == LOCAL and not wanted):
             kind = UsageError if self.model is None else ModelError
-            raise kind("no room for a worker", where=f"--ray {self.cluster.address}",
-                       cure=f"each takes {self.cluster.cpus} CPUs and {self.cluster.gpus:g} GPUs of one node")
+            raise kind(
+                "no room for a worker",
+                where=f"--ray {self.cluster.address}",
+                cure=f"each takes {self.cluster.cpus} CPUs and {self.cluster.gpus:g} GPUs of one node",
+            )
         for _ in range(wanted - len(self._hands) - len(self._idle)):
             actor = _started(self.cluster)
             self._stage(_Hand(actor), "start", actor.node.remote())
@@ -300,8 +320,13 @@ def _reach(host: str, port: int) -> None:
 def _started(cluster: Cluster) -> Any:
     """A new worker, which waits where there is no room yet; never restarted behind our back, no task tried twice."""
     threads = {"env_vars": dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(cluster.cpus))}
-    kind: Any = ray.remote(num_cpus=cluster.cpus, num_gpus=cluster.gpus, max_restarts=0, max_task_retries=0,
-                           runtime_env=threads)(_Actor)
+    kind: Any = ray.remote(
+        num_cpus=cluster.cpus,
+        num_gpus=cluster.gpus,
+        max_restarts=0,
+        max_task_retries=0,
+        runtime_env=threads,
+    )(_Actor)
     return kind.remote(cluster.cpus)
 
 
@@ -325,11 +350,18 @@ def _connect(cluster: Cluster) -> bool:
             cpus = None if cluster.workers is None else cluster.workers * cluster.cpus
             ray.init(LOCAL, num_cpus=cpus, include_dashboard=False, **quiet)
         else:
-            _knock(os.environ.get("RAY_ADDRESS", "auto") if cluster.address == "auto" else cluster.address)
+            _knock(
+                os.environ.get("RAY_ADDRESS", "auto")
+                if cluster.address == "auto"
+                else cluster.address
+            )
             ray.init(cluster.address, **quiet)
     except (ConnectionError, ValueError, RuntimeError, RayError) as error:
-        raise UsageError(f"no Ray there: {error}", where=f"--ray {cluster.address}",
-                         cure="give local, auto or HOST:PORT of a running Ray") from error
+        raise UsageError(
+            f"no Ray there: {error}",
+            where=f"--ray {cluster.address}",
+            cure="give local, auto or HOST:PORT of a running Ray",
+        ) from error
     _speak_aside()
     return True
 
@@ -351,12 +383,16 @@ def _speak_aside() -> None:
     """What Ray says of deaths goes to standard error: standard output is for results, and read by programs."""
     worker: Any = ray._private.worker
     say = worker.print_to_stdstream
-    worker.print_to_stdstream = lambda data, *args, **more: say({**data, "is_err": True}, *args, **more)
+    worker.print_to_stdstream = lambda data, *args, **more: say(
+        {**data, "is_err": True}, *args, **more
+    )
 
 
 def _check_same(one: Described, two: Described) -> None:
     """Raises ModelError for workers whose results could differ: another model, precision, batch or library."""
     for name, value in vars(one).items():
         if vars(two)[name] != value:
-            raise ModelError(f"workers differ in {name}: {value} and {vars(two)[name]}",
-                             cure="use nodes of one kind in a run, with the same model and libraries")
+            raise ModelError(
+                f"workers differ in {name}: {value} and {vars(two)[name]}",
+                cure="use nodes of one kind in a run, with the same model and libraries",
+            )

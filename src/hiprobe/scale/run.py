@@ -42,10 +42,20 @@ def home(out: str | Path) -> Path:
     return cache / "hiprobe" / "runs" / sha256(str(out).rstrip("/").encode()).hexdigest()[:16]
 
 
-def detect(paths: Sequence[str | Path], loading: Loading, probe: Probe, out: str | Path, *,
-           cluster: Cluster | None = None, explain: bool = True, keep: Keep | None = None, failed: Failed = _nothing,
-           workers: Told = _nothing, about: Callable[[Described], None] = _nothing,
-           again: bool = False) -> Iterator[Result]:
+def detect(
+    paths: Sequence[str | Path],
+    loading: Loading,
+    probe: Probe,
+    out: str | Path,
+    *,
+    cluster: Cluster | None = None,
+    explain: bool = True,
+    keep: Keep | None = None,
+    failed: Failed = _nothing,
+    workers: Told = _nothing,
+    about: Callable[[Described], None] = _nothing,
+    again: bool = False,
+) -> Iterator[Result]:
     """A result of each video, in the order in which they end; what was done before in `out` is not done again.
 
     Paths and `out` may be addresses that fsspec speaks; folders (a model's too) must be seen by all nodes under the
@@ -61,8 +71,18 @@ def detect(paths: Sequence[str | Path], loading: Loading, probe: Probe, out: str
         about(model)
         pipeline.check(model, probe)
         settings = runs.settings(model, probe, explain)
-        crew.begin(Work(f"{to}/{STORE}", probe.recipe, tuple(probe.sites), probe, to, explain, keep,
-                        span_s=crew.cluster.span_s))
+        crew.begin(
+            Work(
+                f"{to}/{STORE}",
+                probe.recipe,
+                tuple(probe.sites),
+                probe,
+                to,
+                explain,
+                keep,
+                span_s=crew.cluster.span_s,
+            )
+        )
         with Worker(home(out) / STORE, settings, len(given), driver=True) as worker:
             book = Results(worker, to, home(out), settings, failed, again)
             ended: Counter[str] = Counter()
@@ -73,10 +93,20 @@ def detect(paths: Sequence[str | Path], loading: Loading, probe: Probe, out: str
     account(len(given), ended)
 
 
-def extract(paths: Sequence[str | Path], loading: Loading, root: str | Path, *, method: str = "hiprobe",
-            sites: Sequence[Site] | None = None, recipe: Recipe | None = None, cluster: Cluster | None = None,
-            also: Callable[[str, str], object] | None = None, failed: Failed = _nothing,
-            workers: Told = _nothing, about: Callable[[Described], None] = _nothing) -> Iterator[Extracted]:
+def extract(
+    paths: Sequence[str | Path],
+    loading: Loading,
+    root: str | Path,
+    *,
+    method: str = "hiprobe",
+    sites: Sequence[Site] | None = None,
+    recipe: Recipe | None = None,
+    cluster: Cluster | None = None,
+    also: Callable[[str, str], object] | None = None,
+    failed: Failed = _nothing,
+    workers: Told = _nothing,
+    about: Callable[[Described], None] = _nothing,
+) -> Iterator[Extracted]:
     """Keeps the hidden states of each video in the store `root`, at the sites that `method` reads, or at `sites`.
 
     `also` is called by the worker with each video as a file and its digest. Otherwise as `detect`.
@@ -100,7 +130,9 @@ def account(given: int, ended: Counter[str]) -> None:
     """Raises StoreError unless done + partial + failed + quarantined = given."""
     if sum(ended.values()) != given:
         told = ", ".join(f"{number} {status}" for status, number in sorted(ended.items()))
-        raise StoreError(f"{given} videos given, accounted for: {told or 'none'}", cure="give the command again")
+        raise StoreError(
+            f"{given} videos given, accounted for: {told or 'none'}", cure="give the command again"
+        )
 
 
 def _everywhere(path: str | Path) -> str:

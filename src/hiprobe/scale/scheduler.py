@@ -92,7 +92,9 @@ class Spread(Generic[End]):
 
         One at an address is not: whoever looks at it fetches it, and should read it next.
         """
-        ahead = self._paths and len(self._tasks) < self._crew.size and not is_address(self._paths[0])
+        ahead = (
+            self._paths and len(self._tasks) < self._crew.size and not is_address(self._paths[0])
+        )
         if self._tasks and not ahead:
             return self._tasks.popleft()
         if not self._paths:
@@ -126,8 +128,12 @@ class Spread(Generic[End]):
         if task.call == "look":
             job.digest = row["digest"]
             if row["seekable"] and self._crew.model is not None:
-                job.plan = spans.plan(row["seconds"], self._segment_s, self._crew.model.batch,
-                                      self._crew.cluster.span_s)
+                job.plan = spans.plan(
+                    row["seconds"],
+                    self._segment_s,
+                    self._crew.model.batch,
+                    self._crew.cluster.span_s,
+                )
             yield from self._begun(job)
         elif task.call == "span":
             job.open -= 1
@@ -149,7 +155,9 @@ class Spread(Generic[End]):
         elif job.plan:
             job.open = len(job.plan)
             for span in reversed(job.plan):
-                self._tasks.appendleft(Task(job.path, "span", (job.path, job.digest, span.first, span.count), job))
+                self._tasks.appendleft(
+                    Task(job.path, "span", (job.path, job.digest, span.first, span.count), job)
+                )
         else:
             self._finish(job)
 

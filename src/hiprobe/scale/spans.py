@@ -53,7 +53,9 @@ class Part:
     seam: Seam
 
 
-def plan(seconds: float | None, segment_s: float, batch: int, span_s: float = SPAN_S) -> tuple[Span, ...]:
+def plan(
+    seconds: float | None, segment_s: float, batch: int, span_s: float = SPAN_S
+) -> tuple[Span, ...]:
     """Spans of about `span_s` seconds, multiples of the batch; none for a video that is not worth splitting.
 
     The last one takes what is left, at least half a span.
@@ -88,7 +90,14 @@ class _Seamed(video.SegmentReader):
         return "" if self._last is None else _digest(self._last)
 
 
-def read(path: str | Path, video_id: str, model: Backbone, sites: tuple[Site, ...], recipe: Recipe, span: Span) -> Part:
+def read(
+    path: str | Path,
+    video_id: str,
+    model: Backbone,
+    sites: tuple[Site, ...],
+    recipe: Recipe,
+    span: Span,
+) -> Part:
     """The states of one span, and whether they may be joined.
 
     Raises VideoError's children for a video that cannot be read, and the errors of the model.
@@ -96,7 +105,10 @@ def read(path: str | Path, video_id: str, model: Backbone, sites: tuple[Site, ..
     reader = _Seamed(path, recipe, span)
     try:
         states = pipeline.gather(reader, path, video_id, model, sites, recipe)
-    except (CorruptVideo, EmptyVideo):  # keyframes that mislead: only reading from the beginning can tell
+    except (
+        CorruptVideo,
+        EmptyVideo,
+    ):  # keyframes that mislead: only reading from the beginning can tell
         return Part(None, Seam("", "", False))
     whole = span.count in (None, reader.given)
     sound = whole and not (reader.gaps or reader.skipped or reader.concealed or reader.uneven)
@@ -112,8 +124,10 @@ def fit(parts: Sequence[Part]) -> bool:
 def join(parts: Sequence[Part]) -> HiddenStates:
     """The states of the whole video from parts that `fit`."""
     all_states = [part.states for part in parts if part.states is not None]
-    starts, ends, values = (np.concatenate([getattr(one, name) for one in all_states])
-                            for name in ("starts", "ends", "values"))
+    starts, ends, values = (
+        np.concatenate([getattr(one, name) for one in all_states])
+        for name in ("starts", "ends", "values")
+    )
     return replace(all_states[-1], starts=starts, ends=ends, values=values)
 
 
@@ -131,7 +145,9 @@ def save(root: Path, span: Span, part: Part, dtype: str) -> Path:
     return store.save_states(place(root, span), part.states, dtype)
 
 
-def find(root: Path, span: Span, video_id: str, recipe: Recipe, sites: Sequence[Site], dtype: str) -> Part | None:
+def find(
+    root: Path, span: Span, video_id: str, recipe: Recipe, sites: Sequence[Site], dtype: str
+) -> Part | None:
     """The kept part, None where there is none; raises StoreError if it is damaged."""
     states = store.find_states(place(root, span), video_id, recipe, sites, dtype)
     seam = store.states_folder(place(root, span), video_id, recipe) / f"{dtype}.json"

@@ -28,7 +28,9 @@ from hiprobe.types import Recipe, Result, Segment, Site
 
 Row = dict[str, Any]
 Keep = Callable[[Result, Path], None]
-LEAST_BYTES_S = 1000  # a file with less than this for each second of a span is not worth asking how long it is
+LEAST_BYTES_S = (
+    1000  # a file with less than this for each second of a span is not worth asking how long it is
+)
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,24 @@ class Described:
     provenance: Mapping[str, Any]
     batch: int = pipeline.BATCH
 
-    def read(self, segments: Sequence[Segment], sites: Sequence[Site],
-             recipe: Recipe | None = None) -> NDArray[np.float32]:
+    def read(
+        self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
+    ) -> NDArray[np.float32]:
         """Raises VideoError: what no worker could read is not read here."""
         raise VideoError("no worker has read it", cure="see why above")
 
-    def explain(self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float) -> tuple[str, bool | None]:
+    def explain(
+        self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
+    ) -> tuple[str, bool | None]:
         """Raises VideoError."""
         raise VideoError("no worker has explained it", cure="see why above")
 
 
 def described(model: Backbone) -> Described:
     """What `model` says of itself."""
-    facts = {one.name: getattr(model, one.name) for one in fields(Described) if hasattr(model, one.name)}
+    facts = {
+        one.name: getattr(model, one.name) for one in fields(Described) if hasattr(model, one.name)
+    }
     return Described(**{**facts, "provenance": dict(model.provenance)})
 
 
@@ -124,10 +131,15 @@ class Reader:
         with self._store(digest, one) as root:
             part = spans.find(root, one, digest, work.recipe, work.sites, self._dtype)
             if part is None:
-                part = spans.read(self._here(path), digest, self.model, work.sites, work.recipe, one)
+                part = spans.read(
+                    self._here(path), digest, self.model, work.sites, work.recipe, one
+                )
                 if part.states is not None:
                     spans.save(root, one, part, self._dtype)
-        return {"sound": part.seam.sound, "segments": 0 if part.states is None else len(part.states.starts)}
+        return {
+            "sound": part.seam.sound,
+            "segments": 0 if part.states is None else len(part.states.starts),
+        }
 
     def finish(self, path: str, digest: str, parts: Sequence[tuple[int, int | None]]) -> Row:
         """Reads what is not kept, joins spans, writes the result; how the video ended, and where its states lie."""
@@ -138,20 +150,33 @@ class Reader:
         with self._store(digest) as root:
             if plan:
                 self._join(root, digest, plan)
-            row = self._extracted(here, root, digest) if self.work.probe is None else self._detected(here, root, digest)
+            row = (
+                self._extracted(here, root, digest)
+                if self.work.probe is None
+                else self._detected(here, root, digest)
+            )
             if self.work.also is not None:
                 self.work.also(str(here), digest)
             folder = store.states_folder(root, digest, self.work.recipe)
-            row["states"] = [str(file.relative_to(root)) for file in sorted(folder.glob("*.safetensors"))]
+            row["states"] = [
+                str(file.relative_to(root)) for file in sorted(folder.glob("*.safetensors"))
+            ]
         self._clear(digest, plan)
         return row
 
     def _extracted(self, here: Path, root: Path, digest: str) -> Row:
-        found = pipeline.states(here, self.model, self.work.sites, recipe=self.work.recipe, root=root)
+        found = pipeline.states(
+            here, self.model, self.work.sites, recipe=self.work.recipe, root=root
+        )
         if found.video_id != digest:
             raise _changed(here)
-        return {"status": "partial" if found.gaps or found.skipped else "done", "reason": None,
-                "duration": found.duration, "shape": found.values.shape, "gaps": len(found.gaps)}
+        return {
+            "status": "partial" if found.gaps or found.skipped else "done",
+            "reason": None,
+            "duration": found.duration,
+            "shape": found.values.shape,
+            "gaps": len(found.gaps),
+        }
 
     def _detected(self, here: Path, root: Path, digest: str) -> Row:
         work = self.work
@@ -210,14 +235,19 @@ class Reader:
     def _store(self, digest: str, span: Span | None = None) -> Iterator[Path]:
         """A store of this worker's own, in which the folder of one video, or span, is that of the run's store."""
         top = Path(tempfile.mkdtemp(dir=self._own))
-        inside = store.states_folder(top if span is None else spans.place(top, span), digest, self.work.recipe)
+        inside = store.states_folder(
+            top if span is None else spans.place(top, span), digest, self.work.recipe
+        )
         inside.parent.mkdir(parents=True)
         try:
             if remote.is_address(self.work.root):
                 known = set(remote.pull(self._inside(digest, span), inside))
                 yield top
                 fresh = [file for file in inside.iterdir() if file not in known]
-                remote.push(sorted(fresh, key=lambda file: file.suffix != ".json"), self._inside(digest, span))
+                remote.push(
+                    sorted(fresh, key=lambda file: file.suffix != ".json"),
+                    self._inside(digest, span),
+                )
                 return
             there = _made(Path(self._inside(digest, span)).absolute())
             inside.symlink_to(there, target_is_directory=True)
@@ -239,19 +269,27 @@ class Reader:
             folder = Path(top) / name
             folder.mkdir()
             yield folder
-            files = sorted(folder.iterdir(), key=lambda file: (file.name == results.NAME, file.name))
-            remote.push([file for file in files if not file.name.startswith(".")], f"{self.work.out}/{name}")
+            files = sorted(
+                folder.iterdir(), key=lambda file: (file.name == results.NAME, file.name)
+            )
+            remote.push(
+                [file for file in files if not file.name.startswith(".")], f"{self.work.out}/{name}"
+            )
 
 
 def _changed(path: str | Path) -> CorruptVideo:
-    return CorruptVideo("the file changed while it was read", where=path, cure="give it again once it is whole")
+    return CorruptVideo(
+        "the file changed while it was read", where=path, cure="give it again once it is whole"
+    )
 
 
 def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"cannot write: {error.strerror}", where=folder, cure="choose another -o") from error
+        raise StoreError(
+            f"cannot write: {error.strerror}", where=folder, cure="choose another -o"
+        ) from error
     return folder
 
 
@@ -260,8 +298,14 @@ def answered(call: Callable[..., Row], *args: Any) -> Row:
     try:
         return call(*args)
     except OSError as error:
-        return {"error": ["StoreError", f"a worker cannot write: {error.strerror or error}",
-                          error.filename or tempfile.gettempdir(), "free disk space on its node"]}
+        return {
+            "error": [
+                "StoreError",
+                f"a worker cannot write: {error.strerror or error}",
+                error.filename or tempfile.gettempdir(),
+                "free disk space on its node",
+            ]
+        }
     except HiProbeError as error:
         where = None if error.where is None else str(error.where)
         return {"error": [type(error).__name__, error.reason, where, error.cure]}

@@ -35,8 +35,13 @@ class Sink(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None, /) -> None: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
 
 
 class Plugin(Protocol):
@@ -63,7 +68,9 @@ class TextFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
         if kind is None:
             self.close()
 
@@ -91,7 +98,11 @@ def event_line(result: Result, event: Event) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "id": digest_json([result.video_id, probe, start, end])[:32],
-        "video": {"name": video_name(result.path), "digest": result.video_id, "duration": number(result.duration)},
+        "video": {
+            "name": video_name(result.path),
+            "digest": result.video_id,
+            "duration": number(result.duration),
+        },
         "start": start,
         "end": end,
         "peak_time": number(event.peak),
@@ -99,7 +110,11 @@ def event_line(result: Result, event: Event) -> dict[str, Any]:
         "threshold": number(threshold_at(result.scores, event)),
         "label": unicode(event.label),
         "explanation": unicode(event.explanation),
-        "model": {"id": model["id"], "revision": model["revision"], "sites": [str(site) for site in model["sites"]]},
+        "model": {
+            "id": model["id"],
+            "revision": model["revision"],
+            "sites": [str(site) for site in model["sites"]],
+        },
         "probe": probe,
     }
 

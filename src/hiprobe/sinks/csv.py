@@ -16,8 +16,22 @@ from hiprobe.types import Result
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 SCORE_COLUMNS = ("start", "end", "raw", "smoothed", "threshold", "status")
 COLUMNS = (
-    "schema", "id", "video_name", "video_digest", "video_duration", "start", "end", "peak_time", "peak_score",
-    "threshold", "label", "explanation", "model_id", "model_revision", "model_sites", "probe",
+    "schema",
+    "id",
+    "video_name",
+    "video_digest",
+    "video_duration",
+    "start",
+    "end",
+    "peak_time",
+    "peak_score",
+    "threshold",
+    "label",
+    "explanation",
+    "model_id",
+    "model_revision",
+    "model_sites",
+    "probe",
 )
 
 
@@ -41,7 +55,10 @@ def scores_csv(result: Result) -> str:
         raise ValueError(f"a {result.status} result has no scores to write")
     columns = (scores.starts, scores.ends, scores.raw, scores.smoothed, scores.threshold)
     rows: list[list[Any]] = [[*map(float, row), "scored"] for row in zip(*columns, strict=True)]
-    rows += [[gap.start, gap.end, None, None, None, f"gap: {' '.join(gap.reason.split())}"] for gap in scores.gaps]
+    rows += [
+        [gap.start, gap.end, None, None, None, f"gap: {' '.join(gap.reason.split())}"]
+        for gap in scores.gaps
+    ]
     return table(SCORE_COLUMNS, sorted(rows, key=lambda row: (row[0], row[1])))
 
 
@@ -49,7 +66,9 @@ def _flat(line: Line) -> list[Any]:
     flat = dict(line)
     for key in ("video", "model"):
         flat |= {f"{key}_{name}": value for name, value in line[key].items()}
-    return [" ".join(flat[column]) if column == "model_sites" else flat[column] for column in COLUMNS]
+    return [
+        " ".join(flat[column]) if column == "model_sites" else flat[column] for column in COLUMNS
+    ]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

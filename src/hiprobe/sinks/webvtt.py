@@ -40,5 +40,9 @@ def clock(milliseconds: int) -> str:
 
 def escape(text: str) -> str:
     """Text for one line of a cue: no line break, no markup, no arrow, no control character."""
-    line = " ".join("".join(c if c.isprintable() or c.isspace() or ord(c) > 159 else "\ufffd" for c in text).split())
+    line = " ".join(
+        "".join(
+            c if c.isprintable() or c.isspace() or ord(c) > 159 else "\ufffd" for c in text
+        ).split()
+    )
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

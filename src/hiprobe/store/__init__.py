@@ -16,5 +16,20 @@ from hiprobe.store.states import (
     states_folder,
 )
 
-__all__ = ["MANIFEST", "Notes", "alone", "describe", "find_states", "kept_states", "load_states", "note",
-           "place_also", "precision", "result_folder", "save_states", "state_files", "states_folder", "write_atomic"]
+__all__ = [
+    "MANIFEST",
+    "Notes",
+    "alone",
+    "describe",
+    "find_states",
+    "kept_states",
+    "load_states",
+    "note",
+    "place_also",
+    "precision",
+    "result_folder",
+    "save_states",
+    "state_files",
+    "states_folder",
+    "write_atomic",
+]

@@ -1,5 +1,4 @@
-"""Files written whole or not at all. Knows no format.
-"""
+"""Files written whole or not at all. Knows no format."""
 
 from __future__ import annotations
 
@@ -20,7 +19,9 @@ def write_atomic(path: Path, data: bytes) -> None:
     temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}"
     with _refusal(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # as readable as the umask allows
+        handle = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666
+        )  # as readable as the umask allows
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -55,7 +56,9 @@ def _refusal(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o") from error
+        raise StoreError(
+            f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o"
+        ) from error
 
 
 @contextmanager

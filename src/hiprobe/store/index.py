@@ -28,8 +28,15 @@ TABLES = (
     "lost INTEGER NOT NULL, lease REAL NOT NULL, worker TEXT NOT NULL, reason TEXT, changed REAL NOT NULL) STRICT",
 )
 _REFUSALS = {  # what the disk or another process does, as opposed to what stands in the file
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_INTERRUPT,
     sqlite3.SQLITE_PROTOCOL,
 }
 _checked: dict[Path, int] = {}  # the inode of each index that this process has found sound
@@ -62,13 +69,20 @@ def opened(root: Path) -> Iterator[sqlite3.Connection]:
             yield db
             db.execute("COMMIT")  # closing without it takes everything back
     except OSError as error:
-        raise StoreError(f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o") from error
+        raise StoreError(
+            f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o"
+        ) from error
     except sqlite3.Error as error:
         _checked.pop(path, None)
         if _refused(error):
-            raise StoreError(f"cannot write: {error}", where=path, cure="free disk space or choose -o") from error
-        raise StoreError(f"the index is damaged: {error}", where=path,
-                         cure="give the command again, it is made anew") from error
+            raise StoreError(
+                f"cannot write: {error}", where=path, cure="free disk space or choose -o"
+            ) from error
+        raise StoreError(
+            f"the index is damaged: {error}",
+            where=path,
+            cure="give the command again, it is made anew",
+        ) from error
 
 
 def kept(root: Path) -> list[Kept]:
@@ -76,11 +90,16 @@ def kept(root: Path) -> list[Kept]:
 
     A file that is not sound is left out. Raises StoreError where the disk refuses.
     """
-    there = {str(path.relative_to(root)): path for path in sorted(root.glob("*/*/*.safetensors"))
-             if not path.name.startswith(".")}
+    there = {
+        str(path.relative_to(root)): path
+        for path in sorted(root.glob("*/*/*.safetensors"))
+        if not path.name.startswith(".")
+    }
     with opened(root) as db:
         known = {row[0] for row in db.execute("SELECT file FROM states")}
-        db.executemany("DELETE FROM states WHERE file = ?", [(file,) for file in known - there.keys()])
+        db.executemany(
+            "DELETE FROM states WHERE file = ?", [(file,) for file in known - there.keys()]
+        )
         for file in sorted(there.keys() - known):
             _enter(db, root, there[file])
         return [Kept(*row) for row in db.execute("SELECT * FROM states ORDER BY file")]
@@ -97,14 +116,20 @@ def _enter(db: sqlite3.Connection, root: Path, path: Path) -> None:
         video, recipe, dtype, sites, segments = describe(path)
     except StoreError:
         return  # whoever asks for these states gets the error
-    db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?, ?)",
-               (str(path.relative_to(root)), video, recipe, dtype, sites, segments, path.stat().st_size))
+    db.execute(
+        "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (str(path.relative_to(root)), video, recipe, dtype, sites, segments, path.stat().st_size),
+    )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-    db.text_factory = lambda data: data.decode("utf-8", "replace")  # what is no UTF-8 passes SQLite's own check
-    db.execute("PRAGMA synchronous=OFF")  # a power cut may damage it, and then it is made anew; a killed process cannot
+    db.text_factory = lambda data: data.decode(
+        "utf-8", "replace"
+    )  # what is no UTF-8 passes SQLite's own check
+    db.execute(
+        "PRAGMA synchronous=OFF"
+    )  # a power cut may damage it, and then it is made anew; a killed process cannot
     return db
 
 
@@ -133,10 +158,15 @@ def _sound(path: Path) -> bool:
     """Whether the file holds these tables, and in them what they say; raises sqlite3.Error where the disk refuses."""
     try:
         with closing(_connect(path)) as db:
-            tables = {row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+            tables = {
+                row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+            }
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            return (tables == set(TABLES) and version == VERSION
-                    and db.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+            return (
+                tables == set(TABLES)
+                and version == VERSION
+                and db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            )
     except sqlite3.Error as error:
         if _refused(error):
             raise

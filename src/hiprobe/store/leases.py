@@ -23,8 +23,8 @@ from hiprobe.store import index, results
 from hiprobe.types import digest_json
 
 LEASE_S = 20.0
-BEATS = 4   # renewals in a lease
-TRIES = 2   # attempts that end a worker or a decoder, after which a video is left alone
+BEATS = 4  # renewals in a lease
+TRIES = 2  # attempts that end a worker or a decoder, after which a video is left alone
 WORKER_LOST = "its worker died"
 DRIVER = "driver-"  # how the token of a driver begins
 
@@ -65,7 +65,9 @@ class Worker:
     A `driver` claims for other processes, of whose deaths it tells: its own end is no attempt of the videos.
     """
 
-    def __init__(self, root: Path, settings: Mapping[str, Any], videos: int, *, driver: bool = False) -> None:
+    def __init__(
+        self, root: Path, settings: Mapping[str, Any], videos: int, *, driver: bool = False
+    ) -> None:
         self.run, self.token, self.began = digest_json(settings), secrets.token_hex(8), time.time()
         self.token = DRIVER + self.token if driver else self.token
         self._root, self._over = root, threading.Event()
@@ -78,13 +80,23 @@ class Worker:
         self._pulse.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None, /) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
         self._over.set()
         self._pulse.join()
-        with suppress(StoreError), index.opened(self._root) as db:  # what cannot be given back runs out
-            db.execute("UPDATE items SET status = 'todo', lease = 0 WHERE worker = ? AND status = 'claimed'",
-                       (self.token,))
+        with (
+            suppress(StoreError),
+            index.opened(self._root) as db,
+        ):  # what cannot be given back runs out
+            db.execute(
+                "UPDATE items SET status = 'todo', lease = 0 WHERE worker = ? AND status = 'claimed'",
+                (self.token,),
+            )
 
     def claim(self, folder: str, name: str, digest: str) -> Item:
         """How the video stands now: claimed by this worker if it is free, see `has`; raises StoreError."""
@@ -115,7 +127,21 @@ class Worker:
     def missing(self, folder: str, name: str, reason: str) -> None:
         """Enters a failure of a file that has no digest, as it cannot be read; `folder` ends with a hyphen."""
         with index.opened(self._root) as db:
-            _put(db, Item(text(folder), text(name), "", self.run, "failed", 0, 0.0, self.token, reason, time.time()))
+            _put(
+                db,
+                Item(
+                    text(folder),
+                    text(name),
+                    "",
+                    self.run,
+                    "failed",
+                    0,
+                    0.0,
+                    self.token,
+                    reason,
+                    time.time(),
+                ),
+            )
 
     def _change(self, item: Item) -> bool:
         with index.opened(self._root) as db:
@@ -134,7 +160,9 @@ class Worker:
             return None
         if (found.run, found.digest) != (self.run, mine.digest):
             return mine
-        if found.status == "quarantined" or (found.status == "failed" and found.changed >= self.began):
+        if found.status == "quarantined" or (
+            found.status == "failed" and found.changed >= self.began
+        ):
             return None
         counts = found.status == "claimed" and not found.worker.startswith(DRIVER)
         died = _lost(found, found.lost + counts, WORKER_LOST)
@@ -142,9 +170,14 @@ class Worker:
 
     def _beat(self) -> None:
         while not self._over.wait(LEASE_S / BEATS):
-            with suppress(StoreError), index.opened(self._root) as db:  # the next claim or end will say it
-                db.execute("UPDATE items SET lease = ? WHERE worker = ? AND status = 'claimed'",
-                           (time.time() + LEASE_S, self.token))
+            with (
+                suppress(StoreError),
+                index.opened(self._root) as db,
+            ):  # the next claim or end will say it
+                db.execute(
+                    "UPDATE items SET lease = ? WHERE worker = ? AND status = 'claimed'",
+                    (time.time() + LEASE_S, self.token),
+                )
 
 
 def _held(item: Item, now: float) -> bool:
@@ -155,8 +188,14 @@ def _held(item: Item, now: float) -> bool:
 def _lost(item: Item, lost: int, reason: str) -> Item:
     if lost < TRIES:
         return replace(item, status="todo", lost=lost, lease=0.0, reason=reason)
-    return replace(item, status="quarantined", lost=lost, lease=0.0, changed=time.time(),
-                   reason=f"quarantined after {lost} attempts: {reason}")
+    return replace(
+        item,
+        status="quarantined",
+        lost=lost,
+        lease=0.0,
+        changed=time.time(),
+        reason=f"quarantined after {lost} attempts: {reason}",
+    )
 
 
 def text(name: str) -> str:
@@ -171,7 +210,9 @@ def _find(db: sqlite3.Connection, folder: str) -> Item | None:
 
 def _forget_missing(db: sqlite3.Connection, folder: str) -> None:
     """A file of that name can be read now."""
-    db.execute("DELETE FROM items WHERE folder = ? AND digest = ''", (f"{folder.rpartition('-')[0]}-",))
+    db.execute(
+        "DELETE FROM items WHERE folder = ? AND digest = ''", (f"{folder.rpartition('-')[0]}-",)
+    )
 
 
 def _put(db: sqlite3.Connection, item: Item) -> None:
@@ -183,20 +224,26 @@ def put_back(out: Path, folders: Iterable[str] | None = None) -> int:
 
     Raises StoreError.
     """
-    query = ("UPDATE items SET status = 'todo', lost = 0, reason = NULL WHERE status IN ('failed', 'quarantined')")
+    query = "UPDATE items SET status = 'todo', lost = 0, reason = NULL WHERE status IN ('failed', 'quarantined')"
     with index.opened(out / ".store") as db:
         if folders is None:
             return db.execute(query).rowcount
-        return sum(db.execute(f"{query} AND folder = ?", (text(folder),)).rowcount for folder in folders)
+        return sum(
+            db.execute(f"{query} AND folder = ?", (text(folder),)).rowcount for folder in folders
+        )
 
 
 def listed(out: Path) -> tuple[list[Run], list[Item]]:
-    """The runs of a result folder, newest first, and its videos by folder, as the results there are; raises StoreError.
+    """The runs of a result folder, newest first, and its videos by folder, as the results there are.
+
+    Raises StoreError.
     """
     there = {text(path.parent.name): path.parent for path in sorted(out.glob(f"*/{results.NAME}"))}
     with index.opened(out / ".store") as db:
         _follow(db, there)
-        rows = db.execute("SELECT * FROM runs WHERE run IN (SELECT run FROM items) ORDER BY began DESC").fetchall()
+        rows = db.execute(
+            "SELECT * FROM runs WHERE run IN (SELECT run FROM items) ORDER BY began DESC"
+        ).fetchall()
         items = [Item(*row) for row in db.execute("SELECT * FROM items ORDER BY folder")]
     return [Run(row[0], _settings(row[1]), *row[2:]) for row in rows], items
 
@@ -210,11 +257,19 @@ def _settings(words: str) -> Mapping[str, Any]:
 
 def _follow(db: sqlite3.Connection, there: Mapping[str, Path]) -> None:
     """Enters results that the index does not know as ended, and forgets ended ones whose files are gone."""
-    known = {row[0] for row in db.execute("SELECT folder FROM items WHERE status IN ('done', 'partial')")}
-    db.executemany("DELETE FROM items WHERE folder = ?", [(folder,) for folder in known - there.keys()])
+    known = {
+        row[0] for row in db.execute("SELECT folder FROM items WHERE status IN ('done', 'partial')")
+    }
+    db.executemany(
+        "DELETE FROM items WHERE folder = ?", [(folder,) for folder in known - there.keys()]
+    )
     for folder in there.keys() - known:
         found = _find(db, folder)
-        if found is None or found.status == "todo" or (found.status == "claimed" and not _held(found, time.time())):
+        if (
+            found is None
+            or found.status == "todo"
+            or (found.status == "claimed" and not _held(found, time.time()))
+        ):
             _restore(db, folder, there[folder])
 
 
@@ -223,5 +278,22 @@ def _restore(db: sqlite3.Connection, folder: str, place: Path) -> None:
     if found is None:
         return
     run, made = digest_json(found["settings"]), (place / results.NAME).stat().st_mtime
-    _put(db, Item(folder, text(found["name"]), found["video"], run, found["status"], 0, 0.0, "", found["reason"], made))
-    db.execute("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?)", (run, json.dumps(found["settings"]), 0, made))
+    _put(
+        db,
+        Item(
+            folder,
+            text(found["name"]),
+            found["video"],
+            run,
+            found["status"],
+            0,
+            0.0,
+            "",
+            found["reason"],
+            made,
+        ),
+    )
+    db.execute(
+        "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?)",
+        (run, json.dumps(found["settings"]), 0, made),
+    )

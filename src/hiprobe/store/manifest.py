@@ -65,9 +65,16 @@ class Notes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None, /) -> None:
-        with suppress(StoreError) if kind else nullcontext():  # the first failure is the one to tell
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        with (
+            suppress(StoreError) if kind else nullcontext()
+        ):  # the first failure is the one to tell
             if self._waiting:
                 self.flush()
 
@@ -78,9 +85,15 @@ def _manifest(path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"no sound manifest: {error}", where=path, cure="delete it or choose another -o") from error
+        raise StoreError(
+            f"no sound manifest: {error}", where=path, cure="delete it or choose another -o"
+        ) from error
     if not all(isinstance(line, dict) for line in lines):
-        raise StoreError("no sound manifest: a line is no object", where=path, cure="delete it or choose another -o")
+        raise StoreError(
+            "no sound manifest: a line is no object",
+            where=path,
+            cure="delete it or choose another -o",
+        )
     return lines
 
 
@@ -90,11 +103,20 @@ def _line_key(line: Mapping[str, Any]) -> tuple[str, str]:
 
 def _manifest_line(out: Path, result: Result) -> dict[str, Any]:
     scored = result.scores is not None
-    name, folder = (_utf8(text) for text in (Path(result.path).name, result_folder(out, result).name))
-    return {"name": name, "digest": result.video_id or None, "status": result.status,
-            "duration": round(result.duration, 3), "segments": len(result.scores.starts) if result.scores else 0,
-            "events": len(result.events), "gaps": len(result.scores.gaps) if result.scores else 0,
-            "reason": result.reason, "folder": folder if scored else None}
+    name, folder = (
+        _utf8(text) for text in (Path(result.path).name, result_folder(out, result).name)
+    )
+    return {
+        "name": name,
+        "digest": result.video_id or None,
+        "status": result.status,
+        "duration": round(result.duration, 3),
+        "segments": len(result.scores.starts) if result.scores else 0,
+        "events": len(result.events),
+        "gaps": len(result.scores.gaps) if result.scores else 0,
+        "reason": result.reason,
+        "folder": folder if scored else None,
+    }
 
 
 def _utf8(name: str) -> str:

@@ -42,7 +42,11 @@ def find(address: str) -> list[str]:
         pattern = fsspec.core.has_magic(path) and not fs.exists(path)
         inside = sorted(fs.glob(path) if pattern else fs.find(path))
         above = path.rpartition("/")[0] if pattern else path
-        found = [fs.unstrip_protocol(name) for name in inside if name == path or _is_video(name.removeprefix(above))]
+        found = [
+            fs.unstrip_protocol(name)
+            for name in inside
+            if name == path or _is_video(name.removeprefix(above))
+        ]
     if not found:
         raise MissingVideo("no video file here", where=address, cure=ACCESS)
     return found
@@ -65,7 +69,11 @@ def pull(address: str, folder: Path, names: Sequence[str] | None = None) -> list
     with _named(address, StoreError):
         fs, path = _opened(address)
         fs.invalidate_cache()  # another worker may have written since
-        there = [one for one in (fs.find(path) if fs.exists(path) else []) if one.rpartition("/")[0].endswith(path)]
+        there = [
+            one
+            for one in (fs.find(path) if fs.exists(path) else [])
+            if one.rpartition("/")[0].endswith(path)
+        ]
         wanted = [one for one in there if names is None or one.rpartition("/")[2] in names]
         folder.mkdir(parents=True, exist_ok=True)
         for one in wanted:
@@ -99,9 +107,14 @@ def _named(address: str, kind: type[MissingVideo] | type[StoreError]) -> Iterato
         raise
     except _refusals() as error:
         if isinstance(error, OSError) and error.errno in FULL:
-            raise StoreError(f"cannot write: {error.strerror}", where=tempfile.gettempdir(),
-                             cure="free disk space on this node") from error
-        raise kind(f"cannot be reached: {error or type(error).__name__}", where=address, cure=ACCESS) from error
+            raise StoreError(
+                f"cannot write: {error.strerror}",
+                where=tempfile.gettempdir(),
+                cure="free disk space on this node",
+            ) from error
+        raise kind(
+            f"cannot be reached: {error or type(error).__name__}", where=address, cure=ACCESS
+        ) from error
 
 
 def _opened(address: str) -> tuple[Any, str]:
@@ -109,9 +122,15 @@ def _opened(address: str) -> tuple[Any, str]:
         kind: Any = fsspec.get_filesystem_class(address.partition("://")[0])
         # Not fsspec.core.url_to_fs, which takes an object called `a::b.mp4` for a chain of addresses.
         return kind(**kind._get_kwargs_from_urls(address)), kind._strip_protocol(address)
-    except (ImportError, ValueError) as error:  # a library that is missing, or a scheme that nobody speaks
-        raise StoreError(f"no library for this address: {error}", where=address,
-                         cure="pip install 'hiprobe[s3]' for s3://") from error
+    except (
+        ImportError,
+        ValueError,
+    ) as error:  # a library that is missing, or a scheme that nobody speaks
+        raise StoreError(
+            f"no library for this address: {error}",
+            where=address,
+            cure="pip install 'hiprobe[s3]' for s3://",
+        ) from error
 
 
 def _refusals() -> tuple[type[Exception], ...]:
@@ -121,4 +140,6 @@ def _refusals() -> tuple[type[Exception], ...]:
 
 
 def _is_video(name: str) -> bool:
-    return name.lower().endswith(VIDEO_SUFFIXES) and not any(part.startswith(".") for part in name.split("/"))
+    return name.lower().endswith(VIDEO_SUFFIXES) and not any(
+        part.startswith(".") for part in name.split("/")
+    )

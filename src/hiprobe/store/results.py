@@ -23,7 +23,15 @@ SCHEMA = "hiprobe.result/1"
 BESIDE = ("scores.csv", "events.jsonl")
 STEM_BYTES = 200  # of a folder's name: with the digest and a suffix it must stay below the 255 of a file system
 _ARRAYS = ("starts", "ends", "raw", "smoothed", "threshold")
-_UNSOUND = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_UNSOUND = (
+    OSError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 Settings = Mapping[str, Any]
 
 
@@ -45,7 +53,11 @@ def load(folder: Path, path: str, video_id: str, settings: Settings) -> Result |
     """
     try:
         values = json.loads((folder / NAME).read_bytes())
-        same = (values["schema"], values["video"], values["settings"]) == (SCHEMA, video_id, settings)
+        same = (values["schema"], values["video"], values["settings"]) == (
+            SCHEMA,
+            video_id,
+            settings,
+        )
         return _from_json(values, path) if same and values["beside"] == _beside(folder) else None
     except _UNSOUND:
         return None
@@ -71,19 +83,39 @@ def _to_json(result: Result) -> dict[str, Any]:
     if scores is None:
         raise ValueError(f"a {result.status} result has no scores to keep")
     arrays = {name: [_plain(value) for value in getattr(scores, name).tolist()] for name in _ARRAYS}
-    return {"name": Path(result.path).name, "video": result.video_id, "status": result.status,
-            "reason": result.reason, "duration": result.duration, "provenance": result.provenance,
-            "events": [{name: _plain(value) for name, value in vars(event).items()} for event in result.events],
-            "gaps": [vars(gap) for gap in scores.gaps], "scores": arrays}
+    return {
+        "name": Path(result.path).name,
+        "video": result.video_id,
+        "status": result.status,
+        "reason": result.reason,
+        "duration": result.duration,
+        "provenance": result.provenance,
+        "events": [
+            {name: _plain(value) for name, value in vars(event).items()} for event in result.events
+        ],
+        "gaps": [vars(gap) for gap in scores.gaps],
+        "scores": arrays,
+    }
 
 
 def _from_json(values: Mapping[str, Any], path: str) -> Result:
     """Raises an error of `_UNSOUND` for what no result can be made of."""
-    arrays = {name: np.array([float(value) for value in values["scores"][name]], np.float64) for name in _ARRAYS}
+    arrays = {
+        name: np.array([float(value) for value in values["scores"][name]], np.float64)
+        for name in _ARRAYS
+    }
     scores = Scores(**arrays, gaps=tuple(Gap(**gap) for gap in values["gaps"]))
     events = tuple(Event(**event) for event in values["events"])
-    return Result(path, values["video"], values["status"], float(values["duration"]), scores, events,
-                  values["reason"], values["provenance"])
+    return Result(
+        path,
+        values["video"],
+        values["status"],
+        float(values["duration"]),
+        scores,
+        events,
+        values["reason"],
+        values["provenance"],
+    )
 
 
 def _plain(value: Any) -> Any:

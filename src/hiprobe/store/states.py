@@ -21,24 +21,47 @@ from hiprobe.types import Gap, HiddenStates, Recipe, Site, digest_json
 SCHEMA = "hiprobe.states/1"
 _HEADER_CAP = 64 * 2**20
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
-_UNSOUND = (OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_UNSOUND = (
+    OSError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def save_states(root: Path, states: HiddenStates, dtype: str) -> Path:
     """Keeps the states of one video, read by a model that ran in precision `dtype`; raises StoreError."""
     from safetensors.numpy import save
 
-    header = {"schema": SCHEMA, "video": states.video_id, "recipe": states.recipe.to_json(), "dtype": dtype,
-              "sites": [asdict(site) for site in states.sites], "duration": states.duration,
-              "gaps": [asdict(gap) for gap in states.gaps],
-              "skipped": states.skipped}
-    path = states_folder(root, states.video_id, states.recipe) / f"{dtype}-{_sites_key(states.sites)}.safetensors"
-    arrays = {"values": np.ascontiguousarray(states.values), "starts": states.starts, "ends": states.ends}
+    header = {
+        "schema": SCHEMA,
+        "video": states.video_id,
+        "recipe": states.recipe.to_json(),
+        "dtype": dtype,
+        "sites": [asdict(site) for site in states.sites],
+        "duration": states.duration,
+        "gaps": [asdict(gap) for gap in states.gaps],
+        "skipped": states.skipped,
+    }
+    path = (
+        states_folder(root, states.video_id, states.recipe)
+        / f"{dtype}-{_sites_key(states.sites)}.safetensors"
+    )
+    arrays = {
+        "values": np.ascontiguousarray(states.values),
+        "starts": states.starts,
+        "ends": states.ends,
+    }
     write_atomic(path, save(arrays, {"hiprobe": json.dumps(header, sort_keys=True)}))
     return path
 
 
-def find_states(root: Path, video_id: str, recipe: Recipe, sites: Iterable[Site], dtype: str) -> HiddenStates | None:
+def find_states(
+    root: Path, video_id: str, recipe: Recipe, sites: Iterable[Site], dtype: str
+) -> HiddenStates | None:
     """The kept states that hold all of `sites`, memory-mapped; None if there are none. Raises StoreError if damaged."""
     wanted = set(sites)
     for path in sorted(states_folder(root, video_id, recipe).glob(f"{dtype}-*.safetensors")):
@@ -52,7 +75,10 @@ def find_states(root: Path, video_id: str, recipe: Recipe, sites: Iterable[Site]
 
 def kept_states(root: Path, video_id: str, recipe: Recipe) -> list[HiddenStates]:
     """All that is kept of one video and recipe, in any precision, most sites first; raises StoreError if damaged."""
-    found = [load_states(path) for path in sorted(states_folder(root, video_id, recipe).glob("*.safetensors"))]
+    found = [
+        load_states(path)
+        for path in sorted(states_folder(root, video_id, recipe).glob("*.safetensors"))
+    ]
     sound = [states for states in found if (states.video_id, states.recipe) == (video_id, recipe)]
     return sorted(sound, key=lambda states: -len(states.sites))
 
@@ -76,16 +102,34 @@ def load_states(path: Path) -> HiddenStates:
         if header["schema"] != SCHEMA:
             raise ValueError(f"schema {header['schema']!r}, not {SCHEMA!r}")
         starts, ends = np.array(arrays["starts"]), np.array(arrays["ends"])
-        return _timed(HiddenStates(header["video"], Recipe.from_json(header["recipe"]), sites, starts, ends,
-                                   arrays["values"], float(header["duration"]), gaps, int(header["skipped"])))
+        return _timed(
+            HiddenStates(
+                header["video"],
+                Recipe.from_json(header["recipe"]),
+                sites,
+                starts,
+                ends,
+                arrays["values"],
+                float(header["duration"]),
+                gaps,
+                int(header["skipped"]),
+            )
+        )
     except _UNSOUND as error:
-        raise StoreError(f"no sound hidden states: {error}", where=path, cure="delete it and extract again") from error
+        raise StoreError(
+            f"no sound hidden states: {error}", where=path, cure="delete it and extract again"
+        ) from error
 
 
 def describe(path: Path) -> tuple[str, str, str, int, int]:
     """Video digest, recipe digest, dtype, number of sites and of segments of a file of states; raises StoreError."""
     states = load_states(path)
-    return states.video_id, states.recipe.digest, path.name.partition("-")[0], *states.values.shape[1::-1]
+    return (
+        states.video_id,
+        states.recipe.digest,
+        path.name.partition("-")[0],
+        *states.values.shape[1::-1],
+    )
 
 
 def _timed(states: HiddenStates) -> HiddenStates:
@@ -111,10 +155,18 @@ def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]
         entry = described[name]
         first, last = entry["data_offsets"]
         dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
-        if last - first != dtype.itemsize * math.prod(shape) or 8 + length + last > size or min(first, *shape) < 0:
+        if (
+            last - first != dtype.itemsize * math.prod(shape)
+            or 8 + length + last > size
+            or min(first, *shape) < 0
+        ):
             raise ValueError(f"array {name} lies outside the file")
         empty = 0 in shape
-        arrays[name] = np.zeros(shape, dtype) if empty else np.memmap(path, dtype, "r", 8 + length + first, shape)
+        arrays[name] = (
+            np.zeros(shape, dtype)
+            if empty
+            else np.memmap(path, dtype, "r", 8 + length + first, shape)
+        )
     return json.loads(described["__metadata__"]["hiprobe"]), arrays
 
 
@@ -125,5 +177,3 @@ def states_folder(root: Path, video_id: str, recipe: Recipe) -> Path:
 
 def _sites_key(sites: Iterable[Site]) -> str:
     return digest_json([str(site) for site in sites])[:12]
-
-

@@ -18,8 +18,11 @@ from hiprobe.video.frames import LEAD_S, SEEKABLE
 from hiprobe.video.windows import Painter, orientation
 
 PLAYABLE = {  # what Chromium decodes: by codec, the pixel formats
-    "h264": ("yuv420p", "yuvj420p"), "vp8": ("yuv420p",), "vp9": ("yuv420p", "yuv420p10le"),
-    "av1": ("yuv420p", "yuv420p10le")}
+    "h264": ("yuv420p", "yuvj420p"),
+    "vp8": ("yuv420p",),
+    "vp9": ("yuv420p", "yuv420p10le"),
+    "av1": ("yuv420p", "yuv420p10le"),
+}
 PROXY_CLOCK = Fraction(1, 90_000)
 BT601 = 6  # AVCOL_SPC_SMPTE170M, what the scaler writes from RGB
 
@@ -30,27 +33,42 @@ def facts(reader: _pictures.Reader) -> dict[str, Any]:
         image = next(shown_frames).image
     assert image is not None
     height, width = _displayed(image, reader.aspect)
-    return {"codec": reader.codec, "container": reader.container,
-            "seekable": reader.container in (*SEEKABLE, "folder"), "width": width, "height": height,
-            "fps": reader.fps, "duration": reader.stated, "playable": _playable(reader, image)}
+    return {
+        "codec": reader.codec,
+        "container": reader.container,
+        "seekable": reader.container in (*SEEKABLE, "folder"),
+        "width": width,
+        "height": height,
+        "fps": reader.fps,
+        "duration": reader.stated,
+        "playable": _playable(reader, image),
+    }
 
 
 def _playable(reader: _pictures.Reader, image: av.VideoFrame) -> bool:
     # Chromium counts from the stored zero, and cannot seek to what lies past the stated duration.
-    return (reader.container in SEEKABLE and image.format.name in PLAYABLE.get(reader.codec, ())
-            and abs(reader.zero) <= LEAD_S)
+    return (
+        reader.container in SEEKABLE
+        and image.format.name in PLAYABLE.get(reader.codec, ())
+        and abs(reader.zero) <= LEAD_S
+    )
 
 
 def _displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
     """(height, width) of `image` on a screen: pixels made square, then turned."""
-    height, width = int(image.height / min(1.0, aspect) + 0.5), int(image.width * max(1.0, aspect) + 0.5)
+    height, width = (
+        int(image.height / min(1.0, aspect) + 0.5),
+        int(image.width * max(1.0, aspect) + 0.5),
+    )
     return (width, height) if orientation(image)[0] == 0 else (height, width)
 
 
 def encode(reader: _pictures.Reader, target: str, height: int) -> None:
     """Writes the frames of `reader` to the file `target`, as `video.proxy` says; raises FFmpegError, OSError."""
     stream: VideoStream | None = None
-    lasting: dict[int, int] = {}  # by time, in ticks: the encoder forgets how long the last frame lasts
+    lasting: dict[
+        int, int
+    ] = {}  # by time, in ticks: the encoder forgets how long the last frame lasts
     with av.open(f"file:{target}", "w", format="mp4", options={"movflags": "+faststart"}) as output:
         for shown, following in pairwise(chain(reader, [None])):
             assert shown is not None
@@ -58,15 +76,27 @@ def encode(reader: _pictures.Reader, target: str, height: int) -> None:
             if stream is None:
                 size = _fitted(_displayed(shown.image, reader.aspect), height)
                 stream, painter = _proxy_stream(output, size), Painter(size, reader.path)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(painter.paint(shown.image)), format="rgb24")
-            frame.time_base, frame.pts = PROXY_CLOCK, round(shown.time / PROXY_CLOCK) if lasting else 0
-            lasting[frame.pts] = round((following.time if following else reader.duration) / PROXY_CLOCK) - frame.pts
+            frame = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(painter.paint(shown.image)), format="rgb24"
+            )
+            frame.time_base, frame.pts = (
+                PROXY_CLOCK,
+                round(shown.time / PROXY_CLOCK) if lasting else 0,
+            )
+            lasting[frame.pts] = (
+                round((following.time if following else reader.duration) / PROXY_CLOCK) - frame.pts
+            )
             _write(output, stream, frame, lasting)
         if stream is not None:
             _write(output, stream, None, lasting)
 
 
-def _write(output: OutputContainer, stream: VideoStream, frame: av.VideoFrame | None, lasting: dict[int, int]) -> None:
+def _write(
+    output: OutputContainer,
+    stream: VideoStream,
+    frame: av.VideoFrame | None,
+    lasting: dict[int, int],
+) -> None:
     for packet in stream.encode(frame):
         if packet.pts is not None:
             packet.duration = lasting[packet.pts]
@@ -80,7 +110,9 @@ def _fitted(size: tuple[int, int], height: int) -> tuple[int, int]:
 
 
 def _proxy_stream(output: OutputContainer, size: tuple[int, int]) -> VideoStream:
-    stream = output.add_stream("libx264", options={"preset": "veryfast", "crf": "23", "g": "50", "bf": "0"})
+    stream = output.add_stream(
+        "libx264", options={"preset": "veryfast", "crf": "23", "g": "50", "bf": "0"}
+    )
     stream.height, stream.width = size
     stream.pix_fmt, stream.codec_context.time_base = "yuv420p", PROXY_CLOCK
     stream.codec_context.color_range = ColorRange.MPEG

@@ -21,13 +21,22 @@ from hiprobe.video.windows import span as _span
 TIMES = 4096  # in one answer
 
 
-def segments(link: Link, path: str, segment_s: float, count: int, size: list[int] | None, first: int = 0,
-             windows: int | None = None) -> Iterator[Item]:
+def segments(
+    link: Link,
+    path: str,
+    segment_s: float,
+    count: int,
+    size: list[int] | None,
+    first: int = 0,
+    windows: int | None = None,
+) -> Iterator[Item]:
     """Each window with what is known of the file so far, and at last what is known of all that was read of it.
 
     From window `first` on, sought by keyframe, and `windows` of them at most.
     """
-    reader = _pictures.reader(path, ahead_s=2 * segment_s, after=first * segment_s if first else None, beat=link.beat)
+    reader = _pictures.reader(
+        path, ahead_s=2 * segment_s, after=first * segment_s if first else None, beat=link.beat
+    )
     told = 0
     wanted = WindowReader(reader, segment_s, count, Painter(_pair(size), path), link.place, first)
     try:
@@ -41,7 +50,9 @@ def segments(link: Link, path: str, segment_s: float, count: int, size: list[int
     yield _known(reader, told), None
 
 
-def span(link: Link, path: str, start: float, end: float, count: int, size: list[int] | None) -> Iterator[Item]:
+def span(
+    link: Link, path: str, start: float, end: float, count: int, size: list[int] | None
+) -> Iterator[Item]:
     """The one window; nothing where it begins after the video's end."""
     window = _span(path, start, end, count, _pair(size), link.place, link.beat)
     if window is not None:
@@ -71,11 +82,19 @@ def proxy(link: Link, path: str, target: str, height: int, out: str) -> Iterator
     except MemoryError:
         raise
     except (av.error.FFmpegError, OSError) as error:
-        raise StoreError(f"cannot write the proxy: {error.strerror}", where=out, cure="free disk space") from error
+        raise StoreError(
+            f"cannot write the proxy: {error.strerror}", where=out, cure="free disk space"
+        ) from error
     yield None, None
 
 
-CALLS: dict[str, Call] = {"segments": segments, "span": span, "times": times, "info": info, "proxy": proxy}
+CALLS: dict[str, Call] = {
+    "segments": segments,
+    "span": span,
+    "times": times,
+    "info": info,
+    "proxy": proxy,
+}
 
 
 def _described(window: Window) -> dict[str, Any]:
@@ -84,9 +103,14 @@ def _described(window: Window) -> dict[str, Any]:
 
 def _known(reader: _pictures.Reader, told: int) -> dict[str, Any]:
     """What the reader has found out, the first `told` gaps left out."""
-    return {"duration": reader.duration, "frames": reader.frame_count, "skipped": reader.skipped,
-            "uneven": reader.longest > reader.tolerance, "concealed": reader.concealed,
-            "gaps": [[gap.start, gap.end, gap.reason] for gap in reader.gaps[told:]]}
+    return {
+        "duration": reader.duration,
+        "frames": reader.frame_count,
+        "skipped": reader.skipped,
+        "uneven": reader.longest > reader.tolerance,
+        "concealed": reader.concealed,
+        "gaps": [[gap.start, gap.end, gap.reason] for gap in reader.gaps[told:]],
+    }
 
 
 def _pair(size: list[int] | None) -> tuple[int, int] | None:

@@ -15,14 +15,23 @@ from av.video.stream import VideoStream
 
 from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, NoVideoStream, UnsupportedVideo
 
-av.logging.set_level(None)  # FFmpeg's own lines stay off the terminal: a failure is raised here, or recorded as a gap
+av.logging.set_level(
+    None
+)  # FFmpeg's own lines stay off the terminal: a failure is raised here, or recorded as a gap
 
-PIXEL_CAP = 64_000_000  # per frame; a 16,000 x 16,000 picture fits in 750 kB and takes 768 MB decoded
+PIXEL_CAP = (
+    64_000_000  # per frame; a 16,000 x 16,000 picture fits in 750 kB and takes 768 MB decoded
+)
 
 # Containers of video (and of sound, to name a file without pictures); no playlist, picture, network or device format.
-FORMATS = ("mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,dv,rm,"
-           "yuv4mpegpipe,wav,flac")
-CONTIGUOUS = ("matroska,webm", "flv")  # a reader that loses its place here goes on without an error; packets lie
+FORMATS = (
+    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,dv,rm,"
+    "yuv4mpegpipe,wav,flac"
+)
+CONTIGUOUS = (
+    "matroska,webm",
+    "flv",
+)  # a reader that loses its place here goes on without an error; packets lie
 REMUX = "record or export it again, e.g. as H.264 in MP4"
 
 
@@ -40,8 +49,13 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 def _open(path: Path, probing: dict[str, str]) -> InputContainer:
     """The container, with `probing` options for the decoders that FFmpeg tries on the first packets."""
     try:
-        return av.open(f"file:{path.absolute()}", mode="r", metadata_errors="replace", options=probing,
-                       container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS})
+        return av.open(
+            f"file:{path.absolute()}",
+            mode="r",
+            metadata_errors="replace",
+            options=probing,
+            container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
+        )
     except av.error.ArgumentError as error:
         reason = "not a video container (a playlist, a picture or an unknown format)"
         raise UnsupportedVideo(reason, where=path, cure="give the video file itself") from error
@@ -75,7 +89,9 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
         if other.index != stream.index and container.format.name not in CONTIGUOUS:
             other.discard = Discard.all
     stream.codec_context.options = {"max_pixels": str(PIXEL_CAP)}
-    stream.codec_context.thread_count = 1  # a damaged picture is then concealed in the same way on every machine
+    stream.codec_context.thread_count = (
+        1  # a damaged picture is then concealed in the same way on every machine
+    )
     return stream
 
 
@@ -83,8 +99,12 @@ def _check_header(stream: VideoStream, path: Path) -> None:
     check_pixels(stream.codec_context.width, stream.codec_context.height, path)
     if stream.codec_context.width:
         return
-    with _open(path, {"codec_whitelist": "none"}) as stated:  # the cap kept FFmpeg from the first picture of a codec
-        for codec in (other.codec_context for other in stated.streams.video):  # whose size the header alone tells
+    with _open(
+        path, {"codec_whitelist": "none"}
+    ) as stated:  # the cap kept FFmpeg from the first picture of a codec
+        for codec in (
+            other.codec_context for other in stated.streams.video
+        ):  # whose size the header alone tells
             check_pixels(*((codec.width, codec.height) if codec else (0, 0)), path)
 
 

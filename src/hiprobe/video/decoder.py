@@ -51,8 +51,12 @@ def _named(path: str | PathLike[str]) -> Iterator[None]:
         yield
     except isolate.Lost as error:
         raise DecoderLost(f"the decoder {error}", where=path, cure=CURE) from error
-    except isolate.Fault as error:  # a bug of ours, or of what we decode with, that one video meets: the others go on
-        raise DecoderLost(f"the decoder failed: {str(error).splitlines()[-1]}", where=path, cure=CURE) from error
+    except (
+        isolate.Fault
+    ) as error:  # a bug of ours, or of what we decode with, that one video meets: the others go on
+        raise DecoderLost(
+            f"the decoder failed: {str(error).splitlines()[-1]}", where=path, cure=CURE
+        ) from error
 
 
 class SegmentReader:
@@ -64,15 +68,37 @@ class SegmentReader:
     decoder works ahead, by a few segments; if `begun`, from now on.
     """
 
-    def __init__(self, path: str | PathLike[str], recipe: Recipe, first: int = 0, count: int | None = None, *,
-                 begun: bool = False) -> None:
-        self.duration, self.frame_count, self.skipped, self.concealed, self.uneven = 0.0, 0, 0, 0, False
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        recipe: Recipe,
+        first: int = 0,
+        count: int | None = None,
+        *,
+        begun: bool = False,
+    ) -> None:
+        self.duration, self.frame_count, self.skipped, self.concealed, self.uneven = (
+            0.0,
+            0,
+            0,
+            0,
+            False,
+        )
         self.gaps: tuple[Gap, ...] = ()
         self.first, self.count, self._next, self._path = first, count, first, path
         ask = isolate.begin if begun else isolate.stream
         with _named(path):
-            self._items = ask(DECODER, LIMITS, "segments", os.fspath(path), recipe.segment_s, recipe.frames,
-                              recipe.size, first, count)
+            self._items = ask(
+                DECODER,
+                LIMITS,
+                "segments",
+                os.fspath(path),
+                recipe.segment_s,
+                recipe.frames,
+                recipe.size,
+                first,
+                count,
+            )
 
     def __iter__(self) -> Iterator[Segment]:
         return self
@@ -87,7 +113,11 @@ class SegmentReader:
         raise StopIteration
 
     def _note(self, told: dict[str, Any]) -> None:
-        self.duration, self.frame_count, self.skipped = told["duration"], told["frames"], told["skipped"]
+        self.duration, self.frame_count, self.skipped = (
+            told["duration"],
+            told["frames"],
+            told["skipped"],
+        )
         self.concealed, self.uneven = told["concealed"], told["uneven"]
         self.gaps += tuple(Gap(*gap) for gap in told["gaps"])
 
@@ -100,7 +130,9 @@ def _segment(told: dict[str, Any], frames: NDArray[np.uint8], index: int) -> Seg
     return Segment(frames, np.array(told["times"]), told["start"], told["end"], index)
 
 
-def segments(path: str | PathLike[str], recipe: Recipe, *, first: int = 0, count: int | None = None) -> SegmentReader:
+def segments(
+    path: str | PathLike[str], recipe: Recipe, *, first: int = 0, count: int | None = None
+) -> SegmentReader:
     """The windows of `recipe.segment_s` seconds of the video at `path`, from its first frame on, in one pass.
 
     Sample `i` of `n` is the frame on screen at `start + (i + 0.5) * (end - start) / n`; repeats are allowed. The last
@@ -117,8 +149,13 @@ def segments(path: str | PathLike[str], recipe: Recipe, *, first: int = 0, count
     return SegmentReader(path, recipe, first, count)
 
 
-def span(path: str | PathLike[str], start: float, end: float, frames: int,
-         size: tuple[int, int] | None = None) -> Segment:
+def span(
+    path: str | PathLike[str],
+    start: float,
+    end: float,
+    frames: int,
+    size: tuple[int, int] | None = None,
+) -> Segment:
     """`frames` frames of `[start, end)` seconds by the sampling rule of `segments`; the span is cut at the video's end.
 
     MP4 and Matroska are read from a keyframe before `start`, others from the beginning. Raises UsageError for a span
@@ -126,10 +163,15 @@ def span(path: str | PathLike[str], start: float, end: float, frames: int,
     """
     if not (0 <= start < end < math.inf and frames > 0):
         raise UsageError(f"no such span: {frames} frames from {start} to {end} s", where=path)
-    found = [_segment(told, pixels, 0) for told, pixels in _asked(path, "span", start, end, frames, size)
-             if pixels is not None]
+    found = [
+        _segment(told, pixels, 0)
+        for told, pixels in _asked(path, "span", start, end, frames, size)
+        if pixels is not None
+    ]
     if not found:
-        raise UsageError(f"the span from {start} to {end} s begins after the video's end", where=path)
+        raise UsageError(
+            f"the span from {start} to {end} s begins after the video's end", where=path
+        )
     return found[0]
 
 
@@ -182,7 +224,7 @@ def proxy(path: str | PathLike[str], out: str | PathLike[str], *, height: int = 
         finally:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(f"cannot write the proxy: {error.strerror}", where=out, cure="free disk space") from error
+        raise StoreError(
+            f"cannot write the proxy: {error.strerror}", where=out, cure="free disk space"
+        ) from error
     return out
-
-

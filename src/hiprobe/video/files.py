@@ -15,8 +15,34 @@ from hiprobe.errors import MissingVideo
 from hiprobe.video import pictures as _pictures
 
 VIDEO_SUFFIXES = (
-    ".3gp", ".asf", ".avi", ".divx", ".dv", ".flv", ".gif", ".h264", ".h265", ".hevc", ".ivf", ".m2ts", ".m2v", ".m4v",
-    ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv",
+    ".3gp",
+    ".asf",
+    ".avi",
+    ".divx",
+    ".dv",
+    ".flv",
+    ".gif",
+    ".h264",
+    ".h265",
+    ".hevc",
+    ".ivf",
+    ".m2ts",
+    ".m2v",
+    ".m4v",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".mts",
+    ".mxf",
+    ".nut",
+    ".ogv",
+    ".rm",
+    ".ts",
+    ".vob",
+    ".webm",
+    ".wmv",
     ".y4m",
 )
 SETTLED_S = 2.0  # a file written to later than this before it was hashed may change again within the same time stamp
@@ -31,7 +57,9 @@ def digest(path: str | PathLike[str]) -> str:
     if _pictures.is_folder(path):
         return _pictures.digest(path)
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, a device read without an end
+        if not stat.S_ISREG(
+            os.stat(path).st_mode
+        ):  # a pipe would be waited for, a device read without an end
             raise MissingVideo("no file", where=path)
         with open(path, "rb") as file:
             facts = os.fstat(file.fileno())
@@ -57,8 +85,11 @@ def find(paths: Iterable[str]) -> list[Path]:
         except OSError as error:
             raise MissingVideo(f"cannot be read: {error.strerror}", where=path) from error
         if not files:
-            raise MissingVideo("no video file here", where=path,
-                               cure=f"check the path or the pattern; for a folder of pictures, {_pictures.CURE}")
+            raise MissingVideo(
+                "no video file here",
+                where=path,
+                cure=f"check the path or the pattern; for a folder of pictures, {_pictures.CURE}",
+            )
         for file in files:
             found.setdefault(file.resolve(), file)
     return list(found.values())
@@ -70,15 +101,23 @@ def _files(path: str) -> list[Path]:
         return _pictures.below(path)
     if place.is_file() or place.is_dir():
         return _below(place)
-    return [file for match in sorted(map(Path, glob.glob(path, recursive=True))) for file in _below(match)]
+    return [
+        file
+        for match in sorted(map(Path, glob.glob(path, recursive=True)))
+        for file in _below(match)
+    ]
 
 
 def _below(place: Path) -> list[Path]:
     """A file itself, the videos of a folder, nothing for a device or a pipe."""
     if place.is_file():
         return [place]
-    return sorted(file for file in place.rglob("*") if _is_video(file.relative_to(place)) and file.is_file())
+    return sorted(
+        file for file in place.rglob("*") if _is_video(file.relative_to(place)) and file.is_file()
+    )
 
 
 def _is_video(file: Path) -> bool:
-    return file.suffix.lower() in VIDEO_SUFFIXES and not any(part.startswith(".") for part in file.parts)
+    return file.suffix.lower() in VIDEO_SUFFIXES and not any(
+        part.startswith(".") for part in file.parts
+    )

@@ -42,9 +42,21 @@ AHEAD_PACKETS = 2000  # the most packets held to look ahead
 REMEMBERED = 64  # times of packets before the one in hand: more than any reordering
 EPSILON_S = 1e-6  # below any time base in use; absorbs rounding of seconds
 
-UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo", "obu")  # containers that store no presentation times
-SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # stored presentation times and an index of keyframes
-HOLE_BYTES = 1024  # where packets lie end to end, with a few bytes between them, bytes in no packet tell
+UNTIMED = (
+    "avi",
+    "h264",
+    "hevc",
+    "m4v",
+    "mpegvideo",
+    "obu",
+)  # containers that store no presentation times
+SEEKABLE = (
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska,webm",
+)  # stored presentation times and an index of keyframes
+HOLE_BYTES = (
+    1024  # where packets lie end to end, with a few bytes between them, bytes in no packet tell
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +91,14 @@ class FrameReader:
     Raises the errors of `opened`, and EmptyVideo or CorruptVideo where no frame can be decoded.
     """
 
-    def __init__(self, path: str | PathLike[str], *, ahead_s: float = 0.0, after: float | None = None,
-                 beat: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        ahead_s: float = 0.0,
+        after: float | None = None,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path = Path(path)
         self.gaps: tuple[Gap, ...] = ()
         self.frame_count = self.skipped = self.concealed = 0
@@ -93,12 +111,18 @@ class FrameReader:
         self._offset, self._packet_zero, self._packet_end = 0.0, 0.0, 0.0
         self._packets_read, self._packets_stated = 0, 0
         self._raw_end: float | None = None
-        self._damage: list[tuple[float, float]] = []  # spans, of the file's own clock, in which packets were lost
+        self._damage: list[
+            tuple[float, float]
+        ] = []  # spans, of the file's own clock, in which packets were lost
         self._hurt = False
         self.wants: Wants | None = None
         self._size_bytes = 0  # before each unit of a packet, where frames may be left out
-        self._stamps: list[float] = []  # of packets read, in order, from somewhat before the one in hand
-        self._sure = False  # whether all was read that may be shown within `ahead_s` of the packet in hand
+        self._stamps: list[
+            float
+        ] = []  # of packets read, in order, from somewhat before the one in hand
+        self._sure = (
+            False  # whether all was read that may be shown within `ahead_s` of the packet in hand
+        )
 
     def __iter__(self) -> Generator[Shown, None, None]:
         with opened(self.path) as (container, stream):
@@ -128,7 +152,10 @@ class FrameReader:
         return stated if end < stated <= end + max(self.tolerance, self.longest) else end
 
     def _note_facts(self, container: InputContainer, stream: VideoStream) -> None:
-        self.codec, self.container = stream.codec_context.codec.canonical_name, container.format.name
+        self.codec, self.container = (
+            stream.codec_context.codec.canonical_name,
+            container.format.name,
+        )
         self._untimed, self._base = self.container in UNTIMED, float(stream.time_base or 0)
         self._packets_stated, self.aspect = stream.frames, float(stream.sample_aspect_ratio or 1)
         guessed, average = (float(rate or 0) for rate in (stream.guessed_rate, stream.average_rate))
@@ -170,7 +197,9 @@ class FrameReader:
                         self._hurt = self._hurt or 0 < stored < packet.pos - HOLE_BYTES
                         stored = max(stored, packet.pos) + packet.size
                     # An empty packet in mid-file would end the decoder; damage may give an index to another stream.
-                    ours = packet.stream_index == stream.index and isinstance(packet.stream, VideoStream)
+                    ours = packet.stream_index == stream.index and isinstance(
+                        packet.stream, VideoStream
+                    )
                     if ours and (packet.size or packet.dts is packet.pts is None):
                         yield packet
                 return
@@ -252,7 +281,7 @@ class FrameReader:
         start = packet.pts * self._base
         place = bisect_right(self._stamps, start)
         following = self._stamps[place] if place < len(self._stamps) else math.inf
-        del self._stamps[:max(0, place - REMEMBERED)]
+        del self._stamps[: max(0, place - REMEMBERED)]
         if not self._sure or packet.is_keyframe or packet.is_discard:
             return False
         wanted = self.wants(start - self.zero, following - self.zero)
@@ -260,7 +289,9 @@ class FrameReader:
 
     def _images(self, packet: VideoPacket) -> list[av.VideoFrame]:
         if any(kept.data_type == "encryption_info" for kept in packet.iter_sidedata()):
-            raise UnsupportedVideo("the video is encrypted", where=self.path, cure="decrypt it first")
+            raise UnsupportedVideo(
+                "the video is encrypted", where=self.path, cure="decrypt it first"
+            )
         try:
             return packet.decode()
         except MemoryError:
@@ -274,7 +305,9 @@ class FrameReader:
 
     def _known_frame_s(self) -> float:
         if not self.frame_s:
-            raise CorruptVideo("its frames carry no times and it states no frame rate", where=self.path, cure=REMUX)
+            raise CorruptVideo(
+                "its frames carry no times and it states no frame rate", where=self.path, cure=REMUX
+            )
         return self.frame_s
 
     def _in_order(self, frames: Iterator[Raw]) -> Iterator[Raw]:
@@ -295,20 +328,27 @@ class FrameReader:
                 behind.append((raw, image, ticks))
             if last is not None and len(behind) > REORDERED:
                 self._offset = last + self._known_frame_s() - behind[0][0]
-                last, behind = behind[-1][0] + self._offset, [(r + self._offset, late, t) for r, late, t in behind]
+                last, behind = (
+                    behind[-1][0] + self._offset,
+                    [(r + self._offset, late, t) for r, late, t in behind],
+                )
                 yield from behind
                 behind = []
         if ahead is not None:
             yield ahead
 
-    def _shown(self, previous: float | None, time: float, image: av.VideoFrame | None, ticks: int | None) -> Shown:
+    def _shown(
+        self, previous: float | None, time: float, image: av.VideoFrame | None, ticks: int | None
+    ) -> Shown:
         gap = self._gap(previous, time, image is not None and image.is_corrupt)
         if not gap and previous is not None:
             self.longest = max(self.longest, time - previous)
         self.gaps += (gap,) if gap else ()
         # A container may flag a packet or two beside the one it lost: damage counts a little past its span.
         if self._damage:
-            self._damage = [span for span in self._damage if self._placed(span[1]) > time - self.tolerance]
+            self._damage = [
+                span for span in self._damage if self._placed(span[1]) > time - self.tolerance
+            ]
         self.frame_count += 1
         self.duration = time + self._lasts(ticks)
         return Shown(time, image, gap)
@@ -320,7 +360,9 @@ class FrameReader:
             return Gap(start, time, f"the timestamps jump by {distance:.0f} s")
         if distance <= self.tolerance:
             return None
-        damaged = corrupt or any(self._placed(start) < time + self.tolerance for start, _ in self._damage)
+        damaged = corrupt or any(
+            self._placed(start) < time + self.tolerance for start, _ in self._damage
+        )
         return Gap(start, time, "damaged data") if damaged else None
 
     @property
@@ -339,14 +381,20 @@ class FrameReader:
         if damaged or incomplete:
             end = max(end, self.stated or 0.0)
         if end - self.duration > max(self.tolerance, self.longest):
-            self.gaps += (Gap(self.duration, end, "the file ends early" if not damaged else "damaged data"),)
+            self.gaps += (
+                Gap(self.duration, end, "the file ends early" if not damaged else "damaged data"),
+            )
 
     def _nothing_decoded(self) -> VideoError:
         if _says_encrypted(self.path):
-            return UnsupportedVideo("the video is encrypted", where=self.path, cure="decrypt it first")
+            return UnsupportedVideo(
+                "the video is encrypted", where=self.path, cure="decrypt it first"
+            )
         if not self._packets_read:
             return EmptyVideo("its video stream holds no frame", where=self.path)
-        return CorruptVideo(f"none of its {self._packets_read} video packets decodes", where=self.path, cure=REMUX)
+        return CorruptVideo(
+            f"none of its {self._packets_read} video packets decodes", where=self.path, cure=REMUX
+        )
 
 
 def _undecoded(spared: tuple[float, int]) -> Raw:
@@ -355,11 +403,15 @@ def _undecoded(spared: tuple[float, int]) -> Raw:
 
 def _stated_end(container: InputContainer, stream: VideoStream) -> float:
     """Where the file says its video ends, in seconds of its own clock; infinite if it says nothing about the video."""
-    if container.format.name == "avi" and stream.average_rate:  # FFmpeg cuts its duration to what is left of the file
+    if (
+        container.format.name == "avi" and stream.average_rate
+    ):  # FFmpeg cuts its duration to what is left of the file
         return float(stream.frames / stream.average_rate) or math.inf
     if stream.duration:
         return float(((stream.start_time or 0) + stream.duration) * (stream.time_base or 0))
-    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska, per track
+    tag = re.fullmatch(
+        r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")
+    )  # Matroska, per track
     if tag:
         return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
     if container.duration and len(container.streams) == 1:

@@ -9,7 +9,9 @@ AVCC = 1  # the version that an AVCDecoderConfigurationRecord begins with
 
 def length_bytes(extradata: bytes | None) -> int:
     """How many bytes before each unit hold its size, by the `avcC` record (ISO/IEC 14496-15, 5.3.3.1); 0 for none."""
-    return (extradata[4] & 3) + 1 if extradata and len(extradata) > 6 and extradata[0] == AVCC else 0
+    return (
+        (extradata[4] & 3) + 1 if extradata and len(extradata) > 6 and extradata[0] == AVCC else 0
+    )
 
 
 def unreferenced(packet: bytes, length: int) -> bool:
@@ -20,7 +22,7 @@ def unreferenced(packet: bytes, length: int) -> bool:
     """
     place = slices = 0
     while length and place + length < len(packet):
-        size = int.from_bytes(packet[place:place + length])
+        size = int.from_bytes(packet[place : place + length])
         place += length
         kind, of_reference = packet[place] & 0x1F, packet[place] & 0xE0
         if kind == SLICE and not of_reference:

@@ -28,14 +28,18 @@ LEAST_WINDOWS = 16  # of a part: beside its own it decodes the window before it,
 LEAST_PIXELS = 300e6  # of a part: decoded in about the time that a decoder takes to start
 USUAL_FPS = 30.0  # of a file that states none
 Item = TypeVar("Item")
-End = Literal["full", "video", "misfit"]  # of a part: all its windows given, the video's end met, or not to be trusted
+End = Literal[
+    "full", "video", "misfit"
+]  # of a part: all its windows given, the video's end met, or not to be trusted
 Part = tuple[int, int | None]  # its first window, and how many; None for all that follow
 _begun: dict[tuple[str, str, str], decoder.SegmentReader] = {}
 
 
 def decoders() -> int:
     """How many decode at once: as many as this process has cores, at most four. One that is far ahead waits."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return min(MOST, cores)
 
 
@@ -85,7 +89,7 @@ def plan(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list[Part]
     number = max(1, min(decoders(), left // least), math.ceil(left / most)) if least <= most else 1
     # Each can go on decoding while those before it are read; where more follow, they fall out of step by themselves.
     growth = number / (number - 1) if 1 < number <= decoders() else 1.0
-    shares = list(accumulate(growth ** k for k in range(number)))
+    shares = list(accumulate(growth**k for k in range(number)))
     starts = [first, *(first + round(left * share / shares[-1]) for share in shares[:-1])]
     return [*((start, after - start) for start, after in pairwise(starts)), (starts[-1], None)]
 
@@ -104,10 +108,14 @@ class Reader:
     Raises, on iteration, the errors of `decoder.segments`.
     """
 
-    def __init__(self, path: str | Path, recipe: Recipe, begun: decoder.SegmentReader | None = None) -> None:
+    def __init__(
+        self, path: str | Path, recipe: Recipe, begun: decoder.SegmentReader | None = None
+    ) -> None:
         self._path, self._recipe, self._begun = path, recipe, begun
         self._now = begun or decoder.segments(path, recipe)
-        self._held: Segment | None = None  # not given until what follows bears it out: damage may show late
+        self._held: Segment | None = (
+            None  # not given until what follows bears it out: damage may show late
+        )
         self._next = 0  # index of the segment to give next
 
     @property
@@ -162,11 +170,15 @@ class Reader:
     def _reader(self, first: int, count: int | None) -> decoder.SegmentReader:
         """A decoder that begins on a part and, but for the first one, on the window before it."""
         before = first > 0
-        return decoder.SegmentReader(self._path, self._recipe, first - before, count and count + before, begun=True)
+        return decoder.SegmentReader(
+            self._path, self._recipe, first - before, count and count + before, begun=True
+        )
 
     def _part(self, reader: decoder.SegmentReader) -> Generator[Segment, None, End]:
         """Gives the segments of a part as long as they are what one decoder would give; how that ended."""
-        later = reader.first > 0  # the first part is read from the beginning: whatever it gives counts
+        later = (
+            reader.first > 0
+        )  # the first part is read from the beginning: whatever it gives counts
         taken = 0
         try:
             if later and not _same(next(reader, None), self._held):
@@ -205,7 +217,11 @@ class Reader:
 def _same(one: Segment | None, other: Segment | None) -> bool:
     if one is None or other is None:
         return False
-    spans = (one.start, one.end, one.times.tolist()) == (other.start, other.end, other.times.tolist())
+    spans = (one.start, one.end, one.times.tolist()) == (
+        other.start,
+        other.end,
+        other.times.tolist(),
+    )
     return spans and np.array_equal(one.frames, other.frames)
 
 
@@ -214,4 +230,6 @@ def _hurt(reader: decoder.SegmentReader) -> bool:
     return bool(reader.gaps or reader.skipped or reader.concealed or reader.uneven)
 
 
-os.register_at_fork(after_in_child=_begun.clear)  # a forked process must not read what its parent has begun
+os.register_at_fork(
+    after_in_child=_begun.clear
+)  # a forked process must not read what its parent has begun

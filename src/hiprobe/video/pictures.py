@@ -26,9 +26,23 @@ if TYPE_CHECKING:
 
     from hiprobe.video.frames import FrameReader, Shown
 
-KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
+KINDS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
 CURE = "give its frames a second as FOLDER@25fps"
-DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")  # modes that Pillow would cut to white instead of scaling
+DEEP = (
+    "I",
+    "F",
+    "I;16",
+    "I;16L",
+    "I;16B",
+    "I;16N",
+)  # modes that Pillow would cut to white instead of scaling
 _RATE = re.compile(r"(.+)@(\d+(?:\.\d+)?)fps", re.DOTALL)
 
 AnyPath = str | PathLike[str]
@@ -65,7 +79,11 @@ def exists(path: AnyPath) -> bool:
 def pictures(folder: Path) -> list[Path]:
     """The pictures that lie in `folder` itself, in natural order (2 before 10), hidden files left out."""
     try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() in KINDS and not path.name.startswith(".")]
+        found = [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in KINDS and not path.name.startswith(".")
+        ]
     except OSError as error:
         raise MissingVideo(f"cannot be read: {error.strerror}", where=folder) from error
     return sorted(found, key=lambda path: _natural(path.name))
@@ -74,8 +92,14 @@ def pictures(folder: Path) -> list[Path]:
 def below(path: AnyPath) -> list[Path]:
     """The folders of pictures at or below the folder that `path` names, each with its rate, in natural order."""
     place, fps = parted(path)
-    folders = {file.parent for file in place.rglob("*") if file.suffix.lower() in KINDS and not _hidden(file, place)}
-    return [Path(named(folder, fps)) for folder in sorted(folders, key=lambda one: _natural(str(one)))]
+    folders = {
+        file.parent
+        for file in place.rglob("*")
+        if file.suffix.lower() in KINDS and not _hidden(file, place)
+    }
+    return [
+        Path(named(folder, fps)) for folder in sorted(folders, key=lambda one: _natural(str(one)))
+    ]
 
 
 def _hidden(file: Path, place: Path) -> bool:
@@ -117,11 +141,16 @@ def checked(path: AnyPath) -> tuple[Path, float, list[Path]]:
     if not files:
         raise EmptyVideo(f"the folder holds no pictures ({', '.join(KINDS)})", where=folder)
     if fps is None:
-        raise UnsupportedVideo("a folder of pictures does not say how fast they follow", where=folder, cure=CURE)
+        raise UnsupportedVideo(
+            "a folder of pictures does not say how fast they follow", where=folder, cure=CURE
+        )
     kinds = {KINDS[file.suffix.lower()] for file in files}
     if len(kinds) > 1:
-        raise UnsupportedVideo(f"the folder holds pictures of several kinds: {', '.join(sorted(kinds))}", where=folder,
-                               cure="keep the frames alone in it")
+        raise UnsupportedVideo(
+            f"the folder holds pictures of several kinds: {', '.join(sorted(kinds))}",
+            where=folder,
+            cure="keep the frames alone in it",
+        )
     if not 0 < fps <= 1000:
         raise UnsupportedVideo(f"{fps:g} frames a second are none", where=path, cure=CURE)
     return folder, fps, files
@@ -135,8 +164,14 @@ class FolderReader:
     UnsupportedVideo for one of another size, of more than 8 bits a channel or past the pixel cap.
     """
 
-    def __init__(self, path: AnyPath, *, ahead_s: float = 0.0, after: float | None = None,
-                 beat: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        path: AnyPath,
+        *,
+        ahead_s: float = 0.0,
+        after: float | None = None,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path, self._after, self._beat = Path(path), after or 0.0, beat
         self.gaps: tuple[Gap, ...] = ()
         self.frame_count = self.skipped = self.concealed = 0
@@ -161,13 +196,24 @@ class FolderReader:
         for index in range(first, len(files)):
             self._beat()
             self.frame_count, self.duration = self.frame_count + 1, (index + 1) / fps
-            spared = index > first and self.wants is not None and not self.wants(index / fps, (index + 1) / fps)
-            image = None if spared else VideoFrame.from_ndarray(pixels.of(files[index]), format="rgb24")
+            spared = (
+                index > first
+                and self.wants is not None
+                and not self.wants(index / fps, (index + 1) / fps)
+            )
+            image = (
+                None if spared else VideoFrame.from_ndarray(pixels.of(files[index]), format="rgb24")
+            )
             yield Shown(index / fps, image)
 
 
-def reader(path: AnyPath, *, ahead_s: float = 0.0, after: float | None = None,
-           beat: Callable[[], None] = lambda: None) -> Reader:
+def reader(
+    path: AnyPath,
+    *,
+    ahead_s: float = 0.0,
+    after: float | None = None,
+    beat: Callable[[], None] = lambda: None,
+) -> Reader:
     """The frames of a file, or of a folder of pictures: `decode.FrameReader` or `FolderReader`."""
     from hiprobe.video.frames import FrameReader
 
@@ -185,9 +231,12 @@ class _Pixels:
         pixels = _pixels(file)
         self._first = self._first or pixels.shape
         if pixels.shape != self._first:
-            raise UnsupportedVideo(f"{file.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the pictures before "
-                                   f"it {self._first[1]} x {self._first[0]}", where=self._path,
-                                   cure="bring all to one size")
+            raise UnsupportedVideo(
+                f"{file.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the pictures before "
+                f"it {self._first[1]} x {self._first[0]}",
+                where=self._path,
+                cure="bring all to one size",
+            )
         return pixels
 
 
@@ -195,12 +244,18 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), \
-                Image.open(file) as image:
+        with (
+            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+            Image.open(file) as image,
+        ):
             _check(image, file)
-            return np.ascontiguousarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
+            return np.ascontiguousarray(
+                ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8
+            )
     except Image.DecompressionBombError as error:
-        raise UnsupportedVideo(f"past the pixel cap: {error}", where=file, cure="scale it down") from error
+        raise UnsupportedVideo(
+            f"past the pixel cap: {error}", where=file, cure="scale it down"
+        ) from error
     except (OSError, SyntaxError, ValueError) as error:
         raise CorruptVideo(f"no sound picture: {error}", where=file) from error
 
@@ -210,4 +265,6 @@ def _check(image: Image.Image, file: Path) -> None:
 
     check_pixels(image.width, image.height, file)
     if image.mode in DEEP:
-        raise UnsupportedVideo("the picture has more than 8 bits a channel", where=file, cure="save it with 8 bits")
+        raise UnsupportedVideo(
+            "the picture has more than 8 bits a channel", where=file, cure="save it with 8 bits"
+        )

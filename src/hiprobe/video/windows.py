@@ -29,8 +29,12 @@ Place = Callable[[tuple[int, ...]], NDArray[np.uint8]]  # room for an array of t
 
 # Averaging over the area of a pixel neither aliases when a frame shrinks nor overshoots at edges, as bicubic does; the
 # exact forms give the same pixels on every processor. It changes hidden states, so it is not a setting.
-SCALING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
-
+SCALING = (
+    Interpolation.AREA
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.BITEXACT
+)
 
 
 class Painter:
@@ -57,11 +61,15 @@ class Painter:
 
     def _scaled(self, image: av.VideoFrame, height: int, width: int) -> NDArray[np.uint8]:
         try:
-            rgb = self._scaler.reformat(image, width, height, "rgb24", interpolation=SCALING, threads=1)
+            rgb = self._scaler.reformat(
+                image, width, height, "rgb24", interpolation=SCALING, threads=1
+            )
         except MemoryError:
             raise
         except av.error.FFmpegError as error:
-            raise UnsupportedVideo(f"pixel format {image.format.name} has no conversion", where=self._path) from error
+            raise UnsupportedVideo(
+                f"pixel format {image.format.name} has no conversion", where=self._path
+            ) from error
         return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
@@ -74,7 +82,10 @@ def orientation(image: av.VideoFrame) -> tuple[int, int, int, int]:
     if matrix is None:
         return 1, 0, 0, 1
     a, b, _, c, d = (round(value / 65536) for value in np.frombuffer(bytes(matrix), np.int32)[:5])
-    upright, turned = (abs(a), abs(b), abs(c), abs(d)) == (1, 0, 0, 1), (abs(a), abs(b), abs(c), abs(d)) == (0, 1, 1, 0)
+    upright, turned = (
+        (abs(a), abs(b), abs(c), abs(d)) == (1, 0, 0, 1),
+        (abs(a), abs(b), abs(c), abs(d)) == (0, 1, 1, 0),
+    )
     return (a, b, c, d) if upright or turned else (1, 0, 0, 1)
 
 
@@ -104,7 +115,7 @@ class Window:
             pixels = painter.paint(screen.image)
             if self.frames is None:
                 self.frames = self._place((self._count, *pixels.shape))
-            self.frames[done:done + count] = pixels
+            self.frames[done : done + count] = pixels
             self.times += [screen.time] * count
         return len(self.times) == self._count
 
@@ -116,8 +127,15 @@ class WindowReader:
     where that has come too late to fill window `slot`, there are none.
     """
 
-    def __init__(self, reader: _pictures.Reader, segment_s: float, count: int, painter: Painter, place: Place,
-                 slot: int = 0) -> None:
+    def __init__(
+        self,
+        reader: _pictures.Reader,
+        segment_s: float,
+        count: int,
+        painter: Painter,
+        place: Place,
+        slot: int = 0,
+    ) -> None:
         self.reader, self._length, self._samples = reader, segment_s, count
         self._painter, self._place = painter, place
         self._first, self._slot, self._given = 0.0, slot, slot
@@ -141,11 +159,16 @@ class WindowReader:
     def _wants(self, start: float, end: float) -> bool:
         """Whether a sample of this window or a later one may fall on the frame shown from `start` to `end`."""
         last = self.reader.end
-        if last is not None and end > last - self._length - WIDE_S:  # the last window's samples stand closer together
+        if (
+            last is not None and end > last - self._length - WIDE_S
+        ):  # the last window's samples stand closer together
             return True
         step = self._length / self._samples  # of windows end to end
         earliest = max(start - WIDE_S, self._first + self._slot * self._length)
-        return self._first + (math.ceil((earliest - self._first) / step - 0.5) + 0.5) * step < end + WIDE_S
+        return (
+            self._first + (math.ceil((earliest - self._first) / step - 0.5) + 0.5) * step
+            < end + WIDE_S
+        )
 
     def _advance(self, screen: Shown, until: float, gap: Gap | None) -> Iterator[Window]:
         """Yields the windows that are complete when the next frame comes, at `until`."""
@@ -171,18 +194,30 @@ class WindowReader:
         return Window(start, start + length, self._samples, self._place).cut(self.reader.end)
 
 
-def span(path: str | PathLike[str], start: float, end: float, count: int, size: tuple[int, int] | None, place: Place,
-         beat: Callable[[], None]) -> Window | None:
+def span(
+    path: str | PathLike[str],
+    start: float,
+    end: float,
+    count: int,
+    size: tuple[int, int] | None,
+    place: Place,
+    beat: Callable[[], None],
+) -> Window | None:
     """The window `[start, end)` of `count` samples, cut at the video's end; None where it begins after that."""
     asked = Window(start, end, count, place)
     try:
-        found = _filled(_pictures.reader(path, ahead_s=2 * (end - start), after=start, beat=beat), asked,
-                        Painter(size, path))
+        found = _filled(
+            _pictures.reader(path, ahead_s=2 * (end - start), after=start, beat=beat),
+            asked,
+            Painter(size, path),
+        )
     except MemoryError:
         raise
     except (av.error.FFmpegError, CorruptVideo, EmptyVideo):
         found = None  # an index that misleads: only reading from the beginning can tell
-    return found or _filled(_pictures.reader(path, ahead_s=2 * (end - start), beat=beat), asked, Painter(size, path))
+    return found or _filled(
+        _pictures.reader(path, ahead_s=2 * (end - start), beat=beat), asked, Painter(size, path)
+    )
 
 
 def _filled(reader: _pictures.Reader, asked: Window, painter: Painter) -> Window | None:
@@ -194,7 +229,10 @@ def _filled(reader: _pictures.Reader, asked: Window, painter: Painter) -> Window
             if screen is None and until > start + EPSILON_S and reader.sought:
                 return None
             screen = screen or shown
-            if screen and start < min(until, reader.duration if shown is None else until) - EPSILON_S:
+            if (
+                screen
+                and start < min(until, reader.duration if shown is None else until) - EPSILON_S
+            ):
                 window = window or asked.cut(reader.end)
                 if window.fill(screen, painter, until):
                     window.end = window.end if shown else min(window.end, reader.duration)
