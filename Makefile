@@ -10,6 +10,7 @@ demo: $(READY)
 
 test: $(READY) browser
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
@@ -27,6 +28,7 @@ browser:
 
 lint: $(READY)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # The embedded model, from nothing (87 minutes on 3 cores), and the figures of its card.
