@@ -121,15 +121,16 @@ def tokenizer() -> PreTrainedTokenizerFast:
     core.decoder = decoders.WordPiece(prefix="##", cleanup=True)
     special = {"additional_special_tokens": list(SPECIAL[2:])}
     make: Any = PreTrainedTokenizerFast
-    return make(
+    made: PreTrainedTokenizerFast = make(
         tokenizer_object=core,
         unk_token="<unk>",
         pad_token="<pad>",
-        eos_token="<|im_end|>",  # type: ignore[no-any-return]
+        eos_token="<|im_end|>",
         chat_template=CHAT,
         model_max_length=1024,
         **special,
     )
+    return made
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Checkpoints that load, and what each needs: facts to choose by. Knows no torch and loads nothing.
 
 Parameters are counted on the architecture with the published sizes, without weights
-(tests/backbones/test_catalogue.py builds some of them), except Gemma's, which are its publisher's figures. What could not be confirmed is None.
+(tests/backbones/test_catalogue.py builds some of them), except Gemma's, which are its
+publisher's figures. What could not be confirmed is None.
 """
 
 from __future__ import annotations

@@ -62,13 +62,8 @@ def load(
     )  # only a data set that refuses an absent video has that option
     if lacking:
         raise UsageError(f"the data set {name} takes no {', '.join(sorted(lacking))}")
-    return found.load(
-        Path(root),
-        split,
-        **{  # type: ignore[no-any-return]
-            key: value for key, value in options.items() if key in known
-        },
-    )
+    taken = {key: value for key, value in options.items() if key in known}
+    return found.load(Path(root), split, **taken)  # type: ignore[no-any-return]
 
 
 def rules(name: str) -> tuple[str, ...]:
