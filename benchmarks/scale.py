@@ -87,7 +87,7 @@ def without_ray(videos: Path, probe: Path, out: Path, workers: int) -> tuple[flo
 
 def with_ray(videos: Path, probe: Path, out: Path, workers: int) -> tuple[float, float]:
     began = time.time()
-    found = scale.detect(
+    found = scale.detect_on_ray(
         sorted(videos.glob("*.mp4")),
         Loading("embedded", device="cpu"),
         Probe.load(probe),
@@ -137,7 +137,7 @@ def killed(here: Path) -> None:
     ray.init(nodes.address, log_to_driver=False, logging_level="ERROR")
     second = nodes.add_node(num_cpus=2)
     ended, began, crew = Counter[str](), time.time(), []
-    for result in scale.detect(
+    for result in scale.detect_on_ray(
         sorted(inputs.glob("*.mp4")),
         Loading("tests.support.slow_and_crashing_backbones:slow"),
         fake_backbone.constant_probe(),
@@ -167,7 +167,7 @@ def memory(videos: int, here: Path) -> None:
     paths = sorted(inputs.glob("*.mp4"))
     print(f"before: {own.memory_info().rss / 1e6:.0f} MB", flush=True)
     ended: Counter[str] = Counter()
-    for result in scale.detect(
+    for result in scale.detect_on_ray(
         paths,
         Loading("tests.support.fake_backbone:load"),
         fake_backbone.constant_probe(),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hiprobe.backbones import Backbone
     from hiprobe.probe import Probe
-    from hiprobe.review.session import Desk
+    from hiprobe.review.session import Session
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 CLIPS_EACH = 4
@@ -183,17 +183,17 @@ def made(whole: Made) -> Made:
 
 
 @pytest.fixture
-def desk(made: Made) -> Desk:
-    """A reviewer's desk over `made`."""
-    return made.desk()
+def session(made: Made) -> Session:
+    """A reviewer's session over `made`."""
+    return made.session()
 
 
 @pytest.fixture
-def page(desk: Desk) -> Iterator[Page]:
-    """The review page of `desk`, being served."""
+def page(session: Session) -> Iterator[Page]:
+    """The review page of `session`, being served."""
     from tests.support.review_folder import served
 
-    with served(desk) as page:
+    with served(session) as page:
         yield page
 
 

@@ -67,8 +67,8 @@ def states(
         kept = store.find_states(Path(root), video_id, recipe, sites, dtype)
         if kept is not None:
             return kept
-    fresh = gather(
-        parallel.segments(path, recipe, video_id),
+    fresh = read_states(
+        parallel.decode_segments(path, recipe, video_id),
         path,
         video_id,
         model,
@@ -82,7 +82,7 @@ def states(
     return fresh
 
 
-def begin(
+def decode_ahead(
     path: str | Path,
     model: Backbone,
     sites: Sequence[Site],
@@ -98,7 +98,7 @@ def begin(
     with suppress(VideoError, StoreError):
         video_id = video.digest(path)
         if root is None or store.find_states(Path(root), video_id, recipe, sites, dtype) is None:
-            parallel.begin(path, recipe, video_id)
+            parallel.start_decoding(path, recipe, video_id)
 
 
 def check_same(path: str | Path, video_id: str) -> None:
@@ -109,8 +109,8 @@ def check_same(path: str | Path, video_id: str) -> None:
         )
 
 
-def gather(
-    reader: video.SegmentReader | parallel.Reader,
+def read_states(
+    reader: video.SegmentReader | parallel.ParallelReader,
     path: str | Path,
     video_id: str,
     model: Backbone,
@@ -163,7 +163,7 @@ def extract(
     """
     wanted, recipe = sites_for(method, model, sites), recipe or recipe_for(method, model)
     for one in parallel.coming(
-        videos, lambda one: begin(one.path, model, wanted, recipe=recipe, root=root)
+        videos, lambda one: decode_ahead(one.path, model, wanted, recipe=recipe, root=root)
     ):
         try:
             found = states(one.path, model, wanted, recipe=recipe, root=root, progress=progress)
@@ -243,7 +243,7 @@ def fit(
     return _probe.fit(method, list(pairs), provenance=lent, **options)
 
 
-def check(model: Backbone, probe: Probe) -> None:
+def check_probe(model: Backbone, probe: Probe) -> None:
     """Raises RecipeMismatch unless `probe` was fitted on this model and revision; the rest it brings itself."""
     own = replace(probe.recipe, model=model.recipe.model, revision=model.recipe.revision)
     probe.check(own)
@@ -270,7 +270,7 @@ def detect(
     The probe brings prompt, sampling, layer, smoothing and threshold; `localization` overrides the last two.
     Raises VideoError's children, RecipeMismatch for a probe of another model, ModelError, StoreError.
     """
-    check(model, probe)
+    check_probe(model, probe)
     found = states(path, model, probe.sites, recipe=probe.recipe, root=root, progress=progress)
     scores, events = _localize.localize(
         found.starts, found.ends, probe.score(found), found.gaps, localization or probe.localization
@@ -310,10 +310,10 @@ def detect_all(
 
     Its reason begins with the name of the error, which is also handed to `failed`.
     """
-    check(model, probe)
+    check_probe(model, probe)
     root = options.get("root")
     for path in parallel.coming(
-        paths, lambda one: begin(one, model, probe.sites, recipe=probe.recipe, root=root)
+        paths, lambda one: decode_ahead(one, model, probe.sites, recipe=probe.recipe, root=root)
     ):
         try:
             result = detect(path, model, probe, **options)

@@ -19,7 +19,7 @@ from hiprobe.errors import DecoderLost, HiProbeError, OutOfMemory, Quarantined, 
 from hiprobe.pipeline import Progress
 from hiprobe.probe import Probe
 from hiprobe.store import result_folder, results
-from hiprobe.store.leases import Item, Worker, put_back
+from hiprobe.store.leases import LeaseHolder, VideoRecord, put_back
 from hiprobe.types import Result
 from hiprobe.video import parallel
 
@@ -36,16 +36,16 @@ def _nothing(*_: object) -> None:
     """What nobody asked for."""
 
 
-class Run:
+class DetectionRun:
     """Detection with one model, probe and settings into one result folder, which several processes may share.
 
     Raises RecipeMismatch for a probe of another model.
     """
 
     def __init__(self, model: Backbone, probe: Probe, out: Path, *, explain: bool = True) -> None:
-        pipeline.check(model, probe)
+        pipeline.check_probe(model, probe)
         self.model, self.probe, self.out, self.explain = model, probe, out, explain
-        self.settings = settings(model, probe, explain)
+        self.settings = result_settings(model, probe, explain)
 
     def done(self, paths: Sequence[str | Path]) -> tuple[list[Result], list[str | Path]]:
         """The results that were made before of these very videos with these settings, and the paths that are left."""
@@ -81,7 +81,7 @@ class Run:
         once, when nothing else is left, how many videos other workers hold. Raises ModelError and StoreError.
         """
         queue, idle, begun = deque(paths), 0, set[str]()
-        with Worker(self.out / STORE, self.settings, len(paths)) as worker:
+        with LeaseHolder(self.out / STORE, self.settings, len(paths)) as worker:
             turns = _Turns(self, worker, keep, failed, progress)
             while queue:
                 path = queue.popleft()
@@ -103,7 +103,7 @@ class Run:
         for path in paths:
             if str(path) not in begun:
                 begun.add(str(path))
-                pipeline.begin(
+                pipeline.decode_ahead(
                     path,
                     self.model,
                     self.probe.sites,
@@ -120,7 +120,7 @@ class Run:
             place, video_id = self.place(path)
         except VideoError:
             return None  # its turn will say it
-        return results.load(place, str(path), video_id, self.settings)
+        return results.load_result(place, str(path), video_id, self.settings)
 
     def _stems(self) -> frozenset[str]:
         """The first letters of the videos that have a result."""
@@ -138,8 +138,8 @@ class Run:
 class _Turns:
     """One worker's way through the videos of a run."""
 
-    run: Run
-    worker: Worker
+    run: DetectionRun
+    worker: LeaseHolder
     keep: Keep
     failed: Failed
     progress: Progress
@@ -155,8 +155,8 @@ class _Turns:
             return self._ended(path, item)
         return self._claimed(path, place, item) if self.worker.has(item) else None
 
-    def _claimed(self, path: str | Path, place: Path, item: Item) -> Result | None:
-        result = results.load(
+    def _claimed(self, path: str | Path, place: Path, item: VideoRecord) -> Result | None:
+        result = results.load_result(
             place, str(path), item.digest, self.run.settings
         )  # it has ended since it was asked for
         try:
@@ -183,7 +183,7 @@ class _Turns:
         pipeline.check_same(path, video_id)
         (place / results.NAME).unlink(missing_ok=True)  # while its files change, they are no result
         self.keep(result, place)
-        results.save(place, result, run.settings)
+        results.save_result(place, result, run.settings)
         return result
 
     def _unread(self, path: str | Path, error: VideoError) -> Result:
@@ -194,7 +194,7 @@ class _Turns:
         )
         return result
 
-    def _ended(self, path: str | Path, item: Item) -> Result:
+    def _ended(self, path: str | Path, item: VideoRecord) -> Result:
         """The result of a video that is not tried (any more)."""
         reason = str(item.reason)
         if item.status == "failed":
@@ -204,7 +204,7 @@ class _Turns:
         return Result(str(path), item.digest, "quarantined", reason=reason)
 
 
-def settings(model: Backbone, probe: Probe, explain: bool) -> dict[str, Any]:
+def result_settings(model: Backbone, probe: Probe, explain: bool) -> dict[str, Any]:
     """All that decides a result beside the video, as JSON."""
     return {
         "probe": probe.digest,

@@ -21,7 +21,7 @@ import hiprobe
 from hiprobe import cli, datasets, embedded, store, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import LabelError, StoreError, UsageError
-from hiprobe.evaluation import Report, Spread, export, plots, write_scores
+from hiprobe.evaluation import DrawSummary, Report, export, plots, write_scores
 from hiprobe.evaluation.benchmark import Benchmark, draw, of_draws, of_probe, of_scores
 from hiprobe.types import Event, Recipe, Segment, Site, Video
 
@@ -391,7 +391,7 @@ def test_mean_and_spread_over_draws(own: Path, shipped: Backbone, tmp_path: Path
     model = Counting(shipped)
     bench = Benchmark("folder", own)
     made = of_draws(bench, model, "hiprobe", kept=tmp_path / "kept", draws=3, share=0.7)  # type: ignore[arg-type]
-    assert isinstance(made.report, Spread)
+    assert isinstance(made.report, DrawSummary)
     assert (len(made.report.reports), [one["fitted on"] for one in made.report.draws]) == (
         3,
         [4, 4, 4],
@@ -424,7 +424,7 @@ def test_a_missing_training_video_is_an_error_once_it_is_drawn(
         draws=1,
         share=1.0,
     )
-    assert isinstance(made.report, Spread)
+    assert isinstance(made.report, DrawSummary)
     assert (made.report.draws[0]["fitted on"], made.report.draws[0]["missing"]) == (5, 1)
 
 
@@ -433,7 +433,7 @@ def test_a_missing_training_video_is_an_error_once_it_is_drawn(
 
 def test_hidden_states_as_plain_arrays(own: Path, fitted: Fitted, tmp_path: Path) -> None:
     """Everything a reader needs without this package: values, spans, and an index in JSON."""
-    count = export.states(fitted.store, tmp_path / "states.npz")
+    count = export.export_states(fitted.store, tmp_path / "states.npz")
     files = store.state_files(fitted.store)
     with np.load(tmp_path / "states.npz") as arrays:
         index = json.loads(str(arrays["index"]))["entries"]
@@ -446,12 +446,12 @@ def test_hidden_states_as_plain_arrays(own: Path, fitted: Fitted, tmp_path: Path
             assert Recipe.from_json(index[key]["recipe"]) == kept.recipe
             assert tuple(Site(**site) for site in index[key]["sites"]) == kept.sites
     first = (tmp_path / "states.npz").read_bytes()
-    export.states(fitted.store, tmp_path / "states.npz")
+    export.export_states(fitted.store, tmp_path / "states.npz")
     assert (tmp_path / "states.npz").read_bytes() == first
     with pytest.raises(StoreError, match="holds no hidden states"):
-        export.states(own, tmp_path / "none.npz")
+        export.export_states(own, tmp_path / "none.npz")
     with pytest.raises(UsageError, match=r"\.npz"):
-        export.states(fitted.store, tmp_path / "states.json")
+        export.export_states(fitted.store, tmp_path / "states.json")
     assert {path.name for path in tmp_path.glob("*.npz")} == {"states.npz"}
 
 
@@ -463,7 +463,7 @@ def test_scores_from_kept_states_need_no_model(
     )
     paths = [one.path for one in datasets.load("folder", own, "test")]
     for raw, expected in ((False, made.scores), (True, made.raw)):
-        found = export.scores(paths, fitted.probe, tmp_path / "kept", raw=raw)
+        found = export.export_scores(paths, fitted.probe, tmp_path / "kept", raw=raw)
         assert expected is not None
         assert found.keys() == expected.keys()
         assert all(np.array_equal(found[name], expected[name]) for name in found)
@@ -471,7 +471,7 @@ def test_scores_from_kept_states_need_no_model(
     with pytest.raises(
         StoreError, match=r"6 of 10 videos have no hidden states .*run hiprobe detect"
     ):
-        export.scores(paths + more, fitted.probe, tmp_path / "kept")
+        export.export_scores(paths + more, fitted.probe, tmp_path / "kept")
 
 
 # Figures
@@ -485,14 +485,14 @@ def test_the_figures_show_something(tmp_path: Path) -> None:
         for i, (name, labels) in enumerate(truth.items())
     }
     scores["v0"][5:9] = np.nan
-    made = plots.write(tmp_path, truth, scores, raw=scores)
+    made = plots.write_plots(tmp_path, truth, scores, raw=scores)
     assert [path.name for path in made] == ["roc.png", "pr.png", "histogram.png", "timelines.png"]
     for path in made:
         with Image.open(path) as image:
             assert min(image.size) > 300
             assert len(np.unique(np.asarray(image.convert("L")))) > 20
     before = made[-1].read_bytes()
-    plots.write(tmp_path, truth, scores | {"v7": 1 - scores["v7"]})
+    plots.write_plots(tmp_path, truth, scores | {"v7": 1 - scores["v7"]})
     assert made[-1].read_bytes() != before
 
 

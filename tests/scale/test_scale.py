@@ -44,10 +44,10 @@ from ray.cluster_utils import Cluster as Nodes  # noqa: E402
 
 from hiprobe import scale  # noqa: E402
 from hiprobe.scale import Loading  # noqa: E402
-from hiprobe.scale.ledger import Results  # noqa: E402
-from hiprobe.scale.pool import Crew, room  # noqa: E402
+from hiprobe.scale.ledger import ResultLedger  # noqa: E402
+from hiprobe.scale.pool import Pool, workers_that_fit  # noqa: E402
 from hiprobe.scale.scheduler import Job, Later  # noqa: E402
-from hiprobe.scale.worker import Reader, Work, answered, raised  # noqa: E402
+from hiprobe.scale.worker import VideoWorker, Work, answered, raised  # noqa: E402
 
 FAKE, SLOW, CRASHING = (
     Loading(name)
@@ -145,7 +145,9 @@ def short(folder: Path) -> list[Path]:
 def local(tmp_path_factory: pytest.TempPathFactory, videos: Path) -> dict[str, bytes]:
     """What a run without Ray leaves."""
     out = tmp_path_factory.mktemp("local")
-    run = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), out, explain=False)
+    run = runs.DetectionRun(
+        fake_backbone.load(), fake_backbone.constant_probe(), out, explain=False
+    )
     with store.Notes(out) as notes:
         for result in run.detect(listed(videos), keep=keep):
             notes.add([result])
@@ -157,9 +159,11 @@ def detected(
 ) -> tuple[list[Result], list[HiProbeError]]:
     errors: list[HiProbeError] = []
     options = {"keep": keep, "explain": False, "failed": errors.append, **options}
-    with store.Notes(scale.home(out)) as notes:
+    with store.Notes(scale.local_home(out)) as notes:
         found = []
-        for result in scale.detect(paths, loading, fake_backbone.constant_probe(), out, **options):
+        for result in scale.detect_on_ray(
+            paths, loading, fake_backbone.constant_probe(), out, **options
+        ):
             notes.add([result])
             found.append(result)
     return found, errors
@@ -219,7 +223,7 @@ def test_a_video_that_kills_its_worker_twice_is_quarantined(tmp_path: Path) -> N
     found, errors = detected(paths, tmp_path / "out", CRASHING)
     assert statuses(found) == {"done": 5, "quarantined": 1}
     assert [type(error).__name__ for error in errors] == ["Quarantined"]
-    (bad,) = [item for item in leases.listed(tmp_path / "out")[1] if item.status != "done"]
+    (bad,) = [item for item in leases.run_status(tmp_path / "out")[1] if item.status != "done"]
     assert (bad.name, bad.status, bad.lost) == ("v2.mp4", "quarantined", 2)
     again, _ = detected(paths, tmp_path / "out", CRASHING)  # it is left alone: no worker dies
     assert statuses(again) == {"done": 5, "quarantined": 1}
@@ -243,8 +247,8 @@ def test_done_anew_a_result_does_not_stand_meanwhile(tmp_path: Path) -> None:
 
 
 def test_files_of_one_content_take_turns(tmp_path: Path) -> None:
-    with leases.Worker(tmp_path / ".store", {}, 2, driver=True) as worker:
-        book = Results(worker, str(tmp_path), tmp_path, {}, lambda _: None)
+    with leases.LeaseHolder(tmp_path / ".store", {}, 2, driver=True) as worker:
+        book = ResultLedger(worker, str(tmp_path), tmp_path, {}, lambda _: None)
         first, second = (Job(str(tmp_path / name), digest="0" * 64) for name in ("a.mp4", "b.mp4"))
         assert book.begin(first) is None
         with pytest.raises(Later):
@@ -255,7 +259,7 @@ def test_files_of_one_content_take_turns(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("nodes")
 def test_no_more_workers_are_started_than_there_are_videos(videos: Path) -> None:
-    with Crew(scale.Cluster(), FAKE, 1) as crew:
+    with Pool(scale.Cluster(), FAKE, 1) as crew:
         crew._next_scan = 0.0
         assert list(crew.answers(0.1)) == []
         assert len(crew._hands) + len(crew._idle) == 1
@@ -267,8 +271,8 @@ def test_no_room_is_said_at_once(videos: Path, tmp_path: Path) -> None:
         detected(listed(videos)[:1], tmp_path, cluster=scale.Cluster(cpus=99))
 
 
-def a_reader(folder: Path, **more: Any) -> Reader:
-    return Reader(
+def a_reader(folder: Path, **more: Any) -> VideoWorker:
+    return VideoWorker(
         fake_backbone.load(),
         Work(
             str(folder / "store"),
@@ -308,7 +312,7 @@ def test_states_are_those_of_a_local_extraction(videos: Path, tmp_path: Path) ->
 
     paths = [*short(videos)[1:6], videos / "long.mp4", videos / "noise.mp4"]
     found = list(
-        scale.extract(
+        scale.extract_on_ray(
             paths, FAKE, tmp_path / "ray", method="hiprobe", cluster=scale.Cluster(span_s=20.0)
         )
     )
@@ -335,7 +339,7 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
     paths = short(videos)
     ended: list[Result] = []
     crew: list[int] = []
-    for result in scale.detect(
+    for result in scale.detect_on_ray(
         paths,
         SLOW,
         fake_backbone.constant_probe(),
@@ -353,7 +357,7 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
     assert max(crew) > 2
     assert len({result.path for result in ended}) == 21
     assert len(list(tmp_path.glob(f"*/{results.NAME}"))) == 20  # two files have one content
-    assert {item.lost for item in leases.listed(tmp_path)[1]} == {
+    assert {item.lost for item in leases.run_status(tmp_path)[1]} == {
         0
     }  # a node's death is no attempt of a video
 
@@ -365,7 +369,7 @@ def test_workers_lost_a_little_before_their_node_are_no_attempts(
     node = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
     paths = [flat(tmp_path / f"v{number}.mp4", 5 * number) for number in range(40)]
     ended, crew, killed = [], [0], False
-    for result in scale.detect(
+    for result in scale.detect_on_ray(
         paths,
         SLOW,
         fake_backbone.constant_probe(),
@@ -395,7 +399,7 @@ def test_a_node_added_in_the_middle_gets_work(nodes: Nodes, videos: Path, tmp_pa
     paths = short(videos)
     crew: list[int] = []
     node = None
-    for _ in scale.detect(
+    for _ in scale.detect_on_ray(
         paths * 3,
         SLOW,
         fake_backbone.constant_probe(),
@@ -439,11 +443,11 @@ def test_a_driver_that_dies_is_gone_on_from(
     assert driver.stdout is not None
     for _ in range(4):
         driver.stdout.readline()
-    while not [item for item in leases.listed(tmp_path)[1] if item.status == "claimed"]:
+    while not [item for item in leases.run_status(tmp_path)[1] if item.status == "claimed"]:
         pass
     driver.kill()
     driver.wait()
-    with index.opened(
+    with index.open_index(
         tmp_path / ".store"
     ) as db:  # the dead driver's claims, as if their time had run out
         assert db.execute("UPDATE items SET lease = 0 WHERE status = 'claimed'").rowcount
@@ -453,7 +457,7 @@ def test_a_driver_that_dies_is_gone_on_from(
     assert tree(tmp_path) == local
     assert len(before) >= 2  # of the four results two may be failures, which have no file
     assert all(path.stat().st_mtime_ns == made for path, made in before.items())
-    assert {item.lost for item in leases.listed(tmp_path)[1]} == {0}
+    assert {item.lost for item in leases.run_status(tmp_path)[1]} == {0}
 
 
 @pytest.mark.usefixtures("nodes")
@@ -464,7 +468,7 @@ def test_what_ends_a_run_is_named(videos: Path, tmp_path: Path) -> None:
         fake_backbone.constant_probe(), recipe=replace(fake_backbone.RECIPE, model="other")
     )
     with pytest.raises(RecipeMismatch):
-        list(scale.detect(listed(videos)[:2], FAKE, other, tmp_path, explain=False))
+        list(scale.detect_on_ray(listed(videos)[:2], FAKE, other, tmp_path, explain=False))
     (tmp_path / "file").touch()
     with pytest.raises(StoreError):
         detected(listed(videos)[:2], tmp_path / "file")
@@ -481,10 +485,10 @@ def test_workers_fit_on_whole_nodes() -> None:
         return {"Alive": True, "Resources": resources}
 
     two = [node(CPU=7.0, GPU=1.0), node(CPU=3.0), {**node(CPU=64.0), "Alive": False}]
-    assert room(two, scale.Cluster()) == 10
-    assert room(two, scale.Cluster(cpus=2)) == 4
-    assert room(two, scale.Cluster(gpus=0.25)) == 4
-    assert room(two, scale.Cluster(workers=3)) == 3
+    assert workers_that_fit(two, scale.Cluster()) == 10
+    assert workers_that_fit(two, scale.Cluster(cpus=2)) == 4
+    assert workers_that_fit(two, scale.Cluster(gpus=0.25)) == 4
+    assert workers_that_fit(two, scale.Cluster(workers=3)) == 3
 
 
 def test_a_local_cluster_has_no_dashboard_and_reports_to_nobody() -> None:
@@ -525,41 +529,45 @@ def test_videos_and_results_at_an_address(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     remote = s3fs.S3FileSystem()
     remote.put(str(videos), f"{bucket}/in", recursive=True)
-    paths = remote.find(f"{bucket}/in")
+    paths = remote.find_addresses(f"{bucket}/in")
     assert len(paths) == len(listed(videos))
-    assert remote.find(f"{bucket}/in/v0*.mp4") == [path for path in paths if "/in/v0" in path]
+    assert remote.find_addresses(f"{bucket}/in/v0*.mp4") == [
+        path for path in paths if "/in/v0" in path
+    ]
     for name in ("v[1].mp4", "cam::1.mp4", "h#1 %20.mp4", ".hidden/v.mp4"):
         remote.pipe(f"{bucket}/odd/{name}", name.encode())
-    odd = remote.find(f"{bucket}/odd")
+    odd = remote.find_addresses(f"{bucket}/odd")
     assert [remote.fetch(path, tmp_path).read_text() for path in odd] == [
         "cam::1.mp4",
         "h#1 %20.mp4",
         "v[1].mp4",
     ]
-    assert remote.find(f"{bucket}/odd/v[1].mp4") == [f"{bucket}/odd/v[1].mp4"]
+    assert remote.find_addresses(f"{bucket}/odd/v[1].mp4") == [f"{bucket}/odd/v[1].mp4"]
     out, near = f"{bucket}/out", scale.Cluster(span_s=20.0)
     found, _ = detected(paths, out, cluster=near)
     assert statuses(found) == {"done": 22, "failed": 2}
     remote.get(f"{bucket}/out", str(tmp_path / "got"), recursive=True)
     for name in local.keys() - {"manifest.jsonl"}:
         assert (tmp_path / "got" / name).read_bytes() == local[name]
-    assert not [name for name in remote.find(f"{bucket}/out") if "/.spans/" in name]
-    before = {name: remote.info(name)["LastModified"] for name in remote.find(f"{bucket}/out")}
+    assert not [name for name in remote.find_addresses(f"{bucket}/out") if "/.spans/" in name]
+    before = {
+        name: remote.info(name)["LastModified"] for name in remote.find_addresses(f"{bucket}/out")
+    }
     shutil.rmtree(tmp_path / "cache")  # another driver, elsewhere
     remote.invalidate_cache()
     assert statuses(detected(paths, out, cluster=near)[0]) == {"done": 22, "failed": 2}
     assert {
-        name: remote.info(name)["LastModified"] for name in remote.find(f"{bucket}/out")
+        name: remote.info(name)["LastModified"] for name in remote.find_addresses(f"{bucket}/out")
     } == before
 
 
 def test_an_address_that_answers_nothing_is_named(bucket: str) -> None:
     with pytest.raises(MissingVideo, match="no video file here"):
-        remote.find(f"{bucket}/nothing")
+        remote.find_addresses(f"{bucket}/nothing")
     with pytest.raises(MissingVideo):
-        remote.find("s3://no-such-bucket-at-all/in")
+        remote.find_addresses("s3://no-such-bucket-at-all/in")
     with pytest.raises(StoreError, match="no library for this address"):
-        remote.find("nosuchscheme://x/y.mp4")
+        remote.find_addresses("nosuchscheme://x/y.mp4")
 
 
 def at_once(commands: Iterable[list[str]]) -> list[tuple[int, str, str]]:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import plugins
-from hiprobe.backbones._catalogue import ENTRIES, PROVEN, Entry
+from hiprobe.backbones._catalogue import ENTRIES, PROVEN, CatalogueEntry
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.types import Recipe, Segment, Site
 
-__all__ = ["PROVEN", "Backbone", "Entry", "catalogue", "deepest", "load", "names"]
+__all__ = ["PROVEN", "Backbone", "CatalogueEntry", "catalogue", "deepest", "load", "names"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -67,7 +67,7 @@ def names() -> tuple[str, ...]:
     return tuple(name for name in plugins.names(__path__) if name != "auto")
 
 
-def catalogue() -> tuple[Entry, ...]:
+def catalogue() -> tuple[CatalogueEntry, ...]:
     """Checkpoints known to load, with what each needs; any other of their families loads as well."""
     return ENTRIES
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hiprobe.types import Result
 
 
-def check() -> None:
+def check_installed() -> None:
     """Raises UsageError where Ray is not installed."""
     try:
         import hiprobe.scale  # noqa: F401
@@ -26,19 +26,19 @@ def check() -> None:
         raise UsageError(f"--ray needs {error.name}", cure="pip install 'hiprobe[ray]'") from error
 
 
-def home(out: str) -> Path:
+def results_home(out: str) -> Path:
     """The folder with the index of the results in `out`, a folder or an address; raises UsageError without Ray."""
     if "://" not in out:
         return Path(out)
-    check()
+    check_installed()
     from hiprobe import scale
 
-    return scale.home(out)
+    return scale.local_home(out)
 
 
 def cluster(address: str, worker: str | None) -> Cluster:
     """The cluster at `address`, and what `--worker` says that each worker takes, else one CPU; raises UsageError."""
-    check()
+    check_installed()
     from hiprobe.scale import Cluster
 
     worker = "1" if worker is None else worker
@@ -67,24 +67,26 @@ def without(worker: str | None, *paths: str) -> None:
             )
 
 
-def find(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
+def find_everywhere(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
     """The videos meant by paths and addresses, each once, and a failed result for each that means none."""
     from hiprobe import pipeline
     from hiprobe.cli._terminal import complain
     from hiprobe.store import remote
 
-    here, failed = _run.find([remote.plain(path) for path in paths if not remote.is_address(path)])
+    here, failed = _run.find_videos(
+        [remote.strip_scheme(path) for path in paths if not remote.is_address(path)]
+    )
     found = [str(path.absolute()) for path in here]
     for path in filter(remote.is_address, paths):
         try:
-            found += remote.find(path)
+            found += remote.find_addresses(path)
         except HiProbeError as error:
             complain(error)
             failed.append(pipeline.failure(path, error))
     return list(dict.fromkeys(found)), failed
 
 
-def detect(
+def detect_and_show(
     paths: Sequence[str],
     failed: Sequence[Result],
     loading: Loading,
@@ -100,13 +102,13 @@ def detect(
     from hiprobe.cli import _terminal
     from hiprobe.store import remote
 
-    folder, counts, events = scale.home(out), Counter(one.status for one in failed), 0
+    folder, counts, events = scale.local_home(out), Counter(one.status for one in failed), 0
     crew = [0]
     if remote.is_address(out):
         remote.pull(out.rstrip("/"), folder, (store.MANIFEST,))  # what other drivers have entered
     with store.Notes(folder) as notes, _terminal.cluster_bar(len(paths)) as told:
         notes.add(failed)
-        for result in scale.detect(
+        for result in scale.detect_on_ray(
             paths,
             loading,
             probe,
@@ -128,11 +130,11 @@ def detect(
         remote.push([folder / store.MANIFEST], out.rstrip("/"))
     if not as_json:
         ended = ", ".join(f"{number} {status}" for status, number in counts.items())
-        _terminal.say(f"{ended}; {events} events; all in [bold]{_terminal.shown(out)}[/]")
+        _terminal.say(f"{ended}; {events} events; all in [bold]{_terminal.markup(out)}[/]")
     return 3 if counts["failed"] + counts["quarantined"] else 0
 
 
-def extract(
+def extract_and_show(
     paths: Sequence[str],
     failed: Sequence[Result],
     loading: Loading,
@@ -147,7 +149,7 @@ def extract(
 
     crew, lost = [0], len(failed)
     with _terminal.cluster_bar(len(paths)) as told:
-        for one in scale.extract(
+        for one in scale.extract_on_ray(
             paths,
             loading,
             root,
@@ -193,7 +195,7 @@ def _unread(error: HiProbeError) -> None:
         _terminal.complain(error)
 
 
-def read(
+def read_on_ray(
     videos: Sequence[str],
     model: str,
     how: tuple[str | None, str, str],
@@ -212,7 +214,7 @@ def read(
     described: list[Described] = []
     loading = scale.Loading(model, *how)
     with _terminal.cluster_bar(len(videos)) as told:
-        for one in scale.extract(
+        for one in scale.extract_on_ray(
             videos,
             loading,
             store,
@@ -221,7 +223,7 @@ def read(
             recipe=recipe,
             cluster=at,
             about=described.append,
-            also=partial(benchmark.frame_times, kept=store.absolute()),
+            also=partial(benchmark.kept_frame_times, kept=store.absolute()),
             failed=_unread,
             workers=partial(crew.__setitem__, 0),
         ):

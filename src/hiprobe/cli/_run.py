@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hiprobe.types import Recipe, Result, Site, Video
 
 
-def load(
+def load_model(
     name: str, revision: str | None, device: str, dtype: str, max_layer: int | None = None
 ) -> Backbone:
     """The model, whole or up to block `max_layer`; what it has to say to its user is said."""
@@ -48,7 +48,7 @@ def _lasting() -> Iterator[None]:
         gc.enable()
 
 
-def find(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
+def find_videos(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
     """The videos meant by `paths`, each once, and a failed result for each path that means none."""
     from hiprobe import pipeline, video
     from hiprobe.cli._terminal import complain
@@ -79,7 +79,7 @@ def seconds(paths: Iterable[str]) -> dict[str, float]:
     return stated
 
 
-def extract(
+def extract_with_progress(
     videos: Sequence[Video],
     model: Backbone,
     method: str,
@@ -111,7 +111,7 @@ def extract(
         )
 
 
-def fit(
+def fit_and_show(
     data: Path | None,
     model: Backbone,
     method: str,
@@ -140,7 +140,7 @@ def fit(
         ), []
     sites = None if layer is None else (Site("residual", layer),)
     lost: list[str] = []
-    pairs = extract(
+    pairs = extract_with_progress(
         list(datasets.load("folder", data, split)), model, method, store, lost, recipe, sites
     )
     return pipeline.fit(
@@ -148,7 +148,7 @@ def fit(
     ), lost
 
 
-def detect(
+def detect_and_show(
     paths: Sequence[Path],
     model: Backbone,
     probe: Probe,
@@ -162,7 +162,7 @@ def detect(
     from hiprobe import runs, store
     from hiprobe.cli import _terminal
 
-    run = runs.Run(model, probe, folder, explain=explain)
+    run = runs.DetectionRun(model, probe, folder, explain=explain)
     if again:
         run.forget(paths)
     before, left = run.done(paths)
@@ -199,7 +199,7 @@ def keep(result: Result, place: Path) -> None:
     """Writes the files of a result that a person looks at."""
     from hiprobe import report
 
-    report.write(result, Path(result.path), place, thumbnails(result))
+    report.write_report(result, Path(result.path), place, thumbnails(result))
 
 
 def tell(result: Result, folder: Path | str, as_json: bool) -> None:
@@ -221,7 +221,7 @@ def tell(result: Result, folder: Path | str, as_json: bool) -> None:
     elif result.scores is not None:
         _terminal.show(report.events_table(result))
         place = store.result_folder(Path(), result)
-        _terminal.say(f"report: [bold]{_terminal.shown(f'{folder}/{place}/report.html')}[/]")
+        _terminal.say(f"report: [bold]{_terminal.markup(f'{folder}/{place}/report.html')}[/]")
 
 
 def thumbnails(result: Result) -> list[tuple[float, Any]]:

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from hiprobe.errors import HiProbeError, StoreError, one_line
 from hiprobe.probe import Probe
-from hiprobe.store.leases import Item, Run
+from hiprobe.store.leases import RunRecord, VideoRecord
 from hiprobe.types import STATUSES, Result, Segment
 
 out = Console(highlight=False)
@@ -49,7 +49,7 @@ def show(table: Table | Text) -> None:
         out.print(table)
 
 
-def shown(path: str | Path) -> str:
+def markup(path: str | Path) -> str:
     """A path, or another text from outside, as markup: on one line, and none of it obeyed."""
     return escape(one_line(str(path)))
 
@@ -103,7 +103,7 @@ def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], Non
         done = max(done, before.get(path, 0.0) + segment.end)
         if not live.live.is_started and time.monotonic() - began > SLOW_S:
             live.start()
-        live.update(task, completed=done, description=shown(Path(path).name[:32]))
+        live.update(task, completed=done, description=markup(Path(path).name[:32]))
 
     try:
         yield report
@@ -191,7 +191,7 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"  why: {', '.join(parts)}"
 
 
-def layers(found: Mapping[str, Any]) -> Table:
+def layers_table(found: Mapping[str, Any]) -> Table:
     """The curves as a table, one row a layer, the chosen one marked; chance level is the mean under shuffled labels."""
     names = [name for name in ("kl", "ldr", "entropy", "saliency", "auc") if found.get(name)]
     table = Table(
@@ -214,19 +214,19 @@ def _cell(found: Mapping[str, Any], name: str, index: int) -> str:
     return f"{found[name][index]:.3f}{chance}"
 
 
-def state(item: Item, now: float) -> str:
+def state(item: VideoRecord, now: float) -> str:
     """How a video stands at Unix time `now`; a claim that has run out is of a worker that died."""
     if item.status != "claimed":
         return item.status
     return "in progress" if item.lease > now else "cut off"
 
 
-def standing(run: Run, items: Sequence[Item], now: float) -> None:
+def standing(run: RunRecord, items: Sequence[VideoRecord], now: float) -> None:
     """Says how the videos of a run stand: counts, and a row for each that is not simply done."""
     counts = Counter(state(item, now) for item in items)
     told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
     say(
-        shown(
+        markup(
             f"probe {str(run.settings.get('probe'))[:8]}, model {run.settings.get('model')}: {told}"
         )
     )
@@ -235,7 +235,7 @@ def standing(run: Run, items: Sequence[Item], now: float) -> None:
         table.add_column(column, overflow="fold")
     for item in items:
         if item.status != "done":
-            table.add_row(shown(item.name), state(item, now), shown(item.reason or ""))
+            table.add_row(markup(item.name), state(item, now), markup(item.reason or ""))
     if table.row_count:
         show(table)
 
@@ -265,15 +265,15 @@ def total(results: Sequence[Result], folder: Path) -> None:
         for result in results:
             segments = str(len(result.scores.starts)) if result.scores else ""
             table.add_row(
-                shown(Path(result.path).name),
+                markup(Path(result.path).name),
                 result.status,
                 segments,
                 str(len(result.events)) if result.scores else "",
-                shown(_note(result)),
+                markup(_note(result)),
             )
         show(table)
     counts = {status: sum(r.status == status for r in results) for status in STATUSES}
     say(
         ", ".join(f"{number} {status}" for status, number in counts.items() if number)
-        + f"; {sum(len(r.events) for r in results)} events; all in [bold]{shown(folder / 'manifest.jsonl')}[/]"
+        + f"; {sum(len(r.events) for r in results)} events; all in [bold]{markup(folder / 'manifest.jsonl')}[/]"
     )

@@ -60,8 +60,8 @@ def detect(
         from hiprobe.scale import Loading
 
         raise typer.Exit(
-            _ray.detect(
-                *_ray.find(paths),
+            _ray.detect_and_show(
+                *_ray.find_everywhere(paths),
                 Loading(model, revision, device, dtype, deepest),
                 fitted,
                 out,
@@ -73,9 +73,11 @@ def detect(
         )
     _ray.without(worker, *paths, out)
     folder = Path(out)
-    found, failed = _run.find(paths)
-    backbone = _run.load(model, revision, device, dtype, deepest)
-    results = failed + _run.detect(found, backbone, fitted, folder, explain, as_json, failed, again)
+    found, failed = _run.find_videos(paths)
+    backbone = _run.load_model(model, revision, device, dtype, deepest)
+    results = failed + _run.detect_and_show(
+        found, backbone, fitted, folder, explain, as_json, failed, again
+    )
     if not as_json:
         total(results, folder)
     raise typer.Exit(_run.code(results))

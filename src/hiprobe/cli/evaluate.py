@@ -192,10 +192,10 @@ def _run_model(
     ]  # missing ones are named at once
     lengths = _run.seconds(tests if ray is None else ())
     if ray is None:
-        backbone = _run.load(model, *loading)
+        backbone = _run.load_model(model, *loading)
     else:
         drawn = [] if fitted else _drawn(bench, seeds or 1, fraction, seed)
-        backbone = _ray.read(
+        backbone = _ray.read_on_ray(
             [*tests, *drawn], model, loading, store, method, _ray.cluster(ray, worker), fitted
         )
     with bar(lengths) as progress:
@@ -263,4 +263,4 @@ def _write(made: Evaluated, to: Path) -> None:
     evaluation.write_scores(to / "scores.npz", made.scores)
     if made.raw is not None:
         evaluation.write_scores(to / "raw.npz", made.raw)
-    plots.write(to, made.truth, made.scores, raw=made.raw, found=made.found)
+    plots.write_plots(to, made.truth, made.scores, raw=made.raw, found=made.found)

@@ -45,7 +45,7 @@ def explain(
         )
     if question is not None and not question.strip():
         raise UsageError("the question is empty", cure="leave it out for the model's own")
-    backbone = _run.load(model, revision, device, dtype)
+    backbone = _run.load_model(model, revision, device, dtype)
     text, verdict = pipeline.explain(
         path,
         backbone,

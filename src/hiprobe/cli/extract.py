@@ -43,8 +43,8 @@ def extract(
         from hiprobe.scale import Loading
 
         raise typer.Exit(
-            _ray.extract(
-                *_ray.find(paths),
+            _ray.extract_and_show(
+                *_ray.find_everywhere(paths),
                 Loading(model, revision, device, dtype),
                 store,
                 method,
@@ -53,10 +53,10 @@ def extract(
             )
         )
     _ray.without(worker, *paths, store)
-    found, failed = _run.find(paths)
-    backbone = _run.load(model, revision, device, dtype)
+    found, failed = _run.find_videos(paths)
+    backbone = _run.load_model(model, revision, device, dtype)
     lost = [result.path for result in failed]
-    for states, _ in _run.extract(
+    for states, _ in _run.extract_with_progress(
         [Video(str(path)) for path in found], backbone, method, Path(store), lost
     ):
         segments, sites, width = states.values.shape

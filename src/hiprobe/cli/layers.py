@@ -37,14 +37,14 @@ def layers(
     if data.suffix == ".safetensors":
         made = Probe.load(data, method=method)
     else:
-        made, failed = _run.fit(
-            data, _run.load(model, revision, device, dtype), method, store, seed=seed
+        made, failed = _run.fit_and_show(
+            data, _run.load_model(model, revision, device, dtype), method, store, seed=seed
         )
     curves = saliency_curves(made, data)
     report.layers_png(curves, picture)
     if as_json:
         _terminal.emit(curves)
     else:
-        _terminal.show(_terminal.layers(curves))
-        _terminal.say(f"picture: [bold]{_terminal.shown(picture)}[/]")
+        _terminal.show(_terminal.layers_table(curves))
+        _terminal.say(f"picture: [bold]{_terminal.markup(picture)}[/]")
     raise typer.Exit(3 if failed else 0)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from hiprobe import datasets, pipeline, store, video
 from hiprobe.backbones import Backbone
-from hiprobe.datasets import FrameLabels, listed, video_name
+from hiprobe.datasets import FrameLabels, annotation_name, listing
 from hiprobe.errors import HiProbeError, LabelError, OutOfMemory, ProbeError, UsageError, VideoError
-from hiprobe.evaluation import Detection, Report, Spread, evaluate, read_scores, thresholded
+from hiprobe.evaluation import Detection, DrawSummary, Report, evaluate, read_scores, thresholded
 from hiprobe.pipeline import Pair, Progress
 from hiprobe.probe import Probe
 from hiprobe.types import Result, Segment, Video
@@ -61,12 +61,12 @@ class Benchmark:
             self.name, self.root, asked, videos=self.videos, fps=self.fps, absent=True
         )
         chosen = [one for one in every if one.split in (split, None)]
-        found = {video_name(one.path): one for one in chosen}
-        names = [video_name(one.path) for one in chosen]
+        found = {annotation_name(one.path): one for one in chosen}
+        names = [annotation_name(one.path) for one in chosen]
         twice = {name for name in found if names.count(name) > 1}
         if twice or not found:
             raise LabelError(
-                f"{len(twice)} names are shared by several videos: {listed(twice)}"
+                f"{len(twice)} names are shared by several videos: {listing(twice)}"
                 if twice
                 else f"no videos of the split {split}",
                 where=self.root,
@@ -102,7 +102,7 @@ class Benchmark:
         """Raises LabelError for missing videos, all named or counted, unless they are allowed and some are left."""
         if missing and (not self.allow_missing or len(missing) == videos):
             raise LabelError(
-                f"{len(missing)} of {videos} {what} videos {fault}: {listed(missing, 10)}",
+                f"{len(missing)} of {videos} {what} videos {fault}: {listing(missing, 10)}",
                 where=self.videos or self.root,
                 cure="check the folder of videos"
                 + ("" if self.allow_missing else ", or allow it with --allow-missing"),
@@ -126,7 +126,7 @@ class Evaluated(NamedTuple):
     `raw` and `found` are None for a score file without them; of several draws the last one's are kept.
     """
 
-    report: Report | Spread
+    report: Report | DrawSummary
     truth: Mapping[str, FrameLabels]
     scores: Mapping[str, Array]
     raw: Mapping[str, Array] | None
@@ -218,7 +218,7 @@ def of_probe(
     Raises LabelError for missing or failed videos that are not allowed, for a video that the probe was fitted on (by
     its content), and for other numbers of frames than the truth has; RecipeMismatch, ModelError, StoreError.
     """
-    pipeline.check(model, probe)
+    pipeline.check_probe(model, probe)
     missing, there = bench.present("test")
     _apart(there, _fitted_on(probe), "was fitted on")
     got = _detected(bench, missing, there, model, probe, kept, progress, failed)
@@ -282,7 +282,7 @@ def of_draws(
             }
         )
     reports = tuple(one.report for one in made if isinstance(one.report, Report))
-    return made[-1]._replace(report=Spread(reports, tuple(records)))
+    return made[-1]._replace(report=DrawSummary(reports, tuple(records)))
 
 
 def draw(train: Mapping[str, Video], share: float, seed: int) -> tuple[str, ...]:
@@ -331,7 +331,7 @@ def _apart(tests: Mapping[str, Video], fitted: set[str], how: str) -> None:
     shared = [name for name, one in tests.items() if fitted and _digest(one.path) in fitted]
     if shared:
         raise LabelError(
-            f"{len(shared)} test videos have the content of videos that the probe {how}: {listed(shared)}",
+            f"{len(shared)} test videos have the content of videos that the probe {how}: {listing(shared)}",
             cure="keep training and test videos apart",
         )
 
@@ -363,7 +363,7 @@ def _detected(
             result = pipeline.detect(
                 one.path, model, probe, explain=False, root=kept, progress=progress
             )
-            times = frame_times(one.path, result.video_id, kept)
+            times = kept_frame_times(one.path, result.video_id, kept)
             labels = cut[name] if name in cut else _shown(one, times)
             _same_frames(whole.get(name, labels), times, one.path)
         except (VideoError, OutOfMemory, LabelError) as error:
@@ -432,7 +432,7 @@ def _steady(count: int, fps: float | None) -> Array:
     return np.asarray(np.arange(count) / fps)
 
 
-def frame_times(path: str, video_id: str, kept: Path) -> Array:
+def kept_frame_times(path: str, video_id: str, kept: Path) -> Array:
     """The times (frames,), in seconds, of the video `video_id`, kept in the folder `kept`: decoded once for them.
 
     Raises VideoError's children, StoreError, and LabelError for kept ones that are not sound.

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe.evaluation.tables import DEFINITIONS, Report, plain, table
+from hiprobe.evaluation.tables import DEFINITIONS, Report, markdown_table, markdown_text
 
 
 @dataclass(frozen=True)
-class Spread:
+class DrawSummary:
     """One `Report` a draw, on the same test videos; `draws` says of each what was fitted on and what was chosen.
 
     The standard deviation is that of a sample (n - 1) over the draws; a figure undefined in some of them is reported
@@ -64,12 +64,12 @@ class Spread:
         del words["interval"]
         blocks = [
             head,
-            table(titles, rows),
+            markdown_table(titles, rows),
             *self._events(found),
             self._drawn(),
             "\n".join(f"- **{name}**: {text}" for name, text in words.items()),
             "\n".join(
-                f"- {key}: {plain(value)}"
+                f"- {key}: {markdown_text(value)}"
                 for key, value in first.provenance.items()
                 if key != "scores"
             ),
@@ -80,7 +80,7 @@ class Spread:
         if "events" not in found:
             return []
         return [
-            table(
+            markdown_table(
                 ("events", "mean ± standard deviation"),
                 [
                     [name + self.reports[0].beside(), self._cell(one)]
@@ -102,13 +102,13 @@ class Spread:
         keys = [key for key in self.draws[0] if key != "videos"]
         rows = [
             [
-                *(plain(draw[key]) for key in keys),
+                *(markdown_text(draw[key]) for key in keys),
                 f"{report.rows[0].pooled.auc:.4f}",
                 f"{report.rows[0].pooled.ap_step:.4f}",
             ]
             for draw, report in zip(self.draws, self.reports, strict=True)
         ]
-        return table((*keys, DEFINITIONS["auc"][0], DEFINITIONS["ap_step"][0]), rows)
+        return markdown_table((*keys, DEFINITIONS["auc"][0], DEFINITIONS["ap_step"][0]), rows)
 
 
 def _summary(values: list[float | None]) -> dict[str, float | int | None]:

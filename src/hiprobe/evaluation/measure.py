@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.datasets._frames import FrameLabels, events_from_frames, listed
+from hiprobe.datasets._frames import FrameLabels, events_from_frames, listing
 from hiprobe.errors import LabelError, UsageError
-from hiprobe.evaluation.tables import ClassRow, Events, Report, Row
+from hiprobe.evaluation.tables import ClassRow, Events, MetricRow, Report
 from hiprobe.metrics import (
     EventTable,
     Pair,
@@ -171,7 +171,9 @@ def _controls(both: _Compared) -> Iterator[tuple[str, dict[str, Array]]]:
     yield "perfect video label x centre prior", {name: label[name] * prior[name] for name in label}
 
 
-def _measured(both: _Compared, raw: FrameScores | None, bootstrap: int, seed: int) -> list[Row]:
+def _measured(
+    both: _Compared, raw: FrameScores | None, bootstrap: int, seed: int
+) -> list[MetricRow]:
     """The rows of the scores that were given, with intervals."""
     if raw is None:
         return [_row("scores", both.pairs(), bootstrap, seed)]
@@ -179,7 +181,7 @@ def _measured(both: _Compared, raw: FrameScores | None, bootstrap: int, seed: in
     return [_row(name, pairs, bootstrap, seed) for name, pairs in given.items()]
 
 
-def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0) -> Row:
+def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0) -> MetricRow:
     every = list(pairs.values())
     abnormal = [pair for pair in every if pair[0].any()]
     mixed, tops, ranking = [pair for pair in abnormal if _mixed(pair)], _tops(every), Ranking(every)
@@ -188,7 +190,7 @@ def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0
         low, high = ranking.interval(resamples=bootstrap, seed=seed)
         intervals = {key: (getattr(low, key), getattr(high, key)) for key in low._fields}
         intervals |= _intervals(abnormal if mixed else [], mixed, tops, bootstrap, seed)
-    return Row(
+    return MetricRow(
         name,
         ranking.pooled(),
         frame_auc(abnormal) if mixed else None,
@@ -332,7 +334,7 @@ def _check(
         ],
         "videos have no class": truth.keys() - categories.keys() if categories else (),
     }
-    lines = [f"{len(names)} {fault}: {listed(names)}" for fault, names in faults.items() if names]
+    lines = [f"{len(names)} {fault}: {listing(names)}" for fault, names in faults.items() if names]
     if lines:
         raise LabelError("; ".join(lines), cure=CURE)
 
@@ -349,7 +351,7 @@ def _check_times(scores: FrameScores, found: Mapping[str, Detection] | None) -> 
     ]
     if odd:
         raise LabelError(
-            f"{len(odd)} scored videos come without the time of every frame: {listed(odd)}"
+            f"{len(odd)} scored videos come without the time of every frame: {listing(odd)}"
         )
 
 
@@ -358,15 +360,15 @@ def _provenance(
 ) -> dict[str, Any]:
     versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
     return {
-        "truth": digest(truth),
-        "scores": digest({name: values + 0.0 for name, values in scores.items()}),
+        "truth": truth_digest(truth),
+        "scores": truth_digest({name: values + 0.0 for name, values in scores.items()}),
         "seed": seed,
         "bootstrap": bootstrap,
         "versions": versions,
     }
 
 
-def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+def truth_digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     """SHA-256, in hex, of named arrays: their names in order, types, shapes and values, whatever file held them."""
     total = hashlib.sha256()
     for name in sorted(arrays):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from hiprobe.scale.ledger import Extracted
 from hiprobe.scale.pool import Cluster
-from hiprobe.scale.run import account, detect, extract, home
+from hiprobe.scale.run import account, detect_on_ray, extract_on_ray, local_home
 from hiprobe.scale.worker import Described, Loading
 
-__all__ = ["Cluster", "Described", "Extracted", "Loading", "account", "detect", "extract", "home"]
+__all__ = [
+    "Cluster",
+    "Described",
+    "Extracted",
+    "Loading",
+    "account",
+    "detect_on_ray",
+    "extract_on_ray",
+    "local_home",
+]

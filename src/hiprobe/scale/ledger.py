@@ -14,7 +14,7 @@ from hiprobe.errors import HiProbeError, Quarantined, StoreError, VideoError
 from hiprobe.scale.scheduler import Job, Later
 from hiprobe.scale.worker import Row
 from hiprobe.store import index, remote, result_folder, results
-from hiprobe.store.leases import TRIES, Item, Worker, put_back
+from hiprobe.store.leases import TRIES, LeaseHolder, VideoRecord, put_back
 from hiprobe.store.results import BESIDE, NAME
 from hiprobe.types import Result
 
@@ -23,10 +23,10 @@ CURE = "hiprobe runs OUT --retry puts it back"
 
 
 @dataclass
-class Results:
+class ResultLedger:
     """The results in `out`, a folder or an address; `home` is the folder with the index: `out` itself if it is one."""
 
-    worker: Worker
+    worker: LeaseHolder
     out: str
     home: Path
     settings: dict[str, Any]
@@ -61,7 +61,7 @@ class Results:
         """The result that a worker has written, read back."""
         result = self._kept(job)
         if result is None:
-            raise Lost(job.path)
+            raise ResultLost(job.path)
         self._enter(row)
         return self._over(job, result)
 
@@ -97,7 +97,7 @@ class Results:
             self.worker.end(job.item, result.status, result.reason)
         return result
 
-    def _ended(self, job: Job, item: Item) -> Result:
+    def _ended(self, job: Job, item: VideoRecord) -> Result:
         reason = str(item.reason)
         kind, status = (
             (Quarantined, "quarantined") if item.status == "quarantined" else (VideoError, "failed")
@@ -122,7 +122,7 @@ class Results:
         if remote.is_address(self.out):
             (place / NAME).unlink(missing_ok=True)
             remote.pull(f"{self.out}/{place.name}", place, (NAME, *BESIDE))
-        return results.load(place, job.path, job.digest, self.settings)
+        return results.load_result(place, job.path, job.digest, self.settings)
 
     def _enter(self, row: Row) -> None:
         if not remote.is_address(self.out):
@@ -130,7 +130,7 @@ class Results:
                 index.enter(self.home / ".store", self.home / ".store" / file)
 
 
-class Lost(StoreError):
+class ResultLost(StoreError):
     """A result that a worker has written is not there."""
 
     def __init__(self, path: str) -> None:
@@ -155,7 +155,7 @@ class Extracted:
 
 
 @dataclass
-class States:
+class StateLedger:
     """The hidden states in the store `root`, a folder or an address; attempts are counted for the length of a run."""
 
     root: str

@@ -15,15 +15,24 @@ from pathlib import Path
 from hiprobe import backbones, pipeline, runs
 from hiprobe.errors import HiProbeError, StoreError
 from hiprobe.probe import Probe
-from hiprobe.scale.ledger import Extracted, Results, States
-from hiprobe.scale.pool import Cluster, Crew
-from hiprobe.scale.scheduler import Spread
+from hiprobe.scale.ledger import Extracted, ResultLedger, StateLedger
+from hiprobe.scale.pool import Cluster, Pool
+from hiprobe.scale.scheduler import Scheduler
 from hiprobe.scale.worker import Described, Keep, Loading, Work
 from hiprobe.store import remote
-from hiprobe.store.leases import Worker
+from hiprobe.store.leases import LeaseHolder
 from hiprobe.types import Recipe, Result, Site
 
-__all__ = ["Cluster", "Described", "Extracted", "Loading", "account", "detect", "extract", "home"]
+__all__ = [
+    "Cluster",
+    "Described",
+    "Extracted",
+    "Loading",
+    "account",
+    "detect_on_ray",
+    "extract_on_ray",
+    "local_home",
+]
 
 STORE = runs.STORE
 Failed = Callable[[HiProbeError], None]
@@ -34,15 +43,15 @@ def _nothing(*_: object) -> None:
     """What nobody asked for."""
 
 
-def home(out: str | Path) -> Path:
+def local_home(out: str | Path) -> Path:
     """The folder for the index and the manifest of the results in `out`: itself, or for an address one in the cache."""
     if not remote.is_address(out):
-        return Path(remote.plain(str(out)))
+        return Path(remote.strip_scheme(str(out)))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "hiprobe" / "runs" / sha256(str(out).rstrip("/").encode()).hexdigest()[:16]
 
 
-def detect(
+def detect_on_ray(
     paths: Sequence[str | Path],
     loading: Loading,
     probe: Probe,
@@ -66,12 +75,12 @@ def detect(
     StoreError, also where not all are accounted for.
     """
     given, to = [_everywhere(path) for path in paths], _folder(out)
-    with Crew(cluster or Cluster(), _found(loading), len(given)) as crew:
-        model = _model(crew)
+    with Pool(cluster or Cluster(), _found(loading), len(given)) as pool:
+        model = _model(pool)
         about(model)
-        pipeline.check(model, probe)
-        settings = runs.settings(model, probe, explain)
-        crew.begin(
+        pipeline.check_probe(model, probe)
+        settings = runs.result_settings(model, probe, explain)
+        pool.begin(
             Work(
                 f"{to}/{STORE}",
                 probe.recipe,
@@ -80,20 +89,20 @@ def detect(
                 to,
                 explain,
                 keep,
-                span_s=crew.cluster.span_s,
+                span_s=pool.cluster.span_s,
             )
         )
-        with Worker(home(out) / STORE, settings, len(given), driver=True) as worker:
-            book = Results(worker, to, home(out), settings, failed, again)
+        with LeaseHolder(local_home(out) / STORE, settings, len(given), driver=True) as worker:
+            book = ResultLedger(worker, to, local_home(out), settings, failed, again)
             ended: Counter[str] = Counter()
-            for result in Spread(crew, book, given, probe.recipe.segment_s).ends():
+            for result in Scheduler(pool, book, given, probe.recipe.segment_s).ends():
                 ended[result.status] += 1
-                workers(crew.size)
+                workers(pool.size)
                 yield result
     account(len(given), ended)
 
 
-def extract(
+def extract_on_ray(
     paths: Sequence[str | Path],
     loading: Loading,
     root: str | Path,
@@ -109,19 +118,19 @@ def extract(
 ) -> Iterator[Extracted]:
     """Keeps the hidden states of each video in the store `root`, at the sites that `method` reads, or at `sites`.
 
-    `also` is called by the worker with each video as a file and its digest. Otherwise as `detect`.
+    `also` is called by the worker with each video as a file and its digest. Otherwise as `detect_on_ray`.
     """
     given, to = [_everywhere(path) for path in paths], _folder(root)
-    with Crew(cluster or Cluster(), _found(loading), len(given)) as crew:
-        model = _model(crew)
+    with Pool(cluster or Cluster(), _found(loading), len(given)) as pool:
+        model = _model(pool)
         about(model)
         wanted = pipeline.sites_for(method, model, sites)
         recipe = recipe or pipeline.recipe_for(method, model)
-        crew.begin(Work(to, recipe, wanted, also=also, span_s=crew.cluster.span_s))
+        pool.begin(Work(to, recipe, wanted, also=also, span_s=pool.cluster.span_s))
         ended: Counter[str] = Counter()
-        for one in Spread(crew, States(to, failed), given, recipe.segment_s).ends():
+        for one in Scheduler(pool, StateLedger(to, failed), given, recipe.segment_s).ends():
             ended[one.status] += 1
-            workers(crew.size)
+            workers(pool.size)
             yield one
     account(len(given), ended)
 
@@ -137,7 +146,11 @@ def account(given: int, ended: Counter[str]) -> None:
 
 def _everywhere(path: str | Path) -> str:
     """An address, or a path that means the same whatever the working folder is: a worker has its own."""
-    return str(path) if remote.is_address(path) else str(Path(remote.plain(str(path))).absolute())
+    return (
+        str(path)
+        if remote.is_address(path)
+        else str(Path(remote.strip_scheme(str(path))).absolute())
+    )
 
 
 def _folder(out: str | Path) -> str:
@@ -150,6 +163,6 @@ def _found(loading: Loading) -> Loading:
     return replace(loading, name=_everywhere(loading.name)) if here else loading
 
 
-def _model(crew: Crew) -> Described:
-    assert crew.model is not None
-    return crew.model
+def _model(pool: Pool) -> Described:
+    assert pool.model is not None
+    return pool.model

@@ -13,10 +13,10 @@ from typing import Generic, Protocol, TypeVar
 
 from hiprobe.errors import DecoderLost, HiProbeError, LabelError, OutOfMemory, VideoError
 from hiprobe.scale import spans
-from hiprobe.scale.pool import Answer, Crew, Task
+from hiprobe.scale.pool import Answer, Pool, Task
 from hiprobe.scale.spans import Span
 from hiprobe.scale.worker import Row, raised
-from hiprobe.store.leases import WORKER_LOST, Item
+from hiprobe.store.leases import WORKER_LOST, VideoRecord
 from hiprobe.store.remote import is_address
 
 WAIT_S = 0.5
@@ -34,7 +34,7 @@ class Job:
     open: int = 0
     lost: int = 0
     over: bool = False
-    item: Item | None = None
+    item: VideoRecord | None = None
 
 
 class Later(Exception):
@@ -61,11 +61,11 @@ class Book(Protocol[Ended]):
         ...
 
 
-class Spread(Generic[End]):
-    """The way of `paths` through the workers of `crew`."""
+class Scheduler(Generic[End]):
+    """The way of `paths` through the workers of `pool`."""
 
-    def __init__(self, crew: Crew, book: Book[End], paths: Iterable[str], segment_s: float) -> None:
-        self._crew, self._book, self._segment_s = crew, book, segment_s
+    def __init__(self, pool: Pool, book: Book[End], paths: Iterable[str], segment_s: float) -> None:
+        self._crew, self._book, self._segment_s = pool, book, segment_s
         self._paths = deque(paths)
         self._tasks: deque[Task] = deque()
         self._parked: deque[tuple[float, Job]] = deque()
@@ -128,7 +128,7 @@ class Spread(Generic[End]):
         if task.call == "look":
             job.digest = row["digest"]
             if row["seekable"] and self._crew.model is not None:
-                job.plan = spans.plan(
+                job.plan = spans.plan_spans(
                     row["seconds"],
                     self._segment_s,
                     self._crew.model.batch,

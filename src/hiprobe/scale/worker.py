@@ -99,7 +99,7 @@ class Work:
     span_s: float = spans.SPAN_S
 
 
-class Reader:
+class VideoWorker:
     """One worker's hands; raises nothing but bugs, named errors are rows `{"error": [...]}`."""
 
     def __init__(self, model: Backbone, work: Work) -> None:
@@ -129,13 +129,13 @@ class Reader:
         """Reads one span and keeps it; `sound` says whether it may be joined."""
         work, one = self.work, Span(first, count)
         with self._store(digest, one) as root:
-            part = spans.find(root, one, digest, work.recipe, work.sites, self._dtype)
+            part = spans.find_part(root, one, digest, work.recipe, work.sites, self._dtype)
             if part is None:
-                part = spans.read(
+                part = spans.read_part(
                     self._here(path), digest, self.model, work.sites, work.recipe, one
                 )
                 if part.states is not None:
-                    spans.save(root, one, part, self._dtype)
+                    spans.save_part(root, one, part, self._dtype)
         return {
             "sound": part.seam.sound,
             "segments": 0 if part.states is None else len(part.states.starts),
@@ -188,7 +188,9 @@ class Reader:
             (place / results.NAME).unlink(missing_ok=True)
             if work.keep is not None:
                 work.keep(result, place)
-            results.save(place, result, runs.settings(self.model, work.probe, work.explain))
+            results.save_result(
+                place, result, runs.result_settings(self.model, work.probe, work.explain)
+            )
         return {"status": result.status, "reason": result.reason, "duration": result.duration}
 
     def _join(self, root: Path, digest: str, plan: Sequence[Span]) -> None:
@@ -199,9 +201,9 @@ class Reader:
         parts = []
         for one in plan:
             with self._store(digest, one) as own:
-                part = spans.find(own, one, digest, work.recipe, work.sites, self._dtype)
+                part = spans.find_part(own, one, digest, work.recipe, work.sites, self._dtype)
             parts += [part] if part is not None else []
-        if len(parts) == len(plan) and spans.fit(parts):
+        if len(parts) == len(plan) and spans.can_join(parts):
             store.save_states(root, spans.join(parts), self._dtype)
 
     def _clear(self, digest: str, plan: Sequence[Span]) -> None:
@@ -218,7 +220,7 @@ class Reader:
     def _here(self, path: str) -> Path:
         """The video as a file of this machine; the last one fetched is held."""
         if not remote.is_address(path):
-            return Path(remote.plain(path))
+            return Path(remote.strip_scheme(path))
         if self._held is None or self._held[0] != path:
             if self._held is not None:
                 shutil.rmtree(self._held[1].parent)
@@ -228,7 +230,7 @@ class Reader:
 
     def _inside(self, digest: str, span: Span | None = None) -> str:
         """Where the states of a video, or of a span of it, lie in the run's store."""
-        root = Path() if span is None else spans.place(Path(), span)
+        root = Path() if span is None else spans.part_store(Path(), span)
         return f"{self.work.root}/{store.states_folder(root, digest, self.work.recipe)}"
 
     @contextmanager
@@ -236,7 +238,7 @@ class Reader:
         """A store of this worker's own, in which the folder of one video, or span, is that of the run's store."""
         top = Path(tempfile.mkdtemp(dir=self._own))
         inside = store.states_folder(
-            top if span is None else spans.place(top, span), digest, self.work.recipe
+            top if span is None else spans.part_store(top, span), digest, self.work.recipe
         )
         inside.parent.mkdir(parents=True)
         try:
