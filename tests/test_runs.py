@@ -128,7 +128,7 @@ def kept(tmp_path: Path) -> Path:
         path = tmp_path / f"v{number}.mp4"
         if not path.exists():
             write(path, steady(10 + number, 5), rate=5, pictures=noisy)
-        pipeline.states(path, fake_backbone.load(), sites(*layers), root=tmp_path / "s")
+        pipeline.states(path, fake_backbone.load(), sites(*layers), store=tmp_path / "s")
     return tmp_path / "s"
 
 
@@ -476,7 +476,7 @@ def test_a_run_from_python(folder: Path) -> None:
         run.detect(
             paths,
             keep=lambda result, place: made.append(place.name),
-            failed=lambda error: told.append(type(error).__name__),
+            failed=lambda _path, error: told.append(type(error).__name__),
         )
     )
     assert [result.status for result in found] == ["failed", "done", "partial", "done"]

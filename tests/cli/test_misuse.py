@@ -23,7 +23,8 @@ from hiprobe import cli, datasets, embedded, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import LabelError, ProbeError, UsageError
 from hiprobe.evaluation import DrawSummary, Report, evaluate, read_scores, write_scores
-from hiprobe.evaluation.benchmark import TIMES, Benchmark, kept_frame_times, of_probe, of_scores
+from hiprobe.evaluation.benchmark import Benchmark, of_probe, of_scores
+from hiprobe.evaluation.frame_times import TIMES, kept_frame_times
 from hiprobe.methods import Selection
 from hiprobe.probe import fit
 from hiprobe.types import Site
@@ -345,7 +346,7 @@ def test_a_probe_that_does_not_say_what_it_was_fitted_on_is_named(
 ) -> None:
     odd = replace(fitted.probe, provenance={**fitted.probe.provenance, "videos": 5})
     with pytest.raises(ProbeError, match="no list of digests"):
-        of_probe(Benchmark("folder", table), shipped, odd, kept=tmp_path / "kept")
+        of_probe(Benchmark("folder", table), shipped, odd, store=tmp_path / "kept")
 
 
 @pytest.mark.parametrize("seconds", [1e-7, float("inf"), float("nan")])

@@ -32,6 +32,11 @@ def complain(error: HiProbeError) -> None:
     err.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", soft_wrap=True)
 
 
+def complain_about(_path: str, error: HiProbeError) -> None:
+    """`complain`, as a callback for the failure of a video."""
+    complain(error)
+
+
 def warn(text: str) -> None:
     """A line on standard error, without markup."""
     err.print(Text(one_line(text), "yellow"), soft_wrap=True)
@@ -111,9 +116,31 @@ def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], Non
         live.stop()
 
 
+class ClusterBar:
+    """A progress bar over videos that workers read."""
+
+    def __init__(self, live: Progress, videos: int) -> None:
+        self._live, self._workers, self._failed, self._seconds = live, 0, 0, 0.0
+        self._task = live.add_task("reading", total=videos, rate="", lost="")
+        self._began = time.monotonic()
+
+    def set_workers(self, number: int) -> None:
+        """Note how many workers are ready."""
+        self._workers = number
+
+    def advance(self, status: str, seconds: float) -> None:
+        """Count a video that has ended, `seconds` long."""
+        self._seconds += seconds
+        self._failed += status in ("failed", "quarantined")
+        speed = self._seconds / max(time.monotonic() - self._began, 1e-3)
+        rate = f"{speed:.1f}x real time, {self._workers} workers"
+        lost = f"{self._failed} failed" if self._failed else ""
+        self._live.update(self._task, advance=1, rate=rate, lost=lost)
+
+
 @contextmanager
-def cluster_bar(videos: int) -> Iterator[Callable[[str, float, int], None]]:
-    """A progress bar over videos that workers read; gives what takes the status, seconds and workers at each end."""
+def cluster_bar(videos: int) -> Iterator[ClusterBar]:
+    """Show a `ClusterBar` for the length of a `with`."""
     columns = (
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total:.0f} videos"),
@@ -128,17 +155,9 @@ def cluster_bar(videos: int) -> Iterator[Callable[[str, float, int], None]]:
         disable=not err.is_terminal,
         redirect_stdout=out.is_terminal,
     )
-    task = live.add_task("reading", total=videos, rate="", lost="")
-    began, seconds, lost = time.monotonic(), 0.0, 0
-
-    def report(status: str, length: float, workers: int) -> None:
-        nonlocal seconds, lost
-        seconds, lost = seconds + length, lost + (status in ("failed", "quarantined"))
-        rate = f"{seconds / max(time.monotonic() - began, 1e-3):.1f}x real time, {workers} workers"
-        live.update(task, advance=1, rate=rate, lost=f"{lost} failed" if lost else "")
-
+    bar = ClusterBar(live, videos)
     with live:
-        yield report
+        yield bar
 
 
 def fitted(probe: Probe) -> None:

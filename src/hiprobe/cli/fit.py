@@ -48,12 +48,12 @@ def fit(
     A row of the CSV is a video or one event of it: the label `normal` or a word for the anomaly, its start and end in
     seconds, both blank for the whole video. Paths count from the folder of the CSV.
     """
+    from hiprobe.backbones import Loading
     from hiprobe.cli._terminal import emit, fitted, markup, say
 
-    backbone = _run.load_model(model, revision, device, dtype)
-    made, failed = _run.fit_and_show(
-        data, backbone, method, store, layer=layer, prompts=prompt or (), split=split, seed=seed
-    )
+    backbone = _run.load_model(Loading(model, revision, device, dtype))
+    request = _run.FitRequest(data, method, layer, prompt or (), split, seed)
+    made, failed = _run.fit_probe(request, backbone, store)
     made.save(probe)
     if as_json:
         emit(

@@ -29,6 +29,7 @@ def layers(
 ) -> None:
     """Draw saliency over depth: KL, LDR, entropy and their sum beside chance, and the cross-validated AUC per layer."""
     from hiprobe import report
+    from hiprobe.backbones import Loading
     from hiprobe.cli import _terminal
     from hiprobe.probe import Probe
     from hiprobe.probe.curves import saliency_curves
@@ -37,9 +38,8 @@ def layers(
     if data.suffix == ".safetensors":
         made = Probe.load(data, method=method)
     else:
-        made, failed = _run.fit_and_show(
-            data, _run.load_model(model, revision, device, dtype), method, store, seed=seed
-        )
+        backbone = _run.load_model(Loading(model, revision, device, dtype))
+        made, failed = _run.fit_probe(_run.FitRequest(data, method, seed=seed), backbone, store)
     curves = saliency_curves(made, data)
     report.layers_png(curves, picture)
     if as_json:

@@ -75,6 +75,18 @@ class _Compared:
         }
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What is evaluated, by video name: labels and scores (frames,), and what `evaluate` says."""
+
+    truth: Mapping[str, FrameLabels]
+    scores: FrameScores
+    raw: FrameScores | None = None
+    found: Mapping[str, Detection] | None = None
+    categories: Mapping[str, Sequence[str]] | None = None
+    failed: Mapping[str, str] | None = None
+
+
 def evaluate(
     truth: Mapping[str, FrameLabels],
     scores: FrameScores,
@@ -98,16 +110,30 @@ def evaluate(
     only, and for a bootstrap of fewer than two videos. With `allow_missing`, videos without scores and frames whose
     score is NaN are left out, and their number stands in the report.
     """
+    scored = Scored(truth, scores, raw, found, categories, failed)
+    return evaluate_scored(scored, allow_missing, seed, bootstrap, about)
+
+
+def evaluate_scored(
+    given: Scored,
+    allow_missing: bool = False,
+    seed: int = 0,
+    bootstrap: int = 1000,
+    about: Mapping[str, Any] | None = None,
+) -> Report:
+    """`evaluate` with its arguments grouped."""
+    truth, scores, raw, failed = given.truth, given.scores, given.raw, given.failed or {}
+    found, categories = given.found, given.categories
     if not 0 <= bootstrap <= MOST_DRAWS:
         raise UsageError(
             f"bootstrap={bootstrap}",
             cure=f"give the number of draws, 0 for no intervals, at most {MOST_DRAWS:,}",
         )
-    without = sorted((truth.keys() | (failed or {}).keys()) - scores.keys())
-    missing = {name: (failed or {}).get(name, "no scores") for name in without}
-    _check(truth, scores, categories, failed or {}, allow_missing)
+    without = sorted((truth.keys() | failed.keys()) - scores.keys())
+    missing = {name: failed.get(name, "no scores") for name in without}
+    _check(truth, scores, categories, failed, allow_missing)
     if raw is not None:
-        _check(truth, raw, None, failed or {}, allow_missing)
+        _check(truth, raw, None, failed, allow_missing)
     _check_times(scores, found)
     kept = {name: np.asarray(scores[name], np.float64) for name in truth if name in scores}
     both = _Compared(

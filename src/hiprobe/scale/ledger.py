@@ -5,21 +5,19 @@ SQLite is touched here alone, in the process that gives the work out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import HiProbeError, Quarantined, StoreError, VideoError
+from hiprobe.pipeline import Failed
+from hiprobe.runs import enter_unread, given_up
 from hiprobe.scale.scheduler import Job, Later
 from hiprobe.scale.worker import Row
 from hiprobe.store import index, remote, result_folder, results
-from hiprobe.store.leases import TRIES, LeaseHolder, VideoRecord, put_back
+from hiprobe.store.leases import TRIES, LeaseHolder, put_back
 from hiprobe.store.results import BESIDE, NAME
 from hiprobe.types import Result
-
-Failed = Callable[[HiProbeError], None]
-CURE = "hiprobe runs OUT --retry puts it back"
 
 
 @dataclass
@@ -46,7 +44,7 @@ class ResultLedger:
             self._forget(place)
         item = self.worker.claim(place, Path(job.path).name, job.digest)
         if item.status in ("failed", "quarantined"):
-            return self._ended(job, item)
+            return given_up(job.path, item, self.report)
         if not self.worker.has(item):
             raise Later
         job.item = item
@@ -67,14 +65,12 @@ class ResultLedger:
 
     def failed(self, job: Job, error: HiProbeError) -> Result:
         """The `failed` result of a video that cannot be read."""
-        self.report(error)
-        result = Result(
-            job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}"
-        )
+        reason = f"{type(error).__name__}: {error.reason}"
+        result = Result(job.path, job.digest, "failed", reason=reason)
         if job.item is None:
-            self.worker.missing(
-                result_folder(self.home, result).name, Path(job.path).name, str(result.reason)
-            )
+            enter_unread(result, error, self.worker, self.home, self.report)
+        else:
+            self.report(job.path, error)
         return self._over(job, result)
 
     def lost(self, job: Job, reason: str) -> Result | None:
@@ -89,21 +85,13 @@ class ResultLedger:
             job.item = self.worker.claim(job.item.folder, job.item.name, job.digest)
             return None
         self._held.discard(job.digest)
-        return self._ended(job, job.item)
+        return given_up(job.path, job.item, self.report)
 
     def _over(self, job: Job, result: Result) -> Result:
         if job.item is not None:
             self._held.discard(job.digest)
             self.worker.end(job.item, result.status, result.reason)
         return result
-
-    def _ended(self, job: Job, item: VideoRecord) -> Result:
-        reason = str(item.reason)
-        kind, status = (
-            (Quarantined, "quarantined") if item.status == "quarantined" else (VideoError, "failed")
-        )
-        self.report(kind(reason, where=job.path, cure=CURE if kind is Quarantined else None))
-        return Result(job.path, job.digest, status, reason=reason)  # type: ignore[arg-type]
 
     def _forget(self, place: str) -> None:
         """Lets a video be done anew, once in a run; its result must not stand while it is."""
@@ -188,7 +176,7 @@ class StateLedger:
 
     def failed(self, job: Job, error: HiProbeError) -> Extracted:
         """A `failed` video."""
-        self.report(error)
+        self.report(job.path, error)
         self._held.discard(job.digest)
         return Extracted(
             job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}"
@@ -200,5 +188,5 @@ class StateLedger:
         if job.lost < TRIES:
             return None
         self._held.discard(job.digest)
-        self.report(Quarantined(f"after {job.lost} attempts: {reason}", where=job.path))
+        self.report(job.path, Quarantined(f"after {job.lost} attempts: {reason}", where=job.path))
         return Extracted(job.path, job.digest, "quarantined", reason=reason)

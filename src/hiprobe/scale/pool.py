@@ -20,12 +20,11 @@ from typing import Any, Self
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from hiprobe import backbones
+from hiprobe.backbones import Loading
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.scale import spans
 from hiprobe.scale.worker import (
     Described,
-    Loading,
     Row,
     VideoWorker,
     Work,
@@ -77,13 +76,7 @@ class _Actor:
         return answered(self._loaded, loading)
 
     def _loaded(self, loading: Loading) -> Row:
-        self._model = backbones.load(
-            loading.name,
-            revision=loading.revision,
-            device=loading.device,
-            dtype=loading.dtype,
-            max_layer=loading.max_layer,
-        )
+        self._model = loading.load()
         return {"model": described(self._model), "version": version("hiprobe")}
 
     def begin(self, work: Work) -> Row:
