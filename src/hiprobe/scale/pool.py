@@ -14,12 +14,12 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any, Self
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+import hiprobe
 from hiprobe import backbones
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.scale import spans
@@ -75,7 +75,7 @@ class _Actor:
             dtype=loading.dtype,
             max_layer=loading.max_layer,
         )
-        return {"model": described(self._model), "version": version("hiprobe")}
+        return {"model": described(self._model), "version": hiprobe.__version__}
 
     def begin(self, work: Work) -> Row:
         self._reader = Reader(self._model, work)
@@ -260,9 +260,9 @@ class Crew:
         error = raised(row, self.loading.name)
         if error is not None:
             raise error
-        if row["version"] != version("hiprobe"):
+        if row["version"] != hiprobe.__version__:
             raise ModelError(
-                f"a worker runs hiprobe {row['version']}, this is {version('hiprobe')}",
+                f"a worker runs hiprobe {row['version']}, this is {hiprobe.__version__}",
                 where=hand.node,
                 cure="install the same version on every node",
             )
