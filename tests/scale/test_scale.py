@@ -159,13 +159,12 @@ def detected(
 ) -> tuple[list[Result], list[HiProbeError]]:
     errors: list[HiProbeError] = []
     cluster = options.pop("cluster", scale.Cluster())
-    run = scale.RayRun(loading, cluster, lambda _path, error: errors.append(error))
+    keep_files = options.pop("keep", keep)
+    run = scale.RayRun(loading, cluster, lambda _path, error: errors.append(error), keep=keep_files)
     with store.Notes(scale.local_home(out)) as notes:
         found = []
         probe = fake_backbone.constant_probe()
-        for result in scale.detect_on_ray(
-            paths, run, probe, out, keep=keep, explain=False, **options
-        ):
+        for result in scale.detect_on_ray(paths, run, probe, out, explain=False, **options):
             notes.add([result])
             found.append(result)
     return found, errors
@@ -346,10 +345,9 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
     crew: list[int] = []
     for result in scale.detect_on_ray(
         paths,
-        scale.RayRun(SLOW, workers=crew.append),
+        scale.RayRun(SLOW, workers=crew.append, keep=keep),
         fake_backbone.constant_probe(),
         tmp_path,
-        keep=keep,
         explain=False,
     ):
         ended.append(result)
@@ -375,10 +373,9 @@ def test_workers_lost_a_little_before_their_node_are_no_attempts(
     ended, crew, killed = [], [0], False
     for result in scale.detect_on_ray(
         paths,
-        scale.RayRun(SLOW, workers=crew.append),
+        scale.RayRun(SLOW, workers=crew.append, keep=keep),
         fake_backbone.constant_probe(),
         tmp_path / "out",
-        keep=keep,
         explain=False,
     ):
         ended.append(result)
@@ -404,10 +401,9 @@ def test_a_node_added_in_the_middle_gets_work(nodes: Nodes, videos: Path, tmp_pa
     node = None
     for _ in scale.detect_on_ray(
         paths * 3,
-        scale.RayRun(SLOW, workers=crew.append),
+        scale.RayRun(SLOW, workers=crew.append, keep=keep),
         fake_backbone.constant_probe(),
         tmp_path,
-        keep=keep,
         explain=False,
         again=False,
     ):
@@ -427,9 +423,9 @@ from tests.support.slow_and_crashing_backbones import keep
 from hiprobe import scale
 paths = [path for path in sorted(Path(sys.argv[1]).rglob("*.mp4")) if path.stem[0] in "vl"]
 slow = scale.Loading("tests.support.slow_and_crashing_backbones:slow")
-run = scale.RayRun(slow, scale.Cluster(sys.argv[3], span_s=20.0))
+run = scale.RayRun(slow, scale.Cluster(sys.argv[3], span_s=20.0), keep=keep)
 for result in scale.detect_on_ray(paths, run, fake_backbone.constant_probe(), Path(sys.argv[2]),
-                                  keep=keep, explain=False):
+                                  explain=False):
     print(result.status, flush=True)
 """
 

@@ -116,11 +116,10 @@ def detect_and_show(
         notes.add(failed)
         for result in scale.detect_on_ray(
             paths,
-            replace(run, workers=bar.set_workers),
+            replace(run, workers=bar.set_workers, keep=_run.keep),
             request.probe,
             out,
             explain=request.explain,
-            keep=_run.keep,
             again=request.again,
         ):
             notes.add([result])

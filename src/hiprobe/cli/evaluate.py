@@ -206,30 +206,22 @@ class _ModelEvaluation:
 
     def _evaluate(self, model: ModelFacts, fitted: Probe | None, progress: Progress) -> Evaluated:
         from hiprobe.cli._terminal import complain_about
-        from hiprobe.evaluation.benchmark import of_probe
-        from hiprobe.evaluation.draws import of_draws
+        from hiprobe.evaluation.benchmark import evaluate_probe
+        from hiprobe.evaluation.draws import evaluate_draws
+        from hiprobe.pipeline import Reading
 
+        reading = Reading(model, self.store, progress, complain_about)
         if fitted is not None:
-            return of_probe(
-                self.bench,
-                model,
-                fitted,
-                store=self.store,
-                seed=self.seed,
-                bootstrap=self.bootstrap,
-                progress=progress,
-                failed=complain_about,
+            return evaluate_probe(
+                self.bench, reading, fitted, seed=self.seed, bootstrap=self.bootstrap
             )
-        return of_draws(
+        return evaluate_draws(
             self.bench,
-            model,
+            reading,
             self.method,
-            store=self.store,
             draws=self.draws or 1,
             share=self.share,
             seed=self.seed,
-            progress=progress,
-            failed=complain_about,
         )
 
     def _drawn(self) -> list[str]:

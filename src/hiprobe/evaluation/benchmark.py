@@ -206,12 +206,20 @@ def of_probe(
     Raises LabelError for missing or failed videos that are not allowed, for a video that the probe was fitted on (by
     its content), and for other numbers of frames than the truth has; RecipeMismatch, ModelError, StoreError.
     """
-    check_probe(model, probe)
+    return evaluate_probe(
+        bench, Reading(model, store, progress, failed), probe, seed=seed, bootstrap=bootstrap
+    )
+
+
+def evaluate_probe(
+    bench: Benchmark, reading: Reading, probe: Probe, *, seed: int, bootstrap: int
+) -> Evaluated:
+    """`of_probe` with its arguments grouped."""
+    check_probe(reading.model, probe)
     missing, there = bench.present("test")
     check_apart(there, _fitted_on(probe), "was fitted on")
-    reading = Reading(model, store, progress, failed)
     got = detected(bench, missing, there, reading, probe)
-    about = {**bench.about(), **_made_with(model, probe)}
+    about = {**bench.about(), **_made_with(reading.model, probe)}
     return evaluated(bench, got, missing, about, seed, bootstrap)
 
 

@@ -51,6 +51,14 @@ def of_draws(
     Draw `i` is seeded with `seed + i`; balanced means half of each class, all of a class that has fewer. Raises as
     `of_probe`, and UsageError for no draw or no share.
     """
+    reading = Reading(model, store, progress, failed)
+    return evaluate_draws(bench, reading, method, draws=draws, share=share, seed=seed)
+
+
+def evaluate_draws(
+    bench: Benchmark, reading: Reading, method: str, *, draws: int, share: float, seed: int
+) -> Evaluated:
+    """`of_draws` with its arguments grouped."""
     if draws < 1 or not 0 < share <= 1:
         raise UsageError(
             f"{draws} draws of a share of {share:g}",
@@ -59,15 +67,16 @@ def of_draws(
     missing, there = bench.present("test")
     train = bench.part("train")
     chosen = [draw(train, share, seed + i) for i in range(draws)]
-    reading = Reading(model, store, progress, failed)
-    plan = ReadPlan(sites_for(method, model), recipe_for(method, model))
+    plan = ReadPlan(sites_for(method, reading.model), recipe_for(method, reading.model))
     pairs = _pairs(bench, train, chosen, reading, plan)
     check_apart(there, {states.video_id for states, _ in pairs.values()}, "would be fitted on")
     _read_all_sites(there, reading, plan)
     made, records = [], []
     for i, names in enumerate(chosen):
         used = [pairs[name] for name in names if name in pairs]
-        probe = fit(method, used, model=model, seed=seed + i, layer_curve=False, permutations=0)
+        probe = fit(
+            method, used, model=reading.model, seed=seed + i, layer_curve=False, permutations=0
+        )
         # Each video fails in the same way in every draw: once is enough to report it.
         got = detected(bench, missing, there, reading if i == 0 else silent(reading), probe)
         about = {

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import hiprobe
 from hiprobe.datasets._frames import FrameLabels, events_from_frames, listing
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.evaluation.tables import ClassRow, Events, MetricRow, Report
@@ -35,7 +36,7 @@ Array = NDArray[np.float64]
 FrameScores = Mapping[str, Array]
 
 MOST_DRAWS = 100_000  # of the bootstrap: each counts every video
-LIBRARIES = ("hiprobe", "numpy", "scipy", "scikit-learn")
+LIBRARIES = ("numpy", "scipy", "scikit-learn")
 CURE = "every frame of every video needs one score, by the same rule"
 
 
@@ -384,7 +385,8 @@ def _check_times(scores: FrameScores, found: Mapping[str, Detection] | None) -> 
 def _provenance(
     truth: Mapping[str, FrameLabels], scores: FrameScores, seed: int, bootstrap: int
 ) -> dict[str, Any]:
-    versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    versions = {"python": platform.python_version(), "hiprobe": hiprobe.__version__}
+    versions.update({name: version(name) for name in LIBRARIES})
     return {
         "truth": truth_digest(truth),
         "scores": truth_digest({name: values + 0.0 for name, values in scores.items()}),

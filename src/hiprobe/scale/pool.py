@@ -14,12 +14,12 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any, Self
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+import hiprobe
 from hiprobe.backbones import Loading
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.scale import spans
@@ -77,7 +77,7 @@ class _Actor:
 
     def _loaded(self, loading: Loading) -> Row:
         self._model = loading.load()
-        return {"model": described(self._model), "version": version("hiprobe")}
+        return {"model": described(self._model), "version": hiprobe.__version__}
 
     def begin(self, work: Work) -> Row:
         self._reader = VideoWorker(self._model, work)
@@ -262,9 +262,9 @@ class Pool:
         error = raised(row, self.loading.name)
         if error is not None:
             raise error
-        if row["version"] != version("hiprobe"):
+        if row["version"] != hiprobe.__version__:
             raise ModelError(
-                f"a worker runs hiprobe {row['version']}, this is {version('hiprobe')}",
+                f"a worker runs hiprobe {row['version']}, this is {hiprobe.__version__}",
                 where=hand.node,
                 cure="install the same version on every node",
             )

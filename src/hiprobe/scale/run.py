@@ -35,7 +35,8 @@ class RayRun:
     """Where a run happens, which model its workers load, and who is told.
 
     `failed` gets the path and the error of a video that could not be read, `workers` their number
-    after each video that ended, `about` the model as the workers describe it.
+    after each video that ended, `about` the model as the workers describe it. `keep` writes the
+    files of a new result, on the worker.
     """
 
     loading: Loading
@@ -43,6 +44,7 @@ class RayRun:
     failed: Failed = ignore
     workers: Callable[[int], None] = ignore
     about: Callable[[Described], None] = ignore
+    keep: Keep | None = None
 
     def pool(self, videos: int) -> Pool:
         """The workers for so many videos, for the length of a `with`."""
@@ -67,16 +69,15 @@ def detect_on_ray(
     out: str | Path,
     *,
     explain: bool = True,
-    keep: Keep | None = None,
     again: bool = False,
 ) -> Iterator[Result]:
     """Yield a result of each video, in the order in which they end; finished ones are not redone.
 
     Paths and `out` may be addresses that fsspec reads. Folders, also a model's, must be seen by
-    all nodes under the same path. Paths come back absolute. `keep` writes the files of a new
-    result, on the worker. A video that cannot be read is `failed`, one that ends its worker or
-    decoder twice `quarantined`. Raises UsageError where Ray cannot be reached, RecipeMismatch,
-    ModelError, and StoreError, also where not all videos are accounted for.
+    all nodes under the same path. Paths come back absolute. A video that cannot be read is
+    `failed`, one that ends its worker or decoder twice `quarantined`. Raises UsageError where Ray
+    cannot be reached, RecipeMismatch, ModelError, and StoreError, also where not all videos are
+    accounted for.
     """
     given, to = [_everywhere(path) for path in paths], _folder(out)
     with run.pool(len(given)) as pool:
@@ -85,7 +86,7 @@ def detect_on_ray(
         pipeline.check_probe(model, probe)
         settings = runs.result_settings(model, probe, explain)
         store, sites, span_s = f"{to}/{runs.STORE}", tuple(probe.sites), run.cluster.span_s
-        pool.begin(Work(store, probe.recipe, sites, probe, to, explain, keep, span_s=span_s))
+        pool.begin(Work(store, probe.recipe, sites, probe, to, explain, run.keep, span_s=span_s))
         with LeaseHolder(local_home(out) / runs.STORE, settings, len(given), driver=True) as worker:
             ledger = ResultLedger(worker, to, local_home(out), settings, run.failed, again)
             scheduler = Scheduler(pool, ledger, given, probe.recipe.segment_s)
