@@ -1,4 +1,4 @@
-"""Runs every experiment on the rendered scenes and writes `docs/results.md`: `python -m experiments.results`.
+"""Runs every experiment on the rendered scenes and writes `docs/data/results.md`: `python -m experiments.results`.
 
 Finished tables are kept below `runs/results/tables` and taken again while data, models and code are the same.
 """
@@ -43,7 +43,7 @@ EXPERIMENTS = (
 JOBS = 2
 EVERY_MODEL = {"layers", "beyond"}  # the others run on the first model alone
 MODELS = ("embedded", LLAVA)
-PAGE = Path("docs/results.md")
+PAGE = Path("docs/data/results.md")
 SECTION = {
     "layers": "Layer curves",
     "selection": "Which layer, and is the choice stable",
