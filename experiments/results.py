@@ -148,8 +148,8 @@ very small: the figures show how the method behaves here and say nothing about r
 [results](../results.md); the commands for real data sets are in [reproduce](../reproduce.md).
 
 - Machine: {os.cpu_count()} CPUs ({platform.machine()}), no GPU used; times are those of this run,
-  beside whatever else ran; Python {platform.python_version()}, torch {version("torch")}, transformers {version("transformers")}, scikit-learn \
-{version("scikit-learn")}.
+  beside whatever else ran; Python {platform.python_version()}, torch {version("torch")}, transformers \
+{version("transformers")}, scikit-learn {version("scikit-learn")}.
 - Videos (`python -m experiments.rendered`, seed {rendered.SEED}): {videos}.
   Training and test videos last 16 s, long ones 160 s. Half of the training and test videos hold one event; one normal
   video in three holds something that looks like one. Labels come from seen scenes and test videos from unseen scenes,
