@@ -147,7 +147,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.root) as root:
         rows = [measured(Path(root), *shape) for shape in (FULL if given.full else SMALL)]
     tables.finish(
-        "fit_large", {"Fitting from the store, without the layer curve": rows}, given.json
+        "fit_large", {"Fitting from the store, without layer curves": rows}, given.json
     )
 
 
