@@ -15,7 +15,9 @@ PACKAGE = REPOSITORY / "src" / "hiprobe"
 TOP = "benchmarks|docs|experiments|fuzz|src|tests|training"
 MODULE = re.compile(r"python -m ((?:benchmarks|experiments|fuzz|training)[\w.]*)")
 OUR_PATH = re.compile(rf"(?<![\w./-])(?:{TOP})/[\w./-]*[\w/](?![\w./*-]*[\w*])")
-PACKAGE_PATH = re.compile(r"`(?!test_)([a-z_]+(?:/[a-z0-9_]+)*\.py)(?::|`)")
+PACKAGE_PATH = re.compile(r"`(?!test_)([a-z_]+(?:/[a-z0-9_]+)*\.py)(?:`|: (\w+)`)")
+# files that a recipe tells its reader to write
+EXAMPLES = {"methods/nearest.py", "nearest.py", "printer.py"}
 PYTEST_NAME = re.compile(r"(?:(\w+\.py)::)?\b(test_\w+)(\*?)`")
 
 
@@ -34,7 +36,7 @@ def headings(page: Path) -> set[str]:
 
 
 @cache
-def tests() -> set[tuple[str, str]]:
+def known_tests() -> set[tuple[str, str]]:
     """File name and name of every test function."""
     files = (REPOSITORY / "tests").rglob("test_*.py")
     return {
@@ -60,14 +62,20 @@ def missing_links(page: Path) -> list[str]:
 def missing_paths(page: Path) -> list[str]:
     """Paths below the repository's folders, files of the package and modules to run that do not exist."""
     ours = [path for path in names_of(OUR_PATH, page) if not (REPOSITORY / path).exists()]
-    places = (PACKAGE, PACKAGE / "backbones", PACKAGE / "methods", PACKAGE / "datasets")
     package = [
-        path
-        for path in names_of(PACKAGE_PATH, page)
-        if not any((place / path).exists() for place in (*places, REPOSITORY))
+        f"{path}: {name}" if name else path
+        for path, name in sorted(set(PACKAGE_PATH.findall(page.read_text())))
+        if path not in EXAMPLES and not defines(path, name)
     ]
     modules = [name for name in names_of(MODULE, page) if not module_exists(name)]
     return ours + package + modules
+
+
+def defines(path: str, name: str) -> bool:
+    """Whether a file of the package (or of the repository) exists, and defines `name` if one is given."""
+    files = [file for file in (PACKAGE / path, REPOSITORY / path) if file.exists()]
+    wanted = re.compile(rf"^ *(?:def|class) {name}\b", re.MULTILINE)
+    return bool(files) and (not name or bool(wanted.search(files[0].read_text())))
 
 
 def module_exists(name: str) -> bool:
@@ -77,12 +85,13 @@ def module_exists(name: str) -> bool:
 
 
 def missing_tests(page: Path) -> list[str]:
-    """Test functions (`name`, `file.py::name` or `prefix_*`) named by a page that do not exist."""
+    """Test functions (`name`, `file.py::name`, `prefix_*` or `-k prefix_`) named by a page that do not exist."""
     lost = []
     for file, name, star in PYTEST_NAME.findall(page.read_text()):
+        prefix = star or name.endswith("_")
         if not any(
-            (not file or file == where) and (test.startswith(name) if star else test == name)
-            for where, test in tests()
+            (not file or file == where) and (test == name or (prefix and test.startswith(name)))
+            for where, test in known_tests()
         ):
             lost.append(f"{file}::{name}{star}" if file else name + star)
     return lost
@@ -99,11 +108,17 @@ def test_a_wrong_pointer_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "# One\n[a](#one) [b](gone.md) [c](#two) [d](https://example.org)\n"
-        "`video/ahead.py: read` `video/frames.py` tests/gone.py `python -m benchmarks.gone`\n"
+        "`video/ahead.py` `video/frames.py` `types.py: Gone` `types.py: Recipe` tests/gone.py\n"
+        "`python -m benchmarks.gone`\n"
         "`test_gone` `test_house.py::test_gone` `test_20_*` `test_21_nothing_*`\n"
     )
     assert missing_links(page) == ["gone.md", "#two"]
-    assert missing_paths(page) == ["tests/gone.py", "video/ahead.py", "benchmarks.gone"]
+    assert missing_paths(page) == [
+        "tests/gone.py",
+        "types.py: Gone",
+        "video/ahead.py",
+        "benchmarks.gone",
+    ]
     assert missing_tests(page) == ["test_gone", "test_house.py::test_gone", "test_21_nothing_*"]
 
 
