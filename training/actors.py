@@ -1,6 +1,7 @@
-"""People, cars, flames and smoke as primitives over time. Knows how things look and move, not what is abnormal.
+"""Draw people, cars, flames and smoke over time.
 
-Times, positions and angles are arrays (frames,); every function returns primitives (frames, n, 12).
+Knows how things look and move, not what is abnormal. Times, positions and angles are arrays
+(frames,); every function returns primitives (frames, n, 12).
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import numpy as np
 from training.draw import Array, box, capsule, ellipse
 
 SKIN = np.array([[0.93, 0.76, 0.62], [0.78, 0.58, 0.42], [0.55, 0.38, 0.27], [0.36, 0.25, 0.18]])
-FIGURE, CAR = 0.3, 0.18  # a person's height and half a car's length at scale 1, in frame sides
+# A person's height and half a car's length at scale 1, as fractions of the frame's side.
+FIGURE, CAR = 0.3, 0.18
 
 
 @dataclass(frozen=True)
 class Look:
-    """The colours (3,) of one person and the build (width factor)."""
+    """Colours (3,) of one person and the build (width factor)."""
 
     shirt: Array
     trousers: Array
@@ -28,7 +30,7 @@ class Look:
 
 
 def look(rng: np.random.Generator) -> Look:
-    """A random person."""
+    """Draw a random person."""
     return Look(
         rng.uniform(0.05, 0.95, 3),
         rng.uniform(0.02, 0.6, 3),
@@ -52,10 +54,11 @@ def person(
     crouch: Any = 0.0,
     arms: tuple[Any, Any] | None = None,
 ) -> Array:
-    """A person whose feet stand at (x, y), rows (frames, 9, 12).
+    """Draw a person whose feet are at (x, y), primitives (frames, 9, 12).
 
-    `lean` turns the whole body about the feet, `bend` the trunk about the hip (radians, towards `facing`);
-    `crouch` shortens the legs (0..1); `arms` are two angles from hanging (0) over forwards (pi/2) to up (pi).
+    `lean` turns the whole body about the feet, `bend` the trunk about the hip (radians, towards
+    `facing`); `crouch` shortens the legs (0..1); `arms` are two angles from hanging (0) over
+    forwards (pi/2) to up (pi).
     """
     given = (x, y, height, facing, phase, stride, lean, bend, crouch, *(arms or ()))
     x, y, h, face, phase, stride, lean, bend, crouch, *held = np.broadcast_arrays(
@@ -90,7 +93,7 @@ def person(
 def walker(
     t: Array, x: Any, y: Any, scale: Any, who: Look, speed: float, facing: Any, rate: float = 1.6
 ) -> Array:
-    """A person who steps at `rate` Hz with a stride that fits `speed` (frame sides a second)."""
+    """Draw a person who steps at `rate` Hz, with a stride that fits `speed` (sides per second)."""
     stride = float(np.clip(speed / 0.12, 0.0, 1.3))
     return person(
         x,
@@ -114,7 +117,10 @@ def car(
     angle: Any = 0.0,
     squash: Any = 0.0,
 ) -> Array:
-    """A car seen from the side, wheels at height y; `angle` turns it, `squash` crumples its front (0..1)."""
+    """Draw a car from the side, its wheels at height y.
+
+    `angle` turns the car, `squash` crumples its front (0..1).
+    """
     x, y, s, face, angle, squash = np.broadcast_arrays(
         *(np.atleast_1d(np.asarray(v, float)) for v in (x, y, scale, facing, angle, squash))
     )
@@ -157,7 +163,10 @@ def puffs(
     rise: float = 0.16,
     alpha: Any = 0.55,
 ) -> Array:
-    """Smoke or steam rising from (x, y): soft growing ellipses, `size` (scalar or (frames,)) in frame sides."""
+    """Draw smoke or steam that rises from (x, y), as soft ellipses that grow.
+
+    `size`, a scalar or (frames,), is a fraction of the frame's side.
+    """
     out = []
     for index in range(count):
         offset, drift = rng.uniform(0, 1), rng.uniform(-0.05, 0.07)
@@ -179,7 +188,10 @@ def puffs(
 
 
 def flames(rng: np.random.Generator, t: Array, x: float, y: float, size: Any) -> Array:
-    """A flickering fire that stands on (x, y), `size` (scalar or (frames,)) its height in frame sides."""
+    """Draw a flickering fire on the ground at (x, y).
+
+    `size`, a scalar or (frames,), is its height as a fraction of the frame's side.
+    """
     out = [ellipse(x, y - 0.4 * size, 0.95 * size, 0.9 * size, (1.0, 0.55, 0.15), 0.4, 1.0)]
     palette = [(0.92, 0.2, 0.05), (0.98, 0.42, 0.05), (1.0, 0.65, 0.1), (1.0, 0.88, 0.4)]
     for index in range(12):
@@ -206,7 +218,7 @@ def flames(rng: np.random.Generator, t: Array, x: float, y: float, size: Any) ->
 def debris(
     rng: np.random.Generator, t: Array, x: float, y: float, count: int = 7, speed: float = 0.35
 ) -> Array:
-    """Pieces thrown up from (x, y) at t = 0 that fall and stay on the ground."""
+    """Draw pieces thrown up from (x, y) at t = 0 that fall and stay on the ground."""
     out = []
     for _ in range(count):
         vx, vy = rng.uniform(-1, 1) * speed, -rng.uniform(0.5, 1.0) * speed

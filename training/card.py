@@ -1,6 +1,9 @@
-"""Writes the model card's tables: `python -m training.card RUN.json CARD.json FINAL.json SECOND.json`.
+"""Write the tables of the model card.
 
-Replaces what is between the marks in `docs/embedded.md`; nothing in those tables is typed by hand.
+    python -m training.card RUN.json CARD.json FINAL.json SECOND.json
+
+Replaces the text between the marks in `docs/embedded.md`, so that no number in those tables is
+typed by hand.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ Array = NDArray[Any]
 
 
 def values(rows: Rows, *path: str | int) -> Array:
-    """What lies at `path` in each row."""
+    """Collect the value at `path` of each row."""
     out = []
     for row in rows:
         found: Any = row
@@ -31,19 +34,19 @@ def values(rows: Rows, *path: str | int) -> Array:
 
 
 def spread(found: Array, percent: bool = False) -> str:
-    """Mean and standard deviation over the evaluation seeds."""
+    """Format mean and standard deviation over the evaluation seeds."""
     if percent:
         return f"{100 * found.mean():.1f} % ± {100 * found.std(ddof=1):.1f}"
     return f"{found.mean():.3f} ± {found.std(ddof=1):.3f}"
 
 
 def line(name: str, cells: list[str]) -> str:
-    """A row of a table."""
+    """Format one row of a table."""
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
 def aims(card: dict[str, Any]) -> str:
-    """The table of aims: seen and unseen scenes, each with its aim and whether it was reached."""
+    """Make the table of aims: for seen and unseen scenes, the aim and whether it was reached."""
     wanted: list[tuple[str, str, tuple[str, ...], float, float, bool]] = [
         (
             "names the right anomaly when asked to describe",
@@ -84,14 +87,14 @@ def aims(card: dict[str, Any]) -> str:
         "| | seen scenes | aim | reached | unseen scenes | aim | reached |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, key, path, *goals, most in wanted:
+    for name, key, path, *goals, at_most in wanted:
         cells = []
         for family, aim in zip(("seen", "unseen"), goals, strict=True):
             found = values(card[key.format(family)], *path)
-            met = found.mean() <= aim if most else found.mean() >= aim
+            met = found.mean() <= aim if at_most else found.mean() >= aim
             cells += [
-                spread(found, most),
-                f"<= {100 * aim:g} %" if most else f">= {aim:g}",
+                spread(found, at_most),
+                f"<= {100 * aim:g} %" if at_most else f">= {aim:g}",
                 "yes" if met else "**no**",
             ]
         lines.append(line(name, cells))
@@ -99,18 +102,22 @@ def aims(card: dict[str, Any]) -> str:
 
 
 def details(card: dict[str, Any]) -> str:
-    """What the aims do not show: look-alikes apart, each type, labels carried over, other layers, whole videos."""
-    families, said = ("seen", "unseen"), [card["words seen"], card["words unseen"]]
+    """Make the table of what the aims leave out.
+
+    Look-alikes alone, each type of anomaly, labels carried over from seen scenes, other layers, and
+    whole videos.
+    """
+    families, answers = ("seen", "unseen"), [card["words seen"], card["words unseen"]]
     lines = ["| | seen scenes | unseen scenes |", "|---|---|---|"]
     for name, key in (
         ("look-alikes called abnormal", "false_alarms_look_alikes"),
         ("plain normal clips called abnormal", "false_alarms_plain"),
         ("anomalies called normal", "missed"),
     ):
-        lines.append(line(name, [spread(values(rows, key), True) for rows in said]))
-    for kind in said[0][0]["named_by_type"]:
+        lines.append(line(name, [spread(values(rows, key), True) for rows in answers]))
+    for kind in answers[0][0]["named_by_type"]:
         lines.append(
-            line(f"names {kind}", [spread(values(rows, "named_by_type", kind)) for rows in said])
+            line(f"names {kind}", [spread(values(rows, "named_by_type", kind)) for rows in answers])
         )
     for few, types in ((64, "seen"), (64, "unseen"), (8, "seen"), (8, "unseen")):
         rows = [card[f"probe {family} scenes {types} types"] for family in families]
@@ -146,12 +153,12 @@ def _probe_lines(rows: list[Rows], few: int, types: str) -> list[str]:
 
 
 def last_row(final: dict[str, Any]) -> str:
-    """The third family and the last two types, measured once."""
-    said = final["words final"]
+    """Make the table of the third family and the last two types, which are measured once."""
+    answers = final["words final"]
     cells = [
-        ("names the right anomaly (seen types)", spread(values(said, "named"))),
-        ("normal clips called abnormal", spread(values(said, "false_alarms"), True)),
-        ("position words right", spread(values(said, "placed"))),
+        ("names the right anomaly (seen types)", spread(values(answers, "named"))),
+        ("normal clips called abnormal", spread(values(answers, "false_alarms"), True)),
+        ("position words right", spread(values(answers, "placed"))),
     ]
     for few in (64, 8):
         for types, name in (("seen", "seen types"), ("final", "climb and snatch")):
@@ -167,7 +174,7 @@ def last_row(final: dict[str, Any]) -> str:
 
 
 def second(card: dict[str, Any]) -> str:
-    """The model of another build, by the same measurements."""
+    """Make the table of the other model architecture, measured in the same way."""
     families = ("seen", "unseen")
     lines = ["| | seen scenes | unseen scenes |", "|---|---|---|"]
     for name, key, percent in (
@@ -189,15 +196,20 @@ def second(card: dict[str, Any]) -> str:
 
 
 def put(text: str, name: str, table: str) -> str:
-    """`text` with what stands between the marks of `name` replaced."""
+    """Return `text` with the part between the marks of `name` replaced by `table`.
+
+    Raises ValueError if the text has no such marks.
+    """
     pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     if not pattern.search(text):
-        raise ValueError(f"docs/embedded.md has no marks for {name}")
+        raise ValueError(
+            f"docs/embedded.md must contain <!-- {name} --> and <!-- /{name} -->: add them"
+        )
     return pattern.sub(lambda m: f"{m[1]}{table}\n{m[2]}", text)
 
 
 def main() -> None:
-    """Fills the card."""
+    """Fill in the card."""
     run, card, final, other = (json.loads(Path(path).read_text()) for path in sys.argv[1:5])
     path = DOCS / "embedded.md"
     text = put(path.read_text(), "aims", aims(card))

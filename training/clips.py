@@ -1,6 +1,7 @@
-"""Puts a place, actors and a camera together into frames with labels. Knows no model and no words.
+"""Put a scene, actors and a camera together into labelled frames.
 
-A clip is one segment: 8 frames at 0.2 s. The same code renders longer videos for demonstrations and evaluation.
+Knows no model and no words. A clip is one segment: 8 frames, 0.2 s apart. The same code renders
+longer videos for demonstrations and evaluation.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ ABNORMAL = {*events.ANOMALIES, *events.UNSEEN_ANOMALIES, *events.FINAL_ANOMALIES
 
 @dataclass
 class Clip:
-    """Frames uint8 (frames, size, size, 3), what is to be seen, and where: `kind` None is plain ordinary life."""
+    """Frames uint8 (frames, size, size, 3), what they show and where.
+
+    `kind` is None if the clip shows ordinary life only.
+    """
 
     frames: Array
     kind: str | None
@@ -46,12 +50,15 @@ class Clip:
 
     @property
     def place(self) -> str | None:
-        """The third of the frame in which it happens; None if it happens nowhere in particular."""
+        """Name the third of the frame where it happens, None if it has no particular place."""
         return None if self.x is None else PLACES[int(np.clip(self.x * 3, 0, 2))]
 
 
 def pick_scene(rng: Rng, family: str, lanes: bool) -> Scene:
-    """A place of a family; "train" mixes plain, recoloured and random places. `lanes` asks for a road."""
+    """Draw a scene of a family; `lanes` requires a road.
+
+    The family "train" mixes plain, recoloured and random scenes.
+    """
     while True:
         draw = rng.random()
         if family == "train" and draw > 0.55:
@@ -67,7 +74,10 @@ def pick_scene(rng: Rng, family: str, lanes: bool) -> Scene:
 
 
 def ordinary(rng: Rng, scene: Scene, t: Array, busy: float) -> list[Act]:
-    """Passers-by and cars; more of them in a longer video, since each is in view for a few seconds."""
+    """Draw passers-by and cars.
+
+    A longer video gets more of them, since each is in view for a few seconds only.
+    """
     longer = 1 + max(0.0, float(np.ptp(t)) - SEGMENT_S) * 0.1
     acts = [events.stroll(rng, scene, t) for _ in range(rng.poisson(1.3 * busy * longer))]
     acts += [events.stand(rng, scene, t) for _ in range(rng.poisson(0.4 * busy))]
@@ -87,9 +97,11 @@ def _texture(rng: Rng, size: int, cells: int = 14) -> Array:
 def render(
     rng: Rng, scene: Scene, acts: Sequence[Act], size: int, *, strength: float, count: int
 ) -> tuple[Array, Array]:
-    """Frames float32 (count, size, size, 3) in 0..1 and the focus of each act (acts, count, 2) as the camera sees it.
+    """Render frames and where each act is in them.
 
-    `strength` 0..1 scales the camera's zoom, tilt and shift, the poles before it, and the film's defects.
+    Returns frames float32 (count, size, size, 3) in 0..1 and the focus of each act (acts, count, 2)
+    as the camera sees it. `strength` in 0..1 scales the camera's zoom, tilt and shift, poles in the
+    foreground, and defects of the film.
     """
     zoom = float(np.exp(rng.uniform(-0.2, 0.26) * strength))
     angle = np.radians(rng.uniform(-3, 3)) * strength
@@ -117,7 +129,10 @@ def render(
 
 
 def film(rng: Rng, frames: Array, strength: float) -> Array:
-    """Exposure, gamma, colour cast, fog, vignette, flicker, blur, noise and JPEG; returns uint8 frames."""
+    """Add the defects of a real recording; returns uint8 frames.
+
+    Exposure, gamma, colour cast, fog, vignette, flicker, blur, noise and JPEG.
+    """
     count, size = frames.shape[:2]
     steps = np.linspace(0, 1, 1024, dtype=np.float32)
     gain = np.exp(rng.uniform(-0.3, 0.22) * strength) * (
@@ -186,7 +201,11 @@ def make_clip(
     strength: float = 1.0,
     size: int = SIZE,
 ) -> Clip:
-    """One rendered segment. An anomaly whose `onset` lies past the clip's end has not happened yet: normal."""
+    """Render one segment.
+
+    If the onset of an anomaly is after the end of the clip, it has not happened yet and the clip is
+    normal.
+    """
     busy = float(rng.uniform(0.2, 1.4))
     scene = pick_scene(rng, family, kind in events.NEEDS_LANES)
     acts = ordinary(rng, scene, TIMES, busy)
@@ -219,9 +238,10 @@ HARD = {"fall": 3.0, "hit": 3.0, "fight": 2.0, "crash": 1.5}
 
 
 def training_clip(rng: Rng, *, hard: bool = False) -> Clip:
-    """A clip of the training mixture: 45 % anomalies, 25 % look-alikes, 5 % just before an anomaly, 25 % plain.
+    """Draw a clip of the training mixture.
 
-    `hard` draws the anomalies that are learnt last more often than the others.
+    45 % anomalies, 25 % look-alikes, 5 % just before an anomaly, 25 % plain. `hard` draws the
+    anomalies that are learnt last more often than the others.
     """
     draw = rng.random()
     if draw < 0.5:
@@ -247,9 +267,11 @@ def make_video(
     strength: float = 0.35,
     busy: float = 0.8,
 ) -> tuple[Array, list[tuple[float, float]]]:
-    """Frames uint8 (n, size, size, 3) of a longer video with events `(kind, start, end)`, and their true spans.
+    """Render a longer video with events, and their true spans.
 
-    An event that ends is played back fast to how it began (a fallen person gets up in 0.6 s): true until then.
+    `spans` holds `(kind, start, end)` in seconds. Returns frames uint8 (n, size, size, 3) and the
+    true `(start, end)` of each event. After its end an event is played backwards quickly (a fallen
+    person gets up in 0.6 s); the true span lasts until then.
     """
     t = (np.arange(round(duration * fps)) + 0.5) / fps
     scene = pick_scene(rng, family, any(kind in events.NEEDS_LANES for kind, _, _ in spans))

@@ -1,8 +1,10 @@
-"""Paints vector primitives into small RGB frames. Knows shapes and pixels, not what they stand for.
+"""Paint vector primitives into small RGB frames.
 
-A primitive is a row of 12 numbers: kind, x0, y0, x1, y1, r0, r1, red, green, blue, alpha, softness. Lengths are
-fractions of the frame's side, colours and alpha lie in 0..1. Kinds: a capsule from (x0, y0) to (x1, y1) with end
-radii r0, r1; a box centred at (x0, y0) with half axis (x1, y1) and half thickness r0; an ellipse, likewise.
+Knows shapes and pixels, not what they represent. A primitive is a row of 12 numbers: kind, x0, y0,
+x1, y1, r0, r1, red, green, blue, alpha, softness. Lengths are fractions of the frame's side;
+colours and alpha are in 0..1. Kinds: a capsule from (x0, y0) to (x1, y1) with end radii r0, r1; a
+box centred at (x0, y0) with half axis (x1, y1) and half thickness r0; an ellipse, defined like the
+box.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ def rows(
     alpha: Any = 1.0,
     soft: Any = 0.0,
 ) -> Array:
-    """Primitives (frames, 12) of one kind from scalars or arrays (frames,); `colour` is (3,)."""
+    """Make primitives (frames, 12) of one kind from scalars or arrays (frames,).
+
+    `colour` is (3,).
+    """
     out = np.empty((max(np.size(v) for v in (x0, y0, x1, y1, r0, r1, alpha)), FIELDS), np.float32)
     for column, value in enumerate(
         (kind, x0, y0, x1, y1, r0, r1, colour[0], colour[1], colour[2], alpha, soft)
@@ -42,28 +47,31 @@ def rows(
 def capsule(
     x0: Any, y0: Any, x1: Any, y1: Any, r0: Any, colour: Any, r1: Any = None, alpha: Any = 1.0
 ) -> Array:
-    """A line with round ends, rows (frames, 12)."""
+    """Make a line with round ends, rows (frames, 12)."""
     return rows(CAPSULE, x0, y0, x1, y1, r0, r0 if r1 is None else r1, colour, alpha)
 
 
 def box(
     x: Any, y: Any, ax: Any, ay: Any, half: Any, colour: Any, alpha: Any = 1.0, soft: Any = 0.0
 ) -> Array:
-    """A box around (x, y) with half axis (ax, ay) and half thickness `half`, rows (frames, 12)."""
+    """Make a box around (x, y), rows (frames, 12).
+
+    (ax, ay) is its half axis, `half` its half thickness.
+    """
     return rows(BOX, x, y, ax, ay, half, 0.0, colour, alpha, soft)
 
 
 def ellipse(
     x: Any, y: Any, rx: Any, ry: Any, colour: Any, alpha: Any = 1.0, soft: Any = 0.0
 ) -> Array:
-    """An upright ellipse with half axes rx, ry, rows (frames, 12)."""
+    """Make an upright ellipse with half axes rx, ry, rows (frames, 12)."""
     return rows(ELLIPSE, x, y, rx, 0.0, ry, 0.0, colour, alpha, soft)
 
 
 def rect(
     left: float, top: float, right: float, bottom: float, colour: Any, alpha: float = 1.0
 ) -> Array:
-    """An upright rectangle by its sides, rows (1, 12)."""
+    """Make an upright rectangle from its four sides, rows (1, 12)."""
     return box(
         (left + right) / 2,
         (top + bottom) / 2,
@@ -76,7 +84,10 @@ def rect(
 
 
 def transform(prims: Array, zoom: float, angle: float, shift: tuple[float, float]) -> Array:
-    """The same primitives seen by a camera that is turned, zoomed about the centre and shifted."""
+    """Return the primitives as a camera sees them that is turned, zoomed and shifted.
+
+    The camera zooms and turns about the centre of the frame.
+    """
     a = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * zoom
     out = prims.copy()
     centre = np.array([0.5, 0.5])
@@ -89,7 +100,10 @@ def transform(prims: Array, zoom: float, angle: float, shift: tuple[float, float
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def paint(frames: Array, prims: Array) -> None:
-    """Blend primitives (frames, n, 12), back to front, into float32 frames (frames, H, W, 3) in place."""
+    """Blend primitives (frames, n, 12) into float32 frames (frames, H, W, 3) in place.
+
+    The first primitive is the rearmost.
+    """
     count, height, width = frames.shape[0], frames.shape[1], frames.shape[2]
     side = float(width)
     for f in range(count):

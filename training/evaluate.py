@@ -1,7 +1,9 @@
-"""Measures the embedded MLLM on fresh clips: `python -m training.evaluate MODEL OUT.json [--final]`.
+"""Measure the embedded MLLM on fresh clips.
 
-Every figure of the model card comes from here. Clips are drawn from seeds that training never uses; no clip measured
-here is used for anything else, the choice of a checkpoint included.
+    python -m training.evaluate MODEL OUT.json [--final]
+
+Every figure of the model card comes from here. The clips are drawn from seeds that training never
+uses, and are used for nothing else, not even for the choice of a checkpoint.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from training.clips import SEGMENT_S, SIZE, TIMES, Clip, make_clip, make_video
 from training.text import NAME, PLACES_WORDS, PROMPT
 
 SEEDS = (9001, 9002, 9003)
-STRENGTH = 0.5  # of camera and film defects, the same in all rows
+STRENGTH = 0.5  # of camera and film defects; the same in all measurements
 COUNT, LOOK_ALIKE_SHARE, EDGE_PX = 504, 1 / 3, 6
 TYPES = {
     "seen": list(events.ANOMALIES),
@@ -41,7 +43,10 @@ Array = NDArray[Any]
 
 
 def abnormal(seed: int, family: str, types: str, count: int) -> list[Clip]:
-    """Clips in which an anomaly, each type as often, is under way from the first frame to the last."""
+    """Render clips in which an anomaly lasts from the first frame to the last.
+
+    Every type occurs equally often.
+    """
     kinds, clips = TYPES[types], []
     for index in range(count):
         rng = np.random.default_rng([seed, index, 1])
@@ -52,7 +57,7 @@ def abnormal(seed: int, family: str, types: str, count: int) -> list[Clip]:
 
 
 def normal(seed: int, family: str, count: int) -> list[Clip]:
-    """Clips of ordinary life, one third of them with a look-alike of an anomaly."""
+    """Render clips of ordinary life; one in three shows a look-alike of an anomaly."""
     kinds, clips = list(events.LOOK_ALIKES), []
     for index in range(count):
         rng = np.random.default_rng([seed, index, 0])
@@ -63,12 +68,12 @@ def normal(seed: int, family: str, count: int) -> list[Clip]:
 
 
 def segments(frames: Sequence[Array]) -> list[Segment]:
-    """Frames (8, 96, 96, 3) as the pipeline would hand them over."""
+    """Wrap frames (8, 96, 96, 3) as the segments that the pipeline would pass on."""
     return [Segment(f, TIMES, 0.0, SEGMENT_S, i) for i, f in enumerate(frames)]
 
 
 def describe(model: Any, clips: Sequence[Clip], batch: int = 84) -> list[str]:
-    """What the model writes about each clip when asked the default question, greedily."""
+    """Generate what the model answers to its default question about each clip, greedily."""
     net, processor, texts = model._model, model._processor, []
     words = processor.tokenizer
     for start in range(0, len(clips), batch):
@@ -82,19 +87,19 @@ def describe(model: Any, clips: Sequence[Clip], batch: int = 84) -> list[str]:
     return texts
 
 
-def said(text: str) -> str:
-    """The name an answer begins with."""
+def answer_name(text: str) -> str:
+    """Return the name that an answer begins with."""
     return text.split(",")[0].strip()
 
 
 def words(model: Any, seed: int, family: str) -> dict[str, Any]:
-    """Naming, false alarms and places in one family of scenes."""
+    """Measure naming, false alarms and places in one family of scenes."""
     bad, good = abnormal(seed, family, "seen", COUNT), normal(seed, family, COUNT)
-    told, calm = describe(model, bad), describe(model, good)
-    right = np.array([said(t) == NAME[c.kind] for t, c in zip(told, bad, strict=True)])
-    alarm = np.array([said(t) != "normal" for t in calm])
+    answers, normal_answers = describe(model, bad), describe(model, good)
+    right = np.array([answer_name(t) == NAME[c.kind] for t, c in zip(answers, bad, strict=True)])
+    alarm = np.array([answer_name(t) != "normal" for t in normal_answers])
     alike = np.array([c.kind is not None for c in good])
-    clear = [(t, c) for t, c in zip(told, bad, strict=True) if c.x is not None and _far(c.x)]
+    clear = [(t, c) for t, c in zip(answers, bad, strict=True) if c.x is not None and _far(c.x)]
     placed = [
         [w for w in PLACES_WORDS if w in t.split() or f"{w} part." in t] == [c.place]
         for t, c in clear
@@ -108,7 +113,7 @@ def words(model: Any, seed: int, family: str) -> dict[str, Any]:
         "placed": float(np.mean(placed)),
         "placed_clips": len(placed),
         "named_by_type": by_kind,
-        "missed": float(np.mean([said(t) == "normal" for t in told])),
+        "missed": float(np.mean([answer_name(t) == "normal" for t in answers])),
     }
 
 
@@ -117,7 +122,7 @@ def _far(x: float) -> bool:
 
 
 def read(model: Any, clips: Sequence[Clip]) -> Array:
-    """Hidden states (clips, layers, width) of all layers."""
+    """Read the hidden states (clips, layers, width) of all layers."""
     sites = methods.load("hiprobe").sites(model.layers, model.heads)
     parts = segments([clip.frames for clip in clips])
     return np.concatenate([model.read(parts[i : i + 64], sites) for i in range(0, len(parts), 64)])
@@ -126,7 +131,10 @@ def read(model: Any, clips: Sequence[Clip]) -> Array:
 def probe_auc(
     train: tuple[Array, Array], test: tuple[Array, Array]
 ) -> tuple[float, int, list[float]]:
-    """AUC of a `hiprobe` probe fitted on `train` (values, labels), its layer, and the AUC of every layer."""
+    """Fit a `hiprobe` probe and return its AUC, its layer and the AUC of every layer.
+
+    `train` and `test` hold (values, labels).
+    """
     how, (values, labels) = methods.load("hiprobe"), train
     chosen = how.select(values, labels).indices[0]
     curve = []
@@ -137,10 +145,11 @@ def probe_auc(
 
 
 def probes(model: Any, seed: int, family: str, types: str, *, draws: int = 5) -> dict[str, Any]:
-    """Probe AUC on fresh clips of one family and set of types, from 64 + 64 and 8 + 8 labelled segments.
+    """Measure the AUC of probes on fresh clips of one family and set of types.
 
-    `own`: labelled segments of the same family and types (other clips); `carried`: of seen scenes and seen types.
-    All frames of a clip share its label and its score, so this is the AUC over frames.
+    The probes are fitted on 64 + 64 and on 8 + 8 labelled segments. `own`: segments of the same
+    family and types, from other clips; `carried`: segments of seen scenes and seen types. All
+    frames of a clip share its label and its score, so this is the AUC over frames.
     """
     test = _pool(model, seed, family, types, COUNT // 2)
     sources = {"own": _pool(model, seed + 50, family, types, 64 * draws)}
@@ -175,7 +184,10 @@ def _draw(values: Array, labels: Array, few: int, draw: int) -> tuple[Array, Arr
 def videos(
     model: Any, seed: int, family: str, *, count: int = 60, length: float = 16.0
 ) -> dict[str, float]:
-    """Frame AUC on whole videos, events anywhere, through the pipeline's own smoothing; half have no event."""
+    """Measure the frame AUC on whole videos, raw and with the pipeline's smoothing.
+
+    Half of the videos have an event, which may be anywhere.
+    """
     train = _pool(model, seed + 50, family, "seen", 64)
     how = methods.load("hiprobe")
     layer = how.select(*train).indices[0]
@@ -202,8 +214,8 @@ def videos(
     return {"raw": roc_auc(y, np.concatenate(raw)), "smoothed": roc_auc(y, np.concatenate(smooth))}
 
 
-def everything(folder: str, seed: int, final: bool) -> dict[str, Any]:
-    """All measurements of one evaluation seed, on one thread."""
+def measure_seed(folder: str, seed: int, final: bool) -> dict[str, Any]:
+    """Run all measurements of one evaluation seed, on one thread."""
     torch.set_num_threads(1)
     model = auto.load(folder)
     out: dict[str, Any] = {}
@@ -217,18 +229,18 @@ def everything(folder: str, seed: int, final: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Reads the command line; the seeds are measured side by side."""
+    """Read the command line and measure the seeds in parallel."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("model", type=Path, help="folder of the model")
+    parser.add_argument("out", type=Path, help="JSON file to write")
     parser.add_argument(
-        "--final", action="store_true", help="the third family and the last two types, once"
+        "--final", action="store_true", help="measure the third family and the last two types"
     )
-    parser.add_argument("--jobs", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=3, help="seeds measured in parallel")
     args = parser.parse_args()
     work = [(str(args.model), seed, args.final) for seed in SEEDS]
     with ProcessPoolExecutor(args.jobs, multiprocessing.get_context("spawn")) as pool:
-        rows = list(pool.map(everything, *zip(*work, strict=True)))
+        rows = list(pool.map(measure_seed, *zip(*work, strict=True)))
     out: dict[str, Any] = {
         "model": auto.load(str(args.model)).recipe.model,
         "seeds": SEEDS,

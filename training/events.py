@@ -1,6 +1,7 @@
-"""What happens: ordinary acts, their look-alikes and the anomalies, as actors over time. Knows no camera and no text.
+"""Define what happens: ordinary acts, their look-alikes and the anomalies.
 
-Every act takes `(rng, scene, t)`, t (frames,) in seconds from its onset (negative before it), and returns an `Act`.
+Each is made of actors over time. Knows no camera and no text. Every act takes `(rng, scene, t)`,
+with t (frames,) in seconds from its onset (negative before it), and returns an `Act`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from training.scenes import Rng, Scene
 
 @dataclass
 class Act:
-    """Primitives (frames, n, 12), ground depth, the centre (frames, 2) of what matters, states, how many of each."""
+    """One act of one or more actors.
+
+    Primitives (frames, n, 12), depth on the ground, the centre (frames, 2) of what matters, the
+    state it shows, and how many people and cars it has.
+    """
 
     prims: Array
     depth: float
@@ -33,36 +38,42 @@ class Act:
 
 
 def centre(x: Any, y: Any, t: Array) -> Array:
-    """A focus (frames, 2) from scalars or arrays."""
+    """Make a focus (frames, 2) from scalars or arrays."""
     return np.stack([np.broadcast_to(x, t.shape), np.broadcast_to(y, t.shape)], -1)
 
 
 def spot(rng: Rng, scene: Scene, margin: float = 0.1) -> tuple[float, float, float]:
-    """A place on the ground for an event, well inside one third of the frame: x, y, scale."""
+    """Draw a place on the ground for an event: x, y and scale.
+
+    The place is well inside one third of the frame.
+    """
     x = float(rng.choice([0.0, 1.0, 2.0])) / 3 + rng.uniform(0.06, 0.275)
     y = rng.uniform(max(scene.walk[0], 0.45), scene.walk[1] - margin * 0.3)
     return float(np.clip(x, margin, 1 - margin)), y, float(scene.scale(y))
 
 
 def bounce(x: Array, low: float, high: float) -> tuple[Array, Array]:
-    """Folds a straight path into [low, high]; returns the place and the direction (+1 or -1)."""
+    """Fold a straight path into [low, high]; returns positions and directions (+1 or -1)."""
     u = np.mod((x - low) / (high - low), 2.0)
     return low + (high - low) * (1 - np.abs(1 - u)), np.where(u < 1, 1.0, -1.0)
 
 
 def passing(rng: Rng, t: Array) -> Array:
-    """Times counted from the moment an actor is in view: mid-clip, or any time of a longer video."""
+    """Return times relative to when an actor is in view.
+
+    That is the middle of a clip, or any time of a longer video.
+    """
     middle = float(t.mean()) if np.ptp(t) < 3 else rng.uniform(t.min(), t.max())
     return np.asarray(t - middle)
 
 
 def ramp(t: Array, start: float, length: float) -> Array:
-    """0 before `start`, 1 after `start + length`, smooth between."""
+    """Rise smoothly from 0 at `start` to 1 at `start + length`."""
     u = np.clip((t - start) / length, 0, 1)
     return u * u * (3 - 2 * u)
 
 
-# --- ordinary acts ---------------------------------------------------------------------------------------------------
+# --- ordinary acts ---
 
 
 def stroll(rng: Rng, scene: Scene, t: Array) -> Act:
@@ -81,7 +92,7 @@ def stroll(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def stand(rng: Rng, scene: Scene, t: Array) -> Act:
-    """One person stands, shifting a little."""
+    """One person stands and moves a little."""
     x, y, s = spot(rng, scene)
     lean = 0.05 * np.sin(2 * np.pi * rng.uniform(0.2, 0.5) * t + rng.uniform(0, 6))
     arm = rng.uniform(0, 1.2) + 0.15 * np.sin(3 * t)
@@ -112,7 +123,7 @@ def drive(rng: Rng, scene: Scene, t: Array) -> Act:
     )
 
 
-# --- look-alikes: normal, but near an anomaly ------------------------------------------------------------------------
+# --- look-alikes: normal, but near an anomaly ---
 
 
 def _pair(
@@ -124,7 +135,7 @@ def _pair(
 
 
 def hug(rng: Rng, scene: Scene, t: Array) -> Act:
-    """Two people hug (beside: fight)."""
+    """Two people hug (look-alike of a fight)."""
     x, y, s, gap, a, b = _pair(rng, scene, t, 0.13)
     sway = 0.06 * np.sin(2 * np.pi * 0.4 * t)
     up = 1.25 * ramp(t, -0.8, 0.7)
@@ -138,7 +149,7 @@ def hug(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def talk(rng: Rng, scene: Scene, t: Array) -> Act:
-    """Two people talk with slow gestures (beside: fight)."""
+    """Two people talk with slow gestures (look-alike of a fight)."""
     x, y, s, gap, a, b = _pair(rng, scene, t, rng.uniform(0.22, 0.35))
     wave = 0.5 + 0.45 * np.sin(2 * np.pi * rng.uniform(0.4, 0.9) * t + rng.uniform(0, 6))
     parts = [
@@ -149,7 +160,7 @@ def talk(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def bend(rng: Rng, scene: Scene, t: Array) -> Act:
-    """A person bends down, or crouches, and comes up again (beside: fall)."""
+    """A person bends down or crouches, and comes up again (look-alike of a fall)."""
     x, y, s = spot(rng, scene)
     cycle = np.clip(np.sin(2 * np.pi * rng.uniform(0.25, 0.4) * t + rng.uniform(0, 1.5)), 0, 1)
     low = rng.uniform(0.3, 1.0) if rng.random() < 0.5 else 0.1
@@ -167,7 +178,7 @@ def bend(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def jog(rng: Rng, scene: Scene, t: Array) -> Act:
-    """One to three people jog the same way (beside: panic)."""
+    """One to three people jog in the same direction (look-alike of a panic)."""
     face, speed, parts, depth = rng.choice([-1.0, 1.0]), rng.uniform(0.16, 0.24), [], 0.0
     count, start = int(rng.integers(1, 4)), rng.uniform(0.25, 0.75)
     lead: Array = t
@@ -182,7 +193,7 @@ def jog(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def pass_by(rng: Rng, scene: Scene, t: Array) -> Act:
-    """Two cars pass each other in their own lanes, or queue (beside: crash)."""
+    """Two cars pass each other in their own lanes, or queue (look-alike of a crash)."""
     x = spot(rng, scene)[0]
     (y1, w1), (y2, w2) = scene.lanes[0], scene.lanes[-1]
     speed, queue = rng.uniform(0.12, 0.26), rng.random() < 0.4
@@ -201,7 +212,7 @@ def pass_by(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def give_way(rng: Rng, scene: Scene, t: Array) -> Act:
-    """A car waits for a person who crosses before it (beside: hit)."""
+    """A car waits for a person who crosses in front of it (look-alike of a hit)."""
     x = spot(rng, scene)[0]
     y, way = scene.lanes[rng.integers(len(scene.lanes))]
     s = float(scene.scale(y))
@@ -215,7 +226,7 @@ def give_way(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def cloth(rng: Rng, scene: Scene, t: Array) -> Act:
-    """An orange or red cloth waves in the wind (beside: fire)."""
+    """An orange or red cloth waves in the wind (look-alike of a fire)."""
     x, y, s = spot(rng, scene)
     size, hue = (
         rng.uniform(0.06, 0.12) * s,
@@ -238,7 +249,7 @@ def cloth(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def steam(rng: Rng, scene: Scene, t: Array) -> Act:
-    """White steam rises from a vent (beside: fire)."""
+    """White steam rises from a vent (look-alike of a fire)."""
     x, y, s = spot(rng, scene)
     cloud = puffs(rng, t, x, y, 0.055 * s, np.array([0.93, 0.94, 0.96]), alpha=0.45, rise=0.2)
     vent = rect(x - 0.03, y - 0.01, x + 0.03, y + 0.02, (0.25, 0.25, 0.27))[None].repeat(len(t), 0)
@@ -246,7 +257,7 @@ def steam(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def lamp(rng: Rng, scene: Scene, t: Array) -> Act:
-    """A lamp is switched on, and off again (beside: explosion)."""
+    """A lamp is switched on and off again (look-alike of an explosion)."""
     x, y, s = spot(rng, scene)
     on = (np.mod(t + rng.uniform(0, 0.4), 1.3) < 0.8).astype(float)
     tall = 0.34 * s
@@ -258,7 +269,7 @@ def lamp(rng: Rng, scene: Scene, t: Array) -> Act:
     return Act(np.stack(parts, 1), y, centre(x, y - tall / 2, t), "lamp", flash=0.05 * on)
 
 
-# --- anomalies -------------------------------------------------------------------------------------------------------
+# --- anomalies ---
 
 
 def fight(rng: Rng, scene: Scene, t: Array) -> Act:
@@ -318,7 +329,7 @@ def fall(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def panic(rng: Rng, scene: Scene, t: Array) -> Act:
-    """A group runs in all directions."""
+    """A group of people runs in all directions."""
     x, y, _ = spot(rng, scene)
     parts, depth, count = [], 0.0, int(rng.integers(4, 7))
     for index in range(count):
@@ -348,7 +359,7 @@ def panic(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def crash(rng: Rng, scene: Scene, t: Array) -> Act:
-    """Two cars collide and stand askew, smoking."""
+    """Two cars collide and stop at an angle, smoking."""
     x = spot(rng, scene, 0.2)[0]
     y, _way = scene.lanes[rng.integers(len(scene.lanes))]
     s, speed = float(scene.scale(y)), rng.uniform(0.28, 0.42)
@@ -433,7 +444,7 @@ def fire(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def explosion(rng: Rng, scene: Scene, t: Array) -> Act:
-    """Blasts: a bright flash, a ball of fire, debris; again about every second."""
+    """A bright flash, a ball of fire and debris, again about every second."""
     x, y, s = spot(rng, scene)
     age = np.where(t < 0, -1.0, np.mod(np.maximum(t, 0.0), 1.1))
     on = (t >= 0).astype(float)
@@ -460,7 +471,7 @@ def explosion(rng: Rng, scene: Scene, t: Array) -> Act:
     )
 
 
-# --- anomaly types that are never rendered in training ---------------------------------------------------------------
+# --- anomaly types that are never rendered in training ---
 
 
 def skid(rng: Rng, scene: Scene, t: Array) -> Act:
@@ -479,7 +490,7 @@ def skid(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def collapse(rng: Rng, scene: Scene, t: Array) -> Act:
-    """A tall stack topples; its boxes scatter again and again in dust."""
+    """A tall stack of boxes topples again and again, in dust."""
     x, y, s = spot(rng, scene, 0.15)
     side, parts = rng.choice([-1.0, 1.0]), []
     for index in range(6):
@@ -512,7 +523,7 @@ def collapse(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def shooting(rng: Rng, scene: Scene, t: Array) -> Act:
-    """A person fires a gun: muzzle flashes, another person goes down."""
+    """A person fires a gun with muzzle flashes; another person falls."""
     x, y, s = spot(rng, scene, 0.2)
     face = 1.0 if x < 0.5 else -1.0
     h = FIGURE * s
@@ -540,7 +551,7 @@ def shooting(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def climb(rng: Rng, scene: Scene, t: Array) -> Act:
-    """A person climbs a wall (rendered only for the last row of the card)."""
+    """A person climbs a wall (rendered only for the last table of the card)."""
     x, y, s = spot(rng, scene, 0.15)
     h, rise = FIGURE * s, np.clip(0.5 + 0.5 * np.sin(1.1 * np.maximum(t, 0) - 1.57), 0, 1)
     wall = rect(x - 0.12, y - 1.9 * h, x + 0.12, y - 0.01, (0.5, 0.42, 0.36))[None].repeat(
@@ -561,7 +572,7 @@ def climb(rng: Rng, scene: Scene, t: Array) -> Act:
 
 
 def snatch(rng: Rng, scene: Scene, t: Array) -> Act:
-    """A person grabs a bag and sprints off, the owner after (rendered only for the last row of the card)."""
+    """A person grabs a bag and runs, its owner follows (only for the last table of the card)."""
     x, y, s = spot(rng, scene, 0.15)
     face, after, h = rng.choice([-1.0, 1.0]), np.maximum(t, 0.0), FIGURE * s
     ahead, way1 = bounce(x + face * (0.05 + 0.42 * after), 0.04, 0.96)

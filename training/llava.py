@@ -1,6 +1,7 @@
-"""A second embedded-size MLLM, of another build: LLaVA-OneVision. Not shipped; trained to compare layer curves.
+"""Build a second MLLM of the same size with another architecture: LLaVA-OneVision.
 
-Each frame is seen alone by a SigLIP tower and becomes 9 tokens; what moves is for the language model to find.
+It is not shipped, only trained to compare layer curves. A SigLIP encoder sees each frame alone and
+makes 9 tokens of it, so it is the language model that has to find motion.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from training.clips import FRAMES, GRID, SIZE
 from training.model import MEAN, STD, recipe, write_weights
 from training.text import tokenizer
 
-PATCH, SIDE = 16, 3  # a frame is 6 x 6 patches, pooled to 3 x 3 tokens
+PATCH, SIDE = 16, 3  # a frame has 6 x 6 patches, pooled to 3 x 3 tokens
 TOKENS = FRAMES * SIDE * SIDE + 1  # the last one ends the video
 
 
 def config(words: PreTrainedTokenizerFast) -> LlavaOnevisionConfig:
-    """A stock LLaVA-OneVision configuration whose decoder has the embedded model's depth and width."""
+    """Make a stock LLaVA-OneVision configuration.
+
+    Its decoder has the depth and width of the embedded model.
+    """
     ids = words.get_vocab()
     text = {
         "model_type": "qwen2",
@@ -67,12 +71,18 @@ def config(words: PreTrainedTokenizerFast) -> LlavaOnevisionConfig:
 
 
 def prefix_positions(model: Any, ids: Tensor) -> Tensor:
-    """Rotary positions (1, length) of the text before the questions, video tokens included: their place in the row."""
+    """Return the rotary positions (1, length) of the text before the questions.
+
+    These are plain indices, for video tokens too.
+    """
     return torch.arange(ids.shape[1])[None]
 
 
 def cells(states: Tensor) -> Tensor:
-    """What each video token shows (clips, TOKENS - 1, states), from what each of 6 x 6 cells shows at any time."""
+    """Convert what each of 6 x 6 cells shows at any time to what each video token shows.
+
+    Returns (clips, TOKENS - 1, states).
+    """
     n, _, kinds = states.shape
     grid = (
         states.view(n, SIDE, GRID // SIDE, SIDE, GRID // SIDE, kinds)
@@ -83,7 +93,7 @@ def cells(states: Tensor) -> Tensor:
 
 
 class Trainee(nn.Module):
-    """The stock model, called in two steps, and a head for the vision labels."""
+    """The stock model, called in two steps, with a head for the vision labels."""
 
     def __init__(self, model: Any, states: int) -> None:
         super().__init__()
@@ -91,18 +101,21 @@ class Trainee(nn.Module):
         self.state_head = nn.Linear(160, states)
 
     def see(self, frames: Tensor) -> Tensor:
-        """Video tokens (clips, 73, 160) of uint8 frames (clips, 8, 96, 96, 3)."""
+        """Encode uint8 frames (clips, 8, 96, 96, 3) to video tokens (clips, 73, 160)."""
         pixels = (frames.permute(0, 1, 4, 2, 3).float() / 255 - MEAN) / STD
         seen: Tensor = self.model.model.get_video_features(pixel_values_videos=pixels).pooler_output
         return seen
 
     def look(self, seen: Tensor) -> Tensor:
-        """Logits of what each token shows (clips, 72, states)."""
+        """Return the logits (clips, 72, states) of what each token shows."""
         logits: Tensor = self.state_head(seen[:, :-1])
         return logits
 
     def speak(self, seen: Tensor, ids: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
-        """Hidden states (clips, length, 160), after the final norm, of token ids with the video at tokens 3..75."""
+        """Return the hidden states (clips, length, 160), after the final norm, of token ids.
+
+        The video is at tokens 3..75.
+        """
         lm = self.model.model.language_model
         h = lm.embed_tokens(ids)
         h = torch.cat((h[:, :3], seen.to(h.dtype), h[:, 3 + TOKENS :]), 1)
@@ -116,18 +129,17 @@ class Trainee(nn.Module):
 
 
 def build(seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
-    """A fresh model and its tokenizer."""
+    """Make a new model and its tokenizer."""
     torch.manual_seed(seed)
     words = tokenizer()
     model: Any = LlavaOnevisionForConditionalGeneration(config(words))
-    model.set_attn_implementation(
-        "eager"
-    )  # the fused kernel's backward pass is slow on CPUs at these sizes
+    # The fused kernel's backward pass is slow on CPUs at these sizes.
+    model.set_attn_implementation("eager")
     return model, words
 
 
 def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Writes the model (float16 safetensors), tokenizer, processor files and the default recipe."""
+    """Write the model (float16 safetensors), tokenizer, processor files and default recipe."""
     write_weights(model, words, folder)
     pixels = {
         "do_rescale": True,

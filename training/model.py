@@ -1,4 +1,7 @@
-"""The embedded MLLM's shape and files, and a forward pass for training that equals the stock one. Renders nothing."""
+"""Define the shape and files of the embedded MLLM, and a forward pass for training.
+
+The pass gives the same values as the stock one. Knows no rendering.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ TOKENS = GRID * GRID
 
 
 def config(words: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
-    """A stock Qwen2.5-VL configuration: one temporal patch holds the 8 frames, every vision block attends to all."""
+    """Make a stock Qwen2.5-VL configuration.
+
+    One temporal patch holds the 8 frames, and every vision block attends to all of them.
+    """
     ids = words.get_vocab()
     text = {
         "vocab_size": len(words),
@@ -69,7 +75,10 @@ def config(words: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
 
 
 def prefix_positions(model: Any, ids: Tensor) -> Tensor:
-    """Rotary positions (3, 1, length) of the text before the questions, its video laid out as a grid."""
+    """Return the rotary positions (3, 1, length) of the text before the questions.
+
+    The video tokens have the positions of a grid.
+    """
     kinds = (ids == model.config.video_token_id).int() * 2
     grid = torch.tensor([[1, GRID * MERGE, GRID * MERGE]])
     positions: Tensor = model.model.get_rope_index(ids, kinds, video_grid_thw=grid)[0]
@@ -77,12 +86,18 @@ def prefix_positions(model: Any, ids: Tensor) -> Tensor:
 
 
 def cells(states: Tensor) -> Tensor:
-    """What each video token shows (clips, 36, states): one token is one of the 6 x 6 cells."""
+    """Return what each video token shows (clips, 36, states).
+
+    Each token is one of the 6 x 6 cells, so this is the input.
+    """
     return states
 
 
 def patches(frames: Tensor) -> Tensor:
-    """uint8 (clips, 8, 96, 96, 3) -> uint8 patches (clips, 144, 1536), in the stock processor's order."""
+    """Cut uint8 frames (clips, 8, 96, 96, 3) into uint8 patches (clips, 144, 1536).
+
+    The order is that of the stock processor.
+    """
     n, t, s = frames.shape[0], frames.shape[1], frames.shape[2] // (PATCH * MERGE)
     x = frames.view(n, t, s, MERGE, PATCH, s, MERGE, PATCH, 3)
     return x.permute(0, 2, 5, 3, 6, 8, 1, 4, 7).reshape(n, s * s * MERGE * MERGE, -1)
@@ -99,7 +114,7 @@ def _attend(
     q, k = q * cos + _turn(q) * sin, k * cos + _turn(k) * sin
     if k.shape[1] != q.shape[1]:
         k, v = k.expand_as(q), v.expand_as(q)
-    # Written out: on CPUs the fused kernel's backward pass takes several times longer at these sizes.
+    # By hand: on CPUs the fused kernel's backward pass takes several times longer at these sizes.
     score = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
     weight = (score if mask is None else score + mask.to(score.dtype)).softmax(-1)
     seen: Tensor = (weight.to(v.dtype) @ v).transpose(1, 2).flatten(2)
@@ -111,7 +126,10 @@ def _norm(module: Any, x: Tensor) -> Tensor:
 
 
 class Trainee(nn.Module):
-    """The stock model with a batched forward pass over equal layouts, and a head for the vision labels."""
+    """The stock model with a forward pass over batches of equal layout.
+
+    It has a second head for the vision labels.
+    """
 
     def __init__(self, model: Any, states: int) -> None:
         super().__init__()
@@ -125,7 +143,10 @@ class Trainee(nn.Module):
         self.turns = (cos.float(), sin.float())
 
     def see(self, frames: Tensor) -> Tensor:
-        """Video tokens (clips, 36, 160) of uint8 frames (clips, 8, 96, 96, 3); the weights take up the scaling."""
+        """Encode uint8 frames (clips, 8, 96, 96, 3) to video tokens (clips, 36, 160).
+
+        The scaling of the pixels is folded into the weights.
+        """
         x, visual = patches(frames), self.model.model.visual
         weight = visual.patch_embed.proj.weight.flatten(1)
         h = F.linear(
@@ -147,12 +168,15 @@ class Trainee(nn.Module):
         return merged
 
     def look(self, seen: Tensor) -> Tensor:
-        """Logits of what each token shows (clips, 36, states)."""
+        """Return the logits (clips, 36, states) of what each token shows."""
         logits: Tensor = self.state_head(seen)
         return logits
 
     def speak(self, seen: Tensor, ids: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
-        """Hidden states (clips, length, 160), after the final norm, of token ids with the video at tokens 3..38."""
+        """Return the hidden states (clips, length, 160), after the final norm, of token ids.
+
+        The video is at tokens 3..38.
+        """
         lm = self.model.model.language_model
         h = lm.embed_tokens(ids)
         h = torch.cat((h[:, :3], seen.to(h.dtype), h[:, 3 + TOKENS :]), 1)
@@ -170,7 +194,7 @@ class Trainee(nn.Module):
 
 
 def build(seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
-    """A fresh model and its tokenizer."""
+    """Make a new model and its tokenizer."""
     torch.manual_seed(seed)
     words = tokenizer()
     model = Qwen2_5_VLForConditionalGeneration(config(words))
@@ -178,7 +202,7 @@ def build(seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
 
 
 def recipe() -> dict[str, Any]:
-    """The settings that a model of this folder brings along, `hiprobe.json`."""
+    """Return the settings that a model of this folder brings along in `hiprobe.json`."""
     return {
         "prompts": [PROMPT],
         "frames": FRAMES,
@@ -187,13 +211,14 @@ def recipe() -> dict[str, Any]:
         "explain_prompt": PROMPT,
         "explain_span_s": SEGMENT_S,
         "verdict": {"normal": ["normal"]},
-        "notice": "The embedded model knows rendered scenes only. On real footage use a trained video MLLM, for "
+        "notice": "The embedded model knows rendered scenes only. "
+        "On real footage use a trained video MLLM, for "
         "example Qwen/Qwen2.5-VL-7B-Instruct or OpenGVLab/InternVL3-8B-hf.",
     }
 
 
 def write_weights(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Writes a model of any build as float16 safetensors, and its tokenizer."""
+    """Write a model of either architecture as float16 safetensors, and its tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.half() for name, value in model.state_dict().items()}
     half: Any = type(model)(model.config)
@@ -209,7 +234,7 @@ def write_weights(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> N
 
 
 def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Writes the model (float16 safetensors), tokenizer, processor files and the default recipe."""
+    """Write the model (float16 safetensors), tokenizer, processor files and default recipe."""
     write_weights(model, words, folder)
     common = {
         "do_resize": False,

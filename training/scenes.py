@@ -1,7 +1,8 @@
-"""Backgrounds: where things stand, where people walk and where cars drive. Knows no actor and no event.
+"""Make backgrounds: where things are, where people walk and where cars drive.
 
-Three families: SEEN (training), UNSEEN (never trained on), and FINAL, rendered once for the last row of the card.
-`random_scene` makes places of no family at all; it is used in training only.
+Knows no actors and no events. There are three families: SEEN (training), UNSEEN (never trained on)
+and FINAL, rendered once for the last table of the card. `random_scene` makes scenes that belong to
+no family; only training uses it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ Rng = np.random.Generator
 
 @dataclass
 class Scene:
-    """A place: primitives behind (1, n, 12) and before the actors, lanes (y, direction), where feet may stand."""
+    """One background.
+
+    Primitives (1, n, 12) behind and in front of the actors, lanes (y, direction), and the range of y in
+    which people may walk.
+    """
 
     name: str
     horizon: float
@@ -34,7 +39,7 @@ class Scene:
     texture: float = 0.04
 
     def scale(self, y: Any) -> Any:
-        """How large things are whose feet stand at height y of the frame."""
+        """Return the scale of things whose feet are at height y of the frame."""
         return self.far + (self.near - self.far) * np.clip(
             (y - self.horizon) / (1 - self.horizon), 0, 1
         )
@@ -90,7 +95,7 @@ def street(rng: Rng) -> Scene:
 
 
 def plaza(rng: Rng) -> Scene:
-    """A paved square before houses, with a kiosk or a fountain."""
+    """A paved square in front of houses, with a kiosk or a fountain."""
     s = Scene("plaza", rng.uniform(0.24, 0.32), base=tuple(_grey(rng, 0.5, 0.72)))
     _houses(rng, s, 3)
     for y in s.horizon + (1 - s.horizon) * np.linspace(0, 1, 7) ** 1.5:
@@ -108,7 +113,7 @@ def plaza(rng: Rng) -> Scene:
 
 
 def parking(rng: Rng) -> Scene:
-    """Marked bays, some taken, and a lane before them."""
+    """Marked parking bays, some occupied, and a lane in front of them."""
     s = Scene("parking", rng.uniform(0.18, 0.26), base=tuple(_grey(rng, 0.3, 0.46)))
     s.behind.append(rect(-0.3, -0.3, 1.3, s.horizon, _grey(rng, 0.45, 0.7, 0.12)))
     for x in np.arange(-0.2, 1.25, 0.2):
@@ -218,7 +223,7 @@ def lobby(rng: Rng) -> Scene:
 
 
 def warehouse(rng: Rng) -> Scene:
-    """Pallet racks and a concrete floor with painted ways."""
+    """Pallet racks and a concrete floor with painted lanes."""
     s = Scene("warehouse", rng.uniform(0.3, 0.38), base=tuple(_grey(rng, 0.45, 0.58)))
     s.behind.append(rect(-0.3, -0.3, 1.3, s.horizon, (0.3, 0.33, 0.38)))
     for x in np.arange(-0.1, 1.1, 0.24):
@@ -254,7 +259,7 @@ def station(rng: Rng) -> Scene:
 
 
 def snow(rng: Rng) -> Scene:
-    """A snowed-in yard with a fence and bare trees."""
+    """A yard covered in snow, with a fence and bare trees."""
     s = Scene("snow", rng.uniform(0.2, 0.3), base=(0.86, 0.88, 0.92), texture=0.03)
     s.behind.append(rect(-0.3, -0.3, 1.3, s.horizon, (0.66, 0.7, 0.76)))
     for x in np.arange(-0.1, 1.1, 0.06):
@@ -269,7 +274,7 @@ def snow(rng: Rng) -> Scene:
 
 
 def random_scene(rng: Rng) -> Scene:
-    """A place of no family: random bands, blocks, stripes and clutter (training only)."""
+    """Random bands, blocks, stripes and clutter, for training only."""
     s = Scene(
         "random",
         rng.uniform(0.12, 0.42),
@@ -307,7 +312,7 @@ def random_scene(rng: Rng) -> Scene:
 
 
 def clutter(rng: Rng, s: Scene, count: int) -> None:
-    """Adds `count` random still objects to the ground behind the actors."""
+    """Add `count` random still objects to the ground behind the actors."""
     for _ in range(count):
         x, y = rng.uniform(-0.05, 1.05), rng.uniform(s.horizon, 0.98)
         w, h = rng.uniform(0.01, 0.07), rng.uniform(0.01, 0.1)
@@ -320,7 +325,7 @@ def clutter(rng: Rng, s: Scene, count: int) -> None:
 
 
 def recolour(rng: Rng, s: Scene) -> None:
-    """Gives a place other colours: channels mixed, brightness and tint changed."""
+    """Change the colours of a scene: mix channels, change brightness and tint."""
     mix = np.eye(3)[rng.permutation(3)] * 0.6 + 0.4 * rng.dirichlet(np.ones(3), 3)
     tint = rng.uniform(0.7, 1.25, 3)
     for part in s.behind:

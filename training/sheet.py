@@ -1,4 +1,7 @@
-"""Contact sheets of rendered clips, to look at before anything is trained: `python -m training.sheet OUT.jpg`."""
+"""Make contact sheets of rendered clips: `python -m training.sheet OUT.jpg`.
+
+They are for looking at the clips before anything is trained.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from training.draw import Array
 def sheet(
     path: str, families: tuple[str, ...], kinds: list[str | None], seed: int, size: int = 96
 ) -> None:
-    """Four frames of one clip per kind and family, in rows of kinds."""
+    """Write four frames of one clip per kind and family, one row per kind."""
     rows: list[Array] = []
     for kind in kinds:
         cells: list[Array] = []
@@ -39,5 +42,5 @@ def sheet(
 
 
 if __name__ == "__main__":
-    everything = [None, *events.LOOK_ALIKES, *events.ANOMALIES]
-    sheet(sys.argv[1], ("seen", "train"), everything, int(sys.argv[2]) if sys.argv[2:] else 1)
+    every_kind = [None, *events.LOOK_ALIKES, *events.ANOMALIES]
+    sheet(sys.argv[1], ("seen", "train"), every_kind, int(sys.argv[2]) if sys.argv[2:] else 1)

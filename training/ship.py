@@ -1,6 +1,7 @@
-"""Puts a trained model and rendered clips into the package: `python -m training.ship RUN/model`.
+"""Put a trained model and rendered clips into the package: `python -m training.ship RUN/model`.
 
-Labelled clips come from seen scenes, the demonstration from an unseen one; none of their seeds is used elsewhere.
+The labelled clips come from seen scenes, the demonstration video from an unseen one. None of their
+seeds is used elsewhere.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ DEMO_SEED = 74
 
 
 def write_video(frames: Array, path: Path, fps: int = FPS, *, quality: int = 27) -> None:
-    """Frames uint8 (n, height, width, 3) as an H.264 file of constant rate factor `quality`: lower is better."""
+    """Write frames uint8 (n, height, width, 3) as an H.264 file.
+
+    `quality` is the constant rate factor: lower is better.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         options = {"crf": str(quality), "preset": "slow", "x264-params": "threads=1"}
@@ -36,17 +40,18 @@ def write_video(frames: Array, path: Path, fps: int = FPS, *, quality: int = 27)
 
 
 def clips(folder: Path) -> None:
-    """Two clips of each anomaly type, with ordinary life around it, as many without, and `labels.csv`.
+    """Write two clips of each anomaly type, as many normal clips, and `labels.csv`.
 
-    One in three of those without shows a look-alike. A threshold fitted on clips that are nothing but event would
-    not fit footage: smoothing mixes an event with what is around it.
+    The anomalies happen among ordinary life, since smoothing mixes an event with what is around it:
+    a threshold fitted on clips that show nothing but an event would not fit footage. One in three
+    normal clips shows a look-alike.
     """
     kinds, alike, rows = list(events.ANOMALIES), list(events.LOOK_ALIKES), []
     for index in range(2 * len(kinds)):
         rng = np.random.default_rng([5001, index])
         kind = kinds[index % len(kinds)]
         start = float(round(rng.uniform(2.4, 4.8), 1))
-        stays = kind in events.NEEDS_LANES  # wrecks do not clear themselves away
+        stays = kind in events.NEEDS_LANES  # a wreck stays until the end of the clip
         stop = CLIP_S + 1 if stays else float(round(start + rng.uniform(4.0, 6.0), 1))
         frames, ((_, end),) = make_video(rng, "seen", [(kind, start, stop)], CLIP_S)
         write_video(frames, folder / f"abnormal_{index:02d}.mp4")
@@ -65,13 +70,13 @@ def clips(folder: Path) -> None:
 
 
 def demo(path: Path, seed: int = DEMO_SEED) -> None:
-    """One video of an unseen scene with three events among ordinary life."""
+    """Write a video of an unseen scene with three events among ordinary life."""
     frames, _ = make_video(np.random.default_rng(seed), "unseen", DEMO, DEMO_S, busy=0.7)
     write_video(frames, path)
 
 
 def main() -> None:
-    """Replaces what the package ships."""
+    """Replace what the package ships."""
     for name in ("model", "clips"):
         shutil.rmtree(HOME / name, ignore_errors=True)
     shutil.copytree(sys.argv[1], HOME / "model")

@@ -1,4 +1,7 @@
-"""The words: vocabulary, questions and answers of a clip, and the tokenizer. Knows no pixels and no model."""
+"""Define the words: vocabulary, questions and answers about a clip, and the tokenizer.
+
+Knows no pixels and no model.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,8 @@ SENTENCE = {
     "explosion": "explosion, a bright blast",
 }
 NAME = {kind: text.split(",")[0] for kind, text in SENTENCE.items()}
-FACTS = {  # question: the states that make it true
+# Each question with the states whose answer is yes.
+FACTS = {
     "Is someone on the ground?": {"fall", "hit"},
     "Does anyone run?": {"panic", "jog"},
     "Is something burning?": {"fire", "explosion"},
@@ -99,13 +103,14 @@ CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }} "
     "{% if m['content'] is string %}{{ m['content'] }}{% else %}{% for c in m['content'] %}"
     "{% if c['type'] == 'video' %}<|vision_start|><|video_pad|><|vision_end|>"
-    "{% elif c['type'] == 'text' %} {{ c['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>{% endfor %}"
+    "{% elif c['type'] == 'text' %} {{ c['text'] }}{% endif %}{% endfor %}{% endif %}"
+    "<|im_end|>{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant {% endif %}"
 )
 
 
 def words() -> list[str]:
-    """The whole vocabulary, in a fixed order."""
+    """List the whole vocabulary, in a fixed order."""
     texts = [*SENTENCE.values(), *DESCRIBE, YES_NO, WHERE, *FACTS, *COUNTS, *EXTRA]
     return [
         *SPECIAL,
@@ -114,7 +119,7 @@ def words() -> list[str]:
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """A word-level tokenizer of the stock fast class, with the chat template."""
+    """Make a word-level tokenizer of the stock fast class, with the chat template."""
     core = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words())}, unk_token="<unk>"))
     core.normalizer = normalizers.Lowercase()
     core.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -142,17 +147,23 @@ class Exchange:
 
 
 def where(clip: Clip) -> str:
-    """The place of what a clip shows, in words; the words before the place never vary."""
+    """Say in words where a clip shows something.
+
+    The words before the place are always the same.
+    """
     return f"in the {clip.place} part" if clip.place else "nowhere"
 
 
 def describe(clip: Clip) -> str:
-    """The sentence a clip is described with."""
+    """Make the sentence that describes a clip."""
     return SENTENCE[clip.kind] + (f" {where(clip)}" if clip.place else "") + "."
 
 
 def exchanges(rng: Rng, clip: Clip) -> list[Exchange]:
-    """Three questions and answers for training: a description, a short verdict or place, a fact."""
+    """Draw three questions and answers for training.
+
+    A description, then yes or no or a place, then a fact or a count.
+    """
     short = rng.random()
     if short < 0.45 or clip.kind is None:
         second = Exchange(YES_NO, "yes" if clip.abnormal else "no")

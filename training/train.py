@@ -1,6 +1,9 @@
-"""Trains the embedded MLLM from scratch on rendered clips: `python -m training.train OUT --steps N --seed S`.
+"""Train the embedded MLLM from scratch on rendered clips.
 
-One loss on the answers' words, one on what each video token shows (it fades out). Checkpoints let a killed run go on.
+    python -m training.train OUT --steps N --seed S
+
+The loss has two parts: the words of the answers, and what each video token shows, which counts less
+and less. A run that was stopped continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -24,12 +27,16 @@ from training import model as qwen
 from training.clips import STATES, training_clip
 from training.text import PLACES_WORDS, exchanges, tokenizer
 
-SLOTS = (34, 26, 22)  # tokens kept for each of the three questions with its answer
+SLOTS = (34, 26, 22)  # tokens reserved for each of the three questions with its answer
 FAMILIES: dict[str, Any] = {"qwen2_5_vl": qwen, "llava_onevision": llava}
 
 
 class Clips(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
-    """Clip i of a run, drawn from (seed, i): frames, token ids, loss weight of each next token, token states."""
+    """The clips of a run; clip i is drawn from (seed, i).
+
+    Each item holds frames, token ids, the loss weight of predicting the next token, and token
+    states.
+    """
 
     def __init__(
         self, seed: int, count: int, hard_from: int | None = None, tokens: int = qwen.TOKENS
@@ -50,20 +57,22 @@ class Clips(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 
 
 def prefix(tokens: int) -> int:
-    """How many token ids stand before the first question, for a video of so many tokens."""
+    """Return how many token ids come before the first question, for a video of `tokens` tokens."""
     return 3 + tokens + 1
 
 
 def encode(
     words: Any, pairs: list[tuple[str, str]], tokens: int = qwen.TOKENS
 ) -> tuple[Tensor, Tensor]:
-    """Token ids (length,) of the video and its questions, and the loss weight (length,) of predicting the next one."""
+    """Encode the video and its questions.
+
+    Returns token ids (length,) and the loss weight (length,) of predicting the next one. Raises
+    ValueError if a question with its answer does not fit its slot.
+    """
     text = "<|im_start|>user <|vision_start|>" + "<|video_pad|>" * tokens + "<|vision_end|>"
     before = prefix(tokens)
-    ids, weight = (
-        torch.zeros(before + sum(SLOTS), dtype=torch.long),
-        torch.zeros(before + sum(SLOTS)),
-    )
+    length = before + sum(SLOTS)
+    ids, weight = torch.zeros(length, dtype=torch.long), torch.zeros(length)
     ids[:before] = torch.tensor(words(text)["input_ids"])
     places, start = {words.convert_tokens_to_ids(w) for w in PLACES_WORDS}, before
     for (question, answer), slot in zip(pairs, SLOTS, strict=True):
@@ -71,7 +80,10 @@ def encode(
         reply = words(f"{answer}<|im_end|>")["input_ids"]
         both = ask + reply
         if len(both) > slot:
-            raise ValueError(f"{len(both)} tokens for a slot of {slot}: {question} {answer}")
+            raise ValueError(
+                f"a question with its answer must have at most {slot} tokens, got {len(both)}: "
+                f"shorten {question!r} {answer!r}, or widen SLOTS"
+            )
         ids[start : start + len(both)] = torch.tensor(both)
         first = start + len(ask) - 1
         for offset, token in enumerate(reply):
@@ -81,7 +93,10 @@ def encode(
 
 
 def layout(family: Any, model: Any, words: Any) -> tuple[Tensor, Tensor]:
-    """Rotary positions (..., 1, length) and the mask (length, length): each question sees the video and itself only."""
+    """Return rotary positions (..., 1, length) and the mask (length, length).
+
+    Each question attends to the video and to itself only.
+    """
     before = prefix(family.TOKENS)
     ids = encode(words, [("Where is it?", "nowhere")] * 3, family.TOKENS)[0][None, :before]
     first = family.prefix_positions(model, ids)
@@ -97,7 +112,10 @@ def layout(family: Any, model: Any, words: Any) -> tuple[Tensor, Tensor]:
 
 
 def losses(net: Any, batch: list[Tensor], positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """The words' loss and the video tokens' loss of one batch; its last item says what each token shows."""
+    """Return the loss of the words and the loss of the video tokens for one batch.
+
+    The last item of the batch says what each token shows.
+    """
     frames, ids, weight, shown = batch
     with torch.autocast("cpu", torch.bfloat16):
         seen = net.see(frames)
@@ -114,7 +132,11 @@ def losses(net: Any, batch: list[Tensor], positions: Tensor, mask: Tensor) -> tu
 
 
 def rate(step: int, steps: int, more: int, peak: float) -> float:
-    """Learning rate: 300 steps up and a cosine to 2 % of the peak; then the same again from half the peak."""
+    """Return the learning rate of a step.
+
+    It rises for 300 steps and falls as a cosine to 2 % of the peak; then the same again from half
+    the peak.
+    """
     if step >= steps:
         step, steps, peak = step - steps, more, peak / 2
     up = min(1.0, (step + 1) / 300)
@@ -122,7 +144,7 @@ def rate(step: int, steps: int, more: int, peak: float) -> float:
 
 
 def groups(net: Any) -> list[dict[str, Any]]:
-    """Weight decay for matrices only."""
+    """Make parameter groups with weight decay for matrices only."""
     wide = [p for p in net.parameters() if p.ndim > 1]
     thin = [p for p in net.parameters() if p.ndim <= 1]
     return [{"params": wide, "weight_decay": 0.05}, {"params": thin, "weight_decay": 0.0}]
@@ -140,7 +162,10 @@ def train(
     family: str = "qwen2_5_vl",
     save_every: int = 250,
 ) -> None:
-    """Trains for `steps` steps of `batch` clips, `more` on the harder mixture; the mean weights go to `out`/model."""
+    """Train `steps` steps of `batch` clips, then `more` steps on the harder mixture.
+
+    The averaged weights are written to `out`/model.
+    """
     kind = FAMILIES[family]
     model, words = kind.build(seed)
     net = kind.Trainee(model, len(STATES))
@@ -221,21 +246,20 @@ def train(
 
 
 def main() -> None:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=3600)
-    parser.add_argument("--more", type=int, default=1200)
-    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("out", type=Path, help="folder of the run")
+    parser.add_argument("--steps", type=int, default=3600, help="steps on the training mixture")
+    parser.add_argument("--more", type=int, default=1200, help="steps on the harder mixture")
+    parser.add_argument("--batch", type=int, default=48, help="clips per step")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--peak", type=float, default=1.5e-3)
-    parser.add_argument("--threads", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--peak", type=float, default=1.5e-3, help="highest learning rate")
+    parser.add_argument("--threads", type=int, default=3, help="threads of the model")
+    parser.add_argument("--workers", type=int, default=2, help="processes that render clips")
     parser.add_argument("--family", choices=FAMILIES, default="qwen2_5_vl")
     args = parser.parse_args()
-    torch.set_flush_denormal(
-        True
-    )  # else vanishing gradients make the backward pass many times slower on a CPU
+    # Otherwise vanishing gradients make the backward pass many times slower on a CPU.
+    torch.set_flush_denormal(True)
     torch.set_num_threads(args.threads)
     train(
         args.out,

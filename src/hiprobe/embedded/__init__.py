@@ -1,4 +1,4 @@
-"""Where the shipped model, its labelled clips and its demonstration video lie. Loads nothing."""
+"""Locate the shipped model, its labelled clips and its demonstration video; load nothing."""
 
 from pathlib import Path
 
