@@ -1,8 +1,9 @@
-"""All benchmarks, one after the other: `python -m benchmarks [OUT]`, or `make bench`.
+"""Run all benchmarks one after the other: `python -m benchmarks [OUT]`, or `make bench`.
 
-Each runs in a process of its own, pinned to two cores; its printed tables go into `docs/performance.md` between the
-marks of its name, its JSON into OUT (`runs/bench`); what was reached of what was promised goes to the top. One that
-ends with an error is named, the others go on.
+Each benchmark runs in its own process, pinned to two cores. The tables it prints go into
+`docs/performance.md` between the marks of its name, its JSON into OUT (`runs/bench`), and what was
+reached of what was promised goes to the top of the page. If a benchmark ends with an error, its
+name is printed and the others still run.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ ALL = (
 )
 
 
-def ran(name: str, folder: Path) -> tuple[str, float, bool]:
-    """What benchmark `name` printed, the seconds it took, and whether it ended well."""
+def run_benchmark(name: str, folder: Path) -> tuple[str, float, bool]:
+    """Run benchmark `name`; returns what it printed, its seconds and whether it succeeded."""
     begun = time.perf_counter()
     command = [
         "taskset",
@@ -51,27 +52,30 @@ def ran(name: str, folder: Path) -> tuple[str, float, bool]:
     return done.stdout, time.perf_counter() - begun, done.returncode == 0
 
 
-def put(page: str, name: str, printed: str) -> str:
-    """`page` with what stands between the marks of `name` replaced; raises ValueError if it has no such marks."""
+def replace_between_marks(page: str, name: str, printed: str) -> str:
+    """Return `page` with the part between the marks of `name` replaced by `printed`.
+
+    Raises ValueError if the page has no such marks.
+    """
     pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     if not pattern.search(page):
-        raise ValueError(f"{PAGE} has no marks for {name}")
+        raise ValueError(f"{PAGE} must contain <!-- {name} --> and <!-- /{name} -->: add them")
     return pattern.sub(lambda found: f"{found[1]}{printed.strip()}\n{found[2]}", page)
 
 
 def main() -> None:
-    """Runs all; exit code 3 if some failed."""
+    """Run all benchmarks; exits with code 3 if some failed."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/bench")
     folder.mkdir(parents=True, exist_ok=True)
     failed = []
     for name in ALL:
-        printed, seconds, well = ran(name, folder)
+        printed, seconds, succeeded = run_benchmark(name, folder)
         print(f"== {name}: {seconds:.0f} s\n{printed}", flush=True)
-        if well:
-            PAGE.write_text(put(PAGE.read_text(), name, printed))
+        if succeeded:
+            PAGE.write_text(replace_between_marks(PAGE.read_text(), name, printed))
         else:
             failed.append(name)
-    PAGE.write_text(put(PAGE.read_text(), "reached", reached.table(folder)))
+    PAGE.write_text(replace_between_marks(PAGE.read_text(), "reached", reached.table(folder)))
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
         sys.exit(3)

@@ -1,6 +1,8 @@
-"""Segments per second by batch size: why a CPU's batch is fixed, and what a card gains from a larger one.
+"""Measure segments per second by batch size.
 
-python -m benchmarks.batch [--json FILE]
+    python -m benchmarks.batch [--json FILE]
+
+This shows why the batch size on a CPU is fixed, and what a GPU gains from a larger one.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ SIZES = (1, 2, 4, 8, 16)
 
 
 def read(backbone: Any, segments: Sequence[Segment], sites: Sequence[Site], size: int) -> Any:
-    """All segments, `size` at a time."""
+    """Read all segments, `size` at a time."""
     parts = [backbone.read(segments[at : at + size], sites) for at in range(0, len(segments), size)]
     return np.concatenate(parts)
 
@@ -28,9 +30,9 @@ def read(backbone: Any, segments: Sequence[Segment], sites: Sequence[Site], size
 def by_batch(
     backbone: Any, segments: Sequence[Segment], layer: int, rounds: int
 ) -> list[dict[str, Any]]:
-    """One row per batch size: segments per second, and how far its states are from batch 1's."""
+    """Measure each batch size: its speed and how far its states are from those of batch 1."""
     sites = [Site("residual", layer)]
-    backbone.batch = len(segments)  # a read is one pass: its window is no longer what splits it
+    backbone.batch = len(segments)  # so that a read is not split further
     seconds = tables.in_turn(
         {
             str(size): partial(read, backbone, segments, sites, size)
@@ -59,19 +61,22 @@ def _apart(values: Any, truth: Any) -> float:
 
 
 def main() -> None:
-    """Times and prints, for each number of threads."""
+    """Measure and print the tables, for each number of threads."""
     parser = tables.parser(__doc__)
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--segments", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1])
+    parser.add_argument("--rounds", type=int, default=3, help="the best one counts")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1], help="one table for each")
     given = parser.parse_args()
     backbone: Any = backbones.load(given.model)
     segments = clips.noise(backbone.recipe, given.segments)
     found = {}
     for threads in given.threads:
         torch.set_num_threads(threads)
-        title = f"{given.segments} segments, {threads} thread{'s' * (threads > 1)}, read after block 5/8 of the depth"
+        title = (
+            f"{given.segments} segments, {threads} thread{'s' * (threads > 1)}, "
+            "read after block 5/8 of the depth"
+        )
         found[title] = by_batch(backbone, segments, backbone.layers * 5 // 8, given.rounds)
     tables.finish("batch", found, given.json)
 

@@ -1,7 +1,8 @@
-"""From nothing to a result: `python -m benchmarks.cold_start [--json FILE]`.
+"""Time the command line from a cold start: `python -m benchmarks.cold_start [--json FILE]`.
 
-The command line as a user calls it, each time a new process: help, and `detect` on a clip of 10 s with the embedded
-model and with its explanations. The probe is fitted before, and no hidden state is kept.
+Every command runs in a new process, as a user runs it: the help, and `detect` on a clip of 10 s
+with the embedded model and its explanations. The probe is fitted before, and no hidden states are
+kept.
 """
 
 from __future__ import annotations
@@ -20,31 +21,29 @@ ROUNDS = 2
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     pin()
-    hiprobe, clip = (
-        str(Path(sys.executable).with_name("hiprobe")),
-        Footage(96, 96, seconds=10).file(),
-    )
+    hiprobe = str(Path(sys.executable).with_name("hiprobe"))
+    clip = Footage(96, 96, seconds=10).file()
     with tempfile.TemporaryDirectory() as place:
         probe = f"{place}/probe.safetensors"
 
-        def called(*words: str) -> None:
+        def call(*words: str) -> None:
             subprocess.run([hiprobe, *words], check=True, capture_output=True)
 
-        def detected() -> None:
+        def detect() -> None:
             with tempfile.TemporaryDirectory() as out:
-                called("detect", str(clip), "--probe", probe, "-o", out)
+                call("detect", str(clip), "--probe", probe, "-o", out)
 
-        def imported() -> None:
+        def import_package() -> None:
             subprocess.run([sys.executable, "-c", "import hiprobe"], check=True)
 
-        called("fit", str(embedded.CLIPS), "-o", probe, "--store", f"{place}/store")
+        call("fit", str(embedded.CLIPS), "-o", probe, "--store", f"{place}/store")
         best = alternate(
             {
-                "hiprobe --help": lambda: called("--help"),
-                "hiprobe detect, 10 s": detected,
-                "import hiprobe": imported,
+                "hiprobe --help": lambda: call("--help"),
+                "hiprobe detect, 10 s": detect,
+                "import hiprobe": import_package,
             },
             ROUNDS,
         )

@@ -1,7 +1,8 @@
-"""Operations and bytes of a run, counted while it runs, and what the machine can do of both. Knows no model.
+"""Count the operations and bytes of a run, and measure what the machine can do of both.
 
-Operations: two per multiplication and addition of matrix products, convolutions and attention (half of it where it is
-causal). Bytes: what every operation reads and writes, as if nothing stayed in a cache; views are free.
+Knows no model. Operations: two per multiplication and addition in matrix products, convolutions and
+attention (half of that for causal attention). Bytes: what every operation reads and writes, as if
+nothing stayed in a cache; views are free.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.utils.flop_counter import flop_registry
 
 @dataclass
 class Counts:
-    """Operations and bytes."""
+    """Numbers of operations and of bytes."""
 
     operations: int = 0
     bytes: int = 0
@@ -32,7 +33,7 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.counts = counts
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        with self:  # in inference mode a linear layer comes as one operation that is made of others
+        with self:  # in inference mode a linear layer is one operation that consists of others
             parts = (
                 NotImplemented
                 if "scaled_dot_product" in str(func)
@@ -57,7 +58,7 @@ def _operations(func: Any, args: Any, kwargs: Any, result: Any) -> int:
 
 
 def _attention(func: Any, args: Any, kwargs: Any) -> int:
-    """Two products of (queries, keys) by the head's width; half where each query sees the keys before it only."""
+    """Count two products of (queries, keys) by the width of a head; half if causal."""
     names = [argument.name for argument in func._schema.arguments]
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     batch, heads, queries, width = given["query"].shape
@@ -66,7 +67,7 @@ def _attention(func: Any, args: Any, kwargs: Any) -> int:
 
 
 def count(run: Callable[[], Any]) -> Counts:
-    """What `run` takes."""
+    """Count what `run` needs."""
     counts = Counts()
     with _Counting(counts):
         run()
@@ -76,7 +77,10 @@ def count(run: Callable[[], Any]) -> Counts:
 def product_rate(
     device: str, dtype: torch.dtype, sides: tuple[int, ...], seconds: float = 1.0
 ) -> float:
-    """The most operations a second that a product of square matrices reaches, over some sizes."""
+    """Measure the most operations per second that a product of square matrices reaches.
+
+    The best of several sizes counts.
+    """
     return max(
         _rate(_product(side, device, dtype), 2 * side**3, device, seconds / len(sides))
         for side in sides
@@ -84,7 +88,7 @@ def product_rate(
 
 
 def copy_rate(device: str, size: int, seconds: float = 0.5) -> float:
-    """Bytes a second of a copy of `size` bytes, read and written."""
+    """Measure the bytes per second, read and written, of a copy of `size` bytes."""
     source = torch.empty(size, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     return _rate(lambda: target.copy_(source), 2 * size, device, seconds)
@@ -97,13 +101,12 @@ def _product(side: int, device: str, dtype: torch.dtype) -> Callable[[], Any]:
 
 
 def _rate(run: Callable[[], Any], work: int, device: str, seconds: float) -> float:
-    """Work per second, best of runs of eight, for about `seconds`."""
+    """Measure work per second: the best of runs of eight, for about `seconds`."""
     best, end = float("inf"), time.perf_counter() + seconds
     for _ in range(2):
         run()
-    while (
-        best == float("inf") or time.perf_counter() < end
-    ):  # at least once, however busy the machine is
+    # At least once, however busy the machine is.
+    while best == float("inf") or time.perf_counter() < end:
         wait(device)
         start = time.perf_counter()
         for _ in range(8):
@@ -114,12 +117,12 @@ def _rate(run: Callable[[], Any], work: int, device: str, seconds: float) -> flo
 
 
 def wait(device: str) -> None:
-    """Until a card has done what it was given."""
+    """Wait until a GPU has finished its work."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
-def done(result: Any, device: str) -> Any:
-    """`result`, once a card has made it."""
+def synchronised(result: Any, device: str) -> Any:
+    """Return `result` once a GPU has computed it."""
     wait(device)
     return result

@@ -1,7 +1,8 @@
-"""Decoding at the limit: `python -m benchmarks.decode [--json FILE]`.
+"""Compare decoding with bare decoding: `python -m benchmarks.decode [--json FILE]`.
 
-Bare decoding (PyAV, frames thrown away) beside decoding with sampling and scaling in the same process, and the same in
-the decoder's process with the pixels brought over; one decoding thread each.
+Bare decoding (PyAV, frames discarded) against decoding with sampling and scaling in the same
+process, and against the same in the decoder process with the pixels passed over; one decoding
+thread each.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ HEAD = [
 ]
 
 
-class _Here:
-    """The decoder's `Link` without a process: room is plain memory."""
+class _SameProcessLink:
+    """A `Link` of the decoder without a process: pixels go to plain memory."""
 
     def beat(self) -> None:
         pass
@@ -54,20 +55,20 @@ def _bare(path: Path) -> int:
         return sum(1 for _ in container.decode(stream))
 
 
-def _nothing(_segment: object) -> None:
-    """Lets a segment go, so that one at a time is held."""
+def _discard(_segment: object) -> None:
+    """Discard a segment, so that only one is held at a time."""
 
 
 def _row(footage: Footage, frames: int, size: tuple[int, int]) -> list[object]:
     path, recipe = footage.file(), Recipe("none", ("none",), frames=frames, size=size)
-    link = cast(Link, _Here())
+    link = cast(Link, _SameProcessLink())
     best = alternate(
         {
             "bare": lambda: _bare(path),
             "here": lambda: list(
-                map(_nothing, calls.segments(link, str(path), recipe.segment_s, frames, list(size)))
+                map(_discard, calls.segments(link, str(path), recipe.segment_s, frames, list(size)))
             ),
-            "child": lambda: list(map(_nothing, video.segments(path, recipe))),
+            "child": lambda: list(map(_discard, video.segments(path, recipe))),
         },
         ROUNDS,
     )
@@ -83,7 +84,7 @@ def _row(footage: Footage, frames: int, size: tuple[int, int]) -> list[object]:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     pin()
     video.warm()
     publish(

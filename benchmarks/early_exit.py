@@ -1,9 +1,11 @@
-"""What stopping early saves: time by layer, trimmed or not, beside the full model and `generate` of one token.
+"""Measure what stopping early saves.
 
     python -m benchmarks.early_exit [--json FILE]
 
-The trimmed way leaves all positions but the last out of the last block's output product and MLP. It is no part of the
-package: the bits differ. It is timed here to show what that costs. The second table is several prompts about one video.
+The first table has the time by layer, trimmed or not, compared with the full model and with
+`generate` of one token. The trimmed run computes the output product and the MLP of the last block
+at the last position only. The package does not do this, because the bits differ; it is timed here
+to show what that costs. The second table is several prompts about one video.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ PROMPTS = (
 
 @contextmanager
 def trimmed(block: Any) -> Iterator[None]:
-    """While it lasts, `block` computes its output product and its MLP at the last position only."""
+    """Make `block` compute its output product and its MLP at the last position only."""
     with ExitStack() as handles:
         for part in (block.self_attn.o_proj, block.mlp):
             handles.callback(
@@ -43,7 +45,7 @@ def trimmed(block: Any) -> Iterator[None]:
 
 
 def batch(backbone: Any, segments: Sequence[Segment], prompt: str) -> dict[str, Any]:
-    """The inputs of some segments, on the model's device."""
+    """Make the inputs of some segments, on the model's device."""
     made: dict[str, Any] = backbone._on_device(
         collate([make_inputs(backbone._processor, segment, prompt) for segment in segments])
     )
@@ -51,7 +53,7 @@ def batch(backbone: Any, segments: Sequence[Segment], prompt: str) -> dict[str, 
 
 
 def reader(backbone: Any, inputs: dict[str, Any], layer: int) -> Callable[[], torch.Tensor]:
-    """A run that stops after block `layer`: its states (batch, width)."""
+    """Return a run that stops after block `layer` and returns its states (batch, width)."""
 
     def run() -> torch.Tensor:
         with torch.inference_mode():
@@ -68,7 +70,7 @@ def reader(backbone: Any, inputs: dict[str, Any], layer: int) -> Callable[[], to
 
 
 def trimming(backbone: Any, inputs: dict[str, Any], layer: int) -> Callable[[], torch.Tensor]:
-    """The same, trimmed."""
+    """Return the same run, trimmed."""
 
     def run() -> torch.Tensor:
         with trimmed(backbone._decoder.layers[layer]):
@@ -78,7 +80,7 @@ def trimming(backbone: Any, inputs: dict[str, Any], layer: int) -> Callable[[], 
 
 
 def by_layer(backbone: Any, segments: Sequence[Segment], rounds: int) -> list[dict[str, Any]]:
-    """One row per way of running the model, in milliseconds per segment."""
+    """Time every way of running the model, in milliseconds per segment."""
     inputs = batch(backbone, segments, backbone.recipe.prompts[0])
     runs: dict[str, Callable[[], Any]] = {}
     for layer in range(backbone.layers):
@@ -114,7 +116,10 @@ def _deviation(runs: dict[str, Callable[[], Any]], name: str) -> float | str:
 def by_prompts(
     backbone: Any, segments: Sequence[Segment], layer: int, rounds: int
 ) -> list[dict[str, Any]]:
-    """Several prompts about the same segments: a whole read each, the frames encoded once, the prefix computed once."""
+    """Time several prompts about the same segments.
+
+    One whole read for each prompt; the frames encoded once; the prefix computed once.
+    """
     recipe = dataclasses.replace(backbone.recipe, prompts=PROMPTS)
     single = [dataclasses.replace(recipe, prompts=(prompt,)) for prompt in PROMPTS]
     site = Site("residual", layer)
@@ -152,21 +157,26 @@ def _encoded_once(backbone: Any, segments: Sequence[Segment], layer: int) -> np.
 
 
 def main() -> None:
-    """Times and prints."""
+    """Measure and print."""
     parser = tables.parser(__doc__)
     parser.add_argument("--model", default="embedded")
-    parser.add_argument("--segments", type=int, default=8, help="in one batch")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--segments", type=int, default=8, help="segments in the batch")
+    parser.add_argument("--rounds", type=int, default=7, help="the best one counts")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     backbone: Any = backbones.load(given.model)
     segments = clips.noise(backbone.recipe, given.segments)
-    tables.finish("early_exit", {
-        f"Time by layer, a batch of {given.segments}, inputs made before": by_layer(backbone, segments, given.rounds),
-        "Five prompts, read after block 5/8 of the depth, inputs made in the run":
-            by_prompts(backbone, segments, backbone.layers * 5 // 8, given.rounds),
-    }, given.json)  # fmt: skip
+    layer = backbone.layers * 5 // 8
+    found = {
+        f"Time by layer, a batch of {given.segments}, inputs made before": by_layer(
+            backbone, segments, given.rounds
+        ),
+        "Five prompts, read after block 5/8 of the depth, inputs made in the run": by_prompts(
+            backbone, segments, layer, given.rounds
+        ),
+    }
+    tables.finish("early_exit", found, given.json)
 
 
 if __name__ == "__main__":

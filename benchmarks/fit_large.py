@@ -1,8 +1,8 @@
-"""Fitting at the size of a real benchmark: `python -m benchmarks.fit_large [--full] [--json FILE]`.
+"""Fit at the size of a real benchmark: `python -m benchmarks.fit_large [--full] [--json FILE]`.
 
-Random hidden states in the shape of a 7B model, written by the store and fitted from it by a new process, without the
-layer curve. Anonymous memory is what a process holds; mapped files, which the kernel takes back when it wants, are not.
-`--full` writes 9.2 GB and takes ten minutes.
+Random hidden states in the shape of a 7B model are written by the store and fitted from it by a new
+process, without the layer curve. Anonymous memory is what a process occupies; mapped files, which
+the kernel can take back at any time, do not count. `--full` writes 9.2 GB and takes ten minutes.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from hiprobe import probe, store
 from hiprobe.types import HiddenStates, LabelArray, Recipe, Site
 
 RECIPE = Recipe("random", ("Is anything abnormal?",))
-WIDTH, LAYERS, TOLD = 3584, 28, 14  # the layer that tells the classes apart
-SMALL, FULL = ((16, 14), (64, 14)), ((16, 14), (1600, 14))  # videos, segments each
+WIDTH, LAYERS = 3584, 28
+SEPARATING_LAYER = 14  # the only layer whose states differ between the classes
+SMALL, FULL = ((16, 14), (64, 14)), ((16, 14), (1600, 14))  # (videos, segments per video)
 TICK_S = 0.02
 Pair = tuple[HiddenStates, LabelArray]
 
@@ -38,24 +39,25 @@ def digest(number: int) -> str:
 
 
 def labels(number: int, segments: int) -> LabelArray:
-    """The second half of every other video is anomalous."""
+    """Label the second half of every other video as anomalous."""
     return (np.arange(segments) >= (segments // 2 if number % 2 else segments)).astype(np.int8)
 
 
 def noise(seed: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Noise that leans on 64 common directions, so that its columns are correlated, as those of hidden states are."""
-    rng, common = (
-        np.random.default_rng(seed),
-        np.random.default_rng(0).standard_normal((64, shape[-1]), np.float32),
-    )
-    leaning = rng.standard_normal((*shape[:-1], 64), np.float32) @ common
-    return rng.standard_normal(shape, np.float32) + leaning / 4
+    """Make noise with correlated columns, as those of hidden states are.
+
+    The correlation comes from 64 common directions.
+    """
+    rng = np.random.default_rng(seed)
+    directions = np.random.default_rng(0).standard_normal((64, shape[-1]), np.float32)
+    correlated = rng.standard_normal((*shape[:-1], 64), np.float32) @ directions
+    return rng.standard_normal(shape, np.float32) + correlated / 4
 
 
 def write(root: Path, number: int, segments: int) -> None:
-    """The states of one video, in which one layer tells the classes apart."""
+    """Write the states of one video, in which one layer separates the classes."""
     values = noise(number, (segments, LAYERS, WIDTH))
-    values[labels(number, segments) == 1, TOLD, : WIDTH // 20] += 1.0
+    values[labels(number, segments) == 1, SEPARATING_LAYER, : WIDTH // 20] += 1.0
     starts = 1.6 * np.arange(segments)
     states = HiddenStates(
         digest(number), RECIPE, sites(), starts, starts + 1.6, values, 1.6 * segments
@@ -63,16 +65,16 @@ def write(root: Path, number: int, segments: int) -> None:
     store.save_states(root, states, "float32")
 
 
-def kept(root: Path, number: int, segments: int) -> Pair:
-    """The states of one video as a fit takes them, mapped."""
+def load_mapped(root: Path, number: int, segments: int) -> Pair:
+    """Load the states of one video as a fit uses them: mapped, not copied."""
     states = store.find_states(root, digest(number), RECIPE, sites(), "float32")
     if states is None:
-        raise SystemExit(f"video {number} is not in {root}")
+        raise SystemExit(f"no states of video {number} in {root}: write them first")
     return states, labels(number, segments)
 
 
-def anonymous(process: int | str) -> float:
-    """MiB of memory that a process holds now, mapped files apart; 0 if it has ended."""
+def anonymous_mib(process: int | str) -> float:
+    """Return the MiB of anonymous memory of a process, 0 if the process has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -80,12 +82,12 @@ def anonymous(process: int | str) -> float:
     return int((status.partition("RssAnon:")[2].split() or ["0"])[0]) / 1024
 
 
-def watched(command: list[str]) -> tuple[str, float]:
-    """What a command prints, and the most anonymous memory that it held, in MiB."""
+def run_and_watch(command: list[str]) -> tuple[str, float]:
+    """Run a command; returns what it printed and its peak of anonymous memory in MiB."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         peak = 0.0
         while child.poll() is None:
-            peak = max(peak, anonymous(child.pid))
+            peak = max(peak, anonymous_mib(child.pid))
             time.sleep(TICK_S)
         printed = child.stdout.read() if child.stdout else ""
     if child.returncode:
@@ -93,17 +95,17 @@ def watched(command: list[str]) -> tuple[str, float]:
     return printed, peak
 
 
-def work(root: str, videos: str, segments: str) -> None:
-    """What the new process does; prints seconds, processor seconds, MiB held before, AUC and layer."""
-    pairs = [kept(Path(root), number, int(segments)) for number in range(int(videos))]
-    before, found = anonymous("self"), []
+def fit_in_child(root: str, videos: str, segments: str) -> None:
+    """Fit in the new process; prints seconds, processor seconds, MiB before, AUC and layer."""
+    pairs = [load_mapped(Path(root), number, int(segments)) for number in range(int(videos))]
+    before, found = anonymous_mib("self"), []
     took = measure.spent(lambda: found.append(probe.fit("hiprobe", pairs, layer_curve=False)))
     auc = found[0].provenance["auc"]["value"]
     print(json.dumps([took.wall, took.cpu, before, auc, found[0].sites[0].layer]))
 
 
-def measured(root: Path, videos: int, segments: int) -> dict[str, Any]:
-    """One row: a fit on so many videos, whose states are written first."""
+def measure_fit(root: Path, videos: int, segments: int) -> dict[str, Any]:
+    """Write the states of `videos` videos and measure a fit on them: one row."""
     for number in range(videos):
         write(root, number, segments)
     command = [
@@ -115,7 +117,7 @@ def measured(root: Path, videos: int, segments: int) -> dict[str, Any]:
         str(videos),
         str(segments),
     ]
-    printed, peak = watched(command)
+    printed, peak = run_and_watch(command)
     wall, cpu, before, auc, layer = json.loads(printed)
     return {
         "videos": videos,
@@ -132,20 +134,20 @@ def measured(root: Path, videos: int, segments: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     if sys.argv[1:2] == ["--work"]:
-        return work(*sys.argv[2:])
+        return fit_in_child(*sys.argv[2:])
     parser = tables.parser(__doc__)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--small", action="store_true", help="16 and 64 videos, which is the default")
+    size.add_argument("--small", action="store_true", help="16 and 64 videos (the default)")
     size.add_argument("--full", action="store_true", help="16 and 1,600 videos")
     parser.add_argument(
-        "--root", type=Path, metavar="FOLDER", help="where the states lie meanwhile"
+        "--root", type=Path, metavar="FOLDER", help="folder for the temporary states"
     )
     given = parser.parse_args()
     measure.pin()
     with tempfile.TemporaryDirectory(dir=given.root) as root:
-        rows = [measured(Path(root), *shape) for shape in (FULL if given.full else SMALL)]
+        rows = [measure_fit(Path(root), *shape) for shape in (FULL if given.full else SMALL)]
     tables.finish("fit_large", {"Fitting from the store, without layer curves": rows}, given.json)
 
 

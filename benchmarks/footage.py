@@ -1,4 +1,7 @@
-"""Synthetic footage for the benchmarks: a textured background, moving blocks, sensor noise. Knows no benchmark."""
+"""Make synthetic footage: a textured background, moving blocks, sensor noise.
+
+Knows no benchmark.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ NOISE = 4.0  # standard deviation, grey levels: 1.1 to 1.7 Mbit/s at 640 x 480
 
 @dataclass(frozen=True)
 class Footage:
-    """H.264 in MP4, `width` x `height`, a keyframe every `keyframes` frames, `repeats` times `seconds` at `fps`."""
+    """A video to be made: H.264 in MP4, with a keyframe every `keyframes` frames.
+
+    It shows `repeats` times `seconds` seconds at `fps` frames per second.
+    """
 
     width: int = 640
     height: int = 480
@@ -30,16 +36,16 @@ class Footage:
 
     @property
     def name(self) -> str:
-        """As in a table."""
+        """Describe the footage for a table."""
         return f"{self.width}x{self.height}, keyframe every {self.keyframes}, {self.length:g} s"
 
     @property
     def length(self) -> float:
-        """In seconds."""
+        """Return the length in seconds."""
         return self.seconds * self.repeats
 
     def file(self) -> Path:
-        """The file, made at the first call and kept in the temporary folder."""
+        """Return the file; the first call makes it in the temporary folder, where it is kept."""
         length = f"{self.repeats}x{self.seconds:g}s-{self.fps}fps"
         stem = f"{self.width}x{self.height}-g{self.keyframes}-{length}-{self.seed}"
         path = CACHE / f"{stem}.mp4"
@@ -77,7 +83,7 @@ def _write(footage: Footage, path: Path) -> None:
 
 
 def _repeat(footage: Footage, once: Path, path: Path) -> None:
-    """The packets of `once` end to end: two hours are made in seconds."""
+    """Write the packets of `once` several times in a row, so that two hours take seconds."""
     with av.open(str(once)) as source, av.open(str(path), "w", format="mp4") as output:
         made = output.add_stream_from_template(source.streams.video[0])
         packets = [
@@ -97,7 +103,7 @@ def _repeat(footage: Footage, once: Path, path: Path) -> None:
 
 
 class _Scene:
-    """Pictures uint8 (height, width), each a function of its index alone."""
+    """Pictures uint8 (height, width), each a function of its index only."""
 
     def __init__(self, footage: Footage) -> None:
         self._rng, self._size = np.random.default_rng(footage.seed), (footage.height, footage.width)

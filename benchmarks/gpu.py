@@ -1,9 +1,11 @@
-"""How near a CUDA card's limit reading is, on the true shapes of Qwen2.5-VL-7B and InternVL3-8B; random weights, bf16.
+"""Measure how close reading comes to the limit of a CUDA GPU.
 
     python -m benchmarks.gpu [--small] [--json FILE]
 
-The limit is what a product of large matrices reaches in the same run. The states are read after block 20 of 28, from 16
-frames of 448 x 448 a segment, of noise, decoded before; then from an H.264 file of 640 x 480, beside the plain loop.
+The models have the true shapes of Qwen2.5-VL-7B and InternVL3-8B, random weights and bf16. The
+limit is what a product of large matrices reaches in the same run. States are read after block 20 of
+28, from 16 frames of 448 x 448 per segment: first from noise in memory, then from an H.264 file of
+640 x 480, compared with the plain transformers loop.
 """
 
 from __future__ import annotations
@@ -18,26 +20,31 @@ from benchmarks.batch import by_batch
 from benchmarks.early_exit import batch, reader
 from benchmarks.footage import Footage
 
-from benchmarks import clips, counting, gpu_check, plain, shapes, tables
+from benchmarks import clips, counting, gpu_check, shapes, tables, transformers_loop
 from hiprobe import pipeline
 from hiprobe.types import Segment, Site
 
-SHARE, FASTER = 0.6, 4.0  # what is asked for: of the ceiling, and times the plain loop
+SHARE, FASTER = 0.6, 4.0  # required share of the ceiling, and speed in times the plain loop
 Rows = list[dict[str, Any]]
 
 
 def ceilings(device: str, dtype: torch.dtype, small: bool) -> dict[str, float]:
-    """Operations and bytes a second that the machine reaches on the simplest work."""
+    """Measure the operations and bytes per second of the machine on the simplest work."""
     sides, size = ((256, 512), 2**24) if small else ((4096, 8192, 12288), 2**30)
     seconds = 0.1 if small else 2.0
-    return {"operations": counting.product_rate(device, dtype, sides, seconds),
-            "bytes": counting.copy_rate(device, size, seconds)}  # fmt: skip
+    return {
+        "operations": counting.product_rate(device, dtype, sides, seconds),
+        "bytes": counting.copy_rate(device, size, seconds),
+    }
 
 
-def counted(
+def count_work(
     backbone: Any, segments: Sequence[Segment], limits: dict[str, float]
 ) -> tuple[Rows, int]:
-    """Operations and bytes of one batch, read to the layer and whole; and the operations of the first."""
+    """Count operations and bytes of one batch, read to the layer and whole.
+
+    Returns the rows and the operations per segment of the read to the layer.
+    """
     inputs = batch(backbone, segments, backbone.recipe.prompts[0])
     layer, count = shapes.layer_read(backbone), len(segments)
     whole = torch.inference_mode()(
@@ -45,31 +52,47 @@ def counted(
     )
     rows, read = [], counting.count(reader(backbone, inputs, layer))
     for name, found in ((f"to block {layer}", read), ("whole model", counting.count(whole))):
-        rows.append({
-            "pass": name, "segments": count, "tokens": inputs["input_ids"].shape[1],
-            "TFLOP per segment": found.operations / count / 1e12, "GB moved per segment": found.bytes / count / 1e9,
-            "ms per segment at the product's rate": 1000 * found.operations / count / limits["operations"],
-            "ms per segment at the copy's rate, nothing cached": 1000 * found.bytes / count / limits["bytes"],
-        })  # fmt: skip
+        rows.append(
+            {
+                "pass": name,
+                "segments": count,
+                "tokens": inputs["input_ids"].shape[1],
+                "TFLOP per segment": found.operations / count / 1e12,
+                "GB moved per segment": found.bytes / count / 1e9,
+                "ms per segment at the product's rate": _ms(
+                    found.operations, count, limits["operations"]
+                ),
+                "ms per segment at the copy's rate, nothing cached": _ms(
+                    found.bytes, count, limits["bytes"]
+                ),
+            }
+        )
     return rows, read.operations // count
 
 
-def timed(
+def _ms(work: int, count: int, rate: float) -> float:
+    return 1000 * work / count / rate
+
+
+def time_in_memory(
     backbone: Any, segments: Sequence[Segment], operations: int, limit: float, rounds: int
 ) -> Rows:
-    """Segments per second of the parts and of the whole, frames in memory, and the share of the ceiling."""
+    """Time the parts and the whole, with frames in memory.
+
+    Returns segments per second and the share of the ceiling.
+    """
     site, device = Site("residual", shapes.layer_read(backbone)), backbone._model.device.type
     size = backbone._batch(segments, [site], backbone.recipe.prompts, backbone.width)
     one = batch(backbone, segments[:size], backbone.recipe.prompts[0])
     deep = reader(backbone, one, site.layer)
     runs = {
         f"model alone to block {site.layer}, batch of {size}": (
-            lambda: counting.done(deep(), device),
+            lambda: counting.synchronised(deep(), device),
             size,
         ),
         "read: frames to states": (lambda: backbone.read(segments, [site]), len(segments)),
         "plain loop: whole model, one token, one at a time": (
-            lambda: plain.score(backbone, segments),
+            lambda: transformers_loop.score(backbone, segments),
             len(segments),
         ),
     }
@@ -88,35 +111,49 @@ def timed(
     ]
 
 
-def from_file(backbone: Any, path: Path, count: int, rounds: int) -> Rows:
-    """From a file to states, against the plain loop that opens it for every segment."""
+def time_from_file(backbone: Any, path: Path, count: int, rounds: int) -> Rows:
+    """Time reading a file to states, and the plain loop, which opens it for every segment."""
     site = Site("residual", shapes.layer_read(backbone))
-    some = range(0, count, 8)  # every eighth for the plain loop, which takes each by itself
+    some = range(0, count, 8)  # the plain loop reads every eighth segment, one at a time
     runs = {
         "hiprobe: decoding and reading": (lambda: pipeline.states(path, backbone, (site,)), count),
         "plain loop: opened for every segment": (
-            lambda: plain.score_video(backbone, path, some),
+            lambda: transformers_loop.score_video(backbone, path, some),
             len(some),
         ),
     }
     seconds = tables.in_turn({name: run for name, (run, _) in runs.items()}, rounds)
     rates = [runs[name][1] / taken for name, taken in seconds.items()]
     return [
-        {"run": name, "segments per second": rate, "times the plain loop": rate / rates[-1],
-         "cameras": rate * backbone.recipe.segment_s}
+        {
+            "run": name,
+            "segments per second": rate,
+            "times the plain loop": rate / rates[-1],
+            "cameras": rate * backbone.recipe.segment_s,
+        }
         for name, rate in zip(runs, rates, strict=True)
-    ]  # fmt: skip
+    ]
 
 
-def asked(times: Rows, file: Rows, agreement: Rows) -> Rows:
-    """What is asked for, beside what was found."""
+def requirements(times: Rows, file: Rows, agreement: Rows) -> Rows:
+    """Compare what is required with what was measured."""
     share, faster = times[1]["share of the ceiling"], file[0]["times the plain loop"]
     return [
-        {"asked": f"at least {SHARE:.0%} of the ceiling, frames to states", "found": share,
-         "met": _met(share >= SHARE)},
-        {"asked": f"at least {FASTER:g} times the plain loop", "found": faster, "met": _met(faster >= FASTER)},
-        *({"asked": line["check"], "found": line["value"], "met": line["holds"] or "-"} for line in agreement),
-    ]  # fmt: skip
+        {
+            "asked": f"at least {SHARE:.0%} of the ceiling, frames to states",
+            "found": share,
+            "met": _met(share >= SHARE),
+        },
+        {
+            "asked": f"at least {FASTER:g} times the plain loop",
+            "found": faster,
+            "met": _met(faster >= FASTER),
+        },
+        *(
+            {"asked": line["check"], "found": line["value"], "met": line["holds"] or "-"}
+            for line in agreement
+        ),
+    ]
 
 
 def _met(holds: bool) -> str:
@@ -124,40 +161,50 @@ def _met(holds: bool) -> str:
 
 
 def measure(name: str, given: Any, dtype: torch.dtype, limits: dict[str, float]) -> dict[str, Rows]:
-    """All tables of one shape."""
+    """Measure all tables of one shape."""
     backbone = shapes.build(name, given.small, given.device, dtype)
     segments = clips.noise(backbone.recipe, given.segments)
-    counts, operations = counted(backbone, segments[:2], limits)
-    times = timed(backbone, segments, operations, limits["operations"], given.rounds)
+    counts, operations = count_work(backbone, segments[:2], limits)
+    times = time_in_memory(backbone, segments, operations, limits["operations"], given.rounds)
     seconds = given.segments * backbone.recipe.segment_s
     footage = (
         Footage(96, 96, 30, seconds, 10) if given.small else Footage(640, 480, 250, seconds, 30)
     )
-    file = from_file(backbone, footage.file(), given.segments, given.rounds)
+    file = time_from_file(backbone, footage.file(), given.segments, given.rounds)
     sizes = by_batch(backbone, segments, shapes.layer_read(backbone), given.rounds)
     agreement = gpu_check.precision(backbone, segments[:2])
     label = f"{name}{', tiny, of its classes' if given.small else ''}: "
-    return {label + "operations and bytes": counts, label + "frames in memory": times,
-            label + f"from a file, {footage.name}": file, label + "by batch": sizes,
-            label + "asked for": asked(times, file, agreement)}  # fmt: skip
+    return {
+        label + "operations and bytes": counts,
+        label + "frames in memory": times,
+        label + f"from a file, {footage.name}": file,
+        label + "by batch": sizes,
+        label + "asked for": requirements(times, file, agreement),
+    }
 
 
 def main() -> int:
-    """Measures and prints; 2 without a card."""
+    """Measure and print; returns 2 if there is no GPU."""
     parser = tables.parser(__doc__)
-    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--small", action="store_true", help="tiny models, also on a CPU")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--segments", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="the best one counts")
     given = parser.parse_args()
     if given.device == "cpu" and not given.small:
-        print("no CUDA card here: --small runs the same on tiny models", file=sys.stderr)
+        print("no CUDA card found: use --small to run tiny models on this CPU", file=sys.stderr)
         return 2
     dtype = torch.float32 if given.device == "cpu" else torch.bfloat16
     limits = ceilings(given.device, dtype, given.small)
-    found: dict[str, Rows] = {"Ceilings of this machine": [
-        {"work": f"product of square matrices, {dtype}", "TFLOP/s": limits["operations"] / 1e12},
-        {"work": "copy", "GB/s": limits["bytes"] / 1e9}]}  # fmt: skip
+    found: dict[str, Rows] = {
+        "Ceilings of this machine": [
+            {
+                "work": f"product of square matrices, {dtype}",
+                "TFLOP/s": limits["operations"] / 1e12,
+            },
+            {"work": "copy", "GB/s": limits["bytes"] / 1e9},
+        ]
+    }
     for name in shapes.LARGE:
         found |= measure(name, given, dtype, limits)
         if given.device == "cuda":

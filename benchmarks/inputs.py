@@ -1,6 +1,9 @@
-"""What each file of some folders gives: `python benchmarks/inputs.py FOLDER... > docs/data/inputs.md`.
+"""Make the page that shows what each file of some folders gives.
 
-Runs the command line as a user would, with a probe fitted on the shipped clips, and prints the manifest as a table.
+    python benchmarks/inputs.py FOLDER... > docs/data/inputs.md
+
+Runs the command line as a user would, with a probe fitted on the shipped clips, and prints the
+manifest as a table.
 """
 
 from __future__ import annotations
@@ -15,12 +18,15 @@ from hiprobe import embedded
 
 HEAD = """# What each test video gives
 
-Real recordings, and files made to break decoders. They are not ours and not in the repository. This page was made by
+Real recordings, and files made to break decoders. They are not ours and not in the repository. \
+This page was made by
 
     python benchmarks/inputs.py {folders} > docs/data/inputs.md
 
-which fits a probe on the shipped clips and runs `hiprobe detect`; exit code {code}. The embedded model is of no use on
-real footage: the number of events it reports there means nothing and is left out. What counts is that every file gives
+which fits a probe on the shipped clips and runs `hiprobe detect`; exit code {code}. \
+The embedded model is of no use on
+real footage: the number of events it reports there means nothing and is left out. \
+What counts is that every file gives
 scores over its whole length, or an error with its reason.
 
 | file | status | seconds | segments | reason |
@@ -28,7 +34,7 @@ scores over its whole length, or an error with its reason.
 
 
 def main(folders: list[str]) -> None:
-    """Prints the page."""
+    """Print the page."""
     hiprobe = str(Path(sys.executable).with_name("hiprobe"))
     with tempfile.TemporaryDirectory() as place:
         probe = f"{place}/probe.safetensors"
@@ -50,7 +56,8 @@ def main(folders: list[str]) -> None:
     for line in lines:
         length = f"{line['duration']:.2f}" if line["duration"] else ""
         print(
-            f"| {line['name']} | {line['status']} | {length} | {line['segments'] or ''} | {line['reason'] or ''} |"
+            f"| {line['name']} | {line['status']} | {length} | {line['segments'] or ''} "
+            f"| {line['reason'] or ''} |"
         )
 
 

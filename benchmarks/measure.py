@@ -1,4 +1,7 @@
-"""How a benchmark measures and tells: alternating rounds, the best of each, the machine named. Knows no benchmark."""
+"""Measure and publish: alternating rounds, the best of each, the machine by name.
+
+Knows no benchmark.
+"""
 
 from __future__ import annotations
 
@@ -20,34 +23,41 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds on the wall, and of processor time in this process and its children (to 10 ms each)."""
+    """Seconds of wall time, and of processor time in this process and its children.
+
+    The processor time of each process is exact to 10 ms.
+    """
 
     wall: float
     cpu: float
 
 
 def pin(cores: int = CORES) -> None:
-    """Keeps this process and its children on `cores` cores."""
+    """Keep this process and its children on `cores` cores."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
 
 
 def model_threads() -> int:
-    """As many threads as a model may use here: one a pinned core, or what OMP_NUM_THREADS says.
+    """Return how many threads a model may use: one per pinned core, or OMP_NUM_THREADS.
 
-    On a busy machine two threads that wait for each other take minutes: there, OMP_NUM_THREADS=1.
+    On a busy machine two threads that wait for each other take minutes: set OMP_NUM_THREADS=1
+    there.
     """
     return min(int(os.environ.get("OMP_NUM_THREADS", CORES)), len(os.sched_getaffinity(0)))
 
 
 def spent(work: Callable[[], Any]) -> Spent:
-    """What `work` takes."""
+    """Measure the time that `work` takes."""
     cpu, begun = _cpu(), time.perf_counter()
     work()
     return Spent(time.perf_counter() - begun, _cpu() - cpu)
 
 
 def alternate(works: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, Spent]:
-    """The least wall time and the least processor time of each, after `rounds` rounds in which they take turns."""
+    """Run all works in turn for `rounds` rounds; returns the shortest times of each.
+
+    Wall time and processor time are minimised separately.
+    """
     found: dict[str, list[Spent]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
@@ -65,7 +75,7 @@ def _cpu() -> float:
 
 
 def children() -> list[int]:
-    """The process ids of this process's children."""
+    """List the process ids of this process's children."""
     found = []
     for task in Path("/proc/self/task").iterdir():
         with suppress(FileNotFoundError):  # a thread that has just ended
@@ -82,7 +92,7 @@ def _ticks(process: int) -> int:
 
 
 def machine() -> dict[str, Any]:
-    """What it ran on, and how busy that was."""
+    """Describe the machine and how busy it is."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
@@ -102,12 +112,12 @@ def publish(
     notes: Sequence[str] = (),
     record: Mapping[str, Any] | None = None,
 ) -> None:
-    """Prints a table, and writes it with `record` to the file after `--json`, if that is given."""
+    """Print a table; `--json FILE` also writes it to a file, together with `record`."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--json", type=Path)
     target = parser.parse_args().json
-    told = machine()
-    print(f"{title}\n" + ", ".join(f"{name} {value}" for name, value in told.items()) + "\n")
+    host = machine()
+    print(f"{title}\n" + ", ".join(f"{name} {value}" for name, value in host.items()) + "\n")
     for row in (head, ["---"] * len(head), *rows):
         print("| " + " | ".join(_text(value) for value in row) + " |")
     print("".join(f"\n{note}" for note in notes))
@@ -115,7 +125,7 @@ def publish(
         text = json.dumps(
             {
                 "title": title,
-                "machine": told,
+                "machine": host,
                 "rows": [dict(zip(head, row, strict=True)) for row in rows],
                 "notes": list(notes),
                 **(record or {}),

@@ -1,8 +1,8 @@
-"""Flat in memory: `python -m benchmarks.memory [--json FILE]`.
+"""Check that memory does not grow with the length: `python -m benchmarks.memory [--json FILE]`.
 
-Peak memory of the caller and of its decoders, each time in a new process, for a video of two minutes and one of
-two hours (96 x 96, 30 fps): every segment decoded, and hidden states of the embedded model on windows of 16 s, so that
-two hours fit the time.
+Measures the peak memory of the caller and of its decoders, each time in a new process, for a video
+of two minutes and one of two hours (96 x 96, 30 fps): first with every segment decoded, then with
+hidden states of the embedded model on windows of 16 s, so that two hours do not take too long.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _peak(process: int | str) -> float:
 
 
 def _work(name: str, path: str) -> None:
-    """What a new process does; prints its own peak and its child's, in MiB."""
+    """Run the work in the new process; prints its own and its children's peak in MiB."""
     if name == "segments":
         count = sum(
             1 for _ in video.segments(path, Recipe("none", ("none",), frames=8, size=(96, 96)))
@@ -54,7 +54,7 @@ def _measured(name: str, footage: Footage) -> list[float]:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     if sys.argv[1:2] == ["--work"]:
         return _work(*sys.argv[2:])
     pin()
@@ -72,8 +72,8 @@ def main() -> None:
         HEAD,
         rows,
         [
-            "Promised: a ratio of at most 1.10 for both together. What grows in the decoder is FFmpeg's index of the "
-            "packets, 216,000 in two hours."
+            "Promised: a ratio of at most 1.10 for both together. What grows in the decoder is "
+            "FFmpeg's index of the packets, 216,000 in two hours."
         ],
     )
 

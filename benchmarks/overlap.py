@@ -1,7 +1,8 @@
-"""Decoding ahead of the model: `python -m benchmarks.overlap [--json FILE]`.
+"""Measure decoding ahead of the model: `python -m benchmarks.overlap [--json FILE]`.
 
-The whole (hash the file, decode, sample, read the last layer) beside decoding alone and the model alone on segments
-that are there already. The model has as many threads in both; the decoder has one of its own.
+The whole (hash the file, decode, sample, read the last layer) is compared with decoding alone and
+with the model alone on segments in memory. The model has the same number of threads in both; the
+decoder has a thread of its own.
 """
 
 from __future__ import annotations
@@ -17,10 +18,8 @@ from hiprobe import backbones, pipeline, video
 from hiprobe.types import Segment, Site
 
 ROUNDS = 2
-CASES = [
-    Footage(repeats=4),
-    Footage(96, 96, repeats=4),
-]  # long: the first batch has nothing to overlap with
+# Long videos, because the first batch has nothing to overlap with.
+CASES = [Footage(repeats=4), Footage(96, 96, repeats=4)]
 HEAD = [
     "video",
     "model threads",
@@ -65,7 +64,7 @@ def _row(model: Any, path: Path, name: str, threads: int) -> list[Any]:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     pin()
     model = backbones.load("embedded", device="cpu")
     rows = [
@@ -78,9 +77,10 @@ def main() -> None:
         HEAD,
         rows,
         [
-            f"Best of {ROUNDS} alternating rounds on {CORES} cores. Promised: whole / slower at most 1.15. "
-            "A model with as many threads as there are cores leaves none for the decoder: processor time is then the "
-            "limit."
+            f"Best of {ROUNDS} alternating rounds on {CORES} cores. "
+            "Promised: whole / slower at most 1.15. "
+            "A model with as many threads as there are cores leaves none for the decoder: "
+            "processor time is then the limit."
         ],
     )
 

@@ -1,9 +1,12 @@
-"""What a load that only reads holds: `python -m benchmarks.probe_only [--json FILE]`. Linux; needs 2 GB of disk.
+"""Measure the memory of a model that is loaded only up to the block that is read.
 
-A random model of 28 blocks in 16 bits (0.9 GB) is written into a temporary folder and loaded by processes of their
-own, whole and up to a block, in float32 as is the default on a CPU. (In 16 bits the file is mapped, and takes memory
-only where it is touched.) Weights are counted in memory; the peak is the system's own count for the process, which
-counts what is read of the file as well.
+    python -m benchmarks.probe_only [--json FILE]
+
+Needs Linux and 2 GB of disk. A random model of 28 blocks in 16 bits (0.9 GB) is written into a
+temporary folder and loaded by separate processes, whole and up to a block, in float32 as is the
+default on a CPU. (In 16 bits the file is mapped and takes memory only where it is used.) Weights
+are counted in memory; the peak is the system's own count for the process, which includes what is
+read of the file.
 """
 
 from __future__ import annotations
@@ -34,23 +37,32 @@ print(json.dumps([len(model._decoder.layers), held, peak() - before]))
 
 
 def config(ids: dict[str, int]) -> Any:
-    """A decoder of 28 blocks of width 1024, a tiny vision encoder before it, a small vocabulary."""
+    """Configure a decoder of 28 blocks of width 1024 with a tiny vision encoder.
+
+    The vocabulary is small.
+    """
     import transformers
     from tests.support import tiny_models
 
     vision = {**tiny_models.qwen2_5_vl(ids).vision_config.to_dict(), "out_hidden_size": WIDTH}
     return transformers.Qwen2_5_VLConfig(
         architectures=["Qwen2_5_VLForConditionalGeneration"],
-        text_config={**tiny_models.TEXT, "hidden_size": WIDTH, "intermediate_size": 4096, "num_hidden_layers": BLOCKS,
-                     "num_attention_heads": 8, "rope_parameters": {**tiny_models.MROPE, "mrope_section": [16, 24, 24]}},
+        text_config={
+            **tiny_models.TEXT,
+            "hidden_size": WIDTH,
+            "intermediate_size": 4096,
+            "num_hidden_layers": BLOCKS,
+            "num_attention_heads": 8,
+            "rope_parameters": {**tiny_models.MROPE, "mrope_section": [16, 24, 24]},
+        },
         vision_config=vision,
         dtype="bfloat16",
         **tiny_models.qwen_ids(ids),  # type: ignore[arg-type]
-    )  # fmt: skip
+    )
 
 
 def write(folder: Path) -> None:
-    """The random model, as a checkpoint in `folder`."""
+    """Write the random model as a checkpoint in `folder`."""
     import torch
     from tests.support import tiny_models
 
@@ -66,8 +78,8 @@ def write(folder: Path) -> None:
         torch.set_default_dtype(before)
 
 
-def loaded(folder: str, layer: int | None) -> dict[str, Any]:
-    """What a process that loads up to block `layer` holds, in MB of 1e6 bytes."""
+def load_in_child(folder: str, layer: int | None) -> dict[str, Any]:
+    """Load up to block `layer` in a process of its own; returns its memory in MB of 1e6 bytes."""
     command = [sys.executable, "-W", "ignore", "-c", CHILD, folder, json.dumps(layer)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     blocks, weights, peak = json.loads(done.stdout)
@@ -80,11 +92,11 @@ def loaded(folder: str, layer: int | None) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Writes the model, loads it in each way, prints the table."""
+    """Write the model, load it in each way and print the table."""
     given = tables.parser(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder))
-        rows = [loaded(folder, layer) for layer in LAYERS]
+        rows = [load_in_child(folder, layer) for layer in LAYERS]
     for row in rows:
         row["of the whole"] = row["peak MB"] / rows[0]["peak MB"]
     tables.finish("probe_only", {"a load up to a block": rows}, given.json)

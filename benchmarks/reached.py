@@ -1,4 +1,7 @@
-"""What was promised beside what was reached, as a Markdown table out of the benchmarks' JSON files. Times nothing."""
+"""Make a Markdown table of promised and reached from the JSON files of the benchmarks.
+
+Measures nothing.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,10 @@ def _reference(rows: list[Row]) -> Iterable[tuple[str, str]]:
             else "are equal bit for bit"
         )
         yield (
-            f"against the plain loop, {row['video']}, model threads {row['model threads']}: {row['promised']}x",
-            f"{row['ratio']:.1f}x, by processor time {row[CPU]:.1f}x; the limit is {row['limit']}; states {apart}",
+            f"against the plain loop, {row['video']}, model threads {row['model threads']}: "
+            f"{row['promised']}x",
+            f"{row['ratio']:.1f}x, by processor time {row[CPU]:.1f}x; the limit is {row['limit']}; "
+            f"states {apart}",
         )
 
 
@@ -63,7 +68,7 @@ def _start(rows: list[Row]) -> Iterable[tuple[str, str]]:
             )
 
 
-TOLD: dict[str, Callable[[list[Row]], Iterable[tuple[str, str]]]] = {
+ROWS_OF: dict[str, Callable[[list[Row]], Iterable[tuple[str, str]]]] = {
     "vs_reference": _reference,
     "decode": _decode,
     "overlap": _overlap,
@@ -74,13 +79,13 @@ TOLD: dict[str, Callable[[list[Row]], Iterable[tuple[str, str]]]] = {
 
 
 def table(folder: Path) -> str:
-    """The rows for what has a JSON file in `folder`; what has none is left out."""
+    """Make a row for each benchmark with a JSON file in `folder`; others are left out."""
     lines = ["| promise | reached |", "|---|---|"]
-    for name, tell in TOLD.items():
+    for name, rows_of in ROWS_OF.items():
         file = folder / f"{name}.json"
         if file.exists():
             lines += [
                 f"| {promise} | {reached} |"
-                for promise, reached in tell(json.loads(file.read_text())["rows"])
+                for promise, reached in rows_of(json.loads(file.read_text())["rows"])
             ]
     return "\n".join(lines)

@@ -1,12 +1,15 @@
-"""The same run with and without Ray: rate by workers, overhead, a node killed, the driver's memory over many videos.
+"""Compare the same run with and without Ray.
 
     python -m benchmarks.scale rate --workers 1,2 --videos 40 --repeats 3
     python -m benchmarks.scale node
     python -m benchmarks.scale memory --videos 10000
 
-`rate` reads copies of a clip (MP4) with the shipped model, one thread a worker: worker processes of `runs.Run` in one
-folder against as many workers on Ray. A rate counts from when the first videos are done to the last, by the times of
-the result files, so that neither side's start is in it; the starts are given beside it.
+`rate` measures videos per second by number of workers, `node` kills a node of a running cluster,
+`memory` measures the memory of the driver over many videos. `rate` reads copies of a clip (MP4)
+with the shipped model, one thread per worker: worker processes of `runs.Run` in one folder against
+as many workers on Ray. A rate counts from the time when as many videos are done as there are
+workers to the last one, by the times of the result files, so that it contains the start of neither
+side; the starts are printed beside it.
 """
 
 from __future__ import annotations
@@ -42,7 +45,10 @@ for _ in run.detect(paths[place::of]):
 
 
 def copies(clip: Path, folder: Path, count: int) -> Path:
-    """Videos of one picture and many digests: the clip with a free box of its own number at the end."""
+    """Copy a clip `count` times, each with another digest.
+
+    A free box with the number of the copy is added at the end, which changes no picture.
+    """
     folder.mkdir(parents=True)
     data = clip.read_bytes()
     for number in range(count):
@@ -52,8 +58,8 @@ def copies(clip: Path, folder: Path, count: int) -> Path:
     return folder
 
 
-def fitted(folder: Path) -> Path:
-    """A probe of the shipped model, fitted on the shipped clips."""
+def fit_probe(folder: Path) -> Path:
+    """Fit a probe of the shipped model on the shipped clips."""
     import hiprobe
 
     model = hiprobe.backbones.load("embedded", device="cpu")
@@ -63,17 +69,19 @@ def fitted(folder: Path) -> Path:
     return path
 
 
-def times(out: Path) -> list[float]:
+def result_times(out: Path) -> list[float]:
+    """Return the times of the result files in `out`, in order."""
     return sorted(path.stat().st_mtime for path in out.glob(f"*/{results.NAME}"))
 
 
 def rate(out: Path, workers: int, began: float) -> tuple[float, float]:
-    """Videos a second once each worker has done one, and the seconds until then."""
-    found = times(out)
+    """Return videos per second after the first `workers` results, and the seconds until then."""
+    found = result_times(out)
     return (len(found) - workers) / (found[-1] - found[workers - 1]), found[workers - 1] - began
 
 
 def without_ray(videos: Path, probe: Path, out: Path, workers: int) -> tuple[float, float]:
+    """Measure the rate of worker processes that share a folder."""
     began = time.time()
     children = [
         subprocess.Popen(
@@ -86,6 +94,7 @@ def without_ray(videos: Path, probe: Path, out: Path, workers: int) -> tuple[flo
 
 
 def with_ray(videos: Path, probe: Path, out: Path, workers: int) -> tuple[float, float]:
+    """Measure the rate of as many workers on Ray."""
     began = time.time()
     found = scale.detect_on_ray(
         sorted(videos.glob("*.mp4")),
@@ -99,9 +108,11 @@ def with_ray(videos: Path, probe: Path, out: Path, workers: int) -> tuple[float,
 
 
 def compare(clip: Path, workers: list[int], videos: int, repeats: int, here: Path) -> None:
-    probe, base = fitted(here), 0.0
+    """Print one line for each number of workers."""
+    probe, base = fit_probe(here), 0.0
     print(
-        "workers | local videos/s | on Ray | Ray / local, median of pairs | efficiency local | on Ray | starts, s"
+        "workers | local videos/s | on Ray | Ray / local, median of pairs | "
+        "efficiency local | on Ray | starts, s"
     )
     for number in workers:
         inputs = copies(clip, here / f"in{number}", videos * number)
@@ -124,8 +135,8 @@ def compare(clip: Path, workers: list[int], videos: int, repeats: int, here: Pat
         )
 
 
-def killed(here: Path) -> None:
-    """Two nodes of two CPUs, one killed when a quarter of 200 videos is done."""
+def kill_node(here: Path) -> None:
+    """Kill one of two nodes of two CPUs when a quarter of 200 videos is done."""
     import ray
     from ray.cluster_utils import Cluster as Nodes
     from tests.support import fake_backbone
@@ -135,11 +146,11 @@ def killed(here: Path) -> None:
     nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     ray.init(nodes.address, log_to_driver=False, logging_level="ERROR")
     second = nodes.add_node(num_cpus=2)
-    ended, began, crew = Counter[str](), time.time(), []
+    ended, began, workers = Counter[str](), time.time(), []
     for result in scale.detect_on_ray(
         sorted(inputs.glob("*.mp4")),
         scale.RayRun(
-            Loading("tests.support.slow_and_crashing_backbones:slow"), workers=crew.append
+            Loading("tests.support.slow_and_crashing_backbones:slow"), workers=workers.append
         ),
         fake_backbone.constant_probe(),
         here / "out",
@@ -150,14 +161,15 @@ def killed(here: Path) -> None:
             nodes.remove_node(second, allow_graceful=False)
     print(
         f"{len(ended)} of 200 videos, at most {max(ended.values())} result of one, "
-        f"{len(times(here / 'out'))} result files, {max(crew)} then {crew[-1]} workers, {time.time() - began:.1f} s"
+        f"{len(result_times(here / 'out'))} result files, "
+        f"{max(workers)} then {workers[-1]} workers, {time.time() - began:.1f} s"
     )
     ray.shutdown()
     nodes.shutdown()
 
 
 def memory(videos: int, here: Path) -> None:
-    """The driver's resident memory while so many short videos are read by a model without weights."""
+    """Print the driver's resident memory while a model without weights reads short videos."""
     import psutil
     from tests.support import fake_backbone
     from tests.test_reliability import flat
@@ -185,6 +197,7 @@ def memory(videos: int, here: Path) -> None:
 
 
 def main() -> None:
+    """Read the command line and measure in a temporary folder."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -192,20 +205,22 @@ def main() -> None:
     parser.add_argument(
         "--workers", default=",".join(map(str, range(1, (os.cpu_count() or 1) + 1)))
     )
-    parser.add_argument("--videos", type=int, default=40)
+    parser.add_argument("--videos", type=int, default=40, help="with `rate`, per worker")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--clip", type=Path, default=embedded.CLIPS / "normal_00.mp4")
-    asked = parser.parse_args()
+    parser.add_argument(
+        "--clip", type=Path, default=embedded.CLIPS / "normal_00.mp4", help="the MP4 file to copy"
+    )
+    args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     here = Path(tempfile.mkdtemp(prefix="hiprobe-scale-"))
     try:
-        if asked.what == "rate":
-            numbers = [int(one) for one in asked.workers.split(",")]
-            compare(asked.clip, numbers, asked.videos, asked.repeats, here)
-        elif asked.what == "node":
-            killed(here)
+        if args.what == "rate":
+            numbers = [int(one) for one in args.workers.split(",")]
+            compare(args.clip, numbers, args.videos, args.repeats, here)
+        elif args.what == "node":
+            kill_node(here)
         else:
-            memory(asked.videos, here)
+            memory(args.videos, here)
     finally:
         shutil.rmtree(here)
 

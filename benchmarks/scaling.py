@@ -1,7 +1,8 @@
-"""Time against size: `python -m benchmarks.scaling [--json FILE]`.
+"""Check that time is linear in the size: `python -m benchmarks.scaling [--json FILE]`.
 
-Hidden states of the embedded model for videos of rising length and for rising numbers of videos, with a straight line
-fitted; then a probe fitted from states that are on disk already, without the cross-validation of every layer.
+Reads hidden states of the embedded model for longer and longer videos and for more and more videos,
+and fits a straight line; then fits a probe from states on disk, without the cross-validation of
+every layer.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from hiprobe.types import HiddenStates, Site
 ROUNDS = 2
 LENGTHS = (1, 2, 3, 4, 6)  # times 20 s
 COUNTS = (1, 2, 4, 8)  # videos of 10 s
-FITTED = 16  # videos of 14 segments, as in the promise
+FITTED = 16  # videos of 14 segments, the case that the promise is about
 HEAD = ["time against", "sizes", "wall s", "R2, wall", "R2, processor", "promised"]
 
 
 def _linear(sizes: tuple[int, ...], seconds: list[float]) -> float:
-    """R2 of the straight line through the points."""
+    """Return R2 of the straight line through the points."""
     return float(np.corrcoef(sizes, seconds)[0, 1] ** 2)
 
 
@@ -45,7 +46,10 @@ def _row(name: str, sizes: tuple[int, ...], unit: str, works: dict[str, Any]) ->
 
 
 def _name(number: int) -> str:
-    """The digest of a video that is not there; the store's folders have the first half of it."""
+    """Make the digest of a video that does not exist.
+
+    The folders of the store have its first half as name.
+    """
     return f"{number:032x}" * 2
 
 
@@ -84,7 +88,7 @@ def _fit_row(model: Any, root: Path) -> list[Any]:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     pin()
     torch.set_num_threads(model_threads())
     model = backbones.load("embedded", device="cpu")

@@ -1,7 +1,8 @@
-"""Several decoders at once: `python -m benchmarks.several [--json FILE]`.
+"""Measure several decoders at once: `python -m benchmarks.several [--json FILE]`.
 
-One video cut into parts, and a folder of clips of which the next ones are begun, with one decoder and with as many as
-there are cores; beside it what FFmpeg's own frame threads give (PyAV, frames thrown away).
+One video cut into parts, and a folder of clips whose next ones are started early, with one decoder
+and with as many as there are cores; for comparison, what FFmpeg's own frame threads give (PyAV,
+frames discarded).
 """
 
 from __future__ import annotations
@@ -51,19 +52,19 @@ def _long(model: Any, footage: Footage, sites: tuple[Site, ...]) -> list[list[An
     path, name = footage.file(), footage.name
     return [
         _row("frame threads of FFmpeg", name, lambda: _bare(path, 1), lambda: _bare(path, CORES)),
-        _both(
+        _one_and_several(
             "windows alone", name, lambda: list(parallel.decode_segments(path, model.recipe, ""))
         ),
-        _both("hidden states", name, lambda: pipeline.states(path, model, sites)),
+        _one_and_several("hidden states", name, lambda: pipeline.states(path, model, sites)),
     ]
 
 
-def _both(work: str, name: str, run: Callable[[], Any]) -> list[Any]:
+def _one_and_several(work: str, name: str, run: Callable[[], Any]) -> list[Any]:
     return _row(work, name, _decoders(1, run), _decoders(CORES, run))
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     pin()
     torch.set_num_threads(1)
     video.warm()
@@ -72,7 +73,7 @@ def main() -> None:
     rows = [row for footage in LONG for row in _long(model, footage, sites)]
     clips = [Video(str(footage.file())) for footage in CLIPS]
     rows.append(
-        _both(
+        _one_and_several(
             "hidden states",
             f"{len(clips)} clips, {CLIPS[0].name}",
             lambda: list(pipeline.extract(clips, model, sites=sites)),
@@ -83,7 +84,8 @@ def main() -> None:
         HEAD,
         rows,
         [
-            f"Best of {ROUNDS} alternating rounds on {CORES} cores, one thread for the model. Several: {CORES}."
+            f"Best of {ROUNDS} alternating rounds on {CORES} cores, one thread for the model. "
+            f"Several: {CORES}."
         ],
     )
 

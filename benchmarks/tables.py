@@ -1,4 +1,7 @@
-"""Several tables of one benchmark, printed with the machine's name and written as JSON. Knows no benchmark."""
+"""Print several tables of one benchmark with the machine's name, and write them as JSON.
+
+Knows no benchmark.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,19 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
-    """A parser with `--json`, which every benchmark has."""
+    """Make a parser with `--json`, which every benchmark has."""
     made = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    made.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write the figures to this file"
+    )
     return made
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on: what every benchmark tells, and the threads and the card of the model."""
+    """Describe what the figures depend on.
+
+    The description of every benchmark, plus the threads and the GPU of the model.
+    """
     import torch
 
     found = {**measure.machine(), "threads": torch.get_num_threads()}
@@ -32,13 +40,19 @@ def machine() -> dict[str, Any]:
 
 
 def in_turn(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Seconds of each run, the least of `rounds` in which every run has its turn, after one that is not counted."""
+    """Time each run in seconds: the shortest of `rounds` rounds in which they take turns.
+
+    One more round comes first and does not count.
+    """
     measure.alternate(runs, 1)
     return {name: spent.wall for name, spent in measure.alternate(runs, rounds).items()}
 
 
 def show(title: str, rows: Rows) -> None:
-    """Prints rows as a Markdown table; numbers with three digits, None as not measured."""
+    """Print rows as a Markdown table.
+
+    Numbers have three digits; None is printed as "not measured".
+    """
     columns = list(dict.fromkeys(column for row in rows for column in row))
     print(f"\n{title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for row in rows:
@@ -60,10 +74,14 @@ def _cell(value: Any) -> str:
 
 
 def finish(name: str, tables: Mapping[str, Rows], file: Path | None) -> dict[str, Any]:
-    """Prints the machine and every table, and writes all of it to `file`, if one is given."""
+    """Print the machine and every table, and write all of it to `file` if one is given."""
     command = " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]])
-    result: dict[str, Any] = {"benchmark": name, "command": command,
-              "machine": machine(), "tables": {title: list(rows) for title, rows in tables.items()}}  # fmt: skip
+    result: dict[str, Any] = {
+        "benchmark": name,
+        "command": command,
+        "machine": machine(),
+        "tables": {title: list(rows) for title, rows in tables.items()},
+    }
     print(", ".join(f"{key} {value}" for key, value in result["machine"].items()))
     for title, rows in tables.items():
         show(title, rows)

@@ -1,7 +1,8 @@
-"""Beside the straightforward way: `python -m benchmarks.vs_reference [--json FILE]`.
+"""Compare hiprobe with the plain loop: `python -m benchmarks.vs_reference [--json FILE]`.
 
-`plain` opens the video for every segment, seeks, and lets the whole model generate one token, one segment at a time;
-hiprobe reads the deepest layer. Same weights, frames and segments, in turn; frames and hidden states are compared.
+The plain loop (`transformers_loop`) opens the video for every segment, seeks, and lets the whole
+model generate one token, one segment at a time; hiprobe reads the deepest layer. Both use the same
+weights, frames and segments and take turns; frames and hidden states are compared.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import torch
 from benchmarks.footage import Footage
 from benchmarks.measure import CORES, alternate, model_threads, pin, publish
 
-from benchmarks import plain
+from benchmarks import transformers_loop
 from hiprobe import backbones, pipeline, video
 from hiprobe.types import Segment, Site
 
 ROUNDS = 2
-ASKED = 4  # segments the plain loop is timed on, spread over the video
-CASES = [  # long: nothing is decoded while the last batch is read
+ASKED = 4  # segments on which the plain loop is timed, spread over the video
+# Long videos, because nothing is decoded while the last batch is read.
+CASES = [
     (Footage(repeats=4), 10),
     (Footage(keyframes=30, repeats=4), 8),
     (Footage(96, 96, repeats=4), 3),
@@ -41,8 +43,8 @@ HEAD = [
 ]
 
 
-def _states_of_plain(model: Any, segment: Segment, layer: int) -> np.ndarray[Any, Any]:
-    """The residual stream at the last prompt position, taken while the plain loop runs."""
+def _states_of_loop(model: Any, segment: Segment, layer: int) -> np.ndarray[Any, Any]:
+    """Return the residual stream at the last prompt position during the plain loop."""
     found = []
 
     def keep(_block: Any, _given: Any, made: Any) -> None:
@@ -50,22 +52,25 @@ def _states_of_plain(model: Any, segment: Segment, layer: int) -> np.ndarray[Any
 
     handle = model._model.get_decoder().layers[layer].register_forward_hook(keep)
     try:
-        plain.ask(model, segment)
+        transformers_loop.ask(model, segment)
     finally:
         handle.remove()
     return np.asarray(found[0])
 
 
 def _differences(model: Any, path: Path, asked: list[int], site: Site) -> tuple[int, float]:
-    """The largest difference of a pixel, and of a hidden state relative to the largest state."""
+    """Return the largest difference of a pixel and of a hidden state.
+
+    The latter is relative to the largest state.
+    """
     ours = list(video.segments(path, model.recipe))
-    theirs = [plain.segment_of(path, model.recipe, index) for index in asked]
+    theirs = [transformers_loop.segment_of(path, model.recipe, index) for index in asked]
     pixels = max(
         int(np.abs(ours[i].frames.astype(int) - t.frames).max())
         for i, t in zip(asked, theirs, strict=True)
     )
     read = pipeline.states(path, model, (site,)).values[asked, 0]
-    wanted = np.stack([_states_of_plain(model, segment, site.layer) for segment in theirs])
+    wanted = np.stack([_states_of_loop(model, segment, site.layer) for segment in theirs])
     return pixels, float(np.abs(read - wanted).max() / np.abs(wanted).max())
 
 
@@ -82,7 +87,7 @@ def _row(model: Any, footage: Footage, promised: float, threads: int) -> list[An
     model_alone()
     best = alternate(
         {
-            "plain": lambda: plain.score_video(model, path, asked),
+            "plain": lambda: transformers_loop.score_video(model, path, asked),
             "hiprobe": lambda: pipeline.states(path, model, (site,)),
             "decode": lambda: list(video.segments(path, model.recipe)),
             "model": model_alone,
@@ -109,7 +114,7 @@ def _row(model: Any, footage: Footage, promised: float, threads: int) -> list[An
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     pin()
     model = backbones.load("embedded", device="cpu")
     rows = [
@@ -120,8 +125,9 @@ def main() -> None:
         HEAD,
         rows,
         [
-            f"Segments per second on {CORES} cores, with the same number of threads for both models, best of {ROUNDS} "
-            "alternating rounds. The ratio of processor time per segment hardly depends on the machine's other work."
+            f"Segments per second on {CORES} cores, with the same number of threads for both "
+            f"models, best of {ROUNDS} alternating rounds. "
+            "The ratio of processor time per segment hardly depends on the machine's other work."
         ],
     )
 

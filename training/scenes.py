@@ -23,8 +23,8 @@ Rng = np.random.Generator
 class Scene:
     """One background.
 
-    Primitives (1, n, 12) behind and in front of the actors, lanes (y, direction), and the range of y in
-    which people may walk.
+    Primitives (1, n, 12) behind and in front of the actors, lanes (y, direction), and the range of
+    y in which people may walk.
     """
 
     name: str

@@ -80,7 +80,7 @@ def test_early_exit_and_batch_run_whole(ran: Callable[..., Any]) -> None:
     assert [row["batch"] for row in sizes] == [1, 2, 4]
 
 
-# --- what they count --------------------------------------------------------------------------------------------------
+# --- what they count ---
 
 
 def test_operations_and_bytes_of_a_product_by_hand() -> None:
@@ -121,7 +121,7 @@ def test_counting_ends_where_the_read_ends() -> None:
     assert steps.tolist() == [2 * tokens * weights + attention] * 3
 
 
-# --- what they compare ------------------------------------------------------------------------------------------------
+# --- what they compare ---
 
 
 @pytest.mark.parametrize("name", shapes.LARGE)

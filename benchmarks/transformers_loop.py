@@ -1,6 +1,8 @@
-"""The straightforward way to score a video with an MLLM, as a user of transformers would write it; no part of hiprobe.
+"""Score a video the straightforward way, as a user of transformers would write it.
 
-For every segment: open the video again, seek, decode, ask the whole model to generate one token; one at a time.
+The benchmarks compare hiprobe with this loop, called the plain loop in their tables. For every
+segment it opens the video again, seeks, decodes, and asks the whole model to generate one token;
+one segment at a time.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from hiprobe.video.windows import SCALING
 
 
 def segment_of(path: Path, recipe: Recipe, index: int) -> Segment:
-    """Segment `index` of a video that starts at 0 s: opened, sought and decoded for it alone."""
+    """Open, seek and decode a video for segment `index` alone; the video must start at 0 s."""
     start, end = index * recipe.segment_s, (index + 1) * recipe.segment_s
     wanted = start + (np.arange(recipe.frames) + 0.5) * recipe.segment_s / recipe.frames
     frames: list[Any] = []
@@ -44,7 +46,7 @@ def _resized(frame: Any, recipe: Recipe) -> NDArray[np.uint8]:
 
 
 def ask(backbone: Any, segment: Segment) -> int:
-    """The first token of the whole model's answer."""
+    """Return the first token of the whole model's answer."""
     inputs = backbone._on_device(
         make_inputs(backbone._processor, segment, backbone.recipe.prompts[0])
     )
@@ -53,10 +55,10 @@ def ask(backbone: Any, segment: Segment) -> int:
 
 
 def score(backbone: Any, segments: Sequence[Segment]) -> list[int]:
-    """The same of segments that are decoded already, one at a time."""
+    """Ask about segments that are decoded already, one at a time."""
     return [ask(backbone, segment) for segment in segments]
 
 
 def score_video(backbone: Any, path: Path, indices: Sequence[int]) -> list[int]:
-    """Some segments of a video."""
+    """Ask about some segments of a video, one at a time."""
     return [ask(backbone, segment_of(path, backbone.recipe, index)) for index in indices]
