@@ -1,4 +1,4 @@
-"""What the benchmark of large fits calls memory, and the states that it fits on."""
+"""Test what the benchmark of large fits counts as memory, and the states that it fits on."""
 
 from __future__ import annotations
 
@@ -20,27 +20,25 @@ print("done")
 """
 
 
-def test_memory_that_is_held_counts_and_mapped_files_do_not(tmp_path: Path) -> None:
+def test_anonymous_memory_counts_and_mapped_files_do_not(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(128 << 20))
-    printed, peak = fit_large.watched([sys.executable, "-c", HELD, str(tmp_path / "large")])
+    printed, peak = fit_large.run_and_watch([sys.executable, "-c", HELD, str(tmp_path / "large")])
     assert printed == "done\n"
     assert 96 < peak < 96 + 60
 
 
-def test_the_states_are_those_of_a_large_model_and_one_layer_tells_the_classes(
+def test_the_states_have_the_shape_of_a_large_model_and_one_layer_separates_them(
     tmp_path: Path,
 ) -> None:
     for number in range(8):
         fit_large.write(tmp_path, number, 4)
-    pairs = [fit_large.kept(tmp_path, number, 4) for number in range(8)]
+    pairs = [fit_large.load_mapped(tmp_path, number, 4) for number in range(8)]
     assert all(
         states.values.shape == (4, 28, 3584) and isinstance(states.values, np.memmap)
         for states, _ in pairs
     )
-    values, labels = (
-        np.concatenate([s.values for s, _ in pairs]),
-        np.concatenate([y for _, y in pairs]),
-    )
+    values = np.concatenate([s.values for s, _ in pairs])
+    labels = np.concatenate([y for _, y in pairs])
     assert labels.tolist() == ([0] * 4 + [0, 0, 1, 1]) * 4
     apart = np.abs(values[labels == 1].mean(0) - values[labels == 0].mean(0))[:, :179].mean(1)
-    assert apart.argmax() == fit_large.TOLD
+    assert apart.argmax() == fit_large.SEPARATING_LAYER

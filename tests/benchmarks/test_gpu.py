@@ -1,4 +1,4 @@
-"""The benchmark scripts run whole, on tiny shapes, and what they count and compare is right."""
+"""Run whole benchmark scripts on tiny shapes; test what they count and compare."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks import batch as batches
-from benchmarks import clips, counting, early_exit, gpu, gpu_check, plain, shapes
+from benchmarks import clips, counting, early_exit, gpu, gpu_check, shapes, transformers_loop
 from hiprobe import video
 
 
 @pytest.fixture
-def ran(
+def run_script(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Any]:
-    """What a script's `main` writes, having ended well and printed its tables."""
+    """Run a script's `main` and return the tables that it wrote.
+
+    Checks that the script succeeded and printed its tables.
+    """
 
     def run(script: Any, *options: str) -> list[list[dict[str, Any]]]:
         file = tmp_path / "figures.json"
@@ -41,8 +44,8 @@ def ran(
     return run
 
 
-def test_the_card_check_holds_on_tiny_shapes(ran: Callable[..., Any]) -> None:
-    tables = ran(gpu_check, "--small", "--device", "cpu")
+def test_the_gpu_check_passes_on_tiny_shapes(run_script: Callable[..., Any]) -> None:
+    tables = run_script(gpu_check, "--small", "--device", "cpu")
     assert len(tables) == len(shapes.LARGE)
     for rows in tables:
         found = {row["check"]: row for row in rows}
@@ -51,8 +54,8 @@ def test_the_card_check_holds_on_tiny_shapes(ran: Callable[..., Any]) -> None:
         assert found["pass to block 2, one segment, peak beside the weights"]["value"] is None
 
 
-def test_the_card_benchmark_runs_whole_on_tiny_shapes(ran: Callable[..., Any]) -> None:
-    tables = ran(gpu, "--small", "--device", "cpu", "--segments", "4", "--rounds", "1")
+def test_the_gpu_benchmark_runs_completely_on_tiny_shapes(run_script: Callable[..., Any]) -> None:
+    tables = run_script(gpu, "--small", "--device", "cpu", "--segments", "4", "--rounds", "1")
     assert len(tables) == 1 + 5 * len(shapes.LARGE)
     rows = [row for table in tables for row in table]
     for row in rows:
@@ -64,7 +67,7 @@ def test_the_card_benchmark_runs_whole_on_tiny_shapes(ran: Callable[..., Any]) -
 
 
 @pytest.mark.parametrize("script", [gpu, gpu_check])
-def test_a_machine_without_a_card_is_told_so(
+def test_a_machine_without_a_gpu_gets_a_message_and_exit_code_2(
     script: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["script", "--device", "cpu"])
@@ -72,18 +75,18 @@ def test_a_machine_without_a_card_is_told_so(
     assert "no CUDA card" in capsys.readouterr().err
 
 
-def test_early_exit_and_batch_run_whole(ran: Callable[..., Any]) -> None:
-    by_layer, by_prompts = ran(early_exit, "--segments", "1", "--rounds", "1")
+def test_the_early_exit_and_batch_benchmarks_run_completely(run_script: Callable[..., Any]) -> None:
+    by_layer, by_prompts = run_script(early_exit, "--segments", "1", "--rounds", "1")
     assert sum(row["run"].endswith("trimmed") for row in by_layer) == 8
     assert max(row["differs by (of scale)"] for row in by_prompts[1:]) < 5e-5
-    (sizes,) = ran(batches, "--segments", "4", "--rounds", "1")
+    (sizes,) = run_script(batches, "--segments", "4", "--rounds", "1")
     assert [row["batch"] for row in sizes] == [1, 2, 4]
 
 
 # --- what they count ---
 
 
-def test_operations_and_bytes_of_a_product_by_hand() -> None:
+def test_operations_and_bytes_of_a_product_are_those_counted_by_hand() -> None:
     left, right = torch.ones(3, 5), torch.ones(5, 7)
     found = counting.count(lambda: left @ right)
     assert found.operations == 2 * 3 * 5 * 7
@@ -92,7 +95,7 @@ def test_operations_and_bytes_of_a_product_by_hand() -> None:
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_operations_of_attention_by_hand(causal: bool) -> None:
+def test_operations_of_attention_are_those_counted_by_hand(causal: bool) -> None:
     query, key = torch.ones(2, 4, 6, 8), torch.ones(2, 4, 6, 8)
     found = counting.count(
         lambda: functional.scaled_dot_product_attention(query, key, key, is_causal=causal)
@@ -100,16 +103,16 @@ def test_operations_of_attention_by_hand(causal: bool) -> None:
     assert found.operations == 2 * 2 * (2 * 4) * 6 * 6 * 8 // (2 if causal else 1)
 
 
-def test_operations_of_a_layer_are_twice_its_weights_per_row() -> None:
+def test_operations_of_a_linear_layer_are_twice_its_weights_per_row() -> None:
     layer = nn.Sequential(nn.Linear(16, 32, bias=False), nn.GELU(), nn.Linear(32, 16, bias=False))
-    for inference in (False, True):  # where torch hands over other operations
+    for inference in (False, True):  # torch dispatches other operations in inference mode
         with torch.inference_mode(inference):
             assert counting.count(lambda: layer(torch.ones(10, 16))).operations == 2 * 10 * (
                 16 * 32 + 32 * 16
             )
 
 
-def test_counting_ends_where_the_read_ends() -> None:
+def test_counting_stops_at_the_layer_that_is_read() -> None:
     backbone = shapes.build("Qwen2.5-VL-7B", True, "cpu", torch.float32)
     inputs = batch(backbone, clips.noise(backbone.recipe, 1), backbone.recipe.prompts[0])
     found = [counting.count(reader(backbone, inputs, layer)).operations for layer in range(4)]
@@ -133,23 +136,21 @@ def test_the_large_shapes_are_the_published_ones(name: str) -> None:
 
         model = getattr(transformers, config.architectures[0])(config)
     count = sum(parameter.numel() for parameter in model.parameters())
-    published = {
-        "Qwen2.5-VL-7B": 8.29e9,
-        "InternVL3-8B": 7.94e9,
-    }  # the sizes that their pages on the hub state
+    # The sizes on the models' pages of the hub.
+    published = {"Qwen2.5-VL-7B": 8.29e9, "InternVL3-8B": 7.94e9}
     assert count == pytest.approx(published[name], rel=1e-3)
     assert len(model.get_decoder().layers) == 28
 
 
-def test_the_plain_loop_sees_the_frames_that_hiprobe_reads(tmp_path: Path) -> None:
+def test_the_plain_loop_uses_the_same_frames_as_hiprobe(tmp_path: Path) -> None:
     times = steady(64, 10)
     path = write(tmp_path / "a.mp4", times, rate=10)
     for segment in video.segments(path, recipe(frames=8)):
-        own = plain.segment_of(path, recipe(frames=8), segment.index)
+        own = transformers_loop.segment_of(path, recipe(frames=8), segment.index)
         assert numbers(own) == numbers(segment) == truth(times, segment.start, segment.end, 8)
 
 
-def test_trimming_is_near_but_not_the_same() -> None:
+def test_trimming_is_close_and_leaves_the_model_unchanged() -> None:
     backbone = shapes.build("InternVL3-8B", True, "cpu", torch.float32)
     for parameter in backbone._model.parameters():
         nn.init.normal_(parameter, std=0.2)
@@ -157,10 +158,10 @@ def test_trimming_is_near_but_not_the_same() -> None:
     whole, cut = reader(backbone, inputs, 2)(), trimming(backbone, inputs, 2)()
     torch.testing.assert_close(cut, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
     after = reader(backbone, inputs, 2)()
-    assert torch.equal(after, whole)  # nothing of it stays in the model
+    assert torch.equal(after, whole)  # trimming leaves no hook in the model
 
 
-def test_a_check_that_fails_is_seen() -> None:
+def test_a_failed_check_is_reported() -> None:
     backbone = shapes.build("Qwen2.5-VL-7B", True, "cpu", torch.float32)
     segments = clips.noise(backbone.recipe, 2)
     block = backbone._decoder.layers[1]

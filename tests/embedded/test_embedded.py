@@ -1,4 +1,4 @@
-"""The shipped model is small, stock, frozen, and leaves its pass early without changing a bit."""
+"""Test that the shipped model is small, stock, frozen and exact when it stops early."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_everything_shipped_is_at_most_12_mb() -> None:
     assert sum(path.stat().st_size for path in embedded.HERE.rglob("*") if path.is_file()) <= 12e6
 
 
-def test_a_stock_class_loads_it_without_any_code_of_ours() -> None:
+def test_a_stock_class_loads_the_model_without_code_of_hiprobe() -> None:
     found = AutoModelForImageTextToText.from_pretrained(embedded.MODEL)
     assert type(found).__module__.startswith("transformers.models.qwen2_5_vl")
     assert not {path.suffix for path in embedded.MODEL.iterdir()} - {
@@ -49,7 +49,7 @@ def test_early_exit_equals_the_full_pass_at_every_layer(model, segments) -> None
         np.testing.assert_array_equal(alone[:, 0], full[:, layer])
 
 
-def test_reading_runs_no_layer_above_and_no_head(model, segments) -> None:
+def test_reading_runs_no_deeper_layer_and_no_language_head(model, segments) -> None:
     ran: list[int] = []
     layers = model._model.get_decoder().layers
     hooks = [
@@ -62,12 +62,12 @@ def test_reading_runs_no_layer_above_and_no_head(model, segments) -> None:
     assert ran == [0, 1, 2, 3]
 
 
-def test_it_says_what_it_is(model) -> None:
+def test_the_notice_says_rendered_scenes_only_and_names_a_real_model(model) -> None:
     assert "rendered" in model.notice
     assert "Qwen" in model.notice
 
 
-def test_the_shipped_clips_are_labelled_in_both_classes_and_readable(model) -> None:
+def test_the_shipped_clips_are_readable_and_labelled_in_both_classes(model) -> None:
     clips = list(datasets.load("folder", embedded.CLIPS))
     assert {bool(clip.events) for clip in clips} == {True, False}
     assert len(clips) >= 16
@@ -75,7 +75,7 @@ def test_the_shipped_clips_are_labelled_in_both_classes_and_readable(model) -> N
         assert len(list(video.segments(clip.path, model.recipe))) == 8
 
 
-def test_explaining_is_the_same_words_each_time(model, segments) -> None:
+def test_explaining_twice_gives_the_same_words(model, segments) -> None:
     with torch.inference_mode():
         one, two = (model.explain(segments[4], model.explain_prompt, 24, 60.0) for _ in range(2))
     assert one == two

@@ -1,4 +1,7 @@
-"""The same run on Ray: real clusters of several nodes on this machine, real deaths; a real server for addresses."""
+"""Test runs on Ray: real clusters of several nodes on this machine, with killed processes.
+
+Addresses are tested with a real S3 server.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,10 @@ LONG_S = 110.0
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str | None]:
-    """A real S3 server on loopback, which this process and the workers it starts later find in their environment."""
+    """Start a real S3 server on loopback.
+
+    This process and the workers that it starts later find it in their environment.
+    """
     try:
         import moto.server
         import s3fs  # noqa: F401
@@ -103,10 +109,10 @@ def _answers(port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def nodes(server: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    """A cluster of one node with two CPUs, to which tests may add others."""
+    """Start a cluster of one node with two CPUs, to which tests may add nodes."""
     patch = pytest.MonkeyPatch()
     patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE / "src")]))
-    patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))  # of the workers
+    patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))  # for the workers
     found = Nodes(
         initialize_head=True,
         head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80 << 20},
@@ -120,7 +126,10 @@ def nodes(server: str | None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20 short videos, two of one content, a long one, one that is damaged in the middle, and two that are no video."""
+    """Make 20 short videos, a copy, a long one and files that fail.
+
+    Two of the short videos have equal content; two files are not videos.
+    """
     folder = tmp_path_factory.mktemp("videos")
     for number in range(20):
         flat(folder / f"v{number:02}.mp4", 8 * number)
@@ -137,13 +146,13 @@ def listed(folder: Path) -> list[Path]:
 
 
 def short(folder: Path) -> list[Path]:
-    """The short videos, two of which have one content."""
+    """List the short videos, two of which have equal content."""
     return [path for path in listed(folder) if path.stem.startswith("v")]
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory, videos: Path) -> dict[str, bytes]:
-    """What a run without Ray leaves."""
+    """Return the files that a run without Ray writes."""
     out = tmp_path_factory.mktemp("local")
     run = runs.DetectionRun(
         fake_backbone.load(), fake_backbone.constant_probe(), out, explain=False
@@ -175,7 +184,7 @@ def statuses(found: list[Result]) -> Counter[str]:
 
 
 @pytest.mark.usefixtures("nodes")
-def test_a_run_on_ray_leaves_what_a_local_one_leaves(
+def test_a_run_on_ray_writes_the_same_files_as_a_local_run(
     videos: Path, local: dict[str, bytes], tmp_path: Path
 ) -> None:
     found, errors = detected(listed(videos), tmp_path / "out", cluster=scale.Cluster(span_s=20.0))
@@ -188,21 +197,20 @@ def test_a_run_on_ray_leaves_what_a_local_one_leaves(
 
 
 @pytest.mark.usefixtures("nodes")
-def test_paths_and_the_model_folder_count_from_the_callers_folder(
+def test_relative_paths_start_at_the_callers_folder(
     videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(videos)
     found, _ = detected([Path("v01.mp4")], tmp_path / "out")
     assert [(result.status, result.path) for result in found] == [("done", str(videos / "v01.mp4"))]
     (videos / "model").mkdir()
-    with pytest.raises(
-        ModelError, match=re.escape(str(videos / "model"))
-    ):  # no model, but it has been found
+    # The folder holds no model, but it was found.
+    with pytest.raises(ModelError, match=re.escape(str(videos / "model"))):
         detected([Path("v01.mp4")], tmp_path / "out", Loading("model"))
 
 
 @pytest.mark.usefixtures("nodes")
-def test_what_is_done_is_not_done_again(videos: Path, tmp_path: Path) -> None:
+def test_finished_videos_are_skipped_unless_again_is_given(videos: Path, tmp_path: Path) -> None:
     paths = short(videos)[:6]
     detected(paths[:3], tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(f"*/{results.NAME}")}
@@ -226,14 +234,14 @@ def test_a_video_that_kills_its_worker_twice_is_quarantined(tmp_path: Path) -> N
     assert [type(error).__name__ for error in errors] == ["Quarantined"]
     (bad,) = [item for item in leases.run_status(tmp_path / "out")[1] if item.status != "done"]
     assert (bad.name, bad.status, bad.lost) == ("v2.mp4", "quarantined", 2)
-    again, _ = detected(paths, tmp_path / "out", CRASHING)  # it is left alone: no worker dies
+    again, _ = detected(paths, tmp_path / "out", CRASHING)  # it is skipped: no worker dies
     assert statuses(again) == {"done": 5, "quarantined": 1}
     leases.put_back(tmp_path / "out")
     assert statuses(detected(paths, tmp_path / "out")[0]) == {"done": 6}
 
 
 @pytest.mark.usefixtures("nodes")
-def test_done_anew_a_result_does_not_stand_meanwhile(tmp_path: Path) -> None:
+def test_again_removes_the_old_result_before_the_new_one_is_made(tmp_path: Path) -> None:
     paths = [
         flat(tmp_path / "v.mp4", 220),
         Path(shutil.copy(tmp_path / "v.mp4", tmp_path / "w.mp4")),
@@ -247,19 +255,19 @@ def test_done_anew_a_result_does_not_stand_meanwhile(tmp_path: Path) -> None:
     assert statuses(detected(paths * 2, tmp_path / "out", again=True)[0]) == {"done": 4}
 
 
-def test_files_of_one_content_take_turns(tmp_path: Path) -> None:
+def test_files_of_equal_content_are_processed_one_after_the_other(tmp_path: Path) -> None:
     with leases.LeaseHolder(tmp_path / ".store", {}, 2, driver=True) as worker:
         book = ResultLedger(worker, str(tmp_path), tmp_path, {}, lambda _: None)
         first, second = (Job(str(tmp_path / name), digest="0" * 64) for name in ("a.mp4", "b.mp4"))
         assert book.begin(first) is None
         with pytest.raises(Later):
-            book.begin(second)  # their spans and states lie in one place
+            book.begin(second)  # both files share a folder for spans and states
         book.failed(first, VideoError("no"))
         assert book.begin(second) is None
 
 
 @pytest.mark.usefixtures("nodes")
-def test_no_more_workers_are_started_than_there_are_videos(videos: Path) -> None:
+def test_at_most_as_many_workers_start_as_there_are_videos(videos: Path) -> None:
     with Pool(scale.Cluster(), FAKE, 1) as crew:
         crew._next_scan = 0.0
         assert list(crew.answers(0.1)) == []
@@ -267,7 +275,7 @@ def test_no_more_workers_are_started_than_there_are_videos(videos: Path) -> None
 
 
 @pytest.mark.usefixtures("nodes")
-def test_no_room_is_said_at_once(videos: Path, tmp_path: Path) -> None:
+def test_a_worker_that_fits_on_no_node_is_an_error_at_once(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="each takes 99 CPUs"):
         detected(listed(videos)[:1], tmp_path, cluster=scale.Cluster(cpus=99))
 
@@ -285,7 +293,7 @@ def a_reader(folder: Path, **more: Any) -> VideoWorker:
 
 
 @pytest.mark.parametrize("parts", [[], [(0, 32), (32, None)]])
-def test_a_video_that_changes_after_it_was_looked_at_is_not_kept(
+def test_a_video_that_changes_during_the_run_is_not_stored(
     parts: list[tuple[int, int | None]], tmp_path: Path
 ) -> None:
     path, other = flat(tmp_path / "v.mp4", 20), flat(tmp_path / "w.mp4", 90)
@@ -298,7 +306,7 @@ def test_a_video_that_changes_after_it_was_looked_at_is_not_kept(
     assert not list((tmp_path / "store").rglob("*.safetensors"))
 
 
-def test_what_a_workers_disk_refuses_ends_the_run_by_name(tmp_path: Path) -> None:
+def test_a_full_disk_of_a_worker_is_a_store_error(tmp_path: Path) -> None:
     def full() -> dict[str, Any]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path))
 
@@ -308,7 +316,7 @@ def test_what_a_workers_disk_refuses_ends_the_run_by_name(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("nodes")
-def test_states_are_those_of_a_local_extraction(videos: Path, tmp_path: Path) -> None:
+def test_states_are_equal_to_those_of_a_local_extraction(videos: Path, tmp_path: Path) -> None:
     from hiprobe import pipeline
 
     paths = [*short(videos)[1:6], videos / "long.mp4", videos / "noise.mp4"]
@@ -336,7 +344,7 @@ def test_states_are_those_of_a_local_extraction(videos: Path, tmp_path: Path) ->
         assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
 
 
-def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
+def test_a_killed_node_loses_no_video_and_repeats_none(
     nodes: Nodes, videos: Path, tmp_path: Path
 ) -> None:
     node = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
@@ -359,15 +367,14 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
     assert max(crew) > 2
     assert len({result.path for result in ended}) == 21
     assert len(list(tmp_path.glob(f"*/{results.NAME}"))) == 20  # two files have one content
-    assert {item.lost for item in leases.run_status(tmp_path)[1]} == {
-        0
-    }  # a node's death is no attempt of a video
+    # The death of a node does not count as an attempt.
+    assert {item.lost for item in leases.run_status(tmp_path)[1]} == {0}
 
 
-def test_workers_lost_a_little_before_their_node_are_no_attempts(
+def test_workers_lost_shortly_before_their_node_do_not_count_as_attempts(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "TRIES", 1)  # the first attempt that counts is the last
+    monkeypatch.setattr(leases, "TRIES", 1)  # quarantine after one counted attempt
     node = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
     paths = [flat(tmp_path / f"v{number}.mp4", 5 * number) for number in range(40)]
     ended, crew, killed = [], [0], False
@@ -391,7 +398,7 @@ def test_workers_lost_a_little_before_their_node_are_no_attempts(
 
 
 def pids_of(node: Any) -> list[int]:
-    """The processes of a node: what runs on it dies with its raylet."""
+    """List the processes of a node; workers on it die with its raylet."""
     return [one.process.pid for infos in node.all_processes.values() for one in infos]
 
 
@@ -410,7 +417,7 @@ def test_a_node_added_in_the_middle_gets_work(nodes: Nodes, videos: Path, tmp_pa
         if node is None:
             node = nodes.add_node(num_cpus=1, object_store_memory=80 << 20)
         if max(crew, default=0) <= 2:
-            time.sleep(0.1)  # the run goes on until the node is there
+            time.sleep(0.1)  # so that the run lasts until the node has joined
     nodes.remove_node(node)
     assert crew[0] <= 2 < max(crew)
 
@@ -430,7 +437,7 @@ for result in scale.detect_on_ray(paths, run, fake_backbone.constant_probe(), Pa
 """
 
 
-def test_a_driver_that_dies_is_gone_on_from(
+def test_a_run_resumes_after_its_driver_was_killed(
     nodes: Nodes, videos: Path, local: dict[str, bytes], tmp_path: Path
 ) -> None:
     driver = subprocess.Popen(
@@ -446,21 +453,20 @@ def test_a_driver_that_dies_is_gone_on_from(
         pass
     driver.kill()
     driver.wait()
-    with index.open_index(
-        tmp_path / ".store"
-    ) as db:  # the dead driver's claims, as if their time had run out
+    # Let the leases of the dead driver expire.
+    with index.open_index(tmp_path / ".store") as db:
         assert db.execute("UPDATE items SET lease = 0 WHERE status = 'claimed'").rowcount
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(f"*/{results.NAME}")}
     found, _ = detected(listed(videos), tmp_path, cluster=scale.Cluster(span_s=20.0))
     assert statuses(found) == {"done": 22, "failed": 2}
     assert tree(tmp_path) == local
-    assert len(before) >= 2  # of the four results two may be failures, which have no file
+    assert len(before) >= 2  # two of the four results may be failures, which have no file
     assert all(path.stat().st_mtime_ns == made for path, made in before.items())
     assert {item.lost for item in leases.run_status(tmp_path)[1]} == {0}
 
 
 @pytest.mark.usefixtures("nodes")
-def test_what_ends_a_run_is_named(videos: Path, tmp_path: Path) -> None:
+def test_errors_that_end_a_run_have_their_own_classes(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         detected(listed(videos)[:2], tmp_path, Loading("./no-such-model"))
     other = replace(
@@ -477,13 +483,13 @@ def test_what_ends_a_run_is_named(videos: Path, tmp_path: Path) -> None:
         detected(listed(videos)[:2], tmp_path / "file")
 
 
-def test_nothing_is_left_out_of_the_account() -> None:
+def test_a_missing_result_is_an_error() -> None:
     scale.account(3, Counter(done=1, failed=1, quarantined=1))
     with pytest.raises(StoreError, match="3 videos given, accounted for: 1 done, 1 failed"):
         scale.account(3, Counter(done=1, failed=1))
 
 
-def test_workers_fit_on_whole_nodes() -> None:
+def test_workers_are_counted_per_node() -> None:
     def node(**resources: float) -> dict[str, Any]:
         return {"Alive": True, "Resources": resources}
 
@@ -509,7 +515,7 @@ def test_a_local_cluster_has_no_dashboard_and_reports_to_nobody() -> None:
 
 @pytest.fixture
 def bucket(server: str | None, request: pytest.FixtureRequest) -> str:
-    """A new bucket of a real S3 server on loopback."""
+    """Make a new bucket on a real S3 server on loopback."""
     if server is None:
         pytest.skip("s3fs or moto is not installed: addresses cannot be tested")
     import s3fs
@@ -520,7 +526,7 @@ def bucket(server: str | None, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.usefixtures("nodes")
-def test_videos_and_results_at_an_address(
+def test_videos_and_results_can_be_at_an_address(
     bucket: str,
     videos: Path,
     local: dict[str, bytes],
@@ -556,7 +562,7 @@ def test_videos_and_results_at_an_address(
     before = {
         name: remote.info(name)["LastModified"] for name in remote.find_addresses(f"{bucket}/out")
     }
-    shutil.rmtree(tmp_path / "cache")  # another driver, elsewhere
+    shutil.rmtree(tmp_path / "cache")  # as a driver on another machine would have none
     remote.invalidate_cache()
     assert statuses(detected(paths, out, cluster=near)[0]) == {"done": 22, "failed": 2}
     assert {
@@ -564,7 +570,7 @@ def test_videos_and_results_at_an_address(
     } == before
 
 
-def test_an_address_that_answers_nothing_is_named(bucket: str) -> None:
+def test_an_address_without_videos_is_an_error(bucket: str) -> None:
     with pytest.raises(MissingVideo, match="no video file here"):
         remote.find_addresses(f"{bucket}/nothing")
     with pytest.raises(MissingVideo):
@@ -574,7 +580,7 @@ def test_an_address_that_answers_nothing_is_named(bucket: str) -> None:
 
 
 def at_once(commands: Iterable[list[str]]) -> list[tuple[int, str, str]]:
-    """Exit code and both outputs of commands that run beside each other."""
+    """Run commands side by side; returns exit code and both outputs of each."""
     running = [
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE
@@ -585,7 +591,9 @@ def at_once(commands: Iterable[list[str]]) -> list[tuple[int, str, str]]:
     return [(process.returncode, *both) for process, both in zip(running, ended, strict=True)]
 
 
-def test_the_command_line_on_a_cluster(nodes: Nodes, videos: Path, tmp_path: Path) -> None:
+def test_detect_gives_the_same_output_on_a_cluster(
+    nodes: Nodes, videos: Path, tmp_path: Path
+) -> None:
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
     command = [
         *HIPROBE,
@@ -612,9 +620,8 @@ def test_the_command_line_on_a_cluster(nodes: Nodes, videos: Path, tmp_path: Pat
         {**json.loads(line), "path": ""} for line in outputs[1]
     ]
     assert tree(tmp_path / "out0") == tree(tmp_path / "out2")
-    assert (
-        set(Path(os.environ["TMPDIR"]).iterdir()) <= scratch
-    )  # nothing is left on the disks of the workers
+    # Workers leave nothing on their disks.
+    assert set(Path(os.environ["TMPDIR"]).iterdir()) <= scratch
 
 
 WRONG = {  # options, and what is said of them
@@ -634,7 +641,7 @@ WRONG = {  # options, and what is said of them
 
 
 @pytest.mark.parametrize("options", WRONG)
-def test_wrong_options_are_said(options: tuple[str, ...], tmp_path: Path) -> None:
+def test_wrong_options_are_reported(options: tuple[str, ...], tmp_path: Path) -> None:
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
     command = [*HIPROBE, "detect", "v.mp4", "-p", str(tmp_path / "p.safetensors"), *options]
     wrong = subprocess.run(
@@ -649,7 +656,7 @@ def test_wrong_options_are_said(options: tuple[str, ...], tmp_path: Path) -> Non
     assert WRONG[options] in wrong.stderr
 
 
-def test_standard_output_is_for_results_also_when_workers_die(nodes: Nodes, tmp_path: Path) -> None:
+def test_standard_output_has_only_results_even_if_workers_die(nodes: Nodes, tmp_path: Path) -> None:
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
     done = subprocess.run(
         [
@@ -674,16 +681,16 @@ def test_standard_output_is_for_results_also_when_workers_die(nodes: Nodes, tmp_
     )
     assert done.returncode == 3, done.stderr
     assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["quarantined"]
-    assert "A worker died" in done.stderr  # what Ray has to say of it
+    assert "A worker died" in done.stderr  # a message of Ray
 
 
-def test_the_command_line_at_an_address(
+def test_detect_and_runs_work_at_an_address(
     bucket: str, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import s3fs
 
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
-    for turn, grey in enumerate((20, 220)):  # two drivers, each with a cache of its own
+    for turn, grey in enumerate((20, 220)):  # two drivers with separate caches
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache{turn}"))
         done = subprocess.run(
             [

@@ -1,4 +1,4 @@
-"""The decoder, with videos that crash it: where a file ends with CRASH its process aborts, as native code may."""
+"""A decoder whose process aborts on files that end with CRASH, as native code may."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""A backbone without weights, for tests of runs: `tests.support.fake_backbone:load`. Needs no torch.
+"""A backbone without weights, for tests of runs: `tests.support.fake_backbone:load`.
 
-With `CRASH_ABOVE` in the environment it kills its process at a brighter segment, as a crash in native code would.
+Needs no torch. If `CRASH_ABOVE` is set in the environment, a brighter segment kills the process, as
+a crash in native code would.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ RECIPE = Recipe("mean_colour", ("What happens?",), frames=2, size=(16, 16))
 
 
 class MeanColourBackbone:
-    """Layer `l` is the segment's mean colour plus `l`; what it reads is noted in the file `READ_LOG`, if set."""
+    """A backbone whose layer `l` is the segment's mean colour plus `l`.
+
+    If `READ_LOG` is set in the environment, every read is noted in that file.
+    """
 
     layers, heads, width, head_width, head_layers = 3, 1, 3, 3, (0, 1, 2)
     explain_prompt, explain_span_s, notice = "What happens?", 1.6, None
@@ -53,7 +57,7 @@ def load(**_: Any) -> MeanColourBackbone:
 
 
 def constant_probe(bias: float = 0.0) -> Probe:
-    """Every score is 1/2 if `bias` is 0, so that every video is one event."""
+    """Make a probe whose scores are all 1/2 if `bias` is 0, so that every video is one event."""
     zeros = np.zeros(3)
     tensors = {"mean": zeros, "scale": zeros + 1, "weight": zeros + 0.01, "bias": np.array([bias])}
     rule = Localization(rule="fixed", threshold=0.0, min_s=0.0)

@@ -1,4 +1,4 @@
-"""Videos made with PyAV whose every frame shows its own number, and the sampling contract written out."""
+"""Make videos with PyAV whose frames show their own number, and define the sampling contract."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ BITS = 16
 def recipe(
     frames: int = 16, size: tuple[int, int] | None = (64, 64), segment_s: float = 1.6
 ) -> Recipe:
+    """Make a recipe for tests of decoding."""
     return Recipe("test", ("What happens?",), segment_s=segment_s, frames=frames, size=size)
 
 
 def numbered(index: int) -> NDArray[np.uint8]:
-    """A 64 x 64 picture of 16 blocks, black or white: the bits of `index`."""
+    """Draw the bits of `index` as 16 black or white blocks in a 64 x 64 picture."""
     bits = np.array([(index >> bit) & 1 for bit in range(BITS)], np.uint8).reshape(4, 4)
     return np.repeat((np.kron(bits, np.ones((16, 16), np.uint8)) * 219 + 16)[:, :, None], 3, axis=2)
 
 
 def number(picture: NDArray[np.uint8]) -> int:
-    """The index in a picture of any size made from `numbered`."""
+    """Read the index from a picture made by `numbered`, at any size."""
     height, width = picture.shape[0] / 4, picture.shape[1] / 4
     centres = [
         (int((row + 0.5) * height), int((column + 0.5) * width))
@@ -43,6 +44,7 @@ def number(picture: NDArray[np.uint8]) -> int:
 
 
 def numbers(segment: Segment) -> list[int]:
+    """Read the index from every frame of a segment."""
     return [number(picture) for picture in segment.frames]
 
 
@@ -60,10 +62,10 @@ def write(
     sound_at: float | None = None,
     setup: Callable[[av.VideoStream], None] = lambda stream: None,
 ) -> Path:
-    """A video whose frame `i` is shown from `times[i]` seconds, the last one for `last_s`."""
+    """Write a video whose frame `i` is on screen from `times[i]` seconds, the last for `last_s`."""
     ends = [*times[1:], times[-1] + (last_s or float(1 / Fraction(rate)))]
     with av.open(str(path), "w", options=muxer or {}) as output:
-        # Matroska and friends round to milliseconds; AVI counts slots of its rate.
+        # Matroska and similar formats round to milliseconds; AVI counts in units of its rate.
         stream = output.add_stream(
             codec, rate=rate, options={"g": "12", "bf": "2", "qp": "10"} | (options or {})
         )
@@ -72,19 +74,17 @@ def write(
         stream.codec_context.time_base = 1 / Fraction(rate) if path.suffix == ".avi" else CLOCK
         setup(stream)
         packets: list[av.Packet] = []
-        lasting = {}
+        durations = {}
         for index, (start, end) in enumerate(zip(times, ends, strict=True)):
             frame = av.VideoFrame.from_ndarray(pictures(index), format="rgb24")
             frame.time_base = stream.codec_context.time_base
-            frame.pts, frame.duration = (
-                round(start / frame.time_base),
-                round((end - start) / frame.time_base),
-            )
-            lasting[frame.pts] = frame.duration
+            frame.pts = round(start / frame.time_base)
+            frame.duration = round((end - start) / frame.time_base)
+            durations[frame.pts] = frame.duration
             packets += stream.encode(frame)
         packets += stream.encode(None)
-        for packet in packets:  # the encoders forget how long the last frame lasts
-            packet.duration = lasting[packet.pts]
+        for packet in packets:  # encoders lose the duration of the last frame
+            packet.duration = durations[packet.pts]
         if sound_at is not None:
             packets += silence(output, sound_at)
         for packet in sorted(packets, key=lambda p: (p.dts or 0) * p.time_base):
@@ -93,6 +93,7 @@ def write(
 
 
 def silence(output: av.container.OutputContainer, start: float) -> list[av.Packet]:
+    """Encode 60 packets of silence that start at `start` seconds."""
     stream = output.add_stream("aac", rate=48_000)
     stream.layout = "mono"
     packets = []
@@ -107,11 +108,12 @@ def silence(output: av.container.OutputContainer, start: float) -> list[av.Packe
 
 
 def steady(count: int, rate: Fraction | float) -> list[float]:
+    """Return the times of `count` frames at a constant rate."""
     return [float(index / rate) for index in range(count)]
 
 
 def truth(times: list[float], start: float, end: float, count: int) -> list[int]:
-    """The contract, written out: the frame on screen at the middle of each of `count` equal parts."""
+    """Return the frames on screen at the middle of each of `count` equal parts: the contract."""
     samples = [start + (index + 0.5) * (end - start) / count for index in range(count)]
     return [
         max(i for i, time in enumerate(times) if time <= sample + 1e-6 or i == 0)
@@ -122,7 +124,10 @@ def truth(times: list[float], start: float, end: float, count: int) -> list[int]
 def check_all(
     segments: list[Segment], times: list[float], end: float, frames: int, segment_s: float = 1.6
 ) -> None:
-    """Windows of `segment_s` from the first frame to `end`, the last one shorter, each showing the true frames."""
+    """Check that windows of `segment_s` cover a video and show the true frames.
+
+    They run from the first frame to `end`; the last one is shorter.
+    """
     count = int(np.ceil((end - times[0]) / segment_s - 1e-6))
     assert [segment.index for segment in segments] == list(range(count))
     for segment in segments:
@@ -136,7 +141,7 @@ def check_all(
 
 
 def packet_places(path: Path) -> list[tuple[float, int, int]]:
-    """(seconds, byte offset, size) of each packet, in file order."""
+    """List (seconds, byte offset, size) of each packet, in file order."""
     with av.open(str(path)) as container:
         return [
             (float(p.pts * p.time_base), p.pos, p.size) for p in container.demux(video=0) if p.size
@@ -144,12 +149,14 @@ def packet_places(path: Path) -> list[tuple[float, int, int]]:
 
 
 def noisy(index: int) -> NDArray[np.uint8]:
-    """A numbered picture with noise in it, so that its packets are a few hundred bytes."""
+    """Draw a numbered picture with noise, so that its packets have a few hundred bytes."""
     noise = np.random.default_rng(index).integers(-15, 16, (64, 64, 1))
     return np.clip(numbered(index).astype(int) + noise, 0, 255).astype(np.uint8)
 
 
 def png(width: int, height: int) -> bytes:
+    """Make a black greyscale PNG of any size, row by row."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
             struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

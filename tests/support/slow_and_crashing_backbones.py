@@ -1,4 +1,4 @@
-"""What workers of a cluster load: a backbone that kills its process at a bright segment, one that takes its time."""
+"""Backbones for workers of a cluster: one crashes on a bright segment, one is slow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SLOW_S = 0.15
 
 
 class Slow(MeanColourBackbone):
-    """`MeanColourBackbone`, but each read of a batch lasts `SLOW_S` seconds."""
+    """A `MeanColourBackbone` that takes `SLOW_S` seconds to read a batch."""
 
     def read(
         self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
@@ -39,5 +39,5 @@ def slow(**_: object) -> Slow:
 
 
 def keep(result: Result, folder: Path) -> None:
-    """One file beside a result, written by the worker."""
+    """Write one file beside a result, as workers do."""
     store.write_atomic(folder / "scores.csv", scores_csv(result).encode())

@@ -1,4 +1,4 @@
-"""Rendered clips are what their labels say, and the training pass is the stock model's own."""
+"""Test that rendered clips match their labels, and that the training pass is the stock model's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def clip(
     return make_clip(np.random.default_rng(seed), family, kind, onset, strength=strength)
 
 
-def test_a_box_covers_the_pixels_that_geometry_says() -> None:
+def test_a_box_covers_exactly_the_pixels_inside_it() -> None:
     frames = np.zeros((1, 40, 40, 3), np.float32)
     draw.paint(frames, draw.rect(0.25, 0.5, 0.75, 1.0, (1.0, 0.5, 0.0))[:, None].astype(np.float32))
     inside = np.zeros((40, 40))
@@ -41,7 +41,7 @@ def test_a_box_covers_the_pixels_that_geometry_says() -> None:
     np.testing.assert_allclose(frames[0, ..., 1], inside / 2, atol=1e-5)
 
 
-def test_the_camera_moves_points_as_the_affine_map_does() -> None:
+def test_the_camera_transform_is_an_affine_map() -> None:
     prims = draw.capsule(0.2, 0.3, 0.8, 0.5, 0.1, (1, 1, 1))
     moved = draw.transform(prims, 2.0, np.pi / 2, (0.1, 0.0))[0]
     np.testing.assert_allclose(
@@ -51,7 +51,7 @@ def test_the_camera_moves_points_as_the_affine_map_does() -> None:
 
 
 @pytest.mark.parametrize("kind", [None, *events.LOOK_ALIKES, *sorted(ABNORMAL)])
-def test_the_same_seed_gives_the_same_clip_and_another_seed_another(kind: str | None) -> None:
+def test_equal_seeds_give_equal_clips_and_other_seeds_other_clips(kind: str | None) -> None:
     first, again, other = clip(3, kind), clip(3, kind), clip(4, kind)
     assert first.frames.dtype == np.uint8
     assert first.frames.shape == (8, SIZE, SIZE, 3)
@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_clip_and_another_seed_another(kind: str | 
     assert first.abnormal == (kind in ABNORMAL)
 
 
-def test_an_anomaly_that_has_not_begun_is_normal() -> None:
+def test_a_clip_before_the_onset_of_an_anomaly_is_normal() -> None:
     before, under_way = clip(5, "fire", onset=2.0), clip(5, "fire", onset=-1.0)
     assert not before.abnormal
     assert text.describe(before).startswith("normal")
@@ -69,7 +69,7 @@ def test_an_anomaly_that_has_not_begun_is_normal() -> None:
 
 
 @pytest.mark.parametrize("kind", ["fire", "explosion"])
-def test_the_place_in_words_is_where_the_pixels_turn_orange(kind: str) -> None:
+def test_the_stated_place_is_where_the_pixels_turn_orange(kind: str) -> None:
     for seed in range(6):
         found = clip(seed, kind, onset=0.75)
         warm = found.frames[..., 0].astype(float) - found.frames[..., 2]
@@ -80,7 +80,7 @@ def test_the_place_in_words_is_where_the_pixels_turn_orange(kind: str) -> None:
             assert found.place in PLACES
 
 
-def test_families_do_not_share_a_scene_and_training_uses_the_seen_one_only() -> None:
+def test_families_share_no_scene_and_training_draws_no_unseen_types() -> None:
     names = {family: {make.__name__ for make in makers} for family, makers in FAMILIES.items()}
     assert not names["seen"] & names["unseen"]
     assert not (names["seen"] | names["unseen"]) & names["final"]
@@ -90,13 +90,13 @@ def test_families_do_not_share_a_scene_and_training_uses_the_seen_one_only() -> 
     assert scenes.street in FAMILIES["seen"]
 
 
-def test_the_training_mixture_is_the_one_the_card_states() -> None:
+def test_the_training_mixture_is_the_one_in_the_model_card() -> None:
     found = [training_clip(np.random.default_rng([9, i])) for i in range(400)]
     assert np.mean([c.abnormal for c in found]) == pytest.approx(0.45, abs=0.07)
     assert np.mean([c.kind in events.LOOK_ALIKES for c in found]) == pytest.approx(0.25, abs=0.07)
 
 
-def test_a_video_shows_its_event_between_the_times_it_states() -> None:
+def test_a_video_shows_its_event_between_the_stated_times() -> None:
     spans = [("fire", 4.0, 7.0)]
     frames, truth = make_video(
         np.random.default_rng(1), "seen", spans, 12.0, size=96, strength=0.0, busy=0
@@ -109,7 +109,7 @@ def test_a_video_shows_its_event_between_the_times_it_states() -> None:
 
 
 @pytest.mark.parametrize("tokens", [36, 73])
-def test_every_sentence_fits_its_slot_and_comes_back_from_the_tokenizer(tokens: int) -> None:
+def test_every_sentence_fits_its_slot_and_is_decoded_unchanged(tokens: int) -> None:
     words = text.tokenizer()
     for sentence in text.SENTENCE.values():
         answer = f"{sentence} in the middle part."
@@ -121,13 +121,13 @@ def test_every_sentence_fits_its_slot_and_comes_back_from_the_tokenizer(tokens: 
         ids, weight = encode(words, pairs, tokens)
         first = prefix(tokens)
         assert len(ids) == first + sum(SLOTS)
-        told = ids[first : first + SLOTS[0]][(weight > 0).roll(1)[first : first + SLOTS[0]]]
-        assert words.decode(told, skip_special_tokens=True) == answer
+        answer_ids = ids[first : first + SLOTS[0]][(weight > 0).roll(1)[first : first + SLOTS[0]]]
+        assert words.decode(answer_ids, skip_special_tokens=True) == answer
         assert words.unk_token_id not in ids
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_training_pass_equals_the_stock_model_through_the_whole_pipeline(
+def test_the_training_pass_equals_what_the_pipeline_reads_from_the_stock_model(
     name: str, tmp_path: Path
 ) -> None:
     family = MODELS[name]
@@ -155,7 +155,7 @@ def test_the_training_pass_equals_the_stock_model_through_the_whole_pipeline(
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_question_does_not_see_the_others(name: str) -> None:
+def test_questions_do_not_attend_to_each_other(name: str) -> None:
     family = MODELS[name]
     model, words = family.build(3)
     net = family.Trainee(model, 5).eval()
@@ -177,7 +177,7 @@ def test_a_question_does_not_see_the_others(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_what_a_video_token_shows_is_learnt_where_the_token_is(name: str) -> None:
+def test_the_label_of_a_cell_belongs_to_the_video_tokens_at_its_place(name: str) -> None:
     family = MODELS[name]
     shown = torch.zeros(1, 36, 5)
     shown[0, 4 * 6 + 5, 2] = 1  # the fifth row, the last column: the lower right of the frame
@@ -190,7 +190,7 @@ def test_what_a_video_token_shows_is_learnt_where_the_token_is(name: str) -> Non
     assert tokens == ([29] if name == "qwen2_5_vl" else [9 * frame + 8 for frame in range(8)])
 
 
-def test_a_training_item_depends_on_its_number_only() -> None:
+def test_a_training_item_depends_only_on_its_index() -> None:
     alone, among = Clips(1, 8)[5], [Clips(1, 8)[i] for i in range(6)][5]
     for a, b in zip(alone, among, strict=True):
         torch.testing.assert_close(a, b)
