@@ -624,15 +624,14 @@ def test_detect_gives_the_same_output_on_a_cluster(
     assert set(Path(os.environ["TMPDIR"]).iterdir()) <= scratch
 
 
-WRONG = {  # options, and what is said of them
+# Options, and a part of the error message.
+WRONG = {
     ("--ray", "local", "--worker", "many"): "must be CPUS or CPUS,GPUS",
     ("--ray", "local", "--worker", "1,nan"): "must be CPUS or CPUS,GPUS",
     ("--ray", "local", "--worker", "1,1.5"): "must be CPUS or CPUS,GPUS",
     ("--ray", "clips/"): "give local, auto, or HOST:PORT",
-    (
-        "--ray",
-        "127.0.0.1:9",
-    ): "Ray cannot be reached: Connection refused",  # the port of `discard`, which nobody serves
+    # The port of the discard service, on which nothing listens.
+    ("--ray", "127.0.0.1:9"): "Ray cannot be reached: Connection refused",
     ("--ray",): "requires an argument",
     ("--worker", "2"): "--worker needs --ray",
     ("s3://bucket/in",): "--ray local reads and writes addresses",
