@@ -6,10 +6,10 @@
 
 `rate` measures videos per second by number of workers, `node` kills a node of a running cluster,
 `memory` measures the memory of the driver over many videos. `rate` reads copies of a clip (MP4)
-with the shipped model, one thread per worker: worker processes of `runs.Run` in one folder against
-as many workers on Ray. A rate counts from the time when as many videos are done as there are
-workers to the last one, by the times of the result files, so that it contains the start of neither
-side; the starts are printed beside it.
+with the shipped model, one thread per worker: worker processes of `runs.DetectionRun` in one folder
+against as many workers on Ray. A rate counts from the time when as many videos are done as there
+are workers to the last one, by the times of the result files, so that it contains the start of
+neither side; the starts are printed beside it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from pathlib import Path
 from hiprobe import backbones, runs
 from hiprobe.probe import Probe
 model = backbones.load("embedded", device="cpu")
-run = runs.Run(model, Probe.load(Path(sys.argv[2])), Path(sys.argv[3]), explain=False)
+run = runs.DetectionRun(model, Probe.load(Path(sys.argv[2])), Path(sys.argv[3]), explain=False)
 paths = sorted(Path(sys.argv[1]).glob("*.mp4"))
 place, of = int(sys.argv[4]), int(sys.argv[5])
 for _ in run.detect(paths[place::of]):
