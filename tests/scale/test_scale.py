@@ -257,7 +257,7 @@ def test_again_removes_the_old_result_before_the_new_one_is_made(tmp_path: Path)
 
 def test_files_of_equal_content_are_processed_one_after_the_other(tmp_path: Path) -> None:
     with leases.LeaseHolder(tmp_path / ".store", {}, 2, driver=True) as worker:
-        book = ResultLedger(worker, str(tmp_path), tmp_path, {}, lambda _: None)
+        book = ResultLedger(worker, str(tmp_path), tmp_path, {}, lambda *_: None)
         first, second = (Job(str(tmp_path / name), digest="0" * 64) for name in ("a.mp4", "b.mp4"))
         assert book.begin(first) is None
         with pytest.raises(Later):
