@@ -29,7 +29,6 @@ EXEMPT = {  # imports within one floor, and why
     ("plugins", "errors"): "a plug-in that is not there is a named error",
     ("datasets", "video"): "a folder of pictures may take the place of a file",
     ("sinks", "store"): "a sink's file is written whole or not at all",
-    ("store", "video"): "an address is searched by the same suffixes",
     ("runs", "pipeline"): "a run repeats what the pipeline does for one video",
     ("evaluation", "report"): "an evaluation's figures share the colours of a result's",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import fsspec
 
 from hiprobe.errors import MissingVideo, StoreError
-from hiprobe.video.files import VIDEO_SUFFIXES
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ACCESS = "check the address, and the credentials where its library looks for them"
@@ -32,10 +31,10 @@ def strip_scheme(path: str) -> str:
     return path.removeprefix("file://")
 
 
-def find_addresses(address: str) -> list[str]:
-    """The video files meant by `address`: a file, a folder (recursive, sorted) or a pattern, hidden ones left out.
+def find_addresses(address: str, wanted: Callable[[str], bool]) -> list[str]:
+    """The files meant by `address`: a file, or those of a folder (recursive, sorted) or a pattern that are `wanted`.
 
-    Raises MissingVideo.
+    `wanted` takes the name below the folder. Raises MissingVideo.
     """
     with _named(address, MissingVideo):
         fs, path = _opened(address)
@@ -45,7 +44,7 @@ def find_addresses(address: str) -> list[str]:
         found = [
             fs.unstrip_protocol(name)
             for name in inside
-            if name == path or _is_video(name.removeprefix(above))
+            if name == path or wanted(name.removeprefix(above))
         ]
     if not found:
         raise MissingVideo("no video file here", where=address, cure=ACCESS)
@@ -137,9 +136,3 @@ def _refusals() -> tuple[type[Exception], ...]:
     """The failures of a store; botocore's own are no OSError, and it need not be installed."""
     boto: Any = sys.modules.get("botocore.exceptions")
     return (OSError, ValueError, *([boto.BotoCoreError] if boto else []))
-
-
-def _is_video(name: str) -> bool:
-    return name.lower().endswith(VIDEO_SUFFIXES) and not any(
-        part.startswith(".") for part in name.split("/")
-    )

@@ -13,7 +13,7 @@ import av.error
 
 from hiprobe.errors import CorruptVideo, StoreError
 from hiprobe.isolate.child import Call, Item, Link
-from hiprobe.video import pictures as _pictures
+from hiprobe.video import pictures
 from hiprobe.video.browser import encode, facts
 from hiprobe.video.windows import Painter, Window, WindowReader
 from hiprobe.video.windows import read_window as _span
@@ -34,7 +34,7 @@ def segments(
 
     From window `first` on, sought by keyframe, and `windows` of them at most.
     """
-    reader = _pictures.reader(
+    reader = pictures.reader(
         path, ahead_s=2 * segment_s, after=first * segment_s if first else None, beat=link.beat
     )
     told = 0
@@ -62,7 +62,7 @@ def span(
 def times(link: Link, path: str) -> Iterator[Item]:
     """The times of all frames shown, some thousands an answer."""
     held: list[float] = []
-    for shown in _pictures.reader(path, beat=link.beat):
+    for shown in pictures.reader(path, beat=link.beat):
         held.append(shown.time)
         if len(held) == TIMES:
             yield held, None
@@ -72,13 +72,13 @@ def times(link: Link, path: str) -> Iterator[Item]:
 
 def info(link: Link, path: str) -> Iterator[Item]:
     """The fields of a `VideoInfo`."""
-    yield facts(_pictures.reader(path, beat=link.beat)), None
+    yield facts(pictures.reader(path, beat=link.beat)), None
 
 
 def proxy(link: Link, path: str, target: str, height: int, out: str) -> Iterator[Item]:
     """Writes the proxy to the file `target`; an error names `out`, as which it will be known."""
     try:
-        encode(_pictures.reader(path, beat=link.beat), target, height)
+        encode(pictures.reader(path, beat=link.beat), target, height)
     except MemoryError:
         raise
     except (av.error.FFmpegError, OSError) as error:
@@ -101,7 +101,7 @@ def _described(window: Window) -> dict[str, Any]:
     return {"start": window.start, "end": window.end, "times": window.times}
 
 
-def _known(reader: _pictures.FrameSource, told: int) -> dict[str, Any]:
+def _known(reader: pictures.FrameSource, told: int) -> dict[str, Any]:
     """What the reader has found out, the first `told` gaps left out."""
     return {
         "duration": reader.duration,

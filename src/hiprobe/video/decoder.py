@@ -23,7 +23,7 @@ from hiprobe import isolate
 from hiprobe.errors import DecoderLost, StoreError, UsageError
 from hiprobe.isolate.child import Item
 from hiprobe.types import Gap, Recipe, Segment
-from hiprobe.video import pictures as _pictures
+from hiprobe.video import pictures
 
 DECODER = "hiprobe.video.calls"
 LIMITS = isolate.Limits()
@@ -177,8 +177,8 @@ def span(
 
 def frame_times(path: str | PathLike[str]) -> NDArray[np.float64]:
     """The presentation times (frames,), in seconds, of all frames shown; raises the errors of `segments`."""
-    if _pictures.is_folder(path):
-        return _pictures.picture_times(path)
+    if pictures.is_folder(path):
+        return pictures.picture_times(path)
     return np.array([one for times, _ in _asked(path, "times") for one in times])
 
 

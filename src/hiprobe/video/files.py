@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from hiprobe.errors import MissingVideo
-from hiprobe.video import pictures as _pictures
+from hiprobe.video import pictures
 
 VIDEO_SUFFIXES = (
     ".3gp",
@@ -54,8 +54,8 @@ def digest(path: str | PathLike[str]) -> str:
 
     A file that has not been touched since it was hashed by this process is not read again.
     """
-    if _pictures.is_folder(path):
-        return _pictures.folder_digest(path)
+    if pictures.is_folder(path):
+        return pictures.folder_digest(path)
     try:
         if not stat.S_ISREG(
             os.stat(path).st_mode
@@ -88,7 +88,7 @@ def find(paths: Iterable[str]) -> list[Path]:
             raise MissingVideo(
                 "no video file here",
                 where=path,
-                cure=f"check the path or the pattern; for a folder of pictures, {_pictures.CURE}",
+                cure=f"check the path or the pattern; for a folder of pictures, {pictures.CURE}",
             )
         for file in files:
             found.setdefault(file.resolve(), file)
@@ -97,8 +97,8 @@ def find(paths: Iterable[str]) -> list[Path]:
 
 def _files(path: str) -> list[Path]:
     place = Path(path)
-    if _pictures.parted(path)[1] is not None:
-        return _pictures.below(path)
+    if pictures.parted(path)[1] is not None:
+        return pictures.below(path)
     if place.is_file() or place.is_dir():
         return _below(place)
     return [
@@ -110,14 +110,23 @@ def _files(path: str) -> list[Path]:
 
 def _below(place: Path) -> list[Path]:
     """A file itself, the videos of a folder, nothing for a device or a pipe."""
-    if place.is_file():
-        return [place]
+    return [place] if place.is_file() else videos_below(place)
+
+
+def videos_below(folder: Path) -> list[Path]:
+    """The video files in `folder` and the folders below it, sorted."""
     return sorted(
-        file for file in place.rglob("*") if _is_video(file.relative_to(place)) and file.is_file()
+        file
+        for file in folder.rglob("*")
+        if is_video(file.relative_to(folder).as_posix()) and file.is_file()
     )
 
 
-def _is_video(file: Path) -> bool:
-    return file.suffix.lower() in VIDEO_SUFFIXES and not any(
-        part.startswith(".") for part in file.parts
+def is_video(name: str) -> bool:
+    """Whether a file is a video by its name: `name` counts from the folder (or address) that was given.
+
+    It has a video suffix, and neither it nor a folder on the way to it is hidden.
+    """
+    return name.lower().endswith(VIDEO_SUFFIXES) and not any(
+        part.startswith(".") for part in name.split("/")
     )

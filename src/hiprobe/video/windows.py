@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo
 from hiprobe.types import Gap
-from hiprobe.video import pictures as _pictures
+from hiprobe.video import pictures
 from hiprobe.video.frames import EPSILON_S, ShownFrame
 
 WIDE_S = 10 * EPSILON_S  # a sample as near as this to a frame may fall on it
@@ -129,7 +129,7 @@ class WindowReader:
 
     def __init__(
         self,
-        reader: _pictures.FrameSource,
+        reader: pictures.FrameSource,
         segment_s: float,
         count: int,
         painter: Painter,
@@ -207,7 +207,7 @@ def read_window(
     asked = Window(start, end, count, place)
     try:
         found = _filled(
-            _pictures.reader(path, ahead_s=2 * (end - start), after=start, beat=beat),
+            pictures.reader(path, ahead_s=2 * (end - start), after=start, beat=beat),
             asked,
             Painter(size, path),
         )
@@ -216,11 +216,11 @@ def read_window(
     except (av.error.FFmpegError, CorruptVideo, EmptyVideo):
         found = None  # an index that misleads: only reading from the beginning can tell
     return found or _filled(
-        _pictures.reader(path, ahead_s=2 * (end - start), beat=beat), asked, Painter(size, path)
+        pictures.reader(path, ahead_s=2 * (end - start), beat=beat), asked, Painter(size, path)
     )
 
 
-def _filled(reader: _pictures.FrameSource, asked: Window, painter: Painter) -> Window | None:
+def _filled(reader: pictures.FrameSource, asked: Window, painter: Painter) -> Window | None:
     """The window asked for; None where the reader's frames begin (after a seek) past its start, or end before it."""
     start, window, screen = asked.start, None, None
     with closing(iter(reader)) as shown_frames:
