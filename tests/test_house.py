@@ -16,7 +16,7 @@ import hiprobe
 HOUSE = Path(hiprobe.__file__).parent
 FLOORS = (  # from the ground up: a file may import what is on a lower floor than its own
     ("types", "errors", "plugins", "embedded"),
-    ("saliency", "localize", "metrics", "isolate"),
+    ("saliency", "localize", "metrics", "isolate", "atomic"),
     ("video", "store", "methods", "backbones", "datasets", "sinks"),
     ("probe",),
     ("pipeline", "runs"),
@@ -28,11 +28,10 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS, 1) for room in rooms}
 EXEMPT = {  # imports within one floor, and why
     ("plugins", "errors"): "a plug-in that is not there is a named error",
     ("datasets", "video"): "a folder of pictures may take the place of a file",
-    ("sinks", "store"): "a sink's file is written whole or not at all",
     ("runs", "pipeline"): "a run repeats what the pipeline does for one video",
     ("evaluation", "report"): "an evaluation's figures share the colours of a result's",
 }
-MOST_EXEMPT = 6
+MOST_EXEMPT = 4
 PLUGINS = {"methods", "backbones", "datasets", "sinks"}
 HOME = {  # who may import a library
     "torch": {"backbones"},

@@ -47,7 +47,7 @@ def windows(
     """What the decoder tells of each window, and the pixels; how it ended, if by an error."""
     told, pixels = [], []
     try:
-        for value, array in calls.segments(
+        for value, array in calls.answer_segments(
             cast(Link, Here()), str(path), segment_s, count, [32, 32], **more
         ):
             told.append(value)

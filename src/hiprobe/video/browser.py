@@ -23,7 +23,7 @@ PLAYABLE = {  # what Chromium decodes: by codec, the pixel formats
     "vp9": ("yuv420p", "yuv420p10le"),
     "av1": ("yuv420p", "yuv420p10le"),
 }
-PROXY_CLOCK = Fraction(1, 90_000)
+COPY_CLOCK = Fraction(1, 90_000)
 BT601 = 6  # AVCOL_SPC_SMPTE170M, what the scaler writes from RGB
 
 
@@ -64,7 +64,7 @@ def _displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
 
 
 def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
-    """Writes the frames of `reader` to the file `target`, as `video.proxy` says; raises FFmpegError, OSError."""
+    """Writes the frames of `reader` to the file `target`, as `video.browser_copy` says; raises FFmpegError, OSError."""
     stream: VideoStream | None = None
     lasting: dict[
         int, int
@@ -75,16 +75,16 @@ def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
             assert shown.image is not None
             if stream is None:
                 size = _fitted(_displayed(shown.image, reader.aspect), height)
-                stream, painter = _proxy_stream(output, size), Painter(size, reader.path)
+                stream, painter = _copy_stream(output, size), Painter(size, reader.path)
             frame = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(painter.paint(shown.image)), format="rgb24"
             )
             frame.time_base, frame.pts = (
-                PROXY_CLOCK,
-                round(shown.time / PROXY_CLOCK) if lasting else 0,
+                COPY_CLOCK,
+                round(shown.time / COPY_CLOCK) if lasting else 0,
             )
             lasting[frame.pts] = (
-                round((following.time if following else reader.duration) / PROXY_CLOCK) - frame.pts
+                round((following.time if following else reader.duration) / COPY_CLOCK) - frame.pts
             )
             _write(output, stream, frame, lasting)
         if stream is not None:
@@ -109,12 +109,12 @@ def _fitted(size: tuple[int, int], height: int) -> tuple[int, int]:
     return max(2, 2 * round(size[0] * scale / 2)), max(2, 2 * round(size[1] * scale / 2))
 
 
-def _proxy_stream(output: OutputContainer, size: tuple[int, int]) -> VideoStream:
+def _copy_stream(output: OutputContainer, size: tuple[int, int]) -> VideoStream:
     stream = output.add_stream(
         "libx264", options={"preset": "veryfast", "crf": "23", "g": "50", "bf": "0"}
     )
     stream.height, stream.width = size
-    stream.pix_fmt, stream.codec_context.time_base = "yuv420p", PROXY_CLOCK
+    stream.pix_fmt, stream.codec_context.time_base = "yuv420p", COPY_CLOCK
     stream.codec_context.color_range = ColorRange.MPEG
     stream.codec_context.colorspace = BT601
     return stream

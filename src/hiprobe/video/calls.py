@@ -21,7 +21,7 @@ from hiprobe.video.windows import read_window as _span
 TIMES = 4096  # in one answer
 
 
-def segments(
+def answer_segments(
     link: Link,
     path: str,
     segment_s: float,
@@ -50,7 +50,7 @@ def segments(
     yield _known(reader, told), None
 
 
-def span(
+def answer_span(
     link: Link, path: str, start: float, end: float, count: int, size: list[int] | None
 ) -> Iterator[Item]:
     """The one window; nothing where it begins after the video's end."""
@@ -59,7 +59,7 @@ def span(
         yield _described(window), window.frames
 
 
-def times(link: Link, path: str) -> Iterator[Item]:
+def answer_times(link: Link, path: str) -> Iterator[Item]:
     """The times of all frames shown, some thousands an answer."""
     held: list[float] = []
     for shown in pictures.reader(path, beat=link.beat):
@@ -70,30 +70,32 @@ def times(link: Link, path: str) -> Iterator[Item]:
     yield held, None
 
 
-def info(link: Link, path: str) -> Iterator[Item]:
+def answer_info(link: Link, path: str) -> Iterator[Item]:
     """The fields of a `VideoInfo`."""
     yield facts(pictures.reader(path, beat=link.beat)), None
 
 
-def proxy(link: Link, path: str, target: str, height: int, out: str) -> Iterator[Item]:
-    """Writes the proxy to the file `target`; an error names `out`, as which it will be known."""
+def answer_browser_copy(
+    link: Link, path: str, target: str, height: int, out: str
+) -> Iterator[Item]:
+    """Writes the copy to the file `target`; an error names `out`, as which it will be known."""
     try:
         encode(pictures.reader(path, beat=link.beat), target, height)
     except MemoryError:
         raise
     except (av.error.FFmpegError, OSError) as error:
         raise StoreError(
-            f"cannot write the proxy: {error.strerror}", where=out, cure="free disk space"
+            f"cannot write the browser copy: {error.strerror}", where=out, cure="free disk space"
         ) from error
     yield None, None
 
 
 CALLS: dict[str, Call] = {
-    "segments": segments,
-    "span": span,
-    "times": times,
-    "info": info,
-    "proxy": proxy,
+    "segments": answer_segments,
+    "span": answer_span,
+    "times": answer_times,
+    "info": answer_info,
+    "browser_copy": answer_browser_copy,
 }
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import isolate
-from hiprobe.errors import DecoderLost, StoreError, UsageError
+from hiprobe.atomic import replacing
+from hiprobe.errors import DecoderLost, UsageError
 from hiprobe.isolate.child import Item
 from hiprobe.types import Gap, Recipe, Segment
 from hiprobe.video import pictures
@@ -214,17 +214,7 @@ def browser_copy(path: str | PathLike[str], out: str | PathLike[str], *, height:
     where it cannot be written, and the errors of `segments`.
     """
     out = Path(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
-        try:
-            os.close(handle)
-            for _ in _asked(path, "proxy", temporary, height, os.fspath(out)):
-                os.replace(temporary, out)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the proxy: {error.strerror}", where=out, cure="free disk space"
-        ) from error
+    with replacing(out) as temporary:
+        for _ in _asked(path, "browser_copy", os.fspath(temporary), height, os.fspath(out)):
+            pass
     return out

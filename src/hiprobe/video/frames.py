@@ -74,8 +74,8 @@ class FrameReader:
     Time zero is the start of the container: the first frame of a lone video stream is at 0 whatever its stored
     timestamp, and a picture that starts after the sound starts that much after 0, as in Chromium. (Chromium counts
     from the stored zero, so it shows a file that starts at 5 s from 5 s on, past the end of its own seek bar: such a
-    file needs a proxy.) Frames that an edit list discards are not shown. A frame that comes late is dropped; a clock
-    that is set back by more than a second runs on. AVI and raw streams store no times: decoding order counts.
+    file needs a browser copy.) Frames that an edit list discards are not shown. A frame that comes late is dropped; a
+    clock that is set back by more than a second runs on. AVI and raw streams store no times: decoding order counts.
 
     A gap is a distance between frames of more than three frames and 0.5 s in which packets were damaged, or of more
     than an hour; a low or variable frame rate is none. It also is what is missing at the end, up to a stated
