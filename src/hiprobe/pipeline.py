@@ -101,9 +101,12 @@ def decode_ahead(
             parallel.start_decoding(path, recipe, video_id)
 
 
-def check_same(path: str | Path, video_id: str) -> None:
-    """Raises CorruptVideo if the file is not what it was when it was called `video_id`: replaced, or still written."""
-    if video.digest(path) != video_id:
+def check_same(path: str | Path, video_id: str, read_as: str | None = None) -> None:
+    """Raise CorruptVideo if the file is not the one with the digest `video_id`: replaced, or still being written.
+
+    `read_as` is the digest under which it was read, if that is known; else it is taken now.
+    """
+    if (read_as or video.digest(path)) != video_id:
         raise CorruptVideo(
             "the file changed while it was read", where=path, cure="give it again once it is whole"
         )

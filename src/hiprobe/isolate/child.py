@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import HiProbeError
+from hiprobe.isolate.crossing import pack_error
 
 BEAT_S = 1.0  # the least time between two signs of life
 CHUNK = 1 << 16
@@ -181,8 +182,7 @@ def _answered(link: Link, call: Call, args: list[Any]) -> dict[str, Any]:
         for value, array in call(link, *args):
             link.send(value, array)
     except HiProbeError as error:
-        where = None if error.where is None else os.fspath(error.where)
-        return {"error": [type(error).__name__, error.reason, where, error.cure]}
+        return {"error": pack_error(error)}
     except MemoryError:
         return {"memory": True}
     except ConnectionError:

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import errors
 from hiprobe.errors import HiProbeError
 from hiprobe.isolate.child import Item, Wire, slots_of
+from hiprobe.isolate.crossing import unpack_error
 
 SLOTS = 64  # arrays that a child may be ahead: a batch of the model, while the one before it is worked on
 RING_BYTES = 256 * 2**20  # and no more than this, but at least one
@@ -110,7 +110,7 @@ class Child:
             elif "slots" in message:
                 self._make_room(**message)
             elif "error" in message:
-                raise _named(*message["error"])
+                raise unpack_error(message["error"])
             elif "memory" in message:
                 raise ChildLost(f"needs more than {self.limits.memory / 2**30:.3g} GiB of memory")
             elif "bug" in message:
@@ -264,16 +264,6 @@ def _nameless() -> int:
         return os.memfd_create("hiprobe")
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
-
-
-def _named(name: str, reason: str, where: str | None, cure: str | None) -> HiProbeError:
-    """The error of that name; the name of anything else raises KeyError."""
-    kinds = {
-        kind.__name__: kind
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, HiProbeError)
-    }
-    return kinds[name](reason, where=where, cure=cure)
 
 
 atexit.register(_end_all)

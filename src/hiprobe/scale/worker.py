@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import errors, pipeline, runs, store, video
+from hiprobe import pipeline, runs, store, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import CorruptVideo, HiProbeError, StoreError, VideoError
+from hiprobe.isolate.crossing import pack_error, unpack_error
 from hiprobe.probe import Probe
 from hiprobe.scale import spans
 from hiprobe.scale.spans import Span
@@ -144,9 +145,11 @@ class VideoWorker:
     def finish(self, path: str, digest: str, parts: Sequence[tuple[int, int | None]]) -> Row:
         """Reads what is not kept, joins spans, writes the result; how the video ended, and where its states lie."""
         here, plan = self._here(path), [Span(*one) for one in parts]
-        if video.digest(here) != digest:
+        try:
+            pipeline.check_same(here, digest)
+        except CorruptVideo:
             self._clear(digest, plan)  # nobody knows of which content they are
-            raise _changed(path)
+            raise
         with self._store(digest) as root:
             if plan:
                 self._join(root, digest, plan)
@@ -168,8 +171,7 @@ class VideoWorker:
         found = pipeline.states(
             here, self.model, self.work.sites, recipe=self.work.recipe, root=root
         )
-        if found.video_id != digest:
-            raise _changed(here)
+        pipeline.check_same(here, digest, found.video_id)
         return {
             "status": "partial" if found.gaps or found.skipped else "done",
             "reason": None,
@@ -182,8 +184,7 @@ class VideoWorker:
         work = self.work
         assert work.probe is not None
         result = pipeline.detect(here, self.model, work.probe, explain=work.explain, root=root)
-        if result.video_id != digest:
-            raise _changed(here)
+        pipeline.check_same(here, digest, result.video_id)
         with self._place(store.result_folder(Path(), result).name) as place:
             (place / results.NAME).unlink(missing_ok=True)
             if work.keep is not None:
@@ -279,12 +280,6 @@ class VideoWorker:
             )
 
 
-def _changed(path: str | Path) -> CorruptVideo:
-    return CorruptVideo(
-        "the file changed while it was read", where=path, cure="give it again once it is whole"
-    )
-
-
 def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -300,23 +295,21 @@ def answered(call: Callable[..., Row], *args: Any) -> Row:
     try:
         return call(*args)
     except OSError as error:
-        return {
-            "error": [
-                "StoreError",
-                f"a worker cannot write: {error.strerror or error}",
-                error.filename or tempfile.gettempdir(),
-                "free disk space on its node",
-            ]
-        }
+        refused = StoreError(
+            f"a worker cannot write: {error.strerror or error}",
+            where=error.filename or tempfile.gettempdir(),
+            cure="free disk space on its node",
+        )
+        return {"error": pack_error(refused)}
     except HiProbeError as error:
-        where = None if error.where is None else str(error.where)
-        return {"error": [type(error).__name__, error.reason, where, error.cure]}
+        return {"error": pack_error(error)}
 
 
 def raised(row: Row, path: str) -> HiProbeError | None:
     """The error that a row carries, naming the video as the caller knows it; None if it carries none."""
     if "error" not in row:
         return None
-    name, reason, where, cure = row["error"]
-    kind: type[HiProbeError] = getattr(errors, name, HiProbeError)  # a plug-in may have its own
-    return kind(reason, where=path if issubclass(kind, VideoError) else where, cure=cure)
+    error = unpack_error(row["error"])
+    if isinstance(error, VideoError):
+        return type(error)(error.reason, where=path, cure=error.cure)
+    return error
