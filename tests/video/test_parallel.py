@@ -22,6 +22,7 @@ from hiprobe import isolate, video
 from hiprobe.errors import DecoderLost, MissingVideo
 from hiprobe.types import Segment
 from hiprobe.video import VideoInfo, parallel
+from hiprobe.video.sampling import Span
 
 RECIPE = recipe(frames=2, size=(32, 32))
 ID = "0" * 64
@@ -76,11 +77,11 @@ def said(
 @pytest.mark.parametrize("seconds", [1.0, 9.0, 20.0, 31.9, 60.4, 61.0, 7200.0])
 def test_parts_cover_a_video_once(seconds: float) -> None:
     plan = parallel.plan_parts(said(seconds), RECIPE)
-    assert (plan[0][0], plan[-1][1]) == (0, None)
-    for (first, count), (following, _) in pairwise(plan):
-        assert count is not None
-        assert first + count == following
-    lengths = [count or math.ceil(seconds / 1.6) - first for first, count in plan]
+    assert (plan[0].first, plan[-1].count) == (0, None)
+    for one, following in pairwise(plan):
+        assert one.count is not None
+        assert one.first + one.count == following.first
+    lengths = [one.count or math.ceil(seconds / 1.6) - one.first for one in plan]
     if len(plan) <= 4:  # all begun at once: each is read while those after it are decoded
         assert sum(lengths) / len(lengths) >= 3 or len(plan) == 1
         assert lengths == sorted(lengths)
@@ -91,7 +92,7 @@ def test_parts_cover_a_video_once(seconds: float) -> None:
 
 @pytest.mark.parametrize("facts", [said(100.0, "mpegts", seekable=False), said(None)])
 def test_what_cannot_be_sought_or_says_no_length_is_not_cut(facts: VideoInfo) -> None:
-    assert parallel.plan_parts(facts, RECIPE) == [(0, None)]
+    assert parallel.plan_parts(facts, RECIPE) == [Span(0, None)]
 
 
 def test_what_is_decoded_in_no_time_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import pipeline, runs, store, video
+from hiprobe import pipeline, runs, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import CorruptVideo, HiProbeError, StoreError, VideoError
 from hiprobe.isolate.crossing import pack_error, unpack_error
 from hiprobe.probe import Probe
 from hiprobe.scale import spans
-from hiprobe.scale.spans import Span
-from hiprobe.store import remote, results
+from hiprobe.store import find_states, remote, result_folder, results, save_states, states_folder
 from hiprobe.types import Recipe, Result, Segment, Site
+from hiprobe.video.joining import can_join
+from hiprobe.video.sampling import Span
 
 Row = dict[str, Any]
 Keep = Callable[[Result, Path], None]
@@ -84,12 +85,12 @@ def described(model: Backbone) -> Described:
 
 @dataclass(frozen=True)
 class Work:
-    """What a run asks of its workers: `sites` by `recipe` of each video, kept in the store `root` (folder or address).
+    """What a run asks of its workers: `sites` by `recipe` of each video, kept in `store` (folder or address).
 
     With a `probe` also its result in `out`, whose files `keep` writes. `also` is called with each video and its digest.
     """
 
-    root: str
+    store: str
     recipe: Recipe
     sites: tuple[Site, ...]
     probe: Probe | None = None
@@ -129,14 +130,14 @@ class VideoWorker:
     def span(self, path: str, digest: str, first: int, count: int | None) -> Row:
         """Reads one span and keeps it; `sound` says whether it may be joined."""
         work, one = self.work, Span(first, count)
-        with self._store(digest, one) as root:
-            part = spans.find_part(root, one, digest, work.recipe, work.sites, self._dtype)
+        with self._own_store(digest, one) as store:
+            part = spans.find_span(store, one, digest, work.recipe, work.sites, self._dtype)
             if part is None:
-                part = spans.read_part(
+                part = spans.read_span(
                     self._here(path), digest, self.model, work.sites, work.recipe, one
                 )
                 if part.states is not None:
-                    spans.save_part(root, one, part, self._dtype)
+                    spans.save_span(store, one, part, self._dtype)
         return {
             "sound": part.seam.sound,
             "segments": 0 if part.states is None else len(part.states.starts),
@@ -150,26 +151,26 @@ class VideoWorker:
         except CorruptVideo:
             self._clear(digest, plan)  # nobody knows of which content they are
             raise
-        with self._store(digest) as root:
+        with self._own_store(digest) as store:
             if plan:
-                self._join(root, digest, plan)
+                self._join(store, digest, plan)
             row = (
-                self._extracted(here, root, digest)
+                self._extracted(here, store, digest)
                 if self.work.probe is None
-                else self._detected(here, root, digest)
+                else self._detected(here, store, digest)
             )
             if self.work.also is not None:
                 self.work.also(str(here), digest)
-            folder = store.states_folder(root, digest, self.work.recipe)
+            folder = states_folder(store, digest, self.work.recipe)
             row["states"] = [
-                str(file.relative_to(root)) for file in sorted(folder.glob("*.safetensors"))
+                str(file.relative_to(store)) for file in sorted(folder.glob("*.safetensors"))
             ]
         self._clear(digest, plan)
         return row
 
-    def _extracted(self, here: Path, root: Path, digest: str) -> Row:
+    def _extracted(self, here: Path, store: Path, digest: str) -> Row:
         found = pipeline.states(
-            here, self.model, self.work.sites, recipe=self.work.recipe, root=root
+            here, self.model, self.work.sites, recipe=self.work.recipe, root=store
         )
         pipeline.check_same(here, digest, found.video_id)
         return {
@@ -180,12 +181,12 @@ class VideoWorker:
             "gaps": len(found.gaps),
         }
 
-    def _detected(self, here: Path, root: Path, digest: str) -> Row:
+    def _detected(self, here: Path, store: Path, digest: str) -> Row:
         work = self.work
         assert work.probe is not None
-        result = pipeline.detect(here, self.model, work.probe, explain=work.explain, root=root)
+        result = pipeline.detect(here, self.model, work.probe, explain=work.explain, root=store)
         pipeline.check_same(here, digest, result.video_id)
-        with self._place(store.result_folder(Path(), result).name) as place:
+        with self._place(result_folder(Path(), result).name) as place:
             (place / results.NAME).unlink(missing_ok=True)
             if work.keep is not None:
                 work.keep(result, place)
@@ -194,23 +195,23 @@ class VideoWorker:
             )
         return {"status": result.status, "reason": result.reason, "duration": result.duration}
 
-    def _join(self, root: Path, digest: str, plan: Sequence[Span]) -> None:
+    def _join(self, store: Path, digest: str, plan: Sequence[Span]) -> None:
         """Makes one file of states of the kept parts, if they fit; else the video will be read unsplit."""
         work = self.work
-        if store.find_states(root, digest, work.recipe, work.sites, self._dtype) is not None:
+        if find_states(store, digest, work.recipe, work.sites, self._dtype) is not None:
             return
         parts = []
         for one in plan:
-            with self._store(digest, one) as own:
-                part = spans.find_part(own, one, digest, work.recipe, work.sites, self._dtype)
+            with self._own_store(digest, one) as own:
+                part = spans.find_span(own, one, digest, work.recipe, work.sites, self._dtype)
             parts += [part] if part is not None else []
-        if len(parts) == len(plan) and spans.can_join(parts):
-            store.save_states(root, spans.join(parts), self._dtype)
+        if len(parts) == len(plan) and can_join([part.seam for part in parts]):
+            save_states(store, spans.join_states(parts), self._dtype)
 
     def _clear(self, digest: str, plan: Sequence[Span]) -> None:
         """Forgets the spans of a video that is done, and the copy of it."""
         for one in plan:
-            if remote.is_address(self.work.root):
+            if remote.is_address(self.work.store):
                 remote.remove(self._inside(digest, one))
             else:
                 shutil.rmtree(self._inside(digest, one), ignore_errors=True)
@@ -231,19 +232,19 @@ class VideoWorker:
 
     def _inside(self, digest: str, span: Span | None = None) -> str:
         """Where the states of a video, or of a span of it, lie in the run's store."""
-        root = Path() if span is None else spans.part_store(Path(), span)
-        return f"{self.work.root}/{store.states_folder(root, digest, self.work.recipe)}"
+        store = Path() if span is None else spans.span_store(Path(), span)
+        return f"{self.work.store}/{states_folder(store, digest, self.work.recipe)}"
 
     @contextmanager
-    def _store(self, digest: str, span: Span | None = None) -> Iterator[Path]:
+    def _own_store(self, digest: str, span: Span | None = None) -> Iterator[Path]:
         """A store of this worker's own, in which the folder of one video, or span, is that of the run's store."""
         top = Path(tempfile.mkdtemp(dir=self._own))
-        inside = store.states_folder(
-            top if span is None else spans.part_store(top, span), digest, self.work.recipe
+        inside = states_folder(
+            top if span is None else spans.span_store(top, span), digest, self.work.recipe
         )
         inside.parent.mkdir(parents=True)
         try:
-            if remote.is_address(self.work.root):
+            if remote.is_address(self.work.store):
                 known = set(remote.pull(self._inside(digest, span), inside))
                 yield top
                 fresh = [file for file in inside.iterdir() if file not in known]

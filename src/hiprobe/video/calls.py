@@ -15,32 +15,24 @@ from hiprobe.errors import CorruptVideo, StoreError
 from hiprobe.isolate.child import Call, Item, Link
 from hiprobe.video import pictures
 from hiprobe.video.browser import encode, facts
-from hiprobe.video.windows import Painter, Window, WindowReader
-from hiprobe.video.windows import read_window as _span
+from hiprobe.video.sampling import Grid, Sampling
+from hiprobe.video.windows import Painter, Window, WindowReader, read_window
 
 TIMES = 4096  # in one answer
 
 
-def answer_segments(
-    link: Link,
-    path: str,
-    segment_s: float,
-    count: int,
-    size: list[int] | None,
-    first: int = 0,
-    windows: int | None = None,
-) -> Iterator[Item]:
+def answer_segments(link: Link, path: str, grid: dict[str, Any]) -> Iterator[Item]:
     """Each window with what is known of the file so far, and at last what is known of all that was read of it.
 
-    From window `first` on, sought by keyframe, and `windows` of them at most.
+    `grid` holds the fields of a `Grid`; its first window is sought by keyframe.
     """
-    reader = pictures.reader(
-        path, ahead_s=2 * segment_s, after=first * segment_s if first else None, beat=link.beat
-    )
+    asked = Grid(**(grid | {"size": _pair(grid["size"])}))
+    after = asked.first * asked.segment_s if asked.first else None
+    reader = pictures.reader(path, ahead_s=2 * asked.segment_s, after=after, beat=link.beat)
     told = 0
-    wanted = WindowReader(reader, segment_s, count, Painter(_pair(size), path), link.place, first)
+    wanted = WindowReader(reader, asked, Painter(asked.size, path), link.place)
     try:
-        for window in islice(wanted, windows):
+        for window in islice(wanted, asked.windows):
             yield {**_described(window), **_known(reader, told)}, window.frames
             told = len(reader.gaps)
     except MemoryError:
@@ -50,11 +42,10 @@ def answer_segments(
     yield _known(reader, told), None
 
 
-def answer_span(
-    link: Link, path: str, start: float, end: float, count: int, size: list[int] | None
-) -> Iterator[Item]:
-    """The one window; nothing where it begins after the video's end."""
-    window = _span(path, start, end, count, _pair(size), link.place, link.beat)
+def answer_span(link: Link, path: str, sampling: dict[str, Any]) -> Iterator[Item]:
+    """The one window; nothing where it begins after the video's end. `sampling`: the fields of a `Sampling`."""
+    asked = Sampling(**(sampling | {"size": _pair(sampling["size"])}))
+    window = read_window(path, asked, link.place, link.beat)
     if window is not None:
         yield _described(window), window.frames
 

@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from hiprobe.errors import DecoderLost, UsageError
 from hiprobe.isolate.child import Item
 from hiprobe.types import Gap, Recipe, Segment
 from hiprobe.video import pictures
+from hiprobe.video.sampling import Grid, Sampling
 
 DECODER = "hiprobe.video.calls"
 LIMITS = isolate.Limits()
@@ -87,18 +88,9 @@ class SegmentReader:
         self.gaps: tuple[Gap, ...] = ()
         self.first, self.count, self._next, self._path = first, count, first, path
         ask = isolate.start_call if begun else isolate.stream
+        grid = Grid(recipe.segment_s, recipe.frames, recipe.size, first, count)
         with _named(path):
-            self._items = ask(
-                DECODER,
-                LIMITS,
-                "segments",
-                os.fspath(path),
-                recipe.segment_s,
-                recipe.frames,
-                recipe.size,
-                first,
-                count,
-            )
+            self._items = ask(DECODER, LIMITS, "segments", os.fspath(path), asdict(grid))
 
     def __iter__(self) -> Iterator[Segment]:
         return self
@@ -165,7 +157,7 @@ def span(
         raise UsageError(f"no such span: {frames} frames from {start} to {end} s", where=path)
     found = [
         _segment(told, pixels, 0)
-        for told, pixels in _asked(path, "span", start, end, frames, size)
+        for told, pixels in _asked(path, "span", asdict(Sampling(start, end, frames, size)))
         if pixels is not None
     ]
     if not found:

@@ -12,16 +12,16 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, TypeVar
-
-import numpy as np
 
 from hiprobe import isolate
 from hiprobe.errors import DecoderLost, VideoError
 from hiprobe.types import Gap, Recipe, Segment
 from hiprobe.video import decoder
+from hiprobe.video.joining import SpanReader, cut, fingerprint, meet
+from hiprobe.video.sampling import Span
 
 MOST = 4  # decoders at once: each holds some 70 MB, and the windows that it is ahead
 LEAST_WINDOWS = 16  # of a part: beside its own it decodes the window before it, from a keyframe on
@@ -31,8 +31,7 @@ Item = TypeVar("Item")
 End = Literal[
     "full", "video", "misfit"
 ]  # of a part: all its windows given, the video's end met, or not to be trusted
-Part = tuple[int, int | None]  # its first window, and how many; None for all that follow
-_begun: dict[tuple[str, str, str], decoder.SegmentReader] = {}
+_begun: dict[tuple[str, str, str], SpanReader] = {}
 
 
 def decoders() -> int:
@@ -56,7 +55,7 @@ def start_decoding(path: str | Path, recipe: Recipe, video_id: str) -> None:
         return
     while len(_begun) >= decoders():
         _begun.pop(next(iter(_begun))).close()
-    _begun[key] = decoder.SegmentReader(path, recipe, 0, _most_windows(recipe), begun=True)
+    _begun[key] = SpanReader(path, recipe, Span(0, _most_windows(recipe)), begun=True)
 
 
 def coming(items: Iterable[Item], begin_on: Callable[[Item], None]) -> Iterator[Item]:
@@ -78,14 +77,14 @@ def decode_segments(path: str | Path, recipe: Recipe, video_id: str) -> Parallel
     )
 
 
-def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list[Part]:
+def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list[Span]:
     """The parts that follow window `first`, each about as long as a decoder may be ahead; a single one if that is all.
 
     Parts that are all begun at once grow, so that none is done long before it is read. One is worth a decoder of its
     own if, on average, it holds 16 windows and 300 million pixels to decode.
     """
     if not facts.seekable or not facts.duration:
-        return [(first, None)]
+        return cut([first])
     left, most = math.ceil(facts.duration / recipe.segment_s) - first, _most_windows(recipe, facts)
     if left <= 0:
         return []
@@ -95,8 +94,7 @@ def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list
     # Each can go on decoding while those before it are read; where more follow, they fall out of step by themselves.
     growth = number / (number - 1) if 1 < number <= decoders() else 1.0
     shares = list(accumulate(growth**k for k in range(number)))
-    starts = [first, *(first + round(left * share / shares[-1]) for share in shares[:-1])]
-    return [*((start, after - start) for start, after in pairwise(starts)), (starts[-1], None)]
+    return cut([first, *(first + round(left * share / shares[-1]) for share in shares[:-1])])
 
 
 def _most_windows(recipe: Recipe, facts: decoder.VideoInfo | None = None) -> int:
@@ -113,11 +111,9 @@ class ParallelReader:
     Raises, on iteration, the errors of `decoder.segments`.
     """
 
-    def __init__(
-        self, path: str | Path, recipe: Recipe, begun: decoder.SegmentReader | None = None
-    ) -> None:
+    def __init__(self, path: str | Path, recipe: Recipe, begun: SpanReader | None = None) -> None:
         self._path, self._recipe, self._begun = path, recipe, begun
-        self._now = begun or decoder.segments(path, recipe)
+        self._now: decoder.SegmentReader = begun or decoder.segments(path, recipe)
         self._held: Segment | None = (
             None  # not given until what follows bears it out: damage may show late
         )
@@ -147,63 +143,56 @@ class ParallelReader:
         if end != "video":
             yield from self._unsplit()
 
-    def _planned(self) -> list[Part]:
+    def _planned(self) -> list[Span]:
         """The parts that follow what was begun; the whole where the file says too little of itself to be cut."""
-        first = self._begun.count or 0 if self._begun else 0
+        first = self._begun.span.count or 0 if self._begun else 0
         try:
             return plan_parts(decoder.info(self._path), self._recipe, first)
         except DecoderLost:
             raise
         except VideoError:  # whoever reads on is told
-            return [] if first else [(0, None)]
+            return [] if first else cut([0])
 
-    def _parts(self, parts: list[Part]) -> Generator[Segment, None, End]:
+    def _parts(self, parts: list[Span]) -> Generator[Segment, None, End]:
         """Gives the segments of the parts, as many of them decoded at once as there are decoders."""
-        waiting, running = deque(parts), deque[decoder.SegmentReader]()
+        waiting, running = deque(parts), deque[SpanReader]()
         end: End = "full"
         try:
             while end == "full" and (waiting or running):
                 while waiting and len(running) < decoders():
-                    running.append(self._reader(*waiting.popleft()))
-                self._now = running.popleft()
-                end = yield from self._part(self._now)
+                    part = waiting.popleft()
+                    running.append(SpanReader(self._path, self._recipe, part, begun=True))
+                reader = self._now = running.popleft()
+                end = yield from self._part(reader)
         finally:
             for reader in running:
                 reader.close()
         return end
 
-    def _reader(self, first: int, count: int | None) -> decoder.SegmentReader:
-        """A decoder that begins on a part and, but for the first one, on the window before it."""
-        before = first > 0
-        return decoder.SegmentReader(
-            self._path, self._recipe, first - before, count and count + before, begun=True
-        )
-
-    def _part(self, reader: decoder.SegmentReader) -> Generator[Segment, None, End]:
+    def _part(self, reader: SpanReader) -> Generator[Segment, None, End]:
         """Gives the segments of a part as long as they are what one decoder would give; how that ended."""
-        later = (
-            reader.first > 0
-        )  # the first part is read from the beginning: whatever it gives counts
-        taken = 0
+        # the first part is read from the beginning: whatever it gives counts
+        later = reader.span.first > 0
         try:
-            if later and not _same(next(reader, None), self._held):
+            if later and not meet(fingerprint(self._held), reader.read_head()):
                 return "misfit"
             for segment in reader:
-                if later and _hurt(reader):
+                if later and reader.hurt:
                     return "misfit"
                 yield from self._give()
-                taken, self._held = taken + 1, segment
+                self._held = segment
         except VideoError:
             if later:
                 return "misfit"
             yield from self._give()
             raise
-        if (later or reader.count == taken) and _hurt(reader):
+        whole = not later and reader.given != reader.span.count
+        if not (whole or reader.sound):
             return "misfit"
-        if reader.count is None or (not later and taken < reader.count):
-            yield from self._give()
-            return "video"
-        return "full" if taken + later == reader.count else "misfit"
+        if reader.span.count is not None and not whole:
+            return "full"
+        yield from self._give()
+        return "video"
 
     def _give(self) -> Iterator[Segment]:
         """The segment that was held back, if there is one."""
@@ -217,22 +206,6 @@ class ParallelReader:
         self._now.close()
         self._now = decoder.segments(self._path, self._recipe)
         return (segment for segment in self._now if segment.index >= self._next)
-
-
-def _same(one: Segment | None, other: Segment | None) -> bool:
-    if one is None or other is None:
-        return False
-    spans = (one.start, one.end, one.times.tolist()) == (
-        other.start,
-        other.end,
-        other.times.tolist(),
-    )
-    return spans and np.array_equal(one.frames, other.frames)
-
-
-def _hurt(reader: decoder.SegmentReader) -> bool:
-    """Whether it met what a decoder that comes from further back may take in another way."""
-    return bool(reader.gaps or reader.skipped or reader.concealed or reader.uneven)
 
 
 os.register_at_fork(

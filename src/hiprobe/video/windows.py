@@ -23,6 +23,7 @@ from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo
 from hiprobe.types import Gap
 from hiprobe.video import pictures
 from hiprobe.video.frames import EPSILON_S, ShownFrame
+from hiprobe.video.sampling import Grid, Sampling
 
 WIDE_S = 10 * EPSILON_S  # a sample as near as this to a frame may fall on it
 Place = Callable[[tuple[int, ...]], NDArray[np.uint8]]  # room for an array of this shape
@@ -121,24 +122,18 @@ class Window:
 
 
 class WindowReader:
-    """Iterates the full `Window`s of a file or a folder of pictures, `size` (height, width) or as stored.
+    """Iterates the full `Window`s of `grid`, of a file or a folder of pictures.
 
-    The last window is cut where the video ends. `slot` leaves out as many windows, for a `reader` that has sought;
-    where that has come too late to fill window `slot`, there are none.
+    The last window is cut where the video ends. If `grid.first` is above 0 the `reader` must have sought; where that
+    has come too late to fill that window, there are none.
     """
 
     def __init__(
-        self,
-        reader: pictures.FrameSource,
-        segment_s: float,
-        count: int,
-        painter: Painter,
-        place: Place,
-        slot: int = 0,
+        self, reader: pictures.FrameSource, grid: Grid, painter: Painter, place: Place
     ) -> None:
-        self.reader, self._length, self._samples = reader, segment_s, count
+        self.reader, self._length, self._samples = reader, grid.segment_s, grid.count
         self._painter, self._place = painter, place
-        self._first, self._slot, self._given = 0.0, slot, slot
+        self._first, self._slot, self._given = 0.0, grid.first, grid.first
         self._window: Window | None = None
         reader.wants = self._wants
 
@@ -195,29 +190,22 @@ class WindowReader:
 
 
 def read_window(
-    path: str | PathLike[str],
-    start: float,
-    end: float,
-    count: int,
-    size: tuple[int, int] | None,
-    place: Place,
-    beat: Callable[[], None],
+    path: str | PathLike[str], sampling: Sampling, place: Place, beat: Callable[[], None]
 ) -> Window | None:
-    """The window `[start, end)` of `count` samples, cut at the video's end; None where it begins after that."""
-    asked = Window(start, end, count, place)
+    """The window `sampling`, cut at the video's end; None where it begins after that."""
+    start, ahead_s = sampling.start, 2 * (sampling.end - sampling.start)
+    asked = Window(start, sampling.end, sampling.count, place)
     try:
-        found = _filled(
-            pictures.reader(path, ahead_s=2 * (end - start), after=start, beat=beat),
-            asked,
-            Painter(size, path),
-        )
+        sought = pictures.reader(path, ahead_s=ahead_s, after=start, beat=beat)
+        found = _filled(sought, asked, Painter(sampling.size, path))
     except MemoryError:
         raise
     except (av.error.FFmpegError, CorruptVideo, EmptyVideo):
         found = None  # an index that misleads: only reading from the beginning can tell
-    return found or _filled(
-        pictures.reader(path, ahead_s=2 * (end - start), beat=beat), asked, Painter(size, path)
-    )
+    if found is not None:
+        return found
+    from_beginning = pictures.reader(path, ahead_s=ahead_s, beat=beat)
+    return _filled(from_beginning, asked, Painter(sampling.size, path))
 
 
 def _filled(reader: pictures.FrameSource, asked: Window, painter: Painter) -> Window | None:

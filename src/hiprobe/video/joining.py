@@ -1,0 +1,105 @@
+"""Read a video in spans, and tell whether they join to what one decoder gives. Knows no model and no cluster.
+
+From its keyframe on a decoder gives what it would have given anyway, unless the file misleads. So each span first reads
+the window before it, whose pixels and times must be those that the span before it ended with. Where they are not, or a
+span meets damage, a gap or frames far apart, the video has to be read unsplit, from its beginning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from hiprobe.types import Recipe, Segment
+from hiprobe.video.decoder import SegmentReader
+from hiprobe.video.sampling import Span
+
+
+@dataclass(frozen=True)
+class Seam:
+    """What must fit where spans meet: fingerprints of the window before the span and of its last one.
+
+    `sound` is whether the span itself is what one decoder gives.
+    """
+
+    head: str
+    tail: str
+    sound: bool
+
+
+def cut(starts: Sequence[int]) -> list[Span]:
+    """The spans that begin at the windows `starts`: each up to the next, the last one to the video's end."""
+    inner = [Span(start, after - start) for start, after in pairwise(starts)]
+    return [*inner, Span(starts[-1], None)]
+
+
+def meet(tail: str, head: str) -> bool:
+    """Whether a span that ended with the window `tail` goes on in the one that found `head` before its own."""
+    return tail == head != ""
+
+
+def can_join(seams: Sequence[Seam]) -> bool:
+    """Whether the spans of a video, in order, join to what one decoder gives."""
+    return all(seam.sound for seam in seams) and all(
+        meet(one.tail, two.head) for one, two in pairwise(seams)
+    )
+
+
+def fingerprint(segment: Segment | None) -> str:
+    """SHA-256, in hex, of a window's span, sample times and pixels; empty for None."""
+    if segment is None:
+        return ""
+    facts = repr((segment.start, segment.end, segment.times.tolist(), segment.frames.shape))
+    digest = hashlib.sha256(facts.encode())
+    digest.update(np.ascontiguousarray(segment.frames))
+    return digest.hexdigest()
+
+
+class SpanReader(SegmentReader):
+    """Iterates the segments of one span; the window before it is decoded for its fingerprint only."""
+
+    def __init__(
+        self, path: str | Path, recipe: Recipe, span: Span, *, begun: bool = False
+    ) -> None:
+        before = span.first > 0
+        count = None if span.count is None else span.count + before
+        super().__init__(path, recipe, span.first - before, count, begun=begun)
+        self.span, self.given = span, 0
+        self._head: str | None = None if before else ""
+        self._last: Segment | None = None
+
+    def __next__(self) -> Segment:
+        self.read_head()
+        self._last = super().__next__()
+        self.given += 1
+        return self._last
+
+    def read_head(self) -> str:
+        """The fingerprint of the window before the span, empty if there is none; raises the errors of `segments`."""
+        if self._head is None:
+            self._head = ""
+            try:
+                self._head = fingerprint(super().__next__())
+            except StopIteration:
+                pass  # the video ends before it
+        return self._head
+
+    @property
+    def hurt(self) -> bool:
+        """Whether it met what a decoder that comes from further back may take in another way."""
+        return bool(self.gaps or self.skipped or self.concealed or self.uneven)
+
+    @property
+    def sound(self) -> bool:
+        """Whether, once it ended, it gave all its windows, as one decoder would."""
+        return self.span.count in (None, self.given) and not self.hurt
+
+    @property
+    def seam(self) -> Seam:
+        """What joins it to its neighbours, once it ended."""
+        return Seam(self._head or "", fingerprint(self._last), self.sound)
