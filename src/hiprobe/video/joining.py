@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -56,7 +57,7 @@ def fingerprint(segment: Segment | None) -> str:
         return ""
     facts = repr((segment.start, segment.end, segment.times.tolist(), segment.frames.shape))
     digest = hashlib.sha256(facts.encode())
-    digest.update(np.ascontiguousarray(segment.frames))
+    digest.update(np.ascontiguousarray(segment.frames).data)
     return digest.hexdigest()
 
 
@@ -83,10 +84,8 @@ class SpanReader(SegmentReader):
         """The fingerprint of the window before the span, empty if there is none; raises the errors of `segments`."""
         if self._head is None:
             self._head = ""
-            try:
+            with suppress(StopIteration):  # the video may end before it
                 self._head = fingerprint(super().__next__())
-            except StopIteration:
-                pass  # the video ends before it
         return self._head
 
     @property
