@@ -13,12 +13,13 @@ from hiprobe.errors import StoreError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the name of a file beside `path` to write, which then replaces `path`.
+    """Yield the name of a file beside `path` to write, which then replaces `path`.
 
-    A reader sees the old file or the whole new one. If the body fails, the new file is removed. The folder is made.
-    Raises StoreError naming `path` where the disk refuses.
+    A reader sees the old file or the whole new one. If the body fails, the new file is removed.
+    Missing folders are made. Raises StoreError naming `path` if the disk refuses.
     """
-    # Not named by process id: in a container every run has the same one, and a killed run leaves its file behind.
+    # Not named by process id: in a container every run may have the same one, and a killed run
+    # leaves its file behind.
     temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}"
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path` by `replacing` it, as readable as the umask allows; raises StoreError."""
+    """Write `data` to `path` as a whole, as readable as the umask allows. Raises StoreError."""
     with replacing(path) as temporary, temporary.open("xb") as file:
         file.write(data)
         file.flush()

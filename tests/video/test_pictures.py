@@ -180,7 +180,7 @@ def test_a_folder_that_is_no_video_is_a_named_error(tmp_path: Path) -> None:
         (f"{tmp_path / 'empty'}@10fps", EmptyVideo, "no pictures"),
         (f"{tmp_path / 'absent'}@10fps", MissingVideo, "no such folder"),
         (str(path), UnsupportedVideo, "give its frames a second as FOLDER@25fps"),
-        (f"{path}@0fps", UnsupportedVideo, "0 frames a second"),
+        (f"{path}@0fps", UnsupportedVideo, "at most 1000, got 0"),
         (f"{mixed}@10fps", UnsupportedVideo, "BMP, PNG"),
     ):
         for read in (

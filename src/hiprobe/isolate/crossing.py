@@ -1,4 +1,7 @@
-"""A named error as JSON values and back, to cross from one process to another. Knows no process and no socket."""
+"""A named error as JSON values and back, to cross between processes.
+
+Knows no process and no socket.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def pack_error(error: HiProbeError) -> list[str | None]:
 
 
 def unpack_error(values: list[Any]) -> HiProbeError:
-    """The error that `pack_error` made `values` of.
+    """The error from which `pack_error` made `values`.
 
     A class that is not in `hiprobe.errors` (a plug-in may have its own) becomes HiProbeError.
     """

@@ -1,7 +1,8 @@
 """The hidden states of a long video in spans that several workers read. Knows no cluster.
 
-A span begins at a multiple of the batch, so that every forward pass holds the same segments as in an unsplit read.
-`video.joining` tells whether spans may be joined; where not, the video is read unsplit.
+A span begins at a multiple of the batch, so that every forward pass holds the same segments as
+in an unsplit read. `video.joining` tells whether spans may be joined; if not, the video is read
+unsplit.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from hiprobe.video.joining import Seam, SpanReader, cut
 from hiprobe.video.sampling import Span
 
 SPAN_S = 1800.0
-MOST_BATCH = 32  # a power of two that every batch found from memory divides
+MOST_BATCH = 32  # every batch size that is chosen by memory divides it
 FOLDER = ".spans"
 
 
 @dataclass(frozen=True)
 class SpanStates:
-    """The hidden states of one span, None where it gave none, and its seam."""
+    """The hidden states of one span, None if it gave none, and its seam."""
 
     states: HiddenStates | None
     seam: Seam
@@ -38,9 +39,10 @@ class SpanStates:
 def plan_spans(
     seconds: float | None, segment_s: float, batch: int, span_s: float = SPAN_S
 ) -> tuple[Span, ...]:
-    """Spans of about `span_s` seconds, multiples of the batch; none for a video that is not worth splitting.
+    """Spans of about `span_s` seconds, whose lengths are multiples of the batch.
 
-    The last one takes what is left, at least half a span.
+    The last one takes what is left, at least half a span. Empty for a video that is too short to be
+    worth splitting, or whose length is not known (`seconds` None).
     """
     step = math.lcm(batch, MOST_BATCH)
     each = step * max(1, round(span_s / segment_s / step))
@@ -56,7 +58,7 @@ def read_span(
     recipe: Recipe,
     span: Span,
 ) -> SpanStates:
-    """The states of one span, and whether they may be joined.
+    """Read the states of one span, and whether they may be joined.
 
     Raises VideoError's children for a video that cannot be read, and the errors of the model.
     """
@@ -64,13 +66,13 @@ def read_span(
     try:
         states = pipeline.read_states(reader, path, video_id, model, sites, recipe)
     except (CorruptVideo, EmptyVideo):
-        # keyframes that mislead: only reading from the beginning can tell
+        # The keyframes mislead: only reading from the beginning can tell.
         return SpanStates(None, Seam("", "", False))
     return SpanStates(states, reader.seam)
 
 
 def join_states(parts: Sequence[SpanStates]) -> HiddenStates:
-    """The states of the whole video from spans whose seams `can_join`."""
+    """The states of the whole video, from spans whose seams `can_join`."""
     all_states = [part.states for part in parts if part.states is not None]
     starts, ends, values = (
         np.concatenate([getattr(one, name) for one in all_states])
@@ -85,7 +87,10 @@ def span_store(store: Path, span: Span) -> Path:
 
 
 def save_span(store: Path, span: Span, part: SpanStates, dtype: str) -> Path:
-    """Keeps a span in `store`, its seam first; raises StoreError, and ValueError for one without states."""
+    """Keep a span in `store`, its seam first.
+
+    Raises StoreError, and ValueError for a span without states.
+    """
     if part.states is None:
         raise ValueError("a span without states is not kept")
     folder = states_folder(span_store(store, span), part.states.video_id, part.states.recipe)
@@ -96,7 +101,7 @@ def save_span(store: Path, span: Span, part: SpanStates, dtype: str) -> Path:
 def find_span(
     store: Path, span: Span, video_id: str, recipe: Recipe, sites: Sequence[Site], dtype: str
 ) -> SpanStates | None:
-    """The kept span, None where there is none; raises StoreError if it is damaged."""
+    """The kept span, or None. Raises StoreError if it is damaged."""
     states = find_states(span_store(store, span), video_id, recipe, sites, dtype)
     seam = states_folder(span_store(store, span), video_id, recipe) / f"{dtype}.json"
     if states is None or states.sites != tuple(sites):
@@ -104,4 +109,4 @@ def find_span(
     try:
         return SpanStates(states, Seam(**json.loads(seam.read_bytes())))
     except (OSError, TypeError, ValueError) as error:
-        raise StoreError(f"no sound seam: {error}", where=seam, cure="delete it") from error
+        raise StoreError(f"not a valid seam: {error}", where=seam, cure="delete it") from error

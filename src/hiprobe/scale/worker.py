@@ -1,7 +1,8 @@
-"""What one worker of a cluster does with a video: looks at it, reads it or a span of it, writes what it found.
+"""What one worker of a cluster does with a video: look at it, read it or a span, write the result.
 
-Knows no cluster. A call answers with a row, JSON values only: what it found, or its named error. Files are written
-whole, the result's own last; the index of the store stays with whoever gives the work out, here is one to throw away.
+Knows no cluster. A call answers with a row of JSON values: what it found, or its named error.
+Files are written whole, the result's own last. The index of the store stays with the process
+that gives out the work; a worker's own is thrown away.
 """
 
 from __future__ import annotations
@@ -30,9 +31,8 @@ from hiprobe.video.sampling import Span
 
 Row = dict[str, Any]
 Keep = Callable[[Result, Path], None]
-LEAST_BYTES_S = (
-    1000  # a file with less than this for each second of a span is not worth asking how long it is
-)
+# A file with fewer bytes for each second of a span is not asked for its length.
+LEAST_BYTES_S = 1000
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,10 @@ class Loading:
 
 @dataclass
 class Described:
-    """A model as a worker describes it: all of a Backbone but its weights, so that one need not load them."""
+    """A model as a worker describes it: everything of a Backbone but its weights.
+
+    So the process that gives out the work need not load them.
+    """
 
     recipe: Recipe
     layers: int
@@ -65,13 +68,13 @@ class Described:
     def read(
         self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
     ) -> NDArray[np.float32]:
-        """Raises VideoError: what no worker could read is not read here."""
+        """Raise VideoError: what no worker could read is not read here."""
         raise VideoError("no worker has read it", cure="see why above")
 
     def explain(
         self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
     ) -> tuple[str, bool | None]:
-        """Raises VideoError."""
+        """Raise VideoError: what no worker could explain is not explained here."""
         raise VideoError("no worker has explained it", cure="see why above")
 
 
@@ -85,9 +88,11 @@ def described(model: Backbone) -> Described:
 
 @dataclass(frozen=True)
 class Work:
-    """What a run asks of its workers: `sites` by `recipe` of each video, kept in `store` (folder or address).
+    """What a run asks of its workers.
 
-    With a `probe` also its result in `out`, whose files `keep` writes. `also` is called with each video and its digest.
+    Of each video, the hidden states at `sites` by `recipe`, kept in `store` (folder or address).
+    With a `probe`, also its result in `out`, whose files `keep` writes. `also` is called with each
+    video and its digest.
     """
 
     store: str
@@ -102,7 +107,7 @@ class Work:
 
 
 class VideoWorker:
-    """One worker's hands; raises nothing but bugs, named errors are rows `{"error": [...]}`."""
+    """Does the work of one worker. Named errors become rows by `answered`; only bugs go further."""
 
     def __init__(self, model: Backbone, work: Work) -> None:
         self.model, self.work = model, work
@@ -112,7 +117,7 @@ class VideoWorker:
         self._held: tuple[str, Path] | None = None
 
     def close(self) -> None:
-        """Removes what this worker has on the disk of its node."""
+        """Remove what this worker has on the disk of its node."""
         self._scratch.cleanup()
 
     def look(self, path: str) -> Row:
@@ -123,12 +128,12 @@ class VideoWorker:
             return {"digest": digest, "seconds": None, "seekable": False}
         try:
             facts = video.info(here)
-        except VideoError:  # reading it will say so by name, or recover what can be
+        except VideoError:  # reading it will raise the error, or recover what can be read
             return {"digest": digest, "seconds": None, "seekable": False}
         return {"digest": digest, "seconds": facts.duration, "seekable": facts.seekable}
 
     def span(self, path: str, digest: str, first: int, count: int | None) -> Row:
-        """Reads one span and keeps it; `sound` says whether it may be joined."""
+        """Read one span and keep it; `sound` says whether it may be joined."""
         work, one = self.work, Span(first, count)
         with self._own_store(digest, one) as store:
             part = spans.find_span(store, one, digest, work.recipe, work.sites, self._dtype)
@@ -144,12 +149,15 @@ class VideoWorker:
         }
 
     def finish(self, path: str, digest: str, parts: Sequence[tuple[int, int | None]]) -> Row:
-        """Reads what is not kept, joins spans, writes the result; how the video ended, and where its states lie."""
+        """Read what is not kept, join spans and write the result.
+
+        The row says how the video ended and where its states are.
+        """
         here, plan = self._here(path), [Span(*one) for one in parts]
         try:
             pipeline.check_same(here, digest)
         except CorruptVideo:
-            self._clear(digest, plan)  # nobody knows of which content they are
+            self._clear(digest, plan)  # the spans may be of either content
             raise
         with self._own_store(digest) as store:
             if plan:
@@ -196,7 +204,7 @@ class VideoWorker:
         return {"status": result.status, "reason": result.reason, "duration": result.duration}
 
     def _join(self, store: Path, digest: str, plan: Sequence[Span]) -> None:
-        """Makes one file of states of the kept parts, if they fit; else the video will be read unsplit."""
+        """Make one file of states from the kept spans, if they fit; else do nothing."""
         work = self.work
         if find_states(store, digest, work.recipe, work.sites, self._dtype) is not None:
             return
@@ -209,7 +217,7 @@ class VideoWorker:
             save_states(store, spans.join_states(parts), self._dtype)
 
     def _clear(self, digest: str, plan: Sequence[Span]) -> None:
-        """Forgets the spans of a video that is done, and the copy of it."""
+        """Forget the spans of a video that is done, and the copy of it."""
         for one in plan:
             if remote.is_address(self.work.store):
                 remote.remove(self._inside(digest, one))
@@ -220,7 +228,7 @@ class VideoWorker:
             self._held = None
 
     def _here(self, path: str) -> Path:
-        """The video as a file of this machine; the last one fetched is held."""
+        """The video as a file of this machine; the last one fetched is kept."""
         if not remote.is_address(path):
             return Path(remote.strip_scheme(path))
         if self._held is None or self._held[0] != path:
@@ -231,13 +239,16 @@ class VideoWorker:
         return self._held[1]
 
     def _inside(self, digest: str, span: Span | None = None) -> str:
-        """Where the states of a video, or of a span of it, lie in the run's store."""
+        """Where the states of a video, or of a span of it, are in the run's store."""
         store = Path() if span is None else spans.span_store(Path(), span)
         return f"{self.work.store}/{states_folder(store, digest, self.work.recipe)}"
 
     @contextmanager
     def _own_store(self, digest: str, span: Span | None = None) -> Iterator[Path]:
-        """A store of this worker's own, in which the folder of one video, or span, is that of the run's store."""
+        """A store of this worker's own.
+
+        The folder of one video, or of a span, in it is that of the run's store.
+        """
         top = Path(tempfile.mkdtemp(dir=self._own))
         inside = states_folder(
             top if span is None else spans.span_store(top, span), digest, self.work.recipe
@@ -265,7 +276,7 @@ class VideoWorker:
 
     @contextmanager
     def _place(self, name: str) -> Iterator[Path]:
-        """The folder of a result: in OUT, or one that is sent there."""
+        """The folder of a result: in `out`, or one that is sent there."""
         if not remote.is_address(self.work.out):
             yield Path(self.work.out) / name
             return
@@ -292,7 +303,10 @@ def _made(folder: Path) -> Path:
 
 
 def answered(call: Callable[..., Row], *args: Any) -> Row:
-    """The row of a call, or of the named error that it raised; what a worker's own disk refuses is a StoreError."""
+    """The row of a call, or of the named error that it raised.
+
+    If a worker's own disk refuses, that is a StoreError.
+    """
     try:
         return call(*args)
     except OSError as error:
@@ -307,7 +321,7 @@ def answered(call: Callable[..., Row], *args: Any) -> Row:
 
 
 def raised(row: Row, path: str) -> HiProbeError | None:
-    """The error that a row carries, naming the video as the caller knows it; None if it carries none."""
+    """The error that a row carries, naming the video as the caller knows it; None if none."""
     if "error" not in row:
         return None
     error = unpack_error(row["error"])

@@ -1,4 +1,4 @@
-"""Files of a store beside their bytes: a second name for one, and a lock on one. Knows no format."""
+"""A second name for a file of a store, and a lock on one. Knows no format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hiprobe.atomic import disk_errors, replacing
 
 
 def place_also(source: Path, path: Path) -> None:
-    """Put the file `source` also at `path`, by a hard link, or by a copy where the disk has none.
+    """Put the file `source` also at `path`: a hard link, or a copy if the disk has no hard links.
 
     Raises StoreError.
     """
@@ -26,7 +26,10 @@ def place_also(source: Path, path: Path) -> None:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Keep other processes from rewriting `path` meanwhile; the lock ends with this process, however it ends."""
+    """Keep other processes from rewriting `path` meanwhile.
+
+    The lock ends with this process, however it ends. Raises StoreError.
+    """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)

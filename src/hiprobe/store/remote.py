@@ -1,6 +1,7 @@
-"""Files at an address (`s3://...`, whatever fsspec speaks) as local ones, and back. Knows no video and no result.
+"""Files at an address (`s3://...`, or any scheme of fsspec) as local files, and back.
 
-A store of objects shows each object whole or not at all; what has to appear last is sent last.
+Knows no video and no result. A store of objects shows each object whole or not at all; what has
+to appear last is sent last.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import fsspec
 from hiprobe.errors import MissingVideo, StoreError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-ACCESS = "check the address, and the credentials where its library looks for them"
+ACCESS = "check the address, and the credentials that its library uses"
 
 
 def is_address(path: object) -> bool:
-    """Whether `path` is an address with a scheme, and not a path of this machine; `file://` is none."""
+    """Whether `path` is an address with a scheme; a path of this machine and `file://` are not."""
     return "://" in str(path) and not str(path).startswith("file://")
 
 
@@ -32,9 +33,10 @@ def strip_scheme(path: str) -> str:
 
 
 def find_addresses(address: str, wanted: Callable[[str], bool]) -> list[str]:
-    """The files meant by `address`: a file, or those of a folder (recursive, sorted) or a pattern that are `wanted`.
+    """The files meant by `address`: a file, a folder (with its folders, sorted) or a pattern.
 
-    `wanted` takes the name below the folder. Raises MissingVideo.
+    `wanted` decides, by the name below the folder, which files of a folder or pattern are taken.
+    Raises MissingVideo.
     """
     with _named(address, MissingVideo):
         fs, path = _opened(address)
@@ -52,7 +54,10 @@ def find_addresses(address: str, wanted: Callable[[str], bool]) -> list[str]:
 
 
 def fetch(address: str, folder: Path) -> Path:
-    """The file at `address` as a file of that name in `folder`; raises MissingVideo where it cannot be had."""
+    """Download the file at `address` into `folder` under its own name.
+
+    Raises MissingVideo if it cannot be read.
+    """
     to = folder / address.rstrip("/").rpartition("/")[2]
     with _named(address, MissingVideo):
         fs, path = _opened(address)
@@ -61,13 +66,13 @@ def fetch(address: str, folder: Path) -> Path:
 
 
 def pull(address: str, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
-    """The files right below `address`, those of `names` if given, as files in `folder`; none where nothing is there.
+    """Download the files directly below `address` into `folder`; only those of `names`, if given.
 
-    Raises StoreError.
+    Returns their paths, none if there is nothing at `address`. Raises StoreError.
     """
     with _named(address, StoreError):
         fs, path = _opened(address)
-        fs.invalidate_cache()  # another worker may have written since
+        fs.invalidate_cache()  # another worker may have written in the meantime
         there = [
             one
             for one in (fs.find(path) if fs.exists(path) else [])
@@ -81,7 +86,7 @@ def pull(address: str, folder: Path, names: Sequence[str] | None = None) -> list
 
 
 def push(files: Sequence[Path], address: str) -> None:
-    """Sends `files`, in this order, to right below `address`; raises StoreError."""
+    """Upload `files`, in this order, to directly below `address`. Raises StoreError."""
     with _named(address, StoreError):
         fs, path = _opened(address)
         fs.makedirs(path, exist_ok=True)
@@ -90,7 +95,7 @@ def push(files: Sequence[Path], address: str) -> None:
 
 
 def remove(address: str) -> None:
-    """Removes all below `address`, if there is anything; raises StoreError."""
+    """Remove everything below `address`, if there is anything. Raises StoreError."""
     with _named(address, StoreError):
         fs, path = _opened(address)
         if fs.exists(path):
@@ -99,7 +104,7 @@ def remove(address: str) -> None:
 
 @contextmanager
 def _named(address: str, kind: type[MissingVideo] | type[StoreError]) -> Iterator[None]:
-    """What the other side refuses is a `kind` that names the address."""
+    """Turn what the other side refuses into a `kind` that names the address."""
     try:
         yield
     except (MissingVideo, StoreError):
@@ -119,12 +124,10 @@ def _named(address: str, kind: type[MissingVideo] | type[StoreError]) -> Iterato
 def _opened(address: str) -> tuple[Any, str]:
     try:
         kind: Any = fsspec.get_filesystem_class(address.partition("://")[0])
-        # Not fsspec.core.url_to_fs, which takes an object called `a::b.mp4` for a chain of addresses.
+        # Not fsspec.core.url_to_fs: it takes an object called `a::b.mp4` for a chain of addresses.
         return kind(**kind._get_kwargs_from_urls(address)), kind._strip_protocol(address)
-    except (
-        ImportError,
-        ValueError,
-    ) as error:  # a library that is missing, or a scheme that nobody speaks
+    except (ImportError, ValueError) as error:
+        # The library is missing, or no library knows the scheme.
         raise StoreError(
             f"no library for this address: {error}",
             where=address,
@@ -133,6 +136,6 @@ def _opened(address: str) -> tuple[Any, str]:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """The failures of a store; botocore's own are no OSError, and it need not be installed."""
+    """The errors of a store; botocore's own are not OSErrors, and it need not be installed."""
     boto: Any = sys.modules.get("botocore.exceptions")
     return (OSError, ValueError, *([boto.BotoCoreError] if boto else []))

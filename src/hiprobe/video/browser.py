@@ -1,4 +1,7 @@
-"""What a page needs to show a video: its stated facts, and a copy that any browser plays. Knows no window, no model."""
+"""What a page needs to show a video: what the file says of it, and a copy that any browser plays.
+
+Knows no window and no model.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,11 @@ from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from hiprobe.video import pictures
-from hiprobe.video.frames import LEAD_S, SEEKABLE
+from hiprobe.video.container import SEEKABLE
+from hiprobe.video.frames import LEAD_S
 from hiprobe.video.windows import Painter, orientation
 
-PLAYABLE = {  # what Chromium decodes: by codec, the pixel formats
+PLAYABLE = {  # the pixel formats that Chromium decodes, by codec
     "h264": ("yuv420p", "yuvj420p"),
     "vp8": ("yuv420p",),
     "vp9": ("yuv420p", "yuv420p10le"),
@@ -28,7 +32,7 @@ BT601 = 6  # AVCOL_SPC_SMPTE170M, what the scaler writes from RGB
 
 
 def facts(reader: pictures.FrameSource) -> dict[str, Any]:
-    """The fields of `video.VideoInfo`, with one frame decoded."""
+    """The fields of a `VideoInfo`; one frame is decoded."""
     with closing(iter(reader)) as shown_frames:
         image = next(shown_frames).image
     assert image is not None
@@ -46,7 +50,7 @@ def facts(reader: pictures.FrameSource) -> dict[str, Any]:
 
 
 def _playable(reader: pictures.FrameSource, image: av.VideoFrame) -> bool:
-    # Chromium counts from the stored zero, and cannot seek to what lies past the stated duration.
+    # Chromium counts from the stored zero, and cannot seek past the stated duration.
     return (
         reader.container in SEEKABLE
         and image.format.name in PLAYABLE.get(reader.codec, ())
@@ -55,7 +59,7 @@ def _playable(reader: pictures.FrameSource, image: av.VideoFrame) -> bool:
 
 
 def _displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
-    """(height, width) of `image` on a screen: pixels made square, then turned."""
+    """(height, width) of `image` on a screen: with square pixels, then turned."""
     height, width = (
         int(image.height / min(1.0, aspect) + 0.5),
         int(image.width * max(1.0, aspect) + 0.5),
@@ -64,11 +68,13 @@ def _displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
 
 
 def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
-    """Writes the frames of `reader` to the file `target`, as `video.browser_copy` says; raises FFmpegError, OSError."""
+    """Write the frames of `reader` to the file `target`, as `video.browser_copy` describes.
+
+    Raises FFmpegError and OSError.
+    """
     stream: VideoStream | None = None
-    lasting: dict[
-        int, int
-    ] = {}  # by time, in ticks: the encoder forgets how long the last frame lasts
+    # How long each frame lasts, by its time, in ticks: the encoder forgets it for the last frame.
+    lasting: dict[int, int] = {}
     with av.open(f"file:{target}", "w", format="mp4", options={"movflags": "+faststart"}) as output:
         for shown, following in pairwise(chain(reader, [None])):
             assert shown is not None
@@ -104,7 +110,7 @@ def _write(
 
 
 def _fitted(size: tuple[int, int], height: int) -> tuple[int, int]:
-    """`size` (height, width) at most `height` lines high, both even as H.264 in 4:2:0 needs them."""
+    """`size` (height, width) at most `height` lines high, both even as H.264 in 4:2:0 needs."""
     scale = min(1.0, height / size[0])
     return max(2, 2 * round(size[0] * scale / 2)), max(2, 2 * round(size[1] * scale / 2))
 

@@ -1,6 +1,7 @@
-"""What the decoder's process can be asked: `CALLS`, each answering with JSON values and, for a window, its pixels.
+"""What the decoder's process can be asked: `CALLS`.
 
-Knows no parent but a `Link`, and no model. `video` asks.
+Each call answers with JSON values and, for a window, its pixels. Knows no model, and of its
+parent only a `Link`. `decoder` is the side that asks.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from hiprobe.video.browser import encode, facts
 from hiprobe.video.sampling import Grid, Sampling
 from hiprobe.video.windows import Painter, Window, WindowReader, read_window
 
-TIMES = 4096  # in one answer
+TIMES = 4096  # times in one answer
 
 
 def answer_segments(link: Link, path: str, grid: dict[str, Any]) -> Iterator[Item]:
-    """Each window with what is known of the file so far, and at last what is known of all that was read of it.
+    """Yield each window with what is new about the video, and at the end what is still unsaid.
 
-    `grid` holds the fields of a `Grid`; its first window is sought by keyframe.
+    `grid` holds the fields of a `Grid`. Its first window is found by a keyframe.
     """
     asked = Grid(**(grid | {"size": _pair(grid["size"])}))
     after = asked.first * asked.segment_s if asked.first else None
@@ -38,12 +39,15 @@ def answer_segments(link: Link, path: str, grid: dict[str, Any]) -> Iterator[Ite
     except MemoryError:
         raise
     except av.error.FFmpegError as error:
-        raise CorruptVideo(f"cannot be read on: {error.strerror}", where=path) from error
+        raise CorruptVideo(f"cannot be read further: {error.strerror}", where=path) from error
     yield _known(reader, told), None
 
 
 def answer_span(link: Link, path: str, sampling: dict[str, Any]) -> Iterator[Item]:
-    """The one window; nothing where it begins after the video's end. `sampling`: the fields of a `Sampling`."""
+    """Yield one window, or nothing if it begins after the video's end.
+
+    `sampling` holds the fields of a `Sampling`.
+    """
     asked = Sampling(**(sampling | {"size": _pair(sampling["size"])}))
     window = read_window(path, asked, link.place, link.beat)
     if window is not None:
@@ -51,7 +55,7 @@ def answer_span(link: Link, path: str, sampling: dict[str, Any]) -> Iterator[Ite
 
 
 def answer_times(link: Link, path: str) -> Iterator[Item]:
-    """The times of all frames shown, some thousands an answer."""
+    """Yield the times of all frames shown, some thousands in each answer."""
     held: list[float] = []
     for shown in pictures.reader(path, beat=link.beat):
         held.append(shown.time)
@@ -62,14 +66,17 @@ def answer_times(link: Link, path: str) -> Iterator[Item]:
 
 
 def answer_info(link: Link, path: str) -> Iterator[Item]:
-    """The fields of a `VideoInfo`."""
+    """Yield the fields of a `VideoInfo`."""
     yield facts(pictures.reader(path, beat=link.beat)), None
 
 
 def answer_browser_copy(
     link: Link, path: str, target: str, height: int, out: str
 ) -> Iterator[Item]:
-    """Writes the copy to the file `target`; an error names `out`, as which it will be known."""
+    """Write the browser copy to the file `target`.
+
+    An error names `out`, the name that the file gets in the end.
+    """
     try:
         encode(pictures.reader(path, beat=link.beat), target, height)
     except MemoryError:
@@ -95,7 +102,7 @@ def _described(window: Window) -> dict[str, Any]:
 
 
 def _known(reader: pictures.FrameSource, told: int) -> dict[str, Any]:
-    """What the reader has found out, the first `told` gaps left out."""
+    """What the reader has found out, without the first `told` gaps."""
     return {
         "duration": reader.duration,
         "frames": reader.frame_count,

@@ -1,8 +1,9 @@
-"""Read a video in spans, and tell whether they join to what one decoder gives. Knows no model and no cluster.
+"""Read a video in spans, and tell whether they join to what one decoder gives.
 
-From its keyframe on a decoder gives what it would have given anyway, unless the file misleads. So each span first reads
-the window before it, whose pixels and times must be those that the span before it ended with. Where they are not, or a
-span meets damage, a gap or frames far apart, the video has to be read unsplit, from its beginning.
+Knows no model and no cluster. A decoder that starts at a keyframe gives what it would have given
+anyway, unless the file misleads. So each span first reads the window before it, whose pixels and
+times must equal the last window of the span before it. If they differ, or a span meets damage, a
+gap or frames far apart, the video has to be read unsplit, from its beginning.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from hiprobe.video.sampling import Span
 
 @dataclass(frozen=True)
 class Seam:
-    """What must fit where spans meet: fingerprints of the window before the span and of its last one.
+    """What must fit where spans meet.
 
-    `sound` is whether the span itself is what one decoder gives.
+    `head` and `tail` are fingerprints of the window before the span and of its last one. `sound`
+    says whether the span itself is what one decoder would give.
     """
 
     head: str
@@ -34,13 +36,13 @@ class Seam:
 
 
 def cut(starts: Sequence[int]) -> list[Span]:
-    """The spans that begin at the windows `starts`: each up to the next, the last one to the video's end."""
+    """The spans that begin at the windows `starts`: each to the next, the last to the end."""
     inner = [Span(start, after - start) for start, after in pairwise(starts)]
     return [*inner, Span(starts[-1], None)]
 
 
 def meet(tail: str, head: str) -> bool:
-    """Whether a span that ended with the window `tail` goes on in the one that found `head` before its own."""
+    """Whether one span's last window (`tail`) is the window found before the next one (`head`)."""
     return tail == head != ""
 
 
@@ -62,7 +64,7 @@ def fingerprint(segment: Segment | None) -> str:
 
 
 class SpanReader(SegmentReader):
-    """Iterates the segments of one span; the window before it is decoded for its fingerprint only."""
+    """Iterate over the segments of one span; of the window before it, keep a fingerprint only."""
 
     def __init__(
         self, path: str | Path, recipe: Recipe, span: Span, *, begun: bool = False
@@ -81,7 +83,10 @@ class SpanReader(SegmentReader):
         return self._last
 
     def read_head(self) -> str:
-        """The fingerprint of the window before the span, empty if there is none; raises the errors of `segments`."""
+        """The fingerprint of the window before the span, empty if there is none.
+
+        Raises the errors of `segments`.
+        """
         if self._head is None:
             self._head = ""
             with suppress(StopIteration):  # the video may end before it
@@ -90,12 +95,12 @@ class SpanReader(SegmentReader):
 
     @property
     def hurt(self) -> bool:
-        """Whether it met what a decoder that comes from further back may take in another way."""
+        """Whether it met something that a decoder coming from further back may read differently."""
         return bool(self.gaps or self.skipped or self.concealed or self.uneven)
 
     @property
     def sound(self) -> bool:
-        """Whether, once it ended, it gave all its windows, as one decoder would."""
+        """Whether, once it ended, it gave all its windows as one decoder would."""
         return self.span.count in (None, self.given) and not self.hurt
 
     @property

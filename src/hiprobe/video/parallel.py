@@ -1,9 +1,9 @@
-"""Decodes ahead of the model: one video in several decoders at once, and the next videos while this one is read.
+"""Decode ahead of the model: one video in several decoders, and the next videos early.
 
-Knows no model. A frame-threaded decoder conceals damage by chance; several decoders of one thread each do not. A video
-is cut where it can be sought, and each part first reads the window before it, which must be the very one that the part
-before it ended with. Where it is not, or a part meets damage, a gap or frames far apart, one decoder reads the video
-from its beginning, and what was given already is passed over: what comes is always what one decoder gives.
+Knows no model. A decoder with several threads conceals damage by chance; several decoders of one
+thread each do not. A video is cut where it can be sought, and `joining` checks that the parts
+meet. Where they do not, one decoder reads the video from its beginning, and what was given
+already is passed over. So the result is always what one decoder gives.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from hiprobe.video import decoder
 from hiprobe.video.joining import SpanReader, cut, fingerprint, meet
 from hiprobe.video.sampling import Span
 
-MOST = 4  # decoders at once: each holds some 70 MB, and the windows that it is ahead
-LEAST_WINDOWS = 16  # of a part: beside its own it decodes the window before it, from a keyframe on
+MOST = 4  # decoders at once; each takes about 70 MB, and its windows that nobody has read yet
+# The fewest windows of a part: a decoder also reads the window before it, from a keyframe on.
+LEAST_WINDOWS = 16
 LEAST_PIXELS = 300e6  # of a part: decoded in about the time that a decoder takes to start
-USUAL_FPS = 30.0  # of a file that states none
+USUAL_FPS = 30.0  # assumed for a file that does not say
 Item = TypeVar("Item")
-End = Literal[
-    "full", "video", "misfit"
-]  # of a part: all its windows given, the video's end met, or not to be trusted
+# How a part ended: all its windows were given, the video ended, or it cannot be trusted.
+End = Literal["full", "video", "misfit"]
 _begun: dict[tuple[str, str, str], SpanReader] = {}
 
 
 def decoders() -> int:
-    """How many decode at once: as many as this process has cores, at most four. One that is far ahead waits."""
+    """How many decoders run at once: one for each core, at most `MOST`."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -43,12 +43,9 @@ def decoders() -> int:
 
 
 def start_decoding(path: str | Path, recipe: Recipe, video_id: str) -> None:
-    """Lets a decoder begin on a video, for the `decode_segments` that is to come.
+    """Start a decoder on a video for which `decode_segments` will be called later.
 
-    Raises DecoderLost.
-
-
-    The oldest of more such videos than there are decoders is given up.
+    If more videos are started than there are decoders, the oldest is given up. Raises DecoderLost.
     """
     key = (os.fspath(path), recipe.digest, video_id)
     if key in _begun or decoders() < 2:
@@ -59,7 +56,10 @@ def start_decoding(path: str | Path, recipe: Recipe, video_id: str) -> None:
 
 
 def coming(items: Iterable[Item], begin_on: Callable[[Item], None]) -> Iterator[Item]:
-    """The items in turn; before one is given, `begin_on` is called with those after it, one for each spare decoder."""
+    """Yield the items in turn, calling `begin_on` ahead of time with those that come next.
+
+    There are as many items ahead as there are spare decoders.
+    """
     held: deque[Item] = deque()
     for item in items:
         if held:
@@ -71,17 +71,18 @@ def coming(items: Iterable[Item], begin_on: Callable[[Item], None]) -> Iterator[
 
 
 def decode_segments(path: str | Path, recipe: Recipe, video_id: str) -> ParallelReader:
-    """What `decoder.segments` gives of the video with the digest `video_id`, decoded by several decoders."""
+    """What `video.segments` gives of the video with the digest `video_id`, by several decoders."""
     return ParallelReader(
         path, recipe, _begun.pop((os.fspath(path), recipe.digest, video_id), None)
     )
 
 
 def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list[Span]:
-    """The parts that follow window `first`, each about as long as a decoder may be ahead; a single one if that is all.
+    """Plan the parts of a video from window `first` on; a single one if it is not worth cutting.
 
-    Parts that are all begun at once grow, so that none is done long before it is read. One is worth a decoder of its
-    own if, on average, it holds 16 windows and 300 million pixels to decode.
+    Each is about as long as a decoder may be ahead. Parts that all start at once grow, so that none
+    is finished long before it is read. A part is worth a decoder of its own if, on average, it
+    holds 16 windows and 300 million pixels to decode.
     """
     if not facts.seekable or not facts.duration:
         return cut([first])
@@ -91,14 +92,15 @@ def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list
     pixels = facts.width * facts.height * (facts.fps or USUAL_FPS) * recipe.segment_s
     least = max(LEAST_WINDOWS, math.ceil(LEAST_PIXELS / pixels))
     number = max(1, min(decoders(), left // least), math.ceil(left / most)) if least <= most else 1
-    # Each can go on decoding while those before it are read; where more follow, they fall out of step by themselves.
+    # Each decoder goes on while the parts before it are read. If more parts follow than there are
+    # decoders, they get out of step anyway.
     growth = number / (number - 1) if 1 < number <= decoders() else 1.0
     shares = list(accumulate(growth**k for k in range(number)))
     return cut([first, *(first + round(left * share / shares[-1]) for share in shares[:-1])])
 
 
 def _most_windows(recipe: Recipe, facts: decoder.VideoInfo | None = None) -> int:
-    """How many windows a decoder may be ahead, beside the one that only tells whether its part fits."""
+    """How many windows of a part a decoder may be ahead, without the one before the part."""
     if recipe.size is None and facts is None:
         return LEAST_WINDOWS
     height, width = recipe.size or ((facts.height, facts.width) if facts else (0, 0))
@@ -106,17 +108,17 @@ def _most_windows(recipe: Recipe, facts: decoder.VideoInfo | None = None) -> int
 
 
 class ParallelReader:
-    """Iterates the `Segment`s of a video, once; `duration`, `gaps` and `skipped` as those of `decoder.SegmentReader`.
+    """Iterate over the `Segment`s of a video, once.
 
-    Raises, on iteration, the errors of `decoder.segments`.
+    `duration`, `gaps` and `skipped` are as in `SegmentReader`. Raises the errors of
+    `video.segments`, while iterating.
     """
 
     def __init__(self, path: str | Path, recipe: Recipe, begun: SpanReader | None = None) -> None:
         self._path, self._recipe, self._begun = path, recipe, begun
         self._now: decoder.SegmentReader = begun or decoder.segments(path, recipe)
-        self._held: Segment | None = (
-            None  # not given until what follows bears it out: damage may show late
-        )
+        # Held back until what follows confirms it, because damage may show late.
+        self._held: Segment | None = None
         self._next = 0  # index of the segment to give next
 
     @property
@@ -144,17 +146,17 @@ class ParallelReader:
             yield from self._unsplit()
 
     def _planned(self) -> list[Span]:
-        """The parts that follow what was begun; the whole where the file says too little of itself to be cut."""
+        """The parts after the one started early; the whole if the file cannot be cut."""
         first = self._begun.span.count or 0 if self._begun else 0
         try:
             return plan_parts(decoder.info(self._path), self._recipe, first)
         except DecoderLost:
             raise
-        except VideoError:  # whoever reads on is told
+        except VideoError:  # reading the video will raise it
             return [] if first else cut([0])
 
     def _parts(self, parts: list[Span]) -> Generator[Segment, None, End]:
-        """Gives the segments of the parts, as many of them decoded at once as there are decoders."""
+        """Give the segments of the parts, with as many decoders at once as there are."""
         waiting, running = deque(parts), deque[SpanReader]()
         end: End = "full"
         try:
@@ -170,8 +172,8 @@ class ParallelReader:
         return end
 
     def _part(self, reader: SpanReader) -> Generator[Segment, None, End]:
-        """Gives the segments of a part as long as they are what one decoder would give; how that ended."""
-        # the first part is read from the beginning: whatever it gives counts
+        """Give a part's segments while they are what one decoder gives; return how it ended."""
+        # The first part is read from the beginning, so whatever it gives counts.
         later = reader.span.first > 0
         try:
             if later and not meet(fingerprint(self._held), reader.read_head()):
@@ -202,12 +204,11 @@ class ParallelReader:
             yield held
 
     def _unsplit(self) -> Iterator[Segment]:
-        """What is left of the video, as one decoder gives it."""
+        """The rest of the video, as one decoder gives it."""
         self._now.close()
         self._now = decoder.segments(self._path, self._recipe)
         return (segment for segment in self._now if segment.index >= self._next)
 
 
-os.register_at_fork(
-    after_in_child=_begun.clear
-)  # a forked process must not read what its parent has begun
+# A forked process must not read from decoders that its parent has started.
+os.register_at_fork(after_in_child=_begun.clear)

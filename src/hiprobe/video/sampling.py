@@ -1,4 +1,4 @@
-"""What is to be sampled of a video, as numbers. Knows no file and no frame."""
+"""What to sample of a video, as numbers. Knows no file and no frame."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Span:
-    """`count` windows of a video from window `first` on; None for all that follow."""
+    """`count` windows of a video from window `first` on; `count` None for all that follow."""
 
     first: int
     count: int | None
@@ -17,9 +17,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Grid:
-    """Windows of `segment_s` seconds laid end to end from the first frame on, each with `count` samples.
+    """Windows of `segment_s` seconds end to end from the first frame on, with `count` samples each.
 
-    `size` is (height, width), None for the stored one. `first` and `windows` limit them to a part of the video.
+    `size` is (height, width), None for the stored size. `first` and `windows` limit the grid to a
+    part of the video: the first window, and how many.
     """
 
     segment_s: float
@@ -31,7 +32,10 @@ class Grid:
 
 @dataclass(frozen=True)
 class Sampling:
-    """One window: `count` samples of `[start, end)` seconds; `size` is (height, width), None for the stored one."""
+    """One window: `count` samples from `start` to `end`, in seconds (`end` exclusive).
+
+    `size` is (height, width), None for the stored size.
+    """
 
     start: float
     end: float
