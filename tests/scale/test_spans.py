@@ -1,4 +1,4 @@
-"""Spans of a long video: planned at multiples of the batch, and joined to the very states of an unsplit read."""
+"""Spans of a long video begin at multiples of the batch and join to an unsplit read."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ def test_spans_join_to_an_unsplit_read(kind: str, tmp_path: Path) -> None:
     assert len(spans.join_states(found).starts) == 38
 
 
-def test_a_later_span_is_sought_and_not_read_from_the_beginning(tmp_path: Path) -> None:
+def test_a_later_span_is_not_read_from_the_beginning(tmp_path: Path) -> None:
     path = write(tmp_path / "long.mp4", steady(604, 10), rate=10, pictures=noisy)
     reader = video.segments(path, RECIPE, first=30, count=2)
     assert [segment.start for segment in reader] == pytest.approx([48.0, 49.6])
     assert reader.frame_count < 80
 
 
-def test_spans_of_a_folder_of_pictures(tmp_path: Path) -> None:
+def test_spans_of_a_folder_of_pictures_join(tmp_path: Path) -> None:
     from PIL import Image
 
     (tmp_path / "frames").mkdir()
@@ -107,7 +107,7 @@ def test_spans_of_a_folder_of_pictures(tmp_path: Path) -> None:
     assert same(spans.join_states(found), whole(path))
 
 
-def test_damage_in_any_span_forbids_the_join(tmp_path: Path) -> None:
+def test_a_damaged_span_is_not_joined(tmp_path: Path) -> None:
     path = write(tmp_path / "long.mp4", steady(604, 10), rate=10, pictures=noisy)
     data = bytearray(path.read_bytes())
     for _, place, size in packet_places(path)[280:295]:
@@ -116,13 +116,13 @@ def test_damage_in_any_span_forbids_the_join(tmp_path: Path) -> None:
     assert not can_join(parts(path))
 
 
-def test_frames_far_apart_forbid_the_join(tmp_path: Path) -> None:
+def test_spans_with_frames_far_apart_are_not_joined(tmp_path: Path) -> None:
     times = [*steady(300, 10), *(33.0 + time for time in steady(300, 10))]
     path = write(tmp_path / "slow.mp4", times, rate=10, pictures=noisy)
     assert not can_join(parts(path))
 
 
-def test_what_does_not_meet_does_not_fit(tmp_path: Path) -> None:
+def test_spans_that_do_not_meet_are_not_joined(tmp_path: Path) -> None:
     one = write(tmp_path / "one.mp4", steady(604, 10), rate=10, pictures=noisy)
     two = write(
         tmp_path / "two.mp4", steady(604, 10), rate=10, pictures=lambda index: noisy(index + 1)
@@ -141,7 +141,7 @@ def test_a_span_past_the_end_is_not_sound(tmp_path: Path) -> None:
     assert not spans.read_span(path, ID, MODEL, SITES, RECIPE, Span(0, 8)).seam.sound
 
 
-def test_a_part_is_kept_apart_from_whole_videos_and_found_again(tmp_path: Path) -> None:
+def test_a_span_is_kept_apart_from_whole_videos_and_found_again(tmp_path: Path) -> None:
     path = write(tmp_path / "long.mp4", steady(604, 10), rate=10, pictures=noisy)
     part, span = parts(path)[1], PLAN[1]
     assert part.states is not None

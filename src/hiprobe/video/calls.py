@@ -23,7 +23,7 @@ TIMES = 4096  # times in one answer
 
 
 def answer_segments(link: Link, path: str, grid: dict[str, Any]) -> Iterator[Item]:
-    """Yield each window with what is new about the video, and at the end what is still unsaid.
+    """Yield each window with what is new about the video, and at the end what is left to say.
 
     `grid` holds the fields of a `Grid`. Its first window is found by a keyframe.
     """

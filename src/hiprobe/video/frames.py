@@ -119,10 +119,8 @@ class FrameReader:
         self._damage: list[tuple[float, float]] = []
         self._hurt = False
         self.wants: Wants | None = None
-        # Bytes of its size before each unit of a packet; 0 if no frame may be left out.
-        self._size_bytes = 0
-        # Sorted times of the packets read, from a little before the current one.
-        self._stamps: list[float] = []
+        self._size_bytes = 0  # that hold a unit's size; 0 if no frame may be left out
+        self._stamps: list[float] = []  # sorted, of packets from a little before the current one
         # Whether everything was read that may be shown within `ahead_s` of the current packet.
         self._sure = False
 
