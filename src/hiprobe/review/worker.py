@@ -66,7 +66,7 @@ def _read_all(
     """Keeps all layers, so that a later refit may choose among them; a video that fails is named by `detect`."""
     try:
         pipeline.states(
-            path, model, sites, recipe=probe.recipe, root=out / ".store", progress=progress
+            path, model, sites, recipe=probe.recipe, store=out / ".store", progress=progress
         )
     except (VideoError, OutOfMemory):
         return

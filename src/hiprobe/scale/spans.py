@@ -64,7 +64,9 @@ def read_span(
     """
     reader = SpanReader(path, recipe, span)
     try:
-        states = pipeline.read_states(reader, path, video_id, model, sites, recipe)
+        states = pipeline.read_states(
+            reader, path, video_id, pipeline.Reading(model), pipeline.ReadPlan(sites, recipe)
+        )
     except (CorruptVideo, EmptyVideo):
         # The keyframes mislead: only reading from the beginning can tell.
         return SpanStates(None, Seam("", "", False))

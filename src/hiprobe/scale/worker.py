@@ -15,9 +15,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hiprobe import pipeline, runs, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import CorruptVideo, HiProbeError, StoreError, VideoError
@@ -25,7 +22,7 @@ from hiprobe.isolate.crossing import pack_error, unpack_error
 from hiprobe.probe import Probe
 from hiprobe.scale import spans
 from hiprobe.store import find_states, remote, result_folder, results, save_states, states_folder
-from hiprobe.types import Recipe, Result, Segment, Site
+from hiprobe.types import Recipe, Result, Site
 from hiprobe.video.joining import can_join
 from hiprobe.video.sampling import Span
 
@@ -35,22 +32,11 @@ Keep = Callable[[Result, Path], None]
 LEAST_BYTES_S = 1000
 
 
-@dataclass(frozen=True)
-class Loading:
-    """How each worker loads the model: the arguments of `backbones.load`."""
-
-    name: str
-    revision: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    max_layer: int | None = None
-
-
 @dataclass
 class Described:
-    """A model as a worker describes it: everything of a Backbone but its weights.
+    """A model as a worker describes it (`backbones.ModelFacts`).
 
-    So the process that gives out the work need not load them.
+    So the process that gives out the work need not load it.
     """
 
     recipe: Recipe
@@ -64,18 +50,6 @@ class Described:
     notice: str | None
     provenance: Mapping[str, Any]
     batch: int = pipeline.BATCH
-
-    def read(
-        self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
-    ) -> NDArray[np.float32]:
-        """Raise VideoError: what no worker could read is not read here."""
-        raise VideoError("no worker has read it", cure="see why above")
-
-    def explain(
-        self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
-    ) -> tuple[str, bool | None]:
-        """Raise VideoError: what no worker could explain is not explained here."""
-        raise VideoError("no worker has explained it", cure="see why above")
 
 
 def described(model: Backbone) -> Described:
@@ -178,7 +152,7 @@ class VideoWorker:
 
     def _extracted(self, here: Path, store: Path, digest: str) -> Row:
         found = pipeline.states(
-            here, self.model, self.work.sites, recipe=self.work.recipe, root=store
+            here, self.model, self.work.sites, recipe=self.work.recipe, store=store
         )
         pipeline.check_same(here, digest, found.video_id)
         return {
@@ -192,7 +166,7 @@ class VideoWorker:
     def _detected(self, here: Path, store: Path, digest: str) -> Row:
         work = self.work
         assert work.probe is not None
-        result = pipeline.detect(here, self.model, work.probe, explain=work.explain, root=store)
+        result = pipeline.detect(here, self.model, work.probe, explain=work.explain, store=store)
         pipeline.check_same(here, digest, result.video_id)
         with self._place(result_folder(Path(), result).name) as place:
             (place / results.NAME).unlink(missing_ok=True)
