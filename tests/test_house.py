@@ -319,7 +319,7 @@ def test_arguments_that_travel_together_are_grouped() -> None:
 # -- the core
 
 CORE = (
-    "types.py", "errors.py", "plugins.py", "saliency.py", "localize.py", "metrics.py",
+    "types.py", "errors.py", "plugins.py", "atomic.py", "saliency.py", "localize.py", "metrics.py",
     "pipeline.py", "probe/*.py", "methods/__init__.py", "methods/_criteria.py", "methods/hiprobe.py",
     "video/*.py", "store/*.py",
 )  # fmt: skip
