@@ -1,1 +1,4 @@
-"""Damaged files of every kind that the package reads: only named errors may come of them. Not in the wheel."""
+"""Damage files of every kind that the package reads: only named errors may come of it.
+
+Not in the wheel.
+"""

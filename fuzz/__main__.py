@@ -1,6 +1,7 @@
-"""`python -m fuzz [--seconds N] [--seed N] [--only TARGET]`: damages files and reads them until the time is up.
+"""Damage files and read them until the time is up: `python -m fuzz [--seconds N] [--seed N]`.
 
-Exit 1, and the damaged folder kept, where anything but a named error comes of it: a crash, a hang, a memory bomb.
+`--only TARGET` chooses a kind of file. If anything but a named error comes of it (a crash, a hang,
+too much memory), the damaged folder is kept and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -18,23 +19,22 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from fuzz.targets import TARGETS, damaged, sound
+from fuzz.targets import TARGETS, damaged, valid
 from hiprobe.errors import HiProbeError
 from hiprobe.isolate import ChildBug
 
 HANG_S = 30
-MEMORY = (
-    6 * 2**30
-)  # of address space: an allocation that a file's numbers ask for is refused, and found
+# Bytes of address space. A huge allocation that a damaged file asks for fails, and is found.
+MEMORY = 6 * 2**30
 FOUND = Path("runs/fuzz")
 
 
 class Hang(BaseException):
-    """A file took longer than `HANG_S`."""
+    """Reading a file took longer than `HANG_S`."""
 
 
 def main() -> int:
-    """Runs until the time is up; prints what was tried and found."""
+    """Run until the time is up, and print what was tried and found."""
     asked = _arguments()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     signal.signal(signal.SIGALRM, _hang)
@@ -70,19 +70,18 @@ def _arguments() -> argparse.Namespace:
 
 
 def _samples(root: Path, only: list[str] | None) -> dict[str, Path]:
-    return {name: sound(name, root / name) for name in only or TARGETS}
+    return {name: valid(name, root / name) for name in only or TARGETS}
 
 
 def _case(target: str, sample: Path, folder: Path, seed: str) -> str:
-    """How one damaged file was taken: `read`, `refused` by name, or `FOUND`."""
+    """Damage one file and read it: `read`, `refused` by a named error, or `FOUND`."""
     shutil.rmtree(folder, ignore_errors=True)
     return _read(target, damaged(target, sample, folder, random.Random(f"{target}.{seed}")), seed)
 
 
 def _read(target: str, folder: Path, seed: str) -> str:
-    faulthandler.dump_traceback_later(
-        4 * HANG_S, exit=True
-    )  # what hangs in C code does not see the alarm
+    # The alarm cannot end what hangs in C code.
+    faulthandler.dump_traceback_later(4 * HANG_S, exit=True)
     signal.alarm(HANG_S)
     try:
         TARGETS[target].read(folder)

@@ -1,4 +1,7 @@
-"""Damage to a file's bytes, from a seed. Knows no format, only what tends to hurt: lengths, numbers, brackets, ends."""
+"""Damage a file's bytes, repeatably by a seed.
+
+Knows no format, only what tends to break readers: lengths, numbers, brackets, ends.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ def _bytes(data: bytes, rng: random.Random) -> bytes:
 
 
 def _edge(data: bytes, rng: random.Random) -> bytes:
-    """A binary number at one of its limits."""
+    """Write a binary number at one of its limits."""
     width = rng.choice((1, 2, 4, 8))
     value = rng.choice((0, 1, 2 ** (8 * width - 1) - 1, 2 ** (8 * width - 1), 2 ** (8 * width) - 1))
     start = rng.randrange(len(data) + 1)
@@ -90,7 +93,7 @@ def _zero(data: bytes, rng: random.Random) -> bytes:
 
 
 def _word(data: bytes, rng: random.Random) -> bytes:
-    """A word of a text format in the place of another, or between two."""
+    """Put a word of a text format in place of another, or between two."""
     places = [index for index, byte in enumerate(data[:20_000]) if byte in b' ,:;[]{}"\n\t=']
     if not places:
         return data + rng.choice(WORDS)

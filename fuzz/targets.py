@@ -1,4 +1,7 @@
-"""What is fuzzed: for each kind of file how sound ones are made, and what reads them. Samples are our own."""
+"""What is fuzzed: for each kind of file, how valid files are made and what reads them.
+
+All samples are made here.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ from hiprobe.store import index, leases, results
 from hiprobe.types import HiddenStates, Recipe, Result, Scores, Segment, Site
 from hiprobe.video import parallel
 
-RECIPE = Recipe("cheap", ("What happens?",), frames=4, size=(32, 32))
+RECIPE = Recipe("colours", ("What happens?",), frames=4, size=(32, 32))
 SITES = (Site("residual", 1),)
 KINDS = (
     ("mp4", "libx264"),
@@ -48,14 +51,17 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of file: `make` writes sound ones into a folder, `read` takes the folder once one of them is damaged."""
+    """A kind of file.
+
+    `make` writes valid files into a folder, `read` reads the folder once one of them is damaged.
+    """
 
     make: Callable[[Path], None]
     read: Callable[[Path], None]
 
 
 class Colours:
-    """A backbone without weights: mean colours, one a layer."""
+    """A backbone without weights: the mean colours, the same at every layer."""
 
     layers, heads, width, head_width = 2, 1, 3, 3
     head_layers: tuple[int, ...] = (0, 1)
@@ -102,9 +108,8 @@ def _result(number: int = 0) -> Result:
 
 def _videos(root: Path) -> None:
     for suffix, codec in KINDS:
-        with suppress(
-            av.error.FFmpegError, ValueError
-        ):  # this build of FFmpeg may lack the encoder
+        # This build of FFmpeg may lack the encoder.
+        with suppress(av.error.FFmpegError, ValueError):
             _video(root / f"a.{suffix}", codec)
 
 
@@ -144,7 +149,7 @@ def _detect(root: Path) -> None:
 
 
 def _no_fault(_path: str, error: HiProbeError) -> None:
-    """Lets a named error be, unless a bug of the decoder stands behind it: that is a finding."""
+    """Accept a named error, unless it was caused by a bug in the decoder: raise that one."""
     if isinstance(error.__cause__, ChildBug):
         raise error
 
@@ -161,7 +166,7 @@ def _long_videos(root: Path) -> None:
 
 
 def _parts(root: Path) -> None:
-    """Several decoders, and one that leaves out what nobody wants, give what one decoder gives."""
+    """Compare several decoders, which leave out frames that nobody wants, with one decoder."""
     with (
         patch.multiple(parallel, LEAST_WINDOWS=3, LEAST_PIXELS=0.0),
         patch.object(isolate.parent, "SLOTS", 6),
@@ -173,7 +178,7 @@ def _parts(root: Path) -> None:
 
 
 def _given(reader: parallel.ParallelReader | video.SegmentReader) -> tuple[list[Any], Any]:
-    """Digests of the segments, then what is known of the video at the end, or how reading it was refused."""
+    """Digests of the segments, then what is known at the end or the error that ended it."""
     found: list[Any] = []
     try:
         for one in reader:
@@ -368,17 +373,17 @@ TARGETS: dict[str, Target] = {
 }
 
 
-def sound(name: str, folder: Path) -> Path:
-    """Makes the sound files of a target, and reads them once: they must be read."""
+def valid(name: str, folder: Path) -> Path:
+    """Make the valid files of a target, and read them once, which must succeed."""
     folder.mkdir(exist_ok=True)
     TARGETS[name].make(folder)
     with tempfile.TemporaryDirectory() as copy:
-        TARGETS[name].read(shutil.copytree(folder, Path(copy) / "sound"))
+        TARGETS[name].read(shutil.copytree(folder, Path(copy) / "valid"))
     return folder
 
 
 def damaged(name: str, sample: Path, folder: Path, rng: random.Random) -> Path:
-    """Makes `folder`, a copy of a target's sound files with one of them damaged; of videos only that one."""
+    """Make `folder`: the target's valid files with one of them damaged; of videos only that one."""
     shutil.copytree(sample, folder)
     files = sorted(
         path
@@ -393,8 +398,5 @@ def damaged(name: str, sample: Path, folder: Path, rng: random.Random) -> Path:
     return folder
 
 
-CHOSEN = {
-    "manifest": "manifest.jsonl",
-    "result": "result.json",
-    "index": "index.sqlite",
-}  # else any file of the folder
+# The file to damage; of the other targets any file of the folder.
+CHOSEN = {"manifest": "manifest.jsonl", "result": "result.json", "index": "index.sqlite"}

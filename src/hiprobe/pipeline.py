@@ -147,9 +147,12 @@ def decode_ahead(path: str | Path, reading: Reading, plan: ReadPlan) -> None:
             parallel.start_decoding(path, plan.recipe, video_id)
 
 
-def check_same(path: str | Path, video_id: str) -> None:
-    """Raise CorruptVideo if the file at `path` no longer has the digest `video_id`."""
-    if video.digest(path) != video_id:
+def check_same(path: str | Path, video_id: str, read_as: str | None = None) -> None:
+    """Raise CorruptVideo if the file at `path` no longer has the digest `video_id`.
+
+    `read_as` is the digest with which it was read, if that is known.
+    """
+    if (read_as or video.digest(path)) != video_id:
         raise CorruptVideo(
             "the file changed while it was read", where=path, cure="give it again once it is whole"
         )

@@ -1,4 +1,7 @@
-"""What fuzzing found, as the smallest files that show it, and a few damaged files of every kind: see `make fuzz`."""
+"""The smallest files that show what fuzzing found, and a few damaged files of every kind.
+
+`make fuzz` tries many more.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fuzz.mutate import DAMAGE, mutate
-from fuzz.targets import TARGETS, damaged, sound
+from fuzz.targets import TARGETS, damaged, valid
 
 from hiprobe import datasets, evaluation
 from hiprobe.errors import HiProbeError, LabelError
@@ -25,10 +28,10 @@ def array_file(header: bytes) -> bytes:
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
 
 
-ODD_HEADERS = {  # each another error of numpy's reader
+ODD_HEADERS = {  # each makes numpy's reader raise a different error
     "a bracket left open": b"{'descr': '<f8', 'fortran_order': False, 'shape': ((3,), }\n",
     "a quote left open": b"{'descr': '<f8\n",
-    "no text": b"\x00" * 40,
+    "not text": b"\x00" * 40,
     "a huge shape": b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,), }\n",
     "a negative shape": b"{'descr': '<f8', 'fortran_order': False, 'shape': (-3,), }\n",
     "keys of two types": b"{1: 2, 'descr': '<f8', 'shape': (3,)}\n",
@@ -50,7 +53,7 @@ def test_an_array_file_with_an_odd_header_is_a_named_error(tmp_path: Path, kind:
 
 
 @pytest.mark.parametrize("name", ["x" * 5000 + ".mp4", "a\u0000b.mp4", "/" * 300])
-def test_a_path_in_a_table_that_no_file_can_have_is_no_crash(tmp_path: Path, name: str) -> None:
+def test_a_table_with_an_impossible_path_gives_a_named_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "labels.csv").write_text(f"path,label\n{name},fall\n")
     with pytest.raises(HiProbeError):
         list(datasets.load("folder", tmp_path))
@@ -59,9 +62,9 @@ def test_a_path_in_a_table_that_no_file_can_have_is_no_crash(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("old", [b"CREATE TABLE items", b"v1.mp4", b"failed"])
-def test_bytes_of_an_index_that_are_no_text_are_no_crash(tmp_path: Path, old: bytes) -> None:
+def test_an_index_with_invalid_text_is_rebuilt(tmp_path: Path, old: bytes) -> None:
     place = tmp_path / "made"
-    sound("index", place)
+    valid("index", place)
     path = place / ".store" / "index.sqlite"
     data = path.read_bytes()
     assert old in data
@@ -74,10 +77,10 @@ def test_bytes_of_an_index_that_are_no_text_are_no_crash(tmp_path: Path, old: by
         }
 
 
-def test_damage_is_repeatable_and_damages() -> None:
-    sound = io.BytesIO()
-    np.save(sound, np.arange(50))
-    data = sound.getvalue()
+def test_damage_is_repeatable_and_changes_the_file() -> None:
+    file = io.BytesIO()
+    np.save(file, np.arange(50))
+    data = file.getvalue()
     changed = [mutate(data, random.Random(seed)) for seed in range(100)]
     assert changed == [mutate(data, random.Random(seed)) for seed in range(100)]
     assert sum(one != data for one in changed) > 90
@@ -92,14 +95,14 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     def sample(name: str) -> Path:
         if name not in made:
-            made[name] = sound(name, tmp_path_factory.mktemp(name))
+            made[name] = valid(name, tmp_path_factory.mktemp(name))
         return made[name]
 
     return sample
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_only_named_errors_come_of_damaged_files(
+def test_damaged_files_give_named_errors_only(
     tmp_path: Path, samples: Callable[[str], Path], name: str
 ) -> None:
     for seed in range(EACH):

@@ -40,6 +40,7 @@ from hiprobe.errors import (
 )
 from hiprobe.store import index, leases, remote, results
 from hiprobe.types import Result, Video
+from hiprobe.video.files import is_video
 
 ray = pytest.importorskip("ray", reason="ray is not installed: runs on a cluster cannot be tested")
 from ray._private.state import actors  # noqa: E402
@@ -503,7 +504,7 @@ def test_workers_are_counted_per_node() -> None:
 def test_a_local_cluster_has_no_dashboard_and_reports_to_nobody() -> None:
     program = (
         "import ray\nfrom ray._common.usage import usage_lib\n"
-        "from hiprobe.scale.crew import Cluster, _connect\n_connect(Cluster(workers=1))\n"
+        "from hiprobe.scale.pool import Cluster, _connect\n_connect(Cluster(workers=1))\n"
         "print([ray.nodes()[0]['Resources']['CPU'], ray._private.worker.global_worker.node.webui_url, "
         "usage_lib.usage_stats_enabled()])"
     )
@@ -536,47 +537,47 @@ def test_videos_and_results_can_be_at_an_address(
     import s3fs
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    remote = s3fs.S3FileSystem()
-    remote.put(str(videos), f"{bucket}/in", recursive=True)
-    paths = remote.find_addresses(f"{bucket}/in")
+    bucket_files = s3fs.S3FileSystem()
+    bucket_files.put(str(videos), f"{bucket}/in", recursive=True)
+    paths = remote.find_addresses(f"{bucket}/in", is_video)
     assert len(paths) == len(listed(videos))
-    assert remote.find_addresses(f"{bucket}/in/v0*.mp4") == [
+    assert remote.find_addresses(f"{bucket}/in/v0*.mp4", is_video) == [
         path for path in paths if "/in/v0" in path
     ]
     for name in ("v[1].mp4", "cam::1.mp4", "h#1 %20.mp4", ".hidden/v.mp4"):
-        remote.pipe(f"{bucket}/odd/{name}", name.encode())
-    odd = remote.find_addresses(f"{bucket}/odd")
+        bucket_files.pipe(f"{bucket}/odd/{name}", name.encode())
+    odd = remote.find_addresses(f"{bucket}/odd", is_video)
     assert [remote.fetch(path, tmp_path).read_text() for path in odd] == [
         "cam::1.mp4",
         "h#1 %20.mp4",
         "v[1].mp4",
     ]
-    assert remote.find_addresses(f"{bucket}/odd/v[1].mp4") == [f"{bucket}/odd/v[1].mp4"]
+    assert remote.find_addresses(f"{bucket}/odd/v[1].mp4", is_video) == [f"{bucket}/odd/v[1].mp4"]
     out, near = f"{bucket}/out", scale.Cluster(span_s=20.0)
     found, _ = detected(paths, out, cluster=near)
     assert statuses(found) == {"done": 22, "failed": 2}
-    remote.get(f"{bucket}/out", str(tmp_path / "got"), recursive=True)
+    bucket_files.get(f"{bucket}/out", str(tmp_path / "got"), recursive=True)
     for name in local.keys() - {"manifest.jsonl"}:
         assert (tmp_path / "got" / name).read_bytes() == local[name]
-    assert not [name for name in remote.find_addresses(f"{bucket}/out") if "/.spans/" in name]
+    assert not [name for name in bucket_files.find(f"{bucket}/out") if "/.spans/" in name]
     before = {
-        name: remote.info(name)["LastModified"] for name in remote.find_addresses(f"{bucket}/out")
+        name: bucket_files.info(name)["LastModified"] for name in bucket_files.find(f"{bucket}/out")
     }
     shutil.rmtree(tmp_path / "cache")  # as a driver on another machine would have none
-    remote.invalidate_cache()
+    bucket_files.invalidate_cache()
     assert statuses(detected(paths, out, cluster=near)[0]) == {"done": 22, "failed": 2}
     assert {
-        name: remote.info(name)["LastModified"] for name in remote.find_addresses(f"{bucket}/out")
+        name: bucket_files.info(name)["LastModified"] for name in bucket_files.find(f"{bucket}/out")
     } == before
 
 
 def test_an_address_without_videos_is_an_error(bucket: str) -> None:
     with pytest.raises(MissingVideo, match="no video file here"):
-        remote.find_addresses(f"{bucket}/nothing")
+        remote.find_addresses(f"{bucket}/nothing", is_video)
     with pytest.raises(MissingVideo):
-        remote.find_addresses("s3://no-such-bucket-at-all/in")
+        remote.find_addresses("s3://no-such-bucket-at-all/in", is_video)
     with pytest.raises(StoreError, match="no library for this address"):
-        remote.find_addresses("nosuchscheme://x/y.mp4")
+        remote.find_addresses("nosuchscheme://x/y.mp4", is_video)
 
 
 def at_once(commands: Iterable[list[str]]) -> list[tuple[int, str, str]]:

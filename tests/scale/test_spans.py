@@ -1,4 +1,4 @@
-"""Spans of a long video: planned at multiples of the batch, and joined to the very states of an unsplit read."""
+"""Spans of a long video begin at multiples of the batch and join to an unsplit read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from tests.support.numbered_videos import noisy, packet_places, steady, write
 
 from hiprobe import pipeline, video
 from hiprobe.scale import spans
-from hiprobe.scale.spans import Part, Span
+from hiprobe.scale.spans import SpanStates
 from hiprobe.types import HiddenStates
+from hiprobe.video import joining
+from hiprobe.video.sampling import Span
 
 MODEL, SITES, RECIPE = (
     fake_backbone.load(),
@@ -43,8 +45,12 @@ def whole(path: Path) -> HiddenStates:
     return pipeline.read_states(video.segments(path, RECIPE), path, ID, MODEL, SITES, RECIPE)
 
 
-def parts(path: Path, plan: Sequence[Span] = PLAN) -> list[Part]:
-    return [spans.read_part(path, ID, MODEL, SITES, RECIPE, span) for span in plan]
+def parts(path: Path, plan: Sequence[Span] = PLAN) -> list[SpanStates]:
+    return [spans.read_span(path, ID, MODEL, SITES, RECIPE, span) for span in plan]
+
+
+def can_join(found: Sequence[SpanStates]) -> bool:
+    return joining.can_join([one.seam for one in found])
 
 
 def same(one: HiddenStates, two: HiddenStates) -> bool:
@@ -77,19 +83,19 @@ def test_spans_join_to_an_unsplit_read(kind: str, tmp_path: Path) -> None:
     suffix, more = FILES[kind]
     path = write(tmp_path / f"long{suffix}", steady(604, 10), rate=10, pictures=noisy, **more)
     found = parts(path)
-    assert spans.can_join(found)
-    assert same(spans.join(found), whole(path))
-    assert len(spans.join(found).starts) == 38
+    assert can_join(found)
+    assert same(spans.join_states(found), whole(path))
+    assert len(spans.join_states(found).starts) == 38
 
 
-def test_a_later_span_is_sought_and_not_read_from_the_beginning(tmp_path: Path) -> None:
+def test_a_later_span_is_not_read_from_the_beginning(tmp_path: Path) -> None:
     path = write(tmp_path / "long.mp4", steady(604, 10), rate=10, pictures=noisy)
     reader = video.segments(path, RECIPE, first=30, count=2)
     assert [segment.start for segment in reader] == pytest.approx([48.0, 49.6])
     assert reader.frame_count < 80
 
 
-def test_spans_of_a_folder_of_pictures(tmp_path: Path) -> None:
+def test_spans_of_a_folder_of_pictures_join(tmp_path: Path) -> None:
     from PIL import Image
 
     (tmp_path / "frames").mkdir()
@@ -97,58 +103,58 @@ def test_spans_of_a_folder_of_pictures(tmp_path: Path) -> None:
         Image.fromarray(noisy(index)).save(tmp_path / "frames" / f"{index}.png")
     path = Path(f"{tmp_path}/frames@2.5fps")
     found = parts(path)
-    assert spans.can_join(found)
-    assert same(spans.join(found), whole(path))
+    assert can_join(found)
+    assert same(spans.join_states(found), whole(path))
 
 
-def test_damage_in_any_span_forbids_the_join(tmp_path: Path) -> None:
+def test_a_damaged_span_is_not_joined(tmp_path: Path) -> None:
     path = write(tmp_path / "long.mp4", steady(604, 10), rate=10, pictures=noisy)
     data = bytearray(path.read_bytes())
     for _, place, size in packet_places(path)[280:295]:
         data[place : place + size] = bytes(size)
     path.write_bytes(data)
-    assert not spans.can_join(parts(path))
+    assert not can_join(parts(path))
 
 
-def test_frames_far_apart_forbid_the_join(tmp_path: Path) -> None:
+def test_spans_with_frames_far_apart_are_not_joined(tmp_path: Path) -> None:
     times = [*steady(300, 10), *(33.0 + time for time in steady(300, 10))]
     path = write(tmp_path / "slow.mp4", times, rate=10, pictures=noisy)
-    assert not spans.can_join(parts(path))
+    assert not can_join(parts(path))
 
 
-def test_what_does_not_meet_does_not_fit(tmp_path: Path) -> None:
+def test_spans_that_do_not_meet_are_not_joined(tmp_path: Path) -> None:
     one = write(tmp_path / "one.mp4", steady(604, 10), rate=10, pictures=noisy)
     two = write(
         tmp_path / "two.mp4", steady(604, 10), rate=10, pictures=lambda index: noisy(index + 1)
     )
     first, second = parts(one), parts(two)
-    assert not spans.can_join([first[0], second[1], first[2]])
-    assert not spans.can_join([first[0], first[2]])
-    assert spans.can_join(first)
+    assert not can_join([first[0], second[1], first[2]])
+    assert not can_join([first[0], first[2]])
+    assert can_join(first)
 
 
 def test_a_span_past_the_end_is_not_sound(tmp_path: Path) -> None:
     path = write(tmp_path / "short.mp4", steady(100, 10), rate=10, pictures=noisy)
-    past = spans.read_part(path, ID, MODEL, SITES, RECIPE, Span(64, None))
+    past = spans.read_span(path, ID, MODEL, SITES, RECIPE, Span(64, None))
     assert past.states is None
     assert not past.seam.sound
-    assert not spans.read_part(path, ID, MODEL, SITES, RECIPE, Span(0, 8)).seam.sound
+    assert not spans.read_span(path, ID, MODEL, SITES, RECIPE, Span(0, 8)).seam.sound
 
 
-def test_a_part_is_kept_apart_from_whole_videos_and_found_again(tmp_path: Path) -> None:
+def test_a_span_is_kept_apart_from_whole_videos_and_found_again(tmp_path: Path) -> None:
     path = write(tmp_path / "long.mp4", steady(604, 10), rate=10, pictures=noisy)
     part, span = parts(path)[1], PLAN[1]
     assert part.states is not None
-    spans.save_part(tmp_path / "store", span, part, "float32")
-    found = spans.find_part(tmp_path / "store", span, ID, RECIPE, SITES, "float32")
+    spans.save_span(tmp_path / "store", span, part, "float32")
+    found = spans.find_span(tmp_path / "store", span, ID, RECIPE, SITES, "float32")
     assert found is not None
     assert found.states is not None
     assert found.seam == part.seam
     assert same(found.states, part.states)
     assert not list((tmp_path / "store").glob("*/*/*.safetensors"))
     assert (
-        spans.find_part(tmp_path / "store", span, ID, replace(RECIPE, frames=3), SITES, "float32")
+        spans.find_span(tmp_path / "store", span, ID, replace(RECIPE, frames=3), SITES, "float32")
         is None
     )
     shutil.rmtree(tmp_path / "store")
-    assert spans.find_part(tmp_path / "store", span, ID, RECIPE, SITES, "float32") is None
+    assert spans.find_span(tmp_path / "store", span, ID, RECIPE, SITES, "float32") is None

@@ -1,4 +1,7 @@
-"""A video whose decoder dies, hangs or hoards memory: is it named, and do the others go on?"""
+"""A decoder that dies, hangs or takes too much memory gives a named error.
+
+Other videos go on.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ SHORT = recipe(segment_s=0.4)
 
 
 def decoders() -> set[int]:
-    """The living child processes of this one that decode."""
+    """The living decoder processes of this process."""
     found = set()
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
@@ -39,23 +42,23 @@ def decoders() -> set[int]:
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    """No warm decoder before or after, so that `decoders` tells which one reads."""
-    isolate._end_all()
+    """No warm decoder before or after, so that `decoders` shows which one reads."""
+    isolate.parent._end_all()
     yield
-    isolate._end_all()
+    isolate.parent._end_all()
 
 
 @pytest.fixture
 def long(tmp_path: Path) -> Path:
-    """More windows than the decoder may be ahead."""
+    """A video with more windows than the decoder may be ahead."""
     return write(tmp_path / "long.mp4", steady(600, 20), rate=20)
 
 
-def check_sound(path: Path) -> None:
+def check_readable(path: Path) -> None:
     check_all(list(video.segments(path, SHORT)), steady(600, 20), 30.0, 16, segment_s=0.4)
 
 
-def test_a_decoder_killed_in_mid_video_is_a_named_error_and_the_next_video_is_read(
+def test_a_decoder_killed_while_reading_gives_an_error_and_the_next_video_is_read(
     long: Path,
 ) -> None:
     reader = video.segments(long, SHORT)
@@ -67,13 +70,11 @@ def test_a_decoder_killed_in_mid_video_is_a_named_error_and_the_next_video_is_re
     ) as caught:
         list(reader)
     assert "\n" not in str(caught.value)
-    check_sound(long)
+    check_readable(long)
     assert victim not in decoders()
 
 
-def test_a_decoder_that_hangs_is_killed_in_time(
-    long: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_decoder_that_hangs_is_killed(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patience:
         patience.setattr(video.decoder, "LIMITS", Limits(stall_s=1.0))
         reader = video.segments(long, SHORT)
@@ -85,10 +86,10 @@ def test_a_decoder_that_hangs_is_killed_in_time(
             list(reader)
         assert time.monotonic() - begun < 5
         assert victim not in decoders()
-    check_sound(long)
+    check_readable(long)
 
 
-def test_a_picture_below_the_pixel_cap_that_takes_too_much_memory(
+def test_a_picture_under_the_pixel_cap_that_needs_too_much_memory_gives_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: Path
 ) -> None:
     bomb = tmp_path / "bomb.mp4"
@@ -102,15 +103,15 @@ def test_a_picture_below_the_pixel_cap_that_takes_too_much_memory(
         output.mux(packet)
     assert bomb.stat().st_size < 1_000_000
     monkeypatch.setattr(video.decoder, "LIMITS", Limits(memory=600 * 2**20))
-    check_sound(long)
+    check_readable(long)
     with pytest.raises(
         DecoderLost, match=r"bomb\.mp4: the decoder needs more than 0\.586 GiB of memory"
     ):
         list(video.segments(bomb, recipe(size=None)))
-    check_sound(long)
+    check_readable(long)
 
 
-def test_a_bug_in_the_decoder_costs_one_video_and_says_which(
+def test_a_bug_in_the_decoder_fails_one_video_and_names_it(
     long: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video.decoder, "DECODER", "tests.support.misbehaving_calls")
@@ -120,27 +121,27 @@ def test_a_bug_in_the_decoder_costs_one_video_and_says_which(
         video.info(long)
     assert "Traceback" in str(caught.value.__cause__)
     monkeypatch.undo()
-    check_sound(long)
+    check_readable(long)
 
 
-def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(tmp_path: Path) -> None:
+def test_a_pipe_or_device_gives_an_error_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     for path in (tmp_path / "pipe.mp4", Path("/dev/zero")):
-        with pytest.raises(MissingVideo, match="no file"):
+        with pytest.raises(MissingVideo, match="not a regular file"):
             video.digest(path)
 
 
-def test_one_decoder_reads_video_after_video_and_survives_a_broken_one(
+def test_one_decoder_reads_several_videos_and_survives_a_broken_one(
     long: Path, tmp_path: Path
 ) -> None:
-    check_sound(long)
+    check_readable(long)
     before = decoders()
     assert len(before) == 1
     (tmp_path / "broken.mp4").write_bytes(b"\0" * 5000)
     with pytest.raises(CorruptVideo):
         list(video.segments(tmp_path / "broken.mp4", recipe()))
     video.info(long)
-    check_sound(long)
+    check_readable(long)
     assert decoders() == before
 
 
@@ -148,7 +149,8 @@ def test_nothing_is_decoded_in_the_parent(long: Path) -> None:
     code = (
         "import sys\nfrom hiprobe import video\nfrom hiprobe.types import Recipe\n"
         "list(video.segments(sys.argv[1], Recipe('m', ('p',), size=(8, 8))))\nvideo.info(sys.argv[1])\n"
-        "video.frame_times(sys.argv[1]), video.span(sys.argv[1], 0, 1, 2), video.proxy(sys.argv[1], sys.argv[2])\n"
+        "video.frame_times(sys.argv[1]), video.span(sys.argv[1], 0, 1, 2)\n"
+        "video.browser_copy(sys.argv[1], sys.argv[2])\n"
         "print('av' in sys.modules)"
     )
     done = subprocess.run(
@@ -161,7 +163,7 @@ def test_nothing_is_decoded_in_the_parent(long: Path) -> None:
 
 
 def test_a_run_over_videos_goes_on_after_a_decoder_was_killed(long: Path, tmp_path: Path) -> None:
-    """The child is killed as soon as the second of three videos gives its first segment."""
+    """The decoder is killed when the second of three videos gives its first segment."""
     paths = [write(tmp_path / f"{name}.mp4", steady(600, 20), rate=20) for name in "abc"]
     outcome = []
     for path in paths:
@@ -191,19 +193,17 @@ def test_a_file_is_hashed_once_while_it_stays_the_same(
     data = bytearray(long.read_bytes())
     data[-1] ^= 1
     long.write_bytes(data)
-    os.utime(
-        long, (1_000_000_000, 1_000_000_000)
-    )  # the same size and time, but the change time tells
+    # The size and the time of modification stay the same; the change time differs.
+    os.utime(long, (1_000_000_000, 1_000_000_000))
     assert video.digest(long) != first
 
 
-def test_a_file_that_was_just_written_is_hashed_anew(tmp_path: Path) -> None:
+def test_a_file_that_was_just_written_is_hashed_again(tmp_path: Path) -> None:
     path = tmp_path / "a"
     digests = set()
     for content in (b"one", b"two", b"six"):
         path.write_bytes(content)
         digests.add(video.digest(path))
     assert len(digests) == 3
-    assert (
-        not {*video.files._digests.values()} & digests
-    )  # its next change may bear the same time stamp
+    # Its next change may have the same time stamp.
+    assert not {*video.files._digests.values()} & digests

@@ -1,4 +1,7 @@
-"""Times, damage and files from strangers: is a frame placed where a player shows it, and is a loss named?"""
+"""Frames are placed where a player shows them, and losses are recorded.
+
+Hostile files are refused.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ from hiprobe.video.container import PIXEL_CAP
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
-def test_a_start_time_is_not_part_of_the_video(tmp_path: Path, suffix: str) -> None:
+def test_a_stored_start_time_is_subtracted(tmp_path: Path, suffix: str) -> None:
     times = steady(60, 20)
     path = write(tmp_path / f"a{suffix}", [time + 5.0 for time in times], rate=20)
     reader = video.segments(path, recipe())
@@ -49,7 +52,7 @@ def test_a_start_time_is_not_part_of_the_video(tmp_path: Path, suffix: str) -> N
     assert not video.info(path).playable  # a browser would show it from 5 s on
 
 
-def test_a_picture_that_begins_after_the_sound_keeps_its_delay(tmp_path: Path) -> None:
+def test_a_picture_that_starts_after_the_sound_keeps_its_delay(tmp_path: Path) -> None:
     times = [1.0 + time for time in steady(40, 20)]
     path = write(tmp_path / "a.mp4", times, rate=20, sound_at=0.0)
     check_all(list(video.segments(path, recipe())), times, 3.0, 16)
@@ -59,7 +62,7 @@ def test_a_picture_that_begins_after_the_sound_keeps_its_delay(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("codec", "bframes"), [("rawvideo", "0"), ("mpeg4", "0"), ("libx264", "2")]
 )
-def test_avi_which_stores_no_times(tmp_path: Path, codec: str, bframes: str) -> None:
+def test_frames_of_an_avi_are_counted_at_its_rate(tmp_path: Path, codec: str, bframes: str) -> None:
     times = steady(50, 25)
     path = write(tmp_path / "a.avi", times, codec=codec, rate=25, options={"bf": bframes})
     check_all(list(video.segments(path, recipe())), times, 2.0, 16)
@@ -72,7 +75,7 @@ def test_a_stream_without_any_times_is_counted_at_its_rate(tmp_path: Path) -> No
     check_all(list(video.segments(path, recipe())), steady(60, 25), 2.4, 16)
 
 
-def test_a_jump_of_an_hour_is_a_gap_not_thousands_of_windows(tmp_path: Path) -> None:
+def test_a_jump_of_hours_is_one_gap(tmp_path: Path) -> None:
     times = [*steady(20, 20), *(7200.0 + time for time in steady(20, 20))]
     reader = video.segments(write(tmp_path / "a.mkv", times), recipe())
     segments = list(reader)
@@ -84,7 +87,7 @@ def test_a_jump_of_an_hour_is_a_gap_not_thousands_of_windows(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("wild_s", [30.0, -2.0])
-def test_one_wild_timestamp_moves_nothing_else(tmp_path: Path, wild_s: float) -> None:
+def test_one_wrong_timestamp_moves_no_other_frame(tmp_path: Path, wild_s: float) -> None:
     path = write(tmp_path / "a.mkv", steady(100, 20), rate=20, options={"bf": "0", "g": "100"})
     place = packet_places(path)[50][1]
     data = bytearray(path.read_bytes())
@@ -99,12 +102,10 @@ def test_one_wild_timestamp_moves_nothing_else(tmp_path: Path, wild_s: float) ->
     assert reader.frame_count == 99
 
 
-def test_a_clock_that_is_set_back_runs_on(tmp_path: Path) -> None:
+def test_time_runs_on_after_the_clock_was_set_back(tmp_path: Path) -> None:
     first = write(tmp_path / "one.ts", steady(100, 20), rate=20, options={"bf": "0"})
     joined = tmp_path / "joined.ts"
-    joined.write_bytes(
-        first.read_bytes() * 2
-    )  # as recorders do that start a new clip in the same file
+    joined.write_bytes(first.read_bytes() * 2)
     reader = video.segments(joined, recipe())
     shown = [number for segment in reader for number in numbers(segment)]
     assert reader.duration == pytest.approx(10.0, abs=0.2)
@@ -118,7 +119,7 @@ def test_frames_discarded_by_an_edit_list_are_not_shown(shared_data: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
-def test_damage_in_the_middle_is_a_gap_and_the_rest_is_scored(tmp_path: Path, suffix: str) -> None:
+def test_damage_in_the_middle_is_a_gap_and_the_rest_is_read(tmp_path: Path, suffix: str) -> None:
     times = steady(300, 30)
     path = write(tmp_path / f"a{suffix}", times, pictures=noisy, options={"qp": "25"})
     whole = list(video.segments(path, recipe()))
@@ -143,7 +144,7 @@ def test_damage_in_the_middle_is_a_gap_and_the_rest_is_scored(tmp_path: Path, su
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
-def test_a_truncated_file_is_scored_to_its_end_and_the_rest_is_a_gap(
+def test_a_truncated_file_is_read_to_its_end_and_the_rest_is_a_gap(
     tmp_path: Path, suffix: str
 ) -> None:
     times = steady(300, 30)
@@ -164,13 +165,13 @@ def test_a_truncated_file_is_scored_to_its_end_and_the_rest_is_a_gap(
         assert numbers(segment) == truth(times, segment.start, segment.end, 16)
 
 
-def test_one_lost_frame_is_no_gap_but_is_counted(shared_data: Path) -> None:
+def test_one_lost_frame_is_counted_but_makes_no_gap(shared_data: Path) -> None:
     reader = video.segments(shared_data / "videos/stress/decord_corrupted.mp4", recipe())
     assert (len(list(reader)), reader.frame_count, reader.skipped, reader.gaps) == (4, 49, 1, ())
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_thousand_stated_hours_make_no_windows(tmp_path: Path, suffix: str) -> None:
+def test_a_wrong_stated_duration_makes_no_windows(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path / f"a{suffix}", steady(25, 25), rate=25)
     data = bytearray(path.read_bytes())
     if suffix == ".mkv":
@@ -250,7 +251,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], type[VideoError]]] = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_what_cannot_be_read_has_a_name(tmp_path: Path, kind: str) -> None:
+def test_an_unreadable_file_gives_a_named_error(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "clip.mp4"
     make, error = BROKEN[kind]
     make(path)
@@ -270,11 +271,11 @@ def test_what_cannot_be_read_has_a_name(tmp_path: Path, kind: str) -> None:
 
 PEAK = """
 import resource, sys
-from hiprobe import decode
+from hiprobe.video import frames
 from hiprobe.errors import UnsupportedVideo
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    list(decode.FrameReader(sys.argv[1]))
+    list(frames.FrameReader(sys.argv[1]))
 except UnsupportedVideo as error:
     print(error)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
@@ -339,7 +340,7 @@ PLAYLISTS = {
 
 @pytest.mark.parametrize("suffix", [".mp4", ".m3u8", ".ffconcat", ".mpd"])
 @pytest.mark.parametrize("kind", PLAYLISTS)
-def test_a_playlist_in_disguise_asks_nobody(
+def test_a_playlist_named_as_a_video_opens_no_address(
     tmp_path: Path, server: tuple[str, list[str]], kind: str, suffix: str
 ) -> None:
     url, seen = server
@@ -351,10 +352,10 @@ def test_a_playlist_in_disguise_asks_nobody(
     assert seen == []
 
 
-def test_without_the_guard_a_playlist_does_ask(
+def test_ffmpeg_itself_would_open_the_address(
     tmp_path: Path, server: tuple[str, list[str]]
 ) -> None:
-    """The test above can fail: FFmpeg itself follows the very same file."""
+    """Shows that the test above can fail."""
     url, seen = server
     path = tmp_path / "clip.m3u8"
     path.write_text(PLAYLISTS["hls"].format(url=url))

@@ -1,7 +1,8 @@
-"""Frames that are not decoded because no sample falls on them: is every sample the same as if all were?"""
+"""Leaving out frames on which no sample falls does not change any sample."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from hiprobe.errors import HiProbeError
 from hiprobe.isolate.child import Link
 from hiprobe.video import calls, frames
 from hiprobe.video.h264 import length_bytes, unreferenced
+from hiprobe.video.sampling import Grid
 
 OPTIONS: dict[str, dict[str, str]] = {
     "no reordering": {"bf": "0"},
@@ -32,7 +34,7 @@ OPTIONS: dict[str, dict[str, str]] = {
 
 
 class Here:
-    """The decoder's `Link` without a process."""
+    """A decoder's `Link` without a process."""
 
     def beat(self) -> None:
         pass
@@ -44,12 +46,11 @@ class Here:
 def windows(
     path: Path, count: int = 8, segment_s: float = 1.6, **more: Any
 ) -> tuple[list[Any], list[Any]]:
-    """What the decoder tells of each window, and the pixels; how it ended, if by an error."""
+    """What the decoder tells of each window, and the pixels; the last item may be an error."""
     told, pixels = [], []
     try:
-        for value, array in calls.segments(
-            cast(Link, Here()), str(path), segment_s, count, [32, 32], **more
-        ):
+        grid = asdict(Grid(segment_s, count, (32, 32), **more))
+        for value, array in calls.answer_segments(cast(Link, Here()), str(path), grid):
             told.append(value)
             pixels.append(array)
     except HiProbeError as error:
@@ -58,7 +59,7 @@ def windows(
 
 
 def check_same(path: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> int:
-    """Whether windows and facts are those of a full decoding; how many frames were left out."""
+    """Check that windows and facts equal a full decoding; return how many frames were left out."""
     spared = []
 
     def noted(packet: bytes, length: int) -> bool:
@@ -73,16 +74,15 @@ def check_same(path: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> int:
         wanted = windows(path, **more)
     assert found[0] == wanted[0]
     sound = [told for told in found[0] if isinstance(told, dict) and not told["skipped"]]
-    for one, other, _ in zip(
-        found[1], wanted[1], sound, strict=False
-    ):  # a damaged one is concealed with another
+    # After damage a picture may be patched in another way.
+    for one, other, _ in zip(found[1], wanted[1], sound, strict=False):
         np.testing.assert_array_equal(one, other)
     return sum(spared)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize("name", OPTIONS)
-def test_samples_are_those_of_a_full_decoding(
+def test_samples_equal_those_of_a_full_decoding(
     name: str, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(
@@ -93,7 +93,9 @@ def test_samples_are_those_of_a_full_decoding(
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 16, 48, 100])
-def test_samples_of_any_number(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_are_equal_for_any_number_of_them(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(
         tmp_path / "clip.mp4", steady(310, 30), rate=30, pictures=noisy, options={"bf": "3"}
     )
@@ -105,7 +107,7 @@ def test_samples_of_any_number(count: int, tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     "more", [{"first": 3}, {"first": 2, "windows": 2}, {"segment_s": 0.7}, {"segment_s": 4.0}]
 )
-def test_samples_of_a_part(
+def test_samples_of_a_part_are_equal(
     more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(
@@ -119,7 +121,7 @@ def test_samples_of_a_part(
     assert check_same(path, monkeypatch, **more) > 10
 
 
-def test_uneven_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_at_uneven_times_are_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     times = np.cumsum(rng.choice([0.02, 0.04, 0.1, 0.3], 300)).tolist()
     path = write(tmp_path / "uneven.mkv", times, rate=30, pictures=noisy, options={"bf": "3"})
@@ -128,7 +130,7 @@ def test_uneven_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("options", [{"bf": "3"}, {"bf": "0"}, {"g": "1"}])
 @pytest.mark.parametrize("wants", [None, lambda start, end: True, lambda start, end: False])
-def test_what_is_remembered_of_packets_is_bounded(
+def test_the_memory_of_packet_times_is_bounded(
     options: dict[str, str], wants: Any, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "clip.mp4", steady(900, 30), rate=30, options=options)
@@ -151,14 +153,13 @@ def test_a_lost_reference_is_noticed(
         data[place : place + size] = bytes(size)
     path.write_bytes(data)
     told, _ = windows(path)
-    assert (
-        told[-1]["skipped"] >= 12 - 9
-    )  # all but those that no frame is made from, before the first is met
+    # All but non-reference frames before the first lost reference.
+    assert told[-1]["skipped"] >= 12 - 9
     assert check_same_but_for_losses(path, monkeypatch)
 
 
 def check_same_but_for_losses(path: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the samples are those of a full decoding, which may count more lost packets."""
+    """Whether the samples equal a full decoding, which may count more lost packets."""
     _, found = windows(path)
     with monkeypatch.context() as patch:
         patch.setattr(frames, "unreferenced", lambda packet, length: False)
@@ -166,16 +167,19 @@ def check_same_but_for_losses(path: Path, monkeypatch: pytest.MonkeyPatch) -> bo
     return all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True))
 
 
-def test_real_files(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_of_real_files_are_equal(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     left_out = {
         path.name: check_same(path, monkeypatch)
-        for path in sorted((shared_data / "videos").glob("*/*"))
+        for name in ("real", "stress")
+        for path in sorted((shared_data / "videos" / name).iterdir())
     }
     assert len(left_out) > 20
     assert left_out["mmaction2_demo.mp4"] > 50
 
 
-def test_headers_say_what_they_say() -> None:
+def test_packets_without_references_are_recognized() -> None:
     spare, needed, supplement, parameters = b"\x01abc", b"\x41abc", b"\x06ab", b"\x67ab"
 
     def packet(*units: bytes) -> bytes:
@@ -202,7 +206,7 @@ def test_headers_say_what_they_say() -> None:
     assert not unreferenced(whole, 2)
 
 
-def test_the_length_of_lengths_is_that_of_the_record(tmp_path: Path) -> None:
+def test_the_size_of_lengths_is_read_from_the_record(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", steady(3, 30), rate=30)
     with av.open(str(path)) as container:
         assert length_bytes(container.streams.video[0].codec_context.extradata) == 4

@@ -1,4 +1,4 @@
-"""Several decoders at once: is what comes what one decoder gives, from sound files and from those that mislead?"""
+"""Several decoders at once give what one decoder gives, also from files that mislead."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from hiprobe import isolate, video
 from hiprobe.errors import DecoderLost, MissingVideo
 from hiprobe.types import Segment
 from hiprobe.video import VideoInfo, parallel
+from hiprobe.video.sampling import Span
 
 RECIPE = recipe(frames=2, size=(32, 32))
 ID = "0" * 64
@@ -29,7 +30,7 @@ ID = "0" * 64
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Four decoders whatever the machine has, parts of five windows, and no decoder left over."""
+    """Four decoders on any machine, parts of five windows, and no decoder left over."""
     monkeypatch.setattr(parallel, "decoders", lambda: 4)
     monkeypatch.setattr(parallel, "LEAST_WINDOWS", 3)
     monkeypatch.setattr(parallel, "LEAST_PIXELS", 0.0)
@@ -47,7 +48,7 @@ def read(reader: Any) -> tuple[list[Segment], tuple[Any, ...]]:
 
 
 def check_same(path: Path, reader: Any = None) -> list[Segment]:
-    """Whether several decoders give what one gives; the segments."""
+    """Check that several decoders give what one gives; return the segments."""
     wanted, known = read(video.segments(path, RECIPE))
     found, told = read(reader or parallel.decode_segments(path, RECIPE, ID))
     assert [one.index for one in found] == [one.index for one in wanted]
@@ -76,11 +77,11 @@ def said(
 @pytest.mark.parametrize("seconds", [1.0, 9.0, 20.0, 31.9, 60.4, 61.0, 7200.0])
 def test_parts_cover_a_video_once(seconds: float) -> None:
     plan = parallel.plan_parts(said(seconds), RECIPE)
-    assert (plan[0][0], plan[-1][1]) == (0, None)
-    for (first, count), (following, _) in pairwise(plan):
-        assert count is not None
-        assert first + count == following
-    lengths = [count or math.ceil(seconds / 1.6) - first for first, count in plan]
+    assert (plan[0].first, plan[-1].count) == (0, None)
+    for one, following in pairwise(plan):
+        assert one.count is not None
+        assert one.first + one.count == following.first
+    lengths = [one.count or math.ceil(seconds / 1.6) - one.first for one in plan]
     if len(plan) <= 4:  # all begun at once: each is read while those after it are decoded
         assert sum(lengths) / len(lengths) >= 3 or len(plan) == 1
         assert lengths == sorted(lengths)
@@ -90,11 +91,11 @@ def test_parts_cover_a_video_once(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("facts", [said(100.0, "mpegts", seekable=False), said(None)])
-def test_what_cannot_be_sought_or_says_no_length_is_not_cut(facts: VideoInfo) -> None:
-    assert parallel.plan_parts(facts, RECIPE) == [(0, None)]
+def test_a_video_without_index_or_length_is_not_cut(facts: VideoInfo) -> None:
+    assert parallel.plan_parts(facts, RECIPE) == [Span(0, None)]
 
 
-def test_what_is_decoded_in_no_time_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_that_is_decoded_quickly_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "LEAST_PIXELS", 100e6)
     small, large = (said(600.0, side=side) for side in (96, 1080))
     assert len(parallel.plan_parts(small, RECIPE)) == 1
@@ -109,7 +110,7 @@ def test_several_decoders_give_what_one_gives(kind: str, tmp_path: Path) -> None
     assert len(check_same(path)) == 38
 
 
-def test_they_decode_at_the_same_time(tmp_path: Path) -> None:
+def test_several_decoders_run_at_the_same_time(tmp_path: Path) -> None:
     segments = iter(parallel.decode_segments(long(tmp_path / "long.mp4"), RECIPE, ID))
     next(segments)
     assert len(decoders()) >= 4
@@ -127,8 +128,8 @@ def test_damage_gives_what_one_decoder_gives(first: int, tmp_path: Path) -> None
     check_same(path)
 
 
-def test_a_picture_that_the_decoder_patched_up_gives_what_one_decoder_gives(tmp_path: Path) -> None:
-    """Damage without an error: with what it is patched depends on where the decoder began."""
+def test_a_concealed_picture_gives_what_one_decoder_gives(tmp_path: Path) -> None:
+    """Damage without an error: what the picture is patched with depends on where decoding began."""
     path = long(tmp_path / "long.mp4")
     whole, patched = path.read_bytes(), 0
     for _, place, size in packet_places(path)[350:590:20]:
@@ -142,24 +143,24 @@ def test_a_picture_that_the_decoder_patched_up_gives_what_one_decoder_gives(tmp_
     assert patched > 2
 
 
-def test_a_file_that_was_cut_off_gives_what_one_decoder_gives(tmp_path: Path) -> None:
+def test_a_truncated_file_gives_what_one_decoder_gives(tmp_path: Path) -> None:
     path = long(tmp_path / "long.mp4", muxer={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert parts(path) == 8
     assert len(check_same(path)) < 30
 
 
-def test_a_pause_and_a_leap_give_what_one_decoder_gives(tmp_path: Path) -> None:
+def test_a_pause_or_a_jump_gives_what_one_decoder_gives(tmp_path: Path) -> None:
     for pause in (3.0, 4000.0):
         times = [*steady(300, 10), *(30.0 + pause + time for time in steady(300, 10))]
         check_same(write(tmp_path / f"{pause:g}.mp4", times, rate=10, pictures=noisy))
 
 
-def test_a_slow_camera_gives_what_one_decoder_gives(tmp_path: Path) -> None:
+def test_a_low_frame_rate_gives_what_one_decoder_gives(tmp_path: Path) -> None:
     check_same(write(tmp_path / "slow.mp4", steady(60, 1), rate=1, pictures=noisy))
 
 
-def test_a_folder_of_pictures_is_read_by_several(tmp_path: Path) -> None:
+def test_a_folder_of_pictures_is_read_by_several_decoders(tmp_path: Path) -> None:
     from PIL import Image
 
     (tmp_path / "frames").mkdir()
@@ -170,7 +171,7 @@ def test_a_folder_of_pictures_is_read_by_several(tmp_path: Path) -> None:
     check_same(path)
 
 
-def test_parts_that_do_not_meet_are_not_joined(
+def test_parts_with_different_windows_at_the_seam_are_not_joined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = long(tmp_path / "long.mp4")
@@ -186,7 +187,7 @@ def test_parts_that_do_not_meet_are_not_joined(
     check_same(path)
 
 
-def test_a_decoder_that_dies_ahead_costs_nothing_but_time(tmp_path: Path) -> None:
+def test_a_video_is_still_read_if_a_decoder_ahead_dies(tmp_path: Path) -> None:
     path = long(tmp_path / "long.mp4")
     reader = iter(parallel.decode_segments(path, RECIPE, ID))
     found = [next(reader)]
@@ -197,7 +198,7 @@ def test_a_decoder_that_dies_ahead_costs_nothing_but_time(tmp_path: Path) -> Non
         np.testing.assert_array_equal(one.frames, other.frames)
 
 
-def test_a_decoder_that_dies_on_the_whole_is_named(tmp_path: Path) -> None:
+def test_a_decoder_that_dies_again_gives_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "short.mp4", steady(200, 20), rate=20, pictures=noisy)
     reader = iter(
         parallel.decode_segments(path, recipe(frames=2, size=(32, 32), segment_s=0.05), ID)
@@ -215,7 +216,7 @@ def _read_and_kill(reader: Iterator[Segment]) -> None:
             os.kill(victim, signal.SIGKILL)
 
 
-def test_an_error_comes_when_it_is_read(tmp_path: Path) -> None:
+def test_an_early_start_on_a_missing_file_fails_when_it_is_read(tmp_path: Path) -> None:
     parallel.start_decoding(tmp_path / "none.mp4", RECIPE, ID)
     reader = parallel.decode_segments(tmp_path / "none.mp4", RECIPE, ID)
     with pytest.raises(MissingVideo):
@@ -223,7 +224,7 @@ def test_an_error_comes_when_it_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("frames", [10, 30, 79, 80, 81, 100, 604])
-def test_what_was_begun_is_gone_on_with(frames: int, tmp_path: Path) -> None:
+def test_an_early_start_is_used(frames: int, tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", steady(frames, 10), rate=10, pictures=noisy)
     parallel.start_decoding(path, RECIPE, ID)
     begun = decoders()
@@ -233,7 +234,7 @@ def test_what_was_begun_is_gone_on_with(frames: int, tmp_path: Path) -> None:
     assert begun <= decoders()  # it was used, and can be used again
 
 
-def test_what_was_begun_of_a_file_without_a_size_is_gone_on_with(tmp_path: Path) -> None:
+def test_an_early_start_is_used_for_stored_size(tmp_path: Path) -> None:
     path = long(tmp_path / "long.mp4")
     own = recipe(frames=2, size=None)
     parallel.start_decoding(path, own, ID)
@@ -241,7 +242,7 @@ def test_what_was_begun_of_a_file_without_a_size_is_gone_on_with(tmp_path: Path)
     np.testing.assert_array_equal(found, [one.frames for one in video.segments(path, own)])
 
 
-def test_what_was_begun_of_another_content_or_recipe_is_not_used(tmp_path: Path) -> None:
+def test_an_early_start_on_other_content_or_recipe_is_not_used(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", steady(30, 10), rate=10, pictures=noisy)
     parallel.start_decoding(path, RECIPE, ID)
     path.unlink()
@@ -260,7 +261,7 @@ def test_what_was_begun_of_another_content_or_recipe_is_not_used(tmp_path: Path)
     assert len(parallel._begun) == 1
 
 
-def test_only_so_many_are_begun_and_the_oldest_is_given_up(tmp_path: Path) -> None:
+def test_the_oldest_early_start_is_given_up(tmp_path: Path) -> None:
     paths = [
         write(tmp_path / f"{index}.mp4", steady(30, 10), rate=10, pictures=noisy)
         for index in range(6)
@@ -272,7 +273,7 @@ def test_only_so_many_are_begun_and_the_oldest_is_given_up(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 4, 9])
-def test_what_comes_next_is_begun_on_once_and_in_time(number: int) -> None:
+def test_the_next_items_are_started_once_and_in_time(number: int) -> None:
     told: list[int] = []
     for turn, item in enumerate(parallel.coming(range(number), told.append)):
         assert item == turn
@@ -280,7 +281,7 @@ def test_what_comes_next_is_begun_on_once_and_in_time(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [2, 4])
-def test_whatever_comes_next_is_begun_and_stays_so_until_it_is_read(
+def test_the_next_videos_stay_started_until_they_are_read(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parallel, "decoders", lambda: number)
@@ -296,7 +297,7 @@ def test_whatever_comes_next_is_begun_and_stays_so_until_it_is_read(
     assert not parallel._begun
 
 
-def test_one_core_has_one_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_one_core_runs_one_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(parallel, "decoders", lambda: 1)
     path = long(tmp_path / "long.mp4")
     parallel.start_decoding(path, RECIPE, ID)
@@ -305,7 +306,7 @@ def test_one_core_has_one_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert len(decoders()) <= 2
 
 
-def test_a_forked_process_leaves_what_was_begun_to_its_parent(tmp_path: Path) -> None:
+def test_a_forked_process_leaves_early_starts_to_its_parent(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", steady(30, 10), rate=10, pictures=noisy)
     parallel.start_decoding(path, RECIPE, ID)
     child = os.fork()

@@ -1,4 +1,4 @@
-"""Folders of pictures as videos: the pictures are numbered, so every sample can be told."""
+"""Folders of pictures are read as videos; the pictures are numbered, so every sample is known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ from hiprobe.video import pictures
 
 
 def folder(path: Path, count: int, name: str = "frame{}.png") -> Path:
-    """`count` numbered pictures; without zeros in front, so that `frame10` sorts before `frame9` as text."""
+    """`count` numbered pictures.
+
+    Without leading zeros, so that `frame10` sorts before `frame9` as text.
+    """
     path.mkdir(parents=True, exist_ok=True)
     for index in range(count):
         Image.fromarray(numbered(index)).save(
@@ -35,8 +38,8 @@ def folder(path: Path, count: int, name: str = "frame{}.png") -> Path:
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "PNG"])
-def test_a_folder_is_read_as_a_video_of_its_rate(tmp_path: Path, suffix: str) -> None:
-    """In natural order, with the windows and samples that the contract of a video asks for."""
+def test_a_folder_is_read_as_a_video_at_its_rate(tmp_path: Path, suffix: str) -> None:
+    """In natural order, with the windows and samples of a video."""
     path = pictures.named(folder(tmp_path / "clip", 23, f"frame{{}}.{suffix}"), 10)
     reader = video.segments(path, recipe())
     check_all(list(reader), steady(23, 10), 2.3, 16)
@@ -50,7 +53,7 @@ def test_a_folder_is_read_as_a_video_of_its_rate(tmp_path: Path, suffix: str) ->
 
 
 def test_a_folder_gives_the_pixels_of_a_lossless_video(tmp_path: Path) -> None:
-    """Same frames, same rate, same segments: so the same hidden states."""
+    """Same frames, rate and segments, and therefore the same hidden states."""
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (48, 64, 3)).astype(np.uint8) for _ in range(20)]
     (tmp_path / "clip").mkdir()
@@ -74,7 +77,7 @@ def test_a_folder_gives_the_pixels_of_a_lossless_video(tmp_path: Path) -> None:
             assert np.array_equal(a.frames, b.frames)
 
 
-def test_a_span_facts_and_a_proxy_as_of_a_video(tmp_path: Path) -> None:
+def test_a_folder_has_spans_facts_and_a_browser_copy(tmp_path: Path) -> None:
     path = f"{folder(tmp_path / 'clip', 30)}@10fps"
     assert numbers(video.span(path, 1.0, 2.0, 5)) == [11, 13, 15, 17, 19]
     facts = video.info(path)
@@ -85,11 +88,11 @@ def test_a_span_facts_and_a_proxy_as_of_a_video(tmp_path: Path) -> None:
         3.0,
         False,
     )
-    made = video.browser_copy(path, tmp_path / "proxy.mp4")
+    made = video.browser_copy(path, tmp_path / "copy.mp4")
     assert [number(one.frames[0]) for one in video.segments(made, recipe(frames=1))] == [8, 23]
 
 
-def test_the_digest_is_of_content_order_and_rate(tmp_path: Path) -> None:
+def test_the_digest_depends_on_content_order_and_rate(tmp_path: Path) -> None:
     one, other = folder(tmp_path / "a", 4), folder(tmp_path / "b", 4, "renamed_{}.png")
     same = video.digest(f"{one}@10fps")
     assert same == video.digest(f"{other}@10.0fps")
@@ -111,7 +114,7 @@ def test_folders_of_pictures_are_found_below_a_folder(tmp_path: Path) -> None:
         video.find([str(tmp_path)])
 
 
-def test_hidden_files_are_no_frames(tmp_path: Path) -> None:
+def test_hidden_files_are_left_out(tmp_path: Path) -> None:
     """The archive of UCSD holds a `._001.tif` beside each `001.tif`."""
     path = folder(tmp_path / "clip", 3)
     (path / "._frame0.png").write_bytes(b"\0")
@@ -119,7 +122,7 @@ def test_hidden_files_are_no_frames(tmp_path: Path) -> None:
     assert len(video.frame_times(f"{path}@10fps")) == 3
 
 
-def test_a_file_that_is_called_like_a_rate_is_a_file(tmp_path: Path) -> None:
+def test_a_file_whose_name_ends_with_a_rate_is_a_file(tmp_path: Path) -> None:
     film = write(tmp_path / "film.mp4", steady(5, 10), rate=10)
     shutil.move(film, tmp_path / "film@10fps")
     assert len(video.frame_times(tmp_path / "film@10fps")) == 5
@@ -152,7 +155,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_picture_that_is_none_is_a_named_error(tmp_path: Path, kind: str) -> None:
+def test_a_bad_picture_gives_a_named_error(tmp_path: Path, kind: str) -> None:
     spoil, error, words = BAD[kind]
     path = folder(tmp_path / "clip", 4)
     spoil(path / "frame2.png")
@@ -160,7 +163,7 @@ def test_a_picture_that_is_none_is_a_named_error(tmp_path: Path, kind: str) -> N
         list(video.segments(f"{path}@10fps", recipe()))
 
 
-def test_a_picture_that_no_sample_falls_on_is_not_read(tmp_path: Path) -> None:
+def test_a_picture_without_a_sample_is_not_read(tmp_path: Path) -> None:
     path = folder(tmp_path / "clip", 64)  # samples at 0.225 and 0.675 s
     sampled = {2, 6}
     for index in set(range(8)) - sampled - {0}:
@@ -172,7 +175,7 @@ def test_a_picture_that_no_sample_falls_on_is_not_read(tmp_path: Path) -> None:
         next(video.segments(f"{path}@10fps", recipe(frames=2, segment_s=0.9)))
 
 
-def test_a_folder_that_is_no_video_is_a_named_error(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_video_gives_a_named_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     path = folder(tmp_path / "clip", 3)
     mixed = folder(folder(tmp_path / "mixed", 3), 3, "mask{}.bmp")
@@ -180,7 +183,7 @@ def test_a_folder_that_is_no_video_is_a_named_error(tmp_path: Path) -> None:
         (f"{tmp_path / 'empty'}@10fps", EmptyVideo, "no pictures"),
         (f"{tmp_path / 'absent'}@10fps", MissingVideo, "no such folder"),
         (str(path), UnsupportedVideo, "give its frames a second as FOLDER@25fps"),
-        (f"{path}@0fps", UnsupportedVideo, "0 frames a second"),
+        (f"{path}@0fps", UnsupportedVideo, "at most 1000, got 0"),
         (f"{mixed}@10fps", UnsupportedVideo, "BMP, PNG"),
     ):
         for read in (

@@ -1,4 +1,4 @@
-"""Segments, spans, proxies and the real files: is what a player shows what is read?"""
+"""Segments, spans and browser copies show what a player shows, also for real files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def test_every_sample_is_the_frame_on_screen(
 ) -> None:
     stored, rate = SCHEDULES[schedule]
     times = [time - stored[0] for time in stored]
-    # MP4 stores durations in decoding order: only without reordering does the last one belong to the last frame.
+    # MP4 stores durations in decoding order. Only without reordering is the last one that of the
+    # last frame.
     bframes = {".mp4": "0", ".mkv": "2"}[suffix]
     path = write(tmp_path / f"a{suffix}", times, rate=rate, last_s=0.6, options={"bf": bframes})
     if suffix == ".mkv":  # it stores milliseconds
@@ -77,7 +78,7 @@ def test_every_sample_is_the_frame_on_screen(
         (49, 30, [(0.0, 1.6), (1.6, 49 / 30)]),
     ],
 )
-def test_the_tail(
+def test_the_last_window_ends_with_the_video(
     tmp_path: Path, count: int, rate: Fraction | int, expected: list[tuple[float, float]]
 ) -> None:
     path = write(tmp_path / "a.mp4", steady(count, rate), rate=rate)
@@ -90,7 +91,7 @@ def test_the_tail(
     )
 
 
-def test_a_frozen_stretch_is_scored_and_is_no_gap(tmp_path: Path) -> None:
+def test_a_frozen_picture_is_read_and_makes_no_gap(tmp_path: Path) -> None:
     times = [*steady(20, 20), *(8.0 + time for time in steady(20, 20))]
     reader = video.segments(write(tmp_path / "a.mp4", times, last_s=0.05), recipe())
     segments = list(reader)
@@ -104,7 +105,7 @@ CORNERS = np.array([[10, 90], [170, 250]], np.uint8)
 
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
-def test_frames_stand_as_a_player_shows_them(tmp_path: Path, degrees: int, flip: bool) -> None:
+def test_frames_are_turned_as_a_player_shows_them(tmp_path: Path, degrees: int, flip: bool) -> None:
     stored = np.repeat(np.kron(CORNERS, np.ones((24, 32), np.uint8))[:, :, None], 3, axis=2)
     path = write(
         tmp_path / "a.mp4",
@@ -125,7 +126,7 @@ def test_frames_stand_as_a_player_shows_them(tmp_path: Path, degrees: int, flip:
     )
 
 
-def test_odd_sizes(tmp_path: Path) -> None:
+def test_odd_sizes_are_read(tmp_path: Path) -> None:
     path = write(
         tmp_path / "a.mkv",
         steady(5, 30),
@@ -147,10 +148,10 @@ COLOURS = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [128, 128, 128]
     ("pix_fmt", "colorspace", "full"),
     [("yuv420p", 1, False), ("yuv420p", 6, False), ("yuv420p", 6, True), ("yuv420p10le", 1, False)],
 )
-def test_tagged_colours_come_back(
+def test_tagged_colours_are_read_correctly(
     tmp_path: Path, pix_fmt: str, colorspace: int, full: bool
 ) -> None:
-    """The luma of each colour is computed from the standard's coefficients, so both tags must be read."""
+    """The luma comes from the standard's coefficients, so both tags must be read."""
     red, blue = (0.2126, 0.0722) if colorspace == 1 else (0.299, 0.114)
     rgb = COLOURS / 255
     luma = rgb @ [red, 1 - red - blue, blue]
@@ -198,7 +199,7 @@ def test_shrinking_averages_and_does_not_alias(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".avi"])
 @pytest.mark.parametrize("asked", [(0.0, 0.7), (3.3, 5.1), (8.05, 9.0), (9.5, 12.0)])
-def test_a_span_shows_what_the_pass_shows(
+def test_a_span_has_the_frames_of_one_pass(
     tmp_path: Path, suffix: str, asked: tuple[float, float]
 ) -> None:
     times = steady(200, 20)
@@ -220,14 +221,12 @@ def test_a_span_of_a_file_with_a_start_time_and_distant_keyframes(tmp_path: Path
 @pytest.mark.parametrize(
     "asked", [(2.0, 3.0, 4), (0.5, 0.5, 4), (-1.0, 1.0, 4), (0.0, float("inf"), 4), (0.0, 1.0, 0)]
 )
-def test_a_span_that_holds_nothing_is_an_error(
-    tmp_path: Path, asked: tuple[float, float, int]
-) -> None:
+def test_an_empty_span_gives_an_error(tmp_path: Path, asked: tuple[float, float, int]) -> None:
     with pytest.raises(UsageError):
         video.span(write(tmp_path / "a.mp4", steady(20, 10), rate=10), *asked)
 
 
-def test_digest_is_of_the_content(tmp_path: Path) -> None:
+def test_the_digest_is_the_sha256_of_the_content(tmp_path: Path) -> None:
     data = np.random.default_rng(0).bytes(3_000_000)
     (tmp_path / "a.mp4").write_bytes(data)
     assert video.digest(tmp_path / "a.mp4") == hashlib.sha256(data).hexdigest()
@@ -235,7 +234,7 @@ def test_digest_is_of_the_content(tmp_path: Path) -> None:
         video.digest(tmp_path / "b.mp4")
 
 
-def test_the_proxy_shows_the_same_frames_at_the_same_times(tmp_path: Path) -> None:
+def test_a_browser_copy_shows_the_same_frames_at_the_same_times(tmp_path: Path) -> None:
     times = [*steady(30, 30), *(2.0 + time for time in steady(30, 12.5))]
     path = write(tmp_path / "a.mkv", [time + 3.0 for time in times], last_s=0.25)
     out = video.browser_copy(path, tmp_path / "p" / "out.mp4")
@@ -256,7 +255,7 @@ def test_the_proxy_shows_the_same_frames_at_the_same_times(tmp_path: Path) -> No
     assert video.info(out).duration == pytest.approx(times[-1] + 0.25, abs=1e-2)
 
 
-def test_the_proxy_of_a_delayed_picture_keeps_the_delay(tmp_path: Path) -> None:
+def test_a_browser_copy_keeps_the_delay_of_the_picture(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", [1.0 + time for time in steady(20, 10)], rate=10, sound_at=0.0)
     out = video.browser_copy(path, tmp_path / "out.mp4")
     assert video.frame_times(out) == pytest.approx(
@@ -264,7 +263,7 @@ def test_the_proxy_of_a_delayed_picture_keeps_the_delay(tmp_path: Path) -> None:
     )
 
 
-def test_the_proxy_is_upright_even_and_small(tmp_path: Path) -> None:
+def test_a_browser_copy_is_upright_and_small_with_even_sides(tmp_path: Path) -> None:
     path = write(
         tmp_path / "a.mp4",
         steady(3, 30),
@@ -275,13 +274,15 @@ def test_the_proxy_is_upright_even_and_small(tmp_path: Path) -> None:
     assert (facts.height, facts.width) == (332, 202)
 
 
-def test_a_proxy_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_browser_copy_that_cannot_be_written_gives_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", steady(3, 30))
     with pytest.raises(StoreError, match="cannot write"):
         video.browser_copy(path, path / "below-a-file" / "out.mp4")
 
 
-def test_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_find_takes_files_folders_and_patterns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("b.mp4", "a.MKV", "notes.txt", "sub/c.avi", "sub/.hidden.mp4", ".cache/d.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -300,7 +301,7 @@ def test_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert str(caught.value).startswith(nothing)
 
 
-# Of the manifest: frames shown, seconds. Where FFmpeg decodes more, the reason stands beside it.
+# From the manifest: frames shown, seconds. Where FFmpeg decodes more, the reason is beside it.
 FACTS: dict[str, tuple[int, float]] = {
     "real/bgs_demo.avi": (51, 3.4),
     "real/bgs_video.avi": (374, 12.46666),
@@ -332,7 +333,7 @@ ERRORS: dict[str, type[VideoError]] = {
 
 
 @pytest.mark.parametrize("name", FACTS)
-def test_real_files(shared_data: Path, name: str) -> None:
+def test_real_files_have_the_known_frames_and_length(shared_data: Path, name: str) -> None:
     frames, seconds = FACTS[name]
     reader = video.segments(shared_data / "videos" / name, recipe(8))
     segments = list(reader)
@@ -346,13 +347,12 @@ def test_real_files(shared_data: Path, name: str) -> None:
     for segment in segments:
         assert (np.diff(segment.times) >= 0).all()
         assert segment.times[-1] < segment.end
-    assert (
-        any(segment.frames.std() > 1 for segment in segments) or "fragmented" in name
-    )  # that one is black
+    # The fragmented video is black.
+    assert any(segment.frames.std() > 1 for segment in segments) or "fragmented" in name
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_real_files_that_cannot_be_read(shared_data: Path, name: str) -> None:
+def test_unreadable_real_files_give_a_named_error(shared_data: Path, name: str) -> None:
     with pytest.raises(ERRORS[name], match=Path(name).name):
         list(video.segments(shared_data / "videos" / name, recipe(8)))
 
@@ -360,6 +360,6 @@ def test_real_files_that_cannot_be_read(shared_data: Path, name: str) -> None:
 def test_every_file_of_the_collection_is_tested(shared_data: Path) -> None:
     files = {
         str(path.relative_to(shared_data / "videos"))
-        for path in video.find([str(shared_data / "videos")])
+        for path in video.find([str(shared_data / "videos" / name) for name in ("real", "stress")])
     }
     assert files - {"real/intel_one-by-one-person-detection.mp4"} == {*FACTS, *ERRORS}

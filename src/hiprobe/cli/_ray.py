@@ -85,6 +85,7 @@ def find_everywhere(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
     from hiprobe import pipeline
     from hiprobe.cli._terminal import complain
     from hiprobe.store import remote
+    from hiprobe.video.files import is_video
 
     here, failed = _run.find_videos(
         [remote.strip_scheme(path) for path in paths if not remote.is_address(path)]
@@ -92,7 +93,7 @@ def find_everywhere(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
     found = [str(path.absolute()) for path in here]
     for path in filter(remote.is_address, paths):
         try:
-            found += remote.find_addresses(path)
+            found += remote.find_addresses(path, is_video)
         except HiProbeError as error:
             complain(error)
             failed.append(pipeline.failure(path, error))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Event
 from hiprobe.video import pictures
-from hiprobe.video.files import VIDEO_SUFFIXES
+from hiprobe.video.files import VIDEO_SUFFIXES, videos_below
 
 FrameLabels = NDArray[np.uint8]
 Span = tuple[int, int]
@@ -183,11 +183,7 @@ def events_from_frames(
 
 def index(root: Path) -> dict[str, list[Path]]:
     """The video files and the folders of pictures below `root` by their names; raises LabelError if there is none."""
-    files = [
-        path
-        for path in sorted(root.rglob("*"))
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
-    ]
+    files = videos_below(root)
     found: dict[str, list[Path]] = {}
     for path in [*files, *pictures.below(root)]:
         found.setdefault(annotation_name(path.name) if path in files else path.name, []).append(

@@ -17,7 +17,7 @@ from pathlib import Path
 from hiprobe.errors import LabelError
 from hiprobe.types import Event, Video
 from hiprobe.video import pictures
-from hiprobe.video.files import VIDEO_SUFFIXES
+from hiprobe.video.files import videos_below
 
 NORMAL = {"normal", "0"}
 COLUMNS = "path,label,start,end,split"
@@ -63,7 +63,7 @@ def load(
 def _from_folders(root: Path, fps: float | None) -> list[Video]:
     found = {
         name: [
-            *_clips(root / name),
+            *videos_below(root / name),
             *(pictures.below(pictures.named(root / name, fps)) if fps else ()),
         ]
         for name in ("normal", "abnormal")
@@ -80,16 +80,6 @@ def _from_folders(root: Path, fps: float | None) -> list[Video]:
         for name, paths in found.items()
         for path in paths
     ]
-
-
-def _clips(folder: Path) -> list[Path]:
-    return sorted(
-        p
-        for p in folder.rglob("*")
-        if p.suffix.lower() in VIDEO_SUFFIXES
-        and p.is_file()
-        and not any(part.startswith(".") for part in p.relative_to(folder).parts)
-    )
 
 
 def _from_csv(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import localize, store, video
+from hiprobe.atomic import replacing
 from hiprobe.datasets import annotation_name, listing
 from hiprobe.errors import LabelError, StoreError, UsageError
 from hiprobe.probe import Probe
@@ -40,18 +39,11 @@ def export_states(kept: Path, out: Path) -> int:
         raise StoreError(
             "holds no hidden states", where=kept, cure="give the .store folder of a run"
         )
-    temporary = out.parent / f".{out.name[:40]}.{secrets.token_hex(8)}"
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(temporary, "x", allowZip64=True) as archive:
-            _fill(archive, {f"{number:05d}": file for number, file in enumerate(files)})
-        os.replace(temporary, out)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write: {error.strerror}", where=out, cure="free disk space"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        replacing(out) as temporary,
+        zipfile.ZipFile(temporary, "x", allowZip64=True) as archive,
+    ):
+        _fill(archive, {f"{number:05d}": file for number, file in enumerate(files)})
     return len(files)
 
 

@@ -1,7 +1,7 @@
-"""The inside of a child process: takes calls over a socket, writes arrays into memory that it shares with its parent.
+"""The inside of a child process: takes calls over a socket and writes arrays into shared memory.
 
-Knows no video: what can be called is the dictionary `CALLS` of a module that the parent names. Only JSON and pixels
-cross, nothing is unpickled. `isolate` is the other side.
+Knows no video: what can be called is the dictionary `CALLS` of a module that the parent names.
+Only JSON and pixels cross, and nothing is unpickled. `parent` is the other side.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import HiProbeError
+from hiprobe.isolate.crossing import pack_error
 
-BEAT_S = 1.0  # the least time between two signs of life
+BEAT_S = 1.0  # signs of life are at least this far apart
 CHUNK = 1 << 16
-LIFELINE = 0  # standard input: its other end is the parent's, and closes when the parent dies
+LIFELINE = 0  # standard input; the parent holds the other end, which closes when it dies
 
 _BUGS = (
     ArithmeticError,
@@ -47,17 +48,20 @@ Call = Callable[..., Iterator[Item]]
 
 
 class Wire:
-    """JSON values over a connected socket, one a line."""
+    """JSON values over a connected socket, one on each line."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection, self._held = connection, b""
 
     def send(self, value: Any) -> None:
-        """Sends `value`; raises ConnectionError where nobody listens any more."""
+        """Send `value`; raises ConnectionError if the other side is gone."""
         self._connection.sendall(json.dumps(value).encode() + b"\n")
 
     def receive(self, timeout_s: float | None = None) -> Any:
-        """The next value; raises TimeoutError after `timeout_s` seconds without one, EOFError at the end."""
+        """The next value.
+
+        Raises TimeoutError if none comes within `timeout_s` seconds, and EOFError at the end.
+        """
         self._connection.settimeout(timeout_s)
         while b"\n" not in self._held:
             data = self._connection.recv(CHUNK)
@@ -68,12 +72,12 @@ class Wire:
         return json.loads(line)
 
     def close(self) -> None:
-        """Closes the socket."""
+        """Close the socket."""
         self._connection.close()
 
 
 class Link:
-    """What a call has of its parent: room for arrays, and a way to say that it is alive."""
+    """What a call has of its parent: memory for arrays, and a way to say that it is alive."""
 
     def __init__(self, wire: Wire, memory: int, cpu_s: int) -> None:
         self._wire, self._file, self._cpu_s = wire, memory, cpu_s
@@ -84,7 +88,7 @@ class Link:
         self._next_beat = 0.0
 
     def beat(self) -> None:
-        """Says that work goes on, at most once in `BEAT_S`; from here the limit of processor time counts anew."""
+        """Report progress, at most once in `BEAT_S`; the limit of processor time starts anew."""
         now = time.monotonic()
         if now >= self._next_beat:
             self._next_beat = now + BEAT_S
@@ -93,7 +97,10 @@ class Link:
             self._wire.send({"beat": True})
 
     def place(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        """Shared room for the next item's array, the same until that is sent; waits until one is free."""
+        """Shared memory for the next item's array; waits until some is free.
+
+        It stays the same until the item is sent.
+        """
         size = math.prod(shape)
         if size > self._slot_bytes:
             self._grow(size)
@@ -105,7 +112,7 @@ class Link:
         )
 
     def send(self, value: Any, array: NDArray[np.uint8] | None) -> None:
-        """Sends an item; its array, if any, is the one from `place`."""
+        """Send an item; its array, if any, is the one from `place`."""
         if array is None:
             self._wire.send({"item": value})
             return
@@ -113,7 +120,7 @@ class Link:
         self._slot, self._free, self._sent = (self._slot + 1) % self._slots, self._free - 1, True
 
     def asked(self) -> dict[str, Any]:
-        """The parent's next call; all arrays of the one before have been taken."""
+        """The parent's next call; by then all arrays of the one before have been taken."""
         while not self._take(message := self._wire.receive()):
             pass
         self._sent, self._free = False, self._slots
@@ -121,12 +128,15 @@ class Link:
         return dict(message)
 
     def _take(self, message: Any) -> bool:
-        """Counts a slot that is free again; whether the message was something else."""
+        """Count slots that are free again; return whether the message was something else."""
         self._free += message.get("free", 0)
         return "free" not in message
 
     def _grow(self, size: int) -> None:
-        """Makes room for arrays of `size`; waits only for a parent that has arrays of this call still to take."""
+        """Make room for arrays of `size` bytes.
+
+        Waits only if the parent still has to take arrays of this call.
+        """
         slots = slots_of(size, self._most, self._ring_bytes)
         try:
             os.ftruncate(self._file, max(slots * size, os.fstat(self._file).st_size))
@@ -134,7 +144,7 @@ class Link:
         except OSError as error:
             raise MemoryError from error
         self._wire.send({"slots": slots, "size": size, "wait": self._sent})
-        if self._sent:  # when the parent comes to read that, it has taken all arrays sent before
+        if self._sent:  # when the parent reads this message, it has taken all arrays sent before
             while not self._take(self._wire.receive()):
                 pass
         self._slots = self._free = slots
@@ -142,14 +152,18 @@ class Link:
 
 
 def slots_of(size: int, most: int, ring_bytes: int) -> int:
-    """How many arrays of `size` bytes a child may be ahead: `most`, and no more than `ring_bytes` hold, but one."""
+    """How many arrays of `size` bytes a child may be ahead: at most `most`, and at least one.
+
+    Together they take at most `ring_bytes`.
+    """
     return max(1, min(most, ring_bytes // size))
 
 
 def serve(module: str, connection: int, memory: int, memory_cap: int, cpu_s: int) -> None:
-    """Answers calls until the parent closes the socket, or dies; `connection` and `memory` are file descriptors.
+    """Answer calls until the parent closes the socket or dies.
 
-    The address space is capped at `memory_cap` bytes, and processor time at `cpu_s` seconds without a sign of life.
+    `connection` and `memory` are file descriptors. The address space is capped at `memory_cap`
+    bytes, and processor time at `cpu_s` seconds without a sign of life.
     """
     _die_with_parent()
     wire = Wire(socket.socket(fileno=connection))
@@ -169,20 +183,22 @@ def serve(module: str, connection: int, memory: int, memory_cap: int, cpu_s: int
 
 
 def _limit(kind: int, cap: int) -> None:
-    """Caps this process at `cap`, or lower where whoever started it set a lower limit (`ulimit`, a batch system)."""
+    """Cap this process at `cap`, or lower if it was started with a lower limit.
+
+    `ulimit` or a batch system may have set one.
+    """
     _, hard = resource.getrlimit(kind)
     lower = cap if hard == resource.RLIM_INFINITY else min(cap, hard)
     resource.setrlimit(kind, (lower, hard))
 
 
 def _answered(link: Link, call: Call, args: list[Any]) -> dict[str, Any]:
-    """Runs a call and sends what it yields; how it ended."""
+    """Run a call and send what it yields; return how it ended."""
     try:
         for value, array in call(link, *args):
             link.send(value, array)
     except HiProbeError as error:
-        where = None if error.where is None else os.fspath(error.where)
-        return {"error": [type(error).__name__, error.reason, where, error.cure]}
+        return {"error": pack_error(error)}
     except MemoryError:
         return {"memory": True}
     except ConnectionError:
@@ -193,12 +209,14 @@ def _answered(link: Link, call: Call, args: list[Any]) -> dict[str, Any]:
 
 
 def _die_with_parent() -> None:
-    """Lets the kernel kill this process when the parent's end of the lifeline closes, even if it hangs in C code."""
+    """Let the kernel kill this process when the parent's end of the lifeline closes.
+
+    That works even if it hangs in C code.
+    """
     fcntl.fcntl(LIFELINE, fcntl.F_SETOWN, os.getpid())
     if sys.platform == "linux":
-        fcntl.fcntl(
-            LIFELINE, fcntl.F_SETSIG, signal.SIGKILL
-        )  # elsewhere SIGIO, which ends a process as well
+        # Elsewhere SIGIO is sent, which ends the process as well.
+        fcntl.fcntl(LIFELINE, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(LIFELINE, fcntl.F_SETFL, fcntl.fcntl(LIFELINE, fcntl.F_GETFL) | os.O_ASYNC)
     if select.select([LIFELINE], [], [], 0)[0]:
-        os._exit(1)  # it died before the kernel was told
+        os._exit(1)  # the parent died before the kernel was told

@@ -1,7 +1,8 @@
-"""Calls in a child process that may crash, hang or eat memory without harm: it is killed, the next call has a new one.
+"""Calls in a child process that may crash, hang or eat memory without harm.
 
-Knows no video. A child stays warm between calls; arrays come through memory that has no name, so nothing is left
-behind however parent or child ends. `child` is the other side.
+Such a child is killed, and the next call gets a new one. A child stays warm between calls. Arrays
+come through memory without a name, so nothing is left behind however parent or child ends. Knows
+no video. `child` is the other side.
 """
 
 from __future__ import annotations
@@ -24,19 +25,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import errors
 from hiprobe.errors import HiProbeError
 from hiprobe.isolate.child import Item, Wire, slots_of
+from hiprobe.isolate.crossing import unpack_error
 
-SLOTS = 64  # arrays that a child may be ahead: a batch of the model, while the one before it is worked on
-RING_BYTES = 256 * 2**20  # and no more than this, but at least one
+# Arrays that a child may be ahead: a batch of the model, while the batch before it is computed.
+SLOTS = 64
+RING_BYTES = 256 * 2**20  # memory for these arrays; at least one array fits
 WARM = 5  # idle children kept
-START_S = 60.0  # to start and to import: a busy machine is no hang
+START_S = 60.0  # for a child to start and import; a busy machine takes long
 
-# The path of this process, so that a child imports what its parent would; `-P` keeps the working folder out of it.
+# The child gets this process's path, so that it imports what its parent would. `-P` keeps the
+# working folder out of that path.
 PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from hiprobe.isolate.child import serve; "
-    "serve(sys.argv[2], *map(int, sys.argv[3:]))"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from hiprobe.isolate.child import serve; serve(sys.argv[2], *map(int, sys.argv[3:]))"
 )
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -46,13 +49,19 @@ class ChildLost(Exception):
 
 
 class ChildBug(RuntimeError):
-    """The call has a bug: it raised what is no named error; `str(error)` is the child's traceback."""
+    """The call has a bug: it raised something else than a named error.
+
+    `str(error)` is the child's traceback.
+    """
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may take: `memory` bytes of address space; seconds, on the wall and of processor time, between
-    two signs of life."""
+    """What a child may take.
+
+    `memory` is in bytes of address space. `stall_s` and `cpu_s` are seconds, on the clock and of
+    processor time, between two signs of life.
+    """
 
     memory: int = 4 * 2**30
     stall_s: float = 60.0
@@ -60,7 +69,10 @@ class Limits:
 
 
 class Child:
-    """A process that answers the calls of `module`, one at a time; raises Lost where it cannot be started."""
+    """A process that answers the calls of `module`, one at a time.
+
+    Raises ChildLost if it cannot be started.
+    """
 
     def __init__(self, module: str, limits: Limits) -> None:
         self.module, self.limits = module, limits
@@ -80,7 +92,8 @@ class Child:
             *map(str, (*handles, limits.memory, limits.cpu_s)),
         ]
         try:
-            self.process = subprocess.Popen(  # a session of its own: Ctrl-C is for the parent
+            # It gets a session of its own: Ctrl-C is for the parent.
+            self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -96,28 +109,31 @@ class Child:
             theirs.close()
 
     def ask(self, name: str, args: list[Any]) -> None:
-        """Sends a call, at which the child begins at once; raises Lost."""
+        """Send a call, which the child starts at once. Raises ChildLost."""
         self._taken = 0
         self._send(
             {"call": name, "args": args, "folder": _working_folder(), "room": [SLOTS, RING_BYTES]}
         )
 
     def answers(self) -> Generator[Item, None, None]:
-        """What the call yields: JSON values, each with an array uint8 or None. Raises its error, Lost and Fault."""
+        """What the call yields: JSON values, each with a uint8 array or None.
+
+        Raises the call's own error, ChildLost and ChildBug.
+        """
         while "end" not in (message := self._receive()):
             if "item" in message:
                 yield message["item"], self._array(message)
             elif "slots" in message:
                 self._make_room(**message)
             elif "error" in message:
-                raise _named(*message["error"])
+                raise unpack_error(message["error"])
             elif "memory" in message:
                 raise ChildLost(f"needs more than {self.limits.memory / 2**30:.3g} GiB of memory")
             elif "bug" in message:
                 raise ChildBug(f"in the child process:\n{message['bug']}")
 
     def end(self) -> None:
-        """Kills the process, if it lives, and gives its memory back."""
+        """Kill the process if it is alive, and free its memory."""
         self.process.kill()
         self.process.wait()
         assert self.process.stdin is not None
@@ -153,7 +169,7 @@ class Child:
         if code == -signal.SIGXCPU:
             return f"hung: {self.limits.cpu_s} s of processor time without a sign of life"
         if code < 0:
-            hint = ", as for want of memory" if code == -signal.SIGKILL else ""
+            hint = ", perhaps for lack of memory" if code == -signal.SIGKILL else ""
             return f"crashed: killed by {signal.Signals(-code).name}{hint}"
         return f"ended with exit code {code}"
 
@@ -162,7 +178,7 @@ class Child:
         try:
             self._memory = mmap.mmap(self._file, slots * size, prot=mmap.PROT_READ)
         except (OSError, ValueError) as error:
-            raise ChildLost(f"got no memory to share: {error}") from error
+            raise ChildLost(f"could not share memory: {error}") from error
         if wait:
             self._send({"taken": True})
 
@@ -173,7 +189,7 @@ class Child:
         start, shape = message["slot"] * self._slot_bytes, tuple(message["shape"])
         array = np.frombuffer(self._memory, np.uint8, math.prod(shape), start).reshape(shape).copy()
         self._taken += 1
-        if 4 * self._taken >= self._slots:  # not one by one: each message wakes the child
+        if 4 * self._taken >= self._slots:  # several at once, because each message wakes the child
             self._send({"free": self._taken})
             self._taken = 0
         return array
@@ -184,20 +200,19 @@ _lock = threading.Lock()
 
 
 def stream(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item, None, None]:
-    """What `CALLS[name]` of `module` yields when called with `args` (JSON values) in a child process.
+    """Yield what `CALLS[name]` of `module` yields, called with `args` in a child process.
 
-    A call that is not read to its end costs its child. Raises the call's own named errors, Lost if the child dies,
-    hangs or takes too much, and Fault for a bug.
+    `args` are JSON values. If the call is not read to its end, its child is ended. Raises the
+    call's own named errors, ChildLost if the child dies, hangs or takes too much, and ChildBug.
     """
     yield from start_call(module, limits, name, *args)
 
 
 def start_call(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item, None, None]:
-    """`stream`, begun at once: the child works ahead before anybody reads. Raises Lost."""
+    """As `stream`, but started at once: the child works before anybody reads. Raises ChildLost."""
     items = _asked(_take(module, limits), name, list(args))
-    next(
-        items
-    )  # its first, empty item: the child has been asked, and is given back however this ends
+    # After the first, empty item the call is sent, and the child is returned however this ends.
+    next(items)
     return items
 
 
@@ -209,7 +224,7 @@ def _asked(child: Child, name: str, args: list[Any]) -> Generator[Item, None, No
         yield from child.answers()
         sound = True
     except HiProbeError:
-        sound = True  # it refused by name, and can take the next
+        sound = True  # it raised a named error, and can take the next call
         raise
     finally:
         _put(child, sound)
@@ -221,7 +236,7 @@ def arrays_ahead(size: int) -> int:
 
 
 def start_child(module: str, limits: Limits) -> None:
-    """Starts a child ahead of its first call, so that this need not wait for it."""
+    """Start a child before its first call, so that the call need not wait for it."""
     _put(_take(module, limits), sound=True)
 
 
@@ -251,7 +266,7 @@ def _end_all() -> None:
 
 
 def _working_folder() -> str | None:
-    """Where relative paths count from; None if that folder was removed."""
+    """The folder that relative paths count from; None if it was removed."""
     try:
         return os.getcwd()
     except FileNotFoundError:
@@ -259,24 +274,13 @@ def _working_folder() -> str | None:
 
 
 def _nameless() -> int:
-    """A file that is nowhere in the file system: it is gone with the last process that holds it."""
+    """A file without a name in the file system: it vanishes with the last process that holds it."""
     if sys.platform == "linux":
         return os.memfd_create("hiprobe")
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
 
-def _named(name: str, reason: str, where: str | None, cure: str | None) -> HiProbeError:
-    """The error of that name; the name of anything else raises KeyError."""
-    kinds = {
-        kind.__name__: kind
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, HiProbeError)
-    }
-    return kinds[name](reason, where=where, cure=cure)
-
-
 atexit.register(_end_all)
-os.register_at_fork(
-    after_in_child=_idle.clear
-)  # a forked process must not speak into its parent's conversation
+# A forked process must not use its parent's children.
+os.register_at_fork(after_in_child=_idle.clear)

@@ -19,7 +19,7 @@ from hiprobe.errors import HiProbeError, MissingVideo
 from hiprobe.review.judgements import Judgements
 from hiprobe.review.results import ReviewedVideo
 from hiprobe.store import write_atomic
-from hiprobe.video.files import VIDEO_SUFFIXES
+from hiprobe.video.files import videos_below
 
 PREVIEWS = 240  # along a video; more time between them where it is longer
 PREVIEW_PX = 192
@@ -161,10 +161,7 @@ class Media:
 def files(root: Path) -> Iterator[Path]:
     """The video files under `root`, sorted; links that lead out of it, and hidden folders, are passed over."""
     base = root.resolve()
-    for path in sorted(root.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        if hidden or path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
-            continue
+    for path in videos_below(root):
         if path.resolve().is_relative_to(base):
             yield path
 

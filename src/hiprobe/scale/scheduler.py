@@ -15,10 +15,10 @@ from typing import Generic, Protocol, TypeVar
 from hiprobe.errors import DecoderLost, HiProbeError, LabelError, OutOfMemory, VideoError
 from hiprobe.scale import spans
 from hiprobe.scale.pool import Answer, Pool, Task
-from hiprobe.scale.spans import Span
 from hiprobe.scale.worker import Row, raised
 from hiprobe.store.leases import WORKER_LOST, VideoRecord
 from hiprobe.store.remote import is_address
+from hiprobe.video.sampling import Span
 
 WAIT_S = 0.5
 End = TypeVar("End")

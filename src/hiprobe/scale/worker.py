@@ -1,7 +1,8 @@
-"""What one worker of a cluster does with a video: looks at it, reads it or a span of it, writes what it found.
+"""What one worker of a cluster does with a video: look at it, read it or a span, write the result.
 
-Knows no cluster. A call answers with a row, JSON values only: what it found, or its named error. Files are written
-whole, the result's own last; the index of the store stays with whoever gives the work out, here is one to throw away.
+Knows no cluster. A call answers with a row of JSON values: what it found, or its named error.
+Files are written whole, the result's own last. The index of the store stays with the process
+that gives out the work; a worker's own is thrown away.
 """
 
 from __future__ import annotations
@@ -14,25 +15,29 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from hiprobe import errors, pipeline, runs, store, video
+from hiprobe import pipeline, runs, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import CorruptVideo, HiProbeError, StoreError, VideoError
+from hiprobe.isolate.crossing import pack_error, unpack_error
 from hiprobe.probe import Probe
 from hiprobe.scale import spans
-from hiprobe.scale.spans import Span
-from hiprobe.store import remote, results
+from hiprobe.store import find_states, remote, result_folder, results, save_states, states_folder
 from hiprobe.types import Recipe, Result, Site
+from hiprobe.video.joining import can_join
+from hiprobe.video.sampling import Span
 
 Row = dict[str, Any]
 Keep = Callable[[Result, Path], None]
-LEAST_BYTES_S = (
-    1000  # a file with less than this for each second of a span is not worth asking how long it is
-)
+# A file with fewer bytes for each second of a span is not asked for its length.
+LEAST_BYTES_S = 1000
 
 
 @dataclass
 class Described:
-    """A model as a worker describes it, so that the driver need not load it: `backbones.ModelFacts`."""
+    """A model as a worker describes it (`backbones.ModelFacts`).
+
+    So the process that gives out the work need not load it.
+    """
 
     recipe: Recipe
     layers: int
@@ -57,12 +62,14 @@ def described(model: Backbone) -> Described:
 
 @dataclass(frozen=True)
 class Work:
-    """What a run asks of its workers: `sites` by `recipe` of each video, kept in the store `root` (folder or address).
+    """What a run asks of its workers.
 
-    With a `probe` also its result in `out`, whose files `keep` writes. `also` is called with each video and its digest.
+    Of each video, the hidden states at `sites` by `recipe`, kept in `store` (folder or address).
+    With a `probe`, also its result in `out`, whose files `keep` writes. `also` is called with each
+    video and its digest.
     """
 
-    root: str
+    store: str
     recipe: Recipe
     sites: tuple[Site, ...]
     probe: Probe | None = None
@@ -74,7 +81,7 @@ class Work:
 
 
 class VideoWorker:
-    """One worker's hands; raises nothing but bugs, named errors are rows `{"error": [...]}`."""
+    """Does the work of one worker. Named errors become rows by `answered`; only bugs go further."""
 
     def __init__(self, model: Backbone, work: Work) -> None:
         self.model, self.work = model, work
@@ -84,7 +91,7 @@ class VideoWorker:
         self._held: tuple[str, Path] | None = None
 
     def close(self) -> None:
-        """Removes what this worker has on the disk of its node."""
+        """Remove what this worker has on the disk of its node."""
         self._scratch.cleanup()
 
     def look(self, path: str) -> Row:
@@ -95,55 +102,59 @@ class VideoWorker:
             return {"digest": digest, "seconds": None, "seekable": False}
         try:
             facts = video.info(here)
-        except VideoError:  # reading it will say so by name, or recover what can be
+        except VideoError:  # reading it will raise the error, or recover what can be read
             return {"digest": digest, "seconds": None, "seekable": False}
         return {"digest": digest, "seconds": facts.duration, "seekable": facts.seekable}
 
     def span(self, path: str, digest: str, first: int, count: int | None) -> Row:
-        """Reads one span and keeps it; `sound` says whether it may be joined."""
+        """Read one span and keep it; `sound` says whether it may be joined."""
         work, one = self.work, Span(first, count)
-        with self._store(digest, one) as root:
-            part = spans.find_part(root, one, digest, work.recipe, work.sites, self._dtype)
+        with self._own_store(digest, one) as store:
+            part = spans.find_span(store, one, digest, work.recipe, work.sites, self._dtype)
             if part is None:
-                part = spans.read_part(
+                part = spans.read_span(
                     self._here(path), digest, self.model, work.sites, work.recipe, one
                 )
                 if part.states is not None:
-                    spans.save_part(root, one, part, self._dtype)
+                    spans.save_span(store, one, part, self._dtype)
         return {
             "sound": part.seam.sound,
             "segments": 0 if part.states is None else len(part.states.starts),
         }
 
     def finish(self, path: str, digest: str, parts: Sequence[tuple[int, int | None]]) -> Row:
-        """Reads what is not kept, joins spans, writes the result; how the video ended, and where its states lie."""
+        """Read what is not kept, join spans and write the result.
+
+        The row says how the video ended and where its states are.
+        """
         here, plan = self._here(path), [Span(*one) for one in parts]
-        if video.digest(here) != digest:
-            self._clear(digest, plan)  # nobody knows of which content they are
-            raise _changed(path)
-        with self._store(digest) as root:
+        try:
+            pipeline.check_same(here, digest)
+        except CorruptVideo:
+            self._clear(digest, plan)  # the spans may be of either content
+            raise
+        with self._own_store(digest) as store:
             if plan:
-                self._join(root, digest, plan)
+                self._join(store, digest, plan)
             row = (
-                self._extracted(here, root, digest)
+                self._extracted(here, store, digest)
                 if self.work.probe is None
-                else self._detected(here, root, digest)
+                else self._detected(here, store, digest)
             )
             if self.work.also is not None:
                 self.work.also(str(here), digest)
-            folder = store.states_folder(root, digest, self.work.recipe)
+            folder = states_folder(store, digest, self.work.recipe)
             row["states"] = [
-                str(file.relative_to(root)) for file in sorted(folder.glob("*.safetensors"))
+                str(file.relative_to(store)) for file in sorted(folder.glob("*.safetensors"))
             ]
         self._clear(digest, plan)
         return row
 
-    def _extracted(self, here: Path, root: Path, digest: str) -> Row:
+    def _extracted(self, here: Path, store: Path, digest: str) -> Row:
         found = pipeline.states(
-            here, self.model, self.work.sites, recipe=self.work.recipe, store=root
+            here, self.model, self.work.sites, recipe=self.work.recipe, store=store
         )
-        if found.video_id != digest:
-            raise _changed(here)
+        pipeline.check_same(here, digest, found.video_id)
         return {
             "status": "partial" if found.gaps or found.skipped else "done",
             "reason": None,
@@ -152,13 +163,12 @@ class VideoWorker:
             "gaps": len(found.gaps),
         }
 
-    def _detected(self, here: Path, root: Path, digest: str) -> Row:
+    def _detected(self, here: Path, store: Path, digest: str) -> Row:
         work = self.work
         assert work.probe is not None
-        result = pipeline.detect(here, self.model, work.probe, explain=work.explain, store=root)
-        if result.video_id != digest:
-            raise _changed(here)
-        with self._place(store.result_folder(Path(), result).name) as place:
+        result = pipeline.detect(here, self.model, work.probe, explain=work.explain, store=store)
+        pipeline.check_same(here, digest, result.video_id)
+        with self._place(result_folder(Path(), result).name) as place:
             (place / results.NAME).unlink(missing_ok=True)
             if work.keep is not None:
                 work.keep(result, place)
@@ -167,23 +177,23 @@ class VideoWorker:
             )
         return {"status": result.status, "reason": result.reason, "duration": result.duration}
 
-    def _join(self, root: Path, digest: str, plan: Sequence[Span]) -> None:
-        """Makes one file of states of the kept parts, if they fit; else the video will be read unsplit."""
+    def _join(self, store: Path, digest: str, plan: Sequence[Span]) -> None:
+        """Make one file of states from the kept spans, if they fit; else do nothing."""
         work = self.work
-        if store.find_states(root, digest, work.recipe, work.sites, self._dtype) is not None:
+        if find_states(store, digest, work.recipe, work.sites, self._dtype) is not None:
             return
         parts = []
         for one in plan:
-            with self._store(digest, one) as own:
-                part = spans.find_part(own, one, digest, work.recipe, work.sites, self._dtype)
+            with self._own_store(digest, one) as own:
+                part = spans.find_span(own, one, digest, work.recipe, work.sites, self._dtype)
             parts += [part] if part is not None else []
-        if len(parts) == len(plan) and spans.can_join(parts):
-            store.save_states(root, spans.join(parts), self._dtype)
+        if len(parts) == len(plan) and can_join([part.seam for part in parts]):
+            save_states(store, spans.join_states(parts), self._dtype)
 
     def _clear(self, digest: str, plan: Sequence[Span]) -> None:
-        """Forgets the spans of a video that is done, and the copy of it."""
+        """Forget the spans of a video that is done, and the copy of it."""
         for one in plan:
-            if remote.is_address(self.work.root):
+            if remote.is_address(self.work.store):
                 remote.remove(self._inside(digest, one))
             else:
                 shutil.rmtree(self._inside(digest, one), ignore_errors=True)
@@ -192,7 +202,7 @@ class VideoWorker:
             self._held = None
 
     def _here(self, path: str) -> Path:
-        """The video as a file of this machine; the last one fetched is held."""
+        """The video as a file of this machine; the last one fetched is kept."""
         if not remote.is_address(path):
             return Path(remote.strip_scheme(path))
         if self._held is None or self._held[0] != path:
@@ -203,20 +213,23 @@ class VideoWorker:
         return self._held[1]
 
     def _inside(self, digest: str, span: Span | None = None) -> str:
-        """Where the states of a video, or of a span of it, lie in the run's store."""
-        root = Path() if span is None else spans.part_store(Path(), span)
-        return f"{self.work.root}/{store.states_folder(root, digest, self.work.recipe)}"
+        """Where the states of a video, or of a span of it, are in the run's store."""
+        store = Path() if span is None else spans.span_store(Path(), span)
+        return f"{self.work.store}/{states_folder(store, digest, self.work.recipe)}"
 
     @contextmanager
-    def _store(self, digest: str, span: Span | None = None) -> Iterator[Path]:
-        """A store of this worker's own, in which the folder of one video, or span, is that of the run's store."""
+    def _own_store(self, digest: str, span: Span | None = None) -> Iterator[Path]:
+        """A store of this worker's own.
+
+        The folder of one video, or of a span, in it is that of the run's store.
+        """
         top = Path(tempfile.mkdtemp(dir=self._own))
-        inside = store.states_folder(
-            top if span is None else spans.part_store(top, span), digest, self.work.recipe
+        inside = states_folder(
+            top if span is None else spans.span_store(top, span), digest, self.work.recipe
         )
         inside.parent.mkdir(parents=True)
         try:
-            if remote.is_address(self.work.root):
+            if remote.is_address(self.work.store):
                 known = set(remote.pull(self._inside(digest, span), inside))
                 yield top
                 fresh = [file for file in inside.iterdir() if file not in known]
@@ -237,7 +250,7 @@ class VideoWorker:
 
     @contextmanager
     def _place(self, name: str) -> Iterator[Path]:
-        """The folder of a result: in OUT, or one that is sent there."""
+        """The folder of a result: in `out`, or one that is sent there."""
         if not remote.is_address(self.work.out):
             yield Path(self.work.out) / name
             return
@@ -253,12 +266,6 @@ class VideoWorker:
             )
 
 
-def _changed(path: str | Path) -> CorruptVideo:
-    return CorruptVideo(
-        "the file changed while it was read", where=path, cure="give it again once it is whole"
-    )
-
-
 def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -270,27 +277,28 @@ def _made(folder: Path) -> Path:
 
 
 def answered(call: Callable[..., Row], *args: Any) -> Row:
-    """The row of a call, or of the named error that it raised; what a worker's own disk refuses is a StoreError."""
+    """The row of a call, or of the named error that it raised.
+
+    If a worker's own disk refuses, that is a StoreError.
+    """
     try:
         return call(*args)
     except OSError as error:
-        return {
-            "error": [
-                "StoreError",
-                f"a worker cannot write: {error.strerror or error}",
-                error.filename or tempfile.gettempdir(),
-                "free disk space on its node",
-            ]
-        }
+        refused = StoreError(
+            f"a worker cannot write: {error.strerror or error}",
+            where=error.filename or tempfile.gettempdir(),
+            cure="free disk space on its node",
+        )
+        return {"error": pack_error(refused)}
     except HiProbeError as error:
-        where = None if error.where is None else str(error.where)
-        return {"error": [type(error).__name__, error.reason, where, error.cure]}
+        return {"error": pack_error(error)}
 
 
 def raised(row: Row, path: str) -> HiProbeError | None:
-    """The error that a row carries, naming the video as the caller knows it; None if it carries none."""
+    """The error that a row carries, naming the video as the caller knows it; None if none."""
     if "error" not in row:
         return None
-    name, reason, where, cure = row["error"]
-    kind: type[HiProbeError] = getattr(errors, name, HiProbeError)  # a plug-in may have its own
-    return kind(reason, where=path if issubclass(kind, VideoError) else where, cure=cure)
+    error = unpack_error(row["error"])
+    if isinstance(error, VideoError):
+        return type(error)(error.reason, where=path, cure=error.cure)
+    return error

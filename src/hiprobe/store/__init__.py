@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hiprobe.store.files import alone, place_also, write_atomic
+from hiprobe.atomic import write_atomic
+from hiprobe.store.files import alone, place_also
 from hiprobe.store.manifest import MANIFEST, Notes, note
 from hiprobe.store.results import result_folder
 from hiprobe.store.states import (

@@ -1,74 +1,40 @@
-"""Files written whole or not at all. Knows no format."""
+"""A second name for a file of a store, and a lock on one. Knows no format."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hiprobe.errors import StoreError
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that a reader sees the old file or the whole new one; raises StoreError."""
-    # Not named by process id: in a container every run has the same one, and a killed run leaves its file behind.
-    temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}"
-    with _refusal(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666
-        )  # as readable as the umask allows
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:  # also when interrupted
-            temporary.unlink(missing_ok=True)
+from hiprobe.atomic import disk_errors, replacing
 
 
 def place_also(source: Path, path: Path) -> None:
-    """Puts the file `source` also at `path`, whole or not at all: a hard link, or a copy where the disk has no such.
+    """Put the file `source` also at `path`: a hard link, or a copy if the disk has no hard links.
 
     Raises StoreError.
     """
-    temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}"
-    with _refusal(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
         try:
-            try:
-                os.link(source.resolve(), temporary)
-            except OSError:  # another disk, or one that knows no links
-                shutil.copyfile(source, temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _refusal(path: Path) -> Iterator[None]:
-    """What the disk refuses is a StoreError that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o"
-        ) from error
+            os.link(source.resolve(), temporary)
+        except OSError:  # another disk, or one without hard links
+            shutil.copyfile(source, temporary)
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Keeps other processes from rewriting `path` meanwhile; the lock ends with this process, however it ends."""
-    with _refusal(path):
+    """Keep other processes from rewriting `path` meanwhile.
+
+    The lock ends with this process, however it ends. Raises StoreError.
+    """
+    with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        with _refusal(path):
+        with disk_errors(path):
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:

@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hiprobe.atomic import write_atomic
 from hiprobe.errors import StoreError
-from hiprobe.store.files import alone, write_atomic
+from hiprobe.store.files import alone
 from hiprobe.store.results import result_folder
 from hiprobe.types import Result
 

@@ -1,6 +1,7 @@
-"""Files at an address (`s3://...`, whatever fsspec speaks) as local ones, and back. Knows no video and no result.
+"""Files at an address (`s3://...`, or any scheme of fsspec) as local files, and back.
 
-A store of objects shows each object whole or not at all; what has to appear last is sent last.
+Knows no video and no result. A store of objects shows each object whole or not at all; what has
+to appear last is sent last.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import errno
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,13 @@ from typing import Any
 import fsspec
 
 from hiprobe.errors import MissingVideo, StoreError
-from hiprobe.video.files import VIDEO_SUFFIXES
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-ACCESS = "check the address, and the credentials where its library looks for them"
+ACCESS = "check the address, and the credentials that its library uses"
 
 
 def is_address(path: object) -> bool:
-    """Whether `path` is an address with a scheme, and not a path of this machine; `file://` is none."""
+    """Whether `path` is an address with a scheme; a path of this machine and `file://` are not."""
     return "://" in str(path) and not str(path).startswith("file://")
 
 
@@ -32,9 +32,10 @@ def strip_scheme(path: str) -> str:
     return path.removeprefix("file://")
 
 
-def find_addresses(address: str) -> list[str]:
-    """The video files meant by `address`: a file, a folder (recursive, sorted) or a pattern, hidden ones left out.
+def find_addresses(address: str, wanted: Callable[[str], bool]) -> list[str]:
+    """The files meant by `address`: a file, a folder (with its folders, sorted) or a pattern.
 
+    `wanted` decides, by the name below the folder, which files of a folder or pattern are taken.
     Raises MissingVideo.
     """
     with _named(address, MissingVideo):
@@ -45,7 +46,7 @@ def find_addresses(address: str) -> list[str]:
         found = [
             fs.unstrip_protocol(name)
             for name in inside
-            if name == path or _is_video(name.removeprefix(above))
+            if name == path or wanted(name.removeprefix(above))
         ]
     if not found:
         raise MissingVideo("no video file here", where=address, cure=ACCESS)
@@ -53,7 +54,10 @@ def find_addresses(address: str) -> list[str]:
 
 
 def fetch(address: str, folder: Path) -> Path:
-    """The file at `address` as a file of that name in `folder`; raises MissingVideo where it cannot be had."""
+    """Download the file at `address` into `folder` under its own name.
+
+    Raises MissingVideo if it cannot be read.
+    """
     to = folder / address.rstrip("/").rpartition("/")[2]
     with _named(address, MissingVideo):
         fs, path = _opened(address)
@@ -62,13 +66,13 @@ def fetch(address: str, folder: Path) -> Path:
 
 
 def pull(address: str, folder: Path, names: Sequence[str] | None = None) -> list[Path]:
-    """The files right below `address`, those of `names` if given, as files in `folder`; none where nothing is there.
+    """Download the files directly below `address` into `folder`; only those of `names`, if given.
 
-    Raises StoreError.
+    Returns their paths, none if there is nothing at `address`. Raises StoreError.
     """
     with _named(address, StoreError):
         fs, path = _opened(address)
-        fs.invalidate_cache()  # another worker may have written since
+        fs.invalidate_cache()  # another worker may have written in the meantime
         there = [
             one
             for one in (fs.find(path) if fs.exists(path) else [])
@@ -82,7 +86,7 @@ def pull(address: str, folder: Path, names: Sequence[str] | None = None) -> list
 
 
 def push(files: Sequence[Path], address: str) -> None:
-    """Sends `files`, in this order, to right below `address`; raises StoreError."""
+    """Upload `files`, in this order, to directly below `address`. Raises StoreError."""
     with _named(address, StoreError):
         fs, path = _opened(address)
         fs.makedirs(path, exist_ok=True)
@@ -91,7 +95,7 @@ def push(files: Sequence[Path], address: str) -> None:
 
 
 def remove(address: str) -> None:
-    """Removes all below `address`, if there is anything; raises StoreError."""
+    """Remove everything below `address`, if there is anything. Raises StoreError."""
     with _named(address, StoreError):
         fs, path = _opened(address)
         if fs.exists(path):
@@ -100,7 +104,7 @@ def remove(address: str) -> None:
 
 @contextmanager
 def _named(address: str, kind: type[MissingVideo] | type[StoreError]) -> Iterator[None]:
-    """What the other side refuses is a `kind` that names the address."""
+    """Turn what the other side refuses into a `kind` that names the address."""
     try:
         yield
     except (MissingVideo, StoreError):
@@ -120,12 +124,10 @@ def _named(address: str, kind: type[MissingVideo] | type[StoreError]) -> Iterato
 def _opened(address: str) -> tuple[Any, str]:
     try:
         kind: Any = fsspec.get_filesystem_class(address.partition("://")[0])
-        # Not fsspec.core.url_to_fs, which takes an object called `a::b.mp4` for a chain of addresses.
+        # Not fsspec.core.url_to_fs: it takes an object called `a::b.mp4` for a chain of addresses.
         return kind(**kind._get_kwargs_from_urls(address)), kind._strip_protocol(address)
-    except (
-        ImportError,
-        ValueError,
-    ) as error:  # a library that is missing, or a scheme that nobody speaks
+    except (ImportError, ValueError) as error:
+        # The library is missing, or no library knows the scheme.
         raise StoreError(
             f"no library for this address: {error}",
             where=address,
@@ -134,12 +136,6 @@ def _opened(address: str) -> tuple[Any, str]:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """The failures of a store; botocore's own are no OSError, and it need not be installed."""
+    """The errors of a store; botocore's own are not OSErrors, and it need not be installed."""
     boto: Any = sys.modules.get("botocore.exceptions")
     return (OSError, ValueError, *([boto.BotoCoreError] if boto else []))
-
-
-def _is_video(name: str) -> bool:
-    return name.lower().endswith(VIDEO_SUFFIXES) and not any(
-        part.startswith(".") for part in name.split("/")
-    )

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe.store.files import write_atomic
+from hiprobe.atomic import write_atomic
 from hiprobe.types import Event, Gap, Result, Scores
 
 NAME = "result.json"

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from hiprobe.atomic import write_atomic
 from hiprobe.errors import StoreError
-from hiprobe.store.files import write_atomic
 from hiprobe.types import Gap, HiddenStates, Recipe, Site, digest_json
 
 SCHEMA = "hiprobe.states/1"

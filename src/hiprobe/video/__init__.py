@@ -1,4 +1,7 @@
-"""A recording as segments, with its facts, digest and a copy for browsers. Knows no model and no score."""
+"""A recording as segments, with its facts, its digest and a copy for browsers.
+
+Knows no model and no score.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a page needs to show a video: its stated facts, and a copy that any browser plays. Knows no window, no model."""
+"""What a page needs to show a video: what the file says of it, and a copy that any browser plays.
+
+Knows no window and no model.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +16,23 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from hiprobe.video import pictures as _pictures
-from hiprobe.video.frames import LEAD_S, SEEKABLE
+from hiprobe.video import pictures
+from hiprobe.video.container import SEEKABLE
+from hiprobe.video.frames import LEAD_S
 from hiprobe.video.windows import Painter, orientation
 
-PLAYABLE = {  # what Chromium decodes: by codec, the pixel formats
+PLAYABLE = {  # the pixel formats that Chromium decodes, by codec
     "h264": ("yuv420p", "yuvj420p"),
     "vp8": ("yuv420p",),
     "vp9": ("yuv420p", "yuv420p10le"),
     "av1": ("yuv420p", "yuv420p10le"),
 }
-PROXY_CLOCK = Fraction(1, 90_000)
+COPY_CLOCK = Fraction(1, 90_000)
 BT601 = 6  # AVCOL_SPC_SMPTE170M, what the scaler writes from RGB
 
 
-def facts(reader: _pictures.FrameSource) -> dict[str, Any]:
-    """The fields of `video.VideoInfo`, with one frame decoded."""
+def facts(reader: pictures.FrameSource) -> dict[str, Any]:
+    """The fields of a `VideoInfo`; one frame is decoded."""
     with closing(iter(reader)) as shown_frames:
         image = next(shown_frames).image
     assert image is not None
@@ -45,8 +49,8 @@ def facts(reader: _pictures.FrameSource) -> dict[str, Any]:
     }
 
 
-def _playable(reader: _pictures.FrameSource, image: av.VideoFrame) -> bool:
-    # Chromium counts from the stored zero, and cannot seek to what lies past the stated duration.
+def _playable(reader: pictures.FrameSource, image: av.VideoFrame) -> bool:
+    # Chromium counts from the stored zero, and cannot seek past the stated duration.
     return (
         reader.container in SEEKABLE
         and image.format.name in PLAYABLE.get(reader.codec, ())
@@ -55,7 +59,7 @@ def _playable(reader: _pictures.FrameSource, image: av.VideoFrame) -> bool:
 
 
 def _displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
-    """(height, width) of `image` on a screen: pixels made square, then turned."""
+    """(height, width) of `image` on a screen: with square pixels, then turned."""
     height, width = (
         int(image.height / min(1.0, aspect) + 0.5),
         int(image.width * max(1.0, aspect) + 0.5),
@@ -63,28 +67,30 @@ def _displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
     return (width, height) if orientation(image)[0] == 0 else (height, width)
 
 
-def encode(reader: _pictures.FrameSource, target: str, height: int) -> None:
-    """Writes the frames of `reader` to the file `target`, as `video.proxy` says; raises FFmpegError, OSError."""
+def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
+    """Write the frames of `reader` to the file `target`, as `video.browser_copy` describes.
+
+    Raises FFmpegError and OSError.
+    """
     stream: VideoStream | None = None
-    lasting: dict[
-        int, int
-    ] = {}  # by time, in ticks: the encoder forgets how long the last frame lasts
+    # How long each frame lasts, by its time, in ticks: the encoder forgets it for the last frame.
+    lasting: dict[int, int] = {}
     with av.open(f"file:{target}", "w", format="mp4", options={"movflags": "+faststart"}) as output:
         for shown, following in pairwise(chain(reader, [None])):
             assert shown is not None
             assert shown.image is not None
             if stream is None:
                 size = _fitted(_displayed(shown.image, reader.aspect), height)
-                stream, painter = _proxy_stream(output, size), Painter(size, reader.path)
+                stream, painter = _copy_stream(output, size), Painter(size, reader.path)
             frame = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(painter.paint(shown.image)), format="rgb24"
             )
             frame.time_base, frame.pts = (
-                PROXY_CLOCK,
-                round(shown.time / PROXY_CLOCK) if lasting else 0,
+                COPY_CLOCK,
+                round(shown.time / COPY_CLOCK) if lasting else 0,
             )
             lasting[frame.pts] = (
-                round((following.time if following else reader.duration) / PROXY_CLOCK) - frame.pts
+                round((following.time if following else reader.duration) / COPY_CLOCK) - frame.pts
             )
             _write(output, stream, frame, lasting)
         if stream is not None:
@@ -104,17 +110,17 @@ def _write(
 
 
 def _fitted(size: tuple[int, int], height: int) -> tuple[int, int]:
-    """`size` (height, width) at most `height` lines high, both even as H.264 in 4:2:0 needs them."""
+    """`size` (height, width) at most `height` lines high, both even as H.264 in 4:2:0 needs."""
     scale = min(1.0, height / size[0])
     return max(2, 2 * round(size[0] * scale / 2)), max(2, 2 * round(size[1] * scale / 2))
 
 
-def _proxy_stream(output: OutputContainer, size: tuple[int, int]) -> VideoStream:
+def _copy_stream(output: OutputContainer, size: tuple[int, int]) -> VideoStream:
     stream = output.add_stream(
         "libx264", options={"preset": "veryfast", "crf": "23", "g": "50", "bf": "0"}
     )
     stream.height, stream.width = size
-    stream.pix_fmt, stream.codec_context.time_base = "yuv420p", PROXY_CLOCK
+    stream.pix_fmt, stream.codec_context.time_base = "yuv420p", COPY_CLOCK
     stream.codec_context.color_range = ColorRange.MPEG
     stream.codec_context.colorspace = BT601
     return stream

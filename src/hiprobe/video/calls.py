@@ -1,6 +1,7 @@
-"""What the decoder's process can be asked: `CALLS`, each answering with JSON values and, for a window, its pixels.
+"""What the decoder's process can be asked: `CALLS`.
 
-Knows no parent but a `Link`, and no model. `video` asks.
+Each call answers with JSON values and, for a window, its pixels. Knows no model, and of its
+parent only a `Link`. `decoder` is the side that asks.
 """
 
 from __future__ import annotations
@@ -13,56 +14,50 @@ import av.error
 
 from hiprobe.errors import CorruptVideo, StoreError
 from hiprobe.isolate.child import Call, Item, Link
-from hiprobe.video import pictures as _pictures
+from hiprobe.video import pictures
 from hiprobe.video.browser import encode, facts
-from hiprobe.video.windows import Painter, Window, WindowReader
-from hiprobe.video.windows import read_window as _span
+from hiprobe.video.sampling import Grid, Sampling
+from hiprobe.video.windows import Painter, Window, WindowReader, read_window
 
-TIMES = 4096  # in one answer
+TIMES = 4096  # times in one answer
 
 
-def segments(
-    link: Link,
-    path: str,
-    segment_s: float,
-    count: int,
-    size: list[int] | None,
-    first: int = 0,
-    windows: int | None = None,
-) -> Iterator[Item]:
-    """Each window with what is known of the file so far, and at last what is known of all that was read of it.
+def answer_segments(link: Link, path: str, grid: dict[str, Any]) -> Iterator[Item]:
+    """Yield each window with what is new about the video, and at the end what is left to say.
 
-    From window `first` on, sought by keyframe, and `windows` of them at most.
+    `grid` holds the fields of a `Grid`. Its first window is found by a keyframe.
     """
-    reader = _pictures.reader(
-        path, ahead_s=2 * segment_s, after=first * segment_s if first else None, beat=link.beat
-    )
+    asked = Grid(**(grid | {"size": _pair(grid["size"])}))
+    after = asked.first * asked.segment_s if asked.first else None
+    reader = pictures.reader(path, ahead_s=2 * asked.segment_s, after=after, beat=link.beat)
     told = 0
-    wanted = WindowReader(reader, segment_s, count, Painter(_pair(size), path), link.place, first)
+    wanted = WindowReader(reader, asked, Painter(asked.size, path), link.place)
     try:
-        for window in islice(wanted, windows):
+        for window in islice(wanted, asked.windows):
             yield {**_described(window), **_known(reader, told)}, window.frames
             told = len(reader.gaps)
     except MemoryError:
         raise
     except av.error.FFmpegError as error:
-        raise CorruptVideo(f"cannot be read on: {error.strerror}", where=path) from error
+        raise CorruptVideo(f"cannot be read further: {error.strerror}", where=path) from error
     yield _known(reader, told), None
 
 
-def span(
-    link: Link, path: str, start: float, end: float, count: int, size: list[int] | None
-) -> Iterator[Item]:
-    """The one window; nothing where it begins after the video's end."""
-    window = _span(path, start, end, count, _pair(size), link.place, link.beat)
+def answer_span(link: Link, path: str, sampling: dict[str, Any]) -> Iterator[Item]:
+    """Yield one window, or nothing if it begins after the video's end.
+
+    `sampling` holds the fields of a `Sampling`.
+    """
+    asked = Sampling(**(sampling | {"size": _pair(sampling["size"])}))
+    window = read_window(path, asked, link.place, link.beat)
     if window is not None:
         yield _described(window), window.frames
 
 
-def times(link: Link, path: str) -> Iterator[Item]:
-    """The times of all frames shown, some thousands an answer."""
+def answer_times(link: Link, path: str) -> Iterator[Item]:
+    """Yield the times of all frames shown, some thousands in each answer."""
     held: list[float] = []
-    for shown in _pictures.reader(path, beat=link.beat):
+    for shown in pictures.reader(path, beat=link.beat):
         held.append(shown.time)
         if len(held) == TIMES:
             yield held, None
@@ -70,30 +65,35 @@ def times(link: Link, path: str) -> Iterator[Item]:
     yield held, None
 
 
-def info(link: Link, path: str) -> Iterator[Item]:
-    """The fields of a `VideoInfo`."""
-    yield facts(_pictures.reader(path, beat=link.beat)), None
+def answer_info(link: Link, path: str) -> Iterator[Item]:
+    """Yield the fields of a `VideoInfo`."""
+    yield facts(pictures.reader(path, beat=link.beat)), None
 
 
-def proxy(link: Link, path: str, target: str, height: int, out: str) -> Iterator[Item]:
-    """Writes the proxy to the file `target`; an error names `out`, as which it will be known."""
+def answer_browser_copy(
+    link: Link, path: str, target: str, height: int, out: str
+) -> Iterator[Item]:
+    """Write the browser copy to the file `target`.
+
+    An error names `out`, the name that the file gets in the end.
+    """
     try:
-        encode(_pictures.reader(path, beat=link.beat), target, height)
+        encode(pictures.reader(path, beat=link.beat), target, height)
     except MemoryError:
         raise
     except (av.error.FFmpegError, OSError) as error:
         raise StoreError(
-            f"cannot write the proxy: {error.strerror}", where=out, cure="free disk space"
+            f"cannot write the browser copy: {error.strerror}", where=out, cure="free disk space"
         ) from error
     yield None, None
 
 
 CALLS: dict[str, Call] = {
-    "segments": segments,
-    "span": span,
-    "times": times,
-    "info": info,
-    "proxy": proxy,
+    "segments": answer_segments,
+    "span": answer_span,
+    "times": answer_times,
+    "info": answer_info,
+    "browser_copy": answer_browser_copy,
 }
 
 
@@ -101,8 +101,8 @@ def _described(window: Window) -> dict[str, Any]:
     return {"start": window.start, "end": window.end, "times": window.times}
 
 
-def _known(reader: _pictures.FrameSource, told: int) -> dict[str, Any]:
-    """What the reader has found out, the first `told` gaps left out."""
+def _known(reader: pictures.FrameSource, told: int) -> dict[str, Any]:
+    """What the reader has found out, without the first `told` gaps."""
     return {
         "duration": reader.duration,
         "frames": reader.frame_count,

@@ -1,7 +1,12 @@
-"""One video file opened: its container and its video stream, or a named error. Decodes nothing, knows no time."""
+"""Open one video file: its container and its video stream, or a named error.
+
+And what it says of itself. Decodes nothing.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,33 +18,42 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, NoVideoStream, UnsupportedVideo
-
-av.logging.set_level(
-    None
-)  # FFmpeg's own lines stay off the terminal: a failure is raised here, or recorded as a gap
-
-PIXEL_CAP = (
-    64_000_000  # per frame; a 16,000 x 16,000 picture fits in 750 kB and takes 768 MB decoded
+from hiprobe.errors import (
+    CorruptVideo,
+    EmptyVideo,
+    MissingVideo,
+    NoVideoStream,
+    UnsupportedVideo,
+    VideoError,
 )
 
-# Containers of video (and of sound, to name a file without pictures); no playlist, picture, network or device format.
+# FFmpeg's own lines stay off the terminal: a failure is raised here, or recorded as a gap.
+av.logging.set_level(None)
+
+# Pixels per frame. A picture of 16,000 x 16,000 fits in 750 kB and takes 768 MB decoded.
+PIXEL_CAP = 64_000_000
+
+# Containers of video, and of sound, so that a file without pictures gets a name. No playlist,
+# picture, network or device format.
 FORMATS = (
-    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,dv,rm,"
-    "yuv4mpegpipe,wav,flac"
+    "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,"
+    "dv,rm,yuv4mpegpipe,wav,flac"
 )
-CONTIGUOUS = (
-    "matroska,webm",
-    "flv",
-)  # a reader that loses its place here goes on without an error; packets lie
+# Containers whose packets follow each other without space. FFmpeg skips damage in them silently.
+CONTIGUOUS = ("matroska,webm", "flv")
+# Containers that store no presentation times.
+UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo", "obu")
+# Containers with stored presentation times and an index of keyframes.
+SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 REMUX = "record or export it again, e.g. as H.264 in MP4"
 
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The open container and its video stream, from this file alone: no address in it is followed.
+    """Open the file and yield its container and video stream.
 
-    Raises MissingVideo, EmptyVideo, CorruptVideo, NoVideoStream or UnsupportedVideo.
+    Only this file is read: an address in it is not followed. Raises MissingVideo, EmptyVideo,
+    CorruptVideo, NoVideoStream or UnsupportedVideo.
     """
     _check_readable(path)
     with _open(path, {"max_pixels": str(PIXEL_CAP)}) as container:
@@ -47,7 +61,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _open(path: Path, probing: dict[str, str]) -> InputContainer:
-    """The container, with `probing` options for the decoders that FFmpeg tries on the first packets."""
+    """Open the container; `probing` are options for the decoders that FFmpeg tries first."""
     try:
         return av.open(
             f"file:{path.absolute()}",
@@ -81,17 +95,16 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     covers = Disposition.attached_pic
     stream = next((s for s in container.streams.video if not s.disposition & covers), None)
     if stream is None:
-        raise NoVideoStream("holds no video stream", where=path)
+        raise NoVideoStream("the file has no video stream", where=path)
     if stream.codec_context is None:
-        raise UnsupportedVideo("no decoder for its video codec", where=path, cure=REMUX)
+        raise UnsupportedVideo("there is no decoder for its video codec", where=path, cure=REMUX)
     _check_header(stream, path)
     for other in container.streams:
         if other.index != stream.index and container.format.name not in CONTIGUOUS:
             other.discard = Discard.all
     stream.codec_context.options = {"max_pixels": str(PIXEL_CAP)}
-    stream.codec_context.thread_count = (
-        1  # a damaged picture is then concealed in the same way on every machine
-    )
+    # With one thread a damaged picture is concealed in the same way on every machine.
+    stream.codec_context.thread_count = 1
     return stream
 
 
@@ -99,17 +112,49 @@ def _check_header(stream: VideoStream, path: Path) -> None:
     check_pixels(stream.codec_context.width, stream.codec_context.height, path)
     if stream.codec_context.width:
         return
-    with _open(
-        path, {"codec_whitelist": "none"}
-    ) as stated:  # the cap kept FFmpeg from the first picture of a codec
-        for codec in (
-            other.codec_context for other in stated.streams.video
-        ):  # whose size the header alone tells
+    # The cap kept FFmpeg from decoding the first picture; the header alone tells its size.
+    with _open(path, {"codec_whitelist": "none"}) as stated:
+        for codec in (other.codec_context for other in stated.streams.video):
             check_pixels(*((codec.width, codec.height) if codec else (0, 0)), path)
 
 
 def check_pixels(width: int, height: int, path: Path) -> None:
-    """Raises UnsupportedVideo where a frame of `width` x `height` is past the pixel cap."""
+    """Raise UnsupportedVideo if a frame of `width` x `height` pixels exceeds the pixel cap."""
     if width * height > PIXEL_CAP:
-        reason = f"{width} x {height} pixels are more than the cap of {PIXEL_CAP:,} per frame"
+        reason = f"a frame may have at most {PIXEL_CAP:,} pixels, got {width} x {height}"
         raise UnsupportedVideo(reason, where=path, cure="scale it down")
+
+
+def stated_end(container: InputContainer, stream: VideoStream) -> float:
+    """Where the file says its video ends, in seconds of its own clock; infinite if unsaid."""
+    # FFmpeg cuts the duration of an AVI to what is left of the file.
+    if container.format.name == "avi" and stream.average_rate:
+        return float(stream.frames / stream.average_rate) or math.inf
+    if stream.duration:
+        return float(((stream.start_time or 0) + stream.duration) * (stream.time_base or 0))
+    # Matroska states it for each track.
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
+    if tag:
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+    if container.duration and len(container.streams) == 1:
+        return ((container.start_time or 0) + container.duration) / av.time_base
+    return math.inf
+
+
+def nothing_decoded(path: Path, packets: int) -> VideoError:
+    """The error for a file of whose `packets` none gave a frame."""
+    if _says_encrypted(path):
+        return UnsupportedVideo("the video is encrypted", where=path, cure="decrypt it first")
+    if not packets:
+        return EmptyVideo("its video stream holds no frame", where=path)
+    reason = f"none of its {packets} video packets can be decoded"
+    return CorruptVideo(reason, where=path, cure=REMUX)
+
+
+def _says_encrypted(path: Path) -> bool:
+    """Whether the first MiB holds an MP4 sample entry `encv`.
+
+    PyAV shows the tag of the codec inside it instead.
+    """
+    with path.open("rb") as file:
+        return b"encv" in file.read(1 << 20)

@@ -1,17 +1,17 @@
-"""A video file as segments, and what a page needs to show it: facts, a proxy, a digest. Knows no model and no score.
+"""Read a video in segments, its facts and its frame times, and copy it for a browser.
 
-All times are seconds as a player shows them; `decode.FrameReader` says where zero lies and what a gap is. Nothing is
-decoded in this process: `decoder` does it in a child, which a damaged or hostile file may crash.
+Knows no model and no score. All times are seconds as a player shows them; `frames.FrameReader`
+says where zero lies and what a gap is. Nothing is decoded in this process: `calls` does it in a
+child process, which a damaged or hostile file may crash.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import isolate
-from hiprobe.errors import DecoderLost, StoreError, UsageError
+from hiprobe.atomic import replacing
+from hiprobe.errors import DecoderLost, UsageError
 from hiprobe.isolate.child import Item
 from hiprobe.types import Gap, Recipe, Segment
-from hiprobe.video import pictures as _pictures
+from hiprobe.video import pictures
+from hiprobe.video.sampling import Grid, Sampling
 
 DECODER = "hiprobe.video.calls"
 LIMITS = isolate.Limits()
@@ -31,7 +33,13 @@ CURE = "export the video again, e.g. as H.264 in MP4"
 
 
 def warm() -> None:
-    """Starts the decoder's process, so that the first video need not wait for it."""
+    """Start the decoder's process, so that the first video need not wait for it.
+
+    Raises DecoderLost.
+
+    >>> from hiprobe import video
+    >>> video.warm()
+    """
     try:
         isolate.start_child(DECODER, LIMITS)
     except isolate.ChildLost as error:
@@ -39,33 +47,40 @@ def warm() -> None:
 
 
 def _asked(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, None, None]:
-    """What the decoder answers about the video at `path`; raises its errors, and DecoderLost."""
+    """What the decoder answers about the video at `path`. Raises its errors, and DecoderLost."""
     with _named(path):
         yield from isolate.stream(DECODER, LIMITS, call, os.fspath(path), *args)
 
 
 @contextmanager
 def _named(path: str | PathLike[str]) -> Iterator[None]:
-    """Raises DecoderLost, naming the video, where its decoder was lost or has a bug."""
+    """Turn a lost decoder, or a bug in it, into a DecoderLost that names the video."""
     try:
         yield
     except isolate.ChildLost as error:
         raise DecoderLost(f"the decoder {error}", where=path, cure=CURE) from error
-    except (
-        isolate.ChildBug
-    ) as error:  # a bug of ours, or of what we decode with, that one video meets: the others go on
+    except isolate.ChildBug as error:
+        # A bug of ours, or of a decoding library, that one video meets: the other videos go on.
         raise DecoderLost(
             f"the decoder failed: {str(error).splitlines()[-1]}", where=path, cure=CURE
         ) from error
 
 
 class SegmentReader:
-    """Iterates the `Segment`s of a file; `duration`, `gaps`, `frame_count` and `skipped` are final once it ends.
+    """Iterate over the `Segment`s of a video; what it says of the video is final once it ends.
 
-    Until then: the end of the last frame shown so far and the spans in which frames were lost, in seconds; the number
-    of frames shown, of damaged packets (one alone leaves no gap), and of pictures `concealed`: damaged, and patched by
-    the decoder with what it had. `uneven`: two frames lay further apart than what lost packets would make a gap of. The
-    decoder works ahead, by a few segments; if `begun`, from now on.
+    `duration` is the end of the last frame, in seconds; `gaps` are the spans in which frames were
+    lost. `frame_count` counts the frames shown, `skipped` the damaged packets (a single one leaves
+    no gap), and `concealed` the damaged pictures that the decoder patched with what it had.
+    `uneven` means that two frames were further apart than the distance at which lost packets make
+    a gap. The decoder works a few segments ahead; with `begun`, it starts now.
+
+    >>> from hiprobe import video
+    >>> from hiprobe.embedded import VIDEO
+    >>> from hiprobe.types import Recipe
+    >>> reader = video.SegmentReader(VIDEO, Recipe("model", ("prompt",), frames=8, size=(32, 32)))
+    >>> len(list(reader)), round(reader.duration, 3), reader.gaps
+    (25, 40.0, ())
     """
 
     def __init__(
@@ -87,18 +102,9 @@ class SegmentReader:
         self.gaps: tuple[Gap, ...] = ()
         self.first, self.count, self._next, self._path = first, count, first, path
         ask = isolate.start_call if begun else isolate.stream
+        grid = Grid(recipe.segment_s, recipe.frames, recipe.size, first, count)
         with _named(path):
-            self._items = ask(
-                DECODER,
-                LIMITS,
-                "segments",
-                os.fspath(path),
-                recipe.segment_s,
-                recipe.frames,
-                recipe.size,
-                first,
-                count,
-            )
+            self._items = ask(DECODER, LIMITS, "segments", os.fspath(path), asdict(grid))
 
     def __iter__(self) -> Iterator[Segment]:
         return self
@@ -122,7 +128,7 @@ class SegmentReader:
         self.gaps += tuple(Gap(*gap) for gap in told["gaps"])
 
     def close(self) -> None:
-        """Stops reading: the decoder's process ends, if it has not finished."""
+        """Stop reading; if the decoder's process has not finished, it is ended."""
         self._items.close()
 
 
@@ -133,18 +139,30 @@ def _segment(told: dict[str, Any], frames: NDArray[np.uint8], index: int) -> Seg
 def segments(
     path: str | PathLike[str], recipe: Recipe, *, first: int = 0, count: int | None = None
 ) -> SegmentReader:
-    """The windows of `recipe.segment_s` seconds of the video at `path`, from its first frame on, in one pass.
+    """Read a video in windows of `recipe.segment_s` seconds, from its first frame on, in one pass.
 
-    Sample `i` of `n` is the frame on screen at `start + (i + 0.5) * (end - start) / n`; repeats are allowed. The last
-    window ends with the video and spreads its samples over that shorter span, so a video shorter than one window is
-    one segment; a remainder below half a frame is none. A window with no new frame repeats the one on screen; a
-    window wholly inside a gap is left out. The decoder holds the frame on screen,
-    packets of two windows ahead, and up to 64 windows (256 MiB) of RGB samples, uint8 (frames, height, width, 3).
+    Sample `i` of `n` is the frame on screen at `start + (i + 0.5) * (end - start) / n`; a frame may
+    be repeated (the sampling rule is our own). The last window ends with the video and spreads its
+    samples over that shorter span, so a video shorter than one window is one segment. A remainder
+    shorter than half a frame is not a segment. A window without a new frame repeats the one on
+    screen; a window that lies wholly in a gap is left out. A segment's `frames` are uint8 RGB
+    (frames, height, width, 3); times are in seconds. The decoder holds the frame on screen, the
+    packets of two windows, and up to 64 windows (256 MiB) of samples.
 
-    `first` begins at that window, `count` ends after so many: MP4, Matroska and folders of pictures are sought. What is
-    known of the file is then what was met on the way, and where the keyframes mislead there are no windows.
+    `first` starts at that window and `count` stops after that many. MP4, Matroska and folders of
+    pictures are sought; what the reader then says of the video is what it met on the way, and it
+    gives no window where the keyframes mislead.
 
-    Raises, on iteration, MissingVideo, EmptyVideo, CorruptVideo, NoVideoStream, UnsupportedVideo or DecoderLost.
+    Raises MissingVideo, EmptyVideo, CorruptVideo, NoVideoStream, UnsupportedVideo or DecoderLost,
+    while iterating.
+
+    >>> from hiprobe import video
+    >>> from hiprobe.embedded import VIDEO
+    >>> from hiprobe.types import Recipe
+    >>> recipe = Recipe("model", ("prompt",), frames=8, size=(32, 32))
+    >>> segment = next(video.segments(VIDEO, recipe))
+    >>> segment.start, segment.end, segment.frames.shape
+    (0.0, 1.6, (8, 32, 32, 3))
     """
     return SegmentReader(path, recipe, first, count)
 
@@ -156,16 +174,28 @@ def span(
     frames: int,
     size: tuple[int, int] | None = None,
 ) -> Segment:
-    """`frames` frames of `[start, end)` seconds by the sampling rule of `segments`; the span is cut at the video's end.
+    """Read `frames` frames of the span from `start` to `end`, in seconds (`end` exclusive).
 
-    MP4 and Matroska are read from a keyframe before `start`, others from the beginning. Raises UsageError for a span
-    that holds nothing of the video, and the errors of `segments`.
+    They are sampled as in `segments`, and the span is cut at the video's end. The segment's
+    `frames` are uint8 (frames, height, width, 3); `size` is (height, width), None for the stored
+    size. MP4 and Matroska are read from a keyframe before `start`, others from the beginning.
+
+    Raises UsageError for a span that holds nothing of the video, and the errors of `segments`.
+
+    >>> from hiprobe import video
+    >>> from hiprobe.embedded import VIDEO
+    >>> video.span(VIDEO, 1.0, 2.0, 4).times
+    array([1.1, 1.3, 1.6, 1.8])
     """
     if not (0 <= start < end < math.inf and frames > 0):
-        raise UsageError(f"no such span: {frames} frames from {start} to {end} s", where=path)
+        raise UsageError(
+            "a span needs 0 <= start < end (seconds) and at least 1 frame, "
+            f"got {frames} frames from {start} to {end} s",
+            where=path,
+        )
     found = [
         _segment(told, pixels, 0)
-        for told, pixels in _asked(path, "span", start, end, frames, size)
+        for told, pixels in _asked(path, "span", asdict(Sampling(start, end, frames, size)))
         if pixels is not None
     ]
     if not found:
@@ -176,19 +206,34 @@ def span(
 
 
 def frame_times(path: str | PathLike[str]) -> NDArray[np.float64]:
-    """The presentation times (frames,), in seconds, of all frames shown; raises the errors of `segments`."""
-    if _pictures.is_folder(path):
-        return _pictures.picture_times(path)
+    """Get the times of all frames shown, float64 (frames,), in seconds.
+
+    Raises the errors of `segments`.
+
+    >>> from hiprobe import video
+    >>> from hiprobe.embedded import VIDEO
+    >>> video.frame_times(VIDEO)[:3]
+    array([0. , 0.1, 0.2])
+    """
+    if pictures.is_folder(path):
+        return pictures.picture_times(path)
     return np.array([one for times, _ in _asked(path, "times") for one in times])
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a file says of its video: `width` x `height` as displayed, `fps` on average, `duration` in seconds.
+    """What a file says of its video.
 
-    `playable`: a Chromium-class browser plays the file itself, at the times `segments` speaks of. It says nothing of
-    damage, at which a browser stops: give a file with `skipped` packets a proxy. `seekable`: `segments` finds its way
-    to a later window without reading all before it.
+    `width` and `height` are in pixels as displayed, `fps` is the average rate in frames a second,
+    `duration` is in seconds; None where the file does not say. `playable`: Chromium and its
+    relatives play the file itself, at the times of `segments`. It says nothing of damage, at which
+    a browser stops: make a browser copy of a file with `skipped` packets. `seekable`: `segments`
+    finds a later window without reading all before it.
+
+    >>> from hiprobe import video
+    >>> from hiprobe.embedded import VIDEO
+    >>> isinstance(video.info(VIDEO), video.VideoInfo)
+    True
     """
 
     codec: str
@@ -202,29 +247,37 @@ class VideoInfo:
 
 
 def info(path: str | PathLike[str]) -> VideoInfo:
-    """The facts stated by the file, with one frame decoded; raises the errors of `segments`."""
+    """Read what the file says of its video; one frame is decoded. Raises the errors of `segments`.
+
+    >>> from hiprobe import video
+    >>> from hiprobe.embedded import VIDEO
+    >>> facts = video.info(VIDEO)
+    >>> facts.codec, facts.width, facts.height, facts.duration
+    ('h264', 240, 240, 40.0)
+    """
     ((facts, _),) = _asked(path, "info")
     return VideoInfo(**facts)
 
 
 def browser_copy(path: str | PathLike[str], out: str | PathLike[str], *, height: int = 480) -> Path:
-    """Writes `out`: the video as upright H.264 MP4 that any browser plays, at most `height` lines, without sound.
+    """Write a copy of the video that any browser plays to `out`, and return its path.
 
-    Frames keep their times; the first one is shown from 0. `out` appears whole or not at all. Raises StoreError
-    where it cannot be written, and the errors of `segments`.
+    The copy is an upright H.264 MP4 without sound, at most `height` lines high. Frames keep their
+    times; the first one is shown from 0. `out` appears whole or not at all.
+
+    Raises StoreError where it cannot be written, and the errors of `segments`.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from hiprobe import video
+    >>> from hiprobe.embedded import VIDEO
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     copy = video.browser_copy(VIDEO, Path(folder) / "copy.mp4", height=120)
+    ...     video.info(copy).height
+    120
     """
     out = Path(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
-        try:
-            os.close(handle)
-            for _ in _asked(path, "proxy", temporary, height, os.fspath(out)):
-                os.replace(temporary, out)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the proxy: {error.strerror}", where=out, cure="free disk space"
-        ) from error
+    with replacing(out) as temporary:
+        for _ in _asked(path, "browser_copy", os.fspath(temporary), height, os.fspath(out)):
+            pass
     return out

@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from hiprobe.errors import MissingVideo
-from hiprobe.video import pictures as _pictures
+from hiprobe.video import pictures
 
 VIDEO_SUFFIXES = (
     ".3gp",
@@ -45,22 +45,28 @@ VIDEO_SUFFIXES = (
     ".wmv",
     ".y4m",
 )
-SETTLED_S = 2.0  # a file written to later than this before it was hashed may change again within the same time stamp
+# A file written to less than this before it was hashed may change again within the same time stamp.
+SETTLED_S = 2.0
 _digests: dict[tuple[int, ...], str] = {}
 
 
 def digest(path: str | PathLike[str]) -> str:
-    """SHA-256 of the file's bytes, in hex, or of a folder's pictures; raises MissingVideo where it cannot be read.
+    """Compute the SHA-256, in hex, of a file's bytes, or of the pictures of a folder.
 
-    A file that has not been touched since it was hashed by this process is not read again.
+    A file that this process has hashed, and that has not been touched since, is not read again.
+    Raises MissingVideo where it cannot be read.
+
+    >>> from hiprobe import video
+    >>> from hiprobe.embedded import VIDEO
+    >>> len(video.digest(VIDEO))
+    64
     """
-    if _pictures.is_folder(path):
-        return _pictures.folder_digest(path)
+    if pictures.is_folder(path):
+        return pictures.folder_digest(path)
     try:
-        if not stat.S_ISREG(
-            os.stat(path).st_mode
-        ):  # a pipe would be waited for, a device read without an end
-            raise MissingVideo("no file", where=path)
+        # Reading a pipe would wait for it, and reading a device may never end.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise MissingVideo("not a regular file", where=path)
         with open(path, "rb") as file:
             facts = os.fstat(file.fileno())
             key = facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
@@ -73,10 +79,16 @@ def digest(path: str | PathLike[str]) -> str:
 
 
 def find(paths: Iterable[str]) -> list[Path]:
-    """The video files meant by `paths`, in that order, each once: files, folders (recursive, sorted) and patterns.
+    """Find the video files meant by `paths`, in their order and each once.
 
-    A folder gives its files with a known video suffix, hidden ones left out. Raises MissingVideo naming the first
-    of `paths` that gives none.
+    A path is a file, a folder (searched with the folders in it, sorted) or a pattern such as
+    `*.mp4`. A folder gives the files that `is_video`. Raises MissingVideo naming the first of
+    `paths` that gives none.
+
+    >>> from hiprobe import video
+    >>> from hiprobe.embedded import VIDEO
+    >>> [path.name for path in video.find([str(VIDEO)])]
+    ['demo.mp4']
     """
     found: dict[Path, Path] = {}
     for path in paths:
@@ -88,7 +100,7 @@ def find(paths: Iterable[str]) -> list[Path]:
             raise MissingVideo(
                 "no video file here",
                 where=path,
-                cure=f"check the path or the pattern; for a folder of pictures, {_pictures.CURE}",
+                cure=f"check the path or the pattern; for a folder of pictures, {pictures.CURE}",
             )
         for file in files:
             found.setdefault(file.resolve(), file)
@@ -97,8 +109,8 @@ def find(paths: Iterable[str]) -> list[Path]:
 
 def _files(path: str) -> list[Path]:
     place = Path(path)
-    if _pictures.parted(path)[1] is not None:
-        return _pictures.below(path)
+    if pictures.parted(path)[1] is not None:
+        return pictures.below(path)
     if place.is_file() or place.is_dir():
         return _below(place)
     return [
@@ -109,15 +121,25 @@ def _files(path: str) -> list[Path]:
 
 
 def _below(place: Path) -> list[Path]:
-    """A file itself, the videos of a folder, nothing for a device or a pipe."""
-    if place.is_file():
-        return [place]
+    """The file itself, or the videos of a folder; nothing for a device or a pipe."""
+    return [place] if place.is_file() else videos_below(place)
+
+
+def videos_below(folder: Path) -> list[Path]:
+    """The video files in `folder` and the folders below it, sorted."""
     return sorted(
-        file for file in place.rglob("*") if _is_video(file.relative_to(place)) and file.is_file()
+        file
+        for file in folder.rglob("*")
+        if is_video(file.relative_to(folder).as_posix()) and file.is_file()
     )
 
 
-def _is_video(file: Path) -> bool:
-    return file.suffix.lower() in VIDEO_SUFFIXES and not any(
-        part.startswith(".") for part in file.parts
+def is_video(name: str) -> bool:
+    """Whether a file is a video, by its name.
+
+    `name` counts from the folder (or address) that was given. It must end in one of
+    `VIDEO_SUFFIXES`, and neither the file nor a folder on the way to it may be hidden.
+    """
+    return name.lower().endswith(VIDEO_SUFFIXES) and not any(
+        part.startswith(".") for part in name.split("/")
     )

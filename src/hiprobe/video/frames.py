@@ -1,13 +1,12 @@
-"""One video file as frames with the times at which a player shows them, in one pass, damaged packets skipped.
+"""One video file as frames with the times at which a player shows them, in one pass.
 
-Knows no window, no model and no second file. `beat` is called with every packet, as a sign of life.
+Damaged packets are skipped. Knows no window and no model.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-import re
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -22,46 +21,47 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo, VideoError
+from hiprobe.errors import CorruptVideo, UnsupportedVideo
 from hiprobe.types import Gap
-from hiprobe.video.container import CONTIGUOUS, REMUX, check_pixels, open_video
+from hiprobe.video.container import (
+    CONTIGUOUS,
+    REMUX,
+    SEEKABLE,
+    UNTIMED,
+    check_pixels,
+    nothing_decoded,
+    open_video,
+    stated_end,
+)
 from hiprobe.video.h264 import length_bytes, unreferenced
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
-Raw: TypeAlias = "tuple[float, av.VideoFrame | None, int | None]"  # stored time in seconds, picture, duration in ticks
+# Stored time in seconds, picture, duration in ticks.
+Raw: TypeAlias = "tuple[float, av.VideoFrame | None, int | None]"
 Wants = Callable[[float, float], bool]
 
-JUMP_S = 3600.0  # two frames further apart than this are a broken clock, not a frozen picture
-LEAP_S = 1.0  # a frame further than this from the one before it is believed once the next frames bear it out
-REORDERED = 4  # more late frames in a row than this are a clock set back, not reordering
-LEAD_S = 0.1  # a first frame this soon after the container's start (sound is encoded ahead) counts as the start
-GAP_S, GAP_FRAMES = 0.5, 3.0  # the least distance between frames that lost packets turn into a gap
+JUMP_S = 3600.0  # frames further apart mean a broken clock, not a frozen picture
+LEAP_S = 1.0  # a frame further from the one before is believed once the next frames confirm it
+REORDERED = 4  # more late frames in a row mean that the clock was set back
+# A first frame this soon after the container's start counts as the start: sound is encoded ahead.
+LEAD_S = 0.1
+GAP_S, GAP_FRAMES = 0.5, 3.0  # frames must be this far apart for lost packets to make a gap
 STATED_MAX_S = 7 * 86_400.0  # a longer stated duration is not believed
 MAX_FPS = 1000.0  # a higher stated rate is a time base, not a rate
-AHEAD_PACKETS = 2000  # the most packets held to look ahead
-REMEMBERED = 64  # times of packets before the one in hand: more than any reordering
+AHEAD_PACKETS = 2000  # packets held at most to look ahead
+REMEMBERED = 64  # times remembered of packets before the current one; more than any reordering
 EPSILON_S = 1e-6  # below any time base in use; absorbs rounding of seconds
 
-UNTIMED = (
-    "avi",
-    "h264",
-    "hevc",
-    "m4v",
-    "mpegvideo",
-    "obu",
-)  # containers that store no presentation times
-SEEKABLE = (
-    "mov,mp4,m4a,3gp,3g2,mj2",
-    "matroska,webm",
-)  # stored presentation times and an index of keyframes
-HOLE_BYTES = (
-    1024  # where packets lie end to end, with a few bytes between them, bytes in no packet tell
-)
+# More bytes than this between packets that should follow each other mean that data were lost.
+HOLE_BYTES = 1024
 
 
 @dataclass(frozen=True)
 class ShownFrame:
-    """A frame, None if it was not decoded, the time in seconds from which it is shown, and what was lost before it."""
+    """A frame, the time in seconds from which it is shown, and what was lost before it.
+
+    `image` is None if the frame was not decoded.
+    """
 
     time: float
     image: av.VideoFrame | None
@@ -69,26 +69,30 @@ class ShownFrame:
 
 
 class FrameReader:
-    """Iterates the frames of `path` in the order and at the times, in seconds, that a player shows them.
+    """Iterate over the frames of `path` in the order and at the times that a player shows them.
 
-    Time zero is the start of the container: the first frame of a lone video stream is at 0 whatever its stored
-    timestamp, and a picture that starts after the sound starts that much after 0, as in Chromium. (Chromium counts
-    from the stored zero, so it shows a file that starts at 5 s from 5 s on, past the end of its own seek bar: such a
-    file needs a proxy.) Frames that an edit list discards are not shown. A frame that comes late is dropped; a clock
-    that is set back by more than a second runs on. AVI and raw streams store no times: decoding order counts.
+    Times are in seconds. Zero is the start of the container: the first frame of a lone video stream
+    is at 0 whatever its stored timestamp, and a picture that starts after the sound keeps that
+    delay, as in Chromium. (Chromium counts from the stored zero. It shows a file that starts at 5 s
+    past the end of its own seek bar; such a file needs a browser copy.) Frames that an edit list
+    discards are not shown. A frame that comes late is dropped. After a clock was set back by more
+    than a second, time runs on. In AVI and raw streams frames are counted in decoding order.
 
-    A gap is a distance between frames of more than three frames and 0.5 s in which packets were damaged, or of more
-    than an hour; a low or variable frame rate is none. It also is what is missing at the end, up to a stated
-    duration that the frame count does not contradict; a stated end at most as far off as two frames of this video
-    are is where the last frame ends. `gaps`, `frame_count`, `skipped` (damaged packets), `concealed` (damaged ones),
-    `duration` (end of the last frame, seconds) and `longest` (distance of two frames) grow while it is read; `first` is
-    the first one's time. `end` is where the packets end, None as long as that is further than `ahead_s`. `after` seeks
-    to a keyframe before it.
+    A gap is a distance between frames of more than three frames and 0.5 s in which packets were
+    damaged, or of more than an hour; a low or variable frame rate does not make one. What is
+    missing at the end, up to a stated duration that the frame count does not contradict, is a gap,
+    unless the stated end is no further off than two frames of this video are.
 
-    `wants(start, end)` may be set: where it is False of the span in which a frame is shown, and no other frame is made
-    from it (H.264), it comes without a picture. From the first damage on all are decoded, so that none goes unseen.
+    `gaps`, `frame_count`, `skipped` (damaged packets), `concealed` (damaged pictures), `duration`
+    (end of the last frame) and `longest` (distance of two frames) grow while it is read. `first` is
+    the time of the first frame. `end` is where the packets end, None while more than `ahead_s`
+    away. `after` seeks to a keyframe before that time. `beat` is called with every packet.
 
-    Raises the errors of `opened`, and EmptyVideo or CorruptVideo where no frame can be decoded.
+    `wants(start, end)` may be set. If it is False for the span in which a frame is shown, and no
+    other frame is made from that frame (H.264), the frame comes without a picture. After the first
+    damage all frames are decoded, so that none goes unnoticed.
+
+    Raises the errors of `open_video`, and EmptyVideo or CorruptVideo if no frame can be decoded.
     """
 
     def __init__(
@@ -111,18 +115,14 @@ class FrameReader:
         self._offset, self._packet_zero, self._packet_end = 0.0, 0.0, 0.0
         self._packets_read, self._packets_stated = 0, 0
         self._raw_end: float | None = None
-        self._damage: list[
-            tuple[float, float]
-        ] = []  # spans, of the file's own clock, in which packets were lost
+        # Spans, on the file's own clock, in which packets were lost.
+        self._damage: list[tuple[float, float]] = []
         self._hurt = False
         self.wants: Wants | None = None
-        self._size_bytes = 0  # before each unit of a packet, where frames may be left out
-        self._stamps: list[
-            float
-        ] = []  # of packets read, in order, from somewhat before the one in hand
-        self._sure = (
-            False  # whether all was read that may be shown within `ahead_s` of the packet in hand
-        )
+        self._size_bytes = 0  # that hold a unit's size; 0 if no frame may be left out
+        self._stamps: list[float] = []  # sorted, of packets from a little before the current one
+        # Whether everything was read that may be shown within `ahead_s` of the current packet.
+        self._sure = False
 
     def __iter__(self) -> Generator[ShownFrame, None, None]:
         with open_video(self.path) as (container, stream):
@@ -138,16 +138,22 @@ class FrameReader:
                 previous = shown.time
                 yield shown
             if previous is None:
-                raise self._nothing_decoded()
+                raise nothing_decoded(self.path, self._packets_read)
             self._close(previous)
 
     @property
     def end(self) -> float | None:
-        """Where the packets end, in seconds, the last one shown up to a stated end; None as long as not known."""
+        """Where the packets end, in seconds; None while it is not known.
+
+        It is the stated end if the last frame is shown until then.
+        """
         return None if self._raw_end is None else self._held(self._placed(self._raw_end))
 
     def _held(self, end: float) -> float:
-        """`end`, or the stated end if the last frame can be on screen until then (few containers say how long)."""
+        """`end`, or the stated end if the last frame can be on screen until then.
+
+        Few containers say how long the last frame lasts.
+        """
         stated = self.stated or 0.0
         return stated if end < stated <= end + max(self.tolerance, self.longest) else end
 
@@ -161,7 +167,7 @@ class FrameReader:
         guessed, average = (float(rate or 0) for rate in (stream.guessed_rate, stream.average_rate))
         self.fps = next((rate for rate in (average, guessed) if 0 < rate <= MAX_FPS), None)
         self.frame_s = next((1 / rate for rate in (guessed, average) if 0 < rate <= MAX_FPS), 0.0)
-        self._stated_raw = _stated_end(container, stream)
+        self._stated_raw = stated_end(container, stream)
         if self.codec == "h264" and not self._untimed:
             self._size_bytes = length_bytes(stream.codec_context.extradata)
 
@@ -178,16 +184,19 @@ class FrameReader:
     def _seek(self, container: InputContainer, stream: VideoStream) -> None:
         first = next(self._decoded(container, stream), None)
         if first is None:
-            raise self._nothing_decoded()
+            raise nothing_decoded(self.path, self._packets_read)
         self._set_zero(container, first[0])
-        # Indexes hold decode times, which run ahead: a second earlier is a keyframe that is shown in time.
+        # Indexes hold decode times, which run ahead, so seek to a keyframe a second earlier.
         container.seek(int(((self._after or 0.0) - LEAP_S + self.zero) / self._base), stream=stream)
 
     def _placed(self, raw: float) -> float:
         return raw + self._offset - self._packet_zero
 
     def _demuxed(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
-        """The stream's packets and the final flush; a read error is passed over once, a second one ends the file."""
+        """The stream's packets and the final flush.
+
+        A read error is passed over once; a second one at the same place ends the file.
+        """
         read_at_error, stored = -1, 0
         while True:
             try:
@@ -196,7 +205,8 @@ class FrameReader:
                     if self.container in CONTIGUOUS and packet.pos is not None:
                         self._hurt = self._hurt or 0 < stored < packet.pos - HOLE_BYTES
                         stored = max(stored, packet.pos) + packet.size
-                    # An empty packet in mid-file would end the decoder; damage may give an index to another stream.
+                    # An empty packet inside the file would end the decoder, and damage may give
+                    # a packet the index of another stream.
                     ours = packet.stream_index == stream.index and isinstance(
                         packet.stream, VideoStream
                     )
@@ -212,7 +222,7 @@ class FrameReader:
                 read_at_error = self._packets_read
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
-        """Each packet, as soon as `ahead_s` more of the video has been read, or its end."""
+        """Each packet, once `ahead_s` more of the video, or its end, has been read."""
         held: deque[tuple[float, VideoPacket]] = deque()
         end = self._packet_end = 0.0
         for packet in self._demuxed(container, stream):
@@ -232,9 +242,9 @@ class FrameReader:
         yield from (packet for _, packet in held)
 
     def _note_hurt(self, packet: VideoPacket, before: float, start: float) -> None:
-        """Where bytes were lost on the way to `packet`, the time from the packet before it to it is damaged."""
+        """If bytes were lost before `packet`, mark the time since the last packet as damaged."""
         if self._hurt:
-            since = before if before <= start else -math.inf  # a damaged stamp says nothing
+            since = before if before <= start else -math.inf  # a damaged time says nothing
             self._damage.append((since, start if packet.size else math.inf))
         self._hurt = packet.is_corrupt
         self.skipped += packet.is_corrupt
@@ -252,28 +262,28 @@ class FrameReader:
         return seconds if 0 < seconds <= JUMP_S else self.frame_s
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[Raw]:
-        """Each frame that decodes, and each that need not, in the order of their times as far as these are sound."""
+        """Each frame that was decoded or left out, ordered by time as far as times are valid."""
         raw, begun = -self.frame_s, False
-        spared: list[tuple[float, int]] = []
+        spared: list[tuple[float, None, int]] = []
         for packet in self._packets(container, stream):
             if begun and self._spares(packet):
-                heapq.heappush(spared, ((packet.pts or 0) * self._base, packet.duration or 0))
+                heapq.heappush(spared, ((packet.pts or 0) * self._base, None, packet.duration or 0))
                 continue
             for image in self._images(packet):
                 check_pixels(image.width, image.height, self.path)
                 stamp = image.dts if self._untimed else image.pts
                 raw = raw + self._known_frame_s() if stamp is None else stamp * self._base
                 while spared and spared[0][0] < raw:
-                    yield _undecoded(heapq.heappop(spared))
+                    yield heapq.heappop(spared)
                 self._size_bytes *= not image.interlaced_frame  # a packet may hold one field of two
                 begun = True
-                # After a seek a decoder may lack what leading pictures are made from: those are not looked at.
+                # After a seek the decoder may lack references of leading pictures; ignore those.
                 self.concealed += image.is_corrupt and raw - self.zero >= (self._after or -math.inf)
                 yield raw, image, image.duration
-        yield from map(_undecoded, sorted(spared))
+        yield from sorted(spared)
 
     def _spares(self, packet: VideoPacket) -> bool:
-        """Whether the frame of `packet` need not be decoded, as nobody wants it and no other frame needs it."""
+        """Whether `packet` need not be decoded: nobody wants its frame or needs it for another."""
         if self.skipped or self.concealed or self._damage or self._offset or self.gaps:
             self._size_bytes, self._stamps = 0, []
         if self.wants is None or not self._size_bytes or packet.pts is None:
@@ -306,12 +316,15 @@ class FrameReader:
     def _known_frame_s(self) -> float:
         if not self.frame_s:
             raise CorruptVideo(
-                "its frames carry no times and it states no frame rate", where=self.path, cure=REMUX
+                "its frames have no times and it states no frame rate", where=self.path, cure=REMUX
             )
         return self.frame_s
 
     def _in_order(self, frames: Iterator[Raw]) -> Iterator[Raw]:
-        """Frames in rising time: late ones dropped, a leap ahead only if the next frame does not undo it."""
+        """Frames in rising time.
+
+        Late ones are dropped; a leap ahead counts if the next frame confirms it.
+        """
         last = ahead = None
         behind: list[Raw] = []
         for raw, image, ticks in frames:
@@ -344,7 +357,7 @@ class FrameReader:
         if not gap and previous is not None:
             self.longest = max(self.longest, time - previous)
         self.gaps += (gap,) if gap else ()
-        # A container may flag a packet or two beside the one it lost: damage counts a little past its span.
+        # A container may flag packets beside the lost one, so damage counts a little longer.
         if self._damage:
             self._damage = [
                 span for span in self._damage if self._placed(span[1]) > time - self.tolerance
@@ -367,11 +380,11 @@ class FrameReader:
 
     @property
     def tolerance(self) -> float:
-        """Seconds between frames up to which lost packets leave no gap."""
+        """Seconds between frames up to which lost packets do not make a gap."""
         return max(GAP_S, GAP_FRAMES * self.frame_s)
 
     def _close(self, last: float) -> None:
-        """Records what the file promises past its last frame, if a stated frame count does not say otherwise."""
+        """Record what the file promises past its last frame, unless its frame count contradicts."""
         self.duration = self._held(self.duration)
         incomplete = not self._packets_stated or self._packets_read < self._packets_stated
         damaged = any(self._placed(end) > last for _, end in self._damage)
@@ -384,42 +397,3 @@ class FrameReader:
             self.gaps += (
                 Gap(self.duration, end, "the file ends early" if not damaged else "damaged data"),
             )
-
-    def _nothing_decoded(self) -> VideoError:
-        if _says_encrypted(self.path):
-            return UnsupportedVideo(
-                "the video is encrypted", where=self.path, cure="decrypt it first"
-            )
-        if not self._packets_read:
-            return EmptyVideo("its video stream holds no frame", where=self.path)
-        return CorruptVideo(
-            f"none of its {self._packets_read} video packets decodes", where=self.path, cure=REMUX
-        )
-
-
-def _undecoded(spared: tuple[float, int]) -> Raw:
-    return spared[0], None, spared[1]
-
-
-def _stated_end(container: InputContainer, stream: VideoStream) -> float:
-    """Where the file says its video ends, in seconds of its own clock; infinite if it says nothing about the video."""
-    if (
-        container.format.name == "avi" and stream.average_rate
-    ):  # FFmpeg cuts its duration to what is left of the file
-        return float(stream.frames / stream.average_rate) or math.inf
-    if stream.duration:
-        return float(((stream.start_time or 0) + stream.duration) * (stream.time_base or 0))
-    tag = re.fullmatch(
-        r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")
-    )  # Matroska, per track
-    if tag:
-        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
-    if container.duration and len(container.streams) == 1:
-        return ((container.start_time or 0) + container.duration) / av.time_base
-    return math.inf
-
-
-def _says_encrypted(path: Path) -> bool:
-    """Whether an MP4 sample entry `encv` stands in the first MiB; av shows the tag of the codec inside it instead."""
-    with path.open("rb") as file:
-        return b"encv" in file.read(1 << 20)

@@ -1,24 +1,31 @@
-"""Which packets of H.264 hold a frame that no other frame is made from, by their headers. Knows bytes, no decoder."""
+"""Find H.264 packets of non-reference frames, which can be skipped, by their headers.
+
+Knows bytes, not decoders.
+"""
 
 from __future__ import annotations
 
-SLICE = 1  # nal_unit_type of a slice that is of no IDR picture
-NO_PICTURE = (6, 9, 12)  # supplemental information, a delimiter, filler
-AVCC = 1  # the version that an AVCDecoderConfigurationRecord begins with
+SLICE = 1  # nal_unit_type of a slice of a picture that is not IDR
+NO_PICTURE = (6, 9, 12)  # nal_unit_type of supplemental information, a delimiter, filler
+AVCC = 1  # the version number at the beginning of an AVCDecoderConfigurationRecord
 
 
 def length_bytes(extradata: bytes | None) -> int:
-    """How many bytes before each unit hold its size, by the `avcC` record (ISO/IEC 14496-15, 5.3.3.1); 0 for none."""
+    """How many bytes before each unit hold its size; 0 if they do not.
+
+    From the `avcC` record (ISO/IEC 14496-15, 5.3.3.1).
+    """
     return (
         (extradata[4] & 3) + 1 if extradata and len(extradata) > 6 and extradata[0] == AVCC else 0
     )
 
 
 def unreferenced(packet: bytes, length: int) -> bool:
-    """Whether the units of `packet`, each after `length` bytes of its size, are one picture with nal_ref_idc 0.
+    """Whether `packet` is one picture that no other picture refers to (nal_ref_idc 0).
 
-    No other picture refers to such a one (ITU-T H.264, 7.4.1), so the others decode to the same without it. Units that
-    do not fill the packet exactly, or are of any kind but slices and what holds no picture, give False.
+    Each unit of the packet follows `length` bytes with its size. Pictures that are not referred to
+    can be left out without changing the others (ITU-T H.264, 7.4.1). False for units that do not
+    fill the packet exactly, and for any kind of unit but slices and those without a picture.
     """
     place = slices = 0
     while length and place + length < len(packet):

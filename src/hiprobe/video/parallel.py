@@ -1,9 +1,9 @@
-"""Decodes ahead of the model: one video in several decoders at once, and the next videos while this one is read.
+"""Decode ahead of the model: one video in several decoders, and the next videos early.
 
-Knows no model. A frame-threaded decoder conceals damage by chance; several decoders of one thread each do not. A video
-is cut where it can be sought, and each part first reads the window before it, which must be the very one that the part
-before it ended with. Where it is not, or a part meets damage, a gap or frames far apart, one decoder reads the video
-from its beginning, and what was given already is passed over: what comes is always what one decoder gives.
+Knows no model. A decoder with several threads conceals damage by chance; several decoders of one
+thread each do not. A video is cut where it can be sought, and `joining` checks that the parts
+meet. Where they do not, one decoder reads the video from its beginning, and what was given
+already is passed over. So the result is always what one decoder gives.
 """
 
 from __future__ import annotations
@@ -12,31 +12,30 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, TypeVar
-
-import numpy as np
 
 from hiprobe import isolate
 from hiprobe.errors import DecoderLost, VideoError
 from hiprobe.types import Gap, Recipe, Segment
 from hiprobe.video import decoder
+from hiprobe.video.joining import SpanReader, cut, fingerprint, meet
+from hiprobe.video.sampling import Span
 
-MOST = 4  # decoders at once: each holds some 70 MB, and the windows that it is ahead
-LEAST_WINDOWS = 16  # of a part: beside its own it decodes the window before it, from a keyframe on
+MOST = 4  # decoders at once; each takes about 70 MB, and its windows that nobody has read yet
+# The fewest windows of a part: a decoder also reads the window before it, from a keyframe on.
+LEAST_WINDOWS = 16
 LEAST_PIXELS = 300e6  # of a part: decoded in about the time that a decoder takes to start
-USUAL_FPS = 30.0  # of a file that states none
+USUAL_FPS = 30.0  # assumed for a file that does not say
 Item = TypeVar("Item")
-End = Literal[
-    "full", "video", "misfit"
-]  # of a part: all its windows given, the video's end met, or not to be trusted
-Part = tuple[int, int | None]  # its first window, and how many; None for all that follow
-_begun: dict[tuple[str, str, str], decoder.SegmentReader] = {}
+# How a part ended: all its windows were given, the video ended, or it cannot be trusted.
+End = Literal["full", "video", "misfit"]
+_begun: dict[tuple[str, str, str], SpanReader] = {}
 
 
 def decoders() -> int:
-    """How many decode at once: as many as this process has cores, at most four. One that is far ahead waits."""
+    """How many decoders run at once: one for each core, at most `MOST`."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -44,23 +43,23 @@ def decoders() -> int:
 
 
 def start_decoding(path: str | Path, recipe: Recipe, video_id: str) -> None:
-    """Lets a decoder begin on a video, for the `decode_segments` that is to come.
+    """Start a decoder on a video for which `decode_segments` will be called later.
 
-    Raises DecoderLost.
-
-
-    The oldest of more such videos than there are decoders is given up.
+    If more videos are started than there are decoders, the oldest is given up. Raises DecoderLost.
     """
     key = (os.fspath(path), recipe.digest, video_id)
     if key in _begun or decoders() < 2:
         return
     while len(_begun) >= decoders():
         _begun.pop(next(iter(_begun))).close()
-    _begun[key] = decoder.SegmentReader(path, recipe, 0, _most_windows(recipe), begun=True)
+    _begun[key] = SpanReader(path, recipe, Span(0, _most_windows(recipe)), begun=True)
 
 
 def coming(items: Iterable[Item], begin_on: Callable[[Item], None]) -> Iterator[Item]:
-    """The items in turn; before one is given, `begin_on` is called with those after it, one for each spare decoder."""
+    """Yield the items in turn, calling `begin_on` ahead of time with those that come next.
+
+    There are as many items ahead as there are spare decoders.
+    """
     held: deque[Item] = deque()
     for item in items:
         if held:
@@ -72,35 +71,36 @@ def coming(items: Iterable[Item], begin_on: Callable[[Item], None]) -> Iterator[
 
 
 def decode_segments(path: str | Path, recipe: Recipe, video_id: str) -> ParallelReader:
-    """What `decoder.segments` gives of the video with the digest `video_id`, decoded by several decoders."""
+    """What `video.segments` gives of the video with the digest `video_id`, by several decoders."""
     return ParallelReader(
         path, recipe, _begun.pop((os.fspath(path), recipe.digest, video_id), None)
     )
 
 
-def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list[Part]:
-    """The parts that follow window `first`, each about as long as a decoder may be ahead; a single one if that is all.
+def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list[Span]:
+    """Plan the parts of a video from window `first` on; a single one if it is not worth cutting.
 
-    Parts that are all begun at once grow, so that none is done long before it is read. One is worth a decoder of its
-    own if, on average, it holds 16 windows and 300 million pixels to decode.
+    Each is about as long as a decoder may be ahead. Parts that all start at once grow, so that none
+    is finished long before it is read. A part is worth a decoder of its own if, on average, it
+    holds 16 windows and 300 million pixels to decode.
     """
     if not facts.seekable or not facts.duration:
-        return [(first, None)]
+        return cut([first])
     left, most = math.ceil(facts.duration / recipe.segment_s) - first, _most_windows(recipe, facts)
     if left <= 0:
         return []
     pixels = facts.width * facts.height * (facts.fps or USUAL_FPS) * recipe.segment_s
     least = max(LEAST_WINDOWS, math.ceil(LEAST_PIXELS / pixels))
     number = max(1, min(decoders(), left // least), math.ceil(left / most)) if least <= most else 1
-    # Each can go on decoding while those before it are read; where more follow, they fall out of step by themselves.
+    # Each decoder goes on while the parts before it are read. If more parts follow than there are
+    # decoders, they get out of step anyway.
     growth = number / (number - 1) if 1 < number <= decoders() else 1.0
     shares = list(accumulate(growth**k for k in range(number)))
-    starts = [first, *(first + round(left * share / shares[-1]) for share in shares[:-1])]
-    return [*((start, after - start) for start, after in pairwise(starts)), (starts[-1], None)]
+    return cut([first, *(first + round(left * share / shares[-1]) for share in shares[:-1])])
 
 
 def _most_windows(recipe: Recipe, facts: decoder.VideoInfo | None = None) -> int:
-    """How many windows a decoder may be ahead, beside the one that only tells whether its part fits."""
+    """How many windows of a part a decoder may be ahead, without the one before the part."""
     if recipe.size is None and facts is None:
         return LEAST_WINDOWS
     height, width = recipe.size or ((facts.height, facts.width) if facts else (0, 0))
@@ -108,19 +108,17 @@ def _most_windows(recipe: Recipe, facts: decoder.VideoInfo | None = None) -> int
 
 
 class ParallelReader:
-    """Iterates the `Segment`s of a video, once; `duration`, `gaps` and `skipped` as those of `decoder.SegmentReader`.
+    """Iterate over the `Segment`s of a video, once.
 
-    Raises, on iteration, the errors of `decoder.segments`.
+    `duration`, `gaps` and `skipped` are as in `SegmentReader`. Raises the errors of
+    `video.segments`, while iterating.
     """
 
-    def __init__(
-        self, path: str | Path, recipe: Recipe, begun: decoder.SegmentReader | None = None
-    ) -> None:
+    def __init__(self, path: str | Path, recipe: Recipe, begun: SpanReader | None = None) -> None:
         self._path, self._recipe, self._begun = path, recipe, begun
-        self._now = begun or decoder.segments(path, recipe)
-        self._held: Segment | None = (
-            None  # not given until what follows bears it out: damage may show late
-        )
+        self._now: decoder.SegmentReader = begun or decoder.segments(path, recipe)
+        # Held back until what follows confirms it, because damage may show late.
+        self._held: Segment | None = None
         self._next = 0  # index of the segment to give next
 
     @property
@@ -147,63 +145,56 @@ class ParallelReader:
         if end != "video":
             yield from self._unsplit()
 
-    def _planned(self) -> list[Part]:
-        """The parts that follow what was begun; the whole where the file says too little of itself to be cut."""
-        first = self._begun.count or 0 if self._begun else 0
+    def _planned(self) -> list[Span]:
+        """The parts after the one started early; the whole if the file cannot be cut."""
+        first = self._begun.span.count or 0 if self._begun else 0
         try:
             return plan_parts(decoder.info(self._path), self._recipe, first)
         except DecoderLost:
             raise
-        except VideoError:  # whoever reads on is told
-            return [] if first else [(0, None)]
+        except VideoError:  # reading the video will raise it
+            return [] if first else cut([0])
 
-    def _parts(self, parts: list[Part]) -> Generator[Segment, None, End]:
-        """Gives the segments of the parts, as many of them decoded at once as there are decoders."""
-        waiting, running = deque(parts), deque[decoder.SegmentReader]()
+    def _parts(self, parts: list[Span]) -> Generator[Segment, None, End]:
+        """Give the segments of the parts, with as many decoders at once as there are."""
+        waiting, running = deque(parts), deque[SpanReader]()
         end: End = "full"
         try:
             while end == "full" and (waiting or running):
                 while waiting and len(running) < decoders():
-                    running.append(self._reader(*waiting.popleft()))
-                self._now = running.popleft()
-                end = yield from self._part(self._now)
+                    part = waiting.popleft()
+                    running.append(SpanReader(self._path, self._recipe, part, begun=True))
+                reader = self._now = running.popleft()
+                end = yield from self._part(reader)
         finally:
             for reader in running:
                 reader.close()
         return end
 
-    def _reader(self, first: int, count: int | None) -> decoder.SegmentReader:
-        """A decoder that begins on a part and, but for the first one, on the window before it."""
-        before = first > 0
-        return decoder.SegmentReader(
-            self._path, self._recipe, first - before, count and count + before, begun=True
-        )
-
-    def _part(self, reader: decoder.SegmentReader) -> Generator[Segment, None, End]:
-        """Gives the segments of a part as long as they are what one decoder would give; how that ended."""
-        later = (
-            reader.first > 0
-        )  # the first part is read from the beginning: whatever it gives counts
-        taken = 0
+    def _part(self, reader: SpanReader) -> Generator[Segment, None, End]:
+        """Give a part's segments while they are what one decoder gives; return how it ended."""
+        # The first part is read from the beginning, so whatever it gives counts.
+        later = reader.span.first > 0
         try:
-            if later and not _same(next(reader, None), self._held):
+            if later and not meet(fingerprint(self._held), reader.read_head()):
                 return "misfit"
             for segment in reader:
-                if later and _hurt(reader):
+                if later and reader.hurt:
                     return "misfit"
                 yield from self._give()
-                taken, self._held = taken + 1, segment
+                self._held = segment
         except VideoError:
             if later:
                 return "misfit"
             yield from self._give()
             raise
-        if (later or reader.count == taken) and _hurt(reader):
+        whole = not later and reader.given != reader.span.count
+        if not (whole or reader.sound):
             return "misfit"
-        if reader.count is None or (not later and taken < reader.count):
-            yield from self._give()
-            return "video"
-        return "full" if taken + later == reader.count else "misfit"
+        if reader.span.count is not None and not whole:
+            return "full"
+        yield from self._give()
+        return "video"
 
     def _give(self) -> Iterator[Segment]:
         """The segment that was held back, if there is one."""
@@ -213,28 +204,11 @@ class ParallelReader:
             yield held
 
     def _unsplit(self) -> Iterator[Segment]:
-        """What is left of the video, as one decoder gives it."""
+        """The rest of the video, as one decoder gives it."""
         self._now.close()
         self._now = decoder.segments(self._path, self._recipe)
         return (segment for segment in self._now if segment.index >= self._next)
 
 
-def _same(one: Segment | None, other: Segment | None) -> bool:
-    if one is None or other is None:
-        return False
-    spans = (one.start, one.end, one.times.tolist()) == (
-        other.start,
-        other.end,
-        other.times.tolist(),
-    )
-    return spans and np.array_equal(one.frames, other.frames)
-
-
-def _hurt(reader: decoder.SegmentReader) -> bool:
-    """Whether it met what a decoder that comes from further back may take in another way."""
-    return bool(reader.gaps or reader.skipped or reader.concealed or reader.uneven)
-
-
-os.register_at_fork(
-    after_in_child=_begun.clear
-)  # a forked process must not read what its parent has begun
+# A forked process must not read from decoders that its parent has started.
+os.register_at_fork(after_in_child=_begun.clear)

@@ -1,7 +1,8 @@
-"""A folder of pictures as a video of steady rate, named `FOLDER@25fps`. Knows no container, no window, no model.
+"""A folder of pictures as a video of constant rate, named `FOLDER@25fps`.
 
-Frame `i`, in natural order of the file names, is shown from `i / fps` seconds; the rate stands in the name, as
-pictures hold none, and so goes wherever a path goes.
+Frame `i`, in natural order of the file names, is shown from `i / fps` seconds. Pictures do not
+hold a rate, so it is part of the name and goes wherever the path goes. Knows no container, no
+window and no model.
 """
 
 from __future__ import annotations
@@ -35,14 +36,8 @@ KINDS = {
     ".bmp": "BMP",
 }
 CURE = "give its frames a second as FOLDER@25fps"
-DEEP = (
-    "I",
-    "F",
-    "I;16",
-    "I;16L",
-    "I;16B",
-    "I;16N",
-)  # modes that Pillow would cut to white instead of scaling
+# Pillow would cut these modes to white instead of scaling them.
+DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _RATE = re.compile(r"(.+)@(\d+(?:\.\d+)?)fps", re.DOTALL)
 
 AnyPath = str | PathLike[str]
@@ -50,34 +45,37 @@ FrameSource: TypeAlias = "FrameReader | PictureReader"
 
 
 def named(folder: AnyPath, fps: float | None) -> str:
-    """The path that means the pictures of `folder` at `fps` frames a second; the bare folder for None."""
+    """The path that means the pictures of `folder` at `fps` frames a second; for None, `folder`."""
     return fspath(folder) if fps is None else f"{fspath(folder)}@{fps:.10g}fps"
 
 
 def bare(name: str) -> str:
-    """`name` without a rate at its end; looks at no file."""
+    """`name` without a rate at its end. Looks at no file."""
     match = _RATE.fullmatch(name)
     return match[1] if match else name
 
 
 def parted(path: AnyPath) -> tuple[Path, float | None]:
-    """The folder and the rate that `path` names; a path that exists as it stands names no rate."""
+    """The folder and the rate that `path` names; a path that exists as it is names no rate."""
     match = None if os.path.exists(path) else _RATE.fullmatch(fspath(path))
     return (Path(match[1]), float(match[2])) if match else (Path(path), None)
 
 
 def is_folder(path: AnyPath) -> bool:
-    """Whether `path` means a folder of pictures: a folder, or a path with a rate that is no file."""
+    """Whether `path` means a folder of pictures.
+
+    That is a folder, or a name with a rate that is not a file.
+    """
     return parted(path)[1] is not None or os.path.isdir(path)
 
 
 def exists(path: AnyPath) -> bool:
-    """Whether there is the file, or the folder of pictures, that `path` names."""
+    """Whether the file or the folder of pictures that `path` names exists."""
     return os.path.exists(parted(path)[0])
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The pictures that lie in `folder` itself, in natural order (2 before 10), hidden files left out."""
+    """The pictures directly in `folder`, in natural order (2 before 10), without hidden files."""
     try:
         found = [
             path
@@ -90,7 +88,10 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def below(path: AnyPath) -> list[Path]:
-    """The folders of pictures at or below the folder that `path` names, each with its rate, in natural order."""
+    """The folders of pictures in the folder that `path` names, each with its rate.
+
+    In natural order; the folder itself is one of them if it has pictures.
+    """
     place, fps = parted(path)
     folders = {
         file.parent
@@ -111,7 +112,10 @@ def _natural(name: str) -> tuple[list[str | int], str]:
 
 
 def folder_digest(path: AnyPath) -> str:
-    """SHA-256, in hex, of the rate and of all pictures' bytes in order, whatever their names; raises as `checked`."""
+    """SHA-256, in hex, of the rate and of the pictures' bytes in order, whatever their names.
+
+    Raises the errors of `checked`.
+    """
     _, fps, files = checked(path)
     total = hashlib.sha256(f"{fps:.10g}".encode())
     for file in files:
@@ -123,7 +127,10 @@ def folder_digest(path: AnyPath) -> str:
 
 
 def picture_times(path: AnyPath) -> NDArray[np.float64]:
-    """The times (frames,), in seconds, from which the pictures are shown; raises the errors of `checked`."""
+    """The times (frames,), in seconds, from which the pictures are shown.
+
+    Raises the errors of `checked`.
+    """
     _, fps, files = checked(path)
     return np.arange(len(files)) / fps
 
@@ -131,8 +138,9 @@ def picture_times(path: AnyPath) -> NDArray[np.float64]:
 def checked(path: AnyPath) -> tuple[Path, float, list[Path]]:
     """The folder, the rate and the pictures in order.
 
-    Raises MissingVideo for no folder, EmptyVideo for no pictures, UnsupportedVideo for no sound rate or pictures of
-    several kinds (a mask beside each frame would double them).
+    Raises MissingVideo if there is no such folder, EmptyVideo if it has no pictures, and
+    UnsupportedVideo for a missing or invalid rate or for pictures of several kinds (a mask beside
+    each frame would count twice).
     """
     folder, fps = parted(path)
     if not os.path.isdir(folder):
@@ -142,26 +150,29 @@ def checked(path: AnyPath) -> tuple[Path, float, list[Path]]:
         raise EmptyVideo(f"the folder holds no pictures ({', '.join(KINDS)})", where=folder)
     if fps is None:
         raise UnsupportedVideo(
-            "a folder of pictures does not say how fast they follow", where=folder, cure=CURE
+            "a folder of pictures does not say its frame rate", where=folder, cure=CURE
         )
     kinds = {KINDS[file.suffix.lower()] for file in files}
     if len(kinds) > 1:
         raise UnsupportedVideo(
             f"the folder holds pictures of several kinds: {', '.join(sorted(kinds))}",
             where=folder,
-            cure="keep the frames alone in it",
+            cure="leave only the frames in it",
         )
     if not 0 < fps <= 1000:
-        raise UnsupportedVideo(f"{fps:g} frames a second are none", where=path, cure=CURE)
+        raise UnsupportedVideo(
+            f"the frame rate must be above 0 and at most 1000, got {fps:g}", where=path, cure=CURE
+        )
     return folder, fps, files
 
 
 class PictureReader:
-    """The pictures of a folder with the times at which they are shown: what `decode.FrameReader` is for a file.
+    """Iterate over the pictures of a folder with the times at which they are shown.
 
-    One pass per object; `after` begins at the picture shown at that time, in seconds; one that nobody `wants` is not
-    read. Raises, on iteration, the errors of `checked`, CorruptVideo for a picture that cannot be read and
-    UnsupportedVideo for one of another size, of more than 8 bits a channel or past the pixel cap.
+    The counterpart of `frames.FrameReader`. One pass per object. `after`, in seconds, starts at the
+    picture shown at that time; a picture for which `wants` is False is not read. While iterating it
+    raises the errors of `checked`, CorruptVideo for a picture that cannot be read, and
+    UnsupportedVideo for one of another size, of more than 8 bits a channel or over the pixel cap.
     """
 
     def __init__(
@@ -214,7 +225,7 @@ def reader(
     after: float | None = None,
     beat: Callable[[], None] = lambda: None,
 ) -> FrameSource:
-    """The frames of a file, or of a folder of pictures: `decode.FrameReader` or `PictureReader`."""
+    """The frames of a file (`frames.FrameReader`) or of a folder of pictures (`PictureReader`)."""
     from hiprobe.video.frames import FrameReader
 
     kind = PictureReader if is_folder(path) else FrameReader
@@ -222,7 +233,7 @@ def reader(
 
 
 class _Pixels:
-    """Pictures as uint8 (height, width, 3), all of the first one's size."""
+    """Pictures as uint8 (height, width, 3), all of the size of the first one."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._first = path, tuple[int, ...]()
@@ -232,10 +243,10 @@ class _Pixels:
         self._first = self._first or pixels.shape
         if pixels.shape != self._first:
             raise UnsupportedVideo(
-                f"{file.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the pictures before "
-                f"it {self._first[1]} x {self._first[0]}",
+                f"{file.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, "
+                f"the pictures before it have {self._first[1]} x {self._first[0]}",
                 where=self._path,
-                cure="bring all to one size",
+                cure="give all pictures one size",
             )
         return pixels
 
@@ -254,10 +265,10 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
             )
     except Image.DecompressionBombError as error:
         raise UnsupportedVideo(
-            f"past the pixel cap: {error}", where=file, cure="scale it down"
+            f"over the pixel cap: {error}", where=file, cure="scale it down"
         ) from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise CorruptVideo(f"no sound picture: {error}", where=file) from error
+        raise CorruptVideo(f"not a valid picture: {error}", where=file) from error
 
 
 def _check(image: Image.Image, file: Path) -> None:

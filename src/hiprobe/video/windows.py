@@ -1,6 +1,7 @@
-"""Frames as windows of samples, and as upright RGB of one size. Knows no model, no process and no second file.
+"""Frames as windows of samples, and as upright RGB of one size.
 
-All times are seconds as a player shows them; `decode.FrameReader` says where zero lies and what a gap is.
+Knows no model and no process. All times are seconds as a player shows them; `frames.FrameReader`
+says where zero lies and what a gap is.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo
 from hiprobe.types import Gap
-from hiprobe.video import pictures as _pictures
+from hiprobe.video import pictures
 from hiprobe.video.frames import EPSILON_S, ShownFrame
+from hiprobe.video.sampling import Grid, Sampling
 
-WIDE_S = 10 * EPSILON_S  # a sample as near as this to a frame may fall on it
-Place = Callable[[tuple[int, ...]], NDArray[np.uint8]]  # room for an array of this shape
+WIDE_S = 10 * EPSILON_S  # a sample this near to a frame may fall on it
+Place = Callable[[tuple[int, ...]], NDArray[np.uint8]]  # provides memory for an array of a shape
 
-# Averaging over the area of a pixel neither aliases when a frame shrinks nor overshoots at edges, as bicubic does; the
-# exact forms give the same pixels on every processor. It changes hidden states, so it is not a setting.
+# Averaging over the area of a pixel neither aliases when a frame shrinks nor overshoots at edges,
+# as bicubic scaling does. The exact forms give the same pixels on every processor. It changes
+# hidden states, so it is not a setting.
 SCALING = (
     Interpolation.AREA
     | Interpolation.ACCURATE_RND
@@ -38,10 +41,11 @@ SCALING = (
 
 
 class Painter:
-    """Turns decoded frames into upright RGB of one size, with one scaler shared by all of them.
+    """Turn decoded frames into upright RGB of one size, with one scaler for all of them.
 
-    `size` is (height, width); None takes the first frame's own stored pixels, upright. Tagged colour spaces and
-    ranges are honoured; untagged ones are read as BT.601, limited range, as FFmpeg does; HDR is not tone-mapped.
+    `size` is (height, width); None takes the stored pixels of the first frame, upright. Tagged
+    colour spaces and ranges are honoured. Untagged ones are read as BT.601, limited range, as
+    FFmpeg does. HDR is not tone-mapped.
     """
 
     def __init__(self, size: tuple[int, int] | None, path: str | PathLike[str]) -> None:
@@ -49,7 +53,10 @@ class Painter:
         self._scaler = VideoReformatter()
 
     def paint(self, image: av.VideoFrame) -> NDArray[np.uint8]:
-        """`image` as uint8 (height, width, 3); raises UnsupportedVideo for a pixel format without conversion."""
+        """`image` as uint8 (height, width, 3).
+
+        Raises UnsupportedVideo for a pixel format that cannot be converted.
+        """
         a, b, c, d = orientation(image)
         turned = a == 0
         if self.size is None:
@@ -68,15 +75,16 @@ class Painter:
             raise
         except av.error.FFmpegError as error:
             raise UnsupportedVideo(
-                f"pixel format {image.format.name} has no conversion", where=self._path
+                f"pixel format {image.format.name} cannot be converted to RGB", where=self._path
             ) from error
         return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
 def orientation(image: av.VideoFrame) -> tuple[int, int, int, int]:
-    """How a player turns `image`, a quarter turn or a mirror: x' = a x + c y, y' = b x + d y, each 0, 1 or -1.
+    """How a player turns `image`: x' = a x + c y, y' = b x + d y, each factor 0, 1 or -1.
 
-    From the container's display matrix; one that is none of the eight orientations counts as upright.
+    From the container's display matrix. Any matrix but the eight quarter turns and mirrors counts
+    as upright.
     """
     matrix = cast(Any, image.side_data).get("DISPLAYMATRIX") if len(image.side_data) else None
     if matrix is None:
@@ -90,9 +98,10 @@ def orientation(image: av.VideoFrame) -> tuple[int, int, int, int]:
 
 
 class Window:
-    """The span `[start, end)` with `count` sample times, filled with the frame on screen at each.
+    """The span `[start, end)` seconds with `count` sample times and the frame on screen at each.
 
-    `frames` uint8 (count, height, width, 3), in room that `place` gives once its shape is known, and their `times`.
+    `frames` are uint8 (count, height, width, 3), in memory that `place` provides once their shape
+    is known; `times` are those of the frames, in seconds.
     """
 
     def __init__(self, start: float, end: float, count: int, place: Place) -> None:
@@ -102,12 +111,15 @@ class Window:
         self.times: list[float] = []
 
     def cut(self, end: float | None) -> Window:
-        """This window, empty, ending at `end` if that is known and comes sooner."""
+        """This window, still empty, ending at `end` if that is known and comes sooner."""
         end = min(self.end, end) if end and end > self.start else self.end
         return Window(self.start, end, self._count, self._place)
 
     def fill(self, screen: ShownFrame, painter: Painter, until: float) -> bool:
-        """Takes the samples that come before the next frame does, at `until`; whether all are taken now."""
+        """Take the samples that come before the next frame, at `until`.
+
+        Return whether all samples are taken.
+        """
         done = len(self.times)
         count = bisect_left(self._wanted, until - EPSILON_S) - done
         if count > 0:
@@ -121,24 +133,18 @@ class Window:
 
 
 class WindowReader:
-    """Iterates the full `Window`s of a file or a folder of pictures, `size` (height, width) or as stored.
+    """Iterate over the full `Window`s of `grid`, of a file or a folder of pictures.
 
-    The last window is cut where the video ends. `slot` leaves out as many windows, for a `reader` that has sought;
-    where that has come too late to fill window `slot`, there are none.
+    The last window is cut where the video ends. If `grid.first` is above 0 the `reader` must have
+    sought. If it came too late to fill that window, there are no windows.
     """
 
     def __init__(
-        self,
-        reader: _pictures.FrameSource,
-        segment_s: float,
-        count: int,
-        painter: Painter,
-        place: Place,
-        slot: int = 0,
+        self, reader: pictures.FrameSource, grid: Grid, painter: Painter, place: Place
     ) -> None:
-        self.reader, self._length, self._samples = reader, segment_s, count
+        self.reader, self._length, self._samples = reader, grid.segment_s, grid.count
         self._painter, self._place = painter, place
-        self._first, self._slot, self._given = 0.0, slot, slot
+        self._first, self._slot, self._given = 0.0, grid.first, grid.first
         self._window: Window | None = None
         reader.wants = self._wants
 
@@ -157,13 +163,12 @@ class WindowReader:
             yield from self._advance(screen, math.inf, None)
 
     def _wants(self, start: float, end: float) -> bool:
-        """Whether a sample of this window or a later one may fall on the frame shown from `start` to `end`."""
+        """Whether a sample of this or a later window may fall between `start` and `end`."""
         last = self.reader.end
-        if (
-            last is not None and end > last - self._length - WIDE_S
-        ):  # the last window's samples stand closer together
+        # The samples of the last window are closer together.
+        if last is not None and end > last - self._length - WIDE_S:
             return True
-        step = self._length / self._samples  # of windows end to end
+        step = self._length / self._samples
         earliest = max(start - WIDE_S, self._first + self._slot * self._length)
         return (
             self._first + (math.ceil((earliest - self._first) / step - 0.5) + 0.5) * step
@@ -171,7 +176,7 @@ class WindowReader:
         )
 
     def _advance(self, screen: ShownFrame, until: float, gap: Gap | None) -> Iterator[Window]:
-        """Yields the windows that are complete when the next frame comes, at `until`."""
+        """Yield the windows that are complete when the next frame comes, at `until`."""
         while True:
             self._window = self._window or self._next_window(until, gap)
             if self._window is None or not self._window.fill(screen, self._painter, until):
@@ -186,7 +191,7 @@ class WindowReader:
         length, limit = self._length, until
         if gap and self._first + self._slot * length > gap.start - EPSILON_S:
             self._slot = max(self._slot, math.floor((gap.end - self._first) / length + EPSILON_S))
-        if until == math.inf:  # a remainder shorter than half a frame is rounding, not video
+        if until == math.inf:  # a remainder below half a frame is rounding, not video
             limit = self.reader.duration - (self.reader.frame_s / 2 if self._given else 0.0)
         start = self._first + self._slot * length
         if start >= limit - EPSILON_S:
@@ -195,33 +200,26 @@ class WindowReader:
 
 
 def read_window(
-    path: str | PathLike[str],
-    start: float,
-    end: float,
-    count: int,
-    size: tuple[int, int] | None,
-    place: Place,
-    beat: Callable[[], None],
+    path: str | PathLike[str], sampling: Sampling, place: Place, beat: Callable[[], None]
 ) -> Window | None:
-    """The window `[start, end)` of `count` samples, cut at the video's end; None where it begins after that."""
-    asked = Window(start, end, count, place)
+    """The window `sampling`, cut at the video's end; None if it begins after that."""
+    start, ahead_s = sampling.start, 2 * (sampling.end - sampling.start)
+    asked = Window(start, sampling.end, sampling.count, place)
     try:
-        found = _filled(
-            _pictures.reader(path, ahead_s=2 * (end - start), after=start, beat=beat),
-            asked,
-            Painter(size, path),
-        )
+        sought = pictures.reader(path, ahead_s=ahead_s, after=start, beat=beat)
+        found = _filled(sought, asked, Painter(sampling.size, path))
     except MemoryError:
         raise
     except (av.error.FFmpegError, CorruptVideo, EmptyVideo):
-        found = None  # an index that misleads: only reading from the beginning can tell
-    return found or _filled(
-        _pictures.reader(path, ahead_s=2 * (end - start), beat=beat), asked, Painter(size, path)
-    )
+        found = None  # the index misleads: only reading from the beginning can tell
+    if found is not None:
+        return found
+    from_beginning = pictures.reader(path, ahead_s=ahead_s, beat=beat)
+    return _filled(from_beginning, asked, Painter(sampling.size, path))
 
 
-def _filled(reader: _pictures.FrameSource, asked: Window, painter: Painter) -> Window | None:
-    """The window asked for; None where the reader's frames begin (after a seek) past its start, or end before it."""
+def _filled(reader: pictures.FrameSource, asked: Window, painter: Painter) -> Window | None:
+    """The window; None if the frames begin (after a seek) past its start, or end before it."""
     start, window, screen = asked.start, None, None
     with closing(iter(reader)) as shown_frames:
         for shown in chain(shown_frames, [None]):

@@ -1,0 +1,49 @@
+"""Files that appear whole or not at all. Knows no format and no folder layout."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hiprobe.errors import StoreError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield the name of a file beside `path` to write, which then replaces `path`.
+
+    A reader sees the old file or the whole new one. If the body fails, the new file is removed.
+    Missing folders are made. Raises StoreError naming `path` if the disk refuses.
+    """
+    # Not named by process id: in a container every run may have the same one, and a killed run
+    # leaves its file behind.
+    temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}"
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:  # also when interrupted
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` to `path` as a whole, as readable as the umask allows. Raises StoreError."""
+    with replacing(path) as temporary, temporary.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError into a StoreError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o"
+        ) from error

@@ -1,0 +1,109 @@
+"""Read a video in spans, and tell whether they join to what one decoder gives.
+
+Knows no model and no cluster. A decoder that starts at a keyframe gives what it would have given
+anyway, unless the file misleads. So each span first reads the window before it, whose pixels and
+times must equal the last window of the span before it. If they differ, or a span meets damage, a
+gap or frames far apart, the video has to be read unsplit, from its beginning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from hiprobe.types import Recipe, Segment
+from hiprobe.video.decoder import SegmentReader
+from hiprobe.video.sampling import Span
+
+
+@dataclass(frozen=True)
+class Seam:
+    """What must fit where spans meet.
+
+    `head` and `tail` are fingerprints of the window before the span and of its last one. `sound`
+    says whether the span itself is what one decoder would give.
+    """
+
+    head: str
+    tail: str
+    sound: bool
+
+
+def cut(starts: Sequence[int]) -> list[Span]:
+    """The spans that begin at the windows `starts`: each to the next, the last to the end."""
+    inner = [Span(start, after - start) for start, after in pairwise(starts)]
+    return [*inner, Span(starts[-1], None)]
+
+
+def meet(tail: str, head: str) -> bool:
+    """Whether one span's last window (`tail`) is the window found before the next one (`head`)."""
+    return tail == head != ""
+
+
+def can_join(seams: Sequence[Seam]) -> bool:
+    """Whether the spans of a video, in order, join to what one decoder gives."""
+    return all(seam.sound for seam in seams) and all(
+        meet(one.tail, two.head) for one, two in pairwise(seams)
+    )
+
+
+def fingerprint(segment: Segment | None) -> str:
+    """SHA-256, in hex, of a window's span, sample times and pixels; empty for None."""
+    if segment is None:
+        return ""
+    facts = repr((segment.start, segment.end, segment.times.tolist(), segment.frames.shape))
+    digest = hashlib.sha256(facts.encode())
+    digest.update(np.ascontiguousarray(segment.frames).data)
+    return digest.hexdigest()
+
+
+class SpanReader(SegmentReader):
+    """Iterate over the segments of one span; of the window before it, keep a fingerprint only."""
+
+    def __init__(
+        self, path: str | Path, recipe: Recipe, span: Span, *, begun: bool = False
+    ) -> None:
+        before = span.first > 0
+        count = None if span.count is None else span.count + before
+        super().__init__(path, recipe, span.first - before, count, begun=begun)
+        self.span, self.given = span, 0
+        self._head: str | None = None if before else ""
+        self._last: Segment | None = None
+
+    def __next__(self) -> Segment:
+        self.read_head()
+        self._last = super().__next__()
+        self.given += 1
+        return self._last
+
+    def read_head(self) -> str:
+        """The fingerprint of the window before the span, empty if there is none.
+
+        Raises the errors of `segments`.
+        """
+        if self._head is None:
+            self._head = ""
+            with suppress(StopIteration):  # the video may end before it
+                self._head = fingerprint(super().__next__())
+        return self._head
+
+    @property
+    def hurt(self) -> bool:
+        """Whether it met something that a decoder coming from further back may read differently."""
+        return bool(self.gaps or self.skipped or self.concealed or self.uneven)
+
+    @property
+    def sound(self) -> bool:
+        """Whether, once it ended, it gave all its windows as one decoder would."""
+        return self.span.count in (None, self.given) and not self.hurt
+
+    @property
+    def seam(self) -> Seam:
+        """What joins it to its neighbours, once it ended."""
+        return Seam(self._head or "", fingerprint(self._last), self.sound)
