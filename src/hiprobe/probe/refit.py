@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.errors import LabelError
 from hiprobe.localize import label_segments
-from hiprobe.metrics import deal, roc_auc
+from hiprobe.metrics import Folds, deal, roc_auc
 from hiprobe.probe import fitting
-from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, calibration_set, usable
+from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, calibration_set
 from hiprobe.probe.file import Probe
+from hiprobe.probe.held_out import held_out
 from hiprobe.types import Event, HiddenStates, LabelArray, Site
 
 FOLDS = 5
@@ -113,16 +114,16 @@ def _held_out(
     seed: int,
 ) -> NDArray[np.float64]:
     """Smoothed scores (n,): each fold, dealt by all labels, is scored by a fit on the known labels of the others."""
-    how = methods.load(old.method)
-    data, before = calibration_set(how, pairs, sites), np.concatenate(known)
+    how, before = methods.load(old.method), np.concatenate(known)
+    data = calibration_set(how, pairs, sites)
     split = deal(data.labels, data.groups, CLASSES[how.LABELS], FOLDS, seed)
-    raw = np.empty(len(before))
-    for fold in range(split.number):
-        out = split.of == fold
-        train = usable(how, np.where(out, -1, before).astype(np.int8))
-        if any((train == c).sum() < MIN_SEGMENTS for c in CLASSES[how.LABELS]):
-            raise LabelError("too few labels of one class in a fold")
-        indices = how.select(data, train).indices if len(data.sites) > 1 else (0,)
-        tensors = how.fit(data.at(indices, train >= 0), train[train >= 0])
-        raw[out] = how.score(data.at(indices, out), tensors)
+    _require_labels_in_each_fold(before, split, CLASSES[how.LABELS])
+    raw, _ = held_out(how, replace(data, labels=before), split)
     return data.smoothed(raw, old.localization.sigma)
+
+
+def _require_labels_in_each_fold(labels: LabelArray, split: Folds, classes: Sequence[int]) -> None:
+    for fold in range(split.number):
+        train = labels[split.of != fold]
+        if any((train == c).sum() < MIN_SEGMENTS for c in classes):
+            raise LabelError("too few labels of one class in a fold")
