@@ -16,7 +16,7 @@ import hiprobe
 HOUSE = Path(hiprobe.__file__).parent
 FLOORS = (  # from the ground up: a file may import what is on a lower floor than its own
     ("types", "errors", "plugins", "embedded"),
-    ("saliency", "localize", "metrics", "isolate"),
+    ("saliency", "localize", "metrics", "isolate", "safetensors_header"),
     ("video", "store", "methods", "backbones", "datasets", "sinks"),
     ("probe",),
     ("pipeline", "runs"),

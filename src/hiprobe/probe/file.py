@@ -11,9 +11,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from hiprobe.localize import Localization
 from hiprobe.probe.calibration import MIN_SEGMENTS as MIN_SEGMENTS
 from hiprobe.probe.calibration import checked_values, difference
 from hiprobe.probe.held_out import checked_scores
+from hiprobe.safetensors_header import read_header, strict_json
 from hiprobe.store import write_atomic
 from hiprobe.types import HiddenStates, Recipe, Site
 
@@ -186,33 +188,16 @@ def _contents(data: bytes) -> tuple[Any, dict[str, NDArray[Any]]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    size = int.from_bytes(data[:8], "little")
-    if size > len(data) - 8:
-        raise ProbeError(f"{len(data)} bytes, cut short or no safetensors file")
-    listing = _json(data[8 : 8 + size])
-    if not isinstance(listing, dict) or "hiprobe" not in listing.get("__metadata__", {}):
+    listing, _ = read_header(BytesIO(data), len(data))
+    if "hiprobe" not in listing.get("__metadata__", {}):
         raise ProbeError("a safetensors file without the header of a probe")
     for name, entry in listing.items():
         if name != "__metadata__" and entry["dtype"] not in _DTYPES:
             raise ProbeError(f"tensor {name!r} is {entry['dtype']}, not F32 or F64")
     try:
-        return _json(listing["__metadata__"]["hiprobe"]), load(data)
+        return strict_json(listing["__metadata__"]["hiprobe"]), load(data)
     except SafetensorError as error:
         raise ProbeError(str(error)) from error
-
-
-def _json(text: bytes | str) -> Any:
-    """JSON without doubled keys, NaN or infinity; raises ValueError."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError(f"a key stands twice among {[key for key, _ in pairs][:8]}")
-        return dict(pairs)
-
-    def refuse(word: str) -> NoReturn:
-        raise ValueError(f"{word} is no JSON number")
-
-    return json.loads(text, object_pairs_hook=once, parse_constant=refuse)
 
 
 def _same(what: str, got: Any, stated: Any) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from hiprobe.errors import StoreError
+from hiprobe.safetensors_header import read_header
 from hiprobe.store.files import write_atomic
 from hiprobe.types import Gap, HiddenStates, Recipe, Site, digest_json
 
 SCHEMA = "hiprobe.states/1"
-_HEADER_CAP = 64 * 2**20
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
 _UNSOUND = (
     OSError,
@@ -143,13 +143,10 @@ def _timed(states: HiddenStates) -> HiddenStates:
 
 
 def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]]:
-    """The header and the arrays of a safetensors file, mapped and not read: its format is a length, JSON, bytes."""
+    """The header and the arrays of a safetensors file, mapped and not read."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 0 < length <= min(size - 8, _HEADER_CAP):
-            raise ValueError(f"a header of {length} bytes in a file of {size}")
-        described = json.loads(file.read(length))
+        described, body = read_header(file, size)
     arrays = {}
     for name in ("values", "starts", "ends"):
         entry = described[name]
@@ -157,15 +154,13 @@ def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]
         dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
         if (
             last - first != dtype.itemsize * math.prod(shape)
-            or 8 + length + last > size
+            or body + last > size
             or min(first, *shape) < 0
         ):
             raise ValueError(f"array {name} lies outside the file")
         empty = 0 in shape
         arrays[name] = (
-            np.zeros(shape, dtype)
-            if empty
-            else np.memmap(path, dtype, "r", 8 + length + first, shape)
+            np.zeros(shape, dtype) if empty else np.memmap(path, dtype, "r", body + first, shape)
         )
     return json.loads(described["__metadata__"]["hiprobe"]), arrays
 
