@@ -26,6 +26,11 @@ class HiProbeError(Exception):
         super().__init__(line)
         self.reason, self.where, self.cure = reason, where, cure
 
+    @property
+    def named(self) -> str:
+        """`Name: reason`, as results and tables keep it: without where it happened and what to do."""
+        return f"{type(self).__name__}: {self.reason}"
+
 
 class UsageError(HiProbeError):
     """The command or call itself is wrong (exit 2)."""

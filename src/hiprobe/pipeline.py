@@ -330,7 +330,7 @@ def failure(path: str | Path, error: HiProbeError) -> Result:
         str(path),
         _digest_or_blank(path),
         "failed",
-        reason=f"{type(error).__name__}: {error.reason}",
+        reason=error.named,
     )
 
 

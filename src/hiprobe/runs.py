@@ -162,7 +162,7 @@ class _Turns:
         try:
             result = result or self._detected(path, place, item.digest)
         except DecoderLost as error:
-            lost = self.worker.lose(item, _words(error))
+            lost = self.worker.lose(item, error.named)
             return None if lost.status == "todo" else self._ended(path, lost)
         except (VideoError, OutOfMemory) as error:
             self.failed(error)
@@ -189,9 +189,7 @@ class _Turns:
     def _unread(self, path: str | Path, error: VideoError) -> Result:
         self.failed(error)
         result = pipeline.failure(path, error)
-        self.worker.missing(
-            result_folder(self.run.out, result).name, Path(path).name, _words(error)
-        )
+        self.worker.missing(result_folder(self.run.out, result).name, Path(path).name, error.named)
         return result
 
     def _ended(self, path: str | Path, item: VideoRecord) -> Result:
@@ -214,7 +212,3 @@ def result_settings(model: Backbone, probe: Probe, explain: bool) -> dict[str, A
         "dtype": str(model.provenance.get("dtype", "unknown")),
         "explain": explain,
     }
-
-
-def _words(error: HiProbeError) -> str:
-    return f"{type(error).__name__}: {error.reason}"

@@ -195,7 +195,7 @@ def _timed(bench: Benchmark, got: _Gathered) -> tuple[list[str], dict[str, Array
             own = video.frame_times(one.path)
             got.truth[name], times[name] = _shown(one, own), own
         except (VideoError, LabelError) as error:
-            got.failed[name] = f"{type(error).__name__}: {error.reason}"
+            got.failed[name] = error.named
     lost = [f"{name} ({why})" for name, why in got.failed.items()]
     bench.check(lost, len(missing) + len(there), "test", "cannot be used")
     got.failed.update(dict.fromkeys(missing, "missing"))
@@ -367,7 +367,7 @@ def _detected(
             labels = cut[name] if name in cut else _shown(one, times)
             _same_frames(whole.get(name, labels), times, one.path)
         except (VideoError, OutOfMemory, LabelError) as error:
-            got.failed[name] = f"{type(error).__name__}: {error.reason}"
+            got.failed[name] = error.named
             if failed is not None:
                 failed(error)
             continue
@@ -520,7 +520,7 @@ def _pairs(
     for name in (one for one in names if one not in missing):
 
         def note(_video: Video, error: HiProbeError, name: str = name) -> None:
-            lost.append(f"{name} ({type(error).__name__}: {error.reason})")
+            lost.append(f"{name} ({error.named})")
             if failed is not None:
                 failed(error)
 

@@ -68,9 +68,7 @@ class ResultLedger:
     def failed(self, job: Job, error: HiProbeError) -> Result:
         """The `failed` result of a video that cannot be read."""
         self.report(error)
-        result = Result(
-            job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}"
-        )
+        result = Result(job.path, job.digest, "failed", reason=error.named)
         if job.item is None:
             self.worker.missing(
                 result_folder(self.home, result).name, Path(job.path).name, str(result.reason)
@@ -190,9 +188,7 @@ class StateLedger:
         """A `failed` video."""
         self.report(error)
         self._held.discard(job.digest)
-        return Extracted(
-            job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}"
-        )
+        return Extracted(job.path, job.digest, "failed", reason=error.named)
 
     def lost(self, job: Job, reason: str) -> Extracted | None:
         """None if the video is to be tried again, else it is `quarantined` for this run."""
