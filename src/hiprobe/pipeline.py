@@ -1,4 +1,4 @@
-"""The verbs, composed once: extract, fit, detect, explain. Knows no command line, no picture and no page.
+"""The verbs, composed once: extract, detect, explain. Knows no command line, no picture and no page.
 
 Videos are read in one pass, as many segments at a time as the backbone's `batch` says, else `BATCH`; hidden states are
 kept in a store and never read twice.
@@ -17,7 +17,6 @@ import numpy as np
 
 from hiprobe import localize as _localize
 from hiprobe import methods, store, video
-from hiprobe import probe as _probe
 from hiprobe.backbones import Backbone
 from hiprobe.errors import (
     CorruptVideo,
@@ -229,18 +228,6 @@ def _labels(one: Video, found: HiddenStates) -> LabelArray:
                 cure="labels are in seconds",
             )
     return label_segments(found.starts, found.ends, one.events)
-
-
-def fit(
-    method: str, pairs: Iterable[Pair], *, model: Backbone | None = None, **options: Any
-) -> Probe:
-    """A probe of `method` fitted on `pairs`; `options` as for `hiprobe.probe.fit`, whose errors it raises.
-
-    `model`, where given, lends its precision, device and versions to the probe's provenance. For a method that needs
-    no labels `[unread(method, model)]` will do.
-    """
-    lent = {} if model is None else dict(model.provenance)
-    return _probe.fit(method, list(pairs), provenance=lent, **options)
 
 
 def check_probe(model: Backbone, probe: Probe) -> None:

@@ -125,6 +125,7 @@ def fit_and_show(
 ) -> tuple[Probe, list[str]]:
     """A probe fitted on labelled clips, or on none if the method needs none, and the paths that could not be read."""
     from hiprobe import datasets, pipeline
+    from hiprobe.probe import fit
     from hiprobe.types import Site
 
     if layer is not None and not 0 <= layer < model.layers:
@@ -135,17 +136,13 @@ def fit_and_show(
     if data is None:
         if layer is not None or split is not None:
             raise UsageError("without labelled clips there is no layer and no split to choose")
-        return pipeline.fit(
-            method, [pipeline.unread(method, model, recipe=recipe)], model=model
-        ), []
+        return fit(method, [pipeline.unread(method, model, recipe=recipe)], model=model), []
     sites = None if layer is None else (Site("residual", layer),)
     lost: list[str] = []
     pairs = extract_with_progress(
         list(datasets.load("folder", data, split)), model, method, store, lost, recipe, sites
     )
-    return pipeline.fit(
-        method, pairs, model=model, seed=seed, sites=sites, layer_curve=layer_curve
-    ), lost
+    return fit(method, pairs, model=model, seed=seed, sites=sites, layer_curve=layer_curve), lost
 
 
 def detect_and_show(

@@ -23,6 +23,7 @@ from hiprobe.errors import HiProbeError, LabelError, OutOfMemory, ProbeError, Us
 from hiprobe.evaluation import Detection, DrawSummary, Report, evaluate, read_scores, thresholded
 from hiprobe.pipeline import Pair, Progress
 from hiprobe.probe import Probe
+from hiprobe.probe import fit as fit_probe
 from hiprobe.types import Result, Segment, Video
 from hiprobe.video import pictures
 
@@ -257,7 +258,7 @@ def of_draws(
     made, records = [], []
     for i, names in enumerate(chosen):
         used = [pairs[name] for name in names if name in pairs]
-        probe = pipeline.fit(
+        probe = fit_probe(
             method, used, model=model, seed=seed + i, layer_curve=False, permutations=0
         )
         got = _detected(

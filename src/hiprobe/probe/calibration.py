@@ -17,7 +17,7 @@ from hiprobe.localize import contiguous_runs, smooth
 from hiprobe.methods import Method
 from hiprobe.types import FloatArray, HiddenStates, LabelArray, Recipe, Site
 
-Pairs = Sequence[tuple[HiddenStates, LabelArray]]
+Pair = tuple[HiddenStates, LabelArray]
 
 CLASSES = {"both": (1, 0), "normal": (0,), "none": ()}  # that a method fits on, by its LABELS
 MIN_SEGMENTS = 4  # of each class that a method fits on
@@ -92,7 +92,9 @@ def difference(one: Recipe, other: Recipe) -> str:
     )
 
 
-def calibration_set(how: Method, pairs: Pairs, sites: Sequence[Site] | None) -> Calibration:
+def calibration_set(
+    how: Method, pairs: Sequence[Pair], sites: Sequence[Site] | None
+) -> Calibration:
     """The calibration set of `how`, at `sites` or at those it chooses among; raises what `hiprobe.probe.fit` says."""
     if not pairs:
         raise LabelError("no video to fit on")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.localize import Localization, calibrate
 from hiprobe.methods import Method
-from hiprobe.metrics import deal
-from hiprobe.probe.calibration import CLASSES, Calibration, Pairs, calibration_set, usable
+from hiprobe.metrics import Folds, deal
+from hiprobe.probe.calibration import CLASSES, Calibration, Pair, calibration_set, usable
 from hiprobe.probe.curves import auc_by_layer, shuffled_curves
 from hiprobe.probe.file import Probe
 from hiprobe.probe.held_out import fitted_tensors, held_out, pooled_auc, selected
@@ -24,10 +25,39 @@ NORMAL_QUANTILE = 0.99  # of out-of-fold normal scores: the threshold where no a
 _DEFAULT = Localization()
 
 
+class HasProvenance(Protocol):
+    """Anything that says what hidden states were read with, such as a backbone."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What decides a fit besides the method and the data; see `fit`. `states` is what the states were read with."""
+
+    sites: Sequence[Site] | None
+    folds: int
+    seed: int
+    localization: Localization
+    permutations: int
+    layer_curve: bool
+    states: Mapping[str, Any]
+
+
+class _HeldOut(NamedTuple):
+    """The folds, smoothed out-of-fold scores (n,), and the sites that each fold picked."""
+
+    split: Folds
+    scores: NDArray[np.float64]
+    picked: list[tuple[int, ...]]
+
+
 def fit(
     method: str,
-    pairs: Pairs,
+    pairs: Iterable[Pair],
     *,
+    model: HasProvenance | None = None,
     sites: Sequence[Site] | None = None,
     folds: int = 5,
     seed: int = 0,
@@ -43,46 +73,71 @@ def fit(
     one video only, folds are made of segments, and `provenance["warnings"]` says so. The threshold has the best F1; a
     method of normal videos takes the 0.99 quantile of their scores, one without labels its own where there are none;
     `provenance["threshold_from"]` says which. `sites` are those to choose among (one forces it), by default the
-    method's. `provenance` (dtype, device) is added. Same input and seed, same bytes.
+    method's. The provenance of `model` (dtype, device) and `provenance` are added. Same input and seed, same bytes.
 
     Raises LabelError for fewer than 4 segments of a class the method needs, RecipeMismatch for states of several
     recipes, ProbeError for states that are not finite or lack a site and for a regression that does not converge,
     UsageError for an unknown method or `sites` of a kind that it does not read.
     """
+    states = {**(model.provenance if model else {}), **(provenance or {})}
+    settings = FitSettings(
+        sites, folds, seed, localization, permutations, layer_curve, states=states
+    )
+    return _fitted(method, list(pairs), settings)
+
+
+def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
     how = methods.load(method)
-    data = calibration_set(how, pairs, sites)
-    split = deal(data.labels, data.groups, CLASSES[how.LABELS], folds, seed)
-    raw, picked = held_out(how, data, split)
-    smoothed = data.smoothed(raw, localization.sigma)
+    data = calibration_set(how, pairs, settings.sites)
+    held = _held_out(how, data, settings)
     labels = usable(how, data.labels)
     chosen = selected(how, data, labels)
     tensors = fitted_tensors(how, data.at(chosen.indices, labels >= 0), labels[labels >= 0])
-    settings, source = _localization(how, data.labels, smoothed, localization)
-    record = {
-        **_described(data, chosen, seed),
-        "baseline": shuffled_curves(how, data, permutations, seed),
-        "folds": {
-            "count": split.number,
-            "by": split.by,
-            "sites": [data.names(p) for p in picked],
-            "agreement": float(np.mean([_shared(p, chosen.indices) for p in picked])),
-        },
-        "auc": pooled_auc(data, smoothed, seed),
-        "threshold_from": source,
-        "layers": auc_by_layer(how, data, split, localization.sigma, seed) if layer_curve else None,
-        "warnings": list(split.warnings),
-        "versions": {name: version(name) for name in ("numpy", "scikit-learn")},
-        "states": dict(provenance or {}),
-    }
+    rule, source = _localization(how, data.labels, held.scores, settings.localization)
+    record = {**_record(how, data, chosen, held, settings), "threshold_from": source}
     return Probe(
         method,
         data.states[0].recipe,
         tuple(data.sites[i] for i in chosen.indices),
         data.shape[2],
         tensors,
-        settings,
+        rule,
         json.loads(json.dumps(record)),
     )
+
+
+def _held_out(how: Method, data: Calibration, settings: FitSettings) -> _HeldOut:
+    split = deal(data.labels, data.groups, CLASSES[how.LABELS], settings.folds, settings.seed)
+    raw, picked = held_out(how, data, split)
+    return _HeldOut(split, data.smoothed(raw, settings.localization.sigma), picked)
+
+
+def _record(
+    how: Method,
+    data: Calibration,
+    chosen: methods.Selection,
+    held: _HeldOut,
+    settings: FitSettings,
+) -> dict[str, Any]:
+    """What a probe's provenance says of its fit, but for where the threshold is from."""
+    sigma, seed = settings.localization.sigma, settings.seed
+    return {
+        **_described(data, chosen, seed),
+        "baseline": shuffled_curves(how, data, settings.permutations, seed),
+        "folds": {
+            "count": held.split.number,
+            "by": held.split.by,
+            "sites": [data.names(p) for p in held.picked],
+            "agreement": float(np.mean([_shared(p, chosen.indices) for p in held.picked])),
+        },
+        "auc": pooled_auc(data, held.scores, seed),
+        "layers": auc_by_layer(how, data, held.split, sigma, seed)
+        if settings.layer_curve
+        else None,
+        "warnings": list(held.split.warnings),
+        "versions": {name: version(name) for name in ("numpy", "scikit-learn")},
+        "states": dict(settings.states),
+    }
 
 
 def _shared(picked: Sequence[int], chosen: Sequence[int]) -> float:
@@ -93,14 +148,14 @@ def _shared(picked: Sequence[int], chosen: Sequence[int]) -> float:
 def _localization(
     how: Method,
     labels: LabelArray,
-    held_out: NDArray[np.float64],
+    scores: NDArray[np.float64],
     settings: Localization,
 ) -> tuple[Localization, str]:
     """The settings with the threshold they ask for, and where it is from."""
     if settings.rule != "calibrated":
         return settings, f"the {settings.rule} rule"
     if how.LABELS == "normal":
-        limit = float(np.quantile(held_out[labels == 0], NORMAL_QUANTILE))
+        limit = float(np.quantile(scores[labels == 0], NORMAL_QUANTILE))
         return settings.with_threshold(
             limit
         ), f"{NORMAL_QUANTILE} quantile of out-of-fold scores of normal segments"
@@ -114,7 +169,7 @@ def _localization(
         if how.LABELS == "none"
         else "best F1 of out-of-fold scores"
     )
-    return settings.with_threshold(calibrate(held_out, labels)), source
+    return settings.with_threshold(calibrate(scores, labels)), source
 
 
 def _described(data: Calibration, chosen: methods.Selection, seed: int) -> dict[str, Any]:

@@ -16,13 +16,12 @@ from hiprobe.errors import LabelError
 from hiprobe.localize import label_segments
 from hiprobe.metrics import Folds, deal, roc_auc
 from hiprobe.probe import fitting
-from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, calibration_set
+from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, Pair, calibration_set
 from hiprobe.probe.file import Probe
 from hiprobe.probe.held_out import held_out
 from hiprobe.types import Event, HiddenStates, LabelArray, Site
 
 FOLDS = 5
-Pair = tuple[HiddenStates, LabelArray]
 
 
 @dataclass(frozen=True)
