@@ -128,6 +128,19 @@ class Site:
         head = "" if self.head is None else f"/head{self.head}"
         return f"{self.kind}/layer{self.layer}{head}/prompt{self.prompt}"
 
+    @classmethod
+    def parse(cls, text: str) -> Site:
+        """The site that `str` writes as `text`; raises ValueError for anything else."""
+        kind, *parts = text.split("/")
+        names = ("layer", "head", "prompt") if kind == "head" else ("layer", "prompt")
+        _require(len(parts) == len(names), f"not a site: {text!r}")
+        numbers = {
+            name: int(part.removeprefix(name)) for name, part in zip(names, parts, strict=True)
+        }
+        site = cls(kind, **numbers)  # type: ignore[arg-type]
+        _require(str(site) == text, f"not a site: {text!r}")
+        return site
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from hiprobe.metrics import Folds
 from hiprobe.probe.calibration import Calibration, usable
 from hiprobe.probe.file import Probe
 from hiprobe.probe.held_out import held_out, pooled_auc
+from hiprobe.types import Site
 
 
 def shuffled_curves(
@@ -66,7 +66,7 @@ def saliency_curves(probe: Probe, where: Path) -> dict[str, Any]:
 
 
 def _curves(facts: Mapping[str, Any]) -> dict[str, Any]:
-    layers = [int(re.fullmatch(r".*/layer(\d+)(/.*)?", site)[1]) for site in facts["candidates"]]  # type: ignore[index]
+    layers = [Site.parse(site).layer for site in facts["candidates"]]
     found: dict[str, Any] = {
         "layers": layers,
         "sites": facts["candidates"],
