@@ -44,7 +44,7 @@ _checked: dict[Path, int] = {}  # the inode of each index that this process has 
 
 @dataclass(frozen=True)
 class Kept:
-    """One file of hidden states: `file` below the store's root, and what it holds."""
+    """One file of hidden states: `file` below the store, and what it holds."""
 
     file: str
     video: str
@@ -56,12 +56,12 @@ class Kept:
 
 
 @contextmanager
-def open_index(root: Path) -> Iterator[sqlite3.Connection]:
-    """One transaction on the index of the store `root`; raises StoreError where the disk refuses.
+def open_index(store: Path) -> Iterator[sqlite3.Connection]:
+    """One transaction on the index of the store; raises StoreError where the disk refuses.
 
     An index that is missing, damaged or of another version is made anew, empty.
     """
-    path = root / NAME
+    path = store / NAME
     try:
         _make_sound(path)
         with closing(_connect(path)) as db:
@@ -85,40 +85,40 @@ def open_index(root: Path) -> Iterator[sqlite3.Connection]:
         ) from error
 
 
-def kept(root: Path) -> list[Kept]:
-    """All files of hidden states in the store `root`, by name: the index, brought up to date with the files.
+def kept(store: Path) -> list[Kept]:
+    """All files of hidden states in the store, by name: the index, brought up to date with the files.
 
     A file that is not sound is left out. Raises StoreError where the disk refuses.
     """
     there = {
-        str(path.relative_to(root)): path
-        for path in sorted(root.glob("*/*/*.safetensors"))
+        str(path.relative_to(store)): path
+        for path in sorted(store.glob("*/*/*.safetensors"))
         if not path.name.startswith(".")
     }
-    with open_index(root) as db:
+    with open_index(store) as db:
         known = {row[0] for row in db.execute("SELECT file FROM states")}
         db.executemany(
             "DELETE FROM states WHERE file = ?", [(file,) for file in known - there.keys()]
         )
         for file in sorted(there.keys() - known):
-            _enter(db, root, there[file])
+            _enter(db, store, there[file])
         return [Kept(*row) for row in db.execute("SELECT * FROM states ORDER BY file")]
 
 
-def enter(root: Path, path: Path) -> None:
+def enter(store: Path, path: Path) -> None:
     """Enters one file of hidden states; raises StoreError."""
-    with open_index(root) as db:
-        _enter(db, root, path)
+    with open_index(store) as db:
+        _enter(db, store, path)
 
 
-def _enter(db: sqlite3.Connection, root: Path, path: Path) -> None:
+def _enter(db: sqlite3.Connection, store: Path, path: Path) -> None:
     try:
         video, recipe, dtype, sites, segments = describe(path)
     except StoreError:
         return  # whoever asks for these states gets the error
     db.execute(
         "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (str(path.relative_to(root)), video, recipe, dtype, sites, segments, path.stat().st_size),
+        (str(path.relative_to(store)), video, recipe, dtype, sites, segments, path.stat().st_size),
     )
 
 

@@ -66,16 +66,16 @@ class LeaseHolder:
     """
 
     def __init__(
-        self, root: Path, settings: Mapping[str, Any], videos: int, *, driver: bool = False
+        self, store: Path, settings: Mapping[str, Any], videos: int, *, driver: bool = False
     ) -> None:
         self.run, self.token, self.began = digest_json(settings), secrets.token_hex(8), time.time()
         self.token = DRIVER + self.token if driver else self.token
-        self._root, self._over = root, threading.Event()
+        self._store, self._over = store, threading.Event()
         self._about = (self.run, json.dumps(settings), videos, self.began)
         self._pulse = threading.Thread(target=self._beat, name="hiprobe lease", daemon=True)
 
     def __enter__(self) -> Self:
-        with index.open_index(self._root) as db:
+        with index.open_index(self._store) as db:
             db.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", self._about)
         self._pulse.start()
         return self
@@ -91,7 +91,7 @@ class LeaseHolder:
         self._pulse.join()
         with (
             suppress(StoreError),
-            index.open_index(self._root) as db,
+            index.open_index(self._store) as db,
         ):  # what cannot be given back runs out
             db.execute(
                 "UPDATE items SET status = 'todo', lease = 0 WHERE worker = ? AND status = 'claimed'",
@@ -100,7 +100,7 @@ class LeaseHolder:
 
     def claim(self, folder: str, name: str, digest: str) -> VideoRecord:
         """How the video stands now: claimed by this worker if it is free, see `has`; raises StoreError."""
-        with index.open_index(self._root) as db:
+        with index.open_index(self._store) as db:
             found = _find(db, text(folder))
             _forget_missing(db, text(folder))
             turn = self._turn(found, (text(folder), text(name), digest), time.time())
@@ -126,7 +126,7 @@ class LeaseHolder:
 
     def missing(self, folder: str, name: str, reason: str) -> None:
         """Enters a failure of a file that has no digest, as it cannot be read; `folder` ends with a hyphen."""
-        with index.open_index(self._root) as db:
+        with index.open_index(self._store) as db:
             _put(
                 db,
                 VideoRecord(
@@ -144,7 +144,7 @@ class LeaseHolder:
             )
 
     def _change(self, item: VideoRecord) -> bool:
-        with index.open_index(self._root) as db:
+        with index.open_index(self._store) as db:
             found = _find(db, item.folder)
             if found is None or not self.has(found):
                 return False
@@ -174,7 +174,7 @@ class LeaseHolder:
         while not self._over.wait(LEASE_S / BEATS):
             with (
                 suppress(StoreError),
-                index.open_index(self._root) as db,
+                index.open_index(self._store) as db,
             ):  # the next claim or end will say it
                 db.execute(
                     "UPDATE items SET lease = ? WHERE worker = ? AND status = 'claimed'",

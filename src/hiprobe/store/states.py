@@ -1,6 +1,6 @@
 """Hidden states and results on disk: atomic, keyed by digest, resumable. Knows no model and no video format.
 
-Hidden states of one video, recipe and precision lie in `ROOT/<recipe>/<video>/<dtype>-<sites>.safetensors`.
+Hidden states of one video, recipe and precision lie in `STORE/<recipe>/<video>/<dtype>-<sites>.safetensors`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _UNSOUND = (
 )
 
 
-def save_states(root: Path, states: HiddenStates, dtype: str) -> Path:
+def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
     """Keeps the states of one video, read by a model that ran in precision `dtype`; raises StoreError."""
     from safetensors.numpy import save
 
@@ -47,7 +47,7 @@ def save_states(root: Path, states: HiddenStates, dtype: str) -> Path:
         "skipped": states.skipped,
     }
     path = (
-        states_folder(root, states.video_id, states.recipe)
+        states_folder(store, states.video_id, states.recipe)
         / f"{dtype}-{_sites_key(states.sites)}.safetensors"
     )
     arrays = {
@@ -60,11 +60,11 @@ def save_states(root: Path, states: HiddenStates, dtype: str) -> Path:
 
 
 def find_states(
-    root: Path, video_id: str, recipe: Recipe, sites: Iterable[Site], dtype: str
+    store: Path, video_id: str, recipe: Recipe, sites: Iterable[Site], dtype: str
 ) -> HiddenStates | None:
     """The kept states that hold all of `sites`, memory-mapped; None if there are none. Raises StoreError if damaged."""
     wanted = set(sites)
-    for path in sorted(states_folder(root, video_id, recipe).glob(f"{dtype}-*.safetensors")):
+    for path in sorted(states_folder(store, video_id, recipe).glob(f"{dtype}-*.safetensors")):
         states = load_states(path)
         if (states.video_id, states.recipe) != (video_id, recipe):
             raise StoreError("the file holds another video or recipe", where=path, cure="delete it")
@@ -73,19 +73,19 @@ def find_states(
     return None
 
 
-def kept_states(root: Path, video_id: str, recipe: Recipe) -> list[HiddenStates]:
+def kept_states(store: Path, video_id: str, recipe: Recipe) -> list[HiddenStates]:
     """All that is kept of one video and recipe, in any precision, most sites first; raises StoreError if damaged."""
     found = [
         load_states(path)
-        for path in sorted(states_folder(root, video_id, recipe).glob("*.safetensors"))
+        for path in sorted(states_folder(store, video_id, recipe).glob("*.safetensors"))
     ]
     sound = [states for states in found if (states.video_id, states.recipe) == (video_id, recipe)]
     return sorted(sound, key=lambda states: -len(states.sites))
 
 
-def state_files(root: Path) -> list[Path]:
-    """The files of hidden states in `root`, of all recipes, videos and precisions, in a fixed order."""
-    return sorted(root.glob("*/*/*.safetensors"))
+def state_files(store: Path) -> list[Path]:
+    """The files of hidden states in `store`, of all recipes, videos and precisions, in a fixed order."""
+    return sorted(store.glob("*/*/*.safetensors"))
 
 
 def precision(path: Path) -> str:
@@ -165,9 +165,9 @@ def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]
     return json.loads(described["__metadata__"]["hiprobe"]), arrays
 
 
-def states_folder(root: Path, video_id: str, recipe: Recipe) -> Path:
+def states_folder(store: Path, video_id: str, recipe: Recipe) -> Path:
     """Where the states of a video by one recipe lie, in any precision."""
-    return root / recipe.digest[:16] / video_id[:32]
+    return store / recipe.digest[:16] / video_id[:32]
 
 
 def _sites_key(sites: Iterable[Site]) -> str:
