@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from hiprobe.errors import LabelError, UsageError
+from hiprobe.errors import LabelError
 from hiprobe.metrics import (
     EventTable,
     Watched,
     auc_interval,
     average_precision_step,
     average_precision_trapezoid,
-    deal,
     delays,
     event_f1,
     false_alarms,
@@ -201,34 +200,3 @@ def test_the_interval_of_a_mean_is_that_of_a_plain_bootstrap() -> None:
     assert mean_interval(values, resamples=200, seed=4) == pytest.approx(
         tuple(np.quantile(means, [0.025, 0.975]))
     )
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_folds_of_videos_leave_both_classes_on_both_sides(seed: int) -> None:
-    rng = RNG(seed)
-    least = ([1, 1], [0, 1, 2], [0, 0, 2, 2])[
-        seed % 3
-    ]  # of anomalous, mixed, normal, unlabelled videos
-    kinds = rng.permutation(np.r_[least, rng.integers(0, 4, rng.integers(0, 10))])
-    options = ([1, 1, -1], [0, 1, 1, 0], [0, 0, 0], [-1, -1])
-    labels = np.concatenate([options[k] for k in kinds]).astype(np.int8)
-    groups = np.repeat(np.arange(len(kinds)), [len(options[k]) for k in kinds])
-    holders = [len(np.unique(groups[labels == c])) for c in (1, 0)]
-    folds = deal(labels, groups, (1, 0), 5, seed)
-    assert (folds.by, folds.number, folds.warnings) == ("video", min(5, *holders), ())
-    assert all(len(np.unique(folds.of[groups == g])) == 1 for g in np.unique(groups))
-    for fold in range(folds.number):
-        for side in (folds.of == fold, folds.of != fold):
-            assert {0, 1} <= set(labels[side].tolist())
-
-
-def test_folds_of_segments_are_announced() -> None:
-    labels = np.repeat([0, 1, -1, 0], 4).astype(np.int8)
-    folds = deal(labels, np.zeros(16, np.int64), (1, 0), 5, 0)
-    assert (folds.by, folds.number) == ("segment", 4)
-    assert "one video only" in folds.warnings[0]
-    for fold in range(4):
-        assert {0, 1} <= set(labels[folds.of == fold].tolist())
-        assert {0, 1} <= set(labels[folds.of != fold].tolist())
-    with pytest.raises(UsageError):
-        deal(labels, np.zeros(16, np.int64), (1, 0), 1, 0)

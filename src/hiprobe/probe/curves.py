@@ -8,9 +8,9 @@ from typing import Any
 
 from hiprobe.errors import ProbeError
 from hiprobe.methods import Method
-from hiprobe.metrics import Folds
 from hiprobe.probe.calibration import Calibration, usable
 from hiprobe.probe.file import Probe
+from hiprobe.probe.folds import Folds
 from hiprobe.probe.held_out import held_out, pooled_auc
 from hiprobe.types import Site
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.localize import Localization, calibrate
 from hiprobe.methods import Method
-from hiprobe.metrics import Folds, deal
 from hiprobe.probe.calibration import CLASSES, Calibration, Pair, calibration_set, usable
 from hiprobe.probe.curves import auc_by_layer, shuffled_curves
 from hiprobe.probe.file import Probe
+from hiprobe.probe.folds import Folds, make_folds
 from hiprobe.probe.held_out import fitted_tensors, held_out, pooled_auc, selected
 from hiprobe.types import LabelArray, Site
 
@@ -107,7 +107,7 @@ def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
 
 
 def _held_out(how: Method, data: Calibration, settings: FitSettings) -> _HeldOut:
-    split = deal(data.labels, data.groups, CLASSES[how.LABELS], settings.folds, settings.seed)
+    split = make_folds(data.labels, data.groups, CLASSES[how.LABELS], settings.folds, settings.seed)
     raw, picked = held_out(how, data, split)
     return _HeldOut(split, data.smoothed(raw, settings.localization.sigma), picked)
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.errors import ProbeError, UsageError
 from hiprobe.methods import Method
-from hiprobe.metrics import Folds, auc_interval, frame_auc
+from hiprobe.metrics import auc_interval, frame_auc
 from hiprobe.probe.calibration import Calibration, usable
+from hiprobe.probe.folds import Folds
 from hiprobe.types import FloatArray, LabelArray
 
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.errors import LabelError
 from hiprobe.localize import label_segments
-from hiprobe.metrics import Folds, deal, roc_auc
+from hiprobe.metrics import roc_auc
 from hiprobe.probe import fitting
 from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, Pair, calibration_set
 from hiprobe.probe.file import Probe
+from hiprobe.probe.folds import Folds, make_folds
 from hiprobe.probe.held_out import held_out
 from hiprobe.types import Event, HiddenStates, LabelArray, Site
 
@@ -115,7 +116,7 @@ def _held_out(
     """Smoothed scores (n,): each fold, dealt by all labels, is scored by a fit on the known labels of the others."""
     how, before = methods.load(old.method), np.concatenate(known)
     data = calibration_set(how, pairs, sites)
-    split = deal(data.labels, data.groups, CLASSES[how.LABELS], FOLDS, seed)
+    split = make_folds(data.labels, data.groups, CLASSES[how.LABELS], FOLDS, seed)
     _require_labels_in_each_fold(before, split, CLASSES[how.LABELS])
     raw, _ = held_out(how, replace(data, labels=before), split)
     return data.smoothed(raw, old.localization.sigma)
