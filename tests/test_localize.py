@@ -20,13 +20,13 @@ from hiprobe.localize import (
     Localizer,
     Rule,
     adaptive_threshold,
-    calibrate,
     contiguous_runs,
     find_events,
     label_segments,
     localize,
     smooth,
 )
+from hiprobe.probe.threshold import calibrate
 from hiprobe.types import Event, Gap
 
 RNG = np.random.default_rng

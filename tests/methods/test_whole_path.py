@@ -357,7 +357,7 @@ def test_the_recipes_commands(
     assert (code, "code from outside the package" in err) == (3, True)
     assert run(*told, "--method", nearest)[0] == 0
     code, _, err = run("layers", probe, "--method", nearest, "-o", tmp_path / "l.png")
-    assert (code, "without saliency curves" in err) == (3, True)
+    assert (code, "has no saliency curves" in err) == (3, True)
 
 
 def test_help_lists_the_methods_of_the_folder(run: Run) -> None:

@@ -372,7 +372,7 @@ def test_wrong_labels_folds_and_sites_are_named_errors() -> None:
         fit("hiprobe", [(pairs[0][0], np.zeros(5, np.int8)), *pairs[1:]])
     with pytest.raises(LabelError, match="video0"):
         fit("hiprobe", [(pairs[0][0], np.full(6, 2, np.int8)), *pairs[1:]])
-    with pytest.raises(UsageError, match="folds=1"):
+    with pytest.raises(UsageError, match="folds must be at least 2, got 1"):
         fit("hiprobe", pairs, folds=1)
     with pytest.raises(UsageError, match="no method"):
         fit("hyprobe", pairs)
@@ -398,7 +398,7 @@ def test_score_refuses_another_recipe_site_width_and_nan(probe: Probe) -> None:
         probe.score(replace(states, recipe=replace(RECIPE, size=(96, 96))))
     with pytest.raises(ProbeError, match=r"video0.*layer7"):
         probe.score(replace(states, sites=states.sites[:5], values=states.values[:, :5]))
-    with pytest.raises(ProbeError, match="12 wide, the probe wants 24"):
+    with pytest.raises(ProbeError, match="12 wide, the probe needs 24"):
         probe.score(replace(states, values=states.values[:, :, :12]))
     values = states.values.copy()
     values[2, 7, 5] = np.nan

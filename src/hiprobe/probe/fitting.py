@@ -1,4 +1,7 @@
-"""Fits a probe: sites chosen, out-of-fold scores, threshold. Knows no video and no model."""
+"""Fit a probe: select the sites, score out of fold, find the threshold.
+
+Hidden states and labels only: no videos and no models.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import methods
-from hiprobe.localize import Localization, calibrate
+from hiprobe.localize import Localization
 from hiprobe.methods import Method
 from hiprobe.probe.calibration import CLASSES, Calibration, Pair, calibration_set, usable
 from hiprobe.probe.curves import auc_by_layer, shuffled_curves
 from hiprobe.probe.file import Probe
 from hiprobe.probe.folds import Folds, make_folds
 from hiprobe.probe.held_out import fitted_tensors, held_out, pooled_auc, selected
-from hiprobe.types import LabelArray, Site
+from hiprobe.probe.threshold import with_threshold
+from hiprobe.types import Site
 
-NORMAL_QUANTILE = 0.99  # of out-of-fold normal scores: the threshold where no anomaly is known
 _DEFAULT = Localization()
 
 
@@ -29,12 +32,14 @@ class HasProvenance(Protocol):
     """Anything that says what hidden states were read with, such as a backbone."""
 
     @property
-    def provenance(self) -> Mapping[str, Any]: ...
+    def provenance(self) -> Mapping[str, Any]:
+        """Precision, device and versions, as JSON values."""
+        ...
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What decides a fit besides the method and the data; see `fit`. `states` is what the states were read with."""
+    """The settings of `fit`; `states` says what the hidden states were read with."""
 
     sites: Sequence[Site] | None
     folds: int
@@ -66,18 +71,39 @@ def fit(
     layer_curve: bool = True,
     provenance: Mapping[str, Any] | None = None,
 ) -> Probe:
-    """Fits `method` on `pairs` of states and labels (segments,) per video: 1 anomalous, 0 normal, -1 left out.
+    """Fit `method` on the hidden states and labels of several videos.
 
-    The sites are chosen on the whole set. The threshold and every AUC come from out-of-fold scores, smoothed per video
-    over all its segments, with the selection repeated inside each fold; a fold holds whole videos. If a class lies in
-    one video only, folds are made of segments, and `provenance["warnings"]` says so. The threshold has the best F1; a
-    method of normal videos takes the 0.99 quantile of their scores, one without labels its own where there are none;
-    `provenance["threshold_from"]` says which. `sites` are those to choose among (one forces it), by default the
-    method's. The provenance of `model` (dtype, device) and `provenance` are added. Same input and seed, same bytes.
+    Each of `pairs` is (states, labels) of one video; labels (segments,) are 1 anomalous, 0 normal
+    and -1 left out. The method selects its sites on the whole set, among `sites` if given (a single
+    one is used as it is). The threshold and every AUC come from out-of-fold scores: selection and
+    fit are repeated without the videos of a fold, and scores are smoothed per video. If a class is
+    in one video only, folds are made of segments, and `provenance["warnings"]` of the probe says
+    so.
 
-    Raises LabelError for fewer than 4 segments of a class the method needs, RecipeMismatch for states of several
-    recipes, ProbeError for states that are not finite or lack a site and for a regression that does not converge,
-    UsageError for an unknown method or `sites` of a kind that it does not read.
+    The threshold is the one with the best F1 (the rule of HeadHunt-VAD). A method of normal videos
+    uses the 0.99 quantile of their scores, one without labels its own where there are no labels
+    (our own); `provenance["threshold_from"]` says which.
+
+    `folds` is the most folds to make, `permutations` the number of label shuffles behind the
+    saliency baseline (0: none), and `layer_curve` asks for the AUC of each layer. The provenance of
+    `model`, such as a backbone, and `provenance` are stored in the probe. The same input and seed
+    give the same bytes.
+
+    Raises LabelError for fewer than 4 segments of a class that the method needs, RecipeMismatch for
+    states of different recipes, ProbeError for states that are not finite or lack a site and for a
+    regression that does not converge, UsageError for an unknown method or `sites` of a kind that it
+    does not read.
+
+    >>> from hiprobe.types import HiddenStates, Recipe
+    >>> recipe, times = Recipe("org/model", ("Is anything abnormal?",)), np.arange(7) * 1.6
+    >>> sites, rng, pairs = (Site("residual", 0), Site("residual", 1)), np.random.default_rng(0), []
+    >>> for n in range(4):  # every second video is anomalous, which only layer 1 shows
+    ...     values = rng.normal(size=(6, 2, 8)) + [[0.0], [3.0 * (n % 2)]]
+    ...     states = HiddenStates(f"v{n}", recipe, sites, times[:-1], times[1:], values, times[-1])
+    ...     pairs.append((states, np.full(6, n % 2, np.int8)))
+    >>> probe = fit("hiprobe", pairs)
+    >>> [str(site) for site in probe.sites], probe.provenance["auc"]["value"]
+    (['residual/layer1/prompt0'], 1.0)
     """
     states = {**(model.provenance if model else {}), **(provenance or {})}
     settings = FitSettings(
@@ -93,7 +119,7 @@ def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
     labels = usable(how, data.labels)
     chosen = selected(how, data, labels)
     tensors = fitted_tensors(how, data.at(chosen.indices, labels >= 0), labels[labels >= 0])
-    rule, source = _localization(how, data.labels, held.scores, settings.localization)
+    rule, source = with_threshold(how, data.labels, held.scores, settings.localization)
     record = {**_record(how, data, chosen, held, settings), "threshold_from": source}
     return Probe(
         method,
@@ -119,7 +145,7 @@ def _record(
     held: _HeldOut,
     settings: FitSettings,
 ) -> dict[str, Any]:
-    """What a probe's provenance says of its fit, but for where the threshold is from."""
+    """Describe the fit for the provenance of the probe, without the source of the threshold."""
     sigma, seed = settings.localization.sigma, settings.seed
     return {
         **_described(data, chosen, seed),
@@ -141,35 +167,8 @@ def _record(
 
 
 def _shared(picked: Sequence[int], chosen: Sequence[int]) -> float:
-    """The share of the chosen sites that a fold picked as well."""
+    """Compute the share of the chosen sites that a fold picked, too."""
     return len(set(picked) & set(chosen)) / len(set(chosen))
-
-
-def _localization(
-    how: Method,
-    labels: LabelArray,
-    scores: NDArray[np.float64],
-    settings: Localization,
-) -> tuple[Localization, str]:
-    """The settings with the threshold they ask for, and where it is from."""
-    if settings.rule != "calibrated":
-        return settings, f"the {settings.rule} rule"
-    if how.LABELS == "normal":
-        limit = float(np.quantile(scores[labels == 0], NORMAL_QUANTILE))
-        return settings.with_threshold(
-            limit
-        ), f"{NORMAL_QUANTILE} quantile of out-of-fold scores of normal segments"
-    own = getattr(how, "THRESHOLD", None)
-    if how.LABELS == "none" and own is not None and not {0, 1} <= set(labels.tolist()):
-        return settings.with_threshold(
-            float(own)
-        ), "the method's own, as no labels of both classes were given"
-    source = (
-        "best F1 on the labelled segments"
-        if how.LABELS == "none"
-        else "best F1 of out-of-fold scores"
-    )
-    return settings.with_threshold(calibrate(scores, labels)), source
 
 
 def _described(data: Calibration, chosen: methods.Selection, seed: int) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""The folds of a cross-validation: which segments are held out together. Knows labels and groups: no states, no video."""
+"""The folds of a cross-validation: which segments are held out together.
+
+Labels and groups only: no states, no videos.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from hiprobe.types import LabelArray
 
 
 class Folds(NamedTuple):
-    """The fold `of` (n,) in which each segment is held out, their `number`, and what they are made of."""
+    """The fold `of` (n,) that holds each segment out, and the `number` of folds.
+
+    `by` says what folds are made of ("video" or "segment"), `warnings` what is wrong with them.
+    """
 
     of: NDArray[np.int64]
     number: int
@@ -24,13 +30,19 @@ class Folds(NamedTuple):
 def make_folds(
     labels: LabelArray, groups: NDArray[np.int64], classes: Sequence[int], folds: int, seed: int
 ) -> Folds:
-    """Up to `folds` folds of whole videos that leave each of `classes` on both sides; `labels` and `groups` (n,).
+    """Make up to `folds` folds of whole videos with each of `classes` on both sides (our own).
 
-    Of blocks of segments, with a warning, where one of the classes lies in a single video; without `classes`
-    nothing is fitted and all is one fold. Raises UsageError for fewer than two folds.
+    `labels` (n,) are 1, 0 or -1, `groups` (n,) number the videos. Where a class is in one video
+    only, folds are blocks of segments, with a warning. Without `classes` nothing is fitted, and
+    there is one fold. Raises UsageError for fewer than two folds.
+
+    >>> labels, groups = np.array([0, 0, 1, 1], np.int8), np.arange(4)
+    >>> folds = make_folds(labels, groups, classes=(1, 0), folds=5, seed=0)
+    >>> folds.number, folds.by
+    (2, 'video')
     """
     if folds < 2:
-        raise UsageError(f"folds={folds}: at least 2 are needed to hold anything out")
+        raise UsageError(f"folds must be at least 2, got {folds}")
     if not classes:
         return Folds(np.zeros(len(labels), np.int64), 1, "none: nothing is fitted")
     videos = [len(np.unique(groups[labels == c])) for c in classes]
@@ -43,8 +55,9 @@ def make_folds(
         number,
         "segment",
         (
-            "a class lies in one video only: folds are of segments, not of videos, so the cross-validated figures and "
-            "the threshold are too good; label a second video of it",
+            "a class lies in one video only: folds are of segments, not of videos, "
+            "so the cross-validated figures and the threshold are too good; "
+            "label a second video of it",
         ),
     )
 
@@ -52,9 +65,10 @@ def make_folds(
 def _by_video(
     labels: LabelArray, groups: NDArray[np.int64], number: int, seed: int
 ) -> NDArray[np.int64]:
-    """Shuffled videos dealt like cards: anomalous only, then mixed, then normal only; our own.
+    """Deal shuffled videos to folds in turn: anomalous only, then mixed, then normal only.
 
-    In that order each class's videos are consecutive, so that each fold, and what is left for it to fit on, has both.
+    In this order the videos of each class follow each other, so that both sides of each fold have
+    both classes.
     """
     videos = np.unique(groups)
     has = {c: np.isin(videos, groups[labels == c]) for c in (1, 0)}
@@ -66,7 +80,7 @@ def _by_video(
 
 
 def _by_segment(labels: LabelArray, number: int) -> NDArray[np.int64]:
-    """Each class cut into blocks in time order; a segment left out goes with the labelled one before it."""
+    """Cut each class into blocks in time order; a segment left out goes with the one before it."""
     fold = np.zeros(len(labels), np.int64)
     for c in (1, 0):
         where = np.flatnonzero(labels == c)

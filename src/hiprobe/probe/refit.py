@@ -1,6 +1,6 @@
-"""A probe and further labels: what it would be with them, compared with what it was, on the same folds.
+"""Fit a probe again with more labels, and compare it with the old one on the same folds.
 
-Knows hidden states, labels and probes: no video, no reviewer and no page.
+Hidden states, labels and probes only: no videos and no web pages.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Refit:
-    """A refitted probe and its AUC on all labels, both out of fold: `before` without the new labels, `after` with them.
+    """A refitted probe, and the out-of-fold AUC on all labels `before` and `after` the new ones.
 
-    `before` is None where the old labels are too few, or of one class, in some fold.
+    `before` is None if the old labels are too few, or of one class, in some fold.
     """
 
     probe: Probe
@@ -40,10 +40,11 @@ class Refit:
 def correct(
     states: HiddenStates, labels: LabelArray, spans: Sequence[tuple[float, float, bool]]
 ) -> LabelArray:
-    """`labels` (segments,) with what `spans` (start, end, anomalous; seconds) say, a later span over an earlier one.
+    """Return a copy of `labels` (segments,) with corrections from `spans`.
 
-    The label rule is `label_segments`: a span decides the segments that lie at least half in it; one that an
-    anomalous span only touches is no sure normal one any more and is left out.
+    A span is (start, end, anomalous), in seconds; a later span overrides an earlier one. As in
+    `label_segments`, a span decides the segments that are at least half in it. A normal segment
+    that an anomalous span only touches is no longer certain and is left out (-1).
     """
     found = labels.copy()
     for start, end, anomalous in spans:
@@ -62,11 +63,11 @@ def refit(
     choose: bool = False,
     seed: int = 0,
 ) -> Refit:
-    """`old` fitted anew on `pairs` of states and labels; `known` are those of the labels that the old one had.
+    """Fit `old` again on `pairs` of states and labels; `known` are the labels it was fitted on.
 
-    Method, smoothing and the rules of events stay; a threshold, calibrated or set by hand, is calibrated anew, as the
-    scores have another scale. The sites stay too, unless `choose` lets the method choose among all that were read.
-    Raises the errors of `hiprobe.probe.fit`.
+    The method, the smoothing and the rules for events stay. A threshold, calibrated or set by hand,
+    is calibrated again, as the scores change their scale. The sites stay, unless `choose` lets the
+    method select among all that were read. Raises the errors of `hiprobe.probe.fit`.
     """
     sites = None if choose else old.sites
     settings = (
@@ -97,7 +98,7 @@ def _without(
     sites: Sequence[Site] | None,
     seed: int,
 ) -> float | None:
-    """The AUC on all labels of probes that are fitted, in the same folds, on the labels known before."""
+    """Compute the AUC on all labels of probes fitted, in the same folds, on the `known` labels."""
     labels = np.concatenate([labels for _, labels in pairs])
     try:
         scores = _held_out(old, pairs, known, sites, seed)
@@ -113,7 +114,10 @@ def _held_out(
     sites: Sequence[Site] | None,
     seed: int,
 ) -> NDArray[np.float64]:
-    """Smoothed scores (n,): each fold, dealt by all labels, is scored by a fit on the known labels of the others."""
+    """Score each fold by a fit on the known labels of the others; smoothed, (n,).
+
+    The folds are made by all labels.
+    """
     how, before = methods.load(old.method), np.concatenate(known)
     data = calibration_set(how, pairs, sites)
     split = make_folds(data.labels, data.groups, CLASSES[how.LABELS], FOLDS, seed)
@@ -126,4 +130,7 @@ def _require_labels_in_each_fold(labels: LabelArray, split: Folds, classes: Sequ
     for fold in range(split.number):
         train = labels[split.of != fold]
         if any((train == c).sum() < MIN_SEGMENTS for c in classes):
-            raise LabelError("too few labels of one class in a fold")
+            raise LabelError(
+                f"at least {MIN_SEGMENTS} labels of each class are needed outside each fold",
+                cure="label more videos",
+            )
