@@ -27,10 +27,10 @@ def headed(text: str, length: int | None = None) -> bytes:
 @pytest.mark.parametrize(
     ("data", "size", "reason"),
     [
-        (b"", None, "header of 0 bytes"),
-        (headed("{}", 3), None, "header of 3 bytes in a file of 10"),
-        (headed("{}", 2**63), None, "header of"),
-        (headed("{}", MAX_HEADER + 1), 2**40, "header of"),
+        (b"", None, "got 0"),
+        (headed("{}", 3), None, "10 bytes.*got 3"),
+        (headed("{}", 2**63), None, "length of the header"),
+        (headed("{}", MAX_HEADER + 1), 2**40, "length of the header"),
         (headed("[]"), None, "list"),
         (headed("nope"), None, "Expecting value"),
         (headed('{"a": 1, "a": 2}'), None, "twice"),

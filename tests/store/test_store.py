@@ -496,7 +496,7 @@ def test_any_name_is_one_line_and_is_found_again(tmp_path: Path, name: str) -> N
 )
 def test_a_damaged_manifest_is_named_and_left_alone(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "manifest.jsonl").write_bytes(data)
-    with pytest.raises(StoreError, match=r"manifest\.jsonl: no sound manifest"):
+    with pytest.raises(StoreError, match=r"manifest\.jsonl: not a valid manifest"):
         store.note(tmp_path, [a_result()])
     assert (tmp_path / "manifest.jsonl").read_bytes() == data
 

@@ -75,7 +75,7 @@ class Method(Protocol):
         ...
 
     def fit(self, values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
-        """Fit a scorer to `values` (n, chosen, D) and `labels` (n,), without rows that are left out.
+        """Fit a scorer to `values` (n, chosen, D) and `labels` (n,), none of them left out.
 
         Returns its parameters by name, as float32 or float64 arrays.
         """
@@ -125,7 +125,7 @@ def candidates(
     head_layers: Collection[int],
     wanted: Sequence[Site] | None = None,
 ) -> tuple[Site, ...]:
-    """Return the sites to select from in a model of that shape: `wanted`, or the method's own.
+    """Return the sites to select from in a model: `wanted`, or those of the method.
 
     Heads only in `head_layers`. Raises UsageError for `wanted` sites of a kind that the method does
     not read.

@@ -1,6 +1,7 @@
-"""Hidden states and results on disk: atomic, keyed by digest, resumable. Knows no model and no video format.
+"""Hidden states on disk, one safetensors file for each video, recipe, precision and set of sites.
 
-Hidden states of one video, recipe and precision lie in `STORE/<recipe>/<video>/<dtype>-<sites>.safetensors`.
+The file is `STORE/<recipe>/<video>/<dtype>-<sites>.safetensors`, named by digests. Knows no models
+and no video formats.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ _UNSOUND = (
 
 
 def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
-    """Keeps the states of one video, read by a model that ran in precision `dtype`; raises StoreError."""
+    """Store the states of one video, read by a model in precision `dtype`; returns the file.
+
+    Raises StoreError if it cannot be written.
+    """
     from safetensors.numpy import save
 
     header = {
@@ -62,7 +66,10 @@ def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
 def find_states(
     store: Path, video_id: str, recipe: Recipe, sites: Iterable[Site], dtype: str
 ) -> HiddenStates | None:
-    """The kept states that hold all of `sites`, memory-mapped; None if there are none. Raises StoreError if damaged."""
+    """Find stored states that have all of `sites`, memory-mapped; None if there are none.
+
+    Raises StoreError for a damaged file.
+    """
     wanted = set(sites)
     for path in sorted(states_folder(store, video_id, recipe).glob(f"{dtype}-*.safetensors")):
         states = load_states(path)
@@ -74,7 +81,10 @@ def find_states(
 
 
 def kept_states(store: Path, video_id: str, recipe: Recipe) -> list[HiddenStates]:
-    """All that is kept of one video and recipe, in any precision, most sites first; raises StoreError if damaged."""
+    """List all stored states of one video and recipe, in any precision, most sites first.
+
+    Raises StoreError for a damaged file.
+    """
     found = [
         load_states(path)
         for path in sorted(states_folder(store, video_id, recipe).glob("*.safetensors"))
@@ -84,23 +94,23 @@ def kept_states(store: Path, video_id: str, recipe: Recipe) -> list[HiddenStates
 
 
 def state_files(store: Path) -> list[Path]:
-    """The files of hidden states in `store`, of all recipes, videos and precisions, in a fixed order."""
+    """List the files of hidden states in `store`, sorted."""
     return sorted(store.glob("*/*/*.safetensors"))
 
 
 def precision(path: Path) -> str:
-    """The precision in which the model ran whose states are kept at `path`: it stands in the file's name."""
+    """Return the precision in which the states at `path` were read; it is part of the name."""
     return path.name.rpartition("-")[0]
 
 
 def load_states(path: Path) -> HiddenStates:
-    """One file of hidden states, `values` memory-mapped; raises StoreError for anything that is not a sound one."""
+    """Load one file of hidden states, `values` memory-mapped; raises StoreError if damaged."""
     try:
         header, arrays = _map(path)
         sites = tuple(Site(**site) for site in header["sites"])
         gaps = tuple(Gap(**gap) for gap in header["gaps"])
         if header["schema"] != SCHEMA:
-            raise ValueError(f"schema {header['schema']!r}, not {SCHEMA!r}")
+            raise ValueError(f"the schema must be {SCHEMA!r}, got {header['schema']!r}")
         starts, ends = np.array(arrays["starts"]), np.array(arrays["ends"])
         return _timed(
             HiddenStates(
@@ -117,12 +127,15 @@ def load_states(path: Path) -> HiddenStates:
         )
     except _UNSOUND as error:
         raise StoreError(
-            f"no sound hidden states: {error}", where=path, cure="delete it and extract again"
+            f"not valid hidden states: {error}", where=path, cure="delete it and extract again"
         ) from error
 
 
 def describe(path: Path) -> tuple[str, str, str, int, int]:
-    """Video digest, recipe digest, dtype, number of sites and of segments of a file of states; raises StoreError."""
+    """Return video digest, recipe digest, dtype, number of sites and number of segments of a file.
+
+    Raises StoreError if it is damaged.
+    """
     states = load_states(path)
     return (
         states.video_id,
@@ -133,17 +146,17 @@ def describe(path: Path) -> tuple[str, str, str, int, int]:
 
 
 def _timed(states: HiddenStates) -> HiddenStates:
-    """`states`, if its times are times: a file may hold any number there."""
+    """Return `states`; raises ValueError for times that cannot be true, as a file may hold any."""
     gaps = [time for gap in states.gaps for time in (gap.start, gap.end)]
     if not np.isfinite([states.duration, *gaps, *states.starts, *states.ends]).all():
         raise ValueError("a time is not finite")
     if not (states.ends > states.starts).all() or not (np.diff(states.starts) > 0).all():
-        raise ValueError("its segments do not follow each other in time")
+        raise ValueError("the segments are not in time order")
     return states
 
 
 def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]]:
-    """The header and the arrays of a safetensors file, mapped and not read."""
+    """Return the header and the arrays of a safetensors file, memory-mapped."""
     size = path.stat().st_size
     with path.open("rb") as file:
         described, body = read_header(file, size)
@@ -157,7 +170,7 @@ def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]
             or body + last > size
             or min(first, *shape) < 0
         ):
-            raise ValueError(f"array {name} lies outside the file")
+            raise ValueError(f"array {name} is outside the file or of another size than stated")
         empty = 0 in shape
         arrays[name] = (
             np.zeros(shape, dtype) if empty else np.memmap(path, dtype, "r", body + first, shape)
@@ -166,7 +179,7 @@ def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]
 
 
 def states_folder(store: Path, video_id: str, recipe: Recipe) -> Path:
-    """Where the states of a video by one recipe lie, in any precision."""
+    """Return the folder of the states of a video and recipe, in any precision."""
     return store / recipe.digest[:16] / video_id[:32]
 
 
