@@ -1,4 +1,4 @@
-"""Smoothing, thresholds, events and labels against scipy, a 1 ms grid and plain re-implementations."""
+"""Smoothing, thresholds, events and labels against scipy, a 1 ms grid and plain code."""
 
 from __future__ import annotations
 

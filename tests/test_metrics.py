@@ -152,7 +152,7 @@ def test_delay_and_false_alarms_by_hand() -> None:
 
 
 def test_the_event_metrics_by_hand() -> None:
-    """tIoU 6 / 10, 8 / 40 and 10 / 11: of five predicted events two match at 0.3 and 0.5, three at 0.1."""
+    """tIoU 6 / 10, 8 / 40, 10 / 11: of five predicted events two match at 0.3, three at 0.1."""
     made = EventTable(EVENTS)
     assert made.counts() == {
         "true": 4,

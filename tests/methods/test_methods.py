@@ -187,7 +187,7 @@ def test_constant_heads_have_a_criterion_of_zero(name: str) -> None:
 def heads(
     strong: Mapping[int, Sequence[float]], total: int = 12, n: int = 80, width: int = 6
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`total` heads of noise under five prompts; head `h` is shifted by `strong[h][p]` under prompt `p`."""
+    """Noise at `total` heads for five prompts; prompt `p` shifts head `h` by `strong[h][p]`."""
     labels = np.tile([0, 1], n // 2).astype(np.int8)
     values = RNG(0).normal(size=(n, 5, total, width))
     for head, shifts in strong.items():

@@ -1,4 +1,4 @@
-"""Every method through extract, fit, save, load and detect, from Python and from the command line."""
+"""Every method from extract to detect, in Python and on the command line."""
 
 from __future__ import annotations
 

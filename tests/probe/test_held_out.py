@@ -1,4 +1,4 @@
-"""Out-of-fold scores: a plug-in method that breaks its contract is refused by name, in a fit and in a refit."""
+"""Out-of-fold scores: a plug-in method that breaks its contract is refused, in a refit too."""
 
 from __future__ import annotations
 
