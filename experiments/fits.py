@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from experiments.footage import Footage
 from hiprobe import methods
 from hiprobe.methods import Method
-from hiprobe.metrics import Folds, deal
+from hiprobe.probe.folds import Folds, make_folds
 from hiprobe.types import LabelArray
 
 Array = NDArray[np.float64]
@@ -54,7 +54,7 @@ def every_layer(train: Footage, test: Footage) -> list[Array]:
 
 def split(train: Footage, seed: int) -> Folds:
     """Folds of whole videos."""
-    return deal(train.y, train.group, (1, 0), FOLDS, seed)
+    return make_folds(train.y, train.group, (1, 0), FOLDS, seed)
 
 
 def out_of_fold(

@@ -17,8 +17,9 @@ from experiments.footage import Footage, draw
 from experiments.measure import interval, over_draws, verdict
 from experiments.study import Study, main
 from experiments.tables import Claim, Table
-from hiprobe.localize import Localization, calibrate, localize
+from hiprobe.localize import Localization, localize
 from hiprobe.metrics import matches
+from hiprobe.probe.threshold import calibrate
 from hiprobe.types import Event
 
 Array = NDArray[np.float64]

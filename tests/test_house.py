@@ -16,7 +16,7 @@ import hiprobe
 HOUSE = Path(hiprobe.__file__).parent
 FLOORS = (  # from the ground up: a file may import what is on a lower floor than its own
     ("types", "errors", "plugins", "embedded"),
-    ("saliency", "localize", "metrics", "isolate", "atomic"),
+    ("saliency", "localize", "metrics", "isolate", "atomic", "safetensors_header"),
     ("video", "store", "methods", "backbones", "datasets", "sinks"),
     ("probe",),
     ("pipeline", "runs"),
@@ -258,7 +258,6 @@ SHARED = {  # public names that several files may have, and why
 MOST_ARGUMENTS = 6
 GROUPED = {  # public functions that keep many keyword arguments, and pass them on in groups
     "pipeline.extract",
-    "pipeline.fit",
     "pipeline.detect",
     "pipeline.explain",
     "probe.fitting.fit",

@@ -1,4 +1,4 @@
-"""Smoothing, thresholds, events and labels against scipy, a 1 ms grid and slow but plain re-statements."""
+"""Smoothing, thresholds, events and labels against scipy, a 1 ms grid and plain code."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import gaussian_filter1d
 
-from hiprobe.errors import LabelError, UsageError
+from hiprobe.errors import UsageError
 from hiprobe.localize import (
     EventTracker,
     Localization,
     Localizer,
     Rule,
     adaptive_threshold,
-    calibrate,
     contiguous_runs,
     find_events,
     label_segments,
@@ -97,41 +96,6 @@ def test_the_adaptive_threshold_is_causal_and_a_constant_score_raises_no_event()
     assert (adaptive_threshold(np.full(60, 0.3), 3, 10, 4) > 0.3).all()
 
 
-def test_calibrated_is_the_best_f1_of_all_thresholds() -> None:
-    rng = RNG(3)
-    for _ in range(50):
-        labels = np.r_[0, 1, rng.integers(0, 2, 18)].astype(np.int8)
-        scores = np.round(rng.random(20) + 0.3 * labels, 1)  # with ties
-
-        def f1(threshold: float, labels: np.ndarray = labels, scores: np.ndarray = scores) -> float:
-            alarm = scores >= threshold
-            return float(2 * (alarm & (labels == 1)).sum() / (alarm.sum() + (labels == 1).sum()))
-
-        found, grid = calibrate(scores, labels), np.arange(-0.125, 1.5, 0.05)
-        assert f1(found) == pytest.approx(max(f1(t) for t in grid))
-        assert all(
-            f1(t) < f1(found)
-            for t in grid
-            if t > found and (scores >= t).sum() < (scores >= found).sum()
-        )
-        assert not np.isin(found, scores)
-
-
-def test_a_calibrated_threshold_lies_midway_and_ignores_what_is_left_out() -> None:
-    scores, labels = np.array([0.1, 0.2, 0.6, 0.9, 5.0]), np.array([0, 0, 1, 1, -1], dtype=np.int8)
-    assert calibrate(scores, labels) == pytest.approx(0.4)
-
-
-@pytest.mark.parametrize(
-    ("scores", "labels"), [([0.1, 0.2], [1, 1]), ([0.1, 0.2], [0, -1]), ([0.1, math.nan], [0, 1])]
-)
-def test_calibrating_on_one_class_or_nan_is_a_named_error(
-    scores: list[float], labels: list[int]
-) -> None:
-    with pytest.raises(LabelError):
-        calibrate(np.array(scores), np.array(labels, dtype=np.int8))
-
-
 # events
 
 
@@ -172,7 +136,7 @@ def events_slowly(
     least: float,
     breaks: Container[int],
 ) -> tuple[Event, ...]:
-    """The rule in whole seconds, stated over lists: runs, merge, drop."""
+    """The rule in whole seconds, written with lists: runs, merge, drop."""
     hot: list[list[int]] = []
     for i in (i for i in range(len(scores)) if scores[i] >= limits[i]):
         joins = hot and hot[-1][-1] == i - 1 and i not in breaks
@@ -192,7 +156,7 @@ def events_slowly(
 
 @settings(max_examples=300)
 @given(st.data())
-def test_events_are_those_of_the_plain_statement(data: st.DataObject) -> None:
+def test_events_equal_those_of_a_plain_implementation(data: st.DataObject) -> None:
     steps = data.draw(
         st.lists(
             st.tuples(st.integers(1, 3), st.sampled_from([0, 0, 0, 2])), min_size=1, max_size=30
@@ -271,7 +235,7 @@ def test_localize_needs_a_threshold_and_numbers() -> None:
         )
 
 
-def test_localize_of_nothing_is_nothing() -> None:
+def test_localize_without_segments_finds_no_events() -> None:
     scores, found = localize(
         np.array([]), np.array([]), np.array([]), (), Localization(rule="adaptive")
     )
@@ -325,7 +289,7 @@ def test_labels_of_unknown_normal_and_wholly_abnormal_videos() -> None:
     assert label_segments(starts, ends, (Event(0, 0.4),), positive_share=0.25).tolist() == [1, 0, 0]
 
 
-def test_the_middle_share_is_exactly_positive_and_overlaps_count_once() -> None:
+def test_a_share_of_exactly_one_half_is_positive_and_overlaps_count_once() -> None:
     starts, ends = spans(2)
     assert label_segments(starts, ends, (Event(0.8, 1.6),)).tolist() == [1, 0]
     assert label_segments(

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from hiprobe.errors import LabelError, UsageError
+from hiprobe.errors import LabelError
 from hiprobe.metrics import (
     EventTable,
     Watched,
     auc_interval,
     average_precision_step,
     average_precision_trapezoid,
-    deal,
     delays,
     event_f1,
     false_alarms,
@@ -45,7 +44,7 @@ def test_auc_is_the_share_of_pairs_won_and_sklearns() -> None:
 
 
 def test_both_average_precisions_by_hand() -> None:
-    """A score that is the same for all: precision is the base rate by steps, a trapezoid under (0, 1) otherwise."""
+    """For equal scores, precision is the base rate by steps, and a trapezoid from (0, 1)."""
     labels, scores = np.array([1, 0, 0, 0]), np.zeros(4)
     assert average_precision_step(labels, scores) == pytest.approx(0.25)
     assert average_precision_trapezoid(labels, scores) == pytest.approx((1 + 0.25) / 2)
@@ -75,7 +74,7 @@ def test_what_cannot_be_measured_is_a_named_error(metric, labels, scores) -> Non
 
 
 def test_pooled_and_within_video_auc_differ_by_the_video_level() -> None:
-    """The scores tell the videos apart and say nothing inside them."""
+    """The scores separate the videos, but not the frames inside a video."""
     normal, mixed = (np.zeros(8, int), np.zeros(8)), (np.array([0, 1] * 4), np.ones(8))
     assert frame_auc([normal, mixed]) == pytest.approx((32 + 0.5 * 16) / 48)
     assert macro_auc([normal, mixed]) == 0.5
@@ -144,7 +143,7 @@ EVENTS = [  # two hours in all
 
 
 def test_delay_and_false_alarms_by_hand() -> None:
-    """An alarm that began before its event is not late, one that ends where an event begins does not find it."""
+    """An early alarm has no delay; one that ends where the event begins does not detect it."""
     assert [delays(video) for video in EVENTS] == [[4.0, 2.0], [0.0], [], []]
     assert [false_alarms(video) for video in EVENTS] == [1, 0, 1, 0]
     assert delays(Watched([Event(10, 20)], [Event(0, 10), Event(20, 30)], 60)) == []
@@ -152,8 +151,8 @@ def test_delay_and_false_alarms_by_hand() -> None:
     assert (delays(long), false_alarms(long)) == ([5.0, 0.0], 0), "one alarm may find two events"
 
 
-def test_the_event_figures_by_hand() -> None:
-    """tIoU: 6 / 10, 8 / 40, 10 / 11, so that two of five predicted events match at 0.3 and at 0.5, three at 0.1."""
+def test_the_event_metrics_by_hand() -> None:
+    """tIoU 6 / 10, 8 / 40, 10 / 11: of five predicted events two match at 0.3, three at 0.1."""
     made = EventTable(EVENTS)
     assert made.counts() == {
         "true": 4,
@@ -172,7 +171,7 @@ def test_the_event_figures_by_hand() -> None:
     assert found["false_alarms_per_hour"] == 1.0
 
 
-def test_an_event_figure_without_events_is_undefined() -> None:
+def test_an_event_metric_without_events_is_undefined() -> None:
     none = EventTable([Watched([], [], 60.0)] * 2)
     assert {name for name, value in none.figures().items() if not math.isnan(value)} == {
         "false_alarms_per_hour"
@@ -201,34 +200,3 @@ def test_the_interval_of_a_mean_is_that_of_a_plain_bootstrap() -> None:
     assert mean_interval(values, resamples=200, seed=4) == pytest.approx(
         tuple(np.quantile(means, [0.025, 0.975]))
     )
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_folds_of_videos_leave_both_classes_on_both_sides(seed: int) -> None:
-    rng = RNG(seed)
-    least = ([1, 1], [0, 1, 2], [0, 0, 2, 2])[
-        seed % 3
-    ]  # of anomalous, mixed, normal, unlabelled videos
-    kinds = rng.permutation(np.r_[least, rng.integers(0, 4, rng.integers(0, 10))])
-    options = ([1, 1, -1], [0, 1, 1, 0], [0, 0, 0], [-1, -1])
-    labels = np.concatenate([options[k] for k in kinds]).astype(np.int8)
-    groups = np.repeat(np.arange(len(kinds)), [len(options[k]) for k in kinds])
-    holders = [len(np.unique(groups[labels == c])) for c in (1, 0)]
-    folds = deal(labels, groups, (1, 0), 5, seed)
-    assert (folds.by, folds.number, folds.warnings) == ("video", min(5, *holders), ())
-    assert all(len(np.unique(folds.of[groups == g])) == 1 for g in np.unique(groups))
-    for fold in range(folds.number):
-        for side in (folds.of == fold, folds.of != fold):
-            assert {0, 1} <= set(labels[side].tolist())
-
-
-def test_folds_of_segments_are_announced() -> None:
-    labels = np.repeat([0, 1, -1, 0], 4).astype(np.int8)
-    folds = deal(labels, np.zeros(16, np.int64), (1, 0), 5, 0)
-    assert (folds.by, folds.number) == ("segment", 4)
-    assert "one video only" in folds.warnings[0]
-    for fold in range(4):
-        assert {0, 1} <= set(labels[folds.of == fold].tolist())
-        assert {0, 1} <= set(labels[folds.of != fold].tolist())
-    with pytest.raises(UsageError):
-        deal(labels, np.zeros(16, np.int64), (1, 0), 1, 0)

@@ -15,7 +15,7 @@ RNG = np.random.default_rng
 
 
 def exactly(mean: float, std: float) -> np.ndarray:
-    """Two values with exactly this mean and (population) deviation."""
+    """Two values with exactly this mean and (population) standard deviation."""
     return np.array([mean - std, mean + std])
 
 

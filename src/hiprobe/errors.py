@@ -1,4 +1,7 @@
-"""Every failure has a class here; `str(error)` is the one line a user sees. Knows no other module."""
+"""The errors of the package, one class per kind of failure; `str(error)` is the line a user sees.
+
+Knows no other module.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,21 @@ from os import PathLike
 
 
 def one_line(text: str) -> str:
-    """`text` with what would break the line, or steer a terminal, written as an escape."""
+    """Return `text` with characters that break a line or control a terminal written as escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class HiProbeError(Exception):
-    """A named failure: the thing that failed, why, and what to do about it, on one line."""
+    """The base of all errors of the package: where it failed, why, and what to do, on one line.
+
+    `exit_code` is what the command line exits with.
+
+    >>> error = MissingVideo("no such file", where="a.mp4", cure="check the path")
+    >>> print(error)
+    a.mp4: no such file; check the path
+    >>> error.named
+    'MissingVideo: no such file'
+    """
 
     exit_code = 3
 
@@ -26,51 +38,56 @@ class HiProbeError(Exception):
         super().__init__(line)
         self.reason, self.where, self.cure = reason, where, cure
 
+    @property
+    def named(self) -> str:
+        """`Name: reason`, as results and tables store it, without the place and the cure."""
+        return f"{type(self).__name__}: {self.reason}"
+
 
 class UsageError(HiProbeError):
-    """The command or call itself is wrong (exit 2)."""
+    """The command or the call itself is wrong (exit code 2)."""
 
     exit_code = 2
 
 
 class VideoError(HiProbeError):
-    """A video could not be read; other videos go on."""
+    """A video could not be read. A run over many videos continues with the next one."""
 
 
 class MissingVideo(VideoError):
-    """No such file."""
+    """There is no such file."""
 
 
 class EmptyVideo(VideoError):
-    """The file holds no bytes or no decodable frame."""
+    """The file is empty or has no frame that can be decoded."""
 
 
 class CorruptVideo(VideoError):
-    """The container or its stream cannot be parsed or decoded."""
+    """The container or its video stream cannot be parsed or decoded."""
 
 
 class NoVideoStream(VideoError):
-    """The file is media, but has no video stream."""
+    """The file is a media file without a video stream."""
 
 
 class UnsupportedVideo(VideoError):
-    """The file is video, but refused: encrypted, an unknown codec, a playlist, or past the pixel cap."""
+    """The video is refused: encrypted, of an unknown codec, a playlist, or with too many pixels."""
 
 
 class DecoderLost(VideoError):
-    """The decoder's process crashed, hung or took too much memory on this video, and was replaced."""
+    """The decoder process crashed, hung or used too much memory on this video, and was replaced."""
 
 
 class Quarantined(VideoError):
-    """The video ended its worker or its decoder twice, and is left alone until it is put back."""
+    """The video crashed its worker or decoder twice and is skipped until it is released again."""
 
 
 class LabelError(HiProbeError):
-    """Labels are missing, malformed, of one class, or too few."""
+    """Labels are missing, malformed, too few, or all of one class."""
 
 
 class ProbeError(HiProbeError):
-    """A probe file is unreadable, malformed or holds values that are not numbers."""
+    """A probe or its file is unreadable or malformed, or holds values that are not finite."""
 
 
 class RecipeMismatch(HiProbeError):
@@ -78,16 +95,16 @@ class RecipeMismatch(HiProbeError):
 
 
 class StoreError(HiProbeError):
-    """A stored file is damaged, or the disk refused a write (exit 4)."""
+    """A stored file is damaged, or it could not be written (exit code 4)."""
 
     exit_code = 4
 
 
 class ModelError(HiProbeError):
-    """The model cannot be loaded, or refuses the request (exit 4)."""
+    """The model cannot be loaded, or cannot do what was asked (exit code 4)."""
 
     exit_code = 4
 
 
 class OutOfMemory(ModelError):
-    """One segment does not fit the accelerator's memory, even alone."""
+    """A single segment does not fit into the memory of the accelerator (exit code 4)."""

@@ -1,6 +1,7 @@
-"""From scores to events: smoothing, threshold, merging. Knows only times and scores: no video, no model, no file.
+"""From scores to events: smoothing, threshold, merging.
 
-Each rule is one streaming class; the offline function of the same name runs it, so live and offline are equal.
+Times and scores only: no videos, no models, no files. Each rule is a streaming class, and the
+offline functions run the same classes, so live and offline results are equal.
 """
 
 from __future__ import annotations
@@ -14,25 +15,35 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.errors import LabelError, UsageError
+from hiprobe.errors import UsageError
 from hiprobe.types import Event, Gap, LabelArray, Scores
 
 Array = NDArray[np.float64]
 Rule = Literal["calibrated", "fixed", "adaptive"]
 
 RULES = ("calibrated", "fixed", "adaptive")
-JOIN_S = 1e-3  # segments less than this apart, in seconds, follow each other: more is a gap
-STD_FLOOR = 1e-3  # of the running deviation: a constant score must not lie on its own threshold
-_ROUNDING = 1e-6  # seconds, in comparisons of sums of durations
+# Segments at most this many seconds apart are consecutive; a longer pause is a gap.
+JOIN_S = 1e-3
+# The least running deviation, so that a constant score is below its own threshold.
+STD_FLOOR = 1e-3
+# Tolerance in seconds when sums of durations are compared.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class Localization:
-    """How scores become events; part of a probe file.
+    """The settings that turn scores into events; part of a probe file.
 
-    `sigma` in segments (1.5: HeadHunt-VAD). `threshold`: given (`fixed`), or found when the probe is fitted
-    (`calibrated`). `adaptive`: see `RunningThreshold`; `warmup` and `lag` in segments. Events less than `merge_s`
-    seconds apart merge, those shorter than `min_s` go. All defaults but sigma are our own.
+    - `sigma`: width of the Gaussian smoothing, in segments (1.5 as in HeadHunt-VAD).
+    - `rule`: `fixed` uses `threshold` as given, `calibrated` as found when the probe was fitted,
+      `adaptive` follows the scores with `kappa`, `warmup` and `lag`: see `RunningThreshold`.
+    - `merge_s`: events less than this many seconds apart are merged.
+    - `min_s`: events shorter than this many seconds are dropped.
+
+    All defaults except `sigma` are our own. Raises ValueError for a setting out of range.
+
+    >>> Localization(rule="fixed", threshold=0.65).with_threshold(0.7).threshold
+    0.7
     """
 
     sigma: float = 1.5
@@ -47,33 +58,40 @@ class Localization:
     def __post_init__(self) -> None:
         numbers = [self.sigma, self.kappa, self.merge_s, self.min_s, self.warmup, self.lag]
         if not all(math.isfinite(n) and n >= 0 for n in numbers) or self.warmup < 1 or self.lag < 1:
-            raise ValueError(f"settings are finite, from 0, warmup and lag from 1: {self}")
+            raise ValueError(
+                f"settings must be finite and at least 0, and warmup and lag at least 1, got {self}"
+            )
         if self.rule not in RULES:
-            raise ValueError(f"rule {self.rule!r} is none of {RULES}")
+            raise ValueError(f"the rule must be one of {RULES}, got {self.rule!r}")
         if self.threshold is not None and not math.isfinite(self.threshold):
-            raise ValueError(f"threshold={self.threshold}")
+            raise ValueError(f"the threshold must be a finite number, got {self.threshold}")
         if self.rule == "fixed" and self.threshold is None:
-            raise ValueError("a fixed rule needs its threshold")
+            raise ValueError("the fixed rule needs a threshold")
 
     def with_threshold(self, threshold: float) -> Localization:
-        """The same settings with this threshold."""
+        """Return the same settings with this threshold."""
         return replace(self, threshold=threshold)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the settings as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Localization:
-        """The inverse of `to_json`; raises TypeError or ValueError for anything else."""
+        """Build settings from the values of `to_json`; raises TypeError or ValueError."""
         return cls(**values)
 
 
 class Smoother:
-    """Gaussian over segment index, cut at 4 sigma, of one run without a gap.
+    """Gaussian smoothing over segments, of one run of segments without a gap.
 
-    The weights that fall outside the run are left out and the rest sum to 1, so that the ends are not pulled
-    toward zero and a constant stays that constant. A score is final once `radius` more have come.
+    The kernel is cut at 4 `sigma`. Weights outside the run are dropped and the rest are normalised,
+    so that the ends are not pulled towards zero and a constant stays constant (our own). A smoothed
+    score is final once `radius` more scores have arrived.
+
+    >>> smoother = Smoother(sigma=0.5)
+    >>> smoother.push(1.0), smoother.push(1.0), smoother.push(1.0), smoother.flush()
+    ([], [], [1.0], [1.0, 1.0])
     """
 
     def __init__(self, sigma: float) -> None:
@@ -84,13 +102,13 @@ class Smoother:
         self._seen = self._given = 0
 
     def push(self, score: float) -> list[float]:
-        """Takes the next raw score; gives the smoothed scores that became final: none or one."""
+        """Add the next raw score; return the smoothed scores that became final: none or one."""
         self._window.append(score)
         self._seen += 1
         return [self._next()] if self._given + self.radius < self._seen else []
 
     def flush(self) -> list[float]:
-        """Ends the run: gives the smoothed scores still due, and starts anew."""
+        """End the run: return the remaining smoothed scores, and begin a new run."""
         due = [self._next() for _ in range(self._given, self._seen)]
         self._window.clear()
         self._seen = self._given = 0
@@ -107,7 +125,14 @@ class Smoother:
 
 
 def contiguous_runs(starts: Array, ends: Array, gaps: Sequence[Gap] = ()) -> list[int]:
-    """Indices of the segments that start a new run: after a hole in time, or where a gap lies on the boundary."""
+    """Return the indices of the segments that start a new run.
+
+    A run ends where segments (spans `starts` and `ends` (n,), in seconds) do not follow each other,
+    and where one of `gaps` touches the boundary between two segments.
+
+    >>> contiguous_runs(np.array([0.0, 1.6, 8.0]), np.array([1.6, 3.2, 9.6]))
+    [2]
+    """
 
     def apart(i: int) -> bool:
         before, after = ends[i - 1] - JOIN_S, starts[i] + JOIN_S
@@ -119,9 +144,12 @@ def contiguous_runs(starts: Array, ends: Array, gaps: Sequence[Gap] = ()) -> lis
 
 
 def smooth(scores: Array, sigma: float = 1.5, breaks: Sequence[int] | None = None) -> Array:
-    """Smoothed scores (n,) of raw ones (n,) by `Smoother`, each run on its own.
+    """Smooth raw scores (n,) with `Smoother`, each run on its own; returns an array (n,).
 
-    `breaks` as given by `contiguous_runs`.
+    `breaks` are the indices that start a new run, as `contiguous_runs` returns them.
+
+    >>> smooth(np.array([0.5, 0.5, 0.9, 0.9]), sigma=1.5, breaks=[2])
+    array([0.5, 0.5, 0.9, 0.9])
     """
     smoother, out, new = Smoother(sigma), [], set(breaks or ())
     for index, score in enumerate(scores):
@@ -132,11 +160,11 @@ def smooth(scores: Array, sigma: float = 1.5, breaks: Sequence[int] | None = Non
 
 
 class RunningThreshold:
-    """mean + kappa * std of all scores that lie at least `lag` segments back; our own.
+    """The adaptive rule: mean + kappa * std of all scores at least `lag` segments back (our own).
 
-    The lag keeps an event that has begun from raising its own threshold. Until `warmup` scores lie that far back
-    the threshold is infinite: no event. The deviation is at least 0.001, so that a constant score raises no event.
-    A gap does not reset it: the camera is the same.
+    The lag keeps an event from raising its own threshold. Until `warmup` scores are that old, the
+    threshold is infinite and there is no event. The deviation is taken as at least 0.001, so that a
+    constant score is no event. A gap does not reset the rule, as the camera is the same.
     """
 
     def __init__(self, kappa: float, warmup: int, lag: int) -> None:
@@ -145,7 +173,7 @@ class RunningThreshold:
         self._count, self._mean, self._squares = 0, 0.0, 0.0
 
     def update(self, score: float) -> float:
-        """The threshold that applies to `score`, which itself counts only `lag` segments later."""
+        """Return the threshold for `score`, and count the score itself `lag` segments later."""
         if len(self._recent) == self._lag:
             self._absorb(self._recent.popleft())
         self._recent.append(score)
@@ -161,15 +189,20 @@ class RunningThreshold:
 
 
 def adaptive_threshold(scores: Array, kappa: float, warmup: int, lag: int) -> Array:
-    """The threshold (n,) that applies to each of the smoothed `scores` (n,), by `RunningThreshold`."""
+    """Compute the threshold (n,) for each of the smoothed `scores` (n,) with `RunningThreshold`.
+
+    >>> adaptive_threshold(np.array([0.1, 0.1, 0.1, 0.9]), kappa=3.0, warmup=1, lag=2)
+    array([  inf,   inf, 0.103, 0.103])
+    """
     rule = RunningThreshold(kappa, warmup, lag)
     return np.array([rule.update(float(score)) for score in scores], dtype=np.float64)
 
 
 class EventTracker:
-    """Consecutive segments at or above the threshold are one event; near ones merge, short ones go.
+    """Joins consecutive segments at or above the threshold to events, and merges close events.
 
-    `pending` is the event in progress, or one that a near follower may still extend: it is not final.
+    Events shorter than `min_s` seconds are dropped, those less than `merge_s` seconds apart merged.
+    `pending` is the current event; a later segment may still extend it.
     """
 
     def __init__(self, merge_s: float, min_s: float) -> None:
@@ -180,20 +213,21 @@ class EventTracker:
     def push(
         self, start: float, end: float, score: float, threshold: float, *, gap: bool = False
     ) -> list[Event]:
-        """Takes the next segment (seconds, smoothed score); gives the events that are final: none or one.
+        """Add the next segment and return the events that became final: none or one.
 
-        A hole in time is a gap by itself; `gap` states one where the times touch. No event crosses a gap.
+        `start` and `end` in seconds, `score` smoothed. No event crosses a gap: a pause before the
+        segment is one by itself, and `gap` states one where the times touch.
         """
         closed = self.flush() if gap or start - self._end > JOIN_S else []
         self._end = end
         if score >= threshold:
             self._extend(Event(start, end, peak=(start + end) / 2, score=score))
         elif self.pending and end - self.pending.end >= self._merge_s - _ROUNDING:
-            closed += self.flush()  # the next segment starts too late to merge
+            closed += self.flush()  # the next segment would start too late to be merged
         return closed
 
     def flush(self) -> list[Event]:
-        """Ends the stream or the run: gives the pending event if it is long enough."""
+        """End the run: return the pending event, if it is long enough."""
         event, self.pending = self.pending, None
         return [event] if event and event.end - event.start >= self._min_s - _ROUNDING else []
 
@@ -213,9 +247,10 @@ def find_events(
     min_s: float,
     gaps: Sequence[Gap] = (),
 ) -> tuple[Event, ...]:
-    """The events of one video by `EventTracker`: spans and peaks in seconds, score = the highest smoothed score.
+    """Find the events of one video with `EventTracker`; spans and peaks in seconds.
 
-    `starts`, `ends`, `smoothed` (n,); `threshold` a number or (n,). The peak is the centre of the highest segment.
+    `starts`, `ends` and `smoothed` are (n,), `threshold` is a number or (n,). An event's score is
+    the highest smoothed score in it, its peak the centre of that segment.
     """
     tracker, new = EventTracker(merge_s, min_s), set(contiguous_runs(starts, ends, gaps))
     limits = np.broadcast_to(np.asarray(threshold, dtype=np.float64), smoothed.shape)
@@ -238,10 +273,11 @@ class Scored(NamedTuple):
 
 
 class Localizer:
-    """Smoothing, threshold and events of one stream, segment by segment; `localize` runs it over a whole video.
+    """Smoothing, threshold and events of one stream, segment by segment.
 
-    A segment is settled once the smoothing has seen the segments after it: 6 of them at sigma 1.5. Raises
-    UsageError if the settings lack a threshold that their rule needs.
+    `localize` runs it over a whole video. A segment is settled once the smoothing has seen the
+    segments after it: 6 of them at sigma 1.5. Raises UsageError if the settings lack the threshold
+    that their rule needs.
     """
 
     def __init__(self, settings: Localization) -> None:
@@ -254,9 +290,13 @@ class Localizer:
     def push(
         self, start: float, end: float, raw: float, *, gap: bool = False
     ) -> tuple[list[Scored], list[Event]]:
-        """Takes the next segment; gives the segments settled and the events closed by it. `gap`: see `EventTracker`."""
+        """Add the next segment; return the segments that it settles and the events that it closes.
+
+        `start` and `end` in seconds, `gap` as in `EventTracker.push`. Raises ValueError for a score
+        that is not finite.
+        """
         if not math.isfinite(raw):
-            raise ValueError(f"the score of the segment at {start} s is {raw}")
+            raise ValueError(f"the score of the segment at {start} s must be finite, got {raw}")
         gap = gap or start - self._end > JOIN_S
         due = self._smoother.flush() if gap else []
         settled = [self._settle(value) for value in due]
@@ -268,7 +308,7 @@ class Localizer:
         ]
 
     def flush(self) -> tuple[list[Scored], list[Event]]:
-        """Ends the stream: gives the segments and events still due."""
+        """End the stream: return the remaining segments and events."""
         settled = [self._settle(value) for value in self._smoother.flush()]
         closed = [event for _, events in settled for event in events] + self.tracker.flush()
         return [scored for scored, _ in settled], closed
@@ -289,9 +329,17 @@ def localize(
     gaps: Sequence[Gap],
     settings: Localization,
 ) -> tuple[Scores, tuple[Event, ...]]:
-    """Scores and events of one video from its segments' spans (n,), in seconds, and raw scores (n,).
+    """Turn the raw scores of one video into smoothed scores and events.
 
-    Raises UsageError if the settings lack a threshold that their rule needs, ValueError for a score that is not finite.
+    `starts` and `ends` (n,) are the spans of its segments in seconds, `raw` (n,) their scores,
+    `gaps` the spans that could not be decoded. Raises UsageError if the settings lack the threshold
+    that their rule needs, ValueError for a score that is not finite.
+
+    >>> edges, raw = np.arange(6) * 1.6, np.array([0.1, 0.1, 0.9, 0.9, 0.1])
+    >>> settings = Localization(sigma=0.0, rule="fixed", threshold=0.5)
+    >>> _, events = localize(edges[:-1], edges[1:], raw, (), settings)
+    >>> [(event.start, event.end, event.score) for event in events]
+    [(3.2, 6.4, 0.9)]
     """
     localizer, new = Localizer(settings), set(contiguous_runs(starts, ends, gaps))
     steps = [
@@ -307,9 +355,15 @@ def localize(
 def label_segments(
     starts: Array, ends: Array, events: Sequence[Event] | None, *, positive_share: float = 0.5
 ) -> LabelArray:
-    """Labels (n,) of segments: 1 if at least `positive_share` of it lies in an event, 0 if nothing does, else -1.
+    """Label segments: 1 if at least `positive_share` is in an event, 0 if nothing is, else -1.
 
-    Spans in seconds; overlapping events count once. `find_events` None (unknown) leaves all out; () is a normal video.
+    `starts` and `ends` (n,) in seconds; returns int8 (n,). -1 is left out of fitting. Overlapping
+    events count once. `events` None (unknown) leaves all segments out; () means a normal video. The
+    share of one half is our own.
+
+    >>> edges = np.arange(5) * 1.6
+    >>> label_segments(edges[:-1], edges[1:], (Event(2.0, 5.0),)).tolist()
+    [0, 1, 1, -1]
     """
     if events is None:
         return np.full(len(starts), -1, dtype=np.int8)
@@ -320,40 +374,8 @@ def label_segments(
     return np.asarray(np.where(inside <= 1e-9, 0, np.where(positive, 1, -1)), dtype=np.int8)
 
 
-def calibrate(scores: Array, labels: LabelArray) -> float:
-    """The threshold with the best F1 of `scores` (n,) >= threshold against `labels` (n,); -1 is left out.
-
-    It lies midway between two neighbouring scores; of equal F1 the highest is taken, which alarms least. Best F1
-    is HeadHunt-VAD's rule, the rest our own. Raises LabelError for one class or a score that is not finite.
-    """
-    scores, labels = scores[labels >= 0], labels[labels >= 0]
-    if len(np.unique(labels)) < 2 or not np.isfinite(scores).all():
-        raise LabelError(
-            f"a threshold needs finite scores of both classes: {(labels == 1).sum()} anomalous, "
-            f"{(labels == 0).sum()} normal, {(~np.isfinite(scores)).sum()} not finite"
-        )
-    levels, where = np.unique(scores, return_inverse=True)
-    hits, alarms = (
-        np.bincount(where, weights, len(levels))[::-1].cumsum()[::-1]
-        for weights in ((labels == 1).astype(float), np.ones(len(labels)))
-    )
-    f1 = 2 * hits / (alarms + hits[0])
-    return float(_cuts(levels)[np.flatnonzero(f1 == f1.max())[-1]])
-
-
-def _cuts(levels: Array) -> Array:
-    """A threshold just below each of the rising `levels`: midway to the one before; below the first as far again."""
-    if len(levels) == 1:
-        return levels - 1e-6
-    between = (levels[1:] + levels[:-1]) / 2
-    between = np.where(
-        between > levels[:-1], between, levels[1:]
-    )  # neighbouring floats have no midpoint
-    return np.concatenate([2 * levels[:1] - between[:1], between])
-
-
 def _union(events: Sequence[Event]) -> list[tuple[float, float]]:
-    """The same spans, sorted and without overlap."""
+    """Return the spans of `events`, sorted and with overlapping ones merged."""
     out: list[tuple[float, float]] = []
     for event in sorted(events, key=lambda e: e.start):
         if out and event.start <= out[-1][1]:
@@ -364,12 +386,12 @@ def _union(events: Sequence[Event]) -> list[tuple[float, float]]:
 
 
 def _limit(settings: Localization) -> Callable[[float], float]:
-    """The threshold rule: a function from each smoothed score, in order, to its threshold."""
+    """Return the rule: a function from each smoothed score, in order, to its threshold."""
     if settings.rule == "adaptive":
         return RunningThreshold(settings.kappa, settings.warmup, settings.lag).update
     threshold = settings.threshold
     if threshold is None:
         raise UsageError(
-            f"the {settings.rule} rule has no threshold yet", cure="fit a probe or give a threshold"
+            f"the {settings.rule} rule has no threshold", cure="fit a probe or give a threshold"
         )
     return lambda _: threshold

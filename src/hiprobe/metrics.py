@@ -1,6 +1,6 @@
-"""How well scores and events agree with the truth, and the folds that keep the figure honest.
+"""How well scores and events agree with the annotation.
 
-Knows labels, scores, events and which segments belong together: no video, no model, no file.
+Labels, scores and events only: no videos, no models, no files. Labels are 1 anomalous and 0 normal.
 """
 
 from __future__ import annotations
@@ -12,23 +12,26 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.errors import LabelError, UsageError
-from hiprobe.types import Event, LabelArray
+from hiprobe.errors import LabelError
+from hiprobe.types import Event
 
 Labels = NDArray[np.integer[Any]]
 Array = NDArray[np.float64]
 Pair = tuple[Labels, Array]
-TIOUS = (0.1, 0.3, 0.5)  # temporal overlaps at which events are compared
-CACHED = (
-    2**18
-)  # numbers in an array that a draw works on: as many draws at once as keep it in the processor's cache
+TIOUS = (0.1, 0.3, 0.5)  # temporal overlaps (tIoU) at which events are compared
+# Numbers per block of bootstrap draws, so that a block fits into the cache of the processor.
+CACHED = 2**18
 
 
 def roc_auc(labels: Labels, scores: Array) -> float:
-    """Area under the ROC curve of `scores` (n,) for `labels` (n,) of 0 and 1: scikit-learn's `roc_auc_score`.
+    """Compute the area under the ROC curve of `scores` (n,) for `labels` (n,) of 0 and 1.
 
-    Computed as the share of pairs in which the positive scores higher, ties half (Hanley and McNeil 1982).
-    Raises LabelError for one class, another label than 0 or 1, unequal lengths, or a score that is not finite.
+    The share of pairs in which the positive has the higher score; ties count half (Hanley and
+    McNeil 1982). Equal to scikit-learn's `roc_auc_score`. Raises LabelError for labels of one class
+    or other than 0 and 1, unequal lengths, or a score that is not finite.
+
+    >>> roc_auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]))
+    0.75
     """
     _check(labels, scores)
     positive, negative = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
@@ -40,7 +43,7 @@ def roc_auc(labels: Labels, scores: Array) -> float:
 
 
 def average_precision_step(labels: Labels, scores: Array) -> float:
-    """Average precision as a step sum (scikit-learn's `average_precision_score`); raises LabelError like `roc_auc`."""
+    """Compute average precision as a sum of steps, as scikit-learn does; errors as `roc_auc`."""
     from sklearn.metrics import average_precision_score
 
     _check(labels, scores)
@@ -48,7 +51,11 @@ def average_precision_step(labels: Labels, scores: Array) -> float:
 
 
 def average_precision_trapezoid(labels: Labels, scores: Array) -> float:
-    """Area under the precision-recall curve by trapezoids, the "AP" of LAVAD, VERA and UR-DMU; errors as `roc_auc`."""
+    """Compute the area under the precision-recall curve by trapezoids.
+
+    This is the "AP" that LAVAD, VERA and UR-DMU report. `labels` and `scores` (n,). Raises
+    LabelError as `roc_auc` does.
+    """
     from sklearn.metrics import auc, precision_recall_curve
 
     _check(labels, scores)
@@ -57,9 +64,12 @@ def average_precision_trapezoid(labels: Labels, scores: Array) -> float:
 
 
 def frame_auc(videos: Sequence[Pair]) -> float:
-    """ROC-AUC over the frames of all `videos`, pooled, each (labels (n,), scores (n,)); raises LabelError."""
+    """Compute the ROC-AUC over the frames of all `videos`, each (labels (n,), scores (n,)).
+
+    Raises LabelError as `roc_auc` does, and for no video.
+    """
     if not videos:
-        raise LabelError("no video to evaluate")
+        raise LabelError("there is no video to evaluate")
     return roc_auc(
         np.concatenate([labels for labels, _ in videos]),
         np.concatenate([scores for _, scores in videos]),
@@ -67,18 +77,19 @@ def frame_auc(videos: Sequence[Pair]) -> float:
 
 
 def macro_auc(videos: Sequence[Pair]) -> float:
-    """Mean over the videos that hold both classes of the ROC-AUC within the video: localisation alone.
+    """Compute the mean ROC-AUC within a video, over the `videos` that have both classes.
 
-    Raises LabelError if no video holds both classes.
+    This measures localisation alone. Each video is (labels (n,), scores (n,)). Raises LabelError if
+    no video has both classes.
     """
     within = [roc_auc(labels, scores) for labels, scores in videos if len(np.unique(labels)) == 2]
     if not within:
-        raise LabelError("no video holds both anomalous and normal frames")
+        raise LabelError("no video has both anomalous and normal frames")
     return float(np.mean(within))
 
 
 class Pooled(NamedTuple):
-    """Figures over the frames of all videos: ROC-AUC, average precision by steps and by trapezoids."""
+    """Metrics over the frames of all videos: ROC-AUC, average precision by steps and trapezoids."""
 
     auc: float
     ap_step: float
@@ -88,25 +99,25 @@ class Pooled(NamedTuple):
 class Ranking:
     """The frames of all `videos`, each (labels (n,), scores (n,)), sorted by score once.
 
-    Every pooled figure of the videos, or of any draw of them, then follows exactly from how many frames of each
-    video lie at and above each score that a positive frame has. Raises LabelError as `roc_auc`.
+    The exact pooled metrics of the videos, and of any bootstrap draw of them, follow from how many
+    frames of each video are at and above each score of a positive frame. Raises LabelError as
+    `roc_auc` does.
     """
 
     def __init__(self, videos: Sequence[Pair]) -> None:
         if not videos:
-            raise LabelError("no video to evaluate")
+            raise LabelError("there is no video to evaluate")
         labels, scores = (np.concatenate(parts) for parts in zip(*videos, strict=True))
         _check(labels, scores)
         owner = np.repeat(np.arange(len(videos)), [len(of) for of, _ in videos])
         order = np.argsort(-scores)
         positive, owner, scores = labels[order] == 1, owner[order], scores[order]
-        level = np.cumsum(
-            np.append(False, scores[1:] != scores[:-1])
-        )  # equal scores are one level, the highest is 0
-        kept = np.bincount(level, positive) > 0
-        row: NDArray[np.int64] = (np.cumsum(kept) - kept)[level]
-        tied = kept[level]
-        self.videos, rows = len(videos), int(kept.sum())
+        # Equal scores are one level; the highest is level 0.
+        level = np.cumsum(np.append(False, scores[1:] != scores[:-1]))
+        used = np.bincount(level, positive) > 0
+        row: NDArray[np.int64] = (np.cumsum(used) - used)[level]
+        tied = used[level]
+        self.videos, rows = len(videos), int(used.sum())
         self._true = _counts(row[positive], owner[positive], (rows, self.videos))
         self._tied = _counts(row[tied & ~positive], owner[tied & ~positive], (rows, self.videos))
         self._between = _counts(row[~tied], owner[~tied], (rows + 1, self.videos))
@@ -115,22 +126,23 @@ class Ranking:
         )
 
     def pooled(self) -> Pooled:
-        """The figures of all videos, each counted once."""
+        """Compute the metrics of all videos, each counted once."""
         return Pooled(*map(float, self._figures(np.ones((self.videos, 1)))[:, 0]))
 
     def interval(
         self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
     ) -> tuple[Pooled, Pooled]:
-        """The ends of the percentile bootstrap intervals, whole videos drawn with replacement (seeded).
+        """Compute the ends of the percentile bootstrap intervals over videos (seeded).
 
-        Draws that hold one class only have no figures and are left out; raises LabelError if all are, and for fewer
-        than two videos (Efron and Tibshirani 1993, chapter 13).
+        Whole videos are drawn with replacement (Efron and Tibshirani 1993, chapter 13). Draws with
+        one class have no metrics and are left out. Raises LabelError if all draws are, and for
+        fewer than two videos.
         """
         draws = _draws(self.videos, resamples, seed)
         weights = draws[(draws @ self._sizes.T > 0).all(1)].T.astype(np.float64)
         if not weights.shape[1]:
             raise LabelError(
-                f"none of {resamples} draws of videos held both classes", cure="draw more"
+                f"none of {resamples} draws of videos has both classes", cure="draw more"
             )
         width = max(1, CACHED // self._true.shape[0])
         figures = [
@@ -142,20 +154,17 @@ class Ranking:
         return Pooled(*map(float, low)), Pooled(*map(float, high))
 
     def _figures(self, weights: Array) -> Array:
-        """The three figures (3, draws) where each video counts `weights` (videos, draws) times."""
+        """Compute the metrics (3, draws) for `weights` (videos, draws) of each video."""
         true, tied, between = (
             counts @ weights for counts in (self._true, self._tied, self._between)
         )
         positives, negatives = self._sizes @ weights
-        hits, alarms = (
-            np.cumsum(true, 0),
-            np.cumsum(between[:-1] + tied, 0),
-        )  # at and above each level
+        # Positive and negative frames at and above each level.
+        hits, alarms = np.cumsum(true, 0), np.cumsum(between[:-1] + tied, 0)
         before = hits - true + alarms - tied
         precision = hits / np.maximum(hits + alarms, 1)
-        last = np.where(
-            before > 0, (hits - true) / np.maximum(before, 1), 1
-        )  # the curve begins at precision 1
+        # The curve begins at precision 1.
+        last = np.where(before > 0, (hits - true) / np.maximum(before, 1), 1)
         return np.stack(
             [
                 (true * (negatives - alarms + tied / 2)).sum(0) / (positives * negatives),
@@ -172,15 +181,21 @@ def auc_interval(
     resamples: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The bootstrap interval of the pooled ROC-AUC alone, by `Ranking.interval`, whose errors it raises."""
+    """Compute the bootstrap interval of the pooled ROC-AUC; errors as `Ranking.interval`."""
     if len(videos) < 2:
-        raise LabelError(f"a bootstrap over videos needs at least two, got {len(videos)}")
+        raise LabelError(f"a bootstrap needs at least two videos, got {len(videos)}")
     low, high = Ranking(videos).interval(level=level, resamples=resamples, seed=seed)
     return low.auc, high.auc
 
 
 def tiou(one: Event, other: Event) -> float:
-    """Temporal intersection over union of two events, 0 to 1; raises LabelError for an event without a finite end."""
+    """Compute the temporal intersection over union of two events, from 0 to 1.
+
+    Raises LabelError for an event without a finite end.
+
+    >>> tiou(Event(0.0, 4.0), Event(2.0, 6.0)) == 2 / 6
+    True
+    """
     if math.isinf(one.end) or math.isinf(other.end):
         raise LabelError("an event has no finite end", cure="clip it to the video's duration")
     shared = max(0.0, min(one.end, other.end) - max(one.start, other.start))
@@ -188,9 +203,12 @@ def tiou(one: Event, other: Event) -> float:
 
 
 def matches(truth: Sequence[Event], predicted: Sequence[Event], at: float) -> int:
-    """How many events of one video match: pairs taken greedily by falling tIoU, at least `at`, each event once."""
+    """Count the matching events of one video: pairs of a tIoU of at least `at`, each event once.
+
+    Pairs are taken greedily, the highest tIoU first. Raises ValueError for `at` outside (0, 1].
+    """
     if not 0 < at <= 1:
-        raise ValueError(f"tIoU {at} does not lie in (0, 1]")
+        raise ValueError(f"the tIoU must be above 0 and at most 1, got {at}")
     pairs = sorted(
         (-tiou(t, p), i, j) for i, t in enumerate(truth) for j, p in enumerate(predicted)
     )
@@ -203,17 +221,20 @@ def matches(truth: Sequence[Event], predicted: Sequence[Event], at: float) -> in
 
 
 def event_f1(truth: Sequence[Event], predicted: Sequence[Event], at: float) -> float:
-    """F1 of the events of one video at tIoU `at`: 2 matches / (true + predicted).
+    """Compute the F1 of the events of one video at tIoU `at`: 2 matches / (true + predicted).
 
-    Raises LabelError where there is neither a true nor a predicted event, as nothing is measured then.
+    Raises LabelError if there are no events at all, as F1 is undefined then.
+
+    >>> event_f1([Event(0.0, 4.0)], [Event(0.0, 3.0), Event(9.0, 10.0)], at=0.5) == 2 / 3
+    True
     """
     if not truth and not predicted:
-        raise LabelError("neither a true nor a predicted event: F1 is undefined")
+        raise LabelError("F1 is undefined without a true or a predicted event")
     return 2 * matches(truth, predicted, at) / (len(truth) + len(predicted))
 
 
 class Watched(NamedTuple):
-    """The true and the predicted events of one video, and how long it is, all in seconds."""
+    """The true and the predicted events of one video, and its length in seconds."""
 
     true: Sequence[Event]
     predicted: Sequence[Event]
@@ -221,14 +242,15 @@ class Watched(NamedTuple):
 
 
 def overlaps(one: Event, other: Event) -> bool:
-    """Whether two events share any time."""
+    """Tell whether two events share any time."""
     return one.start < other.end and other.start < one.end
 
 
 def delays(video: Watched) -> list[float]:
-    """For each true event that a predicted one overlaps, the seconds from its start to the first such alarm; our own.
+    """List the delay of each detected event: seconds from its start to the first alarm (our own).
 
-    0 for an alarm that began before it. How long a live run takes to settle a score comes on top.
+    An event is detected if a predicted one overlaps it. The delay is 0 for an alarm that began
+    before the event. The time that a live run needs to settle a score is not included.
     """
     first = [
         min((p.start for p in video.predicted if overlaps(t, p)), default=None) for t in video.true
@@ -241,12 +263,12 @@ def delays(video: Watched) -> list[float]:
 
 
 def false_alarms(video: Watched) -> int:
-    """How many predicted events overlap no true one; our own."""
+    """Count the predicted events that overlap no true one (our own)."""
     return sum(not any(overlaps(t, p) for t in video.true) for p in video.predicted)
 
 
 class EventTable:
-    """The counts of each video that every event figure of the videos, or of any draw of them, follows from."""
+    """Event counts per video, from which every event metric follows, also for a bootstrap draw."""
 
     def __init__(self, videos: Sequence[Watched]) -> None:
         late = [delays(video) for video in videos]
@@ -268,7 +290,7 @@ class EventTable:
         self._waits = [wait for waits in late for wait in waits]
 
     def counts(self) -> dict[str, float]:
-        """Over all videos: true events, how many of them an alarm overlaps, predicted events, false alarms, hours."""
+        """Count over all videos: true, detected and predicted events, false alarms, and hours."""
         true, predicted, detected, _, false, hours = map(float, self._rows.sum(0)[len(TIOUS) :])
         return {
             "true": true,
@@ -279,10 +301,11 @@ class EventTable:
         }
 
     def figures(self) -> dict[str, float]:
-        """The figures over all videos by name; NaN where undefined, as precision is without a predicted event.
+        """Compute the metrics over all videos, by name; NaN where one is undefined.
 
-        `precision`, `recall`, `f1` at each tIoU: matches of all videos over predicted, true, and half of both events.
-        `delay_mean` and `delay_median` in seconds, over the true events detected at all; `false_alarms_per_hour`.
+        `precision`, `recall` and `f1` at each tIoU: the matches of all videos over predicted
+        events, true events, and half of both. `delay_mean` and `delay_median` in seconds, over the
+        detected events. `false_alarms_per_hour`.
         """
         median = float(np.median(self._waits)) if self._waits else math.nan
         return {
@@ -296,9 +319,10 @@ class EventTable:
     def intervals(
         self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
     ) -> dict[str, tuple[float, float]]:
-        """Percentile bootstrap intervals, whole videos drawn with replacement; draws without a figure are left out.
+        """Compute the percentile bootstrap interval of each metric, by name.
 
-        Raises LabelError for fewer than two videos (Efron and Tibshirani 1993, chapter 13).
+        Whole videos are drawn with replacement (Efron and Tibshirani 1993, chapter 13); draws in
+        which a metric is undefined are left out. Raises LabelError for fewer than two videos.
         """
         figures = _event_figures((_draws(len(self._rows), resamples, seed) @ self._rows).T)
         return {
@@ -309,7 +333,7 @@ class EventTable:
 
 
 def _event_figures(totals: Array) -> dict[str, Array]:
-    """The figures (draws,) from summed counts (counts, draws)."""
+    """Compute the metrics (draws,) from summed counts (counts, draws)."""
     hit, (true, predicted, detected, waited, false, hours) = (
         totals[: len(TIOUS)],
         totals[len(TIOUS) :],
@@ -328,24 +352,21 @@ def _event_figures(totals: Array) -> dict[str, Array]:
 def mean_interval(
     values: Array, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """The percentile bootstrap interval of the mean of `values` (videos,), e.g. of AUCs within videos.
-
-    Raises LabelError for fewer than two.
-    """
+    """Compute the bootstrap interval of the mean of `values` (videos,); at least two are needed."""
     ends = _ends(_draws(len(values), resamples, seed) @ values / len(values), level)
-    assert ends is not None  # the mean of a draw is always defined
+    assert ends is not None  # every draw has a mean
     return ends
 
 
 def _draws(videos: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    """How often each video stands in each draw with replacement, (draws, videos)."""
+    """Count how often each video is in each draw with replacement, (draws, videos)."""
     if videos < 2:
-        raise LabelError(f"a bootstrap over videos needs at least two, got {videos}")
+        raise LabelError(f"a bootstrap needs at least two videos, got {videos}")
     return np.random.default_rng(seed).multinomial(videos, np.full(videos, 1 / videos), resamples)
 
 
 def _ends(values: Array, level: float) -> tuple[float, float] | None:
-    """The central interval of the finite `values` (draws,); None without any."""
+    """Return the central interval of the finite `values` (draws,), or None if there are none."""
     known = values[np.isfinite(values)]
     if not len(known):
         return None
@@ -353,71 +374,8 @@ def _ends(values: Array, level: float) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-class Folds(NamedTuple):
-    """The fold `of` (n,) in which each segment is held out, their `number`, and what they are made of."""
-
-    of: NDArray[np.int64]
-    number: int
-    by: str
-    warnings: tuple[str, ...] = ()
-
-
-def deal(
-    labels: LabelArray, groups: NDArray[np.int64], classes: Sequence[int], folds: int, seed: int
-) -> Folds:
-    """Up to `folds` folds of whole videos that leave each of `classes` on both sides; `labels` and `groups` (n,).
-
-    Of blocks of segments, with a warning, where one of the classes lies in a single video; without `classes`
-    nothing is fitted and all is one fold. Raises UsageError for fewer than two folds.
-    """
-    if folds < 2:
-        raise UsageError(f"folds={folds}: at least 2 are needed to hold anything out")
-    if not classes:
-        return Folds(np.zeros(len(labels), np.int64), 1, "none: nothing is fitted")
-    videos = [len(np.unique(groups[labels == c])) for c in classes]
-    if min(videos) >= 2:
-        number = min(folds, *videos)
-        return Folds(_by_video(labels, groups, number, seed), number, "video")
-    number = int(min(folds, *((labels == c).sum() for c in classes)))
-    return Folds(
-        _by_segment(labels, number),
-        number,
-        "segment",
-        (
-            "a class lies in one video only: folds are of segments, not of videos, so the cross-validated figures and "
-            "the threshold are too good; label a second video of it",
-        ),
-    )
-
-
-def _by_video(
-    labels: LabelArray, groups: NDArray[np.int64], number: int, seed: int
-) -> NDArray[np.int64]:
-    """Shuffled videos dealt like cards: anomalous only, then mixed, then normal only; our own.
-
-    In that order each class's videos are consecutive, so that each fold, and what is left for it to fit on, has both.
-    """
-    videos = np.unique(groups)
-    has = {c: np.isin(videos, groups[labels == c]) for c in (1, 0)}
-    kind = np.select([has[1] & ~has[0], has[1] & has[0], has[0]], [0, 1, 2], 3)
-    order = np.lexsort((np.random.default_rng(seed).permutation(len(videos)), kind))
-    fold = np.empty(int(videos.max()) + 1, np.int64)
-    fold[videos[order]] = np.arange(len(videos)) % number
-    return fold[groups]
-
-
-def _by_segment(labels: LabelArray, number: int) -> NDArray[np.int64]:
-    """Each class cut into blocks in time order; a segment left out goes with the labelled one before it."""
-    fold = np.zeros(len(labels), np.int64)
-    for c in (1, 0):
-        where = np.flatnonzero(labels == c)
-        fold[where] = np.arange(len(where)) * number // max(len(where), 1)
-    before = np.maximum.accumulate(np.where(labels >= 0, np.arange(len(labels)), 0))
-    return fold[before]
-
-
 def _counts(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> Any:
-    """How often each (row, column) occurs, as a sparse matrix."""
+    """Count each (row, column), as a sparse matrix."""
     from scipy.sparse import coo_matrix
 
     return coo_matrix((np.ones(len(rows)), (rows, columns)), shape).tocsr()
@@ -425,15 +383,19 @@ def _counts(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[in
 
 def _check(labels: Labels, scores: Array) -> None:
     if labels.shape != scores.shape or labels.ndim != 1:
-        raise LabelError(f"labels of shape {labels.shape} for scores of shape {scores.shape}")
+        raise LabelError(
+            f"scores of shape {scores.shape} need labels of that shape, got {labels.shape}"
+        )
     if not np.isfinite(scores).all():
         raise LabelError(
             f"{int((~np.isfinite(scores)).sum())} scores are not finite",
-            cure="leave out frames that were not scored, and say how many",
+            cure="leave out frames that were not scored, and report how many",
         )
     if not np.isin(labels, (0, 1)).all():
-        raise LabelError("a label is neither 0 nor 1", cure="leave out unlabelled segments")
+        raise LabelError("labels must be 0 or 1", cure="leave out unlabelled segments")
     if len(np.unique(labels)) < 2:
         raise LabelError(
-            f"one class only: {int((labels == 1).sum())} anomalous, {int((labels == 0).sum())} normal"
+            f"both classes are needed, got {int((labels == 1).sum())} anomalous and "
+            f"{int((labels == 0).sum())} normal",
+            cure="add videos of the other class",
         )

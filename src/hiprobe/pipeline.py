@@ -1,4 +1,4 @@
-"""The verbs, composed once: extract, fit, detect, explain. Knows no command line, picture or page.
+"""The verbs, composed once: extract, detect, explain. Knows no command line, picture or page.
 
 A video is read in one pass, `batch` segments of the backbone at a time; hidden states are kept in
 a store and never read twice.
@@ -17,7 +17,6 @@ import numpy as np
 
 from hiprobe import localize as _localize
 from hiprobe import methods, video
-from hiprobe import probe as _probe
 from hiprobe.backbones import Backbone, ModelFacts
 from hiprobe.errors import (
     CorruptVideo,
@@ -289,18 +288,6 @@ def _labels(one: Video, found: HiddenStates) -> LabelArray:
     return label_segments(found.starts, found.ends, one.events)
 
 
-def fit(
-    method: str, pairs: Iterable[Pair], *, model: ModelFacts | None = None, **options: Any
-) -> Probe:
-    """A probe of `method` fitted on `pairs`; `options` as for `hiprobe.probe.fit`, whose errors it raises.
-
-    `model`, where given, lends its precision, device and versions to the probe's provenance. For a method that needs
-    no labels `[unread(method, model)]` will do.
-    """
-    lent = {} if model is None else dict(model.provenance)
-    return _probe.fit(method, list(pairs), provenance=lent, **options)
-
-
 def check_probe(model: ModelFacts, probe: Probe) -> None:
     """Raise RecipeMismatch unless `probe` was fitted on this model and revision.
 
@@ -400,7 +387,7 @@ def failure(path: str | Path, error: HiProbeError) -> Result:
         str(path),
         _digest_or_blank(path),
         "failed",
-        reason=f"{type(error).__name__}: {error.reason}",
+        reason=error.named,
     )
 
 

@@ -153,7 +153,7 @@ class _Turns:
         try:
             result = result or self._detected(path, place, item.digest)
         except DecoderLost as error:
-            lost = self.worker.lose(item, f"{type(error).__name__}: {error.reason}")
+            lost = self.worker.lose(item, error.named)
             return None if lost.status == "todo" else given_up(path, lost, self.failed)
         except (VideoError, OutOfMemory) as error:
             self.failed(str(path), error)

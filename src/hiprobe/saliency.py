@@ -1,6 +1,8 @@
-"""Dynamic layer saliency: how far apart, how separable and how concentrated two classes are at every site.
+"""Dynamic Layer Saliency Probing: how well each site separates two classes, without a classifier.
 
-Knows arrays and labels only: no file, no video, no classifier. Takes one site at a time: `values` may be a memmap.
+Arrays and labels only: no files, no videos, no models. One site is read at a time, so that `values`
+may be memory-mapped. HiProbe-VAD (arXiv 2507.17394) names the three measures; the docstrings say
+what is our own reading of them.
 """
 
 from __future__ import annotations
@@ -19,23 +21,36 @@ Array = NDArray[np.float64]
 Form = Literal["jeffreys", "forward", "backward"]
 
 BINS = 10
-VARIANCE_FLOOR = 1e-3  # of the dimension's pooled variance: the same for a dimension in any unit
-EPS = 1e-8  # the eps of the discriminant ratio
-_DIMENSIONS = 128  # worked on at once: 23,000 segments in float64 are 24 MB
+# The least variance of a class, as a share of the pooled variance of the dimension: independent of
+# its unit.
+VARIANCE_FLOOR = 1e-3
+EPS = 1e-8  # added to the denominator of the discriminant ratio
+_DIMENSIONS = 128  # per block: 23,000 segments in float64 take 24 MB
 
 
 class SiteArray(Protocol):
-    """Anything with `.shape` (n, sites, D) and `[:, site]` -> (n, D): an array, a memmap, or videos end to end."""
+    """Anything with `.shape` (n, sites, D) whose `[:, site]` is an array (n, D).
+
+    An array, a memory-mapped one, or the states of several videos one after the other.
+
+    >>> np.zeros((4, 2, 8))[:, 1].shape
+    (4, 8)
+    """
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """The number of segments, of sites, and of dimensions."""
+        ...
 
     def __getitem__(self, key: Any, /) -> Any: ...
 
 
 @dataclass(frozen=True)
 class Saliency:
-    """Curves over sites, each (sites,): `kl` and `entropy` in nats, `ldr` and `score` without unit; `best` = argmax."""
+    """Curves over sites, each (sites,): `kl` and `entropy` in nats, `ldr` and `score` without unit.
+
+    `best` is the index of the highest score.
+    """
 
     kl: Array
     ldr: Array
@@ -46,13 +61,13 @@ class Saliency:
     n_normal: int
 
     def curves(self) -> dict[str, Array]:
-        """The four curves by name."""
+        """Return the four curves by name."""
         return {"kl": self.kl, "ldr": self.ldr, "entropy": self.entropy, "score": self.score}
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Mean and standard deviation (sites,) of each curve over `permutations` shuffles of the labels."""
+    """The mean and standard deviation (sites,) of each curve over shuffles of the labels."""
 
     mean: Mapping[str, Array]
     std: Mapping[str, Array]
@@ -60,7 +75,7 @@ class Baseline:
 
 
 class _Moments(NamedTuple):
-    """Of P labellings: means and variances (P, d) of both classes, and the pooled variance (d,)."""
+    """Means and variances (P, d) of both classes for P labellings, and the pooled variance (d,)."""
 
     mean_a: Array
     var_a: Array
@@ -70,28 +85,42 @@ class _Moments(NamedTuple):
 
 
 def kl(anomalous: SiteArray, normal: SiteArray, *, form: Form = "jeffreys") -> Array:
-    """Sensitivity (sites,), in nats: mean over dimensions of the KL between two Gaussians per dimension.
+    """Compute the sensitivity (sites,) in nats: the mean KL divergence over dimensions.
 
-    `anomalous` (n_a, sites, D), `normal` (n_n, sites, D). `forward` is KL(anomalous || normal), `backward` the
-    reverse, `jeffreys` their sum. HiProbe-VAD names the metric (Dynamic Layer Saliency Probing); the Gaussian per
-    dimension, the symmetric default and the variance floor (0.001 of the pooled variance) are our own.
+    `anomalous` is (n_a, sites, D), `normal` (n_n, sites, D). Each dimension is one Gaussian per
+    class. `forward` is KL(anomalous || normal), `backward` the reverse, `jeffreys` their sum.
+    HiProbe-VAD names the measure; the Gaussian per dimension, the symmetric default and the
+    variance floor (0.001 of the pooled variance) are our own.
+
+    >>> x = np.random.default_rng(0).normal(size=(50, 1, 4))
+    >>> kl(x, x).tolist()
+    [0.0]
     """
     return _of_pair(anomalous, normal, lambda moments: _kl(moments, form))
 
 
 def ldr(anomalous: SiteArray, normal: SiteArray) -> Array:
-    """Local Discriminant Ratio (sites,): mean over dimensions of (mu_a - mu_n)^2 / (var_a + var_n + 1e-8).
+    """Compute the Local Discriminant Ratio (sites,), without unit.
 
-    `anomalous` (n_a, sites, D), `normal` (n_n, sites, D). Named by HiProbe-VAD; the formula is second-hand.
+    The mean over dimensions of (mu_a - mu_n)^2 / (var_a + var_n + 1e-8), for `anomalous`
+    (n_a, sites, D) and `normal` (n_n, sites, D). HiProbe-VAD names the measure; the formula is from
+    second-hand summaries of it.
+
+    >>> a, n = np.array([1.0, 3.0]), np.array([-3.0, -1.0])
+    >>> ldr(a.reshape(2, 1, 1), n.reshape(2, 1, 1)).round(6).tolist()
+    [8.0]
     """
     return _of_pair(anomalous, normal, _ldr)
 
 
 def entropy(values: SiteArray, *, bins: int = BINS) -> Array:
-    """Concentration (sites,), in nats: mean over dimensions of the histogram entropy of `values` (n, sites, D).
+    """Compute the mean histogram entropy (sites,) in nats; low means concentrated information.
 
-    Equal bins between each dimension's least and greatest value; a constant dimension has entropy 0. Second-hand
-    account of HiProbe-VAD; low means concentrated.
+    `values` is (n, sites, D). Each dimension has `bins` equal bins between its least and its
+    greatest value; a constant dimension has entropy 0. From second-hand summaries of HiProbe-VAD.
+
+    >>> entropy(np.array([0.0, 0.0, 1.0, 1.0]).reshape(4, 1, 1)).round(4).tolist()
+    [0.6931]
     """
     keep = np.ones(values.shape[0], dtype=bool)
     return np.array(
@@ -103,11 +132,18 @@ def entropy(values: SiteArray, *, bins: int = BINS) -> Array:
 
 
 def saliency(values: SiteArray, labels: LabelArray) -> Saliency:
-    """All curves over sites of `values` (n, sites, D), with `labels` (n,): 1 anomalous, 0 normal, -1 left out.
+    """Compute all curves over the sites of `values` (n, sites, D), and the best site.
 
-    score = z(kl) + z(ldr) - z(entropy), z over sites: equal weights and the sign of the entropy are our own. Small
-    samples and many dimensions inflate all three: compare with `permutation_baseline`. Raises LabelError if a
-    class has no segment.
+    `labels` (n,) are 1 anomalous, 0 normal and -1 left out. score = z(kl) + z(ldr) - z(entropy),
+    with z over sites; equal weights and the sign of the entropy are our own. Few samples and many
+    dimensions bias all three: compare with `permutation_baseline`. Raises LabelError if a class has
+    no segment, ValueError if the lengths differ.
+
+    >>> rng, labels = np.random.default_rng(0), np.repeat([0, 1], 20).astype(np.int8)
+    >>> values = rng.normal(size=(40, 6, 8))
+    >>> values[:, 4] += 2.0 * labels[:, None]
+    >>> saliency(values, labels).best
+    4
     """
     keep, masks = _known(values, labels)
     kls, ldrs, entropies = _curves(values, keep, masks)
@@ -127,13 +163,20 @@ def saliency(values: SiteArray, labels: LabelArray) -> Saliency:
 def permutation_baseline(
     values: SiteArray, labels: LabelArray, permutations: int = 20, seed: int = 0
 ) -> Baseline:
-    """What the curves are worth with no signal: their mean and standard deviation under shuffled labels; our own.
+    """Compute the curves for shuffled labels, where there is no signal (our own).
 
-    Segments are shuffled one by one; those of one video resemble each other, so the true null lies higher. The
-    entropy ignores labels, so its standard deviation is 0. Raises LabelError if a class has no segment.
+    `values` and `labels` as for `saliency`. Segments are shuffled one by one. As segments of one
+    video resemble each other, the true baseline is higher. The entropy does not use labels, so its
+    standard deviation is 0. Raises LabelError if a class has no segment, ValueError for no
+    permutation.
+
+    >>> values = np.random.default_rng(0).normal(size=(40, 6, 8))
+    >>> labels = np.repeat([0, 1], 20).astype(np.int8)
+    >>> permutation_baseline(values, labels, permutations=5).mean["kl"].shape
+    (6,)
     """
     if permutations < 1:
-        raise ValueError(f"permutations={permutations}: at least one is needed")
+        raise ValueError(f"permutations must be at least 1, got {permutations}")
     keep, masks = _known(values, labels)
     rng = np.random.default_rng(seed)
     kls, ldrs, entropies = _curves(
@@ -152,14 +195,19 @@ def permutation_baseline(
 
 
 def _known(values: SiteArray, labels: LabelArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows have a label, and among those which are anomalous, as one labelling (1, kept)."""
+    """Return which rows have a label, and which of those are anomalous as one labelling (1, n)."""
     if labels.shape != values.shape[:1]:
-        raise ValueError(f"{labels.shape} labels for values of shape {values.shape}")
+        raise ValueError(
+            f"values of shape {values.shape} need one label a segment, "
+            f"got labels of shape {labels.shape}"
+        )
     keep = labels >= 0
     masks = (labels[keep] == 1)[None]
     if not masks.any() or masks.all():
         raise LabelError(
-            f"saliency needs both classes: {masks.sum()} anomalous, {(~masks).sum()} normal segments"
+            f"saliency needs segments of both classes, got {masks.sum()} anomalous and "
+            f"{(~masks).sum()} normal",
+            cure="label segments of both classes",
         )
     return keep, masks
 
@@ -167,7 +215,10 @@ def _known(values: SiteArray, labels: LabelArray) -> tuple[NDArray[np.bool_], ND
 def _curves(
     values: SiteArray, keep: NDArray[np.bool_], masks: NDArray[np.bool_]
 ) -> tuple[Array, Array, Array]:
-    """KL and LDR (sites, P) for P labellings `masks` (P, kept), and the entropy (sites,), in one pass over the data."""
+    """Compute KL and LDR (sites, P) for P labellings `masks` (P, n), and the entropy (sites,).
+
+    One pass over the data.
+    """
     sites = values.shape[1]
     kls, ldrs, entropies = (
         np.empty((sites, len(masks))),
@@ -193,15 +244,15 @@ def _of_pair(anomalous: SiteArray, normal: SiteArray, measure: Any) -> Array:
 
 
 def _blocks(values: SiteArray, site: int, keep: NDArray[np.bool_]) -> Iterator[Array]:
-    """The kept rows of one site in float64, a hundred dimensions at a time."""
+    """Yield the rows `keep` of one site in float64, a block of dimensions at a time."""
     column = np.asarray(values[:, site])
     for first in range(0, column.shape[1], _DIMENSIONS):
         yield column[keep, first : first + _DIMENSIONS].astype(np.float64)
 
 
 def _moments(x: Array, masks: NDArray[np.bool_]) -> _Moments:
-    """Moments of both classes of `x` (n, d) under each of the labellings `masks` (P, n)."""
-    x = x - x.mean(0)  # centred first, so that mean(x^2) - mean(x)^2 does not cancel
+    """Compute the moments of both classes of `x` (n, d) for each labelling of `masks` (P, n)."""
+    x = x - x.mean(0)  # centred, so that mean(x^2) - mean(x)^2 does not cancel
     squares, weights = x * x, masks.astype(np.float64)
     out = []
     for w in (weights, 1.0 - weights):
@@ -225,7 +276,7 @@ def _ldr(m: _Moments) -> Array:
 
 
 def _entropy(x: Array, bins: int) -> Array:
-    """Histogram entropy (d,) of each column of `x` (n, d)."""
+    """Compute the histogram entropy (d,) of each column of `x` (n, d)."""
     low = x.min(0)
     place, span = x - low, x.max(0) - low
     place /= np.where(span > 0, span, 1.0)
@@ -238,7 +289,7 @@ def _entropy(x: Array, bins: int) -> Array:
 
 
 def _mean(parts: list[Array]) -> Array:
-    """Mean over dimensions (the last axis) of blocks of unequal width."""
+    """Average over dimensions (the last axis) of blocks of unequal width."""
     return np.asarray(np.concatenate(parts, axis=-1).mean(-1), dtype=np.float64)
 
 
@@ -247,7 +298,7 @@ def _score(kl: Array, ldr: Array, entropy: Array) -> Array:
 
 
 def _z(curve: Array) -> Array:
-    """Standard scores over sites; a constant curve, which tells no site apart, gives 0."""
+    """Compute standard scores over sites; a constant curve, which separates no sites, gives 0."""
     std = curve.std()
     return (
         (curve - curve.mean()) / std

@@ -1,6 +1,7 @@
-"""The nouns of the method, frozen and checked when made. Knows no file, no model, no library but numpy.
+"""The data types of the method: immutable, and validated on construction.
 
-All times are seconds of presentation time; frame numbers are derived from them.
+Numpy only: no files, no models. All times are presentation times in seconds; frame numbers are
+derived from them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ FloatArray = NDArray[np.floating[Any]]
 LabelArray = NDArray[np.int8]
 
 SITE_KINDS = ("residual", "head", "logit")
-SHORTEST_S = 0.01  # of a segment, in seconds: shorter ones, in a stranger's probe, would make a run without end
+# The shortest segment, in seconds. A probe from a stranger could ask for shorter ones, and a run
+# would never end.
+SHORTEST_S = 0.01
 STATUSES = ("done", "partial", "failed", "quarantined")
 
 
@@ -33,10 +36,15 @@ def _require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class Event:
-    """A span `[start, end)` in seconds; truth and prediction are the same type.
+    """An anomalous time span `[start, end)` in seconds, annotated or predicted.
 
-    `end` may be infinite in truth ("the whole video"). `score` is the highest smoothed score in the span and
-    `peak` the time it is reached; both are None in truth.
+    `score` is the highest smoothed score in the span and `peak` the time at which it is reached;
+    both are None in an annotation. An annotation may have an infinite `end` ("the whole video").
+    Raises ValueError if a time is not a number or `end` is not after `start`.
+
+    >>> event = Event(12.8, 20.8, peak=16.8, score=0.93)
+    >>> event.end - event.start
+    8.0
     """
 
     start: float
@@ -49,17 +57,21 @@ class Event:
     def __post_init__(self) -> None:
         _require(
             math.isfinite(self.start) and not math.isnan(self.end),
-            f"event times are not numbers: {self}",
+            f"an event needs a finite start and an end that is a number, got {self}",
         )
         _require(
             self.end > self.start,
-            f"event ends at {self.end} s, not after its start at {self.start} s",
+            f"an event must end after its start at {self.start} s, got end {self.end} s",
         )
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A span `[start, end)` in seconds that was not scored, and why."""
+    """A time span `[start, end)` in seconds that could not be scored, and the reason.
+
+    >>> Gap(3.2, 4.8, "no frame could be decoded").reason
+    'no frame could be decoded'
+    """
 
     start: float
     end: float
@@ -68,7 +80,14 @@ class Gap:
 
 @dataclass(frozen=True)
 class Video:
-    """Where a video is, its true events (None if unknown, empty if it is normal), and its content digest once read."""
+    """A video: its path, and what is known about it.
+
+    `events` are its annotated events: None if unknown, empty for a normal video. `split` and
+    `categories` come from the data set. `id` is the SHA-256 of the file, once it was read.
+
+    >>> Video("shop/0900.mp4", events=(Event(12.8, 20.8),)).split is None
+    True
+    """
 
     path: str
     events: tuple[Event, ...] | None = None
@@ -79,7 +98,16 @@ class Video:
 
 @dataclass(frozen=True)
 class Segment:
-    """One window of a video: `frames` uint8 (T, H, W, 3), their times (T,) and the span `[start, end)`, in seconds."""
+    """One window of a video, covering `[start, end)` in seconds.
+
+    `frames` is uint8 (T, H, W, 3), `times` (T,) holds the time of each frame in seconds, and
+    `index` counts the windows of a video from 0. Raises ValueError for other shapes or an empty
+    span.
+
+    >>> frames = np.zeros((2, 48, 64, 3), np.uint8)
+    >>> Segment(frames, np.array([0.4, 1.2]), start=0.0, end=1.6, index=0).frames.shape
+    (2, 48, 64, 3)
+    """
 
     frames: NDArray[np.uint8]
     times: NDArray[np.float64]
@@ -95,20 +123,30 @@ class Segment:
         )
         _require(
             self.times.shape == shape[:1],
-            f"{shape[0]} frames, but times of shape {self.times.shape}",
+            f"{shape[0]} frames need as many times, got times of shape {self.times.shape}",
         )
         _require(
             self.end > self.start,
-            f"segment {self.index} ends at {self.end} s, starts at {self.start} s",
+            f"segment {self.index} must end after its start at {self.start} s, "
+            f"got end {self.end} s",
         )
 
 
 @dataclass(frozen=True, order=True)
 class Site:
-    """Where in the model a vector is read, at the last position of prompt `prompt`.
+    """A place in the model where a vector is read, at the last position of prompt `prompt`.
 
-    `residual`: the residual stream after decoder block `layer`, before the final norm. `head`: the part of block
-    `layer`'s `o_proj` input that belongs to `head`. `logit`: the answer logits (the whole model runs).
+    - `residual`: the residual stream after decoder block `layer`, before the final norm.
+    - `head`: the slice of the `o_proj` input of block `layer` that belongs to `head`.
+    - `logit`: the answer logits, for which the whole model runs.
+
+    Layers, heads and prompts are counted from 0. Raises ValueError for another kind, a negative
+    number, or a head where the kind has none.
+
+    >>> print(Site("residual", 20))
+    residual/layer20/prompt0
+    >>> Site.parse("head/layer3/head5/prompt0")
+    Site(kind='head', layer=3, head=5, prompt=0)
     """
 
     kind: SiteKind
@@ -117,24 +155,49 @@ class Site:
     prompt: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.kind in SITE_KINDS, f"site kind {self.kind!r} is none of {SITE_KINDS}")
+        _require(
+            self.kind in SITE_KINDS,
+            f"the kind of a site must be one of {SITE_KINDS}, got {self.kind!r}",
+        )
         _require(
             (self.head is not None) == (self.kind == "head"),
-            f"a head is given exactly for kind 'head': {self!r}",
+            f"a site of kind 'head' needs a head, and other kinds have none, got {self!r}",
         )
-        _require(self.layer >= 0 and self.prompt >= 0, f"layer and prompt count from 0: {self!r}")
+        _require(
+            self.layer >= 0 and self.prompt >= 0,
+            f"layer and prompt must be 0 or more, got {self!r}",
+        )
 
     def __str__(self) -> str:
         head = "" if self.head is None else f"/head{self.head}"
         return f"{self.kind}/layer{self.layer}{head}/prompt{self.prompt}"
+
+    @classmethod
+    def parse(cls, text: str) -> Site:
+        """Read a site from its text, the inverse of `str`; raises ValueError for any other text."""
+        kind, *parts = text.split("/")
+        names = ("layer", "head", "prompt") if kind == "head" else ("layer", "prompt")
+        _require(len(parts) == len(names), f"not a site: {text!r}")
+        numbers = {
+            name: int(part.removeprefix(name)) for name, part in zip(names, parts, strict=True)
+        }
+        site = cls(kind, **numbers)  # type: ignore[arg-type]
+        _require(str(site) == text, f"not a site: {text!r}")
+        return site
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Every setting that changes a hidden state; equal digests mean comparable states.
 
-    `model` is a hub id, or `sha256:...` of a local folder's content. `size` is the (height, width) that frames
-    are decoded to, or None for their own size. Precision and device are provenance, not recipe.
+    `model` is a hub id, or `sha256:...` of the content of a local folder. A segment is `segment_s`
+    seconds long and is read as `frames` frames, resized to `size` (height, width); None keeps their
+    own size. Precision and device are not part of the recipe but of the provenance. Raises
+    ValueError for settings out of range.
+
+    >>> recipe = Recipe("org/model", ("Is anything abnormal?",), frames=8)
+    >>> Recipe.from_json(recipe.to_json()) == recipe
+    True
     """
 
     model: str
@@ -147,21 +210,24 @@ class Recipe:
     def __post_init__(self) -> None:
         _require(
             bool(self.prompts) and all(self.prompts),
-            "a recipe needs at least one prompt, none empty",
+            f"a recipe needs at least one prompt and no empty one, got {self.prompts!r}",
         )
         _require(
             SHORTEST_S <= self.segment_s < math.inf and self.frames > 0,
-            f"segment_s={self.segment_s}, frames={self.frames}",
+            f"segment_s must be finite and at least {SHORTEST_S}, and frames at least 1, "
+            f"got segment_s={self.segment_s}, frames={self.frames}",
         )
-        _require(self.size is None or min(self.size) > 0, f"size={self.size}")
+        _require(
+            self.size is None or min(self.size) > 0, f"size must be above 0, got size={self.size}"
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values, the form that is digested and stored."""
+        """Return the recipe as JSON values, the form that is digested and stored."""
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:
-        """The inverse of `to_json`; raises TypeError or ValueError for anything else."""
+        """Build a recipe from the values of `to_json`; raises TypeError or ValueError."""
         size = values.get("size")
         return cls(
             **{**values, "prompts": tuple(values["prompts"]), "size": tuple(size) if size else None}
@@ -169,12 +235,12 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON, in hex."""
+        """SHA-256 of the recipe as canonical JSON, in hex."""
         return digest_json(self.to_json())
 
 
 def digest_json(value: Any) -> str:
-    """SHA-256, in hex, of a JSON value written with sorted keys and no spaces."""
+    """Return the SHA-256, in hex, of a JSON value written with sorted keys and without spaces."""
     text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
@@ -183,10 +249,17 @@ def digest_json(value: Any) -> str:
 
 @dataclass(frozen=True)
 class HiddenStates:
-    """What was read of one video: `values` float (segments, sites, width), with the span of each segment, seconds.
+    """The hidden states of one video: `values` (segments, sites, width), floating point.
 
-    `gaps` are the spans that could not be decoded, `skipped` counts damaged packets; `duration` is where the last
-    frame ends.
+    `starts` and `ends` (segments,) are the span of each segment in seconds, `gaps` the spans that
+    could not be decoded, `skipped` the number of damaged packets, and `duration` the end of the
+    last frame in seconds. Raises ValueError for shapes that do not agree.
+
+    >>> sites = (Site("residual", 0), Site("residual", 1))
+    >>> recipe, times = Recipe("org/model", ("Is anything abnormal?",)), np.arange(4) * 1.6
+    >>> states = HiddenStates("ab", recipe, sites, times[:-1], times[1:], np.zeros((3, 2, 8)), 4.8)
+    >>> states.at((Site("residual", 1),)).shape
+    (3, 1, 8)
     """
 
     video_id: str
@@ -203,15 +276,20 @@ class HiddenStates:
         shape = self.values.shape
         _require(len(shape) == 3, f"values must be (segments, sites, width), got {shape}")
         _require(
-            shape[1] == len(self.sites), f"{len(self.sites)} sites, but values of shape {shape}"
+            shape[1] == len(self.sites),
+            f"values must be (segments, {len(self.sites)}, width) for as many sites, got {shape}",
         )
         _require(
             self.starts.shape == self.ends.shape == shape[:1],
-            f"{self.starts.shape} starts, values {shape}",
+            f"{shape[0]} segments need as many starts and ends, got {self.starts.shape} starts "
+            f"and {self.ends.shape} ends",
         )
 
     def at(self, sites: tuple[Site, ...]) -> FloatArray:
-        """The values (segments, len(sites), width) at `sites`; raises KeyError for one that was not read."""
+        """Return the values (segments, len(sites), width) at `sites`.
+
+        Raises KeyError for a site that was not read.
+        """
         missing = [str(site) for site in sites if site not in self._index]
         if missing:
             raise KeyError(f"not read: {', '.join(missing)}")
@@ -221,15 +299,21 @@ class HiddenStates:
 
     @cached_property
     def _index(self) -> Mapping[Site, int]:
-        """The place of each site, made once: a model may have thousands of heads."""
+        """The position of each site. Computed once, as a model may have thousands of heads."""
         return {site: index for index, site in enumerate(self.sites)}
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of one video's segments, in time order: `raw` and `smoothed` (segments,), higher is more anomalous.
+    """The scores of one video, one entry per segment in time order; higher is more anomalous.
 
-    `threshold` is a number, or one per segment where it adapts: an array (segments,).
+    `starts` and `ends` in seconds, `raw` and `smoothed` scores, and the `threshold` that applied:
+    all (segments,). `gaps` are the spans without a score. Raises ValueError if the lengths differ.
+
+    >>> edges, raw = np.arange(4) * 1.6, np.array([0.1, 0.9, 0.2])
+    >>> scores = Scores(edges[:-1], edges[1:], raw, raw, threshold=np.full(3, 0.5))
+    >>> scores.at(np.array([2.0, 99.0]))
+    array([0.9, nan])
     """
 
     starts: NDArray[np.float64]
@@ -245,12 +329,12 @@ class Scores:
         ]
         _require(
             len(set(shapes)) == 1 and len(shapes[0]) == 1,
-            f"arrays of one length are needed, got {shapes}",
+            f"starts, ends, scores and threshold must have one length, got {shapes}",
         )
 
     @property
     def scored_s(self) -> float:
-        """Seconds that were scored: the segments, less what gaps take of them."""
+        """Seconds that were scored: the length of all segments, less the gaps inside them."""
         lost = [
             np.minimum(self.ends, gap.end) - np.maximum(self.starts, gap.start) for gap in self.gaps
         ]
@@ -259,7 +343,10 @@ class Scores:
         )
 
     def at(self, times: NDArray[np.float64], *, smoothed: bool = True) -> NDArray[np.float64]:
-        """The score (times,) of each frame shown at `times`, in seconds; NaN where nothing was scored."""
+        """Return the score (times,) of the frame shown at each of `times`, in seconds.
+
+        NaN where nothing was scored. Smoothed scores unless `smoothed` is False.
+        """
         values = self.smoothed if smoothed else self.raw
         out = np.full(times.shape, np.nan)
         if not len(values):
@@ -274,7 +361,15 @@ class Scores:
 
 @dataclass(frozen=True)
 class Result:
-    """What `detect` found in one video: scores, events, how far it got, and what it was made with."""
+    """What `detect` found in one video: its status, scores and events, and how they were made.
+
+    `duration` is in seconds. `reason` says why a video is `partial`, `failed` or `quarantined`.
+    `scores` are there exactly if the status is `done` or `partial`; raises ValueError otherwise.
+    `provenance` names the model, the probe and the recipe.
+
+    >>> Result("a.mp4", "", "failed", reason="EmptyVideo: the file is empty").events
+    ()
+    """
 
     path: str
     video_id: str
@@ -286,8 +381,11 @@ class Result:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require(self.status in STATUSES, f"status {self.status!r} is none of {STATUSES}")
+        _require(
+            self.status in STATUSES, f"the status must be one of {STATUSES}, got {self.status!r}"
+        )
         _require(
             (self.scores is not None) == (self.status in ("done", "partial")),
-            f"a {self.status} result {'needs' if self.scores is None else 'has no'} scores",
+            f"a result with status {self.status!r} "
+            f"{'needs scores' if self.scores is None else 'must not have scores'}",
         )

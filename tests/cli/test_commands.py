@@ -418,9 +418,9 @@ def test_a_probe_that_is_none_or_of_another_model_is_named(
     for name, path, said in (
         ("ProbeError", tmp_path / "none", "cannot be read: No such file"),
         ("ProbeError", tmp_path, "cannot be read: Is a directory"),
-        ("ProbeError", tmp_path / "text", "no sound probe file"),
-        ("ProbeError", tmp_path / "cut", "no sound probe file"),
-        ("ProbeError", embedded.MODEL / "model.safetensors", "without the header of a probe"),
+        ("ProbeError", tmp_path / "text", "not a valid probe file"),
+        ("ProbeError", tmp_path / "cut", "not a valid probe file"),
+        ("ProbeError", embedded.MODEL / "model.safetensors", "has no header of a probe"),
     ):
         ran = run("detect", normal_clip, "-p", path, "-o", tmp_path / "out")
         assert (ran.code, len(ran.errors)) == (3, 1)

@@ -383,32 +383,38 @@ def method(**wrong: Any) -> SimpleNamespace:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"select": lambda v, y: Selection((99,))}, "no Selection of some of its 2 sites"),
-        ({"select": lambda v, y: Selection((-1,))}, "no Selection of some of its 2 sites"),
-        ({"select": lambda v, y: Selection(())}, "no Selection of some of its 2 sites"),
+        (
+            {"select": lambda v, y: Selection((99,))},
+            "must return a Selection of some of its 2 sites",
+        ),
+        (
+            {"select": lambda v, y: Selection((-1,))},
+            "must return a Selection of some of its 2 sites",
+        ),
+        ({"select": lambda v, y: Selection(())}, "must return a Selection of some of its 2 sites"),
         (
             {"select": lambda v, y: Selection((cast(Any, 0.5),))},
-            "no Selection of some of its 2 sites",
+            "must return a Selection of some of its 2 sites",
         ),
-        ({"select": lambda v, y: 1}, "no Selection of some of its 2 sites"),
+        ({"select": lambda v, y: 1}, "must return a Selection of some of its 2 sites"),
         (
             {"select": lambda v, y: Selection((1,), cast(Any, {"s": [1.0, 2.0]}))},
-            "curve .s. is not one finite number",
+            "curve .s. must hold one finite number",
         ),
         (
             {"select": lambda v, y: Selection((1,), {"s": np.full(2, np.nan)})},
-            "curve 's' is not one finite number",
+            "curve 's' must hold one finite number",
         ),
         (
             {"select": lambda v, y: Selection((1,), {"s": np.zeros(3)})},
-            "curve 's' is not one finite number",
+            "curve 's' must hold one finite number",
         ),
-        ({"fit": lambda v, y: None}, "fits NoneType, not arrays"),
-        ({"fit": lambda v, y: {"w": [1.0]}}, r"tensor 'w' \(list \(1,\)\)"),
-        ({"score": lambda v, t: np.zeros(1)}, r"scores of shape \(1,\) for"),
-        ({"score": lambda v, t: np.zeros((len(v), 1))}, r"scores of shape \(\d+, 1\) for"),
-        ({"score": lambda v, t: 0.5}, r"scores of shape \(\) for"),
-        ({"sites": lambda layers, heads: (1, 2)}, "not a tuple of Site"),
+        ({"fit": lambda v, y: None}, "must return a dict of arrays, got NoneType"),
+        ({"fit": lambda v, y: {"w": [1.0]}}, r"tensor 'w' .* got list \(1,\)"),
+        ({"score": lambda v, t: np.zeros(1)}, r"got shape \(1,\)"),
+        ({"score": lambda v, t: np.zeros((len(v), 1))}, r"got shape \(\d+, 1\)"),
+        ({"score": lambda v, t: 0.5}, r"got shape \(\)"),
+        ({"sites": lambda layers, heads: (1, 2)}, "must return a tuple of Site"),
     ],
 )
 def test_a_method_that_misbehaves_is_named(

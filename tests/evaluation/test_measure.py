@@ -397,7 +397,7 @@ def test_all_faults_are_named_and_counted_together() -> None:
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_only_is_a_named_error(label: int) -> None:
     truth = {name: np.full(4, label, np.uint8) for name in "ab"}
-    with pytest.raises(LabelError, match="one class only"):
+    with pytest.raises(LabelError, match="both classes are needed"):
         evaluate(truth, {name: np.arange(4.0) for name in "ab"})
 
 

@@ -59,7 +59,7 @@ def test_a_regression_that_does_not_converge_is_a_named_error(
         hiprobe.fit(*two_classes())
 
 
-def test_a_fit_holds_one_copy_in_float64() -> None:
+def test_a_fit_makes_one_copy_in_float64() -> None:
     values, labels = two_classes(n=400, sites=1, width=2048)
     tensors = hiprobe.fit(values, labels)  # before the count, as it imports what it needs
     for work in (lambda: hiprobe.fit(values, labels), lambda: hiprobe.score(values, tensors)):
@@ -96,7 +96,7 @@ def test_extreme_states_score_without_overflow_and_in_order() -> None:
     assert scores[-1] > 1 - 1e-9
 
 
-def test_a_constant_dimension_has_no_say() -> None:
+def test_a_constant_dimension_does_not_change_the_score() -> None:
     values, labels = two_classes()
     values[:, 0, 3] = 1234.567
     tensors, moved = hiprobe.fit(values, labels), values.copy()
@@ -169,7 +169,7 @@ def test_discrepancy_is_sklearns_kernel_at_the_median() -> None:
 
 
 def test_mutual_information_by_hand() -> None:
-    """Two far groups; three of four segments of each class lie in its own: MI = ln 2 - H(1/4), both entropies ln 2."""
+    """Two far groups with three of four segments of a class: MI = ln 2 - H(1/4), entropies ln 2."""
     near, far = RNG(0).normal(size=(2, 4, 3)) * 0.01 + np.array([0.0, 50.0])[:, None, None]
     a, n = np.concatenate([near[:3], far[:1]]), np.concatenate([far[1:], near[3:]])
     want = 1 - (-0.25 * np.log(0.25) - 0.75 * np.log(0.75)) / np.log(2)
@@ -178,7 +178,7 @@ def test_mutual_information_by_hand() -> None:
 
 
 @pytest.mark.parametrize("name", _criteria.CRITERIA)
-def test_a_dead_head_separates_nothing(name: str) -> None:
+def test_constant_heads_have_a_criterion_of_zero(name: str) -> None:
     measure, dead = _criteria.CRITERIA[name], np.full((6, 5), 2.5)
     assert measure(dead, dead) == pytest.approx(0.0, abs=1e-9)
     assert np.isfinite(measure(dead, RNG(0).normal(size=(6, 5))))
@@ -187,7 +187,7 @@ def test_a_dead_head_separates_nothing(name: str) -> None:
 def heads(
     strong: Mapping[int, Sequence[float]], total: int = 12, n: int = 80, width: int = 6
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`total` heads of noise under five prompts; head `h` is shifted by `strong[h][p]` under prompt `p`."""
+    """Noise at `total` heads for five prompts; prompt `p` shifts head `h` by `strong[h][p]`."""
     labels = np.tile([0, 1], n // 2).astype(np.int8)
     values = RNG(0).normal(size=(n, 5, total, width))
     for head, shifts in strong.items():
@@ -334,7 +334,7 @@ def test_an_unknown_method_is_a_named_error(name: str) -> None:
     ("labels", "prompts"),
     [("some", ()), ("both", 1), ("both", "Really?"), ("both", ("",)), ("both", (3,))],
 )
-def test_what_a_method_states_is_checked(
+def test_the_labels_and_prompts_of_a_method_are_checked(
     monkeypatch: pytest.MonkeyPatch, labels: str, prompts: object
 ) -> None:
     monkeypatch.setattr(output_layer, "LABELS", labels)

@@ -1,4 +1,4 @@
-"""The method `several_prompts`: one layer a wording, their log-odds averaged."""
+"""The method `several_prompts`: one layer for each wording, with averaged log-odds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LAYERS = 3
 def data(
     knowing: tuple[int, ...] = (0, 2, 1, 2, 0), seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values (60, 15, 4), and labels that under each prompt one layer knows."""
+    """Values (60, 15, 4), and labels that one layer shows for each prompt."""
     rng = np.random.default_rng(seed)
     y = np.tile([0, 1], 30).astype(np.int8)
     x = rng.standard_normal((60, 5 * LAYERS, 4))

@@ -1,4 +1,4 @@
-"""Every method through extract, fit, save, load and detect, from Python and from the command line."""
+"""Every method from extract to detect, in Python and on the command line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The method that docs/recipes.md writes out, saved as it says, and its name."""
+    """The name of the method that docs/recipes.md shows, saved as described there."""
     (tmp_path / "nearest.py").write_text(
         re.findall(r"```python\n(.*?)```", RECIPES.read_text(), re.DOTALL)[0]
     )
@@ -59,7 +59,7 @@ def nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Hidden states that the tests of this file share."""
+    """A store of hidden states that the tests of this file share."""
     return tmp_path_factory.mktemp("methods") / "store"
 
 
@@ -119,7 +119,7 @@ def test_headhunt_from_labelled_clips_to_a_detection(
     np.testing.assert_allclose(result.scores.raw, by_hand, rtol=1e-4)
 
 
-def test_states_under_other_questions_are_no_hit_in_the_store(
+def test_states_of_other_questions_are_not_found_in_the_store(
     tmp_path: Path, shipped: Backbone
 ) -> None:
     clip = short(tmp_path / "a.mp4")
@@ -359,7 +359,7 @@ def test_the_recipes_commands(
     assert (code, "code from outside the package" in err) == (3, True)
     assert run(*told, "--method", nearest)[0] == 0
     code, _, err = run("layers", probe, "--method", nearest, "-o", tmp_path / "l.png")
-    assert (code, "without saliency curves" in err) == (3, True)
+    assert (code, "has no saliency curves" in err) == (3, True)
 
 
 def test_help_lists_the_methods_of_the_folder(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Fitting is honest, a probe file is the same bytes for the same input, and a damaged one is refused by name."""
+"""Fitting reports honest metrics, a probe file is reproducible, and a damaged one is refused."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_noise_gets_an_auc_of_one_half_although_it_separates_perfectly_in_sample
 
 
 def test_layers_chosen_from_many_do_not_raise_the_auc_of_noise() -> None:
-    """With 60 layers to choose from, a selection made outside the folds would leak labels into every fold."""
+    """With 60 layers, a selection outside the folds would leak labels into every fold."""
     aucs = []
     for seed in range(12):
         values = RNG(100 + seed).normal(size=(24, 60, 4))
@@ -108,7 +108,7 @@ def test_layers_chosen_from_many_do_not_raise_the_auc_of_noise() -> None:
 
 
 def test_a_video_is_never_on_both_sides_of_a_fold() -> None:
-    """Each video has its own look and a random label: by segment it is recognised, by video it is chance."""
+    """Each video has its own look and a random label: folds of segments would recognise it."""
     aucs = []
     for seed in range(10):
         rng, pairs = RNG(seed), []
@@ -129,7 +129,7 @@ def test_two_copies_of_a_video_are_one_group() -> None:
     assert len(found.provenance["videos"]) == 4
 
 
-def test_the_baseline_shows_that_the_saliency_of_noise_is_nothing() -> None:
+def test_the_saliency_of_noise_is_no_higher_than_its_baseline() -> None:
     values = RNG(0).normal(size=(16, 6, 160))
     pairs = [video(f"v{i}", values[i : i + 1], [i % 2]) for i in range(16)]
     record = fit("hiprobe", pairs, localization=RAW, layer_curve=False).provenance
@@ -300,7 +300,7 @@ mean = Mean()
 
 
 def test_a_calibration_set_gives_the_rows_and_sites_asked_for() -> None:
-    """Of videos of unequal length and precision, one of them without a segment; every other row, then all."""
+    """Videos of unequal length and precision, one without a segment; some rows, then all."""
     pairs = [
         video(f"v{i}", RNG(i).normal(size=(length, 4, 3)), np.arange(length) % 2)
         for i, length in enumerate((5, 0, 12, 1))
@@ -321,8 +321,8 @@ def test_a_calibration_set_gives_the_rows_and_sites_asked_for() -> None:
         assert (found == want).all()
 
 
-def test_a_fit_holds_one_layer_as_read_and_once_in_float64() -> None:
-    """The videos are made before the count begins, as if they were mapped from files."""
+def test_a_fit_has_one_layer_in_memory_as_read_and_once_in_float64() -> None:
+    """The videos are made before memory is counted, as if they were mapped from files."""
     pairs = planted(layer=1, sites=2, videos=40, length=20, width=4096)
     layer = 800 * 4096 * 8
     fit("hiprobe", pairs[:4], permutations=0, layer_curve=False)  # what is imported on the way
@@ -372,7 +372,7 @@ def test_wrong_labels_folds_and_sites_are_named_errors() -> None:
         fit("hiprobe", [(pairs[0][0], np.zeros(5, np.int8)), *pairs[1:]])
     with pytest.raises(LabelError, match="video0"):
         fit("hiprobe", [(pairs[0][0], np.full(6, 2, np.int8)), *pairs[1:]])
-    with pytest.raises(UsageError, match="folds=1"):
+    with pytest.raises(UsageError, match="folds must be at least 2, got 1"):
         fit("hiprobe", pairs, folds=1)
     with pytest.raises(UsageError, match="no method"):
         fit("hyprobe", pairs)
@@ -398,7 +398,7 @@ def test_score_refuses_another_recipe_site_width_and_nan(probe: Probe) -> None:
         probe.score(replace(states, recipe=replace(RECIPE, size=(96, 96))))
     with pytest.raises(ProbeError, match=r"video0.*layer7"):
         probe.score(replace(states, sites=states.sites[:5], values=states.values[:, :5]))
-    with pytest.raises(ProbeError, match="12 wide, the probe wants 24"):
+    with pytest.raises(ProbeError, match="12 wide, the probe needs 24"):
         probe.score(replace(states, values=states.values[:, :, :12]))
     values = states.values.copy()
     values[2, 7, 5] = np.nan
@@ -465,7 +465,7 @@ def test_saving_over_a_folder_is_a_named_error(probe: Probe, tmp_path: Path) -> 
         probe.save(tmp_path)
 
 
-def test_a_tensor_that_is_not_finite_makes_no_probe(probe: Probe) -> None:
+def test_a_tensor_that_is_not_finite_is_refused(probe: Probe) -> None:
     with pytest.raises(ProbeError, match="bias"):
         replace(probe, tensors={**probe.tensors, "bias": np.array([np.nan])})
 
@@ -474,7 +474,7 @@ Change = Callable[[dict[str, Any], dict[str, np.ndarray]], None]
 
 
 def rewritten(probe: Probe, change: Change) -> bytes:
-    """The file with its header and tensors changed, in a sound container."""
+    """The file with its header and tensors changed, in a valid container."""
     data = probe.to_bytes()
     size = struct.unpack("<Q", data[:8])[0]
     header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["hiprobe"])
@@ -567,7 +567,7 @@ def test_a_wrong_file_is_a_named_error_on_one_line_with_its_path(
     assert "system" not in sys.modules
 
 
-def test_an_unchanged_rewrite_is_sound(probe: Probe, tmp_path: Path) -> None:
+def test_an_unchanged_rewrite_is_valid(probe: Probe, tmp_path: Path) -> None:
     (tmp_path / "p").write_bytes(rewritten(probe, lambda *_: None))
     assert Probe.load(tmp_path / "p").digest == probe.digest
 
@@ -596,13 +596,13 @@ NOT_PROBES = {
 
 
 @pytest.mark.parametrize("name", NOT_PROBES)
-def test_what_is_no_probe_is_a_named_error(name: str, tmp_path: Path) -> None:
+def test_another_file_is_a_named_error(name: str, tmp_path: Path) -> None:
     (tmp_path / "p").write_bytes(NOT_PROBES[name])
     with pytest.raises(ProbeError, match=re.escape(str(tmp_path / "p"))):
         Probe.load(tmp_path / "p")
 
 
-def test_keys_that_stand_twice_are_refused(probe: Probe, tmp_path: Path) -> None:
+def test_repeated_keys_are_refused(probe: Probe, tmp_path: Path) -> None:
     data = probe.to_bytes()
     size = struct.unpack("<Q", data[:8])[0]
     text, body = data[8 : 8 + size].decode(), data[8 + size :]

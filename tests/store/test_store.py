@@ -1,4 +1,4 @@
-"""The store: what is kept is what was read, a damaged file is never believed, a killed writer leaves no half file."""
+"""The store: states are read back unchanged, damaged files are refused, writes are atomic."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def lines(out: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_what_is_kept_is_what_was_read(tmp_path: Path, dtype: Any) -> None:
+def test_stored_states_are_read_back_unchanged(tmp_path: Path, dtype: Any) -> None:
     states = some_states(dtype=dtype)
     path = store.save_states(tmp_path, states, "float32")
     found = store.find_states(tmp_path, VIDEO, RECIPE, SITES, "float32")
@@ -87,7 +87,7 @@ def test_the_values_are_mapped_and_cannot_be_written_through(tmp_path: Path) -> 
     assert path.read_bytes() == before
 
 
-def test_a_video_without_segments_is_kept_too(tmp_path: Path) -> None:
+def test_a_video_without_segments_is_stored(tmp_path: Path) -> None:
     store.save_states(tmp_path, some_states(segments=0), "float32")
     found = store.find_states(tmp_path, VIDEO, RECIPE, SITES, "float32")
     assert found is not None
@@ -151,7 +151,7 @@ def test_a_file_moved_to_another_videos_place_is_refused(tmp_path: Path) -> None
 
 
 def rebuilt(data: bytes, change: Any) -> bytes:
-    """A states file whose safetensors header went through `change`."""
+    """A states file whose safetensors header was changed by `change`."""
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     changed = change(header)
@@ -244,14 +244,14 @@ def test_a_damaged_file_is_a_named_error_on_one_line(tmp_path: Path, kind: str) 
 @pytest.mark.parametrize(
     "times", [[0, np.nan, 3.2, 4.8], [0, np.inf, 3.2, 4.8], [0, 3.2, 1.6, 4.8], [0, 0, 1.6, 3.2]]
 )
-def test_times_that_are_none_are_refused(tmp_path: Path, times: list[float]) -> None:
+def test_impossible_times_are_refused(tmp_path: Path, times: list[float]) -> None:
     states = some_states()
     path = store.save_states(tmp_path, replace(states, starts=np.array(times)), "float32")
     with pytest.raises(StoreError):
         store.load_states(path)
 
 
-def test_no_change_of_a_byte_in_the_header_gets_past(tmp_path: Path) -> None:
+def test_a_changed_byte_in_the_header_is_refused_or_harmless(tmp_path: Path) -> None:
     path = store.save_states(tmp_path, some_states(), "float32")
     data, rng = path.read_bytes(), random.Random(5)
     size = 8 + int.from_bytes(data[:8], "little")
@@ -302,7 +302,7 @@ def test_on_a_full_disk_the_old_file_stays(tmp_path: Path) -> None:
 
 @pytest.fixture
 def read_only() -> Iterator[Path]:
-    """A folder that this process may read and not write, whoever runs it."""
+    """A folder that this process can read but not write, also as root."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o555)
         user = os.geteuid()
@@ -313,7 +313,7 @@ def read_only() -> Iterator[Path]:
         os.chmod(name, 0o755)
 
 
-def test_where_nothing_may_be_written_it_says_so(read_only: Path) -> None:
+def test_a_read_only_folder_is_a_named_error(read_only: Path) -> None:
     for call in (
         lambda: store.write_atomic(read_only / "x", b"x"),
         lambda: store.write_atomic(read_only / "a/x", b"x"),
@@ -372,7 +372,7 @@ def test_a_writer_that_is_killed_leaves_the_old_file_or_the_new_one(tmp_path: Pa
     ]
 
 
-def test_what_a_killed_writer_left_is_no_states_file_and_in_nobodys_way(tmp_path: Path) -> None:
+def test_the_temporary_file_of_a_killed_writer_is_ignored(tmp_path: Path) -> None:
     path = store.save_states(tmp_path, some_states(), "float32")
     left = path.with_name(f".{path.name}.{os.getpid()}.0")
     path.rename(left)
@@ -405,7 +405,7 @@ def test_writers_of_one_key_and_a_reader_at_once(tmp_path: Path) -> None:
 # -- results
 
 
-def test_a_folder_is_called_by_stem_and_digest(tmp_path: Path) -> None:
+def test_a_result_folder_is_named_by_stem_and_digest(tmp_path: Path) -> None:
     assert store.result_folder(tmp_path, a_result("in/x.tar.mp4")) == tmp_path / "x.tar-abababab"
     assert (
         len(
@@ -419,7 +419,7 @@ def test_a_folder_is_called_by_stem_and_digest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stem", ["x" * 251, "é" * 125, "日" * 83])
-def test_the_longest_name_a_file_can_have_makes_a_folder(tmp_path: Path, stem: str) -> None:
+def test_the_longest_file_name_gives_a_valid_folder(tmp_path: Path, stem: str) -> None:
     (tmp_path / f"{stem}.mp4").touch()
     folder = store.result_folder(tmp_path, a_result(f"{stem}.mp4"))
     store.write_atomic(folder / "report.html", b"x")
@@ -427,7 +427,7 @@ def test_the_longest_name_a_file_can_have_makes_a_folder(tmp_path: Path, stem: s
     assert folder.name.endswith("-abababab")
 
 
-def test_a_video_entered_before_gets_its_line_replaced_and_the_others_stay(tmp_path: Path) -> None:
+def test_a_new_result_replaces_the_line_of_its_video_only(tmp_path: Path) -> None:
     store.note(
         tmp_path,
         [a_result("a.mp4"), a_result("b.mp4", "cd" * 32, "failed", "EmptyVideo: no bytes")],
@@ -453,7 +453,7 @@ def test_a_video_entered_before_gets_its_line_replaced_and_the_others_stay(tmp_p
     }
 
 
-def test_a_missing_file_is_forgotten_once_it_is_there(tmp_path: Path) -> None:
+def test_the_failure_of_a_missing_file_is_deleted_once_it_is_there(tmp_path: Path) -> None:
     store.note(
         tmp_path,
         [
@@ -496,7 +496,7 @@ def test_any_name_is_one_line_and_is_found_again(tmp_path: Path, name: str) -> N
 )
 def test_a_damaged_manifest_is_named_and_left_alone(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "manifest.jsonl").write_bytes(data)
-    with pytest.raises(StoreError, match=r"manifest\.jsonl: no sound manifest"):
+    with pytest.raises(StoreError, match=r"manifest\.jsonl: not a valid manifest"):
         store.note(tmp_path, [a_result()])
     assert (tmp_path / "manifest.jsonl").read_bytes() == data
 
@@ -504,7 +504,7 @@ def test_a_damaged_manifest_is_named_and_left_alone(tmp_path: Path, data: bytes)
 @pytest.mark.parametrize(
     "data", [b"", b"\n\n", b'{"name": [1], "digest": {}}\n', b'{"mine": 1}\r\n']
 )
-def test_a_manifest_with_blank_or_odd_lines_is_gone_on_with(tmp_path: Path, data: bytes) -> None:
+def test_blank_and_odd_lines_of_a_manifest_are_accepted(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "manifest.jsonl").write_bytes(data)
     store.note(tmp_path, [a_result()])
     assert lines(tmp_path)[-1]["name"] == "a.mp4"
@@ -522,7 +522,7 @@ for number in range(25):
 """
 
 
-def test_processes_that_enter_at_once_lose_no_line(tmp_path: Path) -> None:
+def test_concurrent_processes_lose_no_line_of_a_manifest(tmp_path: Path) -> None:
     children = [
         subprocess.Popen(
             [sys.executable, "-c", NOTER, str(tmp_path), name],

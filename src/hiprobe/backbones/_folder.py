@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import ModelError
+from hiprobe.safetensors_header import read_header
 from hiprobe.types import SHORTEST_S
 
 SETTINGS_FILE = "hiprobe.json"
@@ -168,8 +169,7 @@ def _header(path: Path) -> dict[str, Any]:
     """What a safetensors file says of its tensors: dtype, shape and place of each."""
     try:
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            entries: dict[str, Any] = json.loads(file.read(min(length, path.stat().st_size)))
+            entries, _ = read_header(file, path.stat().st_size)
         found = {name: entry for name, entry in entries.items() if name != "__metadata__"}
         for entry in found.values():
             _size(entry, 1)

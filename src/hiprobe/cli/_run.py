@@ -124,19 +124,20 @@ class FitRequest:
 def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe, list[str]]:
     """Fit a probe with progress shown; also return the paths that could not be read."""
     from hiprobe import datasets, pipeline
+    from hiprobe.probe import fit
     from hiprobe.types import Site
 
     request.check(model)
     recipe = pipeline.recipe_for(request.method, model, request.prompts)
     if request.data is None:
         none = pipeline.unread(request.method, model, recipe=recipe)
-        return pipeline.fit(request.method, [none], model=model), []
+        return fit(request.method, [none], model=model), []
     sites = None if request.layer is None else (Site("residual", request.layer),)
     plan = pipeline.ReadPlan(pipeline.sites_for(request.method, model, sites), recipe)
     lost: list[str] = []
     clips = list(datasets.load("folder", request.data, request.split))
     pairs = extract_with_progress(clips, model, store, plan, lost)
-    probe = pipeline.fit(
+    probe = fit(
         request.method,
         pairs,
         model=model,

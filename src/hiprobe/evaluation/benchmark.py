@@ -185,7 +185,7 @@ def _timed(bench: Benchmark, got: Gathered) -> tuple[list[str], dict[str, Array]
             own = video.frame_times(one.path)
             got.truth[name], times[name] = _shown(one, own), own
         except (VideoError, LabelError) as error:
-            got.failed[name] = f"{type(error).__name__}: {error.reason}"
+            got.failed[name] = error.named
     lost = [f"{name} ({why})" for name, why in got.failed.items()]
     bench.check(lost, len(missing) + len(there), "test", "cannot be used")
     got.failed.update(dict.fromkeys(missing, "missing"))
@@ -274,7 +274,7 @@ def detected(
             labels = cut[name] if name in cut else _shown(one, times)
             _same_frames(whole.get(name, labels), times, one.path)
         except (VideoError, OutOfMemory, LabelError) as error:
-            got.failed[name] = f"{type(error).__name__}: {error.reason}"
+            got.failed[name] = error.named
             if reading.failed is not None:
                 reading.failed(one.path, error)
             continue

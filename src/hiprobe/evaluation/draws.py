@@ -24,12 +24,11 @@ from hiprobe.pipeline import (
     Reading,
     ReadPlan,
     extract_pairs,
-    fit,
     ignore,
     recipe_for,
     sites_for,
 )
-from hiprobe.probe import Probe
+from hiprobe.probe import Probe, fit
 from hiprobe.types import Video
 from hiprobe.video import pictures
 
@@ -157,7 +156,7 @@ def _pairs(
     for name in (one for one in names if one not in missing):
 
         def note(path: str, error: HiProbeError, name: str = name) -> None:
-            lost.append(f"{name} ({type(error).__name__}: {error.reason})")
+            lost.append(f"{name} ({error.named})")
             if reading.failed is not None:
                 reading.failed(path, error)
 

@@ -1,4 +1,7 @@
-"""Methods: how hidden states become a score. One file is one method, found by its name; knows no video and no model."""
+"""Methods: how hidden states become a score. One file is one method, found by its name.
+
+Knows no videos and no models. A method from outside the package is named `module:attribute`.
+"""
 
 from __future__ import annotations
 
@@ -21,55 +24,97 @@ Tensors = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen sites, as `indices` into those offered, and the `curves` (sites,) they were chosen by, by name."""
+    """The sites that a method selected, as `indices` into those that were offered.
+
+    `curves` are the values (sites,) that decided, by name: one number for each offered site.
+
+    >>> Selection((1,), {"score": np.array([0.2, 0.9])}).indices
+    (1,)
+    """
 
     indices: tuple[int, ...]
     curves: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 class Method(Protocol):
-    """What a method offers, as a module or an object. Labels are 1 anomalous, 0 normal, -1 left out.
+    """What a method must offer, as a module or an object.
 
-    `LABELS`: the classes it fits on. `PROMPTS`: the questions it asks, which `Site.prompt` counts; () for the model's
-    own one. It may also offer `baseline(values, labels, permutations, seed) -> saliency.Baseline`, of its curves under
-    shuffled labels, and `THRESHOLD`, of its scores, for where no label tells a better one.
+    Labels are 1 anomalous, 0 normal and -1 left out. `LABELS` names the classes that it fits on
+    ("both", "normal" or "none"). `PROMPTS` are the questions that it asks, which `Site.prompt`
+    counts; () means the question of the model. Optional are `baseline(values, labels, permutations,
+    seed) -> saliency.Baseline`, its curves under shuffled labels, and `THRESHOLD`, the threshold of
+    its scores where there are no labels to find a better one.
+
+    >>> class Mean:
+    ...     LABELS, PROMPTS = "none", ()
+    ...     def sites(self, layers, heads):
+    ...         return (Site("residual", layers - 1),)
+    ...     def select(self, values, labels):
+    ...         return Selection((0,))
+    ...     def fit(self, values, labels):
+    ...         return {}
+    ...     def score(self, values, tensors):
+    ...         return values.mean((1, 2), dtype=np.float64)
+    >>> method: Method = Mean()
+    >>> method.score(np.ones((3, 1, 8)), {})
+    array([1., 1., 1.])
     """
 
     LABELS: Labels
     PROMPTS: tuple[str, ...]
 
     def sites(self, layers: int, heads: int) -> tuple[Site, ...]:
-        """The sites to read of a model with so many decoder layers and heads a layer."""
+        """Return the sites to read in a model of `layers` decoder blocks with `heads` heads."""
         ...
 
     def select(self, values: SiteArray, labels: LabelArray) -> Selection:
-        """Chooses among the sites of `values` (n, sites, D), in the order of `sites`, by the rows it may use."""
+        """Select among the sites of `values` (n, sites, D), which are in the order of `sites`.
+
+        `labels` (n,) may contain -1: these rows must not be used.
+        """
         ...
 
     def fit(self, values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
-        """The tensors of a scorer from `values` (n, chosen, D) and `labels` (n,), all of which it may use."""
+        """Fit a scorer to `values` (n, chosen, D) and `labels` (n,), none of them left out.
+
+        Returns its parameters by name, as float32 or float64 arrays.
+        """
         ...
 
     def score(self, values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
-        """Raw scores (n,) of `values` (n, chosen, D): higher is more anomalous."""
+        """Compute raw scores (n,) of `values` (n, chosen, D); higher is more anomalous."""
         ...
 
 
 def names() -> tuple[str, ...]:
-    """The methods of this folder, sorted."""
+    """List the methods of this folder, sorted.
+
+    >>> "hiprobe" in names()
+    True
+    """
     return plugins.names(__path__)
 
 
 def load(name: str) -> Method:
-    """The method called `name`: a file of this folder, or `module:attribute`; raises UsageError if there is none."""
+    """Load the method called `name`: a file of this folder, or `module:attribute`.
+
+    Raises UsageError if there is no such method, or a part of it is missing or of the wrong type.
+
+    >>> load("hiprobe").LABELS
+    'both'
+    """
     needs = ("LABELS", "PROMPTS", "sites", "select", "fit", "score")
     found = plugins.load(sys.modules[__name__], "method", name, needs)
     if found.LABELS not in ("both", "normal", "none"):
-        raise UsageError(f"{name!r}: LABELS is {found.LABELS!r}, none of both, normal, none")
+        raise UsageError(
+            f"{name!r}: LABELS is {found.LABELS!r}, and must be 'both', 'normal' or 'none'"
+        )
     if not isinstance(found.PROMPTS, tuple) or not all(
         isinstance(text, str) and text for text in found.PROMPTS
     ):
-        raise UsageError(f"{name!r}: PROMPTS is {found.PROMPTS!r}, no tuple of questions")
+        raise UsageError(
+            f"{name!r}: PROMPTS is {found.PROMPTS!r}, and must be a tuple of non-empty texts"
+        )
     return cast(Method, found)
 
 
@@ -80,19 +125,20 @@ def candidates(
     head_layers: Collection[int],
     wanted: Sequence[Site] | None = None,
 ) -> tuple[Site, ...]:
-    """The sites to choose among in a model of that shape: `wanted`, or the method's; heads only in `head_layers`.
+    """Return the sites to select from in a model: `wanted`, or those of the method.
 
-    Raises UsageError for `wanted` sites of a kind that the method does not read.
+    Heads only in `head_layers`. Raises UsageError for `wanted` sites of a kind that the method does
+    not read.
     """
     own = how.sites(layers, heads)
     if not all(isinstance(site, Site) for site in own):
-        raise UsageError(f"the method's sites are {str(own)[:80]}, not a tuple of Site")
+        raise UsageError(f"the method's sites must return a tuple of Site, got {str(own)[:80]}")
     kinds = {site.kind for site in own}
     strange = [site for site in wanted or () if site.kind not in kinds]
     if strange:
         raise UsageError(
             f"the method reads {' and '.join(sorted(kinds))} sites, not {strange[0]}",
-            cure="leave the layer to the method",
+            cure="let the method select the layer",
         )
     return tuple(
         wanted or (site for site in own if site.kind != "head" or site.layer in head_layers)

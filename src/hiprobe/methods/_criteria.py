@@ -1,6 +1,7 @@
-"""How far apart two classes lie at one site: the four criteria of HeadHunt-VAD. Knows two arrays, and no model.
+"""The four criteria of HeadHunt-VAD for how far apart two classes are at one site.
 
-`a` (n_a, D) are the anomalous and `n` (n_n, D) the normal segments of one site, float64. Higher is further apart.
+Arrays only: no models. `a` (n_a, D) are the anomalous and `n` (n_n, D) the normal segments at one
+site, float64. Higher means further apart.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-RIDGE = (
-    1e-6  # of the mean variance: the published code's is absolute, which would depend on the unit
-)
+# Share of the mean variance. The published code uses 1e-6 absolute, which depends on the unit.
+RIDGE = 1e-6
 _TINY = 1e-12
 
 
 def lda(a: Array, n: Array) -> float:
-    """Fisher's criterion along the discriminant direction: d' S^-1 d, S the within-class scatter (Fisher 1936).
+    """Compute Fisher's criterion d' S^-1 d, with S the within-class scatter (Fisher 1936).
 
-    With fewer segments than dimensions S is singular and the ridge decides: large, and comparable between heads only.
+    With fewer segments than dimensions S is singular and the ridge decides: values are then large
+    and comparable between heads only.
     """
     apart = a.mean(0) - n.mean(0)
     centred = np.concatenate([a - a.mean(0), n - n.mean(0)])
@@ -30,9 +31,9 @@ def lda(a: Array, n: Array) -> float:
 
 
 def covariance_kl(a: Array, n: Array) -> float:
-    """Half the sum of both KL divergences, in nats, between two Gaussians with Ledoit-Wolf covariances (2004).
+    """Compute the mean of both KL divergences between two Gaussians, in nats.
 
-    The log determinants cancel in the sum.
+    Covariances are shrunk as in Ledoit and Wolf (2004). The log determinants cancel in the sum.
     """
     from sklearn.covariance import ledoit_wolf
 
@@ -46,9 +47,10 @@ def covariance_kl(a: Array, n: Array) -> float:
 
 
 def mmd(a: Array, n: Array) -> float:
-    """Squared maximum mean discrepancy, the biased estimate, 0 to 2 (Gretton et al. 2012, equation 5).
+    """Compute the squared maximum mean discrepancy, 0 to 2 (Gretton et al. 2012, equation 5).
 
-    The kernel is exp(-d^2 / (2 m)), m the median of all squared distances above 0.
+    The biased estimate. The kernel is exp(-d^2 / (2 m)), with m the median of all squared distances
+    above 0.
     """
     squared = _squared_distances(np.concatenate([a, n]))
     above = squared[np.triu_indices(len(squared), 1)]
@@ -65,10 +67,11 @@ def mmd(a: Array, n: Array) -> float:
 
 
 def nmi(a: Array, n: Array) -> float:
-    """Normalised mutual information, 0 to 1, of the classes and a 2-means clustering that does not know them.
+    """Compute the normalised mutual information, 0 to 1, of the classes and a 2-means clustering.
 
-    2 (H(class) + H(cluster) - H(both)) / (H(class) + H(cluster)), as scikit-learn's, whose own takes longer than the
-    clustering. One k-means++ start with a fixed seed, as in the published code; 0 where all segments are equal.
+    2 (H(class) + H(cluster) - H(both)) / (H(class) + H(cluster)), as in scikit-learn, whose own
+    function takes longer than the clustering. One k-means++ start with a fixed seed, as in the
+    published code. 0 if all segments are equal.
     """
     from sklearn.cluster import KMeans
 
@@ -92,22 +95,22 @@ CRITERIA: Mapping[str, Callable[[Array, Array], float]] = {
 
 
 def _entropy(counts: NDArray[np.int64]) -> float:
-    """Entropy in nats of the shares of `counts` (k,)."""
+    """Compute the entropy, in nats, of the shares of `counts` (k,)."""
     share = counts[counts > 0] / counts.sum()
     return float(-(share * np.log(share)).sum())
 
 
 def _ridged(matrix: Array, level: float) -> Array:
-    """The matrix with a little of the variance `level` on its diagonal, so that equal segments leave it invertible."""
+    """Add a little of the variance `level` to the diagonal, so that the matrix is invertible."""
     return np.asarray(matrix + max(RIDGE * level, _TINY) * np.eye(len(matrix)), dtype=np.float64)
 
 
 def _squared_distances(x: Array) -> Array:
-    """Squared Euclidean distances (n, n) between the rows of `x` (n, d)."""
-    x = x - x.mean(0)  # or the products of a large mean would cancel
+    """Compute the squared Euclidean distances (n, n) between the rows of `x` (n, d)."""
+    x = x - x.mean(0)  # a large mean would cancel digits of the products
     norms = (x * x).sum(1)
     squared = x @ x.T
-    squared *= -2.0  # in place: fresh arrays of this size cost more than the arithmetic
+    squared *= -2.0  # in place: new arrays of this size cost more than the arithmetic
     squared += norms
     squared += norms[:, None]
     return np.asarray(np.maximum(squared, 0.0, out=squared), dtype=np.float64)

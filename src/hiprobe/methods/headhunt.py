@@ -1,6 +1,6 @@
-"""HeadHunt: the attention heads that separate under every wording of a question. Knows arrays and labels only.
+"""HeadHunt: read the attention heads that separate the classes under every wording of a question.
 
-Source: HeadHunt-VAD (arXiv 2512.17601), paper and code.
+Arrays and labels only. Source: HeadHunt-VAD (arXiv 2512.17601), paper and code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from hiprobe.types import LabelArray, Site
 __all__ = ["LABELS", "PROMPTS", "fit", "score", "select", "sites"]
 
 LABELS: Labels = "both"
-PROMPTS = (  # our own wordings, in words that the shipped model knows; the paper's are not reproduced
+# Our own wordings, in words that the shipped model knows; those of the paper are not reproduced.
+PROMPTS = (
     "Report any abnormal events or safety hazards in this video.",
     "Is there an anomaly in this video?",
     "Report anything unusual.",
@@ -26,11 +27,11 @@ PROMPTS = (  # our own wordings, in words that the shipped model knows; the pape
     "Is anything abnormal? Answer yes or no.",
 )
 BEST = 5  # heads
-PENALTY = 0.5  # of the deviation over prompts
+PENALTY = 0.5  # weight of the standard deviation over prompts
 
 
 def sites(layers: int, heads: int) -> tuple[Site, ...]:
-    """The input of every block's `o_proj`, head by head: all heads under the first prompt, then under the next."""
+    """Return every head's part of the `o_proj` input: all heads, prompt by prompt."""
     return tuple(
         Site("head", layer, head, prompt)
         for prompt in range(len(PROMPTS))
@@ -40,18 +41,22 @@ def sites(layers: int, heads: int) -> tuple[Site, ...]:
 
 
 def select(values: SiteArray, labels: LabelArray) -> Selection:
-    """The 5 heads of the highest mean - 0.5 std over prompts, best first, each at the first prompt.
+    """Select the 5 heads with the highest mean - 0.5 std over prompts, best first.
 
-    `values` (n, prompts * heads, D) as `sites` orders them; of 5 sites or fewer all are taken. Each prompt's score of
-    a head is the mean of four criteria, each scaled to 0..1 over that prompt's heads. The chosen heads are scored
-    under the first prompt alone, as in the published code, so that detection asks one question. Raises LabelError for
-    fewer than two segments of a class, UsageError for sites that are not the same heads under every prompt.
+    `values` are (n, prompts * heads, D) in the order of `sites`; of 5 sites or fewer all are
+    selected. For each prompt, the score of a head is the mean of four criteria, each scaled to 0..1
+    over the heads. The selected heads are read for the first prompt only, as in the published code,
+    so that detection asks one question. Raises LabelError for fewer than two segments of a class,
+    UsageError for sites that are not the same heads for every prompt.
     """
     offered, number = values.shape[1], len(PROMPTS)
     if offered <= BEST:
         return Selection(tuple(range(offered)))
     if offered % number:
-        raise UsageError(f"{offered} sites are not some heads under {number} prompts each")
+        raise UsageError(
+            f"the sites must be the same heads for each of {number} prompts, got {offered} sites",
+            cure="let the method select its sites",
+        )
     table = _table(values, labels)
     separation = _scaled(table.reshape(number, offered // number, len(CRITERIA))).mean(2)
     robust = separation.mean(0) - PENALTY * separation.std(0)
@@ -63,20 +68,19 @@ def select(values: SiteArray, labels: LabelArray) -> Selection:
 
 
 def _table(values: SiteArray, labels: LabelArray) -> NDArray[np.float64]:
-    """Every criterion of every site, (sites, criteria)."""
+    """Compute every criterion of every site, (sites, criteria)."""
     from sklearn import config_context
 
     anomalous, normal = labels == 1, labels == 0
     if min(anomalous.sum(), normal.sum()) < 2:
         raise LabelError(
-            f"heads are compared by at least 2 segments of each class, got {anomalous.sum()} anomalous "
-            f"and {normal.sum()} normal",
+            f"at least 2 segments of each class are needed to compare heads, "
+            f"got {anomalous.sum()} anomalous and {normal.sum()} normal",
             cure="label more videos",
         )
     rows = []
-    with config_context(
-        assume_finite=True, skip_parameter_validation=True
-    ):  # thousands of small calls
+    # Validation would dominate thousands of small calls.
+    with config_context(assume_finite=True, skip_parameter_validation=True):
         for site in range(values.shape[1]):
             column = np.asarray(values[:, site])
             pair = column[anomalous].astype(np.float64), column[normal].astype(np.float64)
@@ -85,6 +89,6 @@ def _table(values: SiteArray, labels: LabelArray) -> NDArray[np.float64]:
 
 
 def _scaled(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(prompts, heads, criteria) scaled to 0..1 over heads; 0 where all heads are equal."""
+    """Scale (prompts, heads, criteria) to 0..1 over heads; 0 where all heads are equal."""
     low, span = table.min(1, keepdims=True), np.ptp(table, axis=1, keepdims=True)
     return np.asarray((table - low) / np.where(span > 0, span, 1.0), dtype=np.float64)

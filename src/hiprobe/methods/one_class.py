@@ -1,4 +1,7 @@
-"""Normal videos only: how far a state lies from the normal ones. Knows arrays only, and no anomalous one."""
+"""One class: how far a state is from those of normal videos.
+
+Arrays only, and no anomalous ones.
+"""
 
 from __future__ import annotations
 
@@ -18,25 +21,27 @@ PROMPTS: tuple[str, ...] = ()
 
 
 def sites(layers: int, heads: int) -> tuple[Site, ...]:
-    """One residual layer at five eighths of the depth: without labels none can be chosen; our own.
+    """Return one residual layer at five eighths of the depth (our own).
 
-    It is where the saliency peaked in the reported models: layer 20 of 32, and 5 of 8.
+    Without anomalies no layer can be selected. The saliency peaked there in the reported models:
+    layer 20 of 32, and 5 of 8.
     """
     return (Site("residual", min(5 * layers // 8, layers - 1)),)
 
 
 def select(values: SiteArray, labels: LabelArray) -> Selection:
-    """All the sites of `values` (n, sites, D): nothing is chosen."""
+    """Select all sites of `values` (n, sites, D)."""
     return Selection(tuple(range(values.shape[1])))
 
 
 def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
-    """Mean and Ledoit-Wolf covariance of the standardised `values` (n, chosen, D); `labels` are not used.
+    """Fit mean and Ledoit-Wolf covariance of the standardised `values` (n, chosen, D).
 
-    Standardising first is our own: the shrinkage target is one variance for all dimensions, and a residual stream
-    has a few huge ones. The covariance (1 - s) S + s m I is kept as the directions S spans, not as a matrix.
-    Tensors, float64: `mean`, `scale` (d,), `directions` (r, d), `gain` (r,), `rest` (1,), where the squared
-    distance is rest * |z|^2 + sum_i gain_i (directions_i . z)^2. Raises LabelError if all values are equal.
+    `labels` are not used. Standardising first is our own: shrinkage assumes one variance for all
+    dimensions, but a residual stream has a few huge ones. The covariance (1 - s) S + s m I is
+    stored as the directions that S spans, not as a matrix. Returns float64 `mean`, `scale` (d,),
+    `directions` (r, d), `gain` (r,) and `rest` (1,); the squared distance is rest * |z|^2 + sum_i
+    gain_i (directions_i . z)^2. Raises LabelError if all values are equal.
     """
     from sklearn.covariance import ledoit_wolf_shrinkage
 
@@ -46,11 +51,11 @@ def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
     z /= scale
     if not z.any():
         raise LabelError(
-            "all normal hidden states are equal: there is no spread to measure a distance by"
+            "all normal hidden states are equal, so there is no distance to measure",
+            cure="give more normal videos",
         )
-    shrink = max(
-        float(ledoit_wolf_shrinkage(z, assume_centered=True)), 1e-6
-    )  # 0 would divide by zero below
+    # A shrinkage of 0 would divide by zero below.
+    shrink = max(float(ledoit_wolf_shrinkage(z, assume_centered=True)), 1e-6)
     rest = 1.0 / (shrink * float((z * z).mean()))
     _, singular, directions = np.linalg.svd(z, full_matrices=False)
     gain = 1.0 / ((1.0 - shrink) * singular**2 / len(z) + 1.0 / rest) - rest
@@ -64,10 +69,11 @@ def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
 
 
 def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
-    """d2 / (d2 + D) (n,), from 0 to below 1, of the squared Mahalanobis distance d2 of `values` (n, chosen, D).
+    """Compute d2 / (d2 + D) (n,), with d2 the squared Mahalanobis distance.
 
-    Bounded and rising, our own: normal states lie near one half, as d2 is about D for them. A chi-square
-    probability would be 1.0 for nearly all new states at this many dimensions.
+    `values` are (n, chosen, D). Scores are from 0 to below 1 (our own). Normal states are near one
+    half, as their d2 is about D. A chi-square probability would be 1.0 for nearly all new states
+    with so many dimensions.
     """
     z = standardised(values, tensors)
     squared = (

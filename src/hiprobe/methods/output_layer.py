@@ -1,4 +1,7 @@
-"""The same probe on the last layer: the baseline that HiProbe claims to beat. Knows arrays and labels only."""
+"""Output layer: the probe of HiProbe on the last layer, the baseline that it claims to beat.
+
+Arrays and labels only.
+"""
 
 from __future__ import annotations
 
@@ -13,5 +16,5 @@ PROMPTS: tuple[str, ...] = ()
 
 
 def sites(layers: int, heads: int) -> tuple[Site, ...]:
-    """The residual stream after the last block, before the final norm: one site, so nothing is chosen."""
+    """Return the residual stream after the last block, before the final norm: a single site."""
     return (Site("residual", layers - 1),)

@@ -1,7 +1,7 @@
-"""The question asked in five wordings: for each the layer by saliency and its probe, their log-odds averaged; our own.
+"""Several prompts: ask in five wordings, fit a probe for each, and average them (our own).
 
-Offered beside `hiprobe` because a score moves with the wording: figures in docs/results.md. The frames are encoded
-once. Knows arrays and labels only.
+A score changes with the wording of the question: see docs/results.md. The frames are encoded only
+once. Arrays and labels only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from hiprobe.saliency import SiteArray, saliency
 from hiprobe.types import FloatArray, LabelArray, Site
 
 LABELS: Labels = "both"
-PROMPTS = (  # in words that the shipped model knows; the first is the one that `hiprobe` asks
+# In words that the shipped model knows; the first is the one that `hiprobe` asks.
+PROMPTS = (
     "Identify any abnormal events or safety hazards in this video.",
     "Is there an anomaly in this video?",
     "Report anything unusual.",
@@ -28,7 +29,7 @@ PROMPTS = (  # in words that the shipped model knows; the first is the one that 
 
 
 def sites(layers: int, heads: int) -> tuple[Site, ...]:
-    """The residual stream after every block: all layers under the first prompt, then under the next."""
+    """Return the residual stream after every block: all layers, prompt by prompt."""
     return tuple(
         Site("residual", layer, prompt=prompt)
         for prompt in range(len(PROMPTS))
@@ -37,17 +38,21 @@ def sites(layers: int, heads: int) -> tuple[Site, ...]:
 
 
 def select(values: SiteArray, labels: LabelArray) -> Selection:
-    """Under each prompt the layer with the highest saliency, of `values` (n, prompts * layers, D) ordered as `sites`.
+    """Select for each prompt the layer with the highest saliency.
 
-    Fewer sites than prompts are all taken. Raises LabelError for one class, UsageError for sites that are not the
-    same layers under every prompt.
+    `values` are (n, prompts * layers, D) in the order of `sites`; if there are fewer sites than
+    prompts, all are selected. Raises LabelError if a class has no segment, UsageError for sites
+    that are not the same layers for every prompt.
     """
     offered, number = values.shape[1], len(PROMPTS)
     found = saliency(values, labels)
     if offered < number:
         return Selection(tuple(range(offered)), found.curves())
     if offered % number:
-        raise UsageError(f"{offered} sites are not some layers under {number} prompts each")
+        raise UsageError(
+            f"the sites must be the same layers for each of {number} prompts, got {offered} sites",
+            cure="let the method select its sites",
+        )
     layers = offered // number
     best = [
         prompt * layers + saliency(_Part(values, prompt * layers, layers), labels).best
@@ -57,9 +62,10 @@ def select(values: SiteArray, labels: LabelArray) -> Selection:
 
 
 def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
-    """The scorer of `hiprobe` for each site of `values` (n, chosen, D) on its own, with `labels` (n,) of 0 and 1.
+    """Fit the scorer of `hiprobe` to each site of `values` (n, chosen, D) on its own.
 
-    Tensors, float64: `mean`, `scale`, `weight` (chosen, D), `bias` (chosen,).
+    `labels` (n,) are 0 and 1. Returns float64 `mean`, `scale`, `weight` (chosen, D) and `bias`
+    (chosen,).
     """
     parts = [one_prompt.fit(values[:, [site]], labels) for site in range(values.shape[1])]
     stacked = {
@@ -69,23 +75,25 @@ def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
 
 
 def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
-    """sigmoid of the mean over sites of w . z + b (n,), z the standardised `values` (n, chosen, D)."""
+    """Compute the sigmoid (n,) of the mean over sites of w . z + b.
+
+    z are the standardised `values` (n, chosen, D).
+    """
     names = ("mean", "scale", "weight", "bias")
     parts = [
         dict(zip(names, part, strict=True))
         for part in zip(*(tensors[name] for name in names), strict=True)
     ]
+    # One site at a time: a copy of all would be many times larger.
     odds = [
-        one_prompt.log_odds(
-            values[:, [site]], part
-        )  # one site at a time: a copy of all would be many times larger
+        one_prompt.log_odds(values[:, [site]], part)
         for site, part in zip(range(values.shape[1]), parts, strict=True)
     ]
     return np.asarray(np.exp(-np.logaddexp(0.0, -np.mean(odds, axis=0))), dtype=np.float64)
 
 
 class _Part:
-    """`count` sites from `first` on of `values`: a `SiteArray` that copies nothing."""
+    """`count` sites of `values` from `first` on, as a `SiteArray` that copies nothing."""
 
     def __init__(self, values: SiteArray, first: int, count: int) -> None:
         self._values, self._first = values, first

@@ -1,4 +1,7 @@
-"""The probe: fitted on hidden states and labels, kept in one file, scoring segments. Knows no video and no model."""
+"""The probe: fitted on hidden states and labels, stored in one file, scores segments.
+
+Knows no videos and no models.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What a probe is fitted on: hidden states and labels of several videos, end to end. Knows no video, model or probe.
+"""What a probe is fitted on: the hidden states and labels of several videos, one after the other.
 
-Nothing is taken before it is checked: one recipe, one width, the sites that the method reads, values that are numbers.
+Knows no videos, models or probes. All input is checked first: one recipe, one width, the sites that
+the method reads, finite values.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from hiprobe.localize import contiguous_runs, smooth
 from hiprobe.methods import Method
 from hiprobe.types import FloatArray, HiddenStates, LabelArray, Recipe, Site
 
-Pairs = Sequence[tuple[HiddenStates, LabelArray]]
+Pair = tuple[HiddenStates, LabelArray]
 
-CLASSES = {"both": (1, 0), "normal": (0,), "none": ()}  # that a method fits on, by its LABELS
+# The classes that a method fits on, by its LABELS.
+CLASSES = {"both": (1, 0), "normal": (0,), "none": ()}
 MIN_SEGMENTS = 4  # of each class that a method fits on
 _FIELDS = {
     "model": "model",
@@ -29,14 +31,15 @@ _FIELDS = {
     "frames": "frames a segment",
     "size": "frame size",
 }
-_SITES = 64  # checked at once
+_SITES = 64  # per block of values that are checked
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The videos of a calibration set end to end, read one site at a time: a `saliency.SiteArray`.
+    """The videos of a calibration set one after the other, read site by site: a `SiteArray`.
 
-    `labels` (n,), and `groups` (n,): the number of the video a segment belongs to, copies being one video.
+    `labels` (n,) are 1, 0 or -1, `groups` (n,) number the video of a segment; copies of a video
+    share one number.
     """
 
     states: tuple[HiddenStates, ...]
@@ -46,35 +49,37 @@ class Calibration:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The number of segments, of sites, and of dimensions."""
+        """The number of segments, of sites, and of dimensions."""
         return len(self.labels), len(self.sites), self.states[0].values.shape[2]
 
     def __getitem__(self, key: tuple[slice, int]) -> FloatArray:
         return self.at((key[1],))[key[0], 0]
 
     def at(self, indices: Sequence[int], rows: NDArray[np.bool_] | None = None) -> FloatArray:
-        """Values (n, len(indices), D) of all videos at some of the sites; of all segments, or of those in `rows` (n,).
+        """Return the values (n, len(indices), D) of all segments, or of `rows` (n,), at some sites.
 
-        One copy, filled video by video: nothing else of that size is held.
+        A copy that is filled video by video, so that nothing else of that size is in memory.
         """
-        wanted, kept = (
-            tuple(self.sites[i] for i in indices),
-            np.ones(len(self.labels), bool) if rows is None else rows,
-        )
+        wanted = tuple(self.sites[i] for i in indices)
+        used = np.ones(len(self.labels), bool) if rows is None else rows
         dtype = np.result_type(*{states.values.dtype for states in self.states})
-        values = np.empty((int(kept.sum()), len(wanted), self.shape[2]), dtype)
+        values = np.empty((int(used.sum()), len(wanted), self.shape[2]), dtype)
         first = place = 0
         for states in self.states:
-            mine = kept[first : first + len(states.starts)]
+            mine = used[first : first + len(states.starts)]
             count = int(mine.sum())
             values[place : place + count] = states.at(wanted)[mine]
             first, place = first + len(mine), place + count
         return values
 
     def names(self, indices: Sequence[int]) -> list[str]:
+        """Return the names of some of the sites."""
+        """Return the names of some of the sites."""
         return [str(self.sites[i]) for i in indices]
 
     def smoothed(self, raw: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-        """Each video's scores smoothed on their own, over all its segments, labelled or not."""
+        """Smooth scores (n,) video by video, over all its segments, labelled or not."""
         parts = np.split(raw, np.cumsum([len(s.starts) for s in self.states])[:-1])
         return np.concatenate(
             [
@@ -85,50 +90,72 @@ class Calibration:
 
 
 def difference(one: Recipe, other: Recipe) -> str:
-    """The fields in which two recipes differ, in words."""
+    """Describe the fields in which two recipes differ, in words."""
     a, b = asdict(one), asdict(other)
     return "; ".join(
         f"{word} {a[key]!r}, not {b[key]!r}" for key, word in _FIELDS.items() if a[key] != b[key]
     )
 
 
-def calibration_set(how: Method, pairs: Pairs, sites: Sequence[Site] | None) -> Calibration:
-    """The calibration set of `how`, at `sites` or at those it chooses among; raises what `hiprobe.probe.fit` says."""
+def calibration_set(
+    how: Method, pairs: Sequence[Pair], sites: Sequence[Site] | None
+) -> Calibration:
+    """Join `pairs` of states and labels to the calibration set of `how`.
+
+    Its sites are `sites`, or those that the method selects from. Raises the errors that
+    `hiprobe.probe.fit` names.
+    """
     if not pairs:
-        raise LabelError("no video to fit on")
-    recipe = pairs[0][0].recipe
+        raise LabelError("there is no video to fit on", cure="give at least one video with labels")
     for states, labels in pairs:
-        where = f"video {states.video_id}"
-        if states.recipe != recipe:
-            raise RecipeMismatch(
-                f"read with {difference(states.recipe, recipe)} in {pairs[0][0].video_id}",
-                where=where,
-                cure="extract all videos with one recipe",
-            )
-        if labels.shape != states.starts.shape or not np.isin(labels, (-1, 0, 1)).all():
-            raise LabelError(
-                f"{labels.shape} labels for {len(states.starts)} segments, or one that is not 1, 0 or -1",
-                where=where,
-            )
+        _check_recipe(states, pairs[0][0])
+        _check_labels(states, labels)
     wanted = _candidates(how, pairs[0][0].sites, sites)
     for states, _ in pairs:
         for first in range(0, len(wanted), _SITES):
             checked_values(states, wanted[first : first + _SITES])
-    if len({states.values.shape[2] for states, _ in pairs}) > 1:
-        raise ProbeError("videos were read with different widths")
+    widths = {states.values.shape[2] for states, _ in pairs}
+    if len(widths) > 1:
+        raise ProbeError(
+            f"all states must have one width, got {sorted(widths)}",
+            cure="extract all videos with one model",
+        )
+    return _enough(how, _joined(pairs, wanted))
+
+
+def _joined(pairs: Sequence[Pair], sites: tuple[Site, ...]) -> Calibration:
     _, group = np.unique([states.video_id for states, _ in pairs], return_inverse=True)
     labels = np.concatenate([y for _, y in pairs]).astype(np.int8)
     groups = np.repeat(group, [len(y) for _, y in pairs])
-    return _enough(how, Calibration(tuple(states for states, _ in pairs), wanted, labels, groups))
+    return Calibration(tuple(states for states, _ in pairs), sites, labels, groups)
+
+
+def _check_recipe(states: HiddenStates, first: HiddenStates) -> None:
+    if states.recipe != first.recipe:
+        raise RecipeMismatch(
+            f"read with {difference(states.recipe, first.recipe)} in {first.video_id}",
+            where=f"video {states.video_id}",
+            cure="extract all videos with one recipe",
+        )
+
+
+def _check_labels(states: HiddenStates, labels: LabelArray) -> None:
+    if labels.shape != states.starts.shape or not np.isin(labels, (-1, 0, 1)).all():
+        raise LabelError(
+            f"each of {len(states.starts)} segments needs a label 1, 0 or -1, "
+            f"got shape {labels.shape} of values {np.unique(labels).tolist()[:8]}",
+            where=f"video {states.video_id}",
+        )
 
 
 def _candidates(
     how: Method, found: Sequence[Site], sites: Sequence[Site] | None
 ) -> tuple[Site, ...]:
-    """The sites to choose among in a model of which `found` was read.
+    """Return the sites to select from in a model of which the sites `found` were read.
 
-    How deep it is the states do not say: as deep as what was read, or as deep as it takes for all that the method
-    would read to be there, up to four times that. One site at five eighths of the depth tells the depth so.
+    The states do not say how deep the model is. It is as deep as what was read, or the least depth
+    up to four times that at which all sites that the method wants were read: a single site at five
+    eighths of the depth reveals the depth.
     """
     shallow, heads = (
         1 + max(site.layer for site in found),
@@ -152,20 +179,20 @@ def _enough(how: Method, data: Calibration) -> Calibration:
             f"{MIN_SEGMENTS} {('normal', 'anomalous')[c]}" for c in CLASSES[how.LABELS]
         )
         raise LabelError(
-            f"at least {need} segments are needed, got {counts[1]} anomalous and {counts[0]} normal "
-            f"({int((data.labels < 0).sum())} left out)",
+            f"at least {need} segments are needed, got {counts[1]} anomalous "
+            f"and {counts[0]} normal ({int((data.labels < 0).sum())} left out)",
             cure="label more videos",
         )
     return data
 
 
 def usable(how: Method, labels: LabelArray) -> LabelArray:
-    """The labels with those that the method does not fit on left out."""
+    """Return the labels, with the classes that the method does not fit on left out (-1)."""
     return np.where(np.isin(labels, CLASSES[how.LABELS]), labels, -1).astype(np.int8)
 
 
 def checked_values(states: HiddenStates, sites: tuple[Site, ...]) -> FloatArray:
-    """The values at `sites`; raises ProbeError if one was not read or a value is not finite."""
+    """Return the values at `sites`; raises ProbeError if one is missing or a value not finite."""
     where = f"video {states.video_id}"
     try:
         values = states.at(sites)
@@ -176,7 +203,8 @@ def checked_values(states: HiddenStates, sites: tuple[Site, ...]) -> FloatArray:
     bad = np.flatnonzero(~np.isfinite(values).all(axis=(1, 2)))
     if len(bad):
         raise ProbeError(
-            f"hidden states of {len(bad)} segments are not finite, the first is segment {bad[0]}",
+            f"the hidden states of {len(bad)} segments are not finite, "
+            f"the first is segment {bad[0]}",
             where=where,
             cure="extract again, in float32 if a half precision overflowed",
         )

@@ -1,24 +1,24 @@
-"""The curves over layers in a probe."""
+"""The curves over layers in the provenance of a probe: how to make and how to read them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import ProbeError
 from hiprobe.methods import Method
-from hiprobe.metrics import Folds
 from hiprobe.probe.calibration import Calibration, usable
 from hiprobe.probe.file import Probe
+from hiprobe.probe.folds import Folds
 from hiprobe.probe.held_out import held_out, pooled_auc
+from hiprobe.types import Site
 
 
 def shuffled_curves(
     how: Method, data: Calibration, permutations: int, seed: int
 ) -> dict[str, Any] | None:
-    """The method's curves under shuffled labels; None where it has none to offer or none is asked for."""
+    """Compute the method's curves under shuffled labels; None without curves or permutations."""
     measure = getattr(how, "baseline", None)
     if measure is None or not permutations:
         return None
@@ -32,7 +32,10 @@ def shuffled_curves(
 def auc_by_layer(
     how: Method, data: Calibration, split: Folds, sigma: float, seed: int
 ) -> list[dict[str, Any]] | None:
-    """The out-of-fold AUC of each site on its own; None for methods that read no layers: heads are thousands."""
+    """Compute the out-of-fold AUC of each site on its own.
+
+    None for methods that do not read layers, as a model has thousands of heads.
+    """
     if any(site.kind != "residual" for site in data.sites):
         return None
     curve = []
@@ -51,22 +54,23 @@ METRICS = ("kl", "ldr", "entropy", "score")
 
 
 def saliency_curves(probe: Probe, where: Path) -> dict[str, Any]:
-    """The saliency curves of a probe's provenance, as `report.layers_png` and `--json` take them.
+    """Return the saliency curves of a probe's provenance, for the layer plot and its JSON.
 
-    Raises ProbeError, naming the file or folder `where`, if there are none: its method may choose no layer.
+    Raises ProbeError, naming the file or folder `where`, if there are none, as with a method that
+    does not select a layer.
     """
     try:
         return _curves(probe.provenance)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ProbeError(
-            f"a probe of method {probe.method!r} without saliency curves",
+            f"a probe of method {probe.method!r} has no saliency curves",
             where=where,
-            cure="give labelled clips, or a probe whose method chooses its layer",
+            cure="give labelled clips, or a probe whose method selects its layer",
         ) from error
 
 
 def _curves(facts: Mapping[str, Any]) -> dict[str, Any]:
-    layers = [int(re.fullmatch(r".*/layer(\d+)(/.*)?", site)[1]) for site in facts["candidates"]]  # type: ignore[index]
+    layers = [Site.parse(site).layer for site in facts["candidates"]]
     found: dict[str, Any] = {
         "layers": layers,
         "sites": facts["candidates"],

@@ -1,7 +1,7 @@
-"""The probe: fitted on hidden states and labels, kept in one file, scoring segments. Knows no video and no model.
+"""The probe and its file. Knows no videos and no models.
 
-The file is safetensors with one JSON header and is the whole configuration. A probe file may come from a stranger,
-so nothing in it is believed before it is checked, and it cannot name code to import.
+The file is safetensors with one JSON header, and is the whole configuration. It may come from a
+stranger: everything in it is checked, and it cannot make this program import code.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,13 @@ from hiprobe.localize import Localization
 from hiprobe.probe.calibration import MIN_SEGMENTS as MIN_SEGMENTS
 from hiprobe.probe.calibration import checked_values, difference
 from hiprobe.probe.held_out import checked_scores
+from hiprobe.safetensors_header import read_header, strict_json
 from hiprobe.store import write_atomic
 from hiprobe.types import HiddenStates, Recipe, Site
 
 SCHEMA = 1
 MAX_BYTES = 512 * 2**20
-MAX_INPUTS = 2**22  # sites x width that a file may claim: 16 layers of a model 262,144 wide
+MAX_INPUTS = 2**22  # the most sites x width of a file: 16 layers of a model 262,144 wide
 _KEYS = {"schema", "method", "recipe", "sites", "width", "tensors", "localization", "provenance"}
 _DTYPES = {"F32": "float32", "F64": "float64"}
 _UNSOUND = (
@@ -45,10 +47,21 @@ _UNSOUND = (
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """A fitted method: its name, the recipe and `sites` it reads (`width` each), tensors, and how scores become events.
+    """A fitted method: what it reads, how it scores segments, and how scores become events.
 
-    `provenance` is JSON: what it was fitted on, the layer and why, and out-of-fold figures. Raises ProbeError if a
-    tensor is no finite float32 or float64 array.
+    `recipe` and `sites` say what it reads, `width` is the size of the vector at each site,
+    `tensors` are the fitted parameters, `localization` turns scores into events. `provenance` (JSON
+    values) says what it was fitted on, which layer and why, and the out-of-fold metrics. Raises
+    ProbeError for a tensor that is not a finite float32 or float64 array.
+
+    >>> parameters = {"mean": np.zeros(2), "scale": np.ones(2)}
+    >>> parameters |= {"weight": np.array([1.0, 0.0]), "bias": np.zeros(1)}
+    >>> recipe, sites = Recipe("org/model", ("Is anything abnormal?",)), (Site("residual", 20),)
+    >>> probe = Probe("hiprobe", recipe, sites, 2, parameters, Localization(), {})
+    >>> times, values = np.arange(3) * 1.6, np.array([[[0.0, 0.0]], [[4.0, 0.0]]])
+    >>> states = HiddenStates("ab", recipe, sites, times[:-1], times[1:], values, 3.2)
+    >>> probe.score(states).round(3).tolist()
+    [0.5, 0.982]
     """
 
     method: str
@@ -64,7 +77,8 @@ class Probe:
             kind = tensor.dtype if isinstance(tensor, np.ndarray) else type(tensor).__name__
             if str(kind) not in _DTYPES.values() or not np.isfinite(tensor).all():
                 raise ProbeError(
-                    f"tensor {name!r} ({kind} {np.shape(tensor)}) is not of finite floats"
+                    f"tensor {name!r} must be finite float32 or float64, "
+                    f"got {kind} {np.shape(tensor)}"
                 )
 
     @cached_property
@@ -73,7 +87,7 @@ class Probe:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def check(self, recipe: Recipe) -> None:
-        """Raises RecipeMismatch, naming the fields that differ, unless `recipe` is the probe's."""
+        """Raise RecipeMismatch, naming the fields that differ, unless `recipe` is the probe's."""
         if recipe != self.recipe:
             raise RecipeMismatch(
                 f"the probe was fitted with {difference(self.recipe, recipe)}",
@@ -81,24 +95,25 @@ class Probe:
             )
 
     def score(self, states: HiddenStates) -> NDArray[np.float64]:
-        """Raw scores (segments,) of one video, higher is more anomalous.
+        """Compute the raw scores (segments,) of one video; higher is more anomalous.
 
-        Raises RecipeMismatch for states of another recipe, ProbeError for missing sites, another width, or values
-        or scores that are not finite.
+        Raises RecipeMismatch for states of another recipe, ProbeError for a missing site, another
+        width, and values or scores that are not finite.
         """
         self.check(states.recipe)
         values = checked_values(states, self.sites)
         if values.shape[2] != self.width:
             raise ProbeError(
-                f"states are {values.shape[2]} wide, the probe wants {self.width}",
-                where=states.video_id,
+                f"states are {values.shape[2]} wide, the probe needs {self.width}",
+                where=f"video {states.video_id}",
+                cure="use the model that the probe was fitted with",
             )
         return checked_scores(
             methods.load(self.method), values, self.tensors, f"video {states.video_id}"
         )
 
     def to_bytes(self) -> bytes:
-        """The probe as a file: the same probe gives the same bytes."""
+        """Return the content of the probe's file; equal probes give equal bytes."""
         from safetensors.numpy import save
 
         tensors = {name: np.ascontiguousarray(self.tensors[name]) for name in sorted(self.tensors)}
@@ -118,39 +133,43 @@ class Probe:
         )
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes the probe to `path`, whole or not at all; raises StoreError."""
+        """Write the probe to `path`, completely or not at all; raises StoreError."""
         write_atomic(Path(path), self.to_bytes())
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, method: str | None = None) -> Probe:
-        """Reads a probe file; raises ProbeError, naming the file, for anything that is not a sound one.
+        """Read a probe file; raises ProbeError, which names the file, unless it is a valid one.
 
-        A `module:attribute` method is code to import: it is loaded only if the caller gives the same name as `method`.
+        A method `module:attribute` is code to import. It is loaded only if the caller trusts it by
+        giving the same name as `method`.
         """
         try:
             return _unpack(_bytes(Path(path)), method)
         except OSError as error:
             raise ProbeError(f"cannot be read: {error.strerror}", where=path) from error
         except _UNSOUND as error:
-            reason, cure = f"{type(error).__name__}: {error}", "fit it again, or fetch it again"
+            reason, cure = (
+                f"{type(error).__name__}: {error}",
+                "fit the probe again, or copy it again",
+            )
             if isinstance(error, HiProbeError):
                 reason, cure = error.reason, error.cure or cure
-            raise ProbeError(f"no sound probe file: {reason}", where=path, cure=cure) from error
+            raise ProbeError(f"not a valid probe file: {reason}", where=path, cure=cure) from error
 
 
 def _bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise ProbeError(f"larger than {MAX_BYTES} bytes")
+        raise ProbeError(f"the file is larger than {MAX_BYTES} bytes")
     return data
 
 
 def _unpack(data: bytes, method: str | None) -> Probe:
-    """A probe from a file's bytes; raises one of several errors, which `Probe.load` makes a ProbeError."""
+    """Build a probe from the bytes of a file; raises an error of `_UNSOUND`."""
     header, tensors = _contents(data)
     if not isinstance(header, dict) or header.get("schema") != SCHEMA:
-        raise ProbeError(f"not a header of schema {SCHEMA}: {str(header)[:80]}")
+        raise ProbeError(f"the header must be of schema {SCHEMA}, got {str(header)[:80]}")
     _same("header", sorted(header), sorted(_KEYS))
     _same(
         "tensors",
@@ -165,7 +184,7 @@ def _unpack(data: bytes, method: str | None) -> Probe:
     if ":" in header["method"] and header["method"] != method:
         raise ProbeError(
             f"its method {header['method']!r} is code from outside the package",
-            cure="name it if trusted",
+            cure="name the method if you trust it",
         )
     sites = tuple(Site(**site) for site in header["sites"])
     probe = Probe(
@@ -182,48 +201,37 @@ def _unpack(data: bytes, method: str | None) -> Probe:
 
 
 def _contents(data: bytes) -> tuple[Any, dict[str, NDArray[Any]]]:
-    """The JSON header and the tensors; refuses doubled keys and other dtypes, which safetensors takes."""
+    """Read the JSON header and the tensors.
+
+    Refuses repeated keys and other dtypes, which the safetensors library accepts.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    size = int.from_bytes(data[:8], "little")
-    if size > len(data) - 8:
-        raise ProbeError(f"{len(data)} bytes, cut short or no safetensors file")
-    listing = _json(data[8 : 8 + size])
-    if not isinstance(listing, dict) or "hiprobe" not in listing.get("__metadata__", {}):
-        raise ProbeError("a safetensors file without the header of a probe")
+    listing, _ = read_header(BytesIO(data), len(data))
+    if "hiprobe" not in listing.get("__metadata__", {}):
+        raise ProbeError("the safetensors file has no header of a probe")
     for name, entry in listing.items():
         if name != "__metadata__" and entry["dtype"] not in _DTYPES:
-            raise ProbeError(f"tensor {name!r} is {entry['dtype']}, not F32 or F64")
+            raise ProbeError(f"tensor {name!r} must be F32 or F64, got {entry['dtype']}")
     try:
-        return _json(listing["__metadata__"]["hiprobe"]), load(data)
+        return strict_json(listing["__metadata__"]["hiprobe"]), load(data)
     except SafetensorError as error:
         raise ProbeError(str(error)) from error
 
 
-def _json(text: bytes | str) -> Any:
-    """JSON without doubled keys, NaN or infinity; raises ValueError."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError(f"a key stands twice among {[key for key, _ in pairs][:8]}")
-        return dict(pairs)
-
-    def refuse(word: str) -> NoReturn:
-        raise ValueError(f"{word} is no JSON number")
-
-    return json.loads(text, object_pairs_hook=once, parse_constant=refuse)
-
-
 def _same(what: str, got: Any, stated: Any) -> None:
     if got != stated:
-        raise ProbeError(f"{what}: {str(got)[:200]} where {str(stated)[:200]} is stated")
+        raise ProbeError(f"the {what} must be {str(stated)[:200]}, got {str(got)[:200]}")
 
 
 def _try(probe: Probe) -> None:
-    """Scores two zero vectors: tensors missing or of wrong shapes show here, and not in the middle of a run."""
+    """Score two zero vectors, so that missing or misshapen tensors are found before a run."""
     if not 1 <= probe.width * len(probe.sites) <= MAX_INPUTS:
-        raise ProbeError(f"{len(probe.sites)} sites of width {probe.width}")
+        raise ProbeError(
+            f"sites x width must be 1 to {MAX_INPUTS}, "
+            f"got {len(probe.sites)} sites of width {probe.width}"
+        )
     with np.errstate(divide="raise", invalid="raise", over="raise"):
         checked_scores(
             methods.load(probe.method),

@@ -1,33 +1,68 @@
-"""Fits a probe: sites chosen, out-of-fold scores, threshold. Knows no video and no model."""
+"""Fit a probe: select the sites, score out of fold, find the threshold.
+
+Hidden states and labels only: no videos and no models.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import methods
-from hiprobe.localize import Localization, calibrate
+from hiprobe.localize import Localization
 from hiprobe.methods import Method
-from hiprobe.metrics import deal
-from hiprobe.probe.calibration import CLASSES, Calibration, Pairs, calibration_set, usable
+from hiprobe.probe.calibration import CLASSES, Calibration, Pair, calibration_set, usable
 from hiprobe.probe.curves import auc_by_layer, shuffled_curves
 from hiprobe.probe.file import Probe
+from hiprobe.probe.folds import Folds, make_folds
 from hiprobe.probe.held_out import fitted_tensors, held_out, pooled_auc, selected
-from hiprobe.types import LabelArray, Site
+from hiprobe.probe.threshold import with_threshold
+from hiprobe.types import Site
 
-NORMAL_QUANTILE = 0.99  # of out-of-fold normal scores: the threshold where no anomaly is known
 _DEFAULT = Localization()
+
+
+class HasProvenance(Protocol):
+    """Anything that says what hidden states were read with, such as a backbone."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Precision, device and versions, as JSON values."""
+        ...
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """The settings of `fit`; `states` says what the hidden states were read with."""
+
+    sites: Sequence[Site] | None
+    folds: int
+    seed: int
+    localization: Localization
+    permutations: int
+    layer_curve: bool
+    states: Mapping[str, Any]
+
+
+class _HeldOut(NamedTuple):
+    """The folds, smoothed out-of-fold scores (n,), and the sites that each fold picked."""
+
+    split: Folds
+    scores: NDArray[np.float64]
+    picked: list[tuple[int, ...]]
 
 
 def fit(
     method: str,
-    pairs: Pairs,
+    pairs: Iterable[Pair],
     *,
+    model: HasProvenance | None = None,
     sites: Sequence[Site] | None = None,
     folds: int = 5,
     seed: int = 0,
@@ -36,85 +71,104 @@ def fit(
     layer_curve: bool = True,
     provenance: Mapping[str, Any] | None = None,
 ) -> Probe:
-    """Fits `method` on `pairs` of states and labels (segments,) per video: 1 anomalous, 0 normal, -1 left out.
+    """Fit `method` on the hidden states and labels of several videos.
 
-    The sites are chosen on the whole set. The threshold and every AUC come from out-of-fold scores, smoothed per video
-    over all its segments, with the selection repeated inside each fold; a fold holds whole videos. If a class lies in
-    one video only, folds are made of segments, and `provenance["warnings"]` says so. The threshold has the best F1; a
-    method of normal videos takes the 0.99 quantile of their scores, one without labels its own where there are none;
-    `provenance["threshold_from"]` says which. `sites` are those to choose among (one forces it), by default the
-    method's. `provenance` (dtype, device) is added. Same input and seed, same bytes.
+    Each of `pairs` is (states, labels) of one video; labels (segments,) are 1 anomalous, 0 normal
+    and -1 left out. The method selects its sites on the whole set, among `sites` if given (a single
+    one is used as it is). The threshold and every AUC come from out-of-fold scores: selection and
+    fit are repeated without the videos of a fold, and scores are smoothed per video. If a class is
+    in one video only, folds are made of segments, and `provenance["warnings"]` of the probe says
+    so.
 
-    Raises LabelError for fewer than 4 segments of a class the method needs, RecipeMismatch for states of several
-    recipes, ProbeError for states that are not finite or lack a site and for a regression that does not converge,
-    UsageError for an unknown method or `sites` of a kind that it does not read.
+    The threshold is the one with the best F1 (the rule of HeadHunt-VAD). A method of normal videos
+    uses the 0.99 quantile of their scores, one without labels its own where there are no labels
+    (our own); `provenance["threshold_from"]` says which.
+
+    `folds` is the most folds to make, `permutations` the number of label shuffles behind the
+    saliency baseline (0: none), and `layer_curve` asks for the AUC of each layer. The provenance of
+    `model`, such as a backbone, and `provenance` are stored in the probe. The same input and seed
+    give the same bytes.
+
+    Raises LabelError for fewer than 4 segments of a class that the method needs, RecipeMismatch for
+    states of different recipes, ProbeError for states that are not finite or lack a site and for a
+    regression that does not converge, UsageError for an unknown method or `sites` of a kind that it
+    does not read.
+
+    >>> from hiprobe.types import HiddenStates, Recipe
+    >>> recipe, times = Recipe("org/model", ("Is anything abnormal?",)), np.arange(7) * 1.6
+    >>> sites, rng, pairs = (Site("residual", 0), Site("residual", 1)), np.random.default_rng(0), []
+    >>> for n in range(4):  # every second video is anomalous, which only layer 1 shows
+    ...     values = rng.normal(size=(6, 2, 8)) + [[0.0], [3.0 * (n % 2)]]
+    ...     states = HiddenStates(f"v{n}", recipe, sites, times[:-1], times[1:], values, times[-1])
+    ...     pairs.append((states, np.full(6, n % 2, np.int8)))
+    >>> probe = fit("hiprobe", pairs)
+    >>> [str(site) for site in probe.sites], probe.provenance["auc"]["value"]
+    (['residual/layer1/prompt0'], 1.0)
     """
+    states = {**(model.provenance if model else {}), **(provenance or {})}
+    settings = FitSettings(
+        sites, folds, seed, localization, permutations, layer_curve, states=states
+    )
+    return _fitted(method, list(pairs), settings)
+
+
+def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
     how = methods.load(method)
-    data = calibration_set(how, pairs, sites)
-    split = deal(data.labels, data.groups, CLASSES[how.LABELS], folds, seed)
-    raw, picked = held_out(how, data, split)
-    smoothed = data.smoothed(raw, localization.sigma)
+    data = calibration_set(how, pairs, settings.sites)
+    held = _held_out(how, data, settings)
     labels = usable(how, data.labels)
     chosen = selected(how, data, labels)
     tensors = fitted_tensors(how, data.at(chosen.indices, labels >= 0), labels[labels >= 0])
-    settings, source = _localization(how, data.labels, smoothed, localization)
-    record = {
-        **_described(data, chosen, seed),
-        "baseline": shuffled_curves(how, data, permutations, seed),
-        "folds": {
-            "count": split.number,
-            "by": split.by,
-            "sites": [data.names(p) for p in picked],
-            "agreement": float(np.mean([_shared(p, chosen.indices) for p in picked])),
-        },
-        "auc": pooled_auc(data, smoothed, seed),
-        "threshold_from": source,
-        "layers": auc_by_layer(how, data, split, localization.sigma, seed) if layer_curve else None,
-        "warnings": list(split.warnings),
-        "versions": {name: version(name) for name in ("numpy", "scikit-learn")},
-        "states": dict(provenance or {}),
-    }
+    rule, source = with_threshold(how, data.labels, held.scores, settings.localization)
+    record = {**_record(how, data, chosen, held, settings), "threshold_from": source}
     return Probe(
         method,
         data.states[0].recipe,
         tuple(data.sites[i] for i in chosen.indices),
         data.shape[2],
         tensors,
-        settings,
+        rule,
         json.loads(json.dumps(record)),
     )
 
 
-def _shared(picked: Sequence[int], chosen: Sequence[int]) -> float:
-    """The share of the chosen sites that a fold picked as well."""
-    return len(set(picked) & set(chosen)) / len(set(chosen))
+def _held_out(how: Method, data: Calibration, settings: FitSettings) -> _HeldOut:
+    split = make_folds(data.labels, data.groups, CLASSES[how.LABELS], settings.folds, settings.seed)
+    raw, picked = held_out(how, data, split)
+    return _HeldOut(split, data.smoothed(raw, settings.localization.sigma), picked)
 
 
-def _localization(
+def _record(
     how: Method,
-    labels: LabelArray,
-    held_out: NDArray[np.float64],
-    settings: Localization,
-) -> tuple[Localization, str]:
-    """The settings with the threshold they ask for, and where it is from."""
-    if settings.rule != "calibrated":
-        return settings, f"the {settings.rule} rule"
-    if how.LABELS == "normal":
-        limit = float(np.quantile(held_out[labels == 0], NORMAL_QUANTILE))
-        return settings.with_threshold(
-            limit
-        ), f"{NORMAL_QUANTILE} quantile of out-of-fold scores of normal segments"
-    own = getattr(how, "THRESHOLD", None)
-    if how.LABELS == "none" and own is not None and not {0, 1} <= set(labels.tolist()):
-        return settings.with_threshold(
-            float(own)
-        ), "the method's own, as no labels of both classes were given"
-    source = (
-        "best F1 on the labelled segments"
-        if how.LABELS == "none"
-        else "best F1 of out-of-fold scores"
-    )
-    return settings.with_threshold(calibrate(held_out, labels)), source
+    data: Calibration,
+    chosen: methods.Selection,
+    held: _HeldOut,
+    settings: FitSettings,
+) -> dict[str, Any]:
+    """Describe the fit for the provenance of the probe, without the source of the threshold."""
+    sigma, seed = settings.localization.sigma, settings.seed
+    return {
+        **_described(data, chosen, seed),
+        "baseline": shuffled_curves(how, data, settings.permutations, seed),
+        "folds": {
+            "count": held.split.number,
+            "by": held.split.by,
+            "sites": [data.names(p) for p in held.picked],
+            "agreement": float(np.mean([_shared(p, chosen.indices) for p in held.picked])),
+        },
+        "auc": pooled_auc(data, held.scores, seed),
+        "layers": auc_by_layer(how, data, held.split, sigma, seed)
+        if settings.layer_curve
+        else None,
+        "warnings": list(held.split.warnings),
+        "versions": {name: version(name) for name in ("numpy", "scikit-learn")},
+        "states": dict(settings.states),
+    }
+
+
+def _shared(picked: Sequence[int], chosen: Sequence[int]) -> float:
+    """Compute the share of the chosen sites that a fold picked, too."""
+    return len(set(picked) & set(chosen)) / len(set(chosen))
 
 
 def _described(data: Calibration, chosen: methods.Selection, seed: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Out-of-fold scores of a method: selection and fit repeated inside each fold. Knows no file, video or model.
+"""Out-of-fold scores of a method: selection and fit are repeated inside each fold.
 
-What a method gives is checked here, as it may come from outside.
+Knows no files, videos or models. What a method returns is checked here, as it may come from outside
+the package.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.errors import ProbeError, UsageError
 from hiprobe.methods import Method
-from hiprobe.metrics import Folds, auc_interval, frame_auc
+from hiprobe.metrics import auc_interval, frame_auc
 from hiprobe.probe.calibration import Calibration, usable
+from hiprobe.probe.folds import Folds
 from hiprobe.types import FloatArray, LabelArray
 
 
@@ -24,7 +26,12 @@ def held_out(
     split: Folds,
     fixed: tuple[int, ...] | None = None,
 ) -> tuple[NDArray[np.float64], list[tuple[int, ...]]]:
-    """Out-of-fold raw scores (n,), and each fold's sites: selected anew within the fold unless `fixed`, or one only."""
+    """Score each segment of `data` with a method that was fitted on the other folds.
+
+    Returns raw scores (n,) and the sites of each fold: `fixed`, the only one, or selected inside
+    the fold. Raises UsageError or ProbeError for a method that returns something else than it
+    should.
+    """
     raw, picked = np.full(len(data.labels), np.nan), []
     fixed = (0,) if len(data.sites) == 1 else fixed
     for fold in range(split.number):
@@ -38,7 +45,7 @@ def held_out(
 
 
 def selected(how: Method, data: Calibration, labels: LabelArray) -> methods.Selection:
-    """What a method, which may be from outside, chooses; raises UsageError where it is no choice among the sites."""
+    """Let the method select among the sites of `data`; raises UsageError if it is invalid."""
     chosen, offered = how.select(data, labels), len(data.sites)
     if (
         not isinstance(chosen, methods.Selection)
@@ -48,7 +55,8 @@ def selected(how: Method, data: Calibration, labels: LabelArray) -> methods.Sele
         )
     ):
         raise UsageError(
-            f"the method selects {str(chosen)[:80]}: no Selection of some of its {offered} sites"
+            f"the method's select must return a Selection of some of its {offered} sites, "
+            f"got {str(chosen)[:80]}"
         )
     for name, curve in chosen.curves.items():
         if (
@@ -57,22 +65,29 @@ def selected(how: Method, data: Calibration, labels: LabelArray) -> methods.Sele
             or not np.isfinite(curve).all()
         ):
             raise UsageError(
-                f"the method's curve {name!r} is not one finite number for each of its {offered} sites"
+                f"the method's curve {name!r} must hold one finite number for each of its "
+                f"{offered} sites"
             )
     return chosen
 
 
 def fitted_tensors(how: Method, values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
+    """Fit the method on `values` (n, chosen, D); raises UsageError unless it returns a dict."""
     found = how.fit(values, labels)
     if not isinstance(found, dict):
-        raise UsageError(f"the method fits {type(found).__name__}, not arrays by their names")
+        raise UsageError(
+            f"the method's fit must return a dict of arrays, got {type(found).__name__}"
+        )
     return found
 
 
 def pooled_auc(
     data: Calibration, scores: NDArray[np.float64], seed: int
 ) -> dict[str, float | None] | None:
-    """Pooled AUC of the labelled segments with its 95 % interval over videos; None unless both classes are there."""
+    """Compute the pooled AUC of the labelled segments and its 95 % interval over videos.
+
+    None unless both classes are there; no interval for a single video.
+    """
     if not {0, 1} <= set(data.labels.tolist()):
         return None
     rows = [(data.groups == group) & (data.labels >= 0) for group in np.unique(data.groups)]
@@ -84,10 +99,18 @@ def pooled_auc(
 def checked_scores(
     how: Method, values: FloatArray, tensors: methods.Tensors, where: str
 ) -> NDArray[np.float64]:
-    """The method's scores (n,) of `values` (n, chosen, D): one for many segments would count for all of them."""
+    """Score `values` (n, chosen, D) with the method; returns finite scores (n,).
+
+    Raises ProbeError for another shape, which numpy might broadcast, and for scores that are not
+    finite.
+    """
     scores = np.asarray(how.score(values, tensors))
     if scores.shape != values.shape[:1]:
-        raise ProbeError(f"scores of shape {scores.shape} for {len(values)} segments", where=where)
+        raise ProbeError(
+            f"the method's score must return one score for each of {len(values)} segments, "
+            f"got shape {scores.shape}",
+            where=where,
+        )
     return _finite(scores, where)
 
 

@@ -1,6 +1,6 @@
-"""A probe and further labels: what it would be with them, compared with what it was, on the same folds.
+"""Fit a probe again with more labels, and compare it with the old one on the same folds.
 
-Knows hidden states, labels and probes: no video, no reviewer and no page.
+Hidden states, labels and probes only: no videos and no web pages.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.errors import LabelError
 from hiprobe.localize import label_segments
-from hiprobe.metrics import deal, roc_auc
+from hiprobe.metrics import roc_auc
 from hiprobe.probe import fitting
-from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, calibration_set, usable
+from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, Pair, calibration_set
 from hiprobe.probe.file import Probe
+from hiprobe.probe.folds import Folds, make_folds
+from hiprobe.probe.held_out import held_out
 from hiprobe.types import Event, HiddenStates, LabelArray, Site
 
 FOLDS = 5
-Pair = tuple[HiddenStates, LabelArray]
 
 
 @dataclass(frozen=True)
 class Refit:
-    """A refitted probe and its AUC on all labels, both out of fold: `before` without the new labels, `after` with them.
+    """A refitted probe, and the out-of-fold AUC on all labels `before` and `after` the new ones.
 
-    `before` is None where the old labels are too few, or of one class, in some fold.
+    `before` is None if the old labels are too few, or of one class, in some fold.
     """
 
     probe: Probe
@@ -39,10 +40,11 @@ class Refit:
 def correct(
     states: HiddenStates, labels: LabelArray, spans: Sequence[tuple[float, float, bool]]
 ) -> LabelArray:
-    """`labels` (segments,) with what `spans` (start, end, anomalous; seconds) say, a later span over an earlier one.
+    """Return a copy of `labels` (segments,) with corrections from `spans`.
 
-    The label rule is `label_segments`: a span decides the segments that lie at least half in it; one that an
-    anomalous span only touches is no sure normal one any more and is left out.
+    A span is (start, end, anomalous), in seconds; a later span overrides an earlier one. As in
+    `label_segments`, a span decides the segments that are at least half in it. A normal segment
+    that an anomalous span only touches is no longer certain and is left out (-1).
     """
     found = labels.copy()
     for start, end, anomalous in spans:
@@ -61,11 +63,11 @@ def refit(
     choose: bool = False,
     seed: int = 0,
 ) -> Refit:
-    """`old` fitted anew on `pairs` of states and labels; `known` are those of the labels that the old one had.
+    """Fit `old` again on `pairs` of states and labels; `known` are the labels it was fitted on.
 
-    Method, smoothing and the rules of events stay; a threshold, calibrated or set by hand, is calibrated anew, as the
-    scores have another scale. The sites stay too, unless `choose` lets the method choose among all that were read.
-    Raises the errors of `hiprobe.probe.fit`.
+    The method, the smoothing and the rules for events stay. A threshold, calibrated or set by hand,
+    is calibrated again, as the scores change their scale. The sites stay, unless `choose` lets the
+    method select among all that were read. Raises the errors of `hiprobe.probe.fit`.
     """
     sites = None if choose else old.sites
     settings = (
@@ -96,7 +98,7 @@ def _without(
     sites: Sequence[Site] | None,
     seed: int,
 ) -> float | None:
-    """The AUC on all labels of probes that are fitted, in the same folds, on the labels known before."""
+    """Compute the AUC on all labels of probes fitted, in the same folds, on the `known` labels."""
     labels = np.concatenate([labels for _, labels in pairs])
     try:
         scores = _held_out(old, pairs, known, sites, seed)
@@ -112,17 +114,23 @@ def _held_out(
     sites: Sequence[Site] | None,
     seed: int,
 ) -> NDArray[np.float64]:
-    """Smoothed scores (n,): each fold, dealt by all labels, is scored by a fit on the known labels of the others."""
-    how = methods.load(old.method)
-    data, before = calibration_set(how, pairs, sites), np.concatenate(known)
-    split = deal(data.labels, data.groups, CLASSES[how.LABELS], FOLDS, seed)
-    raw = np.empty(len(before))
-    for fold in range(split.number):
-        out = split.of == fold
-        train = usable(how, np.where(out, -1, before).astype(np.int8))
-        if any((train == c).sum() < MIN_SEGMENTS for c in CLASSES[how.LABELS]):
-            raise LabelError("too few labels of one class in a fold")
-        indices = how.select(data, train).indices if len(data.sites) > 1 else (0,)
-        tensors = how.fit(data.at(indices, train >= 0), train[train >= 0])
-        raw[out] = how.score(data.at(indices, out), tensors)
+    """Score each fold by a fit on the known labels of the others; smoothed, (n,).
+
+    The folds are made by all labels.
+    """
+    how, before = methods.load(old.method), np.concatenate(known)
+    data = calibration_set(how, pairs, sites)
+    split = make_folds(data.labels, data.groups, CLASSES[how.LABELS], FOLDS, seed)
+    _require_labels_in_each_fold(before, split, CLASSES[how.LABELS])
+    raw, _ = held_out(how, replace(data, labels=before), split)
     return data.smoothed(raw, old.localization.sigma)
+
+
+def _require_labels_in_each_fold(labels: LabelArray, split: Folds, classes: Sequence[int]) -> None:
+    for fold in range(split.number):
+        train = labels[split.of != fold]
+        if any((train == c).sum() < MIN_SEGMENTS for c in classes):
+            raise LabelError(
+                f"at least {MIN_SEGMENTS} labels of each class are needed outside each fold",
+                cure="label more videos",
+            )

@@ -12,7 +12,8 @@ from hiprobe.errors import LabelError
 from hiprobe.localize import label_segments
 from hiprobe.metrics import frame_auc
 from hiprobe.probe import Probe
-from hiprobe.probe.refit import Pair, correct, refit
+from hiprobe.probe.calibration import Pair
+from hiprobe.probe.refit import correct, refit
 from hiprobe.review.judgements import Judgement
 from hiprobe.review.results import ReviewedVideo
 from hiprobe.review.session import Session, score_states

@@ -70,7 +70,7 @@ class ResultLedger:
 
     def failed(self, job: Job, error: HiProbeError) -> Result:
         """Return the `failed` result of a video that cannot be read."""
-        reason = f"{type(error).__name__}: {error.reason}"
+        reason = error.named
         result = Result(job.path, job.digest, "failed", reason=reason)
         if job.item is None:
             enter_unread(result, error, self.worker, self.home, self.report)
@@ -189,9 +189,7 @@ class StateLedger:
         """Return the end of a video that cannot be read."""
         self.report(job.path, error)
         self._held.discard(job.digest)
-        return Extracted(
-            job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}"
-        )
+        return Extracted(job.path, job.digest, "failed", reason=error.named)
 
     def lost(self, job: Job, reason: str) -> Extracted | None:
         """Return None if the video is tried again, else `quarantined`, for this run."""

@@ -120,7 +120,7 @@ class Scheduler(Generic[End]):
             return
         error = raised(answer.row, job.path)
         if isinstance(error, DecoderLost):
-            yield from self._missed(task, job, f"{type(error).__name__}: {error.reason}")
+            yield from self._missed(task, job, error.named)
         elif isinstance(error, VideoError | OutOfMemory | LabelError):
             yield self._over(job, self._ledger.failed(job, error))
         elif error is not None:

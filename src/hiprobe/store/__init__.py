@@ -1,4 +1,7 @@
-"""Hidden states and results on disk: atomic, keyed by digest, resumable. Knows no model and no video format."""
+"""Hidden states and results on disk: written atomically, found by digest, resumable.
+
+Knows no models and no video formats.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The index of a store: one SQLite file that says which hidden states are kept and how each video of a run stands.
+"""The index of a store: an SQLite file of the stored hidden states and the status of every video.
 
-The safetensors files are the truth: an index that is missing or damaged is made anew, and follows them. Knows no model.
+The files are the truth: a missing or damaged index is rebuilt and follows them. Knows no models.
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ NAME = "index.sqlite"
 VERSION = 1
 BUSY_S = 30.0
 TABLES = (
-    "CREATE TABLE states (file TEXT PRIMARY KEY, video TEXT NOT NULL, recipe TEXT NOT NULL, dtype TEXT NOT NULL, "
-    "sites INTEGER NOT NULL, segments INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT",
-    "CREATE TABLE runs (run TEXT PRIMARY KEY, settings TEXT NOT NULL, videos INTEGER NOT NULL, began REAL NOT NULL) "
-    "STRICT",
-    "CREATE TABLE items (folder TEXT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, run TEXT NOT NULL, "
-    "status TEXT NOT NULL CHECK (status IN ('todo', 'claimed', 'done', 'partial', 'failed', 'quarantined')), "
-    "lost INTEGER NOT NULL, lease REAL NOT NULL, worker TEXT NOT NULL, reason TEXT, changed REAL NOT NULL) STRICT",
+    "CREATE TABLE states (file TEXT PRIMARY KEY, video TEXT NOT NULL, recipe TEXT NOT NULL, "
+    "dtype TEXT NOT NULL, sites INTEGER NOT NULL, segments INTEGER NOT NULL, "
+    "bytes INTEGER NOT NULL) STRICT",
+    "CREATE TABLE runs (run TEXT PRIMARY KEY, settings TEXT NOT NULL, videos INTEGER NOT NULL, "
+    "began REAL NOT NULL) STRICT",
+    "CREATE TABLE items (folder TEXT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, "
+    "run TEXT NOT NULL, status TEXT NOT NULL CHECK (status IN "
+    "('todo', 'claimed', 'done', 'partial', 'failed', 'quarantined')), "
+    "lost INTEGER NOT NULL, lease REAL NOT NULL, worker TEXT NOT NULL, reason TEXT, "
+    "changed REAL NOT NULL) STRICT",
 )
-_REFUSALS = {  # what the disk or another process does, as opposed to what stands in the file
+# Errors that come from the disk or another process, and not from the content of the file.
+_REFUSALS = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_NOMEM,
@@ -39,12 +43,12 @@ _REFUSALS = {  # what the disk or another process does, as opposed to what stand
     sqlite3.SQLITE_INTERRUPT,
     sqlite3.SQLITE_PROTOCOL,
 }
-_checked: dict[Path, int] = {}  # the inode of each index that this process has found sound
+_checked: dict[Path, int] = {}  # the inode of each index that this process found intact
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One file of hidden states: `file` below the store's root, and what it holds."""
+    """One file of hidden states: its path inside the store, and what it holds."""
 
     file: str
     video: str
@@ -56,18 +60,18 @@ class Kept:
 
 
 @contextmanager
-def open_index(root: Path) -> Iterator[sqlite3.Connection]:
-    """One transaction on the index of the store `root`; raises StoreError where the disk refuses.
+def open_index(store: Path) -> Iterator[sqlite3.Connection]:
+    """Open one transaction on the index of the store; raises StoreError if the disk refuses.
 
-    An index that is missing, damaged or of another version is made anew, empty.
+    An index that is missing, damaged or of another version is replaced by an empty one.
     """
-    path = root / NAME
+    path = store / NAME
     try:
         _make_sound(path)
         with closing(_connect(path)) as db:
             db.execute("BEGIN IMMEDIATE")
             yield db
-            db.execute("COMMIT")  # closing without it takes everything back
+            db.execute("COMMIT")  # closing without a commit rolls everything back
     except OSError as error:
         raise StoreError(
             f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o"
@@ -81,60 +85,58 @@ def open_index(root: Path) -> Iterator[sqlite3.Connection]:
         raise StoreError(
             f"the index is damaged: {error}",
             where=path,
-            cure="give the command again, it is made anew",
+            cure="run the command again, which rebuilds it",
         ) from error
 
 
-def kept(root: Path) -> list[Kept]:
-    """All files of hidden states in the store `root`, by name: the index, brought up to date with the files.
+def kept(store: Path) -> list[Kept]:
+    """List all files of hidden states in the store by name, and update the index from the files.
 
-    A file that is not sound is left out. Raises StoreError where the disk refuses.
+    A damaged file is left out. Raises StoreError if the disk refuses.
     """
     there = {
-        str(path.relative_to(root)): path
-        for path in sorted(root.glob("*/*/*.safetensors"))
+        str(path.relative_to(store)): path
+        for path in sorted(store.glob("*/*/*.safetensors"))
         if not path.name.startswith(".")
     }
-    with open_index(root) as db:
+    with open_index(store) as db:
         known = {row[0] for row in db.execute("SELECT file FROM states")}
         db.executemany(
             "DELETE FROM states WHERE file = ?", [(file,) for file in known - there.keys()]
         )
         for file in sorted(there.keys() - known):
-            _enter(db, root, there[file])
+            _enter(db, store, there[file])
         return [Kept(*row) for row in db.execute("SELECT * FROM states ORDER BY file")]
 
 
-def enter(root: Path, path: Path) -> None:
-    """Enters one file of hidden states; raises StoreError."""
-    with open_index(root) as db:
-        _enter(db, root, path)
+def enter(store: Path, path: Path) -> None:
+    """Add one file of hidden states to the index; raises StoreError if the disk refuses."""
+    with open_index(store) as db:
+        _enter(db, store, path)
 
 
-def _enter(db: sqlite3.Connection, root: Path, path: Path) -> None:
+def _enter(db: sqlite3.Connection, store: Path, path: Path) -> None:
     try:
         video, recipe, dtype, sites, segments = describe(path)
     except StoreError:
-        return  # whoever asks for these states gets the error
+        return  # reading these states raises the error
     db.execute(
         "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (str(path.relative_to(root)), video, recipe, dtype, sites, segments, path.stat().st_size),
+        (str(path.relative_to(store)), video, recipe, dtype, sites, segments, path.stat().st_size),
     )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-    db.text_factory = lambda data: data.decode(
-        "utf-8", "replace"
-    )  # what is no UTF-8 passes SQLite's own check
-    db.execute(
-        "PRAGMA synchronous=OFF"
-    )  # a power cut may damage it, and then it is made anew; a killed process cannot
+    # Text that is not UTF-8 passes SQLite's own check.
+    db.text_factory = lambda data: data.decode("utf-8", "replace")
+    # A power cut may damage the index, which is then rebuilt; a killed process cannot.
+    db.execute("PRAGMA synchronous=OFF")
     return db
 
 
 def _make_sound(path: Path) -> None:
-    """Checks the file once a process, and again if it has been replaced meanwhile; makes it anew if it must."""
+    """Check the file once per process, and again after it was replaced; rebuild it if necessary."""
     if _inode(path) is not None and _checked.get(path) == _inode(path):
         return
     with alone(path):
@@ -155,7 +157,7 @@ def _inode(path: Path) -> int | None:
 
 
 def _sound(path: Path) -> bool:
-    """Whether the file holds these tables, and in them what they say; raises sqlite3.Error where the disk refuses."""
+    """Tell whether the file is intact and has our tables; raises sqlite3.Error if refused."""
     try:
         with closing(_connect(path)) as db:
             tables = {
@@ -172,7 +174,7 @@ def _sound(path: Path) -> bool:
             raise
         return False
     except UnicodeDecodeError:
-        return False  # a damaged name, in the words of an error
+        return False  # a damaged name in the text of an error
 
 
 def _create(path: Path) -> None:

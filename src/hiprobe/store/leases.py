@@ -1,6 +1,6 @@
-"""Who works on which video, and how it ended. A claim is a lease: its holder renews it, and a dead one's runs out.
+"""Who works on which video, and how that ended. A claim is a lease, which expires with its worker.
 
-Knows no model and no file of a video: here a video is the folder of its result, a name and a digest.
+Knows no models and no video files: here a video is the folder of its result, a name and a digest.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from hiprobe.store import index, results
 from hiprobe.types import digest_json
 
 LEASE_S = 20.0
-BEATS = 4  # renewals in a lease
-TRIES = 2  # attempts that end a worker or a decoder, after which a video is left alone
+BEATS = 4  # renewals during a lease
+TRIES = 2  # attempts that crash a worker or decoder before a video is quarantined
 WORKER_LOST = "its worker died"
-DRIVER = "driver-"  # how the token of a driver begins
+DRIVER = "driver-"  # prefix of the token of a driver
 
 
 @dataclass(frozen=True)
 class VideoRecord:
-    """How a video stands: `lost` attempts that killed their worker or decoder; `lease` and `changed` in Unix seconds.
+    """The status of a video.
 
-    `folder` is its result's, by name; `run` the digest of the settings it was last claimed with, `worker` the token
-    of who claimed it.
+    `folder` is the name of its result folder, `run` the digest of the settings of its last claim,
+    `worker` the token of who claimed it. `lost` counts the attempts that crashed a worker or
+    decoder. `lease` and `changed` are in Unix seconds.
     """
 
     folder: str
@@ -51,7 +52,7 @@ class VideoRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The settings that a folder's results were made with, and how many videos the last command named."""
+    """The settings of a run, the number of videos it was given, and its start (Unix seconds)."""
 
     run: str
     settings: Mapping[str, Any]
@@ -60,22 +61,23 @@ class RunRecord:
 
 
 class LeaseHolder:
-    """Claims videos for the length of a `with`, renews its claims, and gives back what it has not ended.
+    """Claims videos inside a `with` block, renews the claims, and releases what is not finished.
 
-    A `driver` claims for other processes, of whose deaths it tells: its own end is no attempt of the videos.
+    A `driver` claims for other processes and reports their crashes; its own end does not count as
+    an attempt on its videos.
     """
 
     def __init__(
-        self, root: Path, settings: Mapping[str, Any], videos: int, *, driver: bool = False
+        self, store: Path, settings: Mapping[str, Any], videos: int, *, driver: bool = False
     ) -> None:
         self.run, self.token, self.began = digest_json(settings), secrets.token_hex(8), time.time()
         self.token = DRIVER + self.token if driver else self.token
-        self._root, self._over = root, threading.Event()
+        self._store, self._over = store, threading.Event()
         self._about = (self.run, json.dumps(settings), videos, self.began)
         self._pulse = threading.Thread(target=self._beat, name="hiprobe lease", daemon=True)
 
     def __enter__(self) -> Self:
-        with index.open_index(self._root) as db:
+        with index.open_index(self._store) as db:
             db.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", self._about)
         self._pulse.start()
         return self
@@ -89,18 +91,17 @@ class LeaseHolder:
     ) -> None:
         self._over.set()
         self._pulse.join()
-        with (
-            suppress(StoreError),
-            index.open_index(self._root) as db,
-        ):  # what cannot be given back runs out
+        # A claim that cannot be released expires.
+        with suppress(StoreError), index.open_index(self._store) as db:
             db.execute(
-                "UPDATE items SET status = 'todo', lease = 0 WHERE worker = ? AND status = 'claimed'",
+                "UPDATE items SET status = 'todo', lease = 0 "
+                "WHERE worker = ? AND status = 'claimed'",
                 (self.token,),
             )
 
     def claim(self, folder: str, name: str, digest: str) -> VideoRecord:
-        """How the video stands now: claimed by this worker if it is free, see `has`; raises StoreError."""
-        with index.open_index(self._root) as db:
+        """Claim the video if it is free and return its status: see `has`; raises StoreError."""
+        with index.open_index(self._store) as db:
             found = _find(db, text(folder))
             _forget_missing(db, text(folder))
             turn = self._turn(found, (text(folder), text(name), digest), time.time())
@@ -111,22 +112,28 @@ class LeaseHolder:
         return item
 
     def has(self, item: VideoRecord) -> bool:
-        """Whether this is a claim of this worker."""
+        """Tell whether this worker holds the claim."""
         return item.status == "claimed" and item.worker == self.token
 
     def end(self, item: VideoRecord, status: str, reason: str | None) -> bool:
-        """Enters how a claimed video ended; False if the claim had run out and is another's. Raises StoreError."""
+        """Record the end of a claimed video; False if the claim expired and is another worker's.
+
+        Raises StoreError.
+        """
         return self._change(replace(item, status=status, reason=reason, lost=0, lease=0.0))
 
     def lose(self, item: VideoRecord, reason: str) -> VideoRecord:
-        """Enters an attempt that a claimed video's decoder did not survive: to be tried again, or quarantined."""
+        """Record an attempt that crashed the decoder; the video is retried or quarantined."""
         lost = _lost(item, item.lost + 1, reason)
         self._change(lost)
         return lost
 
     def missing(self, folder: str, name: str, reason: str) -> None:
-        """Enters a failure of a file that has no digest, as it cannot be read; `folder` ends with a hyphen."""
-        with index.open_index(self._root) as db:
+        """Record the failure of a file without a digest, as it cannot be read.
+
+        `folder` ends with a hyphen.
+        """
+        with index.open_index(self._store) as db:
             _put(
                 db,
                 VideoRecord(
@@ -144,7 +151,7 @@ class LeaseHolder:
             )
 
     def _change(self, item: VideoRecord) -> bool:
-        with index.open_index(self._root) as db:
+        with index.open_index(self._store) as db:
             found = _find(db, item.folder)
             if found is None or not self.has(found):
                 return False
@@ -154,7 +161,7 @@ class LeaseHolder:
     def _turn(
         self, found: VideoRecord | None, video: tuple[str, str, str], now: float
     ) -> VideoRecord | None:
-        """What becomes of the item; None if it stays as it is."""
+        """Return the new status of the video, or None if it does not change."""
         mine = VideoRecord(*video, self.run, "claimed", 0, now + LEASE_S, self.token, None, now)
         if found is None:
             return mine
@@ -172,10 +179,8 @@ class LeaseHolder:
 
     def _beat(self) -> None:
         while not self._over.wait(LEASE_S / BEATS):
-            with (
-                suppress(StoreError),
-                index.open_index(self._root) as db,
-            ):  # the next claim or end will say it
+            # The next claim or end reports the error.
+            with suppress(StoreError), index.open_index(self._store) as db:
                 db.execute(
                     "UPDATE items SET lease = ? WHERE worker = ? AND status = 'claimed'",
                     (time.time() + LEASE_S, self.token),
@@ -183,7 +188,7 @@ class LeaseHolder:
 
 
 def _held(item: VideoRecord, now: float) -> bool:
-    """Whether a claim runs; one for longer than a lease was made by a clock that has been set back since."""
+    """Tell whether a claim is valid; one longer than a lease is from a clock that was set back."""
     return item.status == "claimed" and now < item.lease <= now + LEASE_S
 
 
@@ -201,7 +206,7 @@ def _lost(item: VideoRecord, lost: int, reason: str) -> VideoRecord:
 
 
 def text(name: str) -> str:
-    """A file's name as text that SQLite can hold: bytes of it that are no UTF-8 are written as escapes."""
+    """Return a file name as text for SQLite: bytes that are not UTF-8 are written as escapes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -211,7 +216,7 @@ def _find(db: sqlite3.Connection, folder: str) -> VideoRecord | None:
 
 
 def _forget_missing(db: sqlite3.Connection, folder: str) -> None:
-    """A file of that name can be read now."""
+    """Delete the failure of a file that could not be read, now that it can."""
     db.execute(
         "DELETE FROM items WHERE folder = ? AND digest = ''", (f"{folder.rpartition('-')[0]}-",)
     )
@@ -222,11 +227,14 @@ def _put(db: sqlite3.Connection, item: VideoRecord) -> None:
 
 
 def put_back(out: Path, folders: Iterable[str] | None = None) -> int:
-    """Lets failed and quarantined videos of a result folder (those of `folders`, if given) be tried again; how many.
+    """Release failed and quarantined videos of a result folder, so that they are tried again.
 
-    Raises StoreError.
+    Only those of `folders`, if given. Returns how many were released. Raises StoreError.
     """
-    query = "UPDATE items SET status = 'todo', lost = 0, reason = NULL WHERE status IN ('failed', 'quarantined')"
+    query = (
+        "UPDATE items SET status = 'todo', lost = 0, reason = NULL "
+        "WHERE status IN ('failed', 'quarantined')"
+    )
     with index.open_index(out / ".store") as db:
         if folders is None:
             return db.execute(query).rowcount
@@ -236,7 +244,7 @@ def put_back(out: Path, folders: Iterable[str] | None = None) -> int:
 
 
 def run_status(out: Path) -> tuple[list[RunRecord], list[VideoRecord]]:
-    """The runs of a result folder, newest first, and its videos by folder, as the results there are.
+    """Return the runs of a result folder, newest first, and its videos, updated from the results.
 
     Raises StoreError.
     """
@@ -254,11 +262,11 @@ def _settings(words: str) -> Mapping[str, Any]:
     try:
         return dict(json.loads(words))
     except (ValueError, TypeError, RecursionError):
-        return {}  # the index is no truth: a run without its words is still listed
+        return {}  # a run with damaged settings is still listed
 
 
 def _follow(db: sqlite3.Connection, there: Mapping[str, Path]) -> None:
-    """Enters results that the index does not know as ended, and forgets ended ones whose files are gone."""
+    """Add finished results that the index does not know, and delete those whose files are gone."""
     known = {
         row[0] for row in db.execute("SELECT folder FROM items WHERE status IN ('done', 'partial')")
     }

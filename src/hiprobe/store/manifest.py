@@ -1,4 +1,7 @@
-"""The list of all results in a folder: `manifest.jsonl`, one line a video. Knows no model and no video format."""
+"""The list of all results in a folder: `manifest.jsonl`, one line per video.
+
+Knows no models and no video formats.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,15 @@ from hiprobe.store.results import result_folder
 from hiprobe.types import Result
 
 MANIFEST = "manifest.jsonl"
-NOTE_REST = 20  # a manifest is rewritten in at most a twentieth of the time
+NOTE_REST = 20  # rewriting the manifest takes at most a twentieth of the time
 
 
 def note(out: Path, results: Iterable[Result]) -> Path:
-    """Enters results into `OUT/manifest.jsonl`, one line a video; a video entered before gets its line replaced.
+    """Add results to `OUT/manifest.jsonl`, one line per video; a line that is there is replaced.
 
-    A failure of a path that had no content to digest is forgotten once a file of that name has some. Several
-    processes may enter into one manifest. Raises StoreError if it is damaged or cannot be written.
+    The failure of a file that could not be read is deleted once a file of that name has a result.
+    Several processes may write to one manifest. Returns its path. Raises StoreError if it is
+    damaged or cannot be written.
     """
     path = out / MANIFEST
     with alone(path):
@@ -40,10 +44,11 @@ def note(out: Path, results: Iterable[Result]) -> Path:
 
 
 class Notes:
-    """Enters results into a manifest as they come: at once while it is short, in batches where rewriting takes time.
+    """Adds results to a manifest, in batches once rewriting takes time.
 
-    So that a run's cost stays proportional to its length, a rewrite waits until 20 times as long as the last one took
-    has passed. The end of a `with` enters the rest; what a killed run has not entered, its next one does.
+    A rewrite waits for 20 times as long as the last one took, so that the cost of a run stays
+    proportional to its length. The end of the `with` block adds the rest; what a killed run did not
+    add, the next one does.
     """
 
     def __init__(self, out: Path) -> None:
@@ -51,13 +56,13 @@ class Notes:
         self._waiting: list[Result] = []
 
     def add(self, results: Iterable[Result]) -> None:
-        """Enters results, now or later; raises StoreError."""
+        """Add results, now or later; raises StoreError."""
         self._waiting += results
         if time.monotonic() >= self._next:
             self.flush()
 
     def flush(self) -> None:
-        """Enters what waits; raises StoreError."""
+        """Add the waiting results; raises StoreError."""
         began = time.monotonic()
         note(self._out, self._waiting)
         self._waiting = []
@@ -73,9 +78,8 @@ class Notes:
         trace: TracebackType | None,
         /,
     ) -> None:
-        with (
-            suppress(StoreError) if kind else nullcontext()
-        ):  # the first failure is the one to tell
+        # The first failure is the one to report.
+        with suppress(StoreError) if kind else nullcontext():
             if self._waiting:
                 self.flush()
 
@@ -87,11 +91,11 @@ def _manifest(path: Path) -> list[dict[str, Any]]:
         return []
     except (OSError, ValueError, RecursionError) as error:
         raise StoreError(
-            f"no sound manifest: {error}", where=path, cure="delete it or choose another -o"
+            f"not a valid manifest: {error}", where=path, cure="delete it or choose another -o"
         ) from error
     if not all(isinstance(line, dict) for line in lines):
         raise StoreError(
-            "no sound manifest: a line is no object",
+            "not a valid manifest: a line is not a JSON object",
             where=path,
             cure="delete it or choose another -o",
         )
@@ -121,5 +125,5 @@ def _manifest_line(out: Path, result: Result) -> dict[str, Any]:
 
 
 def _utf8(name: str) -> str:
-    """A file's name as text: bytes of it that are no UTF-8 become U+FFFD."""
+    """Return a file name as text: bytes that are not UTF-8 become U+FFFD."""
     return os.fsencode(name).decode("utf-8", "replace")

@@ -1,6 +1,6 @@
-"""A result as a file that gives it back unchanged: `result.json`, written last, so that where it stands all is done.
+"""A result as a file from which it is read back unchanged: `result.json`, which is written last.
 
-Knows no model and no video, and of the files beside it only whether they are still the same.
+Knows no models and no videos, and of the files beside it only whether they have changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hiprobe.types import Event, Gap, Result, Scores
 NAME = "result.json"
 SCHEMA = "hiprobe.result/1"
 BESIDE = ("scores.csv", "events.jsonl")
-STEM_BYTES = 200  # of a folder's name: with the digest and a suffix it must stay below the 255 of a file system
+STEM_BYTES = 200  # of a folder name; with digest and suffix it must stay below 255
 _ARRAYS = ("starts", "ends", "raw", "smoothed", "threshold")
 _UNSOUND = (
     OSError,
@@ -36,9 +36,10 @@ Settings = Mapping[str, Any]
 
 
 def save_result(folder: Path, result: Result, settings: Settings) -> Path:
-    """Keeps a result that has scores, made with `settings` (JSON), beside the files written for it.
+    """Store a result that was made with `settings` (JSON values), beside its other files.
 
-    Raises StoreError, and ValueError for a result without scores.
+    Returns the path. Raises StoreError if it cannot be written, ValueError for a result without
+    scores.
     """
     path = folder / NAME
     values = {"schema": SCHEMA, "settings": settings, "beside": _beside(folder), **_to_json(result)}
@@ -47,9 +48,10 @@ def save_result(folder: Path, result: Result, settings: Settings) -> Path:
 
 
 def load_result(folder: Path, path: str, video_id: str, settings: Settings) -> Result | None:
-    """The kept result of the video `video_id`, now at `path`; None where there is none made with these settings.
+    """Load the stored result of video `video_id`, now at `path`; None unless made with `settings`.
 
-    A file that is not sound, or beside which another has been changed, is no result: it is to be made anew.
+    None also for a damaged file, or if a file beside it was changed: the result has to be made
+    again.
     """
     try:
         values = json.loads((folder / NAME).read_bytes())
@@ -64,7 +66,7 @@ def load_result(folder: Path, path: str, video_id: str, settings: Settings) -> R
 
 
 def result_facts(folder: Path) -> dict[str, Any] | None:
-    """Name, digest, status, reason and settings of the result in `folder`; None where there is no sound one."""
+    """Return name, digest, status, reason and settings of a result; None if it is damaged."""
     try:
         values = json.loads((folder / NAME).read_bytes())
         _from_json(values, values["name"])
@@ -81,7 +83,7 @@ def _beside(folder: Path) -> dict[str, str]:
 def _to_json(result: Result) -> dict[str, Any]:
     scores = result.scores
     if scores is None:
-        raise ValueError(f"a {result.status} result has no scores to keep")
+        raise ValueError(f"a result with status {result.status!r} has no scores to store")
     arrays = {name: [_plain(value) for value in getattr(scores, name).tolist()] for name in _ARRAYS}
     return {
         "name": Path(result.path).name,
@@ -99,7 +101,7 @@ def _to_json(result: Result) -> dict[str, Any]:
 
 
 def _from_json(values: Mapping[str, Any], path: str) -> Result:
-    """Raises an error of `_UNSOUND` for what no result can be made of."""
+    """Build a result; raises an error of `_UNSOUND` for invalid values."""
     arrays = {
         name: np.array([float(value) for value in values["scores"][name]], np.float64)
         for name in _ARRAYS
@@ -119,12 +121,12 @@ def _from_json(values: Mapping[str, Any], path: str) -> Result:
 
 
 def _plain(value: Any) -> Any:
-    """A number that JSON has no word for as the text that `float` reads: "inf", "-inf", "nan"."""
+    """Return a value for JSON: infinity and NaN as text that `float` reads, such as "inf"."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def result_folder(out: Path, result: Result) -> Path:
-    """Where the files of one result go: `OUT/<stem>-<digest8>`, a very long stem cut."""
+    """Return the folder of one result: `OUT/<stem>-<digest8>`, with a very long stem cut."""
     stem = Path(result.path).stem
     if len(os.fsencode(stem)) > STEM_BYTES:
         stem = os.fsencode(stem)[:STEM_BYTES].decode("utf-8", "ignore")

@@ -1,6 +1,7 @@
-"""Hidden states and results on disk: atomic, keyed by digest, resumable. Knows no model and no video format.
+"""Hidden states on disk, one safetensors file for each video, recipe, precision and set of sites.
 
-Hidden states of one video, recipe and precision lie in `ROOT/<recipe>/<video>/<dtype>-<sites>.safetensors`.
+The file is `STORE/<recipe>/<video>/<dtype>-<sites>.safetensors`, named by digests. Knows no models
+and no video formats.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import numpy as np
 
 from hiprobe.atomic import write_atomic
 from hiprobe.errors import StoreError
+from hiprobe.safetensors_header import read_header
 from hiprobe.types import Gap, HiddenStates, Recipe, Site, digest_json
 
 SCHEMA = "hiprobe.states/1"
-_HEADER_CAP = 64 * 2**20
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
 _UNSOUND = (
     OSError,
@@ -32,8 +33,11 @@ _UNSOUND = (
 )
 
 
-def save_states(root: Path, states: HiddenStates, dtype: str) -> Path:
-    """Keeps the states of one video, read by a model that ran in precision `dtype`; raises StoreError."""
+def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
+    """Store the states of one video, read by a model in precision `dtype`; returns the file.
+
+    Raises StoreError if it cannot be written.
+    """
     from safetensors.numpy import save
 
     header = {
@@ -47,7 +51,7 @@ def save_states(root: Path, states: HiddenStates, dtype: str) -> Path:
         "skipped": states.skipped,
     }
     path = (
-        states_folder(root, states.video_id, states.recipe)
+        states_folder(store, states.video_id, states.recipe)
         / f"{dtype}-{_sites_key(states.sites)}.safetensors"
     )
     arrays = {
@@ -60,11 +64,14 @@ def save_states(root: Path, states: HiddenStates, dtype: str) -> Path:
 
 
 def find_states(
-    root: Path, video_id: str, recipe: Recipe, sites: Iterable[Site], dtype: str
+    store: Path, video_id: str, recipe: Recipe, sites: Iterable[Site], dtype: str
 ) -> HiddenStates | None:
-    """The kept states that hold all of `sites`, memory-mapped; None if there are none. Raises StoreError if damaged."""
+    """Find stored states that have all of `sites`, memory-mapped; None if there are none.
+
+    Raises StoreError for a damaged file.
+    """
     wanted = set(sites)
-    for path in sorted(states_folder(root, video_id, recipe).glob(f"{dtype}-*.safetensors")):
+    for path in sorted(states_folder(store, video_id, recipe).glob(f"{dtype}-*.safetensors")):
         states = load_states(path)
         if (states.video_id, states.recipe) != (video_id, recipe):
             raise StoreError("the file holds another video or recipe", where=path, cure="delete it")
@@ -73,34 +80,37 @@ def find_states(
     return None
 
 
-def kept_states(root: Path, video_id: str, recipe: Recipe) -> list[HiddenStates]:
-    """All that is kept of one video and recipe, in any precision, most sites first; raises StoreError if damaged."""
+def kept_states(store: Path, video_id: str, recipe: Recipe) -> list[HiddenStates]:
+    """List all stored states of one video and recipe, in any precision, most sites first.
+
+    Raises StoreError for a damaged file.
+    """
     found = [
         load_states(path)
-        for path in sorted(states_folder(root, video_id, recipe).glob("*.safetensors"))
+        for path in sorted(states_folder(store, video_id, recipe).glob("*.safetensors"))
     ]
     sound = [states for states in found if (states.video_id, states.recipe) == (video_id, recipe)]
     return sorted(sound, key=lambda states: -len(states.sites))
 
 
-def state_files(root: Path) -> list[Path]:
-    """The files of hidden states in `root`, of all recipes, videos and precisions, in a fixed order."""
-    return sorted(root.glob("*/*/*.safetensors"))
+def state_files(store: Path) -> list[Path]:
+    """List the files of hidden states in `store`, sorted."""
+    return sorted(store.glob("*/*/*.safetensors"))
 
 
 def precision(path: Path) -> str:
-    """The precision in which the model ran whose states are kept at `path`: it stands in the file's name."""
+    """Return the precision in which the states at `path` were read; it is part of the name."""
     return path.name.rpartition("-")[0]
 
 
 def load_states(path: Path) -> HiddenStates:
-    """One file of hidden states, `values` memory-mapped; raises StoreError for anything that is not a sound one."""
+    """Load one file of hidden states, `values` memory-mapped; raises StoreError if damaged."""
     try:
         header, arrays = _map(path)
         sites = tuple(Site(**site) for site in header["sites"])
         gaps = tuple(Gap(**gap) for gap in header["gaps"])
         if header["schema"] != SCHEMA:
-            raise ValueError(f"schema {header['schema']!r}, not {SCHEMA!r}")
+            raise ValueError(f"the schema must be {SCHEMA!r}, got {header['schema']!r}")
         starts, ends = np.array(arrays["starts"]), np.array(arrays["ends"])
         return _timed(
             HiddenStates(
@@ -117,12 +127,15 @@ def load_states(path: Path) -> HiddenStates:
         )
     except _UNSOUND as error:
         raise StoreError(
-            f"no sound hidden states: {error}", where=path, cure="delete it and extract again"
+            f"not valid hidden states: {error}", where=path, cure="delete it and extract again"
         ) from error
 
 
 def describe(path: Path) -> tuple[str, str, str, int, int]:
-    """Video digest, recipe digest, dtype, number of sites and of segments of a file of states; raises StoreError."""
+    """Return video digest, recipe digest, dtype, number of sites and number of segments of a file.
+
+    Raises StoreError if it is damaged.
+    """
     states = load_states(path)
     return (
         states.video_id,
@@ -133,23 +146,20 @@ def describe(path: Path) -> tuple[str, str, str, int, int]:
 
 
 def _timed(states: HiddenStates) -> HiddenStates:
-    """`states`, if its times are times: a file may hold any number there."""
+    """Return `states`; raises ValueError for times that cannot be true, as a file may hold any."""
     gaps = [time for gap in states.gaps for time in (gap.start, gap.end)]
     if not np.isfinite([states.duration, *gaps, *states.starts, *states.ends]).all():
         raise ValueError("a time is not finite")
     if not (states.ends > states.starts).all() or not (np.diff(states.starts) > 0).all():
-        raise ValueError("its segments do not follow each other in time")
+        raise ValueError("the segments are not in time order")
     return states
 
 
 def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]]:
-    """The header and the arrays of a safetensors file, mapped and not read: its format is a length, JSON, bytes."""
+    """Return the header and the arrays of a safetensors file, memory-mapped."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 0 < length <= min(size - 8, _HEADER_CAP):
-            raise ValueError(f"a header of {length} bytes in a file of {size}")
-        described = json.loads(file.read(length))
+        described, body = read_header(file, size)
     arrays = {}
     for name in ("values", "starts", "ends"):
         entry = described[name]
@@ -157,22 +167,20 @@ def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]
         dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
         if (
             last - first != dtype.itemsize * math.prod(shape)
-            or 8 + length + last > size
+            or body + last > size
             or min(first, *shape) < 0
         ):
-            raise ValueError(f"array {name} lies outside the file")
+            raise ValueError(f"array {name} is outside the file or of another size than stated")
         empty = 0 in shape
         arrays[name] = (
-            np.zeros(shape, dtype)
-            if empty
-            else np.memmap(path, dtype, "r", 8 + length + first, shape)
+            np.zeros(shape, dtype) if empty else np.memmap(path, dtype, "r", body + first, shape)
         )
     return json.loads(described["__metadata__"]["hiprobe"]), arrays
 
 
-def states_folder(root: Path, video_id: str, recipe: Recipe) -> Path:
-    """Where the states of a video by one recipe lie, in any precision."""
-    return root / recipe.digest[:16] / video_id[:32]
+def states_folder(store: Path, video_id: str, recipe: Recipe) -> Path:
+    """Return the folder of the states of a video and recipe, in any precision."""
+    return store / recipe.digest[:16] / video_id[:32]
 
 
 def _sites_key(sites: Iterable[Site]) -> str:
