@@ -36,10 +36,10 @@ def kennel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
 
 
 def test_a_file_dropped_in_is_a_plug_in(kennel: ModuleType, tmp_path: Path) -> None:
-    assert plugins.names(kennel.__path__) == ("cat", "dog")
+    assert plugins.names(kennel.__path__, "kennel") == ("cat", "dog")
     (tmp_path / "kennel" / "ant.py").write_text("def bark(): return 'tiny'\n")
     importlib.invalidate_caches()
-    assert plugins.names(kennel.__path__) == ("ant", "cat", "dog")
+    assert plugins.names(kennel.__path__, "kennel") == ("ant", "cat", "dog")
     assert plugins.load(kennel, "animal", "ant", ("bark",)).bark() == "tiny"
 
 
@@ -58,7 +58,7 @@ def test_an_unknown_name_lists_the_known_ones(kennel: ModuleType) -> None:
 
 def test_what_is_missing_of_one_is_named(kennel: ModuleType) -> None:
     for name in ("cat", "kennel.cat:purr"):
-        with pytest.raises(UsageError, match=f"'{name}' is no animal: it has no bark, fetch"):
+        with pytest.raises(UsageError, match=f"animal '{name}' lacks bark, fetch"):
             plugins.load(kennel, "animal", name, ("bark", "fetch", "__doc__"))
 
 
@@ -121,5 +121,5 @@ def test_every_folder_names_what_it_lacks(load: object, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["os:getcwd", "os:sep"])
 def test_something_that_loads_no_model_is_no_backbone(name: str) -> None:
-    with pytest.raises(UsageError, match="no backbone"):
+    with pytest.raises(UsageError, match="backbone .* (cannot be loaded|lacks)"):
         backbones.load(name)

@@ -98,13 +98,13 @@ def test_sixteen_bit_weights_are_read_in_float32_on_a_cpu(checkpoint: Path) -> N
 
 def test_a_backbone_from_outside_gets_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
     outside = ModuleType("outside")
-    parts = dict.fromkeys([*backbones.Backbone.__annotations__, "read", "explain"])
+    parts = dict.fromkeys(backbones.MEMBERS)
     vars(outside)["make"] = lambda **options: SimpleNamespace(**parts, options=options)
     vars(outside)["unmake"] = lambda **options: options
     monkeypatch.setitem(sys.modules, "outside", outside)
     made: Any = backbones.load("outside:make", device="cpu", max_layer=3)
     assert made.options == {"revision": None, "device": "cpu", "dtype": "auto", "max_layer": 3}
-    with pytest.raises(UsageError, match="makes no backbone: it has no recipe, layers, heads"):
+    with pytest.raises(UsageError, match="what backbone 'outside:unmake' loads lacks recipe, layers, heads"):
         backbones.load("outside:unmake")
 
 

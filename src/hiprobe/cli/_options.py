@@ -74,9 +74,8 @@ Paths = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of folds and permutations.")]
-_METHODS = plugins.names(
-    [str(Path(plugins.__file__).parent / "methods")]
-)  # importing them would load numpy
+# By its path, as importing the folder would load numpy.
+_METHODS = plugins.names([str(Path(plugins.__file__).parent / "methods")], "hiprobe.methods")
 Method = Annotated[
     str,
     typer.Option(

@@ -31,7 +31,7 @@ __all__ = [
 
 def names() -> tuple[str, ...]:
     """The data sets of this folder, sorted."""
-    return plugins.names(__path__)
+    return plugins.names(__path__, __name__)
 
 
 def load(

@@ -57,7 +57,7 @@ class Method(Protocol):
 
 def names() -> tuple[str, ...]:
     """The methods of this folder, sorted."""
-    return plugins.names(__path__)
+    return plugins.names(__path__, __name__)
 
 
 def load(name: str) -> Method:

@@ -77,7 +77,7 @@ class TextFile:
 
 def names() -> tuple[str, ...]:
     """The sinks of this folder, sorted."""
-    return plugins.names(__path__)
+    return plugins.names(__path__, __name__)
 
 
 def load(name: str) -> Plugin:
