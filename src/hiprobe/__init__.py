@@ -29,6 +29,7 @@ _HOME = {
 }
 _MODULES = (
     "backbones",
+    "checks",
     "datasets",
     "errors",
     "evaluation",

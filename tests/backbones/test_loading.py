@@ -104,7 +104,9 @@ def test_a_backbone_from_outside_gets_the_options(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "outside", outside)
     made: Any = backbones.load("outside:make", device="cpu", max_layer=3)
     assert made.options == {"revision": None, "device": "cpu", "dtype": "auto", "max_layer": 3}
-    with pytest.raises(UsageError, match="what backbone 'outside:unmake' loads lacks recipe, layers, heads"):
+    with pytest.raises(
+        UsageError, match="what backbone 'outside:unmake' loads lacks recipe, layers, heads"
+    ):
         backbones.load("outside:unmake")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe import datasets
+from hiprobe import checks, datasets
 from hiprobe.errors import HiProbeError, LabelError
 from hiprobe.types import Event, Video
 from hiprobe.video.files import VIDEO_SUFFIXES
@@ -52,6 +52,13 @@ def test_rows_become_videos(root: Path) -> None:
     )
     assert b == Video(str(root / "b.mp4"), (), "test", ("normal",))
     assert c == Video(str(root / "sub/c.mp4"), (Event(0, math.inf, label="fire"),), None, ("fire",))
+
+
+def test_it_keeps_every_promise_of_a_data_set(root: Path) -> None:
+    (root / "labels.csv").write_text(
+        HEAD + "a.mp4,fight,5,6.5,train\nb.mp4,normal,,,test\na.mp4,fall,1,2,train\n"
+    )
+    assert len(checks.check_dataset("folder", root)) == 9
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hiprobe import datasets
+from hiprobe import checks, datasets
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Event
 
@@ -434,6 +434,16 @@ def test_ucsd_ranges_that_are_none_are_named(ped: Path, ranges: str) -> None:
 
 
 # Frame folders and videos elsewhere
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("ucf_crime", "ucf"), ("xd_violence", "xd"), ("shanghaitech", "campus"), ("ucsd_ped", "ped")],
+)
+def test_every_data_set_keeps_every_promise(
+    name: str, layout: str, request: pytest.FixtureRequest
+) -> None:
+    assert len(checks.check_dataset(name, request.getfixturevalue(layout))) >= 13
 
 
 def test_ucf_frame_folders_stand_for_videos(ucf: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "annotation_name",
     "categories",
     "events_from_frames",
+    "find",
     "listing",
     "load",
     "names",
@@ -32,6 +33,11 @@ __all__ = [
 def names() -> tuple[str, ...]:
     """The data sets of this folder, sorted."""
     return plugins.names(__path__, __name__)
+
+
+def find(name: str) -> Any:
+    """Import the data set `name`: a plug-in or `module:attribute`; raises UsageError."""
+    return plugins.load(sys.modules[__name__], "data set", name, ("load",))
 
 
 def load(
@@ -49,7 +55,7 @@ def load(
     `absent`: keep a listed video that is not there, so that it can be counted. Raises UsageError for an unknown name
     or an option that the data set does not have, LabelError for labels that cannot be read.
     """
-    found = plugins.load(sys.modules[__name__], "data set", name, ("load",))
+    found = find(name)
     given = {
         "videos": Path(videos) if videos is not None else None,
         "fps": fps,
@@ -76,7 +82,7 @@ def rules(name: str) -> tuple[str, ...]:
 
 def annotated(name: str) -> bool:
     """Whether the data set labels frames in files of their own, so that `truth` needs no video; raises UsageError."""
-    found = plugins.load(sys.modules[__name__], "data set", name, ("load",))
+    found = find(name)
     return hasattr(found, "truth") and hasattr(found, "RULES")
 
 
