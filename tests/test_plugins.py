@@ -125,7 +125,7 @@ def test_every_folder_names_what_it_lacks(load: object, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["os:getcwd", "os:sep"])
 def test_something_that_loads_no_model_is_no_backbone(name: str) -> None:
-    with pytest.raises(UsageError, match="backbone .* (cannot be loaded|lacks)"):
+    with pytest.raises(UsageError, match=r"backbone .* (cannot be loaded|lacks)"):
         backbones.load(name)
 
 
@@ -164,7 +164,7 @@ def test_a_file_of_the_folder_comes_before_an_entry_point(kennel: ModuleType, si
 def test_a_name_of_two_packages_is_an_error_that_names_both(kennel: ModuleType, site: Path) -> None:
     install(site, "bird-pack", {"kennel": {"bird": "birds"}}, birds=BIRD)
     install(site, "wing-pack", {"kennel": {"bird": "wings"}}, wings=BIRD)
-    with pytest.raises(UsageError, match="several packages: .*bird-pack.*; uninstall") as caught:
+    with pytest.raises(UsageError, match=r"several packages: .*bird-pack.*; uninstall") as caught:
         plugins.load(kennel, "animal", "bird", ())
     assert "wing-pack" in str(caught.value)
 

@@ -383,7 +383,7 @@ class Numbers:
         return sums * (site.layer + 1) + len(prompt) + (site.head or 0)
 
     def explain(self, segment: Any, prompt: str, max_tokens: int, deadline_s: float) -> Any:
-        words = "nothing happens in this clip at all".split()
+        words = ["nothing", "happens", "in", "this", "clip", "at", "all"]
         return " ".join(words[: max_tokens if deadline_s else 1]), False
 
 

@@ -19,7 +19,7 @@ from hiprobe.types import Recipe, Segment, Site
 EXACT = 1e-6  # of scale: reads of other batches on a CPU in float32
 SHARED = 5e-5  # of scale: several prompts whose common beginning is computed once
 MATTERS = 1e-4  # of scale: what other frames or another prompt change at least
-QUESTIONS = ("is anything wrong here", "describe the scene")
+QUESTIONS = ("describe the scene", "answer yes or no", "is anything wrong here")
 SIDE = 64  # pixels of a clip where the recipe names no size
 MAX_CHARACTERS = 2000
 PATIENCE_S = 60.0
@@ -205,7 +205,8 @@ def _heads_are_read_alone_and_together(trial: BackboneTrial) -> Broken | None:
 
 
 def _several_prompts_equal_each_alone(trial: BackboneTrial) -> Broken | None:
-    prompts = (*QUESTIONS, trial.recipe.prompts[0])
+    own = trial.recipe.prompts[0]
+    prompts = (*[question for question in QUESTIONS if question != own][:2], own)
     recipe, order = replace(trial.recipe, prompts=prompts), (2, 0, 1)
     sites = [replace(site, prompt=prompt) for prompt in order for site in trial.residuals]
     values, again = (trial.read(trial.clips[:2], sites, recipe) for _ in range(2))
