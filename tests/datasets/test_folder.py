@@ -130,17 +130,25 @@ def test_one_file_spelt_in_two_ways_is_one_video(root: Path) -> None:
 def test_a_split_is_picked(root: Path) -> None:
     text = HEAD + "a.mp4,fight,,,train\nb.mp4,normal,,,test\nmissing.mp4,normal,,,test2\n"
     assert [Path(v.path).name for v in load(root, text, "train")] == ["a.mp4"]
-    with pytest.raises(LabelError, match=r"labels\.csv: no row of split 'val'"):
+    with pytest.raises(LabelError, match=r"labels\.csv: there is no row of split 'val'"):
         load(root, text, "val")
 
 
 WRONG_ROWS = {  # the row, the line that is named, what is said of it
-    "no number": ("a.mp4,fight,x,2,\n", 2, "start is 'x', not a number of seconds"),
-    "a clock": ("a.mp4,fight,0:01,0:02,\n", 2, "start is '0:01', not a number"),
-    "a decimal comma": ('a.mp4,fight,"1,5",2,\n', 2, "start is '1,5', not a number"),
-    "not a number": ("a.mp4,fight,nan,2,\n", 2, "start is 'nan'"),
-    "an end that is not a number": ("a.mp4,fight,1,NaN,\n", 2, "end is 'NaN'"),
-    "before the start": ("a.mp4,fight,-1,2,\n", 2, "start is '-1', not a time from 0 on"),
+    "no number": ("a.mp4,fight,x,2,\n", 2, "start must be a number of seconds, got 'x'"),
+    "a clock": ("a.mp4,fight,0:01,0:02,\n", 2, "start must be a number of seconds, got '0:01'"),
+    "a decimal comma": (
+        'a.mp4,fight,"1,5",2,\n',
+        2,
+        "start must be a number of seconds, got '1,5'",
+    ),
+    "not a number": ("a.mp4,fight,nan,2,\n", 2, "start must be a time from 0 on, got 'nan'"),
+    "an end that is not a number": (
+        "a.mp4,fight,1,NaN,\n",
+        2,
+        "end must be a time from 0 on, got 'NaN'",
+    ),
+    "before the start": ("a.mp4,fight,-1,2,\n", 2, "start must be a time from 0 on, got '-1'"),
     "an infinite start": ("a.mp4,fight,inf,,\n", 2, "the event ends at inf s"),
     "end before start": (
         "b.mp4,normal,,,\n\na.mp4,fight,5,2,\n",

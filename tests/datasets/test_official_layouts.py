@@ -135,7 +135,7 @@ def test_ucf_videos_are_found_wherever_they_lie(ucf: Path) -> None:
         (
             "frame_counts.csv",
             UCF_COUNTS.replace(",10,", ",8,"),
-            ["Arson001_x264", "frames 8 to 12 in a video of 8"],
+            ["Arson001_x264", "frames 8 to 12 is not in a video of 8"],
         ),
         ("frame_counts.csv", "name,length\r\n", ["video,frames"]),
         ("frame_counts.csv", "video,frames\r\n", ["no rows"]),
@@ -292,7 +292,7 @@ def test_a_video_too_short_for_a_snippet_is_not_dropped_silently(xd: Path) -> No
     (xd / "frame_counts.csv").write_text(
         (xd / "frame_counts.csv").read_text().replace(",17", ",16")
     )
-    with pytest.raises(LabelError, match="16 frames make no I3D feature"):
+    with pytest.raises(LabelError, match="16 frames are too few for an I3D feature"):
         datasets.truth("xd_violence", xd, rule="i3d")
 
 
@@ -525,7 +525,7 @@ class Plain:
 
 def test_a_data_set_without_an_option_refuses_it() -> None:
     assert list(datasets.load(f"{__name__}:Plain", "here", "test", absent=True)) == ["here:test"]
-    with pytest.raises(UsageError, match="takes no fps, videos"):
+    with pytest.raises(UsageError, match="has no option fps, videos"):
         datasets.load(f"{__name__}:Plain", "here", fps=10, videos="there")
 
 

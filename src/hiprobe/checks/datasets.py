@@ -152,7 +152,7 @@ def _events_and_truth_agree(trial: DatasetTrial) -> Broken | None:
     for name, video in trial.tested.items():
         if bool(trial.truth[name].any()) != (video.events != ()):
             return Broken(
-                f"{name} has {int(trial.truth[name].sum())} anomalous frames, events {video.events}",
+                f"{name} has {trial.truth[name].sum()} anomalous frames, but events {video.events}",
                 "give None where seconds are unknown, () where nothing happens",
             )
     return None
