@@ -43,7 +43,7 @@ NAMES = (*tiny_models.FAMILIES, *backbones.names())
 DOCS = Path(__file__).parents[2] / "docs" / "backbones.md"
 COLUMNS = (
     "early exit", "a batch", "unequal lengths", "heads", "vision features reused", "several prompts", "`max_layer=1`",
-    "explains", "verdict", "times",
+    "explains", "answer", "times",
 )  # fmt: skip
 TABLE: dict[str, dict[str, str]] = defaultdict(dict)
 PACE = np.array([0.5, 2.9, 4.0, 9.5])  # seconds from the start of a clip of 12 s
@@ -308,8 +308,8 @@ def saying(backbone: Any, word: str) -> Iterator[int]:
 def test_it_explains_greedily_within_its_tokens(name: str, backbone: Any, plain: Any) -> None:
     segment, prompt = segments(backbone, 1)[0], "describe the scene"
     with counting(backbone._model.get_decoder()) as calls:
-        text, verdict = backbone.explain(segment, prompt, 5, 60.0)
-    assert verdict in (True, False, None)
+        text, abnormal = backbone.explain(segment, prompt, 5, 60.0)
+    assert abnormal in (True, False, None)
     assert 1 <= len(calls) <= 5
     made = make_inputs(backbone._processor, segment, prompt)
     made = {key: value for key, value in made.items() if key in backbone._parameters}
@@ -320,17 +320,17 @@ def test_it_explains_greedily_within_its_tokens(name: str, backbone: Any, plain:
     TABLE[name]["explains"] = "greedy, capped"
 
 
-def test_the_verdict_is_what_the_answer_begins_with(name: str, backbone: Any) -> None:
+def test_the_first_word_of_the_answer_says_whether_it_is_abnormal(name: str, backbone: Any) -> None:
     """The model is made to say a word, whatever it sees."""
     normal = getattr(backbone, "_normal", None)
     words = {"yes": True, "no": False} if normal is None else {normal[0]: False, "fire": True}
     for word, expected in words.items():
         with saying(backbone, word) as count:
-            text, verdict = backbone.explain(
+            text, abnormal = backbone.explain(
                 segments(backbone, 1)[0], "describe the scene", count, 60.0
             )
-        assert (text, verdict) == (word, expected)
-    TABLE[name]["verdict"] = "yes or no" if normal is None else "by name"
+        assert (text, abnormal) == (word, expected)
+    TABLE[name]["answer"] = "yes or no" if normal is None else "by name"
 
 
 def test_the_prompt_says_the_frames_true_times(name: str, backbone: Any) -> None:

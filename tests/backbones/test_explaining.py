@@ -65,8 +65,10 @@ def test_explain_takes_another_number_of_frames(qwen: Any) -> None:
         (" ... ", ["normal"], None),
     ],
 )
-def test_verdict(text: str, normal: list[str] | None, expected: bool | None) -> None:
-    assert _explaining.verdict(text, normal) is expected
+def test_the_first_word_says_whether_it_is_abnormal(
+    text: str, normal: list[str] | None, expected: bool | None
+) -> None:
+    assert _explaining.says_abnormal(text, normal) is expected
 
 
 def test_explanations_are_cleaned_and_capped() -> None:
@@ -135,10 +137,10 @@ def test_a_clip_that_fits_is_shown_whole(starved: dict[str, Any]) -> None:
 def test_a_clip_that_does_not_fit_is_shown_in_fewer_frames_and_says_so(
     starved: dict[str, Any],
 ) -> None:
-    text, verdict = starved["half"]
+    text, abnormal = starved["half"]
     words, note = text.split(" [", 1)
     assert note == "the memory was full: seen in 8 of 16 frames, 1280 x 720 pixels]"
-    assert [words, verdict] == starved[
+    assert [words, abnormal] == starved[
         "chosen"
     ]  # the answer is that of those frames, at their own times
 

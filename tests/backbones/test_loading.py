@@ -203,8 +203,8 @@ def _delete(*names: str) -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (_text_only, "LlamaForCausalLM is no video model"),
-        (_remote_code, "InternVLChatModel is no video model .* remote code"),
+        (_text_only, "LlamaForCausalLM is not a video model"),
+        (_remote_code, "InternVLChatModel is not a video model .* remote code"),
         (_delete("config.json"), "no config.json"),
         (_write("config.json", "{"), "not readable as JSON"),
         (_write("config.json", "[]"), "no JSON object"),
@@ -216,7 +216,7 @@ def _delete(*names: str) -> Callable[[Path], object]:
         (_delete("chat_template.jinja"), "no chat template"),
         (_delete("tokenizer.json"), "cannot be loaded"),
         (_delete("video_preprocessor_config.json"), "no processor_config.json, video_preprocessor"),
-        (_unknown_video, "no way is known to prepare video for 'OddVideoProcessor'"),
+        (_unknown_video, "video cannot be prepared for 'OddVideoProcessor'"),
         (_write("hiprobe.json", '{"promts": ["a"]}'), "unknown entry 'promts'"),
         (_write("hiprobe.json", '{"frames": 0}'), "entry 'frames' is 0"),
     ],
@@ -311,14 +311,14 @@ def test_a_family_without_a_test_of_its_own_works_through_the_same_code(
     [
         (
             "paligemma",
-            "no way is known to prepare video for 'paligemma'; use a model of one of these families: ",
+            "video cannot be prepared for 'paligemma': its processor is not known; use a model of ",
         ),
-        ("llava", "no way is known to prepare video for 'llava'"),
+        ("llava", "video cannot be prepared for 'llava'"),
         (
             "hyperion_9",
-            "hyperion_9 is no video model that transformers can load without remote code",
+            "hyperion_9 is not a video model that transformers can load without remote code",
         ),
-        ("bert", "bert is no video model"),
+        ("bert", "bert is not a video model"),
     ],
 )
 def test_a_family_that_cannot_be_read_is_refused_by_name_before_its_weights(

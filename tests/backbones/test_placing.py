@@ -121,7 +121,7 @@ def test_a_model_that_is_spread_reads_and_explains_the_same(
     whole, found = loaded(name), _folder.find_checkpoint(str(folders(name)), None)
     config = _weights.load_config(found)
     room = {"cpu": _folder.weight_bytes(found) * 3 // 4}
-    model = _weights.load_model(
+    model = _weights.load_weights(
         found, config, {"device_map": "auto", "max_memory": room}, torch.float32
     )
     spread = auto.AutoBackbone(

@@ -269,7 +269,7 @@ def test_memory_that_runs_out_in_the_prefix_leaves_no_hook(loaded: Callable[[str
     ],
 )
 def test_a_batch_is_the_largest_power_of_two_that_fits(one: int, room: int, count: int) -> None:
-    assert _batching.fitting(one, room) == count
+    assert _batching.fitting_batch(one, room) == count
 
 
 def test_on_a_cpu_a_pass_takes_eight_segments_always(loaded: Callable[[str], Any]) -> None:
@@ -348,13 +348,13 @@ def test_the_next_inputs_are_made_meanwhile_in_order_and_a_failure_comes_where_i
             raise ValueError("third")
         return item * item
 
-    found = _batching.ahead(make, range(4))
+    found = _batching.prefetched(make, range(4))
     for item in range(3):
         assert next(found) == item * item
         assert begun[item + 1].wait(10)  # while the caller still works on this one
     with pytest.raises(ValueError, match="third"):
         next(found)
-    assert list(_batching.ahead(make, [])) == []
+    assert list(_batching.prefetched(make, [])) == []
 
 
 def test_several_windows_in_one_read_are_those_of_reads_apart(loaded: Callable[[str], Any]) -> None:

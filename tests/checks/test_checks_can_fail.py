@@ -130,7 +130,9 @@ def test_a_faulty_method_is_told_its_promise(promise: str) -> None:
 
 
 def test_an_exception_in_a_method_breaks_the_promise_that_was_checked() -> None:
-    with pytest.raises(BrokenPromise, match="Faulty: breaks .* raised ZeroDivisionError") as caught:
+    with pytest.raises(
+        BrokenPromise, match=r"Faulty: breaks .* raised ZeroDivisionError"
+    ) as caught:
         checks.check_method(own({"fit": lambda *_: 1 / 0}))
     assert caught.value.promise == "it fits finite float tensors"
     assert isinstance(caught.value.__cause__, ZeroDivisionError)

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -252,7 +252,8 @@ def _it_refuses_sites_it_does_not_have(trial: BackboneTrial) -> Broken | None:
     sites = [Site("residual", model.layers), Site("residual", 0, prompt=1)]
     sites += [Site("head", layer, model.heads) for layer in model.head_layers[:1]]
     sites += [Site("head", layer, 0) for layer in {*range(model.layers)} - {*model.head_layers}][:1]
-    broken = [refusal(lambda s=site: trial.read(trial.clips[:1], [s]), str(site)) for site in sites]
+    reads = [partial(trial.read, trial.clips[:1], [site]) for site in sites]
+    broken = [refusal(read, str(site)) for read, site in zip(reads, sites, strict=True)]
     return next((one for one in broken if one), None)
 
 

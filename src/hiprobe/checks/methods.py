@@ -47,7 +47,7 @@ class MethodTrial:
     @property
     def anomalous(self) -> NDArray[np.bool_]:
         """Which rows are anomalous, (rows,)."""
-        return np.arange(ROWS) % EVERY == EVERY - 1
+        return np.equal(np.arange(ROWS) % EVERY, EVERY - 1)
 
     @cached_property
     def labels(self) -> LabelArray:
