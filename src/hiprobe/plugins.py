@@ -50,7 +50,7 @@ def names(folder: Iterable[str], group: str) -> tuple[str, ...]:
     >>> names(hiprobe.sinks.__path__, "hiprobe.sinks")[:3]
     ('csv', 'jsonl', 'webvtt')
     """
-    return tuple(sorted({*files(folder), *(entry.name for entry in _entries(group))}))
+    return tuple(sorted({*built_in(folder), *(entry.name for entry in _entries(group))}))
 
 
 def load(package: ModuleType, kind: str, name: str, needs: Sequence[str]) -> Any:
@@ -75,16 +75,16 @@ def load(package: ModuleType, kind: str, name: str, needs: Sequence[str]) -> Any
 def _find(package: ModuleType, kind: str, name: str) -> Any:
     if ":" in name:
         return _outside(kind, name)
-    if name in files(package.__path__):
+    if name in built_in(package.__path__):
         return importlib.import_module(f"{package.__name__}.{name}")
     return _installed(package, kind, name)
 
 
-def files(folder: Iterable[str]) -> list[str]:
+def built_in(folder: Iterable[str]) -> list[str]:
     """Return the names of a package's public files, which are its own plug-ins.
 
     >>> import hiprobe.sinks
-    >>> files(hiprobe.sinks.__path__)
+    >>> built_in(hiprobe.sinks.__path__)
     ['csv', 'jsonl', 'webvtt']
     """
     found = (module.name for module in pkgutil.iter_modules(list(folder)))

@@ -1,5 +1,6 @@
-"""Every family of tests/support/tiny_models.py and every file of backbones/: the public checks, then
-a comparison with plain transformers.
+"""Run the public checks over every family of tiny_models.py and every file of backbones/.
+
+Then compare each with plain transformers.
 
 A whole run makes the table of docs/backbones.md; `make backbones` writes it there, and the last
 test compares.
@@ -42,9 +43,17 @@ from hiprobe.types import Recipe, Segment, Site
 NAMES = (*tiny_models.FAMILIES, *backbones.names())
 DOCS = Path(__file__).parents[2] / "docs" / "backbones.md"
 COLUMNS = (
-    "early exit", "a batch", "unequal lengths", "heads", "vision features reused", "several prompts", "`max_layer=1`",
-    "explains", "answer", "times",
-)  # fmt: skip
+    "early exit",
+    "a batch",
+    "unequal lengths",
+    "heads",
+    "vision features reused",
+    "several prompts",
+    "`max_layer=1`",
+    "explains",
+    "answer",
+    "times",
+)
 TABLE: dict[str, dict[str, str]] = defaultdict(dict)
 PACE = np.array([0.5, 2.9, 4.0, 9.5])  # seconds from the start of a clip of 12 s
 TIMES = {  # what the prompt says of those times, in this order
@@ -112,7 +121,7 @@ def near(values: NDArray[np.float32], truth: NDArray[np.float32], tolerance: flo
     np.testing.assert_allclose(values, truth, rtol=0, atol=tolerance * np.abs(truth).max())
 
 
-# --- reading --------------------------------------------------------------------------------------------------------
+# --- reading
 
 
 def test_it_keeps_every_promise_of_the_protocol(name: str, backbone: Any) -> None:
@@ -164,12 +173,13 @@ def test_heads_are_slices_of_the_o_proj_input(name: str, backbone: Any, plain: A
         assert joined[site.layer].shape[-1] == backbone.heads * backbone.head_width
     count = len(backbone.head_layers)
     TABLE[name]["heads"] = (
-        f"same bits, {'all' if count == backbone.layers else f'{count} of {backbone.layers}'} blocks"
+        f"same bits, {'all' if count == backbone.layers else f'{count} of {backbone.layers}'}"
+        " blocks"
     )
 
 
 def test_segments_of_unequal_length_are_never_padded(name: str, backbone: Any) -> None:
-    """Frames of two sizes, and still ones: some families make other numbers of tokens of them, some do not."""
+    """Some families make other numbers of tokens of tall and of still frames."""
     recipe, sites = dataclasses.replace(alone(backbone), size=None), residuals(backbone)
     one, two, three = segments(backbone, 3)
     tall = np.repeat(two.frames, 2, axis=1)
@@ -184,7 +194,7 @@ def test_segments_of_unequal_length_are_never_padded(name: str, backbone: Any) -
 
 
 def test_vision_features_can_be_reused(name: str, backbone: Any, plain: Any) -> None:
-    """What the encoder made of the frames, given back to the model instead of them, gives the same states."""
+    """Encoded features in place of the frames give the same states."""
     made = inputs(backbone, segments(backbone, 1)[0])
     made = {key: value for key, value in made.items() if key in backbone._parameters}
     _, truth, _ = full_pass(plain, made)
@@ -262,7 +272,7 @@ def test_logits_equal_the_full_models(backbone: Any, plain: Any) -> None:
     np.testing.assert_allclose(values, truth, rtol=1e-4, atol=1e-5)
 
 
-# --- a load that only reads -----------------------------------------------------------------------------------------
+# --- a load that only reads
 
 
 def test_max_layer_loads_less_and_reads_the_same(
@@ -286,7 +296,7 @@ def test_max_layer_loads_less_and_reads_the_same(
         short.explain(one[0], "describe the scene", 4, 5.0)
 
 
-# --- explaining -----------------------------------------------------------------------------------------------------
+# --- explaining
 
 
 @contextmanager
@@ -334,7 +344,7 @@ def test_the_first_word_of_the_answer_says_whether_it_is_abnormal(name: str, bac
 
 
 def test_the_prompt_says_the_frames_true_times(name: str, backbone: Any) -> None:
-    """A clip at an uneven pace; families that put no times into the prompt get them as positions, or not at all."""
+    """Families that put no times into the prompt get them as positions, or not at all."""
     frames = segments(backbone, 1)[0].frames
     count = len(frames)
     pace = PACE if count == len(PACE) else np.linspace(0.5, 11.5, count)
@@ -357,7 +367,7 @@ def test_the_prompt_says_the_frames_true_times(name: str, backbone: Any) -> None
     TABLE[name]["times"] = "as positions, at an even pace"
 
 
-# --- the table ------------------------------------------------------------------------------------------------------
+# --- the table
 
 
 def table() -> str:

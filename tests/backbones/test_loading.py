@@ -1,4 +1,4 @@
-"""Loading: names, folders, precision, what is refused and how it is said."""
+"""Load backbones by name and folder; what is refused, and the error for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from hiprobe.types import Site
 
 
 def test_importing_backbones_loads_no_torch() -> None:
-    code = "import sys, hiprobe.backbones as b; b.names(); sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    heavy = "{'torch', 'transformers'} & set(sys.modules)"
+    code = f"import sys, hiprobe.backbones as b; b.names(); sys.exit(bool({heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -44,8 +45,16 @@ def test_the_embedded_model_is_a_folder_of_the_package(
 
 
 def test_settings_make_the_recipe(checkpoint: Path) -> None:
-    given = {"prompts": ["what is it"], "frames": 8, "size": [24, 48], "segment_s": 2.0, "explain_prompt": "describe",
-             "explain_span_s": 3.0, "notice": "a toy", "verdict": {"normal": ["normal"]}}  # fmt: skip
+    given = {
+        "prompts": ["what is it"],
+        "frames": 8,
+        "size": [24, 48],
+        "segment_s": 2.0,
+        "explain_prompt": "describe",
+        "explain_span_s": 3.0,
+        "notice": "a toy",
+        "verdict": {"normal": ["normal"]},
+    }
     (checkpoint / "hiprobe.json").write_text(json.dumps(given))
     made = backbones.load(str(checkpoint), device="cpu")
     recipe = made.recipe
@@ -61,7 +70,7 @@ def test_settings_make_the_recipe(checkpoint: Path) -> None:
 @pytest.mark.parametrize(
     ("family", "size"), [("qwen2_5_vl", (448, 448)), ("internvl", (32, 32)), ("smolvlm", (32, 32))]
 )
-def test_default_recipe(
+def test_a_folder_without_settings_gets_the_default_recipe(
     folders: Callable[[str], Path], tmp_path: Path, family: str, size: tuple[int, int]
 ) -> None:
     folder = shutil.copytree(folders(family), tmp_path / "model")
@@ -71,7 +80,7 @@ def test_default_recipe(
     assert recipe.prompts == ("Identify any abnormal events or safety hazards in this video.",)
 
 
-def test_a_local_model_is_its_content(checkpoint: Path) -> None:
+def test_a_local_model_is_identified_by_its_content(checkpoint: Path) -> None:
     before = backbones.load(str(checkpoint), device="cpu").recipe
     assert before.model.startswith("sha256:")
     assert before.revision is None
@@ -151,14 +160,22 @@ def test_a_cached_hub_model_is_pinned_to_its_commit(
 
 
 def _text_only(folder: Path) -> None:
-    config = transformers.LlamaConfig(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-                                      vocab_size=64)  # fmt: skip
+    config = transformers.LlamaConfig(
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        vocab_size=64,
+    )
     transformers.LlamaForCausalLM(config).save_pretrained(folder)
 
 
 def _remote_code(folder: Path) -> None:
-    config = {"model_type": "internvl_chat", "architectures": ["InternVLChatModel"],
-              "auto_map": {"AutoConfig": "configuration.InternVLChatConfig"}}  # fmt: skip
+    config = {
+        "model_type": "internvl_chat",
+        "architectures": ["InternVLChatModel"],
+        "auto_map": {"AutoConfig": "configuration.InternVLChatConfig"},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "configuration.py").write_text("raise SystemExit('ran')")
 
@@ -242,7 +259,7 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path: Path, checkpoint: Path) 
         backbones.load(str(checkpoint), revision="main")
 
 
-# --- families that no test above knows --------------------------------------------------------------------------------
+# --- families that no test above knows
 
 
 def _qwen2_vl(ids: dict[str, int]) -> Any:

@@ -48,7 +48,7 @@ def test_the_checks_import_no_test_framework_and_no_torch() -> None:
 
 
 class FarFromNormal:
-    """A sound method: the distance from the mean of normal segments. The faulty ones change a part."""
+    """A sound method: distance from the mean normal segment. The faulty ones change a part."""
 
     LABELS: Any = "normal"
     PROMPTS: Any = ()
@@ -516,4 +516,4 @@ def test_every_check_of_every_kind_has_a_faulty_plug_in() -> None:
 def test_names_and_objects_are_both_taken() -> None:
     assert checks.check_method("one_class") == checks.check_method(methods.load("one_class"))
     assert checks.check_sink("csv") == checks.check_sink(sinks.load("csv"))
-    assert datasets.find("folder").__name__ == "hiprobe.datasets.folder"
+    assert datasets.find_dataset("folder").__name__ == "hiprobe.datasets.folder"

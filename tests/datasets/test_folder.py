@@ -1,4 +1,4 @@
-"""Your own clips: what a folder or a CSV says is what comes out, and what it does not say clearly is named by line."""
+"""Folders and CSVs of clips are read as written; what is unclear is named by its line."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_blank_time_is_the_start_or_the_end_of_the_video(
 
 
 @pytest.mark.parametrize("label", ["normal", "Normal", " NORMAL ", "0"])
-def test_normal_is_spelt_in_any_way(root: Path, label: str) -> None:
+def test_normal_may_be_written_in_several_ways(root: Path, label: str) -> None:
     assert load(root, f"path,label\na.mp4,{label}\n")[0].events == ()
 
 
@@ -101,7 +101,7 @@ def test_normal_is_spelt_in_any_way(root: Path, label: str) -> None:
     ],
     ids=range(13),
 )
-def test_however_a_spreadsheet_writes_it(root: Path, text: str) -> None:
+def test_every_way_a_spreadsheet_writes_a_row_is_read(root: Path, text: str) -> None:
     (video,) = load(root, text)
     assert spans(video) == [(1, 2, "fight")]
     assert os.path.samefile(video.path, root / "a.mp4")
@@ -120,7 +120,7 @@ def test_absolute_paths_are_taken_as_they_are(
     assert load(root, f"{HEAD}{elsewhere},normal,,,\n")[0].path == str(elsewhere)
 
 
-def test_one_file_spelt_in_two_ways_is_one_video(root: Path) -> None:
+def test_one_file_written_in_two_ways_is_one_video(root: Path) -> None:
     (video,) = load(
         root, f"{HEAD}a.mp4,fight,1,2,\n{root / 'a.mp4'},fall,3,4,\nsub/../a.mp4,fire,5,6,\n"
     )
@@ -236,7 +236,7 @@ def test_the_columns_must_be_the_ones_described(root: Path, first: str) -> None:
     ],
     ids=range(9),
 )
-def test_what_is_no_csv_or_says_nothing_is_named(root: Path, data: bytes) -> None:
+def test_a_file_that_is_not_a_csv_or_is_empty_is_named(root: Path, data: bytes) -> None:
     with pytest.raises(LabelError, match=r"labels\.csv"):
         load(root, data)
 
@@ -267,7 +267,7 @@ def test_a_folder_of_each_class(tmp_path: Path) -> None:
     assert found["abnormal/c.y4m"].categories == ("abnormal",)
 
 
-def test_a_csv_in_the_folder_is_what_counts(root: Path) -> None:
+def test_a_csv_in_the_folder_is_preferred_to_its_subfolders(root: Path) -> None:
     (root / "normal").mkdir()
     shutil.copy(root / "a.mp4", root / "normal" / "n.mp4")
     (root / "labels.csv").write_text("path,label\nb.mp4,normal\n")

@@ -130,7 +130,7 @@ def test_an_unknown_threshold_is_null_and_an_endless_event_is_refused() -> None:
         ("https://host/a/b.mp4?token=x", "host"),
     ],
 )
-def test_a_name_shows_no_folder_and_no_password(path: str, name: str) -> None:
+def test_a_shown_name_has_no_folder_and_no_password(path: str, name: str) -> None:
     assert sinks.display_name(path) == name
 
 
@@ -208,7 +208,7 @@ def test_scores_csv_lists_segments_and_gaps_in_time_order() -> None:
 
 
 def parse_vtt(text: str) -> list[tuple[str, float, float, list[str]]]:
-    """Blocks as W3C WebVTT section 6.1 reads them: any line with an arrow is a timing line, a blank line ends a cue."""
+    """Read cues by W3C WebVTT section 6.1: an arrow makes a timing line, a blank line ends a cue."""
     unix = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     blocks = [block.split("\n") for block in re.split(r"\n{2,}", unix)]
     assert blocks[0] == ["WEBVTT"]

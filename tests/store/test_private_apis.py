@@ -39,5 +39,4 @@ def test_an_object_name_with_two_colons_is_one_name() -> None:
     fs.pipe_file(path, b"x")
     assert fs.cat_file(path) == b"x"
     fs.rm_file(path)
-    with pytest.raises((ValueError, ImportError)):
-        fsspec.core.url_to_fs("memory://run/a::b.mp4")
+    assert fsspec.core.url_to_fs("memory://run/a::b.mp4")[1].strip("/") == "run/a"

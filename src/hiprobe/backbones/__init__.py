@@ -139,7 +139,7 @@ def load(
         "max_layer": max_layer,
     }
     known = names()
-    own = name in known and name in plugins.files(__path__)
+    own = name in known and name in plugins.built_in(__path__)
     if not own and ((name and Path(name).is_dir()) or _HUB_ID.fullmatch(name)):
         return cast(Backbone, importlib.import_module(f"{__name__}.auto").load(name, **options))
     if name in known or plugins.OUTSIDE.fullmatch(name):

@@ -124,8 +124,8 @@ def _stop(*_: Any) -> None:
 def encode_video(model: Any, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
     """Run the vision encoder on the pixels in `inputs`; the model's forward takes the result back.
 
-    The one use of this private method of transformers: tests/backbones/test_private_apis.py fails
-    when it changes.
+    A private method of transformers: tests/backbones/test_transformers_private_apis.py fails when
+    it changes.
     """
     made = model._prepare_multimodal_encoder_kwargs_for_generation(dict(inputs))
     return dict(made["mm_encoder_outputs"])

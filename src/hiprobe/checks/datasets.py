@@ -53,7 +53,7 @@ def check_dataset(dataset: Any, root: str | Path) -> list[str]:
     >>> check_dataset("folder", embedded.CLIPS)[:2]
     ['it has every member', 'it yields videos']
     """
-    found = datasets.find(dataset) if isinstance(dataset, str) else dataset
+    found = datasets.find_dataset(dataset) if isinstance(dataset, str) else dataset
     annotated = hasattr(found, "truth") or hasattr(found, "RULES")
     checks = [*_CHECKS, *(_ANNOTATED if annotated else ())]
     checks += [_its_categories_fit_its_truth] if annotated and hasattr(found, "categories") else []

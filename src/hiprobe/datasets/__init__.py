@@ -31,7 +31,7 @@ __all__ = [
     "annotation_name",
     "categories",
     "events_from_frames",
-    "find",
+    "find_dataset",
     "listing",
     "load",
     "names",
@@ -49,10 +49,10 @@ def names() -> tuple[str, ...]:
     return plugins.names(__path__, __name__)
 
 
-def find(name: str) -> Any:
+def find_dataset(name: str) -> Any:
     """Import the data set `name`: a plug-in or `module:attribute`; raises UsageError.
 
-    >>> find("folder").__name__
+    >>> find_dataset("folder").__name__
     'hiprobe.datasets.folder'
     """
     return plugins.load(sys.modules[__name__], "data set", name, ("load",))
@@ -79,7 +79,7 @@ def load(
     >>> len(videos), sum(video.events == () for video in videos)
     (28, 14)
     """
-    found = find(name)
+    found = find_dataset(name)
     given = {
         "videos": Path(videos) if videos is not None else None,
         "fps": fps,
@@ -115,7 +115,7 @@ def annotated(name: str) -> bool:
     >>> annotated("ucf_crime"), annotated("folder")
     (True, False)
     """
-    found = find(name)
+    found = find_dataset(name)
     return hasattr(found, "truth") and hasattr(found, "RULES")
 
 
