@@ -85,7 +85,7 @@ def fit_budget(
     `smart_resize` of the Qwen-VL papers' released processing.
 
     >>> fit_budget((1080, 1920), 28, 0, 512 * 28 * 28)
-    (476, 840)
+    (448, 840)
     """
     height, width = size
     if max(size) > 200 * min(size):
