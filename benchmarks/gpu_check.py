@@ -138,7 +138,7 @@ def memory(backbone: Any, segments: Sequence[Segment]) -> list[dict[str, Any]]:
 
 def _peak(backbone: Any, run: Callable[[], Any]) -> float | None:
     device = backbone._model.device
-    return _batching.taken(run, device) / 1e9 if device.type == "cuda" else None
+    return _batching.bytes_taken(run, device) / 1e9 if device.type == "cuda" else None
 
 
 def explaining(backbone: Any, segment: Segment) -> list[dict[str, Any]]:

@@ -65,6 +65,7 @@ class Colours:
 
     layers, heads, width, head_width = 2, 1, 3, 3
     head_layers: tuple[int, ...] = (0, 1)
+    batch = 8
     explain_span_s: float | None = 1.6
     notice: str | None = None
     explain_prompt, recipe = "What happens?", RECIPE

@@ -21,7 +21,7 @@ FLOORS = (  # from the ground up: a file may import what is on a lower floor tha
     ("probe",),
     ("pipeline", "runs"),
     ("evaluation", "report", "scale"),
-    ("review",),
+    ("review", "checks"),
     ("cli",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS, 1) for room in rooms}

@@ -38,6 +38,7 @@ class Pixels:
     """A backbone from outside the package: layer `l` is the segment's mean colour plus `l`. Remembers what it read."""
 
     layers, heads, width, head_width, head_layers = 3, 1, 3, 3, (0, 1, 2)
+    batch = 8
     explain_prompt, explain_span_s, notice = "What happens?", 1.6, None
     provenance: Mapping[str, Any]
 

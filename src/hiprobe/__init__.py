@@ -31,6 +31,7 @@ _HOME = {
 }
 _MODULES = (
     "backbones",
+    "checks",
     "datasets",
     "errors",
     "evaluation",

@@ -1,4 +1,4 @@
-"""Backbones: pixels and prompts against closed forms and torchvision, reading and its refusals."""
+"""Pixels and prompts of AutoBackbone against closed forms and torchvision; what it refuses."""
 
 from __future__ import annotations
 
@@ -31,12 +31,18 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-# --- pixels and prompts ---------------------------------------------------------------------------------------------
+# --- pixels and prompts
 
 
-def test_patches_by_hand() -> None:
-    settings = {"patch_size": 4, "temporal_patch_size": 2, "merge_size": 2, "size": {"shortest_edge": 64,
-                "longest_edge": 4096}, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.25, 0.5]}  # fmt: skip
+def test_patches_equal_a_calculation_by_hand() -> None:
+    settings = {
+        "patch_size": 4,
+        "temporal_patch_size": 2,
+        "merge_size": 2,
+        "size": {"shortest_edge": 64, "longest_edge": 4096},
+        "image_mean": [0.5, 0.4, 0.3],
+        "image_std": [0.2, 0.25, 0.5],
+    }
     frames = clips(1, frames=3, size=(16, 24))[0].frames
     processor = _video.Qwen2VL(settings)
     packed = processor.pack([processor.pixels(frames)])
@@ -44,7 +50,8 @@ def test_patches_by_hand() -> None:
     rows = packed["pixel_values_videos"].numpy()
     scaled = (frames / 255 - settings["image_mean"]) / settings["image_std"]
     scaled = np.concatenate([scaled, scaled[-1:]])
-    # rows run over merge blocks of 2 x 2 patches: row 0 is patch (0, 0), 1 is (0, 1), 2 is (1, 0), 4 is (0, 2)
+    # Rows run over merge blocks of 2 x 2 patches: row 0 is patch (0, 0), 1 is (0, 1), 2 is (1, 0),
+    # 4 is (0, 2).
     for row, (t, y, x) in {
         0: (0, 0, 0),
         1: (0, 0, 1),
@@ -70,7 +77,7 @@ def test_patches_by_hand() -> None:
         ((56, 56), 100352, 602112, (336, 336)),  # ceil(56 * sqrt(100352) / 56 / 28) * 28
     ],
 )
-def test_budget_by_hand(
+def test_the_pixel_budget_equals_a_calculation_by_hand(
     size: tuple[int, int], low: int, high: int, expected: tuple[int, int]
 ) -> None:
     assert _pixels.fit_budget(size, 28, low, high) == expected
@@ -124,12 +131,13 @@ def test_the_prompt_ends_where_the_answer_starts(qwen: Any) -> None:
     assert text.endswith("describe the scene</s><s>assistant ")
 
 
-def test_collate_joins_what_single_inputs_hold(qwen: Any) -> None:
+def test_collate_joins_single_inputs(qwen: Any) -> None:
     one, two = (make_inputs(qwen._processor, segment, "describe the scene") for segment in clips(2))
     both = collate([one, two])
     assert both["input_ids"].shape[0] == 2
-    torch.testing.assert_close(both["pixel_values_videos"][len(one["pixel_values_videos"]) :],
-                               two["pixel_values_videos"])  # fmt: skip
+    torch.testing.assert_close(
+        both["pixel_values_videos"][len(one["pixel_values_videos"]) :], two["pixel_values_videos"]
+    )
 
 
 def torchvision() -> ModuleType:
@@ -170,8 +178,12 @@ def test_pixels_equal_transformers_own(
 def test_capped_pixels_equal_transformers_own(kind: str, count: int) -> None:
     torchvision()
     frames = clips(1, frames=count, size=(120, 90))[0].frames
-    settings = {"video_processor_type": kind, "cap_pixels_per_frame": True, "max_video_tokens": 30,
-                "size": {"shortest_edge": 900, "longest_edge": 40000}}  # fmt: skip
+    settings = {
+        "video_processor_type": kind,
+        "cap_pixels_per_frame": True,
+        "max_video_tokens": 30,
+        "size": {"shortest_edge": 900, "longest_edge": 40000},
+    }
     truth = getattr(transformers, kind)(**settings)(
         [frames], do_sample_frames=False, return_tensors="pt"
     )
@@ -182,7 +194,7 @@ def test_capped_pixels_equal_transformers_own(kind: str, count: int) -> None:
     )
 
 
-# --- reading: refusals and memory -----------------------------------------------------------------------------------
+# --- reading: refusals and memory
 
 
 def test_a_full_accelerator_halves_the_batch(qwen: Any) -> None:

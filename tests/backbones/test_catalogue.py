@@ -1,4 +1,4 @@
-"""The list of models: against architectures built from the published sizes, without weights, and the shipped model."""
+"""The catalogue against architectures built from the published sizes, and the shipped model."""
 
 from __future__ import annotations
 
@@ -23,13 +23,27 @@ ENTRIES = {entry.model: entry for entry in backbones.catalogue()}
 def _text(
     width: int, layers: int, inner: int, heads: int, keys: int, vocabulary: int, **more: Any
 ) -> dict[str, Any]:
-    return {"hidden_size": width, "num_hidden_layers": layers, "intermediate_size": inner, "num_attention_heads": heads,
-            "num_key_value_heads": keys, "vocab_size": vocabulary, "tie_word_embeddings": False, **more}  # fmt: skip
+    return {
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "intermediate_size": inner,
+        "num_attention_heads": heads,
+        "num_key_value_heads": keys,
+        "vocab_size": vocabulary,
+        "tie_word_embeddings": False,
+        **more,
+    }
 
 
 def _qwen2_5_vl() -> Any:
-    vision = {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "patch_size": 14,
-              "out_hidden_size": 3584}  # fmt: skip
+    vision = {
+        "depth": 32,
+        "hidden_size": 1280,
+        "intermediate_size": 3420,
+        "num_heads": 16,
+        "patch_size": 14,
+        "out_hidden_size": 3584,
+    }
     text = _text(3584, 28, 18944, 28, 4, 152064)
     return transformers.Qwen2_5_VLConfig(
         text_config=text, vision_config=vision, tie_word_embeddings=False
@@ -37,8 +51,16 @@ def _qwen2_5_vl() -> Any:
 
 
 def _qwen3_vl() -> Any:
-    vision = {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16, "out_hidden_size": 4096,
-              "num_position_embeddings": 2304, "patch_size": 16, "deepstack_visual_indexes": [8, 16, 24]}  # fmt: skip
+    vision = {
+        "depth": 27,
+        "hidden_size": 1152,
+        "intermediate_size": 4304,
+        "num_heads": 16,
+        "out_hidden_size": 4096,
+        "num_position_embeddings": 2304,
+        "patch_size": 16,
+        "deepstack_visual_indexes": [8, 16, 24],
+    }
     text = _text(4096, 36, 12288, 32, 8, 151936, head_dim=128)
     return transformers.Qwen3VLConfig(
         text_config=text, vision_config=vision, tie_word_embeddings=False
@@ -56,8 +78,14 @@ def _internvl2_5() -> Any:
 
 
 def _smolvlm2() -> Any:
-    vision = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
-              "image_size": 512, "patch_size": 16}  # fmt: skip
+    vision = {
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "image_size": 512,
+        "patch_size": 16,
+    }
     text = _text(960, 32, 2560, 15, 5, 49280, model_type="llama", head_dim=64)
     return transformers.SmolVLMConfig(
         text_config=text, vision_config=vision, scale_factor=4, tie_word_embeddings=False
@@ -108,7 +136,7 @@ def test_a_family_is_proven_if_the_conformance_test_runs_over_it() -> None:
     assert all(entry.proven for entry in ENTRIES.values())
 
 
-def test_what_is_listed_can_be_asked_for() -> None:
+def test_every_listed_model_can_be_loaded_by_name() -> None:
     for name in ENTRIES:
         assert name in backbones.names() or re.fullmatch(r"[\w-]+/[\w.-]+", name)
     assert {entry.good_for for entry in ENTRIES.values()} == {

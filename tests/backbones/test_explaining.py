@@ -1,4 +1,4 @@
-"""Explaining: greedy, capped, smaller where the memory is full, and what the answer says."""
+"""Explanations are greedy and capped, and use smaller clips where the memory is full."""
 
 from __future__ import annotations
 
@@ -65,8 +65,10 @@ def test_explain_takes_another_number_of_frames(qwen: Any) -> None:
         (" ... ", ["normal"], None),
     ],
 )
-def test_verdict(text: str, normal: list[str] | None, expected: bool | None) -> None:
-    assert _explaining.verdict(text, normal) is expected
+def test_the_first_word_says_whether_it_is_abnormal(
+    text: str, normal: list[str] | None, expected: bool | None
+) -> None:
+    assert _explaining.says_abnormal(text, normal) is expected
 
 
 def test_explanations_are_cleaned_and_capped() -> None:
@@ -74,7 +76,7 @@ def test_explanations_are_cleaned_and_capped() -> None:
     assert len(_explaining.cleaned("word " * 1000)) <= 2000
 
 
-# --- a full memory --------------------------------------------------------------------------------------------------
+# --- a full memory
 
 STARVED = """
 import json, resource, sys
@@ -117,13 +119,19 @@ print(json.dumps({
 def starved(
     folders: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What a process says that may take only so much more memory: the operating system refuses the rest."""
+    """What a process answers whose memory the operating system limits."""
     model = shutil.copytree(folders("qwen2_5_vl"), tmp_path_factory.mktemp("starved") / "model")
     settings = json.loads((model / "hiprobe.json").read_text())
     (model / "hiprobe.json").write_text(json.dumps({**settings, "size": [720, 1280], "frames": 8}))
     command = [sys.executable, "-W", "ignore", "-c", STARVED, str(model)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False,
-                          env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"})  # fmt: skip
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"},
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return dict(json.loads(done.stdout))
 
@@ -135,10 +143,10 @@ def test_a_clip_that_fits_is_shown_whole(starved: dict[str, Any]) -> None:
 def test_a_clip_that_does_not_fit_is_shown_in_fewer_frames_and_says_so(
     starved: dict[str, Any],
 ) -> None:
-    text, verdict = starved["half"]
+    text, abnormal = starved["half"]
     words, note = text.split(" [", 1)
     assert note == "the memory was full: seen in 8 of 16 frames, 1280 x 720 pixels]"
-    assert [words, verdict] == starved[
+    assert [words, abnormal] == starved[
         "chosen"
     ]  # the answer is that of those frames, at their own times
 
@@ -152,7 +160,7 @@ def test_a_clip_that_never_fits_is_named(starved: dict[str, Any]) -> None:
     )
 
 
-def test_ever_smaller_clips_by_hand() -> None:
+def test_smaller_clips_equal_a_calculation_by_hand() -> None:
     segment = clips(1, frames=5, size=(40, 30))[0]
     assert _explaining.tries(5, True) == [(1, 1), (2, 1), (4, 1), (4, 2)]
     assert _explaining.tries(5, False) == [(1, 1), (2, 1), (4, 1)]
@@ -179,7 +187,7 @@ def test_halved_frames_keep_their_picture() -> None:
 
 
 @pytest.mark.parametrize("full", [1, 2, 3])
-def test_each_try_is_smaller_and_the_time_goes_on(qwen: Any, full: int) -> None:
+def test_each_try_is_smaller_and_shares_one_deadline(qwen: Any, full: int) -> None:
     """The memory is full for the first `full` tries; all of them together keep to the deadline."""
     seen: list[tuple[int, float]] = []
 

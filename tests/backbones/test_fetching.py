@@ -1,4 +1,4 @@
-"""Fetching from a hub over real HTTP, and the disk it goes to: each failure has its name and its cure."""
+"""Fetch from a hub over real HTTP to a small disk: each failure is named with its cure."""
 
 from __future__ import annotations
 
@@ -40,9 +40,15 @@ def address(
 
 
 def fetch(address: str, home: Path, name: str, revision: str = "") -> tuple[str, str]:
-    """What another process, told of this hub, says when it looks for a model: its output and the end of its errors."""
-    settings = {"HF_ENDPOINT": address, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1", "HF_HUB_DISABLE_XET": "1",
-                "HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONPATH": str(Path(hiprobe.__file__).parents[1])}  # fmt: skip
+    """Look for a model in another process that uses this hub: its output and last error."""
+    settings = {
+        "HF_ENDPOINT": address,
+        "HF_HOME": str(home),
+        "NO_PROXY": "127.0.0.1",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "PYTHONPATH": str(Path(hiprobe.__file__).parents[1]),
+    }
     command = [sys.executable, "-c", PROGRAM, name, revision]
     done = subprocess.run(
         command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60
@@ -89,7 +95,7 @@ def test_a_refusal_is_one_line(
     assert cure in wrong
 
 
-def test_no_hub_at_all(tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_named(tmp_path: Path) -> None:
     _, wrong = fetch("http://127.0.0.1:9", tmp_path, "org/tiny")
     assert wrong.startswith("ModelError 4 org/tiny: cannot be fetched from the hub")
     assert wrong.count("\n") == 1
@@ -109,7 +115,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_is_named_and_the_same_command_goes_on(address: str, small_disk: Path) -> None:
+def test_a_full_disk_is_named_and_the_same_command_resumes(address: str, small_disk: Path) -> None:
     said, wrong = fetch(address, small_disk, "org/tiny")
     assert said == ""
     reason = f"cannot be written to {small_disk / 'hub'}: No space left on device"

@@ -1,4 +1,4 @@
-"""Loading: names, folders, precision, what is refused and how it is said."""
+"""Load backbones by name and folder; what is refused, and the error for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from hiprobe.types import Site
 
 
 def test_importing_backbones_loads_no_torch() -> None:
-    code = "import sys, hiprobe.backbones as b; b.names(); sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    heavy = "{'torch', 'transformers'} & set(sys.modules)"
+    code = f"import sys, hiprobe.backbones as b; b.names(); sys.exit(bool({heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -44,8 +45,16 @@ def test_the_embedded_model_is_a_folder_of_the_package(
 
 
 def test_settings_make_the_recipe(checkpoint: Path) -> None:
-    given = {"prompts": ["what is it"], "frames": 8, "size": [24, 48], "segment_s": 2.0, "explain_prompt": "describe",
-             "explain_span_s": 3.0, "notice": "a toy", "verdict": {"normal": ["normal"]}}  # fmt: skip
+    given = {
+        "prompts": ["what is it"],
+        "frames": 8,
+        "size": [24, 48],
+        "segment_s": 2.0,
+        "explain_prompt": "describe",
+        "explain_span_s": 3.0,
+        "notice": "a toy",
+        "verdict": {"normal": ["normal"]},
+    }
     (checkpoint / "hiprobe.json").write_text(json.dumps(given))
     made = backbones.load(str(checkpoint), device="cpu")
     recipe = made.recipe
@@ -61,7 +70,7 @@ def test_settings_make_the_recipe(checkpoint: Path) -> None:
 @pytest.mark.parametrize(
     ("family", "size"), [("qwen2_5_vl", (448, 448)), ("internvl", (32, 32)), ("smolvlm", (32, 32))]
 )
-def test_default_recipe(
+def test_a_folder_without_settings_gets_the_default_recipe(
     folders: Callable[[str], Path], tmp_path: Path, family: str, size: tuple[int, int]
 ) -> None:
     folder = shutil.copytree(folders(family), tmp_path / "model")
@@ -71,7 +80,7 @@ def test_default_recipe(
     assert recipe.prompts == ("Identify any abnormal events or safety hazards in this video.",)
 
 
-def test_a_local_model_is_its_content(checkpoint: Path) -> None:
+def test_a_local_model_is_identified_by_its_content(checkpoint: Path) -> None:
     before = backbones.load(str(checkpoint), device="cpu").recipe
     assert before.model.startswith("sha256:")
     assert before.revision is None
@@ -98,13 +107,15 @@ def test_sixteen_bit_weights_are_read_in_float32_on_a_cpu(checkpoint: Path) -> N
 
 def test_a_backbone_from_outside_gets_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
     outside = ModuleType("outside")
-    parts = dict.fromkeys([*backbones.Backbone.__annotations__, "read", "explain"])
+    parts = dict.fromkeys(backbones.MEMBERS)
     vars(outside)["make"] = lambda **options: SimpleNamespace(**parts, options=options)
     vars(outside)["unmake"] = lambda **options: options
     monkeypatch.setitem(sys.modules, "outside", outside)
     made: Any = backbones.load("outside:make", device="cpu", max_layer=3)
     assert made.options == {"revision": None, "device": "cpu", "dtype": "auto", "max_layer": 3}
-    with pytest.raises(UsageError, match="makes no backbone: it has no recipe, layers, heads"):
+    with pytest.raises(
+        UsageError, match="what backbone 'outside:unmake' loads lacks recipe, layers, heads"
+    ):
         backbones.load("outside:unmake")
 
 
@@ -149,14 +160,22 @@ def test_a_cached_hub_model_is_pinned_to_its_commit(
 
 
 def _text_only(folder: Path) -> None:
-    config = transformers.LlamaConfig(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-                                      vocab_size=64)  # fmt: skip
+    config = transformers.LlamaConfig(
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        vocab_size=64,
+    )
     transformers.LlamaForCausalLM(config).save_pretrained(folder)
 
 
 def _remote_code(folder: Path) -> None:
-    config = {"model_type": "internvl_chat", "architectures": ["InternVLChatModel"],
-              "auto_map": {"AutoConfig": "configuration.InternVLChatConfig"}}  # fmt: skip
+    config = {
+        "model_type": "internvl_chat",
+        "architectures": ["InternVLChatModel"],
+        "auto_map": {"AutoConfig": "configuration.InternVLChatConfig"},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "configuration.py").write_text("raise SystemExit('ran')")
 
@@ -201,8 +220,8 @@ def _delete(*names: str) -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (_text_only, "LlamaForCausalLM is no video model"),
-        (_remote_code, "InternVLChatModel is no video model .* remote code"),
+        (_text_only, "LlamaForCausalLM is not a video model"),
+        (_remote_code, "InternVLChatModel is not a video model .* remote code"),
         (_delete("config.json"), "no config.json"),
         (_write("config.json", "{"), "not readable as JSON"),
         (_write("config.json", "[]"), "no JSON object"),
@@ -214,7 +233,7 @@ def _delete(*names: str) -> Callable[[Path], object]:
         (_delete("chat_template.jinja"), "no chat template"),
         (_delete("tokenizer.json"), "cannot be loaded"),
         (_delete("video_preprocessor_config.json"), "no processor_config.json, video_preprocessor"),
-        (_unknown_video, "no way is known to prepare video for 'OddVideoProcessor'"),
+        (_unknown_video, "video cannot be prepared for 'OddVideoProcessor'"),
         (_write("hiprobe.json", '{"promts": ["a"]}'), "unknown entry 'promts'"),
         (_write("hiprobe.json", '{"frames": 0}'), "entry 'frames' is 0"),
     ],
@@ -240,7 +259,7 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path: Path, checkpoint: Path) 
         backbones.load(str(checkpoint), revision="main")
 
 
-# --- families that no test above knows --------------------------------------------------------------------------------
+# --- families that no test above knows
 
 
 def _qwen2_vl(ids: dict[str, int]) -> Any:
@@ -309,14 +328,14 @@ def test_a_family_without_a_test_of_its_own_works_through_the_same_code(
     [
         (
             "paligemma",
-            "no way is known to prepare video for 'paligemma'; use a model of one of these families: ",
+            "video cannot be prepared for 'paligemma': its processor is not known; use a model of ",
         ),
-        ("llava", "no way is known to prepare video for 'llava'"),
+        ("llava", "video cannot be prepared for 'llava'"),
         (
             "hyperion_9",
-            "hyperion_9 is no video model that transformers can load without remote code",
+            "hyperion_9 is not a video model that transformers can load without remote code",
         ),
-        ("bert", "bert is no video model"),
+        ("bert", "bert is not a video model"),
     ],
 )
 def test_a_family_that_cannot_be_read_is_refused_by_name_before_its_weights(

@@ -1,4 +1,4 @@
-"""Where weights go: one card, several, offloaded; quantised checkpoints; loads that hold only what is read."""
+"""Weights on one card, on several, offloaded, quantised, and loaded only as far as read."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_weights_go_to_one_place_if_they_fit_it(
     assert _memory.fits(need, device, spread, {0: 24, 1: 20, "cpu": 100}) == where
 
 
-def test_what_is_free_is_less_than_the_machine_has() -> None:
+def test_free_memory_is_less_than_the_machine_has() -> None:
     import psutil
 
     assert 0 < _memory.free()["cpu"] < psutil.virtual_memory().total
@@ -79,7 +79,7 @@ def test_a_model_larger_than_what_is_free_is_refused_before_it_is_read(
 
 
 @pytest.mark.parametrize("name", tiny_models.FAMILIES)
-def test_what_headers_say_is_what_gets_loaded(name: str, folders: Callable[[str], Path]) -> None:
+def test_headers_tell_the_bytes_that_get_loaded(name: str, folders: Callable[[str], Path]) -> None:
     """Counted from the files against the parameters in memory, whole and cut after two blocks."""
     found = _folder.find_checkpoint(str(folders(name)), None)
     for max_layer in (None, 1):
@@ -117,11 +117,11 @@ def test_a_missing_shard_is_named(checkpoint: Path) -> None:
 def test_a_model_that_is_spread_reads_and_explains_the_same(
     name: str, loaded: Callable[[str], Any], folders: Callable[[str], Path]
 ) -> None:
-    """With room for a part of the model only, accelerate leaves the rest on the disk and fetches it for each block."""
+    """With room for a part of the model accelerate fetches the rest from disk for each block."""
     whole, found = loaded(name), _folder.find_checkpoint(str(folders(name)), None)
     config = _weights.load_config(found)
     room = {"cpu": _folder.weight_bytes(found) * 3 // 4}
-    model = _weights.load_model(
+    model = _weights.load_weights(
         found, config, {"device_map": "auto", "max_memory": room}, torch.float32
     )
     spread = auto.AutoBackbone(
@@ -141,7 +141,7 @@ def test_a_model_that_is_spread_reads_and_explains_the_same(
     assert spread.explain(segments[0], "is", 3, 60.0) == whole.explain(segments[0], "is", 3, 60.0)
 
 
-# --- a load that only reads -----------------------------------------------------------------------------------------
+# --- a load that only reads
 
 
 @pytest.mark.parametrize("name", [name for name in tiny_models.FAMILIES if name != "gemma4"])
@@ -167,11 +167,11 @@ def test_the_deepest_block_that_sites_need(sites: list[Site], expected: int | No
     assert backbones.deepest(sites) == expected
 
 
-# --- quantised ------------------------------------------------------------------------------------------------------
+# --- quantised
 
 
 def _in_fp8(folder: Path, wide: Path) -> None:
-    """Write the products of the decoder in 8 bits with a scale, and into `wide` what those numbers mean."""
+    """Write the decoder in 8 bits with a scale, and into `wide` what those numbers mean."""
     weights = load_file(folder / "model.safetensors")
     means = dict(weights)
     for key, value in list(weights.items()):
@@ -237,7 +237,7 @@ def test_a_quantised_checkpoint_without_its_package_says_what_to_install(
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_way_to_quantise_is_named(checkpoint: Path) -> None:
+def test_an_unknown_quantiser_is_named(checkpoint: Path) -> None:
     _quantised(checkpoint, {"quant_method": "origami"})
     with pytest.raises(ModelError, match="origami") as caught:
         backbones.load(str(checkpoint), device="cpu")

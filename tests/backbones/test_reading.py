@@ -1,4 +1,4 @@
-"""How states are read: stopping inside a block, a prefix shared by several prompts, batches. Truth is transformers."""
+"""Stops inside a block, shared prefixes and batches give the states of plain transformers."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def refuse(*_: Any) -> None:
     raise AssertionError("ran")
 
 
-# --- stopping inside a block ------------------------------------------------------------------------------------------
+# --- stopping inside a block
 
 
 @pytest.mark.parametrize("name", tiny_models.FAMILIES)
@@ -107,7 +107,7 @@ def test_heads_beside_the_residual_of_their_block_need_the_whole_block(
     assert set(found) == {("residual", 1), ("head", 0), ("head", 1)}
 
 
-# --- several prompts --------------------------------------------------------------------------------------------------
+# --- several prompts
 
 
 @pytest.mark.parametrize("name", SHARING)
@@ -138,7 +138,7 @@ def test_states_after_a_shared_prefix_are_those_of_the_whole_model(
 
 @pytest.mark.parametrize("kind", ["residual", "head", "logit"])
 @pytest.mark.parametrize("name", SHARING)
-def test_one_prompt_alone_agrees_with_it_among_others(
+def test_a_prompt_alone_agrees_with_the_same_prompt_among_others(
     name: str, kind: str, loaded: Callable[[str], Any]
 ) -> None:
     backbone = loaded(name)
@@ -152,9 +152,7 @@ def test_one_prompt_alone_agrees_with_it_among_others(
 
 
 @pytest.mark.parametrize("name", tiny_models.FAMILIES)
-def test_under_one_recipe_what_else_is_asked_changes_no_bit(
-    name: str, loaded: Callable[[str], Any]
-) -> None:
+def test_other_sites_in_the_read_change_no_bit(name: str, loaded: Callable[[str], Any]) -> None:
     backbone = loaded(name)
     segments = clips(2)
     whole = [site for prompt in range(3) for site in sites(backbone, "residual", prompt)]
@@ -179,7 +177,7 @@ def test_the_video_part_is_computed_once(name: str, loaded: Callable[[str], Any]
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_where_no_prefix_is_shared_each_prompt_is_exact(
+def test_without_a_shared_prefix_each_prompt_is_exact(
     name: str, loaded: Callable[[str], Any]
 ) -> None:
     backbone = loaded(name)
@@ -206,7 +204,7 @@ def test_nothing_is_carried_from_one_read_to_the_next(
     np.testing.assert_array_equal(backbone.read(clips(2), asked), first)
 
 
-def test_words_before_the_video_share_nothing_and_stay_exact(
+def test_text_before_the_video_shares_no_prefix_and_stays_exact(
     folders: Callable[[str], Path], tmp_path: Path
 ) -> None:
     for file in folders("qwen2_5_vl").iterdir():
@@ -252,7 +250,7 @@ def test_memory_that_runs_out_in_the_prefix_leaves_no_hook(loaded: Callable[[str
     )
 
 
-# --- batches ----------------------------------------------------------------------------------------------------------
+# --- batches
 
 
 @pytest.mark.parametrize(
@@ -269,10 +267,10 @@ def test_memory_that_runs_out_in_the_prefix_leaves_no_hook(loaded: Callable[[str
     ],
 )
 def test_a_batch_is_the_largest_power_of_two_that_fits(one: int, room: int, count: int) -> None:
-    assert _batching.fitting(one, room) == count
+    assert _batching.fitting_batch(one, room) == count
 
 
-def test_on_a_cpu_a_pass_takes_eight_segments_always(loaded: Callable[[str], Any]) -> None:
+def test_a_pass_on_a_cpu_always_takes_eight_segments(loaded: Callable[[str], Any]) -> None:
     backbone = loaded("qwen2_5_vl")
     sizes: list[int] = []
     with watching(backbone._decoder.layers[0], lambda hidden: sizes.append(len(hidden))):
@@ -294,7 +292,7 @@ def test_on_a_card_memory_sizes_the_batch_once(folders: Callable[[str], Path]) -
     assert sizes == [1, 32, 8, 32, 8]
 
 
-# --- frames -----------------------------------------------------------------------------------------------------------
+# --- frames
 
 
 def test_pixels_are_made_once_for_several_prompts_and_never_of_another_clip(
@@ -320,9 +318,7 @@ def test_pixels_are_made_once_for_several_prompts_and_never_of_another_clip(
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
-def test_what_is_remembered_of_a_prompt_is_what_would_be_made_of_it_again(
-    family: str, loaded: Callable[[str], Any]
-) -> None:
+def test_remembered_prompt_inputs_equal_new_ones(family: str, loaded: Callable[[str], Any]) -> None:
     processor = loaded(family)._processor
     one, other = clips(2)
     frozen = np.repeat(one.frames[:1], len(one.frames), axis=0)  # some families drop its tokens
@@ -339,7 +335,7 @@ def test_what_is_remembered_of_a_prompt_is_what_would_be_made_of_it_again(
     assert bool(known) == (family != "internvl")  # whose processor reshapes the pixels as well
 
 
-def test_the_next_inputs_are_made_meanwhile_in_order_and_a_failure_comes_where_it_belongs() -> None:
+def test_inputs_are_prefetched_in_order_and_fail_in_order() -> None:
     begun = [threading.Event() for _ in range(4)]
 
     def make(item: int) -> int:
@@ -348,16 +344,16 @@ def test_the_next_inputs_are_made_meanwhile_in_order_and_a_failure_comes_where_i
             raise ValueError("third")
         return item * item
 
-    found = _batching.ahead(make, range(4))
+    found = _batching.prefetched(make, range(4))
     for item in range(3):
         assert next(found) == item * item
         assert begun[item + 1].wait(10)  # while the caller still works on this one
     with pytest.raises(ValueError, match="third"):
         next(found)
-    assert list(_batching.ahead(make, [])) == []
+    assert list(_batching.prefetched(make, [])) == []
 
 
-def test_several_windows_in_one_read_are_those_of_reads_apart(loaded: Callable[[str], Any]) -> None:
+def test_several_windows_in_one_read_equal_separate_reads(loaded: Callable[[str], Any]) -> None:
     backbone = loaded("internvl")
     segments, whole = clips(20), sites(backbone, "residual")
     apart = [backbone.read(segments[at : at + 8], whole) for at in (0, 8, 16)]

@@ -1,4 +1,4 @@
-"""Your own clips: what a folder or a CSV says is what comes out, and what it does not say clearly is named by line."""
+"""Folders and CSVs of clips are read as written; what is unclear is named by its line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe import datasets
+from hiprobe import checks, datasets
 from hiprobe.errors import HiProbeError, LabelError
 from hiprobe.types import Event, Video
 from hiprobe.video.files import VIDEO_SUFFIXES
@@ -54,6 +54,13 @@ def test_rows_become_videos(root: Path) -> None:
     assert c == Video(str(root / "sub/c.mp4"), (Event(0, math.inf, label="fire"),), None, ("fire",))
 
 
+def test_it_keeps_every_promise_of_a_data_set(root: Path) -> None:
+    (root / "labels.csv").write_text(
+        HEAD + "a.mp4,fight,5,6.5,train\nb.mp4,normal,,,test\na.mp4,fall,1,2,train\n"
+    )
+    assert len(checks.check_dataset("folder", root)) == 9
+
+
 @pytest.mark.parametrize(
     ("start", "end", "span"),
     [
@@ -71,7 +78,7 @@ def test_a_blank_time_is_the_start_or_the_end_of_the_video(
 
 
 @pytest.mark.parametrize("label", ["normal", "Normal", " NORMAL ", "0"])
-def test_normal_is_spelt_in_any_way(root: Path, label: str) -> None:
+def test_normal_may_be_written_in_several_ways(root: Path, label: str) -> None:
     assert load(root, f"path,label\na.mp4,{label}\n")[0].events == ()
 
 
@@ -94,7 +101,7 @@ def test_normal_is_spelt_in_any_way(root: Path, label: str) -> None:
     ],
     ids=range(13),
 )
-def test_however_a_spreadsheet_writes_it(root: Path, text: str) -> None:
+def test_every_way_a_spreadsheet_writes_a_row_is_read(root: Path, text: str) -> None:
     (video,) = load(root, text)
     assert spans(video) == [(1, 2, "fight")]
     assert os.path.samefile(video.path, root / "a.mp4")
@@ -113,7 +120,7 @@ def test_absolute_paths_are_taken_as_they_are(
     assert load(root, f"{HEAD}{elsewhere},normal,,,\n")[0].path == str(elsewhere)
 
 
-def test_one_file_spelt_in_two_ways_is_one_video(root: Path) -> None:
+def test_one_file_written_in_two_ways_is_one_video(root: Path) -> None:
     (video,) = load(
         root, f"{HEAD}a.mp4,fight,1,2,\n{root / 'a.mp4'},fall,3,4,\nsub/../a.mp4,fire,5,6,\n"
     )
@@ -123,17 +130,25 @@ def test_one_file_spelt_in_two_ways_is_one_video(root: Path) -> None:
 def test_a_split_is_picked(root: Path) -> None:
     text = HEAD + "a.mp4,fight,,,train\nb.mp4,normal,,,test\nmissing.mp4,normal,,,test2\n"
     assert [Path(v.path).name for v in load(root, text, "train")] == ["a.mp4"]
-    with pytest.raises(LabelError, match=r"labels\.csv: no row of split 'val'"):
+    with pytest.raises(LabelError, match=r"labels\.csv: there is no row of split 'val'"):
         load(root, text, "val")
 
 
 WRONG_ROWS = {  # the row, the line that is named, what is said of it
-    "no number": ("a.mp4,fight,x,2,\n", 2, "start is 'x', not a number of seconds"),
-    "a clock": ("a.mp4,fight,0:01,0:02,\n", 2, "start is '0:01', not a number"),
-    "a decimal comma": ('a.mp4,fight,"1,5",2,\n', 2, "start is '1,5', not a number"),
-    "not a number": ("a.mp4,fight,nan,2,\n", 2, "start is 'nan'"),
-    "an end that is not a number": ("a.mp4,fight,1,NaN,\n", 2, "end is 'NaN'"),
-    "before the start": ("a.mp4,fight,-1,2,\n", 2, "start is '-1', not a time from 0 on"),
+    "no number": ("a.mp4,fight,x,2,\n", 2, "start must be a number of seconds, got 'x'"),
+    "a clock": ("a.mp4,fight,0:01,0:02,\n", 2, "start must be a number of seconds, got '0:01'"),
+    "a decimal comma": (
+        'a.mp4,fight,"1,5",2,\n',
+        2,
+        "start must be a number of seconds, got '1,5'",
+    ),
+    "not a number": ("a.mp4,fight,nan,2,\n", 2, "start must be a time from 0 on, got 'nan'"),
+    "an end that is not a number": (
+        "a.mp4,fight,1,NaN,\n",
+        2,
+        "end must be a time from 0 on, got 'NaN'",
+    ),
+    "before the start": ("a.mp4,fight,-1,2,\n", 2, "start must be a time from 0 on, got '-1'"),
     "an infinite start": ("a.mp4,fight,inf,,\n", 2, "the event ends at inf s"),
     "end before start": (
         "b.mp4,normal,,,\n\na.mp4,fight,5,2,\n",
@@ -225,7 +240,7 @@ def test_the_columns_must_be_the_ones_described(root: Path, first: str) -> None:
     ],
     ids=range(9),
 )
-def test_what_is_no_csv_or_says_nothing_is_named(root: Path, data: bytes) -> None:
+def test_a_file_that_is_not_a_csv_or_is_empty_is_named(root: Path, data: bytes) -> None:
     with pytest.raises(LabelError, match=r"labels\.csv"):
         load(root, data)
 
@@ -256,7 +271,7 @@ def test_a_folder_of_each_class(tmp_path: Path) -> None:
     assert found["abnormal/c.y4m"].categories == ("abnormal",)
 
 
-def test_a_csv_in_the_folder_is_what_counts(root: Path) -> None:
+def test_a_csv_in_the_folder_is_preferred_to_its_subfolders(root: Path) -> None:
     (root / "normal").mkdir()
     shutil.copy(root / "a.mp4", root / "normal" / "n.mp4")
     (root / "labels.csv").write_text("path,label\nb.mp4,normal\n")

@@ -1,4 +1,7 @@
-"""The benchmark data sets on hand-made folders in their official layouts, and on the public annotations where here."""
+"""The benchmark data sets on small folders in their official layouts.
+
+And on the public annotations, where ../shared is there.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hiprobe import datasets
+from hiprobe import checks, datasets
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Event
 
@@ -91,7 +94,7 @@ def test_ucf_classes_come_from_the_annotation(ucf: Path) -> None:
     }
 
 
-def test_ucf_videos_are_found_wherever_they_lie(ucf: Path) -> None:
+def test_ucf_videos_are_found_anywhere_below_the_root(ucf: Path) -> None:
     train, test = (
         {Path(v.path).name: v for v in datasets.load("ucf_crime", ucf, part)}
         for part in ("train", "test")
@@ -135,7 +138,7 @@ def test_ucf_videos_are_found_wherever_they_lie(ucf: Path) -> None:
         (
             "frame_counts.csv",
             UCF_COUNTS.replace(",10,", ",8,"),
-            ["Arson001_x264", "frames 8 to 12 in a video of 8"],
+            ["Arson001_x264", "frames 8 to 12 is not in a video of 8"],
         ),
         ("frame_counts.csv", "name,length\r\n", ["video,frames"]),
         ("frame_counts.csv", "video,frames\r\n", ["no rows"]),
@@ -228,7 +231,7 @@ def test_xd_by_i3d_is_cut_to_whole_snippets(xd: Path) -> None:
     assert ones(truth[f"{DOTTED}_label_B1-G-0"]) == [2, 3, 4, 30, 31]
 
 
-def test_xd_classes_stand_in_the_name_and_several_count(xd: Path) -> None:
+def test_xd_reads_several_classes_from_a_name(xd: Path) -> None:
     assert datasets.categories("xd_violence", xd) == {
         f"{DOTTED}_label_B1-G-0": ("fighting", "explosion"),
         "v=x__#1_label_G-0-0": ("explosion",),
@@ -292,7 +295,7 @@ def test_a_video_too_short_for_a_snippet_is_not_dropped_silently(xd: Path) -> No
     (xd / "frame_counts.csv").write_text(
         (xd / "frame_counts.csv").read_text().replace(",17", ",16")
     )
-    with pytest.raises(LabelError, match="16 frames make no I3D feature"):
+    with pytest.raises(LabelError, match="16 frames are too few for an I3D feature"):
         datasets.truth("xd_violence", xd, rule="i3d")
 
 
@@ -364,7 +367,7 @@ RANGES = (
 
 @pytest.fixture
 def ped(tmp_path: Path) -> Path:
-    """Two test clips of four frames, the masks of the same truth; with the stray files of the official archive."""
+    """Two test clips of four frames and their masks, with the stray files of the archive."""
     part = tmp_path / "UCSDped2"
     write(part / "Test" / "UCSDped2.m", RANGES)
     for clip, positive in (("Test001", (1, 2)), ("Test002", (0, 3))):
@@ -427,7 +430,7 @@ def test_ucsd_numbers_that_differ_are_both_named(ped: Path) -> None:
 
 
 @pytest.mark.parametrize("ranges", ["[3:2]", "[0:2]", "[a:b]", "[7:9]", "[2-3]"])
-def test_ucsd_ranges_that_are_none_are_named(ped: Path, ranges: str) -> None:
+def test_malformed_ucsd_ranges_are_named(ped: Path, ranges: str) -> None:
     write(ped / "UCSDped2" / "Test" / "UCSDped2.m", RANGES.replace("[2:3]", ranges))
     with pytest.raises(LabelError):
         datasets.truth("ucsd_ped", ped)
@@ -436,8 +439,18 @@ def test_ucsd_ranges_that_are_none_are_named(ped: Path, ranges: str) -> None:
 # Frame folders and videos elsewhere
 
 
-def test_ucf_frame_folders_stand_for_videos(ucf: Path, tmp_path: Path) -> None:
-    """By the listed name, at the data set's own rate unless told otherwise; both kinds may lie side by side."""
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("ucf_crime", "ucf"), ("xd_violence", "xd"), ("shanghaitech", "campus"), ("ucsd_ped", "ped")],
+)
+def test_every_data_set_keeps_every_promise(
+    name: str, layout: str, request: pytest.FixtureRequest
+) -> None:
+    assert len(checks.check_dataset(name, request.getfixturevalue(layout))) >= 13
+
+
+def test_ucf_frame_folders_may_replace_videos(ucf: Path, tmp_path: Path) -> None:
+    """They are found by the listed name, at the data set's own rate unless one is given."""
     elsewhere = tmp_path / "elsewhere"
     for name in (
         "Arson/Arson001_x264/1.jpg",
@@ -493,7 +506,7 @@ def test_own_clips_may_be_frame_folders(tmp_path: Path) -> None:
         datasets.load("folder", table)
 
 
-def test_absent_videos_of_a_table_are_kept_where_asked_for(tmp_path: Path) -> None:
+def test_absent_videos_of_a_table_are_kept_on_request(tmp_path: Path) -> None:
     table = write(tmp_path / "labels.csv", "path,label\nhere.mp4,normal\ngone.mp4,fire\n")
     write(tmp_path / "v" / "here.mp4")
     found = [
@@ -515,7 +528,7 @@ class Plain:
 
 def test_a_data_set_without_an_option_refuses_it() -> None:
     assert list(datasets.load(f"{__name__}:Plain", "here", "test", absent=True)) == ["here:test"]
-    with pytest.raises(UsageError, match="takes no fps, videos"):
+    with pytest.raises(UsageError, match="has no option fps, videos"):
         datasets.load(f"{__name__}:Plain", "here", fps=10, videos="there")
 
 
@@ -553,7 +566,7 @@ def test_wrong_names_are_usage_errors(tmp_path: Path) -> None:
 
 
 def test_frames_become_seconds_by_the_videos_own_times() -> None:
-    """At a rate that varies; an event ends when the next normal frame is shown, the last at the video's end."""
+    """An event ends when the next normal frame is shown, the last one at the video's end."""
     times = np.array([0.0, 0.5, 0.6, 1.0, 2.0])
     made = datasets.events_from_frames(np.array([0, 1, 1, 0, 1], np.uint8), times, 2.25, "fire")
     assert made == (Event(0.5, 1.0, label="fire"), Event(2.0, 2.25, label="fire"))

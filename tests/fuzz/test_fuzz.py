@@ -44,7 +44,7 @@ def test_an_array_file_with_an_odd_header_is_a_named_error(tmp_path: Path, kind:
     masks = tmp_path / "test_frame_mask"
     masks.mkdir()
     (masks / "01_0001.npy").write_bytes(array_file(ODD_HEADERS[kind]))
-    with pytest.raises(LabelError, match=r"01_0001\.npy: no sound mask"):
+    with pytest.raises(LabelError, match=r"01_0001\.npy: not a valid mask"):
         datasets.truth("shanghaitech", tmp_path)
     with zipfile.ZipFile(tmp_path / "s.npz", "w") as archive:
         archive.writestr("a.npy", array_file(ODD_HEADERS[kind]))

@@ -29,6 +29,7 @@ class MeanColourBackbone:
     """
 
     layers, heads, width, head_width, head_layers = 3, 1, 3, 3, (0, 1, 2)
+    batch = 8
     explain_prompt, explain_span_s, notice = "What happens?", 1.6, None
     recipe = RECIPE
     provenance: Mapping[str, Any] = {"dtype": "float32", "device": "cpu"}

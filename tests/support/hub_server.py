@@ -1,4 +1,4 @@
-"""A model hub on the loopback interface, speaking enough of the real one's HTTP for its client to fetch from it."""
+"""A model hub on the loopback interface that speaks enough HTTP for the real client."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ REFUSALS = {  # what the real hub answers, by the name of the model
 
 @contextmanager
 def serving(models: Mapping[str, Path]) -> Iterator[str]:
-    """The address of a hub that has `models` (name after the slash: folder), and refuses the names of `REFUSALS`."""
+    """Serve `models` by their names after the slash, refuse those of `REFUSALS`."""
 
     class Hub(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Log nothing."""
 
         def do_HEAD(self) -> None:
             self.do_GET()

@@ -1,4 +1,4 @@
-"""Reading with transformers alone, by hooks that are written here independently: the truth of the backbone tests."""
+"""Read with transformers alone, by hooks of its own: the reference of the backbone tests."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def residuals(backbone: Any, prompt: int = 0) -> list[Site]:
 
 
 def one_prompt(backbone: Any, prompt: int = 0) -> Recipe:
-    """The recipe with one of its prompts: read by one whole pass, bit for bit (several: after a shared prefix)."""
+    """The recipe with one of its prompts: one whole pass, without a shared prefix."""
     return dataclasses.replace(backbone.recipe, prompts=(backbone.recipe.prompts[prompt],))
 
 
 def plain_model(folder: Path) -> Any:
-    """The model as transformers alone loads it."""
+    """Load the model with transformers alone."""
     return transformers.AutoModelForImageTextToText.from_pretrained(
         folder, dtype=torch.float32
     ).eval()
@@ -49,7 +49,7 @@ def plain_model(folder: Path) -> Any:
 def full_pass(
     model: Any, inputs: dict[str, Any]
 ) -> tuple[Any, dict[int, torch.Tensor], dict[int, torch.Tensor]]:
-    """One whole forward pass: its output, each block's output and each `o_proj` input, all positions."""
+    """Run one whole forward pass: its output, each block's output and each `o_proj` input."""
     blocks: dict[int, torch.Tensor] = {}
     joined: dict[int, torch.Tensor] = {}
     handles = []
@@ -78,7 +78,7 @@ def hook_count(model: torch.nn.Module) -> int:
 
 
 class counting:
-    """The forward calls of a module while the context lasts."""
+    """Count the forward calls of a module in a `with` block."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         self.module, self.calls = module, list[int]()
@@ -92,7 +92,7 @@ class counting:
 
 
 class raising_at:
-    """The accelerator is full as soon as a batch holds `batch` segments or more."""
+    """Pretend that the memory is full as soon as a batch holds `batch` segments or more."""
 
     def __init__(self, backbone: Any, batch: int) -> None:
         self.layer, self.batch, self.seen = backbone._decoder.layers[0], batch, list[int]()

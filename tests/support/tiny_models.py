@@ -1,7 +1,7 @@
-"""Tiny random models of the true architectures, with tokenizers built here, saved to disk as a checkpoint would be.
+"""Tiny random models of the true architectures, saved to disk as checkpoints.
 
-Each family's folder holds what `save_pretrained` writes: config, safetensors, tokenizer, chat template, video
-processor settings. Nothing is fetched.
+Each family's folder holds what `save_pretrained` writes: config, safetensors, tokenizer, chat
+template, video processor settings. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ LAYERS = 4
 
 TEMPLATE = (
     "{% for message in messages %}<s>{{ message['role'] }} {% for part in message['content'] %}"
-    "{% if part['type'] == 'video' %}VIDEO {% else %}{{ part['text'] }}{% endif %}{% endfor %}</s>{% endfor %}"
+    "{% if part['type'] == 'video' %}VIDEO {% else %}{{ part['text'] }}{% endif %}{% endfor %}</s>"
+    "{% endfor %}"
     "{% if add_generation_prompt %}<s>assistant {% endif %}"
 )
 
 
 @dataclass(frozen=True)
 class Family:
-    """How to make one architecture: its configuration, its special tokens and its processor files."""
+    """How to make one architecture: its configuration, special tokens and processor files."""
 
     config: Callable[[dict[str, int]], Any]
     video: str  # what the chat template writes for a video
     video_settings: dict[str, Any]
     specials: tuple[str, ...] = ()
-    named: dict[str, str] = field(
-        default_factory=dict
-    )  # tokens that the processor reads by attribute name
+    # Tokens that the processor reads by attribute name.
+    named: dict[str, str] = field(default_factory=dict)
     processor: dict[str, Any] = field(default_factory=dict)
     frames: int = 4
     size: tuple[int, int] = (32, 32)
@@ -70,7 +70,7 @@ def tokenizer(family: Family) -> PreTrainedTokenizerFast:
 
 
 def save(name: str, folder: Path, seed: int = 0) -> Path:
-    """Write a random model of family `name` into `folder`, as a checkpoint with a `hiprobe.json`."""
+    """Write a random model of family `name` into `folder`, with a `hiprobe.json`."""
     family = FAMILIES[name]
     words = tokenizer(family)
     config = family.config(

@@ -1,4 +1,4 @@
-"""Backbones: a frozen multimodal LLM behind one protocol, by name. Knows no torch and no model family.
+"""Load a frozen multimodal LLM by name and read it through one protocol. Knows no torch.
 
 Every file of this folder whose name has no leading underscore is a plug-in with a `load` function.
 """
@@ -23,6 +23,7 @@ from hiprobe.errors import ModelError, UsageError
 from hiprobe.types import Recipe, Segment, Site
 
 __all__ = [
+    "MEMBERS",
     "PROVEN",
     "Backbone",
     "CatalogueEntry",
@@ -40,10 +41,15 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 class ModelFacts(Protocol):
     """What is known of a model without running it.
 
-    `layers`: decoder depth; `heads`: attention heads per block; `width`, `head_width`: length of a
-    residual and of a head vector. `head_layers`: the blocks whose heads can be read.
-    `explain_span_s`: how many seconds `explain` should be shown, None for the whole event.
-    `notice`: one line for the user, or None.
+    - `recipe`: the settings it reads with unless others are given.
+    - `layers`: number of decoder blocks; `heads`: attention heads per block.
+    - `width`, `head_width`: length of a residual vector and of a head vector.
+    - `head_layers`: the blocks whose heads can be read.
+    - `batch`: the most segments that one forward pass takes.
+    - `explain_prompt`: the question asked about an event.
+    - `explain_span_s`: how many seconds of an event are shown to it, None for the whole event.
+    - `notice`: one line for the user, or None.
+    - `provenance`: JSON values that say what ran, among them `dtype` and `device`.
     """
 
     recipe: Recipe
@@ -52,6 +58,7 @@ class ModelFacts(Protocol):
     width: int
     head_width: int
     head_layers: tuple[int, ...]
+    batch: int
     explain_prompt: str
     explain_span_s: float | None
     notice: str | None
@@ -60,22 +67,39 @@ class ModelFacts(Protocol):
 
 @runtime_checkable
 class Backbone(ModelFacts, Protocol):
-    """A frozen multimodal LLM that is read, and asked only to explain."""
+    """A frozen multimodal LLM: its hidden states are read, and it is asked only to explain.
+
+    >>> from hiprobe import backbones, embedded, video
+    >>> model = backbones.load("embedded", device="cpu", max_layer=3)
+    >>> clip = next(iter(sorted(embedded.CLIPS.glob("*.mp4"))))
+    >>> segments = [next(video.segments(clip, model.recipe))]
+    >>> values = model.read(segments, [Site("residual", 2), Site("residual", 3)])
+    >>> values.shape, str(values.dtype)
+    ((1, 2, 160), 'float32')
+    """
 
     def read(
         self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
     ) -> NDArray[np.float32]:
-        """Vectors (segments, sites, width) at `sites`, of the last prompt position; sites share one width."""
+        """Return the vectors (segments, sites, width) at `sites`, at the last prompt position.
+
+        All sites have one width. Raises ModelError for a site that the model does not have,
+        RecipeMismatch for segments or a recipe made for something else.
+        """
         ...
 
     def explain(
         self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
     ) -> tuple[str, bool | None]:
-        """The model's answer to `prompt` about `segment`, and its verdict: abnormal, normal or None."""
+        """Answer `prompt` about `segment`: the text, and whether it says that it is abnormal.
+
+        The second value is None if the answer does not say. The text has at most `max_tokens`
+        tokens and 2,000 characters; after `deadline_s` seconds no token but the first is started.
+        """
         ...
 
 
-_PARTS = (*ModelFacts.__annotations__, "read", "explain")
+MEMBERS = (*ModelFacts.__annotations__, "read", "explain")
 
 
 @dataclass(frozen=True)
@@ -100,12 +124,20 @@ class Loading:
 
 
 def names() -> tuple[str, ...]:
-    """The plug-ins of this folder that can be loaded by name alone."""
-    return tuple(name for name in plugins.names(__path__) if name != "auto")
+    """Return the plug-ins that can be loaded by name alone, sorted.
+
+    >>> "embedded" in names()
+    True
+    """
+    return tuple(name for name in plugins.names(__path__, __name__) if name != "auto")
 
 
 def catalogue() -> tuple[CatalogueEntry, ...]:
-    """Checkpoints known to load, with what each needs; any other of their families loads as well."""
+    """Return checkpoints known to load, and what each needs. Others of their families load too.
+
+    >>> catalogue()[0].model
+    'embedded'
+    """
     return ENTRIES
 
 
@@ -117,11 +149,17 @@ def load(
     dtype: str = "auto",
     max_layer: int | None = None,
 ) -> Backbone:
-    """The backbone called `name`: a file of this folder, `org/name`, a local folder, or `module:attribute`.
+    """Load the backbone `name`: a plug-in, `org/name`, a local folder or `module:attribute`.
 
-    `max_layer` loads no decoder block above it, where the family allows it: enough to read, not to explain.
-    `module:attribute` is called with the same keyword arguments. Raises UsageError for a name that is none of
-    these, ModelError if the model cannot be loaded.
+    `revision` pins a hub model. `device` is auto, cpu, cuda or mps; `dtype` is auto, float32,
+    bfloat16 or float16. `max_layer` loads no decoder block above it where the family allows that:
+    enough to read, not to explain. A plug-in's `load`, or the object `module:attribute` itself, is
+    called with the same keyword arguments. Raises UsageError for a name that is none of these,
+    ModelError if the model cannot be loaded.
+
+    >>> model = load("embedded", device="cpu")
+    >>> model.layers, model.width
+    (8, 160)
     """
     options: dict[str, Any] = {
         "revision": revision,
@@ -129,41 +167,49 @@ def load(
         "dtype": dtype,
         "max_layer": max_layer,
     }
-    if name in names():
-        return cast(Backbone, importlib.import_module(f"{__name__}.{name}").load(**options))
-    if (name and Path(name).is_dir()) or _HUB_ID.fullmatch(name):
+    known = names()
+    own = name in known and name in plugins.built_in(__path__)
+    if not own and ((name and Path(name).is_dir()) or _HUB_ID.fullmatch(name)):
         return cast(Backbone, importlib.import_module(f"{__name__}.auto").load(name, **options))
-    if plugins.OUTSIDE.fullmatch(name):
-        return _outside(name, options)
+    if name in known or plugins.OUTSIDE.fullmatch(name):
+        return _made(name, options)
     if "/" in name or "\\" in name or name.startswith((".", "~")):
-        raise ModelError("no such model folder", where=name, cure="check the path")
-    known = ", ".join(names())
+        raise ModelError("there is no such model folder", where=name, cure="check the path")
     raise UsageError(
-        f"no backbone {name!r}", cure=f"give one of {known}, org/name, a folder or module:attribute"
+        f"there is no backbone {name!r}",
+        cure=f"give one of {', '.join(known)}, org/name, a folder or module:attribute",
     )
 
 
 def deepest(sites: Sequence[Site]) -> int | None:
-    """The `max_layer` that is enough to read `sites`; None if all blocks are needed, as for a logit."""
+    """Return the `max_layer` that is enough to read `sites`; None if all blocks are needed.
+
+    >>> deepest([Site("residual", 2), Site("residual", 5)])
+    5
+    >>> deepest([Site("logit", 7)]) is None
+    True
+    """
     if not sites or any(site.kind == "logit" for site in sites):
         return None
     return max(site.layer for site in sites)
 
 
-def _outside(name: str, options: Mapping[str, Any]) -> Backbone:
-    """What `module:attribute` gives; raises UsageError if it does not take the options or gives no backbone."""
-    make = plugins.load(sys.modules[__name__], "backbone", name, ("__call__",))
+def _made(name: str, options: Mapping[str, Any]) -> Backbone:
+    """Call the plug-in's `load`, or the plug-in itself, and check that it makes a backbone."""
+    found = plugins.load(sys.modules[__name__], "backbone", name, ())
+    make = getattr(found, "load", found)
     try:
         inspect.signature(make).bind(**options)
     except (TypeError, ValueError) as error:
         raise UsageError(
-            f"{name!r} is no backbone: {error}", cure=f"it must take {', '.join(options)}"
+            f"backbone {name!r} cannot be loaded: {error}",
+            cure=f"its load function must take {', '.join(options)}",
         ) from error
     made = make(**options)
-    lacking = [part for part in _PARTS if not hasattr(made, part)]
+    lacking = [part for part in MEMBERS if not hasattr(made, part)]
     if lacking:
         raise UsageError(
-            f"{name!r} makes no backbone: it has no {', '.join(lacking)}",
+            f"what backbone {name!r} loads lacks {', '.join(lacking)}",
             cure="see docs/recipes.md",
         )
     return cast(Backbone, made)

@@ -1,8 +1,8 @@
-"""How many segments a forward pass takes, and the next ones made ready meanwhile. Knows no model.
+"""Choose how many segments a forward pass takes, and prepare the next ones meanwhile.
 
-How many is found from memory, measured once. The batch is part of what makes equal bytes, so nothing that varies from
-run to run may choose it: not a clock, and not what other processes leave of a card's memory. A CPU gets a fixed batch:
-there a larger one is no faster.
+The batch follows from memory, measured once. Equal bytes need equal batches, so nothing that varies
+from run to run may choose it: not a clock, and not what other processes leave of a card's memory. A
+CPU gets a fixed batch, as a larger one is not faster there. Knows no model.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any, TypeVar
 import torch
 
 ON_CPU = 8
-MOST = 32  # segments that are held decoded at a time: 0.3 GB at 16 frames of 448 x 448
-SHARE = 0.8  # of the card's memory; the rest is for fragments and for what other libraries take
-
+# Segments held decoded at a time: 0.3 GB at 16 frames of 448 x 448 pixels.
+MOST = 32
+# Share of the card's memory; the rest is for fragments and for other libraries.
+SHARE = 0.8
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def ahead(make: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
-    """`make` of every item, in order; the next one is made in a thread while the caller works on the last."""
-    if (
-        len(items) < 2
-    ):  # nothing to make meanwhile, and a thread takes memory that a small machine may lack
+def prefetched(make: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
+    """Yield `make(item)` of every item, in order, making the next one in a thread meanwhile."""
+    # A single item needs no thread, whose memory a small machine may lack.
+    if len(items) < 2:
         yield from map(make, items)
         return
     with ThreadPoolExecutor(1) as maker:
@@ -36,28 +36,31 @@ def ahead(make: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]
             yield coming.pop(0).result()
 
 
-def largest(device: torch.device) -> int:
-    """The most segments a read on `device` puts into one pass, if they fit."""
+def largest_batch(device: torch.device) -> int:
+    """Return the most segments in one pass on `device`, if they fit."""
     return MOST if device.type == "cuda" else ON_CPU
 
 
-def fitting(one: int, room: int) -> int:
-    """The largest power of two, 1 to `MOST`, of passes over one segment, `one` bytes each, that `room` bytes hold.
+def fitting_batch(one: int, room: int) -> int:
+    """Return how many segments of `one` bytes fit in `room` bytes: a power of two, 1 to `MOST`.
 
-    What a pass takes grows at most in proportion to its segments, so this never promises too much.
+    A pass takes at most in proportion to its segments, so this never promises too much.
+
+    >>> fitting_batch(10, 100), fitting_batch(10, 5)
+    (8, 1)
     """
     count = min(max(room // max(one, 1), 1), MOST)
     return int(2 ** (count.bit_length() - 1))
 
 
-def batch_room(device: torch.device) -> int:
-    """Bytes of the card that passes may take beside what is allocated now: its weights."""
+def card_room(device: torch.device) -> int:
+    """Return the bytes of the card that passes may take beside the weights allocated now."""
     total = torch.cuda.get_device_properties(device).total_memory
     return int(SHARE * total) - torch.cuda.memory_allocated(device)
 
 
-def taken(run: Callable[[], Any], device: torch.device) -> int:
-    """Bytes that `run` takes at most on a card, beside what is allocated before it."""
+def bytes_taken(run: Callable[[], Any], device: torch.device) -> int:
+    """Return the most bytes that `run` takes on a card, beside what is allocated before it."""
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     run()

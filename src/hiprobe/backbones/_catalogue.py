@@ -1,4 +1,4 @@
-"""Checkpoints that load, and what each needs: facts to choose by. Knows no torch and loads nothing.
+"""List checkpoints that load, and what each needs. Knows no torch and loads nothing.
 
 Parameters are counted on the architecture with the published sizes, without weights
 (tests/backbones/test_catalogue.py builds some of them), except Gemma's, which are its
@@ -10,22 +10,42 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-PROVEN = frozenset({  # the families that tests/backbones/test_conformance.py runs over
-    "qwen2_5_vl", "qwen3_vl", "qwen3_5", "internvl", "llava_onevision", "smolvlm", "glm4v", "glm46v", "video_llama_3",
-    "gemma4",
-})  # fmt: skip
-FRAMES = 16  # of a segment, where a model brings no settings of its own
+# The families that tests/backbones/test_conformance.py runs over.
+PROVEN = frozenset(
+    {
+        "gemma4",
+        "glm46v",
+        "glm4v",
+        "internvl",
+        "llava_onevision",
+        "qwen2_5_vl",
+        "qwen3_5",
+        "qwen3_vl",
+        "smolvlm",
+        "video_llama_3",
+    }
+)
+FRAMES = 16  # in a segment, where a model has no settings of its own
 LAPTOP, CARD, SERVER = "a laptop", "one GPU", "a server"
 RENDERED = "of use on rendered scenes only: for trying out"
 RESEARCH = "the licence allows research, no commercial use"
-REMOTE = "InternVL2.5 as published is remote code, never run; these conversions load (the licence is the original's)"
+REMOTE = (
+    "InternVL2.5 as published is remote code, never run; "
+    "these conversions load (the licence is the original's)"
+)
 TWO = "the original says Apache-2.0, this conversion Qwen"
-PARTLY = "as published (DAMO-NLP-SG) remote code, never run; these conversions of the image checkpoints load"
+PARTLY = (
+    "as published (DAMO-NLP-SG) remote code, never run; "
+    "these conversions of the image checkpoints load"
+)
 
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """A checkpoint: its family (transformers' `model_type`), size and licence; `good_for` if it is a first choice."""
+    """A checkpoint: its family (transformers' `model_type`), size and licence.
+
+    `good_for` is set for a first choice. What could not be confirmed is None.
+    """
 
     model: str
     family: str
@@ -39,16 +59,16 @@ class CatalogueEntry:
 
     @property
     def fp16_gb(self) -> float:
-        """Memory of the weights alone in 16 bits, GB of 1e9 bytes: two bytes a parameter."""
+        """Memory of the weights alone in 16 bits, in GB of 1e9 bytes: two bytes a parameter."""
         return 2 * self.parameters / 1e9
 
     @property
     def proven(self) -> bool:
-        """Whether the conformance test runs over its family, on a tiny random model of the same architecture."""
+        """Whether the conformance test runs over its family, on a tiny random model."""
         return self.family in PROVEN
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values, with what is computed."""
+        """Return it as JSON values, with what is computed."""
         return {**asdict(self), "fp16_gb": round(self.fp16_gb, 2), "proven": self.proven}
 
 

@@ -1,7 +1,7 @@
-"""The model's own words on one clip: greedy decoding with caps on tokens, time and length, the verdict in them, and
-smaller clips where the memory is full.
+"""Ask a model about one clip: greedy decoding with caps on tokens, time and length.
 
-Knows no files. The text is for people to read; no score and no action may depend on it.
+Where the memory is full the clip is made smaller. The text is for people to read; no score and no
+action may depend on it. Knows no files.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TRIES = ((1, 1), (2, 1), (4, 1), (4, 2))
 def answer(
     model: Any, tokenizer: Any, inputs: Mapping[str, Tensor], max_tokens: int, deadline_s: float
 ) -> str:
-    """The greedy answer, at most `max_tokens` tokens; no token is started after `deadline_s` seconds."""
+    """Answer greedily with at most `max_tokens` tokens, none started after `deadline_s` seconds."""
     with torch.inference_mode():
         ids = model.generate(
             **inputs,
@@ -47,9 +47,10 @@ def answer(
 
 
 def tries(frames: int, resizable: bool) -> list[tuple[int, int]]:
-    """How a clip of `frames` frames is shown while the memory is full, in turn: (every which frame, its size by what).
+    """List how to show a clip of `frames` frames while the memory is full, one after the other.
 
-    Smaller frames only if `resizable`: a model that brings every frame to one size gains nothing by them.
+    Each is (take every n-th frame, divide its height and width by). Frames get smaller only if
+    `resizable`: a model that brings every frame to one size gains nothing from that.
     """
     return [
         (step, shrink) for step, shrink in TRIES if step <= frames and (shrink == 1 or resizable)
@@ -62,9 +63,10 @@ def shown_frames(
     sizes: Sequence[tuple[int, int]],
     deadline_s: float,
 ) -> tuple[str, str]:
-    """What `ask(clip, seconds left)` answers at the first of `sizes` that fits the memory; a note if it is not all.
+    """Return what `ask(clip, seconds left)` answers at the first of `sizes` that fits the memory.
 
-    Raises torch.OutOfMemoryError if none fits.
+    The second text is a note if not the whole clip was shown. Raises torch.OutOfMemoryError if no
+    size fits.
     """
     begun, failure = time.monotonic(), ""
     for step, shrink in sizes:
@@ -74,14 +76,15 @@ def shown_frames(
                 text = ask(clip, max(0.0, deadline_s - (time.monotonic() - begun)))
             return text, "" if step == shrink == 1 else _note(clip, segment)
         except torch.OutOfMemoryError as error:
-            failure = str(error)  # the error itself would hold on to what did not fit
+            # The error itself would keep alive what did not fit.
+            failure = str(error)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     raise torch.OutOfMemoryError(failure)
 
 
 def smaller(segment: Segment, step: int, shrink: int) -> Segment:
-    """A clip of every `step`-th frame, at 1 / `shrink` of the height and width, each frame at its own time."""
+    """Take every `step`-th frame at 1 / `shrink` of the height and width; times stay its own."""
     if step == shrink == 1:
         return segment
     frames, times = segment.frames[step // 2 :: step], segment.times[step // 2 :: step]
@@ -96,20 +99,24 @@ def _resized(frames: NDArray[np.uint8], shrink: int) -> NDArray[np.uint8]:
 
 def _note(clip: Segment, whole: Segment) -> str:
     count, height, width = clip.frames.shape[:3]
-    return f" [the memory was full: seen in {count} of {len(whole.times)} frames, {width} x {height} pixels]"
+    seen = f"seen in {count} of {len(whole.times)} frames, {width} x {height} pixels"
+    return f" [the memory was full: {seen}]"
 
 
 def cleaned(text: str) -> str:
-    """The text without control and format characters, spaces joined, at most 2,000 characters."""
+    """Remove control and format characters, join spaces, and cut to 2,000 characters."""
     kept = "".join(char if unicodedata.category(char)[0] != "C" else " " for char in text)
     return " ".join(kept.split())[:MAX_CHARACTERS].rstrip()
 
 
-def verdict(text: str, normal: Sequence[str] | None) -> bool | None:
-    """Whether the answer says abnormal, by its first word; None if it does not say.
+def says_abnormal(text: str, normal: Sequence[str] | None) -> bool | None:
+    """Tell by its first word whether the answer says abnormal; None if it does not say.
 
-    With `normal` words (the model answers with a name): one of them means normal, any other word abnormal. Without:
-    yes means abnormal, no normal, anything else None.
+    With `normal` words (the model answers with a name) one of them means normal, and any other word
+    abnormal. Without them yes means abnormal, no means normal, and anything else None.
+
+    >>> says_abnormal("Yes, a person falls.", None), says_abnormal("normal", ["normal"])
+    (True, False)
     """
     words = re.findall(r"[^\W_]+", text.lower())
     if not words:
@@ -120,7 +127,10 @@ def verdict(text: str, normal: Sequence[str] | None) -> bool | None:
 
 
 def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The first tokens of yes and of no, in their usual spellings; raises ValueError if they cannot be told apart."""
+    """Return the first tokens of yes and of no, in their usual spellings.
+
+    Raises ValueError if they cannot be told apart.
+    """
     yes, no = (_first_tokens(tokenizer, words) for words in (YES, NO))
     if not yes or not no or yes & no:
         raise ValueError("its tokenizer does not tell yes from no by the first token")
@@ -133,6 +143,5 @@ def _first_tokens(tokenizer: Any, words: Sequence[str]) -> set[int]:
     ]
     ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in spellings]
     firsts = {found[0] for found in ids if found and found[0] != tokenizer.unk_token_id}
-    return {
-        token for token in firsts if tokenizer.decode([token]).strip()
-    }  # a lone space says nothing
+    # A lone space says nothing.
+    return {token for token in firsts if tokenizer.decode([token]).strip()}

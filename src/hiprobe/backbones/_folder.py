@@ -1,6 +1,7 @@
-"""Where a checkpoint lies and what its files say: hub or local folder, content digest, `hiprobe.json`. Knows no torch.
+"""Find a checkpoint on the hub or in a local folder, and read its small files. Knows no torch.
 
-Only the kinds of file that a model needs are fetched or digested: weights as safetensors, never a pickle or code.
+Only the kinds of file that a model needs are fetched or digested: weights as safetensors, never a
+pickle or code.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,24 @@ from hiprobe.safetensors_header import read_header
 from hiprobe.types import SHORTEST_S
 
 SETTINGS_FILE = "hiprobe.json"
-_NAMES = frozenset({
-    "config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "vocab.json",
-    "merges.txt", "vocab.txt", "added_tokens.json", "special_tokens_map.json", "chat_template.json",
-    "chat_template.jinja", "preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json",
-})  # fmt: skip
+_NAMES = frozenset(
+    {
+        "added_tokens.json",
+        "chat_template.jinja",
+        "chat_template.json",
+        "config.json",
+        "merges.txt",
+        "model.safetensors.index.json",
+        "preprocessor_config.json",
+        "processor_config.json",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "video_preprocessor_config.json",
+        "vocab.json",
+        "vocab.txt",
+    }
+)
 _SUFFIXES = frozenset({".safetensors", ".model"})
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES})
 _BLOCK = re.compile(r"\blayers\.(\d+)\.")
@@ -34,14 +48,17 @@ _FETCHED = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model on disk: its folder, its id for the recipe, and the pinned revision of a hub model."""
+    """A model on disk: its folder, its id for the recipe, and the revision of a hub model."""
 
     folder: Path
     model: str
     revision: str | None
 
     def json(self, name: str) -> dict[str, Any] | None:
-        """The JSON object in file `name`, or None if there is no such file; raises ModelError if it is no object."""
+        """Read the JSON object in the file `name`; None if there is no such file.
+
+        Raises ModelError if it does not hold one.
+        """
         path = self.folder / name
         if not path.is_file():
             return None
@@ -57,7 +74,7 @@ class Checkpoint:
 
 
 def find_checkpoint(name: str, revision: str | None) -> Checkpoint:
-    """The checkpoint called `name`, an existing folder or a hub id (fetched if need be); raises ModelError."""
+    """Find the checkpoint `name`, a folder or a hub id; fetch it if needed. Raises ModelError."""
     folder = Path(name)
     if not folder.is_dir():
         return _checked(_from_hub(name, revision))
@@ -69,7 +86,10 @@ def find_checkpoint(name: str, revision: str | None) -> Checkpoint:
 
 
 def content_digest(folder: Path) -> str:
-    """SHA-256, in hex, over the names and contents of the files that make a model's states, in sorted order."""
+    """Digest the files that make a model's states: SHA-256, in hex, of their names and contents.
+
+    They are taken in sorted order.
+    """
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.is_file() and (path.name in _NAMES or path.suffix in _SUFFIXES):
@@ -82,11 +102,11 @@ def content_digest(folder: Path) -> str:
 def _checked(found: Checkpoint) -> Checkpoint:
     if not (found.folder / "config.json").is_file():
         raise ModelError(
-            "holds no config.json, so it is no model", where=found.folder, cure="check the path"
+            "has no config.json, so it is not a model", where=found.folder, cure="check the path"
         )
     if not any(found.folder.glob("*.safetensors")):
         raise ModelError(
-            "holds no .safetensors weights; pickled weights are never loaded",
+            "has no .safetensors weights; pickled weights are never loaded",
             where=found.folder,
             cure="fetch the weights again, or save the model as safetensors",
         )
@@ -99,14 +119,13 @@ def _from_hub(name: str, revision: str | None) -> Checkpoint:
 
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "Not enough free disk space"
-            )  # it fails by name if there is none
+            # A full disk is an error of its own, below.
+            warnings.filterwarnings("ignore", "Not enough free disk space")
             folder = snapshot_download(
                 name, revision=revision, allow_patterns=_FETCHED, ignore_patterns=["*/*"]
             )
     except HFValidationError as error:
-        raise ModelError("is no hub id", where=name, cure="give org/name or a folder") from error
+        raise ModelError("is not a hub id", where=name, cure="give org/name or a folder") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise _unreachable(name, error) from error
     return Checkpoint(Path(folder), name, Path(folder).name)
@@ -138,7 +157,7 @@ def _unreachable(name: str, error: Exception) -> ModelError:
         )
     if isinstance(error, RepositoryNotFoundError):
         return ModelError(
-            "no such model on the hub, or it is private", where=name, cure="check the name, log in"
+            "is not on the hub, or is private", where=name, cure="check the name, log in"
         )
     return ModelError(
         f"cannot be fetched from the hub ({type(error).__name__})",
@@ -148,10 +167,10 @@ def _unreachable(name: str, error: Exception) -> ModelError:
 
 
 def weight_bytes(found: Checkpoint, blocks: int | None = None, floats: int | None = None) -> int:
-    """Bytes that the weights take once loaded, by the headers of their files.
+    """Count the bytes that the weights take once loaded, by the headers of their files.
 
-    Only the first `blocks` blocks of the decoder, if given; every floating-point number in `floats` bytes, if given.
-    Raises ModelError for a file whose header cannot be read.
+    With `blocks`, only the first blocks of the decoder count; with `floats`, every floating-point
+    number takes so many bytes. Raises ModelError for a file whose header cannot be read.
     """
     index = found.json("model.safetensors.index.json") or {}
     names = set(index.get("weight_map", {}).values()) or {
@@ -166,7 +185,7 @@ def weight_bytes(found: Checkpoint, blocks: int | None = None, floats: int | Non
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """What a safetensors file says of its tensors: dtype, shape and place of each."""
+    """Read what a safetensors file says about its tensors: dtype, shape and place of each."""
     try:
         with path.open("rb") as file:
             entries, _ = read_header(file, path.stat().st_size)
@@ -189,25 +208,36 @@ def _size(entry: Mapping[str, Any], floats: int | None) -> int:
 
 
 def _decoder_block(name: str) -> int:
-    """The number of the decoder block that a weight belongs to; -1 for weights outside of them."""
+    """Return the number of the decoder block that a weight belongs to; -1 for other weights."""
     found = _BLOCK.search(name)
     return -1 if found is None or "vision" in name or "visual" in name else int(found[1])
 
 
 def checkpoint_settings(found: Checkpoint) -> Mapping[str, Any]:
-    """The folder's `hiprobe.json`, empty if there is none; raises ModelError for an unknown or mistyped entry."""
+    """Read the folder's `hiprobe.json`, empty if there is none.
+
+    Raises ModelError for an unknown entry or one of a wrong type.
+    """
     values = found.json(SETTINGS_FILE) or {}
     where = found.folder / SETTINGS_FILE
     for name, value in values.items():
         if name not in _CHECKS:
             raise ModelError(
-                f"unknown entry {name!r}", where=where, cure=f"known: {', '.join(_CHECKS)}"
+                f"unknown entry {name!r}", where=where, cure=f"use {', '.join(_CHECKS)}"
             )
         if not _CHECKS[name](value):
             raise ModelError(
-                f"entry {name!r} is {value!r}", where=where, cure="see the guide for its form"
+                f"entry {name!r} is {value!r}", where=where, cure="see docs/backbones.md"
             )
     return values
+
+
+def normal_words(values: Mapping[str, Any]) -> Sequence[str] | None:
+    """Return the words by which the model says normal; None if it answers yes or no.
+
+    The entry is called `verdict`, as the file is part of a model's content digest.
+    """
+    return values["verdict"]["normal"] if "verdict" in values else None
 
 
 def _positive(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Memory of the cards and of the machine: how much is free, what fits, when it ran out. Knows no model and no video."""
+"""Tell how much memory is free, what fits it, and when it ran out. Knows no model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from contextlib import contextmanager
 import torch
 from accelerate.utils import get_max_memory
 
-ROOM = 0.85  # the share of free memory that weights may take; the rest is for what a pass computes
+from hiprobe.errors import OutOfMemory
+from hiprobe.types import Segment
+
+# Share of free memory that weights may take; the rest is for what a pass computes.
+ROOM = 0.85
 GB = 1e9
 _SIGNS = (
     "DefaultCPUAllocator",
@@ -22,7 +26,10 @@ Place = int | str
 
 @contextmanager
 def one_memory_error() -> Iterator[None]:
-    """Raise every kind of exhausted memory as torch.OutOfMemoryError, also a CPU's, which torch gives no class."""
+    """Raise every kind of exhausted memory as torch.OutOfMemoryError.
+
+    Also that of a CPU, for which torch has no class.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -32,14 +39,14 @@ def one_memory_error() -> Iterator[None]:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether an error means that memory ran out, on a card or on the machine."""
+    """Tell whether an error means that memory ran out, on a card or on the machine."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
 
 
 def free() -> dict[Place, int]:
-    """Bytes that weights may take: of each card by its number, and of the machine as "cpu"."""
+    """Return the bytes that weights may take of each card, by number, and of the machine, "cpu"."""
     return {
         "cpu" if place == "mps" else place: int(ROOM * size)
         for place, size in get_max_memory().items()
@@ -47,14 +54,22 @@ def free() -> dict[Place, int]:
 
 
 def fits(need: int, device: torch.device, spread: bool, free: Mapping[Place, int]) -> str | None:
-    """Where weights of `need` bytes go: "one" place, "all" the cards and the machine's memory, or None if they fit
-    nowhere.
+    """Tell where weights of `need` bytes go: "one" place, "all" cards and the machine, or None.
 
-    `spread` allows more than `device`. A card that is large enough takes all: nothing is faster.
+    None means that they fit nowhere. `spread` allows more than `device`. A card that is large
+    enough takes all, as nothing is faster.
     """
-    where = (
-        (device.index or 0) if device.type == "cuda" else "cpu"
-    )  # mps shares the machine's memory
+    # mps shares the machine's memory
+    where = (device.index or 0) if device.type == "cuda" else "cpu"
     if need <= free.get(where, 0):
         return "one"
     return "all" if spread and device.type == "cuda" and need <= sum(free.values()) else None
+
+
+def too_large(segment: Segment) -> OutOfMemory:
+    """Make the error for a segment that does not fit the memory."""
+    return OutOfMemory(
+        f"segment {segment.index} ({segment.start:.2f} to {segment.end:.2f} s) "
+        "does not fit the memory, even alone",
+        cure="use a smaller model, fewer or smaller frames, or 16 bits",
+    )

@@ -1,6 +1,7 @@
-"""Frames to model pixels with torch alone: resize, normalise, cut into patches. Knows no model and no file.
+"""Turn frames into model pixels with torch alone: resize, normalise, cut into patches.
 
-Bit-exact with torchvision's `resize` (uint8, antialiased) and `normalize`, which the families were trained with.
+Bit-exact with torchvision's `resize` (uint8, antialiased) and `normalize`, which the families were
+trained with. Knows no model and no file.
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ from hiprobe.errors import ModelError
 
 
 def to_tensor(frames: NDArray[np.uint8]) -> Tensor:
-    """Frames uint8 (T, H, W, 3) as a uint8 tensor (T, 3, H, W)."""
-    backwards = any(
-        stride < 0 for stride in frames.strides
-    )  # which torch does not take; other views need no copy
+    """Turn frames uint8 (T, H, W, 3) into a uint8 tensor (T, 3, H, W)."""
+    # torch does not take negative strides; other views need no copy
+    backwards = any(stride < 0 for stride in frames.strides)
     return (
         torch.from_numpy(np.ascontiguousarray(frames) if backwards else frames)
         .permute(0, 3, 1, 2)
@@ -30,7 +30,10 @@ def to_tensor(frames: NDArray[np.uint8]) -> Tensor:
 
 
 def resize(frames: Tensor, size: tuple[int, int], filter_name: str) -> Tensor:
-    """Frames uint8 (T, 3, H, W) as uint8 (T, 3, *size), antialiased; unchanged if they have that size already."""
+    """Resize frames uint8 (T, 3, H, W) to uint8 (T, 3, *size), antialiased.
+
+    Frames of that size are returned unchanged. Raises ModelError if torch has no such filter.
+    """
     if tuple(frames.shape[-2:]) == size:
         return frames
     try:
@@ -43,7 +46,7 @@ def resize(frames: Tensor, size: tuple[int, int], filter_name: str) -> Tensor:
 def normalise(
     frames: Tensor, rescale: float | None, mean: Sequence[float], std: Sequence[float]
 ) -> Tensor:
-    """Frames uint8 (T, 3, H, W) as float32 `(x * rescale - mean) / std`, in the fused form (rescale folded in)."""
+    """Turn frames uint8 (T, 3, H, W) into float32 `(x * rescale - mean) / std`."""
     scale = 1.0 if rescale is None else 1.0 / rescale
     shift = (torch.tensor(mean) * scale).view(-1, 1, 1).to(frames.device)
     spread = (torch.tensor(std) * scale).view(-1, 1, 1).to(frames.device)
@@ -51,9 +54,10 @@ def normalise(
 
 
 def patchify(frames: Tensor, patch: int, merge: int, temporal: int) -> tuple[Tensor, list[int]]:
-    """Frames (T, 3, H, W) as rows (tokens before merging, 3 * temporal * patch * patch) and their grid [t, h, w].
+    """Cut frames (T, 3, H, W) into rows, and return their grid [t, h, w] too.
 
-    The last frame is repeated until `temporal` divides T. Rows run over t, then merge blocks, then inside a block.
+    A row is one token before merging, 3 * temporal * patch * patch values. The last frame is
+    repeated until `temporal` divides T. Rows run over t, then merge blocks, then inside a block.
     """
     missing = -len(frames) % temporal
     frames = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)]) if missing else frames
@@ -74,16 +78,19 @@ def fit_budget(
     frames: int = 1,
     grid_frames: int = 1,
 ) -> tuple[int, int]:
-    """The multiples of `factor` nearest to `size` whose pixel count lies within `[low, high]`, aspect kept.
+    """Return the multiples of `factor` nearest to `size` with `low` to `high` pixels, aspect kept.
 
-    `frames` and `grid_frames` (frames after rounding to the temporal patch) count in for families whose budget is
-    for the whole clip. Raises ModelError for an aspect ratio above 200. Source: `smart_resize` of the Qwen-VL papers'
-    released processing.
+    `frames` and `grid_frames` (frames after rounding to the temporal patch) count for families
+    whose budget is for the whole clip. Raises ModelError for an aspect ratio above 200. Source:
+    `smart_resize` of the Qwen-VL papers' released processing.
+
+    >>> fit_budget((1080, 1920), 28, 0, 512 * 28 * 28)
+    (448, 840)
     """
     height, width = size
     if max(size) > 200 * min(size):
         raise ModelError(
-            f"frames of {height} x {width} pixels are longer than 200 times their width"
+            f"frames of {height} x {width} pixels have an aspect ratio above 200 times"
         )
     tall, wide = round(height / factor) * factor, round(width / factor) * factor
     if grid_frames * tall * wide > high:

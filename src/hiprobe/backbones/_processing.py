@@ -1,7 +1,8 @@
-"""Segments and prompts to model inputs: chat template, tokenizer, frames with their times. Knows no weights.
+"""Turn segments and prompts into model inputs: chat template, tokenizer, frames with their times.
 
-Each family keeps its own transformers processor class; only its video processor is replaced, because theirs needs
-torchvision. Times are milliseconds from the segment's start, so equal content makes equal inputs anywhere in a video.
+Each family keeps its own transformers processor class; only the video processor is replaced, as
+theirs needs torchvision. Times are milliseconds from the segment's start, so that equal content
+makes equal inputs anywhere in a video. Knows no weights.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from hiprobe.backbones._video import VideoProcessor, video_processor
 from hiprobe.errors import ModelError
 from hiprobe.types import Segment
 
-KNOWN = 256  # prompts beside clips of different times that are remembered, a few kB each
+# Prompts beside clips of different times that are remembered, a few kB each.
+KNOWN = 256
 Inputs = dict[str, Tensor]
 Known = dict[Hashable, tuple[Inputs, tuple[str, ...]]]
 
 
 def load_processor(found: Checkpoint, family: str) -> Any:
-    """The family's own processor with a torch-only video processor; raises ModelError."""
+    """Load the family's own processor with a torch-only video processor; raises ModelError."""
     kind = vars(processing_auto)["PROCESSOR_MAPPING_NAMES"].get(family)
     if kind is None:
         raise ModelError(
@@ -47,7 +49,7 @@ def load_processor(found: Checkpoint, family: str) -> Any:
 
 
 def _assemble(kind: Any, tokenizer: Any, video: VideoProcessor, settings: Mapping[str, Any]) -> Any:
-    # transformers checks the class of each part; the parts given here are right, and images and sound are never used
+    # transformers checks the class of each part; images and sound are not used.
     lenient: Any = type(
         kind.__name__,
         (kind,),
@@ -64,13 +66,14 @@ def _assemble(kind: Any, tokenizer: Any, video: VideoProcessor, settings: Mappin
 
 
 def _video_settings(found: Checkpoint, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The checkpoint's video settings, in transformers' order of preference."""
+    """Return the checkpoint's video settings, in transformers' order of preference."""
     if "video_processor" in settings:
         return dict(settings["video_processor"])
     values = found.json("video_preprocessor_config.json") or found.json("preprocessor_config.json")
     if values is None:
         raise ModelError(
-            "no processor_config.json, video_preprocessor_config.json or preprocessor_config.json",
+            "has no processor_config.json, video_preprocessor_config.json "
+            "or preprocessor_config.json",
             where=found.folder,
             cure="fetch the model again; a text-only model cannot be used",
         )
@@ -91,7 +94,7 @@ def _chat_template(found: Checkpoint, settings: Mapping[str, Any], tokenizer: An
 
 
 def video_metadata(segment: Segment) -> VideoMetadata:
-    """A segment's times as transformers wants them: whole milliseconds from its start at 1,000 frames a second."""
+    """State a segment's times for transformers: milliseconds from its start, at 1,000 fps."""
     duration = max(1, round((segment.end - segment.start) * 1000))
     moments = [max(0, round(float(time - segment.start) * 1000)) for time in segment.times]
     return VideoMetadata(
@@ -105,7 +108,10 @@ def video_metadata(segment: Segment) -> VideoMetadata:
 
 
 def prompt_text(processor: Any, prompt: str) -> str:
-    """The chat with one video and `prompt`, up to where the answer starts; a thinking mode is turned off."""
+    """Write the chat with one video and `prompt`, up to the answer, with thinking turned off.
+
+    Raises ModelError for a prompt with a control token.
+    """
     for token in (processor.video_token, processor.image_token):
         if token in prompt:
             raise ModelError(
@@ -125,7 +131,10 @@ def prompt_text(processor: Any, prompt: str) -> str:
 
 
 def make_inputs(processor: Any, segment: Segment, prompt: str) -> Inputs:
-    """The inputs of one segment and one prompt, batch size 1, on the CPU; pixels where they are made."""
+    """Make the inputs of one segment and one prompt, batch size 1.
+
+    They are on the CPU, but pixels on the device of the video processor.
+    """
     text = prompt_text(processor, prompt)
     start = processor.tokenizer.bos_token
     options = {"add_special_tokens": False} if start and text.startswith(start) else {}
@@ -143,14 +152,17 @@ def make_inputs(processor: Any, segment: Segment, prompt: str) -> Inputs:
 def make_each(
     processor: Any, segment: Segment, prompts: Mapping[int, str], known: Known
 ) -> dict[int, Inputs]:
-    """The inputs of one segment and each of some prompts, by their numbers; the pixels are made once.
+    """Make the inputs of one segment and several prompts, by number; the pixels are made once.
 
-    `known` remembers what became of a prompt beside a clip of these times and sizes: that depends on nothing else.
+    `known` remembers the text inputs of a prompt beside a clip of these times and sizes, as they
+    depend on nothing else.
     """
     with processor.video_processor.keeping(segment.frames) as packed:
         beside = _times(segment), _tokens(packed)
-        return {number: _made(processor, segment, prompt, packed, (prompt, *beside), known)
-                for number, prompt in prompts.items()}  # fmt: skip
+        return {
+            number: _made(processor, segment, prompt, packed, (prompt, *beside), known)
+            for number, prompt in prompts.items()
+        }
 
 
 def _made(
@@ -167,9 +179,8 @@ def _made(
     made = make_inputs(processor, segment, prompt)
     names = tuple(name for name, value in packed.items() if made.get(name) is value)
     text = {name: value for name, value in made.items() if name not in names}
-    if len(names) == sum(
-        isinstance(value, Tensor) for value in packed.values()
-    ):  # else the processor made others
+    # Otherwise the processor made other tensors of them, which depend on the pixels.
+    if len(names) == sum(isinstance(value, Tensor) for value in packed.values()):
         if len(known) >= KNOWN:
             known.clear()
         known[key] = text, names
@@ -177,13 +188,16 @@ def _made(
 
 
 def _times(segment: Segment) -> Hashable:
-    """All that a processor is told of a segment beside its pixels."""
+    """Return all that a processor is told of a segment beside its pixels."""
     told = video_metadata(segment)
     return told.total_num_frames, told.width, told.height, tuple(told.frames_indices or ())
 
 
 def _tokens(packed: Mapping[str, Any]) -> Hashable:
-    """All that a processor is told of the pixels beside their values: shapes, grids, which tokens are dropped."""
+    """Return all that a processor is told of the pixels beside their values.
+
+    That is shapes, grids, and which tokens are dropped.
+    """
     return tuple((name, _told(name, value)) for name, value in packed.items())
 
 
@@ -195,10 +209,10 @@ def _told(name: str, value: Any) -> Hashable:
 
 
 def shapes(inputs: Inputs) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """What must be equal for two inputs to share a batch without padding."""
+    """Return what must be equal for two inputs to share a batch without padding."""
     return tuple(sorted((name, tuple(value.shape)) for name, value in inputs.items()))
 
 
 def collate(batch: Sequence[Inputs]) -> Inputs:
-    """Inputs of equal shapes as one batch: every tensor joined along its first dimension."""
+    """Join inputs of equal shapes into one batch, along the first dimension of every tensor."""
     return {name: torch.cat([inputs[name] for inputs in batch]) for name in batch[0]}

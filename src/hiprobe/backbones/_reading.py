@@ -1,7 +1,8 @@
-"""Hidden states by hooks: what a decoder block puts out, what its `o_proj` takes in. Knows no text, frames or files.
+"""Read hidden states with hooks: the output of a decoder block, the input of its `o_proj`.
 
-The forward pass stops right after the deepest block that is asked for, or inside it where only its heads are, by an
-exception out of a hook: exact, because nothing that is computed before is changed.
+An exception raised in a hook stops the forward pass right after the deepest block that is asked
+for, or inside it if only its heads are. That is exact, as nothing computed before is changed. Knows
+no text, frames or files.
 """
 
 from __future__ import annotations
@@ -11,14 +12,31 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from hiprobe.errors import ModelError
 
 States = dict[tuple[str, int], Tensor]
 Inputs = dict[str, Any]
 
 
+def decoder_of(model: Any, name: str) -> Any:
+    """Return the text decoder of `model`; raises ModelError if it has no list of blocks."""
+    decoder = model.get_decoder()
+    if not isinstance(getattr(decoder, "layers", None), nn.ModuleList):
+        raise ModelError(
+            f"{type(model).__name__} has no decoder.layers to read",
+            where=name,
+            cure="use another model",
+        )
+    return decoder
+
+
 class _DeepEnough(Exception):
-    """What was asked for has been computed."""
+    """Everything that was asked for has been computed."""
 
 
 def last_states(
@@ -27,10 +45,10 @@ def last_states(
     residual: Collection[int],
     heads: Collection[int],
 ) -> States:
-    """Run `forward` up to the deepest block needed: `("residual" | "head", layer)` to a tensor (batch, width).
+    """Run `forward` up to the deepest block needed and return its states at the last position.
 
-    The last position of each block's output, and of each `o_proj` input, copied. The hooks are removed whatever
-    happens.
+    The result maps `("residual" | "head", layer)` to a copied tensor (batch, width): the block's
+    output, or its `o_proj` input. The hooks are removed whatever happens.
     """
     with _hooked(layers, residual, heads) as states:
         try:
@@ -41,7 +59,7 @@ def last_states(
 
 
 def run_to_keys(forward: Callable[[], Any], layer: nn.Module) -> None:
-    """Run `forward` until block `layer` has its keys and values: its output product and its MLP are left out."""
+    """Run `forward` until block `layer` has its keys and values; skip its projection and MLP."""
     handle = _projection(layer).register_forward_pre_hook(_stop)
     try:
         forward()
@@ -53,7 +71,7 @@ def run_to_keys(forward: Callable[[], Any], layer: nn.Module) -> None:
 
 
 def _projection(layer: nn.Module) -> nn.Module:
-    """What joins a block's heads."""
+    """Return the projection that joins a block's heads."""
     attention: Any = layer.self_attn
     projection: nn.Module = attention.o_proj
     return projection
@@ -75,7 +93,8 @@ def _hooked(
         deepest = max({*residual, *heads})
         if deepest in residual:
             handles.append(layers[deepest].register_forward_hook(_stop))
-        else:  # hooks run in the order of their registration: its heads are stored by now
+        else:
+            # Hooks run in the order of registration, so its heads are stored by now.
             handles.append(_projection(layers[deepest]).register_forward_pre_hook(_stop))
         yield states
     finally:
@@ -103,15 +122,28 @@ def _stop(*_: Any) -> None:
 
 
 def encode_video(model: Any, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The vision encoder's output for the pixels in `inputs`, as the model's forward takes it back."""
+    """Run the vision encoder on the pixels in `inputs`; the model's forward takes the result back.
+
+    A private method of transformers: tests/backbones/test_transformers_private_apis.py fails when
+    it changes.
+    """
     made = model._prepare_multimodal_encoder_kwargs_for_generation(dict(inputs))
     return dict(made["mm_encoder_outputs"])
 
 
 def with_features(inputs: Mapping[str, Tensor], features: Mapping[str, Any]) -> Inputs:
-    """The inputs with encoded features in the place of pixels."""
+    """Replace the pixels in `inputs` by encoded features."""
     rest = {name: value for name, value in inputs.items() if not name.startswith("pixel_")}
     return {
         **rest,
         "mm_encoder_outputs": {kind: copy.copy(output) for kind, output in features.items()},
     }
+
+
+def finite_array(values: Tensor, name: str) -> NDArray[np.float32]:
+    """Return `values` as float32; raises ModelError, naming the model, if one is not finite."""
+    if not bool(torch.isfinite(values).all()):
+        raise ModelError(
+            "its hidden states overflow", where=name, cure="load it as bfloat16 or float32"
+        )
+    return np.asarray(values.numpy(), np.float32)

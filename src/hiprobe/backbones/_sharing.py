@@ -1,7 +1,8 @@
-"""What several prompts about one video have in common, computed once: its keys and values. Knows no frames, no files.
+"""Compute once what several prompts about one video share: its keys and values.
 
-Everything up to the last video token is the same for every prompt. One pass over it fills a cache; each prompt then
-costs only its own words. Exact in mathematics, not in the last bits: a product of fewer rows rounds otherwise.
+Everything up to the last video token is the same for every prompt. One pass over it fills a cache;
+each prompt then costs only its own words. Mathematically exact, but not to the last bits: a product
+of fewer rows is rounded differently. Knows no frames and no files.
 """
 
 from __future__ import annotations
@@ -16,15 +17,27 @@ from transformers import DynamicCache
 from hiprobe.backbones._processing import prompt_text
 from hiprobe.backbones._reading import Inputs, run_to_keys
 
-# Families whose states by this way are compared with the plain pass in the tests. Elsewhere a block may hold a state
-# that cannot be cut back (linear attention), share keys with another block, or look ahead inside a video.
-PROVEN = frozenset({
-    "glm46v", "glm4v", "internvl", "llava_onevision", "qwen2_5_vl", "qwen3_vl", "smolvlm", "video_llama_3",
-})  # fmt: skip
+# Families for which the tests compare this with the plain pass. Elsewhere a block may hold a state
+# that cannot be cut back (linear attention), share keys with another block, or look ahead.
+PROVEN = frozenset(
+    {
+        "glm46v",
+        "glm4v",
+        "internvl",
+        "llava_onevision",
+        "qwen2_5_vl",
+        "qwen3_vl",
+        "smolvlm",
+        "video_llama_3",
+    }
+)
 
 
 def shares_prefix(config: Any, processor: Any) -> bool:
-    """Whether a video's part of the prompt can be computed once: a proven family, full attention, video before text."""
+    """Tell whether the video's part of the prompt can be computed once.
+
+    That needs a proven family, full attention, and the video before the text.
+    """
     text = config.get_text_config()
     kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
     if config.model_type not in PROVEN or kinds != {"full_attention"}:
@@ -34,7 +47,7 @@ def shares_prefix(config: Any, processor: Any) -> bool:
 
 
 def prefix_length(input_ids: Tensor, config: Any) -> int:
-    """How many of the tokens (batch, positions) lie up to the last video token."""
+    """Count the tokens of `input_ids` (batch, positions) up to the last video token."""
     marks = [getattr(config, name, None) for name in ("image_token_id", "video_token_id")]
     known = torch.tensor([mark for mark in marks if mark is not None], device=input_ids.device)
     return int(torch.isin(input_ids[0], known).nonzero()[-1]) + 1
@@ -43,7 +56,7 @@ def prefix_length(input_ids: Tensor, config: Any) -> int:
 def prefix_cache(
     model: Any, inputs: Mapping[str, Tensor], length: int, deepest: int
 ) -> DynamicCache:
-    """Keys and values of the first `length` positions in blocks 0 to `deepest`; the pass stops there."""
+    """Compute keys and values of the first `length` positions in blocks 0 to `deepest`."""
     whole = inputs["input_ids"].shape
     first = {
         name: value[:, :length] if value.shape == whole else value for name, value in inputs.items()
@@ -57,14 +70,13 @@ def prefix_cache(
 
 
 def suffix(input_ids: Tensor, cache: DynamicCache, length: int) -> Inputs:
-    """The arguments of a prompt's own pass, after the `length` positions that the cache is cut back to.
+    """Make the arguments of a prompt's own pass, after the first `length` positions.
 
-    Positions follow from the cache's length (and, in families with positions in space, from what the prefix's pass
-    left in the model); without padding no mask is needed.
+    The cache is cut back to them. Positions follow from its length and, in families with positions
+    in space, from what the first pass left in the model. Without padding no mask is needed.
     """
     layers: list[Any] = cache.layers
-    for (
-        layer
-    ) in layers:  # each by itself: a prompt read less deep has left the upper ones as they were
+    # Each layer by itself: a prompt that was read less deep left the upper ones as they were.
+    for layer in layers:
         layer.crop(length - layer.get_seq_length())
     return {"input_ids": input_ids[:, length:], "past_key_values": cache, "use_cache": True}

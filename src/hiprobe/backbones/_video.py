@@ -1,7 +1,7 @@
-"""The video processors of the families, with torch alone: settings and frames in, model inputs out.
+"""The video processors of the families, with torch alone: settings and frames in, inputs out.
 
-Stands where transformers' own video processors need torchvision. Never samples: every frame given is used. Knows no
-text and no weights.
+They replace transformers' own video processors, which need torchvision. They never sample: every
+frame given is used. They know no text and no weights.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # the numbers of PIL.Imag
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
-    """Tensors one after the other along the first dimension; a lone one is not copied."""
+    """Join tensors along the first dimension; a single one is not copied."""
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 class VideoProcessor:
-    """Frames to pixels of one fixed size; class attributes are the defaults that a checkpoint's settings override."""
+    """Make pixels of one fixed size.
+
+    Class attributes are the defaults that a checkpoint's settings override.
+    """
 
     size: Mapping[str, int] = {"height": 384, "width": 384}
     image_mean: Sequence[float] = CLIP[0]
@@ -41,13 +44,12 @@ class VideoProcessor:
     do_normalize = True
     do_center_crop: bool | None = None
     rescale_factor = 1 / 255
-    num_frames: int | None = None  # read by some processors' chat templates; no sampling happens
+    num_frames: int | None = None  # for some chat templates; nothing is sampled
     fps: float | None = None
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.device = torch.device(
-            "cpu"
-        )  # where pixels become numbers; the frames are resized on the CPU
+        # Where pixels become numbers; the frames are resized on the CPU.
+        self.device = torch.device("cpu")
         self._kept: tuple[NDArray[np.uint8], Mapping[str, Any]] | None = None
         for name in self.known_settings() & settings.keys():
             if settings[name] is not None:
@@ -57,7 +59,7 @@ class VideoProcessor:
 
     @classmethod
     def known_settings(cls) -> set[str]:
-        """The names of the class attributes that a checkpoint may set."""
+        """Return the names of the class attributes that a checkpoint may set."""
         values = {name: getattr(cls, name) for name in dir(cls) if not name.startswith("_")}
         return {
             name
@@ -73,16 +75,16 @@ class VideoProcessor:
         return self.size["height"], self.size["width"]
 
     def target(self, frames: int, size: tuple[int, int]) -> tuple[int, int]:
-        """The size that `frames` frames of (height, width) `size` are resized to."""
+        """Return the size that `frames` frames of (height, width) `size` are resized to."""
         return self.fixed_size or size
 
     def resized(self, frames: Tensor) -> Tensor:
-        """Frames uint8 (T, 3, H, W) at the model's size."""
+        """Resize frames uint8 (T, 3, H, W) to the model's size."""
         size = self.target(len(frames), (frames.shape[-2], frames.shape[-1]))
         return resize(frames, size, FILTERS[self.resample])
 
     def pixels(self, frames: NDArray[np.uint8]) -> Tensor:
-        """Frames uint8 (T, H, W, 3) as float32 (T, 3, h, w), resized and normalised."""
+        """Turn frames uint8 (T, H, W, 3) into float32 (T, 3, h, w), resized and normalised."""
         tensor = to_tensor(frames)
         tensor = (self.resized(tensor) if self.do_resize else tensor).to(self.device)
         rescale = self.rescale_factor if self.do_rescale else None
@@ -91,13 +93,14 @@ class VideoProcessor:
         return normalise(tensor, rescale, self.image_mean, self.image_std)
 
     def pack(self, clips: list[Tensor]) -> dict[str, Any]:
-        """Pixels of several clips as the model's inputs."""
+        """Make the model's inputs of the pixels of several clips."""
         return {"pixel_values_videos": _joined([clip[None] for clip in clips])}
 
     def __call__(
         self, videos: Sequence[NDArray[np.uint8]], *, video_metadata: Sequence[Any], **_: Any
     ) -> dict[str, Any]:
-        kept = self._kept  # of these very frames: another thread may be at another clip
+        # Compared by identity, as another thread may be at another clip.
+        kept = self._kept
         if kept is not None and len(videos) == 1 and videos[0] is kept[0]:
             return {**kept[1], "video_metadata": list(video_metadata)}
         return {
@@ -107,7 +110,7 @@ class VideoProcessor:
 
     @contextmanager
     def keeping(self, frames: NDArray[np.uint8]) -> Iterator[Mapping[str, Any]]:
-        """Make the pixels of `frames` once, for every prompt about them while this lasts: what `pack` gives."""
+        """Make the pixels of `frames` once for every prompt in a block; yield what `pack` makes."""
         packed = self.pack([self.pixels(frames)])
         self._kept = frames, packed
         try:
@@ -138,7 +141,7 @@ class Qwen2VL(VideoProcessor):
         return self.patch_size * self.merge_size
 
     def budget(self) -> tuple[int, int]:
-        """The least and most pixels."""
+        """Return the least and the most pixels; raises ModelError for settings that name none."""
         low, high = self.size.get("shortest_edge"), self.size.get("longest_edge")
         low, high = self.min_pixels or low, self.max_pixels or high
         if not low or not high:
@@ -174,7 +177,7 @@ class Qwen3VL(Qwen2VL):
     max_video_tokens = 768
 
     def clip_budget(self, frames: int) -> tuple[int, int]:
-        """The least and most pixels of a clip of `frames` frames."""
+        """Return the least and the most pixels of a clip of `frames` frames."""
         low, high = self.budget()
         if self.cap_pixels_per_frame:
             cap = self.max_video_tokens * self.factor**2
@@ -202,7 +205,7 @@ class Glm4V(Qwen3VL):
 
 
 class VideoLlama3(Qwen2VL):
-    """VideoLLaMA3: no temporal patches; the budget is shared by the frames; still tokens are dropped."""
+    """VideoLLaMA3: no temporal patches; frames share the budget; still tokens are dropped."""
 
     image_mean = HALF[0]
     image_std = HALF[1]
@@ -223,13 +226,13 @@ class VideoLlama3(Qwen2VL):
         return {**packed, "video_merge_sizes": sizes, "video_compression_mask": torch.cat(keep)}
 
     def _moving(self, rows: Tensor, frames: int) -> Tensor:
-        """Which tokens differ from the same place one frame before by more than the threshold, on 0 to 255."""
+        """Tell which tokens changed by more than the threshold, on 0 to 255, in one frame."""
         tokens = rows.view(frames, len(rows) // self.merge_size**2 // frames, -1)
         if frames == 1 or not self.use_token_compression:
             return torch.ones(tokens.shape[0] * tokens.shape[1], dtype=torch.bool)
         change = (tokens[1:] - tokens[:-1]).abs().mean(dim=-1) * 255
         keep = torch.cat([torch.ones_like(change[:1], dtype=torch.bool), change > self.threshold])
-        keep[~keep.any(dim=1), 0] = True  # at least one token a frame
+        keep[~keep.any(dim=1), 0] = True  # at least one token for each frame
         return keep.flatten()
 
 
@@ -275,7 +278,7 @@ class SmolVLM(VideoProcessor):
 
 
 class Gemma4(VideoProcessor):
-    """Gemma 4: patches of single frames, padded to the budget of soft tokens, with their positions."""
+    """Gemma 4: patches of single frames, padded to the budget of soft tokens, with positions."""
 
     image_mean = (0.0, 0.0, 0.0)
     image_std = (1.0, 1.0, 1.0)
@@ -317,9 +320,8 @@ class Gemma4(VideoProcessor):
         tall, wide = height // self.patch_size, width // self.patch_size
         cells = clip.reshape(count, channels, tall, self.patch_size, wide, self.patch_size)
         patches = cells.permute(0, 2, 4, 3, 5, 1).reshape(count, tall * wide, -1)
-        places = torch.cartesian_prod(torch.arange(tall), torch.arange(wide)).flip(
-            -1
-        )  # (x, y) of each patch
+        # (x, y) of each patch
+        places = torch.cartesian_prod(torch.arange(tall), torch.arange(wide)).flip(-1)
         missing = self.max_patches - tall * wide
         patches = torch.nn.functional.pad(patches, (0, 0, 0, missing))
         positions = torch.nn.functional.pad(
@@ -339,7 +341,8 @@ _BY_TYPE: Mapping[str, type[VideoProcessor]] = {
     "VideoLlama3VideoProcessor": VideoLlama3,
     "Gemma4VideoProcessor": Gemma4,
 }
-_BY_FAMILY: Mapping[str, type[VideoProcessor]] = {  # checkpoints that predate video processor files
+# For checkpoints that are older than video processor files.
+_BY_FAMILY: Mapping[str, type[VideoProcessor]] = {
     "qwen2_vl": Qwen2VL,
     "qwen2_5_vl": Qwen2VL,
     "qwen3_vl": Qwen3VL,
@@ -358,12 +361,12 @@ _BY_FAMILY: Mapping[str, type[VideoProcessor]] = {  # checkpoints that predate v
 
 
 def video_processor(settings: Mapping[str, Any], family: str) -> VideoProcessor:
-    """The processor for a checkpoint's settings; raises ModelError, naming it, for a kind not known here."""
+    """Make the processor for a checkpoint's settings; raises ModelError for an unknown kind."""
     kind = settings.get("video_processor_type")
     found = _BY_TYPE.get(kind) if kind else _BY_FAMILY.get(family)
     if found is None:
         raise ModelError(
-            f"no way is known to prepare video for {kind or family!r}",
+            f"video cannot be prepared for {kind or family!r}: its processor is not known",
             cure=f"use a model of one of these families: {', '.join(_BY_FAMILY)}",
         )
     return found(settings)

@@ -1,4 +1,7 @@
-"""Weights from a checkpoint to a device, in the right precision, none missing. Knows no text and no frames."""
+"""Load weights from a checkpoint to a device, in the right precision, with none missing.
+
+Knows no text and no frames.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,21 @@ from hiprobe.errors import ModelError, UsageError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DEVICES = ("cpu", "cuda", "mps")
-QUANTISERS: Mapping[str, str] = {  # the packages that transformers needs for a quantised checkpoint
-    "aqlm": "aqlm", "auto-round": "auto-round", "awq": "gptqmodel", "bitsandbytes_4bit": "bitsandbytes",
-    "bitsandbytes_8bit": "bitsandbytes", "compressed-tensors": "compressed-tensors", "eetq": "kernels",
-    "gptq": "gptqmodel", "hqq": "hqq", "quanto": "optimum-quanto", "torchao": "torchao", "vptq": "vptq",
-}  # fmt: skip
+# The packages that transformers needs for a quantised checkpoint.
+QUANTISERS: Mapping[str, str] = {
+    "aqlm": "aqlm",
+    "auto-round": "auto-round",
+    "awq": "gptqmodel",
+    "bitsandbytes_4bit": "bitsandbytes",
+    "bitsandbytes_8bit": "bitsandbytes",
+    "compressed-tensors": "compressed-tensors",
+    "eetq": "kernels",
+    "gptq": "gptqmodel",
+    "hqq": "hqq",
+    "quanto": "optimum-quanto",
+    "torchao": "torchao",
+    "vptq": "vptq",
+}
 FAILURES = (
     OSError,
     ValueError,
@@ -38,13 +51,16 @@ FAILURES = (
 
 
 def load_config(found: Checkpoint) -> Any:
-    """The model's configuration; raises ModelError for a text-only model, an unknown family or remote code."""
+    """Load the model's configuration.
+
+    Raises ModelError for a text-only model, an unknown family or remote code.
+    """
     values = found.json("config.json") or {}
     family = values.get("model_type")
     if family not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
         kind = ", ".join(values.get("architectures") or [str(family)])
         raise ModelError(
-            f"{kind} is no video model that transformers can load without remote code",
+            f"{kind} is not a video model that transformers can load without remote code",
             where=found.model if found.revision else found.folder,
             cure="use a multimodal checkpoint of a known family, such as an -hf conversion",
         )
@@ -52,10 +68,8 @@ def load_config(found: Checkpoint) -> Any:
         config = AutoConfig.from_pretrained(
             found.folder, trust_remote_code=False, local_files_only=True
         )
-    if quantiser(config) not in (
-        None,
-        *AUTO_QUANTIZER_MAPPING,
-    ):  # transformers would load it as if it were not
+    # transformers would load an unknown kind as if it were not quantised
+    if quantiser(config) not in (None, *AUTO_QUANTIZER_MAPPING):
         raise ModelError(
             f"it is quantised with {quantiser(config)!r}, which this transformers does not know",
             where=found.model if found.revision else found.folder,
@@ -65,7 +79,7 @@ def load_config(found: Checkpoint) -> Any:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is cuda, then mps, then cpu. Raises ModelError if it is not here."""
+    """Return the device `name`; "auto" is cuda, then mps, then cpu. Raises ModelError if absent."""
     if name == "auto":
         name = (
             "cuda"
@@ -77,7 +91,8 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         if device.type not in DEVICES:
-            raise NotImplementedError(f"none of {', '.join(DEVICES)}")  # meta would hold no numbers
+            # such as meta, which holds no numbers
+            raise NotImplementedError(f"not one of {', '.join(DEVICES)}")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ModelError(
@@ -87,21 +102,23 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_dtype(name: str, device: torch.device, quantised: bool = False) -> torch.dtype | str:
-    """The precision called `name`; "auto" is the checkpoint's own, but float32 on a CPU, which is slow in 16 bits.
+    """Return the precision `name`; "auto" is the checkpoint's own, but float32 on a CPU.
 
-    A quantised checkpoint keeps its own on a CPU too. Raises UsageError for an unknown name.
+    A CPU is slow in 16 bits. A quantised checkpoint keeps its own precision there too. Raises
+    UsageError for an unknown name.
     """
     if name == "auto":
         return torch.float32 if device.type == "cpu" and not quantised else "auto"
     if name not in DTYPES:
-        raise UsageError(f"no dtype {name!r}", cure=f"give auto, {', '.join(DTYPES)}")
+        raise UsageError(f"there is no dtype {name!r}", cure=f"give auto, {', '.join(DTYPES)}")
     return DTYPES[name]
 
 
 def shorten(config: Any, max_layer: int | None) -> bool:
-    """Cut the decoder's configuration after block `max_layer`, where that is exact; whether it was cut.
+    """Cut the decoder's configuration after block `max_layer` where that is exact; tell if it did.
 
-    Not where blocks share keys and values or one embedding table serves all blocks (Gemma): there all are loaded.
+    Where blocks share keys and values, or one embedding table serves all blocks (Gemma), all blocks
+    are loaded.
     """
     text = config.get_text_config()
     if max_layer is None or max_layer + 1 >= text.num_hidden_layers:
@@ -115,7 +132,7 @@ def shorten(config: Any, max_layer: int | None) -> bool:
 
 
 def quantiser(config: Any) -> str | None:
-    """How a checkpoint is quantised ("fp8", "bitsandbytes" ...), or None if it is not."""
+    """Return how a checkpoint is quantised ("fp8", "bitsandbytes_4bit" ...), None if it is not."""
     given = getattr(config, "quantization_config", None)
     if given is None:
         return None
@@ -129,9 +146,10 @@ def quantiser(config: Any) -> str | None:
 def layout(
     found: Checkpoint, config: Any, device: torch.device, dtype: torch.dtype | str, spread: bool
 ) -> dict[str, Any]:
-    """The device map for weights that fit `device`, or else, with `spread`, all cards and the machine's memory.
+    """Return a device map: `device` if the weights fit it, else, with `spread`, all that is there.
 
-    The count leaves out the blocks that `shorten` cut. Raises ModelError if the weights are larger than what is free.
+    That is all cards and the machine's memory. Blocks that `shorten` cut do not count. Raises
+    ModelError if the weights are larger than what is free.
     """
     floats = dtype.itemsize if isinstance(dtype, torch.dtype) else None
     need = weight_bytes(found, config.get_text_config().num_hidden_layers, floats)
@@ -156,7 +174,7 @@ def _sizes(places: Mapping[Place, int]) -> str:
 
 
 def devices(model: Any) -> list[str]:
-    """Where the parts of a model lie, each place once: devices, and "disk" for what is read from there."""
+    """List the devices that hold parts of a model, each once; "disk" for parts read from there."""
     spread = getattr(model, "hf_device_map", None) or {"": model.device}
     return list(
         dict.fromkeys(
@@ -166,15 +184,18 @@ def devices(model: Any) -> list[str]:
 
 
 def entry(model: Any) -> torch.device:
-    """The device that a model takes its inputs on: its first card where it is spread over several places."""
+    """Return the device for a model's inputs: its first card where it is spread over several."""
     found = [place for place in devices(model) if place != "disk"]
     return torch.device(next((place for place in found if place != "cpu"), found[0]))
 
 
-def load_model(
+def load_weights(
     found: Checkpoint, config: Any, where: Mapping[str, Any], dtype: torch.dtype | str
 ) -> Any:
-    """The model, laid out as `layout` says, frozen, in evaluation mode; raises ModelError if a weight is missing."""
+    """Load the model by the device map `where`, frozen, in evaluation mode.
+
+    Raises ModelError if it cannot be loaded or a weight is missing.
+    """
     with named_failure(found, quantiser(config)), one_memory_error(), _quiet():
         loader: Any = AutoModelForImageTextToText
         model, report = loader.from_pretrained(
@@ -217,7 +238,8 @@ def _cure(error: Exception, quantised: str | None) -> str:
     if ran_out(error):
         return "use a smaller model, 16 bits, or max_layer"
     if quantised is not None and isinstance(error, ImportError):
-        return f"it is quantised ({quantised}): pip install {QUANTISERS.get(quantised, 'what it names')}"
+        package = QUANTISERS.get(quantised, "what it names")
+        return f"it is quantised ({quantised}): pip install {package}"
     if "num2words" in text:
         return "pip install num2words"
     if "remote code" in text or "trust_remote_code" in text:
@@ -229,7 +251,7 @@ def _cure(error: Exception, quantised: str | None) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bars and no advice while weights load: unused blocks are meant to be unused."""
+    """Hide progress bars and advice while weights load: unused blocks are meant to be unused."""
     bars: Any = transformers_logging
     logger, shown = logging.getLogger("transformers"), bars.is_progress_bar_enabled()
     level = logger.level

@@ -1,12 +1,13 @@
-"""Any video MLLM that transformers has a class for, from the hub or a local folder. Knows no video file, no probe.
+"""Read any video MLLM that transformers has a class for, from the hub or a local folder.
 
-One class serves every family: `model.get_decoder().layers` is the depth, `self_attn.o_proj` the heads.
+One class serves every family: `model.get_decoder().layers` gives the depth, `self_attn.o_proj` the
+heads. Knows no video file and no probe.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -17,10 +18,27 @@ import transformers
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiprobe.backbones._batching import ahead, batch_room, fitting, largest, taken
-from hiprobe.backbones._explaining import answer, answer_tokens, shown_frames, tries, verdict
-from hiprobe.backbones._folder import Checkpoint, checkpoint_settings, find_checkpoint
-from hiprobe.backbones._memory import one_memory_error
+from hiprobe.backbones._batching import (
+    bytes_taken,
+    card_room,
+    fitting_batch,
+    largest_batch,
+    prefetched,
+)
+from hiprobe.backbones._explaining import (
+    answer,
+    answer_tokens,
+    says_abnormal,
+    shown_frames,
+    tries,
+)
+from hiprobe.backbones._folder import (
+    Checkpoint,
+    checkpoint_settings,
+    find_checkpoint,
+    normal_words,
+)
+from hiprobe.backbones._memory import one_memory_error, too_large
 from hiprobe.backbones._processing import (
     Inputs,
     Known,
@@ -30,21 +48,29 @@ from hiprobe.backbones._processing import (
     make_inputs,
     shapes,
 )
-from hiprobe.backbones._reading import States, encode_video, last_states, with_features
+from hiprobe.backbones._reading import (
+    States,
+    decoder_of,
+    encode_video,
+    finite_array,
+    last_states,
+    with_features,
+)
+from hiprobe.backbones._requests import Readable, check_recipe, head_layout
 from hiprobe.backbones._sharing import prefix_cache, prefix_length, shares_prefix, suffix
 from hiprobe.backbones._weights import (
     devices,
     entry,
     layout,
     load_config,
-    load_model,
+    load_weights,
     named_failure,
     pick_device,
     pick_dtype,
     quantiser,
     shorten,
 )
-from hiprobe.errors import ModelError, OutOfMemory, RecipeMismatch
+from hiprobe.errors import ModelError
 from hiprobe.types import Recipe, Segment, Site
 
 PROMPT = "Identify any abnormal events or safety hazards in this video."
@@ -52,7 +78,8 @@ EXPLAIN_PROMPT = (
     "Is there an abnormal event or a safety hazard in this video? "
     "Answer yes or no first, then say in one sentence what happens."
 )
-SIZE = (448, 448)  # for families that take any size; a multiple of every family's token size
+# For families that take any size; a multiple of every family's token size.
+SIZE = (448, 448)
 
 
 def load(
@@ -63,9 +90,10 @@ def load(
     dtype: str = "auto",
     max_layer: int | None = None,
 ) -> AutoBackbone:
-    """The video MLLM `name` (`org/name` or a local folder) on a device; raises ModelError, on one line.
+    """Load the video MLLM `name`, `org/name` or a local folder, on a device.
 
-    With `device` "auto" a model larger than one card is spread over all cards and the machine's memory.
+    With `device` "auto" a model larger than one card is spread over all cards and the machine's
+    memory. Raises ModelError, UsageError for an unknown dtype.
     """
     found = find_checkpoint(name, revision)
     config = load_config(found)
@@ -74,19 +102,21 @@ def load(
     depth = config.get_text_config().num_hidden_layers
     if max_layer is not None and not 0 <= max_layer < depth:
         raise ModelError(
-            f"no block {max_layer}, it has 0 to {depth - 1}", where=name, cure="give one of them"
+            f"there is no block {max_layer}; it has 0 to {depth - 1}",
+            where=name,
+            cure="give one of them",
         )
     cut = shorten(config, max_layer)
     where = pick_device(device)
     precision = pick_dtype(dtype, where, quantiser(config) is not None)
-    model = load_model(
+    model = load_weights(
         found, config, layout(found, config, where, precision, device == "auto"), precision
     )
     return AutoBackbone(found, model, processor, depth, cut)
 
 
 class AutoBackbone:
-    """A loaded video MLLM; see `hiprobe.backbones.Backbone` for what its attributes mean."""
+    """A loaded video MLLM; `hiprobe.backbones.Backbone` says what its attributes mean."""
 
     def __init__(
         self, found: Checkpoint, model: Any, processor: Any, depth: int, cut: bool
@@ -96,14 +126,14 @@ class AutoBackbone:
         self.explain_prompt: str = values.get("explain_prompt", EXPLAIN_PROMPT)
         self.explain_span_s: float | None = values.get("explain_span_s")
         self.notice: str | None = values.get("notice")
-        self.batch = largest(model.device)
+        self.batch = largest_batch(model.device)
         self._fitting: dict[Any, int] = {}
         self._known: Known = {}
-        self._normal = values["verdict"]["normal"] if "verdict" in values else None
+        self._normal = normal_words(values)
         self._name = found.model
         self._model, self._processor, self._cut, self._entry = model, processor, cut, entry(model)
         self._parameters = set(inspect.signature(model.forward).parameters)
-        self._decoder = _decoder(model, found)
+        self._decoder = decoder_of(model, found.model)
         self._shares_prefix = shares_prefix(model.config, processor)
         processor.video_processor.device = (
             self._entry if self._entry.type == "cuda" else torch.device("cpu")
@@ -114,7 +144,7 @@ class AutoBackbone:
             int(text.num_attention_heads),
             int(text.hidden_size),
         )
-        self.head_width, self.head_layers = _head_layout(self._decoder.layers, self.heads)
+        self.head_width, self.head_layers = head_layout(self._decoder.layers, self.heads)
         self.provenance: Mapping[str, Any] = {
             "id": found.model,
             "revision": found.revision,
@@ -127,41 +157,46 @@ class AutoBackbone:
     def read(
         self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
     ) -> NDArray[np.float32]:
-        """Vectors float32 (segments, sites, width) at `sites`, of the last prompt position.
+        """Return vectors float32 (segments, sites, width) at `sites`, at the last prompt position.
 
-        `width` is the hidden size for residual sites, the head width for head sites and 2 (yes, no) for logit sites;
-        one call reads one kind. `recipe` gives the prompts, by default the backbone's own. The pass stops after the
-        deepest block that is asked for. Raises ModelError for a site the model does not have, RecipeMismatch for
-        segments or a recipe made for something else, OutOfMemory if one segment alone does not fit.
+        `width` is the hidden size for residual sites, the head width for head sites and 2 (yes, no)
+        for logit sites; one call reads one kind. `recipe` gives the prompts, by default the
+        backbone's own. The pass stops after the deepest block that is asked for. Raises ModelError
+        for a site the model does not have, RecipeMismatch for segments or a recipe made for
+        something else, OutOfMemory if one segment alone does not fit.
 
-        Under a recipe with several prompts the video's part of the prompt is computed once, whatever is asked, where
-        the family allows it: other bits than under a recipe of one prompt (within 5e-5 of scale), the same every time.
+        Under a recipe with several prompts the video's part of the prompt is computed once, where
+        the family allows it, whatever is asked. The bits then differ from those under one prompt
+        (within 5e-5 of scale), but are the same every time.
         """
         recipe = self.recipe if recipe is None else recipe
-        self._check_recipe(segments, recipe)
-        width = self._check_sites(sites, recipe)
+        check_recipe(segments, recipe, self.recipe, self._name)
+        width = self._readable().width_of(sites, recipe)
         batch = self._batch(segments, sites, recipe.prompts, width)
         windows = [segments[at : at + batch] for at in range(0, len(segments), batch)]
-        made = ahead(partial(self._made, sites=sites, prompts=recipe.prompts), windows)
-        parts = [self._read_window(inputs, window, sites, recipe.prompts, width)
-                 for inputs, window in zip(made, windows, strict=True)]  # fmt: skip
+        made = prefetched(partial(self._made, sites=sites, prompts=recipe.prompts), windows)
+        parts = [
+            self._read_window(inputs, window, sites, recipe.prompts, width)
+            for inputs, window in zip(made, windows, strict=True)
+        ]
         return np.concatenate([np.empty((0, len(sites), width), np.float32), *parts])
 
     def explain(
         self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
     ) -> tuple[str, bool | None]:
-        """The greedy answer to `prompt` about `segment`, and its verdict (abnormal, normal, or None if unsaid).
+        """Answer `prompt` about `segment` greedily: the text, and whether it says abnormal.
 
-        At most `max_tokens` tokens and 2,000 characters; no token is started after `deadline_s` seconds but the
-        first. A clip that does not fit the memory is shown with fewer, then smaller frames, and the text ends with
-        a note of it. Raises ModelError if the model was loaded without its upper blocks, OutOfMemory if a quarter
-        of the frames still does not fit.
+        The second value is None if the answer does not say. The text has at most `max_tokens`
+        tokens and 2,000 characters; after `deadline_s` seconds no token but the first is started. A
+        clip that does not fit the memory is shown with fewer, then smaller frames, and the text
+        ends with a note that says so. Raises ModelError if the model was loaded without its upper
+        blocks, OutOfMemory if a quarter of the frames still does not fit.
         """
         if self._cut:
             raise ModelError(
-                "loaded only to read, without its upper blocks",
+                "it was loaded only to read, without its upper blocks",
                 where=self._name,
-                cure="load all of it",
+                cure="load it without max_layer",
             )
 
         def ask(clip: Segment, seconds: float) -> str:
@@ -172,21 +207,33 @@ class AutoBackbone:
         try:
             text, note = shown_frames(ask, segment, sizes, deadline_s)
         except torch.OutOfMemoryError as error:
-            raise _too_large(segment) from error
-        return text + note, verdict(text, self._normal)
+            raise too_large(segment) from error
+        return text + note, says_abnormal(text, self._normal)
+
+    def _readable(self) -> Readable:
+        loaded = len(self._decoder.layers)
+        return Readable(
+            self._name,
+            self.layers,
+            loaded,
+            self.heads,
+            self.width,
+            self.head_width,
+            self.head_layers,
+        )
 
     def _batch(
         self, segments: Sequence[Segment], sites: Sequence[Site], prompts: Sequence[str], width: int
     ) -> int:
-        """Segments a pass; on a card, as many as its memory holds, found once for frames, prompts and depth."""
+        """Choose the segments in a pass: on a card as many as its memory holds, measured once."""
         device = self._model.device
         if device.type != "cuda" or len(segments) < 2:
             return self.batch
         asked = frozenset((site.prompt, site.kind, site.layer) for site in sites)
         key = segments[0].frames.shape, tuple(prompts), asked
         if key not in self._fitting:
-            self._fitting[key] = fitting(taken(partial(self._read_one, segments[0], sites, prompts, width), device),
-                                         batch_room(device))  # fmt: skip
+            one = partial(self._read_one, segments[0], sites, prompts, width)
+            self._fitting[key] = fitting_batch(bytes_taken(one, device), card_room(device))
         return min(self.batch, self._fitting[key])
 
     def _read_one(
@@ -197,7 +244,7 @@ class AutoBackbone:
     def _made(
         self, segments: Sequence[Segment], sites: Sequence[Site], prompts: Sequence[str]
     ) -> list[dict[int, Inputs]]:
-        """The inputs of some segments, by the numbers of the prompts that are asked."""
+        """Make the inputs of some segments, by the numbers of the prompts that are asked."""
         asked = {site.prompt: prompts[site.prompt] for site in sites}
         return [self._inputs(segment, asked) for segment in segments]
 
@@ -209,7 +256,7 @@ class AutoBackbone:
         prompts: Sequence[str],
         width: int,
     ) -> NDArray[np.float32]:
-        """Read a few segments, those of equal input shapes together: a padded batch would change the states."""
+        """Read a few segments; only equal input shapes share a batch, as padding changes states."""
         once = self._shares_prefix and len(prompts) > 1
         groups: dict[Any, list[int]] = defaultdict(list)
         for place, inputs in enumerate(made):
@@ -228,13 +275,13 @@ class AutoBackbone:
         sites: Sequence[Site],
         once: bool,
     ) -> NDArray[np.float32]:
-        """One batch; out of memory, its two halves, down to single segments."""
+        """Read one batch; if memory runs out, its two halves, down to single segments."""
         try:
             with one_memory_error():
                 return self._read_batch(made, sites, once)
         except torch.OutOfMemoryError as error:
             if len(made) == 1:
-                raise _too_large(segments[0]) from error
+                raise too_large(segments[0]) from error
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
         half = len(made) // 2
@@ -244,7 +291,7 @@ class AutoBackbone:
     def _read_batch(
         self, made: list[dict[int, Inputs]], sites: Sequence[Site], once: bool
     ) -> NDArray[np.float32]:
-        """One forward pass per prompt; `once`: what the prompts share is in none of them, but before them."""
+        """Run one forward pass for each prompt; `once`: what they share is computed before them."""
         columns: dict[int, list[int]] = defaultdict(list)
         for column, site in enumerate(sites):
             columns[site.prompt].append(column)
@@ -261,12 +308,12 @@ class AutoBackbone:
             values = (
                 torch.stack([parts[column] for column in range(len(sites))], dim=1).float().cpu()
             )
-        return self._finite(values)
+        return finite_array(values, self._name)
 
     def _whole(
         self, made: list[dict[int, Inputs]], prompts: Sequence[int]
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The arguments of each prompt's pass; with several prompts the frames are encoded once."""
+        """Yield the arguments of each prompt's pass; the frames are encoded once."""
         features: dict[str, Any] = {}
         for prompt in prompts:
             inputs: dict[str, Any] = self._on_device(collate([inputs[prompt] for inputs in made]))
@@ -278,7 +325,7 @@ class AutoBackbone:
     def _after_prefix(
         self, made: list[dict[int, Inputs]], prompts: Sequence[int], sites: Sequence[Site]
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The arguments of each prompt's pass over its own words, the video's part having been computed."""
+        """Yield the arguments of each prompt's pass over its own words, after the shared part."""
         first = self._on_device(collate([inputs[prompts[0]] for inputs in made]))
         length = prefix_length(first["input_ids"], self._model.config)
         deepest = max(self.layers - 1 if site.kind == "logit" else site.layer for site in sites)
@@ -288,7 +335,7 @@ class AutoBackbone:
             yield prompt, suffix(ids.to(self._entry), cache, length)
 
     def _read_prompt(self, inputs: Mapping[str, Any], sites: Sequence[Site]) -> Tensor:
-        """Vectors (batch, sites, width) of one prompt's batch."""
+        """Return the vectors (batch, sites, width) of one prompt's batch."""
         if sites[0].kind == "logit":
             return self._answer_logits(inputs)[:, None].expand(-1, len(sites), -1)
         residual = {site.layer for site in sites if site.kind == "residual"}
@@ -304,7 +351,7 @@ class AutoBackbone:
         return state[:, site.head * self.head_width : (site.head + 1) * self.head_width]
 
     def _answer_logits(self, inputs: Mapping[str, Any]) -> Tensor:
-        """Log-sum-exp of the next-token logits over the spellings of yes and of no, (batch, 2)."""
+        """Log-sum-exp of the next-token logits over the spellings of yes and of no: (batch, 2)."""
         try:
             spellings = answer_tokens(self._processor.tokenizer)
         except ValueError as error:
@@ -320,10 +367,10 @@ class AutoBackbone:
             with one_memory_error():
                 return make_each(self._processor, segment, prompts, self._known)
         except torch.OutOfMemoryError as error:
-            raise _too_large(segment) from error
+            raise too_large(segment) from error
 
     def _on_device(self, inputs: Inputs) -> Inputs:
-        """The inputs that this family's forward takes, on its device; only pixels take its precision."""
+        """Move what this family's forward takes to its device; only pixels take its precision."""
         device, dtype = self._entry, self._model.dtype
         return {
             name: value.to(device, dtype) if name.startswith("pixel_values") else value.to(device)
@@ -331,61 +378,9 @@ class AutoBackbone:
             if name in self._parameters
         }
 
-    def _check_recipe(self, segments: Sequence[Segment], recipe: Recipe) -> None:
-        if (recipe.model, recipe.revision) != (self.recipe.model, self.recipe.revision):
-            raise RecipeMismatch(
-                f"the recipe is for model {recipe.model}", where=self._name, cure="load that model"
-            )
-        for segment in segments:
-            count, *size = segment.frames.shape[:3]
-            if count != recipe.frames or (recipe.size is not None and tuple(size) != recipe.size):
-                raise RecipeMismatch(
-                    f"segment {segment.index} has {count} frames of {size}, the recipe {recipe.frames} of {recipe.size}"
-                )
-
-    def _check_sites(self, sites: Sequence[Site], recipe: Recipe) -> int:
-        """The one width of `sites`; raises ModelError for those that cannot be read."""
-        for site in sites:
-            if reason := self._refusal(site, recipe):
-                raise ModelError(
-                    f"cannot read {site}: {reason}", where=self._name, cure="ask for another site"
-                )
-        widths = {
-            {"residual": self.width, "head": self.head_width, "logit": 2}[site.kind]
-            for site in sites
-        }
-        kinds = {site.kind == "logit" for site in sites}
-        if len(widths) != 1 or len(kinds) != 1:
-            raise ModelError(
-                "one read needs sites of one width and kind",
-                where=self._name,
-                cure="read them apart",
-            )
-        return widths.pop()
-
-    def _refusal(self, site: Site, recipe: Recipe) -> str | None:
-        if site.layer >= self.layers:
-            return f"the model has {self.layers} blocks"
-        if site.prompt >= len(recipe.prompts):
-            return f"the recipe has {len(recipe.prompts)} prompts"
-        if self._cut and (site.kind == "logit" or site.layer >= len(self._decoder.layers)):
-            return f"loaded only up to block {len(self._decoder.layers) - 1}"
-        if site.head is not None and (
-            site.head >= self.heads or site.layer not in self.head_layers
-        ):
-            return f"it has {self.heads} heads, in blocks {self.head_layers}"
-        return None
-
-    def _finite(self, values: Tensor) -> NDArray[np.float32]:
-        if not bool(torch.isfinite(values).all()):
-            raise ModelError(
-                "hidden states overflow", where=self._name, cure="load it as bfloat16 or float32"
-            )
-        return np.asarray(values.numpy(), np.float32)
-
 
 def _recipe(found: Checkpoint, values: Mapping[str, Any], processor: Any) -> Recipe:
-    """The default recipe: what `hiprobe.json` says, else the paper's sampling and one question."""
+    """Make the default recipe: what `hiprobe.json` says, else the paper's sampling."""
     size = values.get("size", processor.video_processor.fixed_size or SIZE)
     return Recipe(
         model=found.model,
@@ -394,35 +389,4 @@ def _recipe(found: Checkpoint, values: Mapping[str, Any], processor: Any) -> Rec
         segment_s=float(values.get("segment_s", 1.6)),
         frames=values.get("frames", 16),
         size=None if size is None else (int(size[0]), int(size[1])),
-    )
-
-
-def _decoder(model: Any, found: Checkpoint) -> Any:
-    decoder = model.get_decoder()
-    if not isinstance(getattr(decoder, "layers", None), torch.nn.ModuleList):
-        raise ModelError(
-            f"{type(model).__name__} has no decoder.layers to read",
-            where=found.model,
-            cure="use another model",
-        )
-    return decoder
-
-
-def _head_layout(layers: Sequence[Any], heads: int) -> tuple[int, tuple[int, ...]]:
-    """The commonest width of a head and the blocks that have it; blocks without `self_attn.o_proj` have no heads."""
-    widths = {}
-    for place, layer in enumerate(layers):
-        projection = getattr(getattr(layer, "self_attn", None), "o_proj", None)
-        if projection is not None:
-            widths[place] = projection.in_features // heads
-    if not widths:
-        return 0, ()
-    width = Counter(widths.values()).most_common(1)[0][0]
-    return width, tuple(place for place, found in widths.items() if found == width)
-
-
-def _too_large(segment: Segment) -> OutOfMemory:
-    return OutOfMemory(
-        f"segment {segment.index} ({segment.start:.2f} to {segment.end:.2f} s) does not fit the memory, even alone",
-        cure="use a smaller model, fewer or smaller frames, or 16 bits",
     )

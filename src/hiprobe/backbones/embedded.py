@@ -1,6 +1,6 @@
-"""The small video MLLM that is shipped in the package, for rendered scenes, demonstrations and tests. Knows no weights.
+"""Load the small video MLLM shipped in the package: for rendered scenes, demonstrations and tests.
 
-It is a standard checkpoint folder, read through exactly the path of a large model.
+It is a standard checkpoint folder, read exactly like a large model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def load(
     dtype: str = "auto",
     max_layer: int | None = None,
 ) -> Backbone:
-    """The shipped model; raises ModelError if this copy of the package holds none."""
+    """Load the shipped model; raises ModelError if this copy of the package does not hold it."""
     folder = Path(str(files("hiprobe"))) / "embedded" / "model"
     if not folder.is_dir():
         raise ModelError(

@@ -73,8 +73,8 @@ Paths = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of folds and permutations.")]
-# Listed by file name, because importing the methods would load numpy.
-_METHODS = plugins.names([str(Path(plugins.__file__).parent / "methods")])
+# Found by path, because importing the methods would load numpy.
+_METHODS = plugins.names([str(Path(plugins.__file__).parent / "methods")], "hiprobe.methods")
 Method = Annotated[
     str,
     typer.Option(

@@ -1,4 +1,7 @@
-"""Data sets: where labelled videos lie and what is true of them. One file, one layout; knows no model, no score."""
+"""Load labelled videos and what is true of them. One file is one layout, found by its name.
+
+Knows no model and no score.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,24 @@ from typing import Any
 import numpy as np
 
 from hiprobe import plugins
-from hiprobe.datasets._frames import FrameLabels, annotation_name, events_from_frames, listing
+from hiprobe.datasets._frames import (
+    MOST_FRAMES,
+    FrameLabels,
+    annotation_name,
+    events_from_frames,
+    listing,
+)
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Video
 
 __all__ = [
+    "MOST_FRAMES",
     "FrameLabels",
     "annotated",
     "annotation_name",
     "categories",
     "events_from_frames",
+    "find_dataset",
     "listing",
     "load",
     "names",
@@ -30,8 +41,21 @@ __all__ = [
 
 
 def names() -> tuple[str, ...]:
-    """The data sets of this folder, sorted."""
-    return plugins.names(__path__)
+    """Return the data sets that can be loaded by name alone, sorted.
+
+    >>> {"folder", "ucf_crime"} <= set(names())
+    True
+    """
+    return plugins.names(__path__, __name__)
+
+
+def find_dataset(name: str) -> Any:
+    """Import the data set `name`: a plug-in or `module:attribute`; raises UsageError.
+
+    >>> find_dataset("folder").__name__
+    'hiprobe.datasets.folder'
+    """
+    return plugins.load(sys.modules[__name__], "data set", name, ("load",))
 
 
 def load(
@@ -43,13 +67,19 @@ def load(
     fps: float | None = None,
     absent: bool = False,
 ) -> Iterator[Video]:
-    """The videos of the data set `name` (a file of this folder, or `module:attribute`) that lies in `root`.
+    """Yield the videos of the data set `name` that is in the folder `root`, of one split or of all.
 
-    `videos`: where the videos lie, if not in `root`. `fps`: the rate of frame folders, if not the data set's own.
-    `absent`: keep a listed video that is not there, so that it can be counted. Raises UsageError for an unknown name
-    or an option that the data set does not have, LabelError for labels that cannot be read.
+    `videos` is the folder of the videos, if not `root`. `fps` is the rate of folders of frames, if
+    not the data set's own. `absent` keeps a listed video that is not there, so that it can be
+    counted. Raises UsageError for an unknown name or an option that the data set does not have,
+    LabelError for labels that cannot be read.
+
+    >>> from hiprobe import embedded
+    >>> videos = list(load("folder", embedded.CLIPS))
+    >>> len(videos), sum(video.events == () for video in videos)
+    (28, 14)
     """
-    found = plugins.load(sys.modules[__name__], "data set", name, ("load",))
+    found = find_dataset(name)
     given = {
         "videos": Path(videos) if videos is not None else None,
         "fps": fps,
@@ -57,17 +87,20 @@ def load(
     }
     options = {key: value for key, value in given.items() if value is not None}
     known = inspect.signature(found.load).parameters.keys()
-    lacking = (
-        options.keys() - known - {"absent"}
-    )  # only a data set that refuses an absent video has that option
-    if lacking:
-        raise UsageError(f"the data set {name} takes no {', '.join(sorted(lacking))}")
+    # Only a data set that refuses an absent video has the option `absent`.
+    unknown = options.keys() - known - {"absent"}
+    if unknown:
+        raise UsageError(f"the data set {name} has no option {', '.join(sorted(unknown))}")
     taken = {key: value for key, value in options.items() if key in known}
     return found.load(Path(root), split, **taken)  # type: ignore[no-any-return]
 
 
 def rules(name: str) -> tuple[str, ...]:
-    """The rules by which `truth` reads the annotation of `name`, its default first; raises UsageError."""
+    """Return the rules by which `truth` reads the annotation, the default first; raises UsageError.
+
+    >>> rules("ucf_crime")
+    ('half_open', 'inclusive')
+    """
     found = tuple(_annotated(name).RULES)
     if not found:
         raise UsageError(f"the data set {name} has no rule", cure="name at least one in RULES")
@@ -75,27 +108,35 @@ def rules(name: str) -> tuple[str, ...]:
 
 
 def annotated(name: str) -> bool:
-    """Whether the data set labels frames in files of their own, so that `truth` needs no video; raises UsageError."""
-    found = plugins.load(sys.modules[__name__], "data set", name, ("load",))
+    """Tell whether the data set labels frames in its own files, so that `truth` needs no video.
+
+    Raises UsageError for an unknown name.
+
+    >>> annotated("ucf_crime"), annotated("folder")
+    (True, False)
+    """
+    found = find_dataset(name)
     return hasattr(found, "truth") and hasattr(found, "RULES")
 
 
 def truth(name: str, root: str | Path, *, rule: str | None = None) -> dict[str, FrameLabels]:
-    """The labels uint8 (frames,), 1 anomalous, of each test video by its name without folder and suffix.
+    """Return the labels of each test video: uint8 (frames,), 1 for anomalous, by the video's name.
 
-    From the annotation and frame-count files in `root` alone; no video is opened. Raises UsageError for an unknown
-    name or rule, LabelError for files that are missing, malformed or about different videos.
+    Names have no folder and no suffix. Reads only the annotation and frame counts in `root` and
+    opens no video. Raises UsageError for an unknown name or rule, LabelError for files that are
+    missing, malformed or about different videos.
     """
     found, known = _annotated(name), rules(name)
     if rule is not None and rule not in known:
         raise UsageError(f"{name} has no rule {rule!r}", cure=f"choose {', '.join(known)}")
-    return _labels(name, found.truth(_folder(root), rule or known[0]))
+    return _checked(name, found.truth(_folder(root), rule or known[0]))
 
 
 def categories(name: str, root: str | Path) -> dict[str, tuple[str, ...]]:
-    """The classes of each test video by its name, `("normal",)` for none; empty where a data set annotates none.
+    """Return the classes of each test video by its name, `("normal",)` for a normal one.
 
-    Raises UsageError for an unknown name, LabelError as `truth`.
+    Empty where the data set annotates no classes. Raises UsageError for an unknown name, LabelError
+    as `truth` does.
     """
     found = _annotated(name)
     return found.categories(_folder(root)) if hasattr(found, "categories") else {}
@@ -107,30 +148,30 @@ def _annotated(name: str) -> Any:
     )
 
 
-def _labels(name: str, found: Any) -> dict[str, FrameLabels]:
-    """What a data set, which may be from outside, gives as truth; raises UsageError for what is no labels of frames."""
-    odd = (
-        found
-        if not isinstance(found, dict)
-        else [
-            key
-            for key, labels in found.items()
-            if not (
-                isinstance(labels, np.ndarray)
-                and labels.dtype == np.uint8
-                and labels.ndim == 1
-                and (labels <= 1).all()
-            )
-        ]
-    )
+def _checked(name: str, found: Any) -> dict[str, FrameLabels]:
+    """Check the truth of a data set, which may come from outside; raises UsageError."""
+    if not isinstance(found, dict):
+        odd = found
+    else:
+        odd = [key for key, labels in found.items() if not _is_frame_labels(labels)]
     if odd or not isinstance(found, dict):
         raise UsageError(
-            f"the data set {name} gives no uint8 labels of 0 and 1, one a frame: {str(odd)[:80]}"
+            f"the truth of data set {name} must be uint8 labels of 0 and 1, one a frame, "
+            f"got {str(odd)[:80]}"
         )
     return found
 
 
+def _is_frame_labels(labels: Any) -> bool:
+    return (
+        isinstance(labels, np.ndarray)
+        and labels.dtype == np.uint8
+        and labels.ndim == 1
+        and bool((labels <= 1).all())
+    )
+
+
 def _folder(root: str | Path) -> Path:
     if not Path(root).is_dir():
-        raise LabelError("no such folder", where=root, cure="check the path")
+        raise LabelError("there is no such folder", where=root, cure="check the path")
     return Path(root)

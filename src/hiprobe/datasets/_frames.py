@@ -1,6 +1,6 @@
-"""What annotation files share: names, frame counts, spans, and the check that they belong together. Opens no video.
+"""Read what annotation files have in common: names, frame counts, spans. Opens no video.
 
-Spans are in frames counted from 0, `end` exclusive; labels are uint8 (frames,), 1 anomalous, 0 normal.
+Spans are in frames counted from 0, `end` exclusive; labels are uint8 (frames,), 1 for anomalous.
 """
 
 from __future__ import annotations
@@ -21,35 +21,47 @@ FrameLabels = NDArray[np.uint8]
 Span = tuple[int, int]
 
 COUNTS = "frame_counts.csv"
-MOST_FRAMES = (
-    2**27
-)  # of a video or a score file: 1,242 hours at 30 frames a second; a few bytes may claim any number
-SLACK = 30  # frames that a span may reach past the video's end
+# A few bytes may claim any number of frames; this is 1,242 hours at 30 frames a second.
+MOST_FRAMES = 2**27
+SLACK = 30  # frames that a span may reach past the end of the video
 SPLITS = ("train", "test")
 
 
 def annotation_name(name: str) -> str:
-    """The name without its folder, its video suffix or a frame folder's rate; other dots belong to the name."""
+    """Strip a name of its folder, its video suffix and the rate of a frame folder.
+
+    Other dots belong to the name.
+
+    >>> annotation_name("Abuse/Abuse001_x264.v2.mp4")
+    'Abuse001_x264.v2'
+    """
     base = pictures.bare(name.replace("\\", "/").rsplit("/", 1)[-1])
     suffix = next((s for s in VIDEO_SUFFIXES if base.lower().endswith(s)), "")
     return base[: len(base) - len(suffix)] if len(suffix) < len(base) else base
 
 
 def listing(names: Collection[str], most: int = 5) -> str:
-    """The first few of `names`, and how many more there are."""
+    """List the first few of `names`, and how many more there are.
+
+    >>> listing(["b", "a", "c"], most=2)
+    'a, b and 1 more'
+    """
     first = ", ".join(sorted(names)[:most])
     return f"{first} and {len(names) - most} more" if len(names) > most else first
 
 
 def parts(split: str | None) -> tuple[str, ...]:
-    """The splits meant by `split`: both for None; raises UsageError for another one."""
+    """Return the splits that `split` means: both for None; raises UsageError for an unknown one."""
     if split is not None and split not in SPLITS:
         raise UsageError(f"there is no split {split!r}", cure=f"choose {' or '.join(SPLITS)}")
     return SPLITS if split is None else (split,)
 
 
 def locate(root: Path, name: str, cure: str | None = None) -> Path:
-    """The file or folder `name` in `root` or the only one below it; raises LabelError for none or several."""
+    """Find the file or folder `name` in `root`, or the only one below it.
+
+    Raises LabelError if there is none, or if there are several.
+    """
     if (root / name).exists():
         return root / name
     found = sorted(root.rglob(name))
@@ -67,7 +79,10 @@ def locate(root: Path, name: str, cure: str | None = None) -> Path:
 
 
 def lines(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Where each line that is not blank stands, and its words; raises LabelError for what is no text."""
+    """Yield the place (`file:number`) and the words of each line that is not blank.
+
+    Raises LabelError for a file that is not UTF-8 text.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -80,19 +95,27 @@ def lines(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def spans(words: Sequence[str], where: str) -> list[Span]:
-    """The spans of `start end start end ...`, in frames; a pair of -1 is none. Raises LabelError for anything else."""
+    """Read spans in frames from `start end start end ...`, leaving out pairs of -1.
+
+    Raises LabelError for anything else.
+    """
     try:
         numbers = [int(word) for word in words]
     except ValueError as error:
-        raise LabelError(f"a frame number is no whole number: {error}", where=where) from error
+        raise LabelError(f"a frame number must be a whole number: {error}", where=where) from error
     pairs = [pair for pair in zip(numbers[::2], numbers[1::2], strict=False) if pair != (-1, -1)]
     if len(numbers) % 2 or any(start < 0 or end <= start for start, end in pairs):
-        raise LabelError(f"{' '.join(words)!r} are no pairs of start and a later end", where=where)
+        raise LabelError(
+            f"spans must be pairs of a start and a later end, got {' '.join(words)!r}", where=where
+        )
     return pairs
 
 
 def frame_counts(root: Path) -> dict[str, int]:
-    """The frames of each test video, from `frame_counts.csv` (`video,frames`) in `root`; raises LabelError."""
+    """Read the number of frames of each test video from `frame_counts.csv` in `root`.
+
+    Its columns are `video,frames`. Raises LabelError.
+    """
     path = locate(
         root,
         COUNTS,
@@ -109,12 +132,12 @@ def frame_counts(root: Path) -> dict[str, int]:
             or name in found
         ):
             raise LabelError(
-                f"each video needs one row with its number of frames: {name!r}, {text!r}",
+                f"each video needs one row with its number of frames, got {name!r}, {text!r}",
                 where=where,
             )
         found[name] = int(text)
     if not found:
-        raise LabelError("no rows", where=path)
+        raise LabelError("there are no rows", where=path)
     return found
 
 
@@ -130,7 +153,7 @@ def _rows(path: Path) -> list[tuple[str, dict[str, str]]]:
 
 
 def same_videos(root: Path, **sides: Collection[str]) -> None:
-    """Raises LabelError, with the names and their number, for videos that one of two sides has and the other lacks."""
+    """Check that two sides are about the same videos; raises LabelError that names the others."""
     (one, first), (other, second) = (
         (side.replace("_", " "), set(names)) for side, names in sides.items()
     )
@@ -144,15 +167,19 @@ def same_videos(root: Path, **sides: Collection[str]) -> None:
 
 
 def mark(spans: Iterable[Span], frames: int, where: str) -> FrameLabels:
-    """Labels (frames,) of one video: 1 in `spans`, cut at the video's end; raises LabelError for one far past the end.
+    """Make the labels (frames,) of one video: 1 in `spans`, which are cut at the end of the video.
 
-    UCF-Crime's reach 2 frames past it; many frames mean counts or spans of another video or frame rate.
+    Spans of UCF-Crime reach 2 frames past it. Many frames mean counts or spans of another video or
+    frame rate: that raises LabelError.
+
+    >>> mark([(1, 3), (4, 6)], 5, "shop").tolist()
+    [0, 1, 1, 0, 1]
     """
     labels = np.zeros(frames, np.uint8)
     for start, end in spans:
         if start >= frames or end > frames + SLACK:
             raise LabelError(
-                f"a span of frames {start} to {end} in a video of {frames}",
+                f"the span of frames {start} to {end} is not in a video of {frames}",
                 where=where,
                 cure="spans and frame counts must be of the same videos, at the same frame rate",
             )
@@ -166,10 +193,15 @@ def events_from_frames(
     end: float,
     label: str | None = None,
 ) -> tuple[Event, ...]:
-    """The runs of anomalous frames as events in seconds: `labels` and presentation `times` (frames,), video end `end`.
+    """Turn runs of anomalous frames into events, in seconds.
 
-    A run ends when the next normal frame is shown. Spans that touch are one event. Raises LabelError where the
-    video has another number of frames than the truth.
+    `labels` and the presentation `times` have shape (frames,); `end` is where the video ends. A run
+    ends when the next normal frame is shown; spans that touch are one event. Raises LabelError if
+    the video has another number of frames than the truth.
+
+    >>> labels, times = np.array([0, 1, 1], np.uint8), np.array([0.0, 0.5, 1.0])
+    >>> [(event.start, event.end) for event in events_from_frames(labels, times, 1.5)]
+    [(0.5, 1.5)]
     """
     if labels.shape != times.shape:
         raise LabelError(f"the truth has {len(labels)} frames, the video {len(times)}")
@@ -182,7 +214,10 @@ def events_from_frames(
 
 
 def index(root: Path) -> dict[str, list[Path]]:
-    """The video files and the folders of pictures below `root` by their names; raises LabelError if there is none."""
+    """Find the video files and the folders of pictures below `root`, by their names.
+
+    Raises LabelError if there is none.
+    """
     files = videos_below(root)
     found: dict[str, list[Path]] = {}
     for path in [*files, *pictures.below(root)]:
@@ -191,7 +226,7 @@ def index(root: Path) -> dict[str, list[Path]]:
         )
     if not found:
         raise LabelError(
-            "no video file in this folder or below",
+            "there is no video file in this folder or below",
             where=root,
             cure="point at the data set's folder",
         )
@@ -201,10 +236,11 @@ def index(root: Path) -> dict[str, list[Path]]:
 def find_file(
     found: Mapping[str, Sequence[Path]], root: Path, relative: str, fps: float | None = None
 ) -> str:
-    """The path of the video listed as `relative`: the file that ends so, else the only one of that name.
+    """Return the path of the video listed as `relative`.
 
-    A folder of pictures in its place gets the rate `fps`. One that is absent keeps its listed path, so that reading
-    it fails by name. Raises LabelError for several.
+    That is the file whose path ends like it, or else the only one of that name. A folder of
+    pictures gets the rate `fps`. An absent video keeps its listed path, so that reading it fails by
+    name. Raises LabelError if several files could be meant.
     """
     paths = found.get(annotation_name(relative), ())
     endings = [

@@ -1,8 +1,9 @@
-"""Your own clips: a folder with `normal/` and `abnormal/`, or a CSV of paths and intervals. Opens no video.
+"""Read your own clips: folders `normal/` and `abnormal/`, or a CSV of events. Opens no video.
 
-CSV columns: `path,label` and optionally `start,end,split`. Paths count from the CSV's folder. The label `normal` (or 0)
-means that nothing happens; any other word names an anomaly, from `start` to `end` in seconds, `end` exclusive, both
-blank for the whole video. Several rows with one path are several events of one video, which is in one split.
+The CSV has the columns `path,label` and optionally `start,end,split`. Paths are relative to its
+folder. The label `normal` (or 0) means that nothing happens; any other word names an anomaly from
+`start` to `end`, in seconds, `end` exclusive, both blank for the whole video. Several rows with one
+path are several events of one video, which belongs to one split.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ COLUMNS = "path,label,start,end,split"
 
 @dataclass(frozen=True)
 class _Row:
-    """What a line of the CSV says of `video`; `event` is None if it says that nothing happens."""
+    """One line of the CSV, about `video`; `event` is None if it says that nothing happens."""
 
     video: Path
     event: Event | None
@@ -41,21 +42,24 @@ def load(
     fps: float | None = None,
     absent: bool = False,
 ) -> Iterator[Video]:
-    """The labelled videos at `root`: a folder, a folder that holds `labels.csv`, or a CSV, of one split or of all.
+    """Yield the labelled videos at `root`: a folder, one with a `labels.csv`, or a CSV.
 
-    `videos`: the folder from which the CSV's paths count, if not its own. `fps`: the rate of folders of frames, which
-    then stand for videos. `absent`: keep a video of the CSV that is not there. Raises LabelError, naming file and
-    line, for labels that are malformed, contradict each other or name no file.
+    `videos` is the folder that the CSV's paths are relative to, if not its own. `fps` is the rate
+    of folders of frames, which then count as videos. `absent` keeps a video of the CSV that is not
+    there. Raises LabelError, with file and line, for labels that are malformed, contradict each
+    other or name no file.
     """
     table = root if root.is_file() else root / "labels.csv"
     if table.is_file():
         return iter(_from_csv(table, videos or table.parent, split, fps, absent))
     root = videos or root
     if not root.is_dir():
-        raise LabelError("no such folder or CSV", where=root, cure="check the path")
+        raise LabelError("there is no such folder or CSV", where=root, cure="check the path")
     if split is not None:
         raise LabelError(
-            f"normal/ and abnormal/ have no split {split!r}", where=root, cure="write a labels.csv"
+            f"folders normal/ and abnormal/ have no split {split!r}",
+            where=root,
+            cure="write a labels.csv",
         )
     return iter(_from_folders(root, fps))
 
@@ -70,7 +74,7 @@ def _from_folders(root: Path, fps: float | None) -> list[Video]:
     }
     if not any(found.values()):
         raise LabelError(
-            "no videos in normal/ or abnormal/",
+            "there are no videos in normal/ or abnormal/",
             where=root,
             cure=f"put clips into both, or write a labels.csv ({COLUMNS})",
         )
@@ -85,14 +89,15 @@ def _from_folders(root: Path, fps: float | None) -> list[Video]:
 def _from_csv(
     path: Path, base: Path, split: str | None, fps: float | None, absent: bool
 ) -> list[Video]:
-    videos: dict[str, list[_Row]] = {}  # by absolute path: one file may be spelt in several ways
+    # By absolute path, as one file may be written in several ways.
+    videos: dict[str, list[_Row]] = {}
     for row in _rows(path, base):
         rows = videos.setdefault(os.path.abspath(row.video), [])
         rows.append(row)
         _check_same(rows[0], row)
     chosen = [rows for rows in videos.values() if split is None or rows[0].split == split]
     if not chosen:
-        raise LabelError(f"no row of split {split!r}", where=path)
+        raise LabelError(f"there is no row of split {split!r}", where=path)
     return [_video(rows, fps, absent) for rows in chosen]
 
 
@@ -116,7 +121,7 @@ def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
         raise LabelError(
             f"there is no file {first.video}",
             where=first.where,
-            cure="paths count from the folder of the CSV",
+            cure="paths are relative to the folder of the CSV",
         )
     events = sorted((row.event for row in rows if row.event), key=lambda e: e.start)
     kinds = tuple(sorted({event.label or "" for event in events})) or ("normal",)
@@ -125,7 +130,7 @@ def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
 
 
 def _there(path: Path, fps: float | None) -> bool:
-    """Whether a file lies there, or a folder of frames whose rate is known."""
+    """Tell whether there is such a file, or such a folder of frames with a known rate."""
     folder, rate = pictures.parted(path)
     return os.path.isfile(path) or (os.path.isdir(folder) and (rate or fps) is not None)
 
@@ -139,12 +144,12 @@ def _rows(path: Path, base: Path) -> list[_Row]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelError(f"cannot be read as CSV: {error}", where=path) from error
     if not rows:
-        raise LabelError("no rows", where=path)
+        raise LabelError("there are no rows", where=path)
     return [_row(base, row, f"{path}:{number}") for number, row in rows]
 
 
 def _check_columns(names: Sequence[str], path: Path) -> None:
-    """An unknown column is refused: a misspelt `start` would make the whole video an event."""
+    """Refuse an unknown column: a misspelt `start` would make the whole video an event."""
     known = COLUMNS.split(",")
     wrong = [name for name in names if name not in known or names.count(name) > 1]
     if wrong or not {"path", "label"} <= set(names):
@@ -169,7 +174,7 @@ def _row(base: Path, row: dict[str, str], where: str) -> _Row:
 
 
 def _event(row: dict[str, str], where: str) -> Event | None:
-    """The event of a row; None if the row says that the video is normal."""
+    """Return the event of a row; None if the row says that the video is normal."""
     label, start, end = (
         row["label"].strip(),
         _seconds(row, "start", 0.0, where),
@@ -193,7 +198,9 @@ def _seconds(row: dict[str, str], column: str, blank: float, where: str) -> floa
     try:
         value = float(text) if text else blank
     except ValueError as error:
-        raise LabelError(f"{column} is {text!r}, not a number of seconds", where=where) from error
+        raise LabelError(
+            f"{column} must be a number of seconds, got {text!r}", where=where
+        ) from error
     if math.isnan(value) or value < 0:
-        raise LabelError(f"{column} is {text!r}, not a time from 0 on", where=where)
+        raise LabelError(f"{column} must be a time from 0 on, got {text!r}", where=where)
     return value

@@ -1,7 +1,8 @@
-"""ShanghaiTech Campus (Luo, Liu and Gao, ICCV 2017): 330 normal training videos, 107 test clips labelled by frame.
+"""Read ShanghaiTech Campus (Luo, Liu and Gao, ICCV 2017). Opens no video, so it knows no seconds.
 
-The truth is `test_frame_mask/NAME.npy`, one number a frame; the clips are `training/videos/*.avi` and folders of
-frames in `testing/frames/`. Opens none of them, so it knows no seconds. Classes are not annotated.
+330 normal training videos are `training/videos/*.avi`; 107 test clips, labelled by frame, are
+folders of frames in `testing/frames/`. The truth is `test_frame_mask/NAME.npy`, one number a frame.
+Classes are not annotated.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ def load(
     videos: Path | None = None,
     fps: float | None = FPS,
 ) -> Iterator[Video]:
-    """The clips of the split `train`, `test` or both, below `videos` or `root`; raises LabelError, UsageError.
+    """Yield the clips of the split `train`, `test` or both, below `videos` or `root`.
 
-    A test clip is a folder of frames, shown at `fps`; an absent one keeps its path, so that reading it fails by name.
-    The events of an abnormal one are None: `truth` has its frames.
+    A test clip is a folder of frames, shown at `fps`; an absent one keeps its path, so that reading
+    it fails by name. The events of an abnormal one are None: `truth` has its frames. Raises
+    LabelError, UsageError.
     """
     base = videos or root
     reader = {"train": lambda: _train(base), "test": lambda: _test(root, base, fps)}
@@ -69,7 +71,7 @@ def _test(root: Path, base: Path, fps: float | None) -> list[Video]:
 
 
 def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
-    """The labels (frames,) of each test clip by name, from its mask; raises LabelError for none or a malformed one."""
+    """Return the labels (frames,) of each test clip by name, from its mask; raises LabelError."""
     folder = locate(root, MASKS)
     found = {path.stem: _mask(path) for path in sorted(folder.glob("*.npy"))}
     if not found:
@@ -89,12 +91,12 @@ def _mask(path: Path) -> FrameLabels:
         SyntaxError,
         tokenize.TokenError,
     ) as error:
-        raise LabelError(f"no sound mask: {error}", where=path) from error
+        raise LabelError(f"not a valid mask: {error}", where=path) from error
     if (
         not isinstance(mask, np.ndarray)
         or mask.ndim != 1
         or not len(mask)
         or not np.isin(mask, (0, 1)).all()
     ):
-        raise LabelError("a mask is one 0 or 1 a frame", where=path)
+        raise LabelError("a mask must have one 0 or 1 a frame", where=path)
     return mask.astype(np.uint8)

@@ -1,8 +1,9 @@
-"""UCF-Crime (Sultani, Chen and Shah, CVPR 2018): 1,610 training videos labelled as a whole, 290 test videos by frame.
+"""Read UCF-Crime (Sultani, Chen and Shah, CVPR 2018). Opens no video, so it knows no seconds.
 
-The truth is read from `Temporal_Anomaly_Annotation.txt` (`name class s1 e1 s2 e2`, frames, -1 for none) and
-`frame_counts.csv` (`video,frames`, not part of the download); the splits from `Anomaly_Train.txt` and
-`Anomaly_Test.txt`. The videos may lie anywhere below `root`. Opens none of them, so it knows no seconds.
+1,610 training videos are labelled as a whole, 290 test videos by frame. The truth is read from
+`Temporal_Anomaly_Annotation.txt` (`name class s1 e1 s2 e2`, frames, -1 for none) and
+`frame_counts.csv` (`video,frames`, not part of the download); the splits from `Anomaly_Train.txt`
+and `Anomaly_Test.txt`. The videos may be anywhere below `root`.
 """
 
 from __future__ import annotations
@@ -41,12 +42,13 @@ def load(
     videos: Path | None = None,
     fps: float | None = FPS,
 ) -> Iterator[Video]:
-    """The videos of the lists `train`, `test` or both, with their class, below `videos` or `root`.
+    """Yield the videos of the lists `train`, `test` or both, with their class.
 
-    In place of a file a folder of all its frames may lie there, shown at `fps`. Raises LabelError, UsageError.
+    They are below `videos` or `root`; a folder of all its frames, shown at `fps`, may replace a
+    file. Raises LabelError, UsageError.
 
-    An abnormal training video is one event without end; the events of an abnormal test video are None: `truth` has
-    its frames, and `events_from_frames` makes seconds of them.
+    An abnormal training video is one endless event. The events of an abnormal test video are None,
+    as seconds are not known: `truth` has its frames, which `events_from_frames` turns into events.
     """
     listed = [
         (part, words[0]) for part in parts(split) for _, words in lines(locate(root, LISTS[part]))
@@ -61,7 +63,9 @@ def load(
 def _video(path: str, relative: str, split: str) -> Video:
     folder = relative.rpartition("/")[0]
     if not folder:
-        raise LabelError(f"{relative!r} is not listed as class/name", where=LISTS[split])
+        raise LabelError(
+            f"a video must be listed as class/name, got {relative!r}", where=LISTS[split]
+        )
     if "Normal" in folder:
         return Video(path, (), split, ("normal",))
     return Video(
@@ -70,9 +74,10 @@ def _video(path: str, relative: str, split: str) -> Video:
 
 
 def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
-    """The labels (frames,) of each test video by name. Spans `[s, e)` by rule `half_open`, `[s, e]` by `inclusive`.
+    """Return the labels (frames,) of each test video by name.
 
-    They are cut at the video's end. Raises LabelError for files that are malformed or about different videos.
+    Spans are `[s, e)` by rule `half_open` and `[s, e]` by `inclusive`, cut at the end of the video.
+    Raises LabelError for files that are malformed or about different videos.
     """
     counts, annotated = frame_counts(root), _annotation(root)
     same_videos(root, annotation=annotated, frame_counts=counts)
@@ -84,12 +89,15 @@ def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
 
 
 def categories(root: Path) -> dict[str, tuple[str, ...]]:
-    """The class of each test video, from the annotation's second column; `normal` for none. Raises LabelError."""
+    """Return the class of each test video, from the annotation's second column.
+
+    Raises LabelError.
+    """
     return {name: (kind,) for name, (kind, _) in _annotation(root).items()}
 
 
 def _annotation(root: Path) -> dict[str, tuple[str, list[Span]]]:
-    """The class and the spans of each test video."""
+    """Return the class and the spans of each test video."""
     path = locate(root, ANNOTATION)
     found: dict[str, tuple[str, list[Span]]] = {}
     for where, words in lines(path):
@@ -98,10 +106,10 @@ def _annotation(root: Path) -> dict[str, tuple[str, list[Span]]]:
         marked = spans(words[2:], where)
         if not kind or name in found or (kind == "normal") == bool(marked):
             raise LabelError(
-                "a line is `name class start end ...`, one a video, with a span unless it is Normal",
+                "a line must be `name class start end ...`, one a video, with a span unless Normal",
                 where=where,
             )
         found[name] = kind, marked
     if not found:
-        raise LabelError("no lines", where=path)
+        raise LabelError("there are no lines", where=path)
     return found

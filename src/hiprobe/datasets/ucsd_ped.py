@@ -1,8 +1,9 @@
-"""UCSD pedestrians, Ped1 or Ped2 (Mahadevan et al., CVPR 2010): normal training clips, test clips labelled by frame.
+"""Read UCSD pedestrians, Ped1 or Ped2 (Mahadevan et al., CVPR 2010). Knows no seconds.
 
-`root` is `UCSDped1` or `UCSDped2`, or a folder with one of them. Clips are folders of frames, `Train/Train001` and
-`Test/Test001`. The truth is `Test/UCSDped2.m` (`gt_frame = [61:180]`, a line a clip, frames from 1, both ends
-included) or the pixel masks `Test/Test001_gt/*.bmp`. Opens no frame, so it knows no seconds.
+Training clips are normal, test clips are labelled by frame. `root` is `UCSDped1` or `UCSDped2`, or
+a folder with one of them. Clips are folders of frames, `Train/Train001` and `Test/Test001`. The
+truth is `Test/UCSDped2.m` (`gt_frame = [61:180]`, a line for each clip, frames from 1, both ends
+included) or the pixel masks `Test/Test001_gt/*.bmp`.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ def load(
     videos: Path | None = None,
     fps: float | None = FPS,
 ) -> Iterator[Video]:
-    """The clips of the split `train`, `test` or both, each a folder of frames shown at `fps`.
+    """Yield the clips of the split `train`, `test` or both, each a folder of frames shown at `fps`.
 
-    They lie in `videos`, laid out as `root`. The events of an abnormal test clip are None: `truth` has its frames.
-    Raises LabelError, UsageError.
+    They are in `videos`, in the layout of `root`. The events of an abnormal test clip are None:
+    `truth` has its frames. Raises LabelError, UsageError.
     """
     base = videos or root
     reader = {"train": lambda: _train(base, fps), "test": lambda: _test(root, base, fps)}
@@ -61,10 +62,11 @@ def _test(root: Path, base: Path, fps: float | None) -> list[Video]:
 
 
 def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
-    """The labels (frames,) of each test clip by name: from the `.m` file by rule `ranges`.
+    """Return the labels (frames,) of each test clip by name.
 
-    By `masks` a frame is positive if its mask has a pixel that is not zero; Ped1 has masks of some clips only.
-    Raises LabelError for files that are missing, malformed or do not agree in number.
+    Rule `ranges` reads the `.m` file. By `masks` a frame is anomalous if its mask has a pixel that
+    is not zero; Ped1 has masks of some clips only. Raises LabelError for files that are missing,
+    malformed or do not agree in number.
     """
     part = _part(root)
     clips = _clips(part / "Test")
@@ -72,7 +74,7 @@ def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
 
 
 def _part(root: Path) -> Path:
-    """`UCSDped1` or `UCSDped2`: they are two data sets, and their clips have the same names."""
+    """Find `UCSDped1` or `UCSDped2`: two data sets whose clips have the same names."""
     found = (
         [root]
         if (root / "Test").is_dir()
@@ -81,7 +83,7 @@ def _part(root: Path) -> Path:
     if len(found) != 1:
         held = ", ".join(path.name for path in found) or "no folder Test"
         raise LabelError(
-            f"one of UCSDped1 and UCSDped2 is needed, here is: {held}",
+            f"one of UCSDped1 and UCSDped2 is needed, found: {held}",
             where=root,
             cure="point at one",
         )
@@ -102,7 +104,7 @@ def _clips(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:
-    """The files with `suffix`, without the ._ files of the official archive."""
+    """Return the files with `suffix`, without the ._ files of the official archive."""
     return sorted(p for p in folder.glob("[!.]*") if p.suffix.lower() == suffix)
 
 
@@ -123,7 +125,7 @@ def _from_ranges(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
         raise LabelError(f"cannot be read: {error}", where=path) from error
     rows = _LINE.findall("\n".join(line.partition("%")[0] for line in text.splitlines()))
     if len(rows) != len(clips):
-        raise LabelError(f"{len(rows)} lines gt_frame for {len(clips)} clips", where=path)
+        raise LabelError(f"there are {len(rows)} lines gt_frame for {len(clips)} clips", where=path)
     return {
         clip.name: mark(_spans(row, path), _frames(clip), clip.name)
         for clip, row in zip(clips, rows, strict=True)
@@ -131,11 +133,11 @@ def _from_ranges(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
 
 
 def _spans(row: str, path: Path) -> list[Span]:
-    """MATLAB's `61:180, 190` as spans from 0, `end` exclusive."""
+    """Read MATLAB's `61:180, 190` as spans from 0, `end` exclusive."""
     found = [_RANGE.fullmatch(word) for word in row.replace(",", " ").split()]
     pairs = [(int(m[1]) - 1, int(m[2] or m[1])) for m in found if m]
     if len(pairs) < len(found) or any(start < 0 or end <= start for start, end in pairs):
-        raise LabelError(f"[{row}] are no ranges such as 61:180", where=path)
+        raise LabelError(f"ranges such as 61:180 are needed, got [{row}]", where=path)
     return pairs
 
 
@@ -155,7 +157,8 @@ def _from_masks(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
     ]
     if odd:
         raise LabelError(
-            f"{len(odd)} clips have another number of masks: {listing(odd)}", where=part
+            f"{len(odd)} clips have another number of masks than of frames: {listing(odd)}",
+            where=part,
         )
     return {clip.name: np.array([_any(path) for path in masks[clip]], np.uint8) for clip in clips}
 
@@ -167,4 +170,4 @@ def _any(path: Path) -> bool:
         with Image.open(path) as image:
             return bool(np.asarray(image).any())
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise LabelError(f"no sound mask: {error}", where=path) from error
+        raise LabelError(f"not a valid mask: {error}", where=path) from error

@@ -1,8 +1,9 @@
-"""XD-Violence (Wu et al., ECCV 2020): 3,954 training videos labelled as a whole, 800 test videos labelled by frame.
+"""Read XD-Violence (Wu et al., ECCV 2020). Opens no video, so it knows no seconds.
 
-The truth is read from `annotations.txt` (`name s1 e1 s2 e2 ...`, abnormal test videos only) and `frame_counts.csv`
-(`video,frames`, not part of the download), which names the test videos; all others below `root` are training videos.
-The classes stand in the file names. Opens no video, so it knows no seconds.
+3,954 training videos are labelled as a whole, 800 test videos by frame. The truth is read from
+`annotations.txt` (`name s1 e1 s2 e2 ...`, abnormal test videos only) and `frame_counts.csv`
+(`video,frames`, not part of the download), which names the test videos. All others below `root` are
+training videos. The file names give the classes.
 """
 
 from __future__ import annotations
@@ -48,13 +49,13 @@ def load(
     videos: Path | None = None,
     fps: float | None = None,
 ) -> Iterator[Video]:
-    """The videos of the split `train`, `test` or both, with their classes, below `videos` or `root`.
+    """Yield the videos of the split `train`, `test` or both, with their classes.
 
-    Folders of frames may lie there in place of files; they need `fps`, which is not the same in all videos. Raises
-    LabelError, UsageError.
+    They are below `videos` or `root`. Folders of frames may replace files; they need `fps`, which
+    is not the same in all videos. Raises LabelError, UsageError.
 
-    An abnormal training video is one event without end; the events of an abnormal test video are None: `truth` has
-    its frames, and `events_from_frames` makes seconds of them.
+    An abnormal training video is one endless event. The events of an abnormal test video are None,
+    as seconds are not known: `truth` has its frames, which `events_from_frames` turns into events.
     """
     base = videos or root
     chosen, found, test = parts(split), index(base), frame_counts(root)
@@ -81,10 +82,10 @@ def _video(path: str, name: str, split: str) -> Video:
 
 
 def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
-    """The labels of each test video by name, spans `[s, e)`: of all n frames by rule `frames`.
+    """Return the labels of each test video by name, from spans `[s, e)`.
 
-    By `i3d` of the first (n - 1) - (n - 1) % 16, as in evaluations on I3D features. Raises LabelError for files that
-    are malformed, or about different videos.
+    Rule `frames` labels all n frames, `i3d` the first (n - 1) - (n - 1) % 16, as in evaluations on
+    I3D features. Raises LabelError for files that are malformed or about different videos.
     """
     counts, annotated = frame_counts(root), _annotation(root)
     abnormal = [name for name in counts if _classes(name) != ("normal",)]
@@ -101,23 +102,27 @@ def _snippets(labels: FrameLabels, name: str) -> FrameLabels:
     last = len(labels) - 1
     if last < SNIPPET:
         raise LabelError(
-            f"{len(labels)} frames make no I3D feature", where=name, cure="use the rule frames"
+            f"{len(labels)} frames are too few for an I3D feature",
+            where=name,
+            cure="use the rule frames",
         )
     return labels[: last - last % SNIPPET]
 
 
 def categories(root: Path) -> dict[str, tuple[str, ...]]:
-    """The classes in the name of each test video, `normal` for none; raises LabelError."""
+    """Return the classes in the name of each test video, `normal` for none; raises LabelError."""
     return {name: _classes(name) for name in frame_counts(root)}
 
 
 def _classes(name: str) -> tuple[str, ...]:
-    """The classes that `..._label_B1-G-0` names, in that order; `label_A` is normal."""
+    """Return the classes that `..._label_B1-G-0` names, in that order; `label_A` is normal."""
     codes = [code for code in name.rpartition("_label_")[2].split("-") if code != "0"]
     if codes == ["A"] and "_label_" in name:
         return ("normal",)
     if "_label_" not in name or not codes or not set(codes) <= set(CLASSES):
-        raise LabelError("the file name has no ending such as label_A or label_B1-0-0", where=name)
+        raise LabelError(
+            "the file name must end in a label such as label_A or label_B1-0-0", where=name
+        )
     return tuple(CLASSES[code] for code in codes)
 
 
@@ -127,6 +132,6 @@ def _annotation(root: Path) -> dict[str, list[Span]]:
     for where, words in lines(path):
         name, marked = annotation_name(words[0]), spans(words[1:], where)
         if not marked or name in found:
-            raise LabelError("a line is `name start end ...`, one a video", where=where)
+            raise LabelError("a line must be `name start end ...`, one a video", where=where)
         found[name] = marked
     return found

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hiprobe
-from hiprobe.datasets._frames import FrameLabels, events_from_frames, listing
+from hiprobe.datasets import FrameLabels, events_from_frames, listing
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.evaluation.tables import ClassRow, Events, MetricRow, Report
 from hiprobe.metrics import (

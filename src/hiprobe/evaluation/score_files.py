@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.datasets._frames import MOST_FRAMES, annotation_name, listing
+from hiprobe.datasets import MOST_FRAMES, annotation_name, listing
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.store import write_atomic
 

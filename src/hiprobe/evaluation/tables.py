@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from hiprobe.datasets._frames import listing
+from hiprobe.datasets import listing
 from hiprobe.metrics import TIOUS, Pooled
 
 Interval = tuple[float, float]

@@ -92,7 +92,7 @@ def names() -> tuple[str, ...]:
     >>> "hiprobe" in names()
     True
     """
-    return plugins.names(__path__)
+    return plugins.names(__path__, __name__)
 
 
 def load(name: str) -> Method:

@@ -1,7 +1,7 @@
-"""Where events go: one file per sink, found by its name. Knows no model and no video, only results and lines.
+"""Write events where other programs read them. One file is one sink, found by its name.
 
-A sink is a module (or object) with `open(target)`, which gives something with `.write(line)` and `.close()`.
-`event_line` is the one place where the published form of an event is made.
+Knows no model and no video, only results and event lines. `event_line` is the one place that makes
+the published form of an event.
 """
 
 from __future__ import annotations
@@ -27,11 +27,23 @@ Target = str | PathLike[str]
 
 
 class Sink(Protocol):
-    """Takes event lines, and is closed when there are no more: by the end of a `with`, or by hand."""
+    """Takes event lines until it is closed, by hand or at the end of a `with` block.
 
-    def write(self, line: Line) -> None: ...
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "events.jsonl"
+    >>> with load("jsonl").open(target) as sink:
+    ...     sink.write({"schema": "hiprobe.event/1", "start": 1.6, "end": 4.8})
+    >>> target.read_text()
+    '{"schema": "hiprobe.event/1", "start": 1.6, "end": 4.8}\\n'
+    """
 
-    def close(self) -> None: ...
+    def write(self, line: Line) -> None:
+        """Take one event, as `event_line` makes it."""
+        ...
+
+    def close(self) -> None:
+        """Write what is left; no line follows."""
+        ...
 
     def __enter__(self) -> Self: ...
 
@@ -45,13 +57,18 @@ class Sink(Protocol):
 
 
 class Plugin(Protocol):
-    """What `load` gives: something that opens a sink."""
+    """Opens a sink: a file of this folder, or any object with `open`."""
 
-    def open(self, target: Target) -> Sink: ...
+    def open(self, target: Target) -> Sink:
+        """Open the sink for `target`: a path, or whatever else the sink writes to."""
+        ...
 
 
 class TextFile:
-    """A sink that holds its lines in memory and writes one whole file when closed, or none after an exception."""
+    """A sink that keeps its lines in memory and writes one whole file when it is closed.
+
+    After an exception in the `with` block no file is written. `render` makes the text of the lines.
+    """
 
     def __init__(self, target: Target, render: Callable[[Sequence[Line]], str]) -> None:
         self.path, self._render = Path(target), render
@@ -62,7 +79,7 @@ class TextFile:
         self._lines.append(line)
 
     def close(self) -> None:
-        """Write the file, atomically; raises StoreError."""
+        """Write the file, whole or not at all; raises StoreError."""
         write_atomic(self.path, self._render(self._lines).encode())
 
     def __enter__(self) -> Self:
@@ -76,25 +93,35 @@ class TextFile:
 
 
 def names() -> tuple[str, ...]:
-    """The sinks of this folder, sorted."""
-    return plugins.names(__path__)
+    """Return the sinks that can be loaded by name alone, sorted.
+
+    >>> {"csv", "jsonl", "webvtt"} <= set(names())
+    True
+    """
+    return plugins.names(__path__, __name__)
 
 
 def load(name: str) -> Plugin:
-    """The sink called `name`: a file of this folder, or `module:attribute`; raises UsageError if there is none."""
-    return plugins.load(sys.modules[__name__], "sink", name, ("open",))  # type: ignore[no-any-return]
+    """Import the sink `name`: a plug-in or `module:attribute`; raises UsageError if there is none.
+
+    >>> load("webvtt").__name__
+    'hiprobe.sinks.webvtt'
+    """
+    found: Plugin = plugins.load(sys.modules[__name__], "sink", name, ("open",))
+    return found
 
 
 def event_line(result: Result, event: Event) -> dict[str, Any]:
-    """The published form of an event: JSON values in a fixed order, times in seconds, numbers to 6 decimals.
+    """Make the published form of an event: JSON values in a fixed order.
 
-    Holds no clock time and no folder. Raises KeyError if the result's provenance lacks `model` or `probe`, and
-    ValueError if the event has no finite end.
+    Times are in seconds and numbers have 6 decimals. It holds no clock time and no folder. Raises
+    KeyError if the result's provenance lacks `model` or `probe`, and ValueError if the event has no
+    finite end.
     """
     model, probe = result.provenance["model"], result.provenance["probe"]
     start, end = number(event.start), number(event.end)
     if start is None or end is None:
-        raise ValueError(f"an event to publish needs finite times: {event}")
+        raise ValueError(f"an event to publish must have finite times, got {event}")
     return {
         "schema": SCHEMA,
         "id": digest_json([result.video_id, probe, start, end])[:32],
@@ -120,7 +147,10 @@ def event_line(result: Result, event: Event) -> dict[str, Any]:
 
 
 def threshold_at(scores: Scores | None, event: Event) -> float | None:
-    """The threshold of the segment that holds the event's peak (its start if it has none); None without scores."""
+    """Return the threshold of the segment with the event's peak; None if there are no scores.
+
+    An event without a peak is looked up by its start.
+    """
     if scores is None or not len(scores.starts):
         return None
     time = event.start if event.peak is None else event.peak
@@ -129,17 +159,27 @@ def threshold_at(scores: Scores | None, event: Event) -> float | None:
 
 
 def number(value: float | None) -> float | None:
-    """A float of 6 decimals without a negative zero; None for None, NaN and infinity, which JSON has no word for."""
+    """Round to 6 decimals, without a negative zero; None for what JSON cannot hold.
+
+    >>> number(-0.0), number(1 / 3), number(float("nan"))
+    (0.0, 0.333333, None)
+    """
     return None if value is None or not math.isfinite(value) else round(float(value), 6) + 0.0
 
 
 def unicode(text: str | None) -> str | None:
-    """Text that UTF-8 can hold: the lone surrogates of an undecodable file name become U+FFFD."""
+    """Replace what UTF-8 cannot hold, such as bytes of an undecodable file name, by U+FFFD."""
     return None if text is None else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def display_name(path: str) -> str:
-    """The file's name without its folder; of an address only the host, as the rest may hold a password."""
+    """Return the file's name without its folder; of an address only the host.
+
+    The rest of an address may hold a password.
+
+    >>> display_name("/videos/shop.mp4"), display_name("rtsp://admin:secret@camera:554/live")
+    ('shop.mp4', 'camera:554')
+    """
     if "://" in path:
         return re.split("[/?#]", path.partition("://")[2].rpartition("@")[2])[0]
     return unicode(Path(path).name) or path

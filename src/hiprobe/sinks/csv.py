@@ -1,4 +1,4 @@
-"""Events, or all scores, as a table for spreadsheets. Knows no model and no video.
+"""Write events, or all scores, as a table for spreadsheets. Knows no model and no video.
 
 A text cell that a spreadsheet would run as a formula gets a leading apostrophe, as OWASP advises.
 """
@@ -35,20 +35,20 @@ COLUMNS = (
 )
 
 
-def render(lines: Sequence[Line]) -> str:
-    """A header and one row per event; nested keys are joined by `_`, sites by spaces."""
+def events_csv(lines: Sequence[Line]) -> str:
+    """Make a header and one row per event; nested keys are joined by `_`, sites by spaces."""
     return csv_text(COLUMNS, (_flat(line) for line in lines))
 
 
 def open(target: Target) -> TextFile:
-    """A sink that writes the file `target` when closed."""
-    return TextFile(target, render)
+    """Open a sink that writes the file `target` when it is closed."""
+    return TextFile(target, events_csv)
 
 
 def scores_csv(result: Result) -> str:
-    """One row per segment and per gap, in time order, in seconds; a gap has no scores and the status `gap: reason`.
+    """Make one row per segment and per gap, in order of time; times are in seconds.
 
-    Raises ValueError for a result without scores.
+    A gap has no scores and the status `gap: reason`. Raises ValueError without scores.
     """
     scores = result.scores
     if scores is None:
@@ -72,7 +72,7 @@ def _flat(line: Line) -> list[Any]:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A CSV with `header`; a text that a spreadsheet would run is made harmless, a number has 6 decimals."""
+    """Make a CSV with `header`: formulas are made harmless, numbers have 6 decimals."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

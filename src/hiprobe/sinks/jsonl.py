@@ -1,4 +1,4 @@
-"""Events as JSON lines, one event a line. Knows no result, only finished event lines."""
+"""Write events as JSON lines, one event a line. Knows no result, only event lines."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from hiprobe.sinks import Line, Target, TextFile
 
 
-def render(lines: Sequence[Line]) -> str:
-    """One JSON object a line, ASCII only, so that no text inside can end a line for any reader."""
+def events_jsonl(lines: Sequence[Line]) -> str:
+    """Make one JSON object a line, in ASCII, so that no text inside ends a line for any reader."""
     return "".join(json.dumps(line, ensure_ascii=True, allow_nan=False) + "\n" for line in lines)
 
 
 def open(target: Target) -> TextFile:
-    """A sink that writes the file `target` when closed."""
-    return TextFile(target, render)
+    """Open a sink that writes the file `target` when it is closed."""
+    return TextFile(target, events_jsonl)

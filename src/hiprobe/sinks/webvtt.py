@@ -1,4 +1,4 @@
-"""Events as WebVTT cues, a caption track that video players show. Knows no result, only finished event lines.
+"""Write events as WebVTT cues, captions that video players show. Knows no result, only event lines.
 
 Syntax: W3C WebVTT, sections 4.1 (file structure) and 4.2.2 (cue text escapes).
 """
@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from hiprobe.sinks import Line, Target, TextFile
 
 
-def render(lines: Sequence[Line]) -> str:
-    """One cue per event: its id, its span, a line with label and score, and a line with the explanation."""
+def events_webvtt(lines: Sequence[Line]) -> str:
+    """Make one cue per event: its id, its span, label and score, and the explanation."""
     return "\n".join(["WEBVTT\n", *map(_cue, lines)])
 
 
 def open(target: Target) -> TextFile:
-    """A sink that writes the file `target` when closed."""
-    return TextFile(target, render)
+    """Open a sink that writes the file `target` when it is closed."""
+    return TextFile(target, events_webvtt)
 
 
 def _cue(line: Line) -> str:
-    # Rounded outward: a cue must end after it starts, and covers its event. No player shows a time below zero.
+    # Round outward, so that a cue covers its event and ends after its start, but not below zero.
     start, end = (round(line[key] * 1000, 3) for key in ("start", "end"))
     head = line["label"] or "event"
     if line["peak_score"] is not None:
@@ -33,13 +33,17 @@ def _cue(line: Line) -> str:
 
 
 def timestamp(milliseconds: int) -> str:
-    """`hh:mm:ss.ttt`, with more digits of hours where needed."""
+    """Format a time as `hh:mm:ss.ttt`, with more digits of hours where needed.
+
+    >>> timestamp(3_723_004)
+    '01:02:03.004'
+    """
     seconds, rest = divmod(milliseconds, 1000)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:03d}"
 
 
 def escape(text: str) -> str:
-    """Text for one line of a cue: no line break, no markup, no arrow, no control character."""
+    """Make text safe for one line of a cue: no line break, markup, arrow or control character."""
     line = " ".join(
         "".join(
             c if c.isprintable() or c.isspace() or ord(c) > 159 else "\ufffd" for c in text
