@@ -1,4 +1,7 @@
-"""The times at which a video's frames are shown, decoded once and kept. Knows no score."""
+"""Keep the times at which a video's frames are shown, so that it is decoded only once.
+
+It knows no score.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,9 @@ TIMES = "frame_times"
 def kept_frame_times(path: str, video_id: str, store: Path) -> Array:
     """Return the times (frames,), in seconds, at which the frames of a video are shown.
 
-    They are decoded once and kept in the folder `store` under `video_id`. Raises VideoError's
-    children, StoreError, and LabelError for a damaged file of kept times.
+    The video is decoded once and the times are kept in the folder `store` under `video_id`. Raises
+    the subclasses of VideoError, StoreError if the times cannot be written, and LabelError for a
+    damaged file of kept times.
     """
     file = store / TIMES / f"{video_id[:32]}.npy"
     if file.is_file():
@@ -29,7 +33,7 @@ def kept_frame_times(path: str, video_id: str, store: Path) -> Array:
             found = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise LabelError(
-                f"no sound frame times: {error}", where=file, cure="delete it"
+                f"not a valid file of frame times: {error}", where=file, cure="delete it"
             ) from error
         if (
             not isinstance(found, np.ndarray)
@@ -37,7 +41,11 @@ def kept_frame_times(path: str, video_id: str, store: Path) -> Array:
             or found.ndim != 1
             or not (np.isfinite(found).all() and (np.diff(found) > 0).all())
         ):
-            raise LabelError("no sound frame times: they do not rise", where=file, cure="delete it")
+            raise LabelError(
+                "not a valid file of frame times: they must be numbers that increase",
+                where=file,
+                cure="delete it",
+            )
         return np.asarray(found, np.float64)
     times, data = video.frame_times(path), io.BytesIO()
     np.save(data, times, allow_pickle=False)

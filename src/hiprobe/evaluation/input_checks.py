@@ -26,7 +26,7 @@ def check_scores(
     failed: Mapping[str, str],
     allow_missing: bool,
 ) -> None:
-    """Raise LabelError that counts and names every video that keeps the scores from being compared."""
+    """Raise one LabelError that counts and names all videos that cannot be compared."""
     if not truth or (allow_missing and not truth.keys() & scores.keys()):
         raise LabelError(
             "there is no video to evaluate"

@@ -229,8 +229,8 @@ class Report:
             return []
         why = [f"{name} ({reason})" for name, reason in self.missing.items()]
         return [
-            f"**Not evaluated: {len(self.missing)} of {self.videos + len(self.missing)} videos, and "
-            f"{self.unscored:,} frames of the others.** {listing(why, 20)}".rstrip()
+            f"**Not evaluated: {len(self.missing)} of {self.videos + len(self.missing)} videos, "
+            f"and {self.unscored:,} frames of the others.** {listing(why, 20)}".rstrip()
         ]
 
     def beside(self) -> str:
