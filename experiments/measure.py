@@ -65,7 +65,7 @@ class Truth:
         not finite, or truth with one class only.
         """
         if not np.isfinite(scores).all() or not self.positive.any() or not self.negative.any():
-            raise LabelError("an AUC needs finite scores, anomalous and normal seconds")
+            raise LabelError("an AUC needs finite scores, and both anomalous and normal seconds")
         levels, where = np.unique(-scores, return_inverse=True)
         order = np.argsort(where, kind="stable")
         first = np.searchsorted(where[order], np.arange(len(levels)))

@@ -1,4 +1,4 @@
-"""Plug-ins: a file is found by its name, an outside one by module:attribute, and nothing else is."""
+"""Plug-ins are found by file name or by module:attribute, and nothing else is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDERS = {"methods": methods, "datasets": datasets, "sinks": sinks, "backbones"
 
 @pytest.fixture
 def kennel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """A package `kennel` with plug-ins `dog` and `cat`, and a private file."""
+    """A package `kennel` with the plug-ins `dog` and `cat` and a private file."""
     folder = tmp_path / "kennel"
     folder.mkdir()
     (folder / "__init__.py").touch()

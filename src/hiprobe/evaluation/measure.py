@@ -92,7 +92,7 @@ class _Compared:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredVideos:
     """Group the arguments of `evaluate` that hold one entry per video name."""
 
     truth: Mapping[str, FrameLabels]
@@ -143,12 +143,12 @@ def evaluate(
     >>> report.rows[0].name, report.rows[0].pooled.auc, report.rows[0].macro_auc
     ('scores', 1.0, 1.0)
     """
-    scored = Scored(truth, scores, raw, found, categories, failed)
+    scored = ScoredVideos(truth, scores, raw, found, categories, failed)
     return evaluate_scored(scored, allow_missing, seed, bootstrap, about)
 
 
 def evaluate_scored(
-    given: Scored,
+    given: ScoredVideos,
     allow_missing: bool = False,
     seed: int = 0,
     bootstrap: int = 1000,
@@ -181,7 +181,7 @@ def evaluate_scored(
     )
 
 
-def _check(given: Scored, allow_missing: bool, bootstrap: int) -> None:
+def _check(given: ScoredVideos, allow_missing: bool, bootstrap: int) -> None:
     """Raise the errors that `evaluate` names, before anything is computed."""
     if not 0 <= bootstrap <= MOST_DRAWS:
         raise UsageError(
@@ -204,7 +204,7 @@ def _compared(truth: Mapping[str, FrameLabels], scores: FrameScores) -> _Compare
     )
 
 
-def _missing(given: Scored) -> dict[str, str]:
+def _missing(given: ScoredVideos) -> dict[str, str]:
     """Return why each video without scores has none."""
     failed = given.failed or {}
     without = sorted((given.truth.keys() | failed.keys()) - given.scores.keys())
