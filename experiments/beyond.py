@@ -149,7 +149,12 @@ def compare(
         for name in found
     }
     rows = [
-        (name, str(interval(found[name])), *(gap.signed() for gap in gaps[name]), _kept(gaps[name]))
+        (
+            name,
+            str(interval(found[name])),
+            *(gap.signed() for gap in gaps[name]),
+            _beats_both(gaps[name]),
+        )
         for name in found
     ]
     rows[:2] = [(*row[:4], "") for row in rows[:2]]
@@ -157,7 +162,9 @@ def compare(
     figures = {name: " and ".join(gap.signed() for gap in gaps[name]) for name in found}
     claims = tuple(
         Claim(
-            f"{name}: beats both, {where}{videos} labelled videos", figures[name], _kept(gaps[name])
+            f"{name}: beats both, {where}{videos} labelled videos",
+            figures[name],
+            _beats_both(gaps[name]),
         )
         for name in list(found)[2:]
     )
@@ -169,7 +176,7 @@ def compare(
     )
 
 
-def _kept(gaps: Sequence[Interval]) -> str:
+def _beats_both(gaps: Sequence[Interval]) -> str:
     answers = [verdict(gap) for gap in gaps]
     return "yes" if set(answers) == {"yes"} else "no" if "no" in answers else "undecided"
 
@@ -295,14 +302,14 @@ def elsewhere(study: Study) -> list[Table]:
                 model,
                 *(str(interval(curves)) for curves in found),
                 *(gap.signed() for gap in gaps),
-                _kept(gaps),
+                _beats_both(gaps),
             )
         )
         claims.append(
             Claim(
                 f"the mean log-odds of all layers beat both, {what}, {model}",
                 " and ".join(gap.signed() for gap in gaps),
-                _kept(gaps),
+                _beats_both(gaps),
             )
         )
     columns = (

@@ -219,7 +219,9 @@ def main(given: Sequence[str] | None = None) -> None:
     """Run the experiments that are not done yet and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--model", action="append", help="one or several; the embedded one and runs/llava/model"
+        "--model",
+        action="append",
+        help="repeat for several; default: embedded and runs/llava/model",
     )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--videos", type=int, default=16)

@@ -198,11 +198,11 @@ def arguments(doc: str | None, given: Sequence[str] | None = None) -> Study:
     parser.add_argument(
         "--dataset", help="ucf_crime, xd_violence, folder, ...; rendered scenes if left out"
     )
-    parser.add_argument("--root", help="where it lies")
-    parser.add_argument("--other-dataset", help="the second one, for transfer")
-    parser.add_argument("--other-root")
+    parser.add_argument("--root", help="folder or file of the data set")
+    parser.add_argument("--other-dataset", help="a second data set, for transfer")
+    parser.add_argument("--other-root", help="folder or file of the second data set")
     parser.add_argument(
-        "--model", action="append", help="embedded, org/name or a folder; several times for several"
+        "--model", action="append", help="embedded, org/name or a folder; repeat for several"
     )
     parser.add_argument(
         "--store",
@@ -210,15 +210,15 @@ def arguments(doc: str | None, given: Sequence[str] | None = None) -> Study:
         default=rendered.FOLDER / "states",
         help="where hidden states are kept",
     )
-    parser.add_argument("--videos", type=int, default=16, help="labelled videos a draw")
-    parser.add_argument("--seeds", type=int, default=10, help="draws")
-    parser.add_argument("--limit", type=int, help="training videos to read at most")
+    parser.add_argument("--videos", type=int, default=16, help="labelled videos in a draw")
+    parser.add_argument("--seeds", type=int, default=10, help="number of draws")
+    parser.add_argument("--limit", type=int, help="largest number of training videos to read")
     parser.add_argument(
-        "--jobs", type=int, default=1, help="processes that read, each with a model of its own"
+        "--jobs", type=int, default=1, help="processes that read, each with its own model"
     )
     args = parser.parse_args(given)
     if bool(args.dataset) != bool(args.root) or bool(args.other_dataset) != bool(args.other_root):
-        parser.error("a data set needs its root")
+        parser.error("give --root with --dataset, and --other-root with --other-dataset")
     files_open()
     data, pair = scenes() if not args.dataset else ((args.dataset, args.root), None)
     if args.other_dataset:

@@ -20,7 +20,7 @@ from hiprobe.backbones import ModelFacts
 from hiprobe.datasets import FrameLabels, annotation_name, listing
 from hiprobe.errors import LabelError, OutOfMemory, ProbeError, UsageError, VideoError
 from hiprobe.evaluation.draw_summary import DrawSummary
-from hiprobe.evaluation.frame_times import kept_frame_times
+from hiprobe.evaluation.frame_times import kept_frame_times, times_at_rate
 from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored, thresholded
 from hiprobe.evaluation.score_files import read_scores
 from hiprobe.evaluation.tables import Report
@@ -162,9 +162,9 @@ def of_scores(
     if datasets.annotated(bench.name):
         got.truth.update(datasets.truth(bench.name, bench.root, rule=bench.rule))
         if threshold is not None:
-            times = {name: _steady(len(values), bench.fps) for name, values in scores.items()}
+            times = {name: times_at_rate(len(values), bench.fps) for name, values in scores.items()}
     else:
-        missing, times = _timed(bench, got)
+        missing, times = _read_truth(bench, got)
         scores = {name: values for name, values in scores.items() if name not in got.failed}
     found = None if threshold is None else _events_above(threshold, scores, times)
     scored = ScoredVideos(
@@ -186,7 +186,7 @@ def _events_above(
     }
 
 
-def _timed(bench: Benchmark, got: Gathered) -> tuple[list[str], dict[str, Array]]:
+def _read_truth(bench: Benchmark, got: Gathered) -> tuple[list[str], dict[str, Array]]:
     """Add the truth of the test videos to `got`; return the missing names and the frame times.
 
     A video that cannot be used is added to `got.failed`. Raises LabelError for videos that are
@@ -197,7 +197,7 @@ def _timed(bench: Benchmark, got: Gathered) -> tuple[list[str], dict[str, Array]
     for name, one in there.items():
         try:
             own = video.frame_times(one.path)
-            got.truth[name], times[name] = _shown(one, own), own
+            got.truth[name], times[name] = _labels_at(one, own), own
         except (VideoError, LabelError) as error:
             got.failed[name] = f"{type(error).__name__}: {error.reason}"
     lost = [f"{name} ({why})" for name, why in got.failed.items()]
@@ -237,7 +237,7 @@ def evaluate_probe(
     missing, there = bench.present("test")
     check_apart(there, _fitted_on(probe), "was fitted on")
     got = detected(bench, missing, there, reading, probe)
-    about = {**bench.about(), **_made_with(reading.model, probe)}
+    about = {**bench.about(), **_provenance(reading.model, probe)}
     return evaluated(bench, got, missing, about, seed, bootstrap)
 
 
@@ -289,7 +289,7 @@ def detected(
         try:
             result = detect_events(one.path, reading, probe)
             times = kept_frame_times(one.path, result.video_id, reading.store)
-            labels = cut[name] if name in cut else _shown(one, times)
+            labels = cut[name] if name in cut else _labels_at(one, times)
             _same_frames(whole.get(name, labels), times, one.path)
         except (VideoError, OutOfMemory, LabelError) as error:
             got.failed[name] = f"{type(error).__name__}: {error.reason}"
@@ -335,7 +335,7 @@ def _keep(got: Gathered, name: str, labels: FrameLabels, times: Array, result: R
     )
 
 
-def _shown(one: Video, times: Array) -> FrameLabels:
+def _labels_at(one: Video, times: Array) -> FrameLabels:
     """Return the labels (frames,) of a video whose events are in seconds: 1 inside an event.
 
     Raises LabelError for an event during which no frame is shown.
@@ -351,15 +351,6 @@ def _shown(one: Video, times: Array) -> FrameLabels:
             )
         labels[inside] = 1
     return labels
-
-
-def _steady(count: int, fps: float | None) -> Array:
-    if fps is None or not 0 < fps < math.inf:
-        raise UsageError(
-            f"--threshold needs the videos' frame rate, a number above 0, got {fps}",
-            cure="give --fps, or leave out --threshold",
-        )
-    return np.asarray(np.arange(count) / fps)
 
 
 def evaluated(
@@ -383,7 +374,7 @@ def _videos(bench: Benchmark) -> Mapping[str, Video]:
     return {} if datasets.annotated(bench.name) else bench.part("test")
 
 
-def _made_with(model: ModelFacts, probe: Probe) -> dict[str, Any]:
+def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:
     return {
         "model": probe.recipe.model,
         "revision": probe.recipe.revision,

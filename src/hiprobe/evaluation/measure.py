@@ -271,7 +271,7 @@ def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0
     abnormal = [pair for pair in every if pair[0].any()]
     mixed, tops, ranking = (
         [pair for pair in abnormal if is_mixed(pair)],
-        _tops(every),
+        _highest_frames(every),
         Ranking(every),
     )
     intervals = {}
@@ -289,7 +289,7 @@ def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0
     )
 
 
-def _tops(pairs: Sequence[Pair]) -> list[Pair]:
+def _highest_frames(pairs: Sequence[Pair]) -> list[Pair]:
     """Return one (label, highest score) per video, or nothing if all videos have the same label."""
     tops = [
         (labels.max(keepdims=True), scores.max(keepdims=True))

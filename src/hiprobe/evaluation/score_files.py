@@ -170,7 +170,7 @@ def _frames(
 ) -> list[tuple[str, Array]]:
     """Return one score per frame; raise LabelError for frames in no row or in several."""
     _check_frames(sum(max(row[1] for row in rows) for rows in spans.values()))
-    found = {name: _missed(rows) for name, rows in spans.items()}
+    found = {name: _count_faults(rows) for name, rows in spans.items()}
     for what, side in (("in no row", 0), ("in more than one row", 1)):
         videos = [f"{name} ({missed[side]})" for name, missed in found.items() if missed[side]]
         if videos:
@@ -186,7 +186,7 @@ def _frames(
     ]
 
 
-def _missed(rows: Sequence[tuple[int, int, float]]) -> tuple[int, int]:
+def _count_faults(rows: Sequence[tuple[int, int, float]]) -> tuple[int, int]:
     """Count the frames that no row holds, and how often a row repeats a frame.
 
     `rows` are sorted by start.
@@ -225,7 +225,7 @@ def write_scores(path: str | Path, scores: Mapping[str, Array]) -> None:
             where=path,
             cure="give a .json, .npz or .csv",
         )
-    odd = [name for name in scores if not _comes_back(name, path.suffix.lower())]
+    odd = [name for name in scores if not _is_read_back(name, path.suffix.lower())]
     if odd:
         raise LabelError(
             f"{len(odd)} names hold a folder, a suffix or characters that this kind of file "
@@ -238,7 +238,7 @@ def write_scores(path: str | Path, scores: Mapping[str, Array]) -> None:
     )
 
 
-def _comes_back(name: str, kind: str) -> bool:
+def _is_read_back(name: str, kind: str) -> bool:
     """Return whether a file of that kind gives the name back unchanged.
 
     CSV loses spaces at both ends of a name; only JSON keeps bytes that are not UTF-8.
