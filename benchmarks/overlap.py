@@ -33,14 +33,14 @@ HEAD = [
 
 
 def _model_alone(model: Any, segments: list[Segment], sites: tuple[Site, ...]) -> None:
-    for first in range(0, len(segments), pipeline.BATCH):
-        model.read(segments[first : first + pipeline.BATCH], sites, model.recipe)
+    for first in range(0, len(segments), model.batch):
+        model.read(segments[first : first + model.batch], sites, model.recipe)
 
 
 def _row(model: Any, path: Path, name: str, threads: int) -> list[Any]:
     torch.set_num_threads(threads)
     sites, kept = (Site("residual", model.layers - 1),), list(video.segments(path, model.recipe))
-    _model_alone(model, kept[: pipeline.BATCH], sites)
+    _model_alone(model, kept[: model.batch], sites)
     best = alternate(
         {
             "decode": lambda: list(video.segments(path, model.recipe)),

@@ -81,8 +81,8 @@ def _row(model: Any, footage: Footage, promised: float, threads: int) -> list[An
     asked = [round(index) for index in np.linspace(0, len(kept) - 2, ASKED)]
 
     def model_alone() -> None:
-        for first in range(0, len(kept), pipeline.BATCH):
-            model.read(kept[first : first + pipeline.BATCH], (site,), model.recipe)
+        for first in range(0, len(kept), model.batch):
+            model.read(kept[first : first + model.batch], (site,), model.recipe)
 
     model_alone()
     best = alternate(

@@ -1,1 +1,4 @@
-"""The experiments of the paper, and some beyond it, on any data set and model: `python -m experiments.NAME`."""
+"""Run the experiments of the paper, and some beyond it, on any data set and model.
+
+Each one is a command: `python -m experiments.NAME`.
+"""

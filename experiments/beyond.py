@@ -1,6 +1,7 @@
-"""Beyond the paper: several layers, neighbours in time, several prompts, visual tokens: `python -m experiments.beyond`.
+"""Try variants beyond the paper: several layers, neighbours in time, prompts, visual tokens.
 
-Every variant is fitted on the same draws as `hiprobe` and `output_layer` and kept only if it beats both.
+Every variant is fitted on the same draws as `hiprobe` and `output_layer` and counts as better only
+if it beats both. Run: `python -m experiments.beyond`.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ BASE, OUTPUT = "`hiprobe`: DLSP's layer", "`output_layer`"
 
 
 def base(train: Footage, test: Footage) -> Array:
-    """DLSP's layer."""
+    """Return the smoothed scores (n,) of a probe at DLSP's layer."""
     return scores(hiprobe(), train, test, tuple(dlsp(train, train.y)))
 
 
 def output(train: Footage, test: Footage) -> Array:
-    """The last layer."""
+    """Return the smoothed scores (n,) of a probe at the last layer."""
     return scores(hiprobe(), train, test, (len(train.sites) - 1,))
 
 
 def joined(count: int | None) -> Variant:
-    """The states of the `count` most salient layers, or of all, as one long vector."""
+    """Fit on the states of the `count` most salient layers (None: of all) as one long vector."""
 
     def variant(train: Footage, test: Footage) -> Array:
         curve = hiprobe().select(train, train.y).curves["score"]
@@ -51,7 +52,7 @@ def joined(count: int | None) -> Variant:
 
 
 def averaged(first: float) -> Variant:
-    """The mean log-odds of the probes of every layer from a share `first` of the depth on."""
+    """Average the log-odds of one probe per layer, from a share `first` of the depth on."""
 
     def variant(train: Footage, test: Footage) -> Array:
         sites = range(int(first * len(train.sites)), len(train.sites))
@@ -67,7 +68,7 @@ def _odds(p: Array) -> Array:
 
 
 def in_time(change: Callable[[Array], Array], inner: Variant) -> Variant:
-    """`inner` on states changed by what lies beside them in the same video: `change` takes (segments, sites, D)."""
+    """Run `inner` on the states of each video after `change`, which takes (segments, sites, D)."""
 
     def variant(train: Footage, test: Footage) -> Array:
         return inner(
@@ -85,7 +86,7 @@ def _changed(one: HiddenStates, change: Callable[[Array], Array]) -> HiddenState
 
 
 def neighbours(values: Array) -> Array:
-    """Each state with those before and after it, one vector; at the ends the state itself stands in."""
+    """Join each state with those before and after it; at the ends it is repeated."""
     before, after = (
         np.concatenate([values[:1], values[:-1]]),
         np.concatenate([values[1:], values[-1:]]),
@@ -94,17 +95,17 @@ def neighbours(values: Array) -> Array:
 
 
 def before(values: Array) -> Array:
-    """Each state with the one before it, one vector: live."""
+    """Join each state with the one before it, which a live detector can do."""
     return np.concatenate([values, np.concatenate([values[:1], values[:-1]])], axis=2)
 
 
 def less_mean(values: Array) -> Array:
-    """Each state less the mean state of its video: what is unusual for this place."""
+    """Subtract the mean state of the video, so that what is usual in this place cancels out."""
     return np.asarray(values - values.mean(0))
 
 
 def with_mean(values: Array) -> Array:
-    """Each state beside the mean state of its video."""
+    """Join each state with the mean state of its video."""
     return np.concatenate([values, np.broadcast_to(values.mean(0), values.shape)], axis=2)
 
 
@@ -133,7 +134,7 @@ def compare(
     videos: int,
     seeds: int,
 ) -> Table:
-    """One row a variant; the first two are what must be beaten."""
+    """Return a table with one row per variant; the first two are the ones to beat."""
     draws = [draw(train, videos, seed) for seed in range(seeds)]
     found = {
         name: [test.truth.aucs(variant(some, test)) for some in draws]
@@ -148,7 +149,12 @@ def compare(
         for name in found
     }
     rows = [
-        (name, str(interval(found[name])), *(gap.signed() for gap in gaps[name]), _kept(gaps[name]))
+        (
+            name,
+            str(interval(found[name])),
+            *(gap.signed() for gap in gaps[name]),
+            _beats_both(gaps[name]),
+        )
         for name in found
     ]
     rows[:2] = [(*row[:4], "") for row in rows[:2]]
@@ -156,7 +162,9 @@ def compare(
     figures = {name: " and ".join(gap.signed() for gap in gaps[name]) for name in found}
     claims = tuple(
         Claim(
-            f"{name}: beats both, {where}{videos} labelled videos", figures[name], _kept(gaps[name])
+            f"{name}: beats both, {where}{videos} labelled videos",
+            figures[name],
+            _beats_both(gaps[name]),
         )
         for name in list(found)[2:]
     )
@@ -168,13 +176,16 @@ def compare(
     )
 
 
-def _kept(gaps: Sequence[Interval]) -> str:
+def _beats_both(gaps: Sequence[Interval]) -> str:
     answers = [verdict(gap) for gap in gaps]
     return "yes" if set(answers) == {"yes"} else "no" if "no" in answers else "undecided"
 
 
 def prompts(inner: Variant, join: bool) -> Variant:
-    """`inner` over the wordings that ask for anomalies: their states as one vector, or the mean of their scores."""
+    """Run `inner` over the wordings that ask for anomalies.
+
+    Their states become one vector if `join` is set; otherwise their scores are averaged.
+    """
 
     def mean(train: Footage, test: Footage) -> Array:
         return np.asarray(
@@ -210,7 +221,10 @@ PROMPTS: Mapping[str, Variant] = {
 def visual(
     study: Study, train: Footage, test: Footage
 ) -> tuple[Mapping[str, Variant], Footage, Footage]:
-    """Variants on visual tokens beside the last position: footage whose sites are those of both, the means' last."""
+    """Return variants on visual tokens, with train and test footage that holds both kinds of state.
+
+    The sites of the last position come first, then those of the means over visual tokens.
+    """
     own = replace(study, store=study.store.with_name(study.store.name + "-pooled"))
     backbone = pooled(load(study.models[0]))
     parts = [
@@ -232,7 +246,7 @@ def visual(
 
 
 def _stacked(last: Footage, mean: Footage) -> Footage:
-    """Both kinds of state in one footage; the means pass for prompt 1."""
+    """Put both kinds of state into one footage; the means get the prompt number 1."""
     sites = (*last.sites, *(replace(site, prompt=1) for site in mean.sites))
     return last.with_states(
         [
@@ -243,7 +257,7 @@ def _stacked(last: Footage, mean: Footage) -> Footage:
 
 
 def _joined(tables: Sequence[Table]) -> list[Table]:
-    """Tables of the same variants at several sizes: one claim a variant, yes only if it is yes at each size."""
+    """Join the claims of the same variants at several sizes: yes only if it is yes at each size."""
     claims = []
     for same in zip(*(table.claims for table in tables), strict=True):
         answers = {claim.answer for claim in same}
@@ -261,7 +275,7 @@ def _joined(tables: Sequence[Table]) -> list[Table]:
 
 
 def elsewhere(study: Study) -> list[Table]:
-    """The mean of all layers, which won first, on other pairs of data sets and other models: where it was not found."""
+    """Test the mean of all layers, the best variant so far, on other data sets and models."""
     parts = [
         (f"{a[1].rpartition('/')[2]} to {b[1].rpartition('/')[2]}", study.models[0], a, b)
         for a in study.pair or ()
@@ -288,14 +302,14 @@ def elsewhere(study: Study) -> list[Table]:
                 model,
                 *(str(interval(curves)) for curves in found),
                 *(gap.signed() for gap in gaps),
-                _kept(gaps),
+                _beats_both(gaps),
             )
         )
         claims.append(
             Claim(
                 f"the mean log-odds of all layers beat both, {what}, {model}",
                 " and ".join(gap.signed() for gap in gaps),
-                _kept(gaps),
+                _beats_both(gaps),
             )
         )
     columns = (
@@ -327,7 +341,7 @@ def _others(study: Study) -> tuple[str, ...]:
 
 
 def experiment(study: Study) -> Sequence[Table]:
-    """All three tables; what cannot be read is named."""
+    """Return all tables; a table that cannot be measured gives the reason."""
     train, test = study.footage("train"), study.footage("test")
     sizes = [size for size in SIZES if size <= most(train)]
     tables = _joined(

@@ -1,8 +1,9 @@
-"""Probabilities that mean what they say, and a promised rate of false alarms: `python -m experiments.calibration`.
+"""Calibrate probabilities, and promise a rate of false alarms.
 
-Platt: a logistic curve on out-of-fold log-odds (Platt 1999). Isotonic: a rising step function on them (Zadrozny and
-Elkan 2002). Conformal: a segment alarms if few enough of the normal segments of other videos score as high (Vovk,
-Gammerman and Shafer 2005; Bates et al. 2023 for outliers).
+Platt: a logistic curve on out-of-fold log-odds (Platt 1999). Isotonic: a rising step function on
+them (Zadrozny and Elkan 2002). Conformal: a segment alarms if few enough of the normal segments of
+other videos score as high (Vovk, Gammerman and Shafer 2005; Bates et al. 2023 for outliers). Run:
+`python -m experiments.calibration`.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ DAY_S = 86400.0
 
 
 def odds(p: Array) -> Array:
-    """Log-odds of probabilities, kept finite."""
+    """Return the log-odds of probabilities, clipped so that they are finite."""
     p = np.clip(p, 1e-9, 1 - 1e-9)
     return np.asarray(np.log(p / (1 - p)))
 
 
 def as_it_is(held: Array, y: Array) -> Callable[[Array], Array]:
-    """The smoothed score itself."""
+    """Return a curve that leaves the smoothed score as it is."""
     return lambda p: p
 
 
 def platt(held: Array, y: Array) -> Callable[[Array], Array]:
-    """A logistic curve through out-of-fold log-odds."""
+    """Fit a logistic curve to out-of-fold log-odds."""
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=1e6).fit(odds(held)[:, None], y)
@@ -45,7 +46,7 @@ def platt(held: Array, y: Array) -> Callable[[Array], Array]:
 
 
 def isotonic(held: Array, y: Array) -> Callable[[Array], Array]:
-    """A rising step function through out-of-fold scores."""
+    """Fit a rising step function to out-of-fold scores."""
     from sklearn.isotonic import IsotonicRegression
 
     model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(held, y)
@@ -56,7 +57,10 @@ CURVES: Mapping[str, Curve] = {"the score as it is": as_it_is, "Platt": platt, "
 
 
 def calibration_error(y: Array, p: Array) -> float:
-    """Mean distance, over equal bins, of the mean probability from the share of positives (Naeini et al. 2015)."""
+    """Return the expected calibration error over equal bins (Naeini et al. 2015).
+
+    It is the mean distance between the mean probability of a bin and its share of positives.
+    """
     where = np.minimum((p * BINS).astype(int), BINS - 1)
     parts = [np.flatnonzero(where == b) for b in range(BINS)]
     return float(
@@ -65,7 +69,10 @@ def calibration_error(y: Array, p: Array) -> float:
 
 
 def probabilities(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
-    """ECE and Brier score on the test videos, one row a layer and curve; curves see labelled videos only."""
+    """Return a table of ECE and Brier score on the test videos, one row per layer and curve.
+
+    The curves are fitted on labelled videos only.
+    """
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     known = test.y >= 0
     for seed in range(seeds):
@@ -109,7 +116,10 @@ def probabilities(train: Footage, test: Footage, videos: int, seeds: int) -> Tab
 
 
 def p_values(normal: Array, tested: Array) -> Array:
-    """Conformal p-values (n,) of `tested` scores: (1 + how many of `normal` are as high) / (1 + how many there are)."""
+    """Return the conformal p-values (n,) of `tested` scores.
+
+    Each is (1 + the number of `normal` scores at least as high) / (1 + the number of `normal`).
+    """
     ranked = np.sort(normal)
     return np.asarray(
         (1 + len(ranked) - np.searchsorted(ranked, tested, "left")) / (1 + len(ranked))
@@ -117,7 +127,10 @@ def p_values(normal: Array, tested: Array) -> Array:
 
 
 def promises(train: Footage, tests: Mapping[str, Footage], videos: int, seeds: int) -> Table:
-    """Alarms in normal videos at each promised rate, calibrated on training videos that no probe was fitted on."""
+    """Return a table of alarms in normal videos at each promised rate.
+
+    The rates are calibrated on training videos that no probe was fitted on.
+    """
     found: dict[tuple[str, float], list[Array]] = {}
     caught: dict[tuple[str, float], list[Array]] = {}
     sizes = []
@@ -158,16 +171,22 @@ def promises(train: Footage, tests: Mapping[str, Footage], videos: int, seeds: i
 def _note(calibrated: int, length: float) -> str:
     need = int(np.ceil(DAY_S / length))
     return (
-        "Last layer, raw scores, each segment counted by itself; intervals over draws and test videos. Calibrated on "
-        f"{calibrated} segments of normal training videos outside the draw, so the promise covers normal videos of "
+        "Last layer, raw scores, each segment counted by itself; intervals over draws and test "
+        "videos. Calibrated on "
+        f"{calibrated} segments of normal training videos outside the draw, so the promise covers "
+        "normal videos of "
         "the same places only; the other rows test what happens elsewhere. The "
-        f'smallest p-value is 1 in {calibrated + 1}: "at most one false alarm a day" is 1 in {need} segments of '
+        f'smallest p-value is 1 in {calibrated + 1}: "at most one false alarm a day" is 1 in '
+        f"{need} segments of "
         f"{length:g} s and needs at least {need - 1} normal segments, one day of the same camera."
     )
 
 
 def _share(test: Footage, alarms: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Array:
-    """The share (1 + resamples,) of `counted` segments that alarm: of all videos, then of each draw of them."""
+    """Return the share (1 + resamples,) of `counted` segments that alarm.
+
+    The first entry is for all videos, the others for bootstrap draws of them.
+    """
     weights = test.truth.weights[test.group[counted]]
     total = weights.sum(0)
     with np.errstate(invalid="ignore"):
@@ -175,7 +194,7 @@ def _share(test: Footage, alarms: NDArray[np.bool_], counted: NDArray[np.bool_])
 
 
 def _apart(train: Footage, videos: int, seed: int) -> tuple[Footage, Footage]:
-    """A draw, and the normal training videos outside of it."""
+    """Return a draw, and the normal training videos outside it."""
     some = draw(train, videos, seed)
     used = {one.video_id for one in some.states}
     rest = [
@@ -192,7 +211,10 @@ def _cell(shares: list[Array]) -> str:
 
 
 def _kept(shares: list[Array], rate: float) -> str:
-    """The promise is about the mean: broken where the whole interval lies above, undecided where only the mean does."""
+    """Return whether the mean keeps a promised rate.
+
+    "no" if the whole interval is above the rate, "undecided" if only the mean is.
+    """
     figure = interval(shares)
     return "no" if figure.low > rate else "yes" if figure.mean <= rate else "undecided"
 
@@ -210,7 +232,7 @@ def _claims(found: Mapping[tuple[str, float], list[Array]]) -> tuple[Claim, ...]
 
 
 def experiment(study: Study) -> Sequence[Table]:
-    """Both tables; the promise on every data set's test and long videos that there are."""
+    """Return both tables; the rates are tested on the test and long videos of every data set."""
     train, test = study.footage("train"), study.footage("test")
     sets: Sequence[Data] = study.pair or (study.data,)
     tests = {

@@ -1,4 +1,7 @@
-"""Fitting and scoring on footage: one layer, every layer, out of fold. Knows no model and no data set."""
+"""Fit and score on footage: one layer, every layer, out of fold.
+
+It knows no model and no data set.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,22 @@ FOLDS = 5
 
 
 def hiprobe() -> Method:
-    """The method of the paper."""
+    """Return the method of the paper."""
     return methods.load("hiprobe")
 
 
 def usable(how: Method, y: LabelArray) -> LabelArray:
-    """The labels (n,), those that the method does not fit on left out."""
+    """Return the labels (n,), with -1 for those that the method does not fit on."""
     return np.where(np.isin(y, CLASSES[how.LABELS]), y, -1).astype(np.int8)
 
 
 def raw_scores(
     how: Method, train: Footage, test: Footage, indices: Sequence[int] | None = None
 ) -> Array:
-    """Raw scores (n,) of `test` by `how` fitted on `train`, at the sites it selects or at `indices`."""
+    """Return raw scores (n,) of `test` by `how` fitted on `train`.
+
+    The sites are `indices`, or those that the method selects.
+    """
     y = usable(how, train.y)
     chosen = tuple(how.select(train, y).indices if indices is None else indices)
     sites = [train.sites[i] for i in chosen]
@@ -43,17 +49,17 @@ def raw_scores(
 def scores(
     how: Method, train: Footage, test: Footage, indices: Sequence[int] | None = None
 ) -> Array:
-    """The same, smoothed."""
+    """Return the same scores, smoothed."""
     return test.smoothed(raw_scores(how, train, test, indices))
 
 
 def every_layer(train: Footage, test: Footage) -> list[Array]:
-    """Smoothed scores (n,) of `test` by the probe of each site on its own."""
+    """Return smoothed scores (n,) of `test` for one probe per site."""
     return [scores(hiprobe(), train, test, (site,)) for site in range(len(train.sites))]
 
 
 def split(train: Footage, seed: int) -> Folds:
-    """Folds of whole videos."""
+    """Return folds of whole videos."""
     return make_folds(train.y, train.group, (1, 0), FOLDS, seed)
 
 
@@ -65,7 +71,10 @@ def out_of_fold(
     *,
     smooth: bool = True,
 ) -> tuple[Array, list[tuple[int, ...]]]:
-    """Out-of-fold scores (n,), and the sites that `choose` took in each fold from its training labels."""
+    """Return out-of-fold scores (n,), and the sites that `choose` picked in each fold.
+
+    `choose` sees the training labels of the fold only.
+    """
     how, raw, picked = how or hiprobe(), np.full(len(train.y), np.nan), []
     for fold in range(folds.number):
         out = folds.of == fold
@@ -78,12 +87,12 @@ def out_of_fold(
 
 
 def dlsp(train: Footage, y: LabelArray) -> Sequence[int]:
-    """The site of Dynamic Layer Saliency Probing, by the segments whose label (n,) is not -1."""
+    """Return the site chosen by Dynamic Layer Saliency Probing; labels (n,) of -1 are left out."""
     return hiprobe().select(train, y).indices
 
 
 def fixed(site: int) -> Callable[[Footage, LabelArray], Sequence[int]]:
-    """Always the same site."""
+    """Return a rule that always chooses the same site."""
 
     def choose(train: Footage, y: LabelArray) -> Sequence[int]:
         return (site,)
@@ -92,17 +101,17 @@ def fixed(site: int) -> Callable[[Footage, LabelArray], Sequence[int]]:
 
 
 def counted(layers: Sequence[int]) -> str:
-    """How often each layer was taken, as text: `6 x7, 1 x3`."""
+    """Return how often each layer was chosen, as text: `6 x7, 1 x3`."""
     values, counts = np.unique(np.asarray(layers), return_counts=True)
     order = np.lexsort((values, -counts))
     return ", ".join(f"{values[i]} x{counts[i]}" for i in order)
 
 
 def percent(share: float) -> str:
-    """A share as a percentage with as many digits as it needs."""
+    """Return a share as a percentage with as many digits as it needs."""
     return f"{100 * share:g} %"
 
 
 def figure(value: Any) -> str:
-    """A number with three digits behind the point."""
+    """Return a number with three decimals."""
     return f"{float(value):.3f}"

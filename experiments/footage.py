@@ -1,4 +1,4 @@
-"""Videos with their hidden states, labels and true events, as the experiments take them. Knows no model and no file."""
+"""Hold videos with their hidden states, labels and true events. Knows no model and no file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from hiprobe.errors import LabelError
 from hiprobe.localize import contiguous_runs, smooth
 from hiprobe.types import Event, FloatArray, HiddenStates, LabelArray, Site
 
-SIGMA = 1.5  # of the smoothing, in segments: what a probe does unless told otherwise
+SIGMA = 1.5  # of the smoothing, in segments; the default of a probe
 
 
 @dataclass(frozen=True)
 class Footage:
-    """Videos: `states`, segment `labels`, true `events` and a word for the `kinds` of each; sites are those read.
+    """Hold the hidden states, segment labels, true events and event type of each video.
 
-    Segments of all videos lie end to end. It is a `saliency.SiteArray`: `shape` (n, sites, D), `[:, site]` (n, D).
+    The segments of all videos follow one another. The class is a `saliency.SiteArray`: `shape` is
+    (n, sites, D) and `[:, site]` is (n, D).
     """
 
     states: tuple[HiddenStates, ...]
@@ -33,7 +34,8 @@ class Footage:
     def __post_init__(self) -> None:
         if not len(self.states) == len(self.labels) == len(self.events) == len(self.kinds):
             raise ValueError(
-                f"{len(self.states)} states, {len(self.labels)} labels, {len(self.events)} events"
+                "states, labels, events and kinds need one entry per video, got "
+                f"{[len(self.states), len(self.labels), len(self.events), len(self.kinds)]}"
             )
 
     def __len__(self) -> int:
@@ -41,7 +43,7 @@ class Footage:
 
     @property
     def sites(self) -> tuple[Site, ...]:
-        """The sites that were read, of all videos."""
+        """Return the sites that were read; they are the same for all videos."""
         return self.states[0].sites
 
     @property
@@ -53,7 +55,7 @@ class Footage:
         return found
 
     def values(self, sites: Sequence[Site]) -> FloatArray:
-        """Values (n, len(sites), D) at `sites`, of all segments."""
+        """Return the values (n, len(sites), D) of all segments at `sites`."""
         parts: FloatArray = np.concatenate(
             [np.asarray(one.at(tuple(sites))) for one in self.states]
         )
@@ -61,26 +63,26 @@ class Footage:
 
     @cached_property
     def y(self) -> LabelArray:
-        """Labels (n,) of all segments: 1, 0, or -1 left out."""
+        """Return the labels (n,) of all segments: 1, 0, or -1 if left out."""
         return np.concatenate(self.labels).astype(np.int8)
 
     @cached_property
     def group(self) -> NDArray[np.int64]:
-        """The number (n,) of the video each segment lies in."""
+        """Return the number (n,) of the video of each segment."""
         return np.repeat(np.arange(len(self)), [len(one.starts) for one in self.states])
 
     @cached_property
     def abnormal(self) -> NDArray[np.bool_]:
-        """Which videos (videos,) hold an event."""
+        """Return which videos (videos,) have an event."""
         return np.array([len(found) > 0 for found in self.events])
 
     @cached_property
     def truth(self) -> Truth:
-        """What scores of these videos are compared with."""
+        """Return the truth that scores of these videos are compared with."""
         return truth(self.states, self.events)
 
     def take(self, videos: Sequence[int] | NDArray[Any]) -> Footage:
-        """Some of the videos, in the order given."""
+        """Return some of the videos, in the order given."""
         rows = [int(i) for i in videos]
         return Footage(
             tuple(self.states[i] for i in rows),
@@ -90,16 +92,16 @@ class Footage:
         )
 
     def with_states(self, states: Sequence[HiddenStates]) -> Footage:
-        """The same videos with other states."""
+        """Return the same videos with other states."""
         return Footage(tuple(states), self.labels, self.events, self.kinds)
 
     def relabelled(self, y: LabelArray) -> Footage:
-        """The same videos with other segment labels (n,)."""
+        """Return the same videos with other segment labels (n,)."""
         cuts = np.cumsum([len(one) for one in self.labels])[:-1]
         return Footage(self.states, tuple(np.split(y, cuts)), self.events, self.kinds)
 
     def smoothed(self, raw: NDArray[np.float64], sigma: float = SIGMA) -> NDArray[np.float64]:
-        """Each video's scores smoothed on their own; `raw` (n,)."""
+        """Smooth the raw scores (n,) of each video on their own."""
         cuts = np.cumsum([len(one.starts) for one in self.states])[:-1]
         parts = zip(self.states, np.split(raw, cuts), strict=True)
         return np.concatenate(
@@ -111,9 +113,10 @@ class Footage:
 
 
 def draw(train: Footage, videos: int, seed: int) -> Footage:
-    """`videos` labelled videos, half of them with an event, drawn with `seed`; a smaller draw lies in a larger one.
+    """Draw `videos` labelled videos, half of them with an event.
 
-    Raises LabelError if there are not so many of each.
+    A smaller draw with the same `seed` is part of a larger one. Raises LabelError if there are
+    fewer videos of either class.
     """
     half, rng = videos // 2, np.random.default_rng([seed, 515])
     found = []
@@ -121,13 +124,13 @@ def draw(train: Footage, videos: int, seed: int) -> Footage:
         there = np.flatnonzero(train.abnormal == abnormal)
         if half > len(there) or half < 1:
             raise LabelError(
-                f"{videos} labelled videos, half with an event, out of {int(train.abnormal.sum())} with "
-                f"and {int((~train.abnormal).sum())} without"
+                f"cannot draw {videos} labelled videos, half of them with an event: there are "
+                f"{int(train.abnormal.sum())} with and {int((~train.abnormal).sum())} without"
             )
         found.append(rng.permutation(there)[:half])
     return train.take(np.concatenate(found))
 
 
 def most(train: Footage) -> int:
-    """The largest even number of videos that `draw` can give."""
+    """Return the largest number of videos that `draw` can give."""
     return 2 * int(min(train.abnormal.sum(), (~train.abnormal).sum()))

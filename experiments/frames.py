@@ -1,4 +1,4 @@
-"""Frames per segment: `python -m experiments.frames`."""
+"""Compare numbers of frames per segment. Run: `python -m experiments.frames`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from experiments.study import Study, load, main
 from experiments.tables import Table
 
 COUNTS = (1, 2, 4, 8, 16)
-LIMIT = 120  # training videos to read: the draws are small
+LIMIT = 120  # training videos to read; the draws need no more
 
 
 def compare(
     read: Mapping[int, tuple[Footage, Footage]], own: int, videos: int, seeds: int
 ) -> Table:
-    """One row a number of frames; `own` is the model's."""
+    """Return a table with one row per number of frames; `own` is the model's default."""
     rows = []
     for count, (train, test) in read.items():
         some = [draw(train, videos, seed) for seed in range(seeds)]
@@ -38,7 +38,8 @@ def compare(
             )
         )
     note = (
-        f"{videos} labelled videos. The embedded model was trained on 8 frames: other numbers are new to it, so "
+        f"{videos} labelled videos. The embedded model was trained on 8 frames: other numbers are "
+        "new to it, so "
         "that this shows a mismatch as much as the need for frames."
     )
     return Table(
@@ -50,7 +51,7 @@ def compare(
 
 
 def experiment(study: Study) -> Sequence[Table]:
-    """The one table."""
+    """Return the one table."""
     recipe = load(study.models[0]).recipe
     read = {}
     for count in sorted({*COUNTS, recipe.frames}):

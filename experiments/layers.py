@@ -1,4 +1,7 @@
-"""Layer curves: KL, LDR, H, S beside shuffled labels, and the AUC of every layer: `python -m experiments.layers`."""
+"""Measure KL, LDR, H and S of every layer, next to shuffled labels, and its AUC.
+
+Run: `python -m experiments.layers`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,11 @@ PERMUTATIONS = 20
 
 @dataclass(frozen=True)
 class Curves:
-    """Of one model over draws: `saliency` and `chance` (draws, curves, layers), test `aucs` (draws, layers, 1 + R)."""
+    """Hold the curves of one model over several draws.
+
+    `saliency` and `chance` (the same under shuffled labels) are (draws, curves, layers), `aucs` on
+    the test videos is (draws, layers, 1 + resamples), `chosen` holds DLSP's layer in each draw.
+    """
 
     saliency: NDArray[np.float64]
     chance: NDArray[np.float64]
@@ -30,7 +37,10 @@ class Curves:
 
 
 def curves(train: Footage, test: Footage, videos: int, seeds: int) -> Curves:
-    """The curves of `seeds` draws of `videos` labelled videos; nothing of `test` is used to choose."""
+    """Return the curves of `seeds` draws of `videos` labelled videos.
+
+    The test videos are not used to choose a layer.
+    """
     found, chance, aucs, chosen = [], [], [], []
     for seed in range(seeds):
         some = draw(train, videos, seed)
@@ -46,7 +56,7 @@ def curves(train: Footage, test: Footage, videos: int, seeds: int) -> Curves:
 
 
 def table(name: str, made: Curves, videos: int) -> Table:
-    """One row a layer."""
+    """Return a table with one row per layer."""
     mean, chance = made.saliency.mean(0), made.chance.mean(0)
     rows = []
     for layer in range(made.aucs.shape[1]):
@@ -62,7 +72,8 @@ def table(name: str, made: Curves, videos: int) -> Table:
             )
         )
     note = (
-        f"Means over {len(made.chosen)} draws of {videos} labelled videos; in brackets the values under "
+        f"Means over {len(made.chosen)} draws of {videos} labelled videos; in brackets the values "
+        "under "
         f"{PERMUTATIONS} shuffles of the labels. H does not use the labels. Layers count from 0."
     )
     columns = ("layer", "KL (shuffled)", "LDR (shuffled)", "H", "S", "AUC", "DLSP chose it")
@@ -70,7 +81,7 @@ def table(name: str, made: Curves, videos: int) -> Table:
 
 
 def claims(name: str, made: Curves) -> tuple[Claim, ...]:
-    """Middle layers against the output layer: the best of them by mean AUC, and the one that DLSP chose."""
+    """Compare the best middle layer (by mean AUC) and DLSP's layer with the output layer."""
     last = made.aucs.shape[1] - 1
     best = int(made.aucs[:, :last, 0].mean(0).argmax())
     middle = interval(list(made.aucs[:, best] - made.aucs[:, last]))
@@ -79,7 +90,8 @@ def claims(name: str, made: Curves) -> tuple[Claim, ...]:
     )
     return (
         Claim(
-            f"{name}: a layer before the last is better than the last (the best of them on the test videos, "
+            f"{name}: a layer before the last is better than the last (the best of them on the "
+            "test videos, "
             "which favours it)",
             f"layer {best} minus layer {last}: {middle.signed()}",
             verdict(middle),
@@ -93,7 +105,7 @@ def claims(name: str, made: Curves) -> tuple[Claim, ...]:
 
 
 def depth(models: Mapping[str, Curves]) -> Table:
-    """Does a relative depth that DLSP found in one model serve in another? One row a pair of models."""
+    """Return a table of how well the relative depth from one model works in another."""
     rows = []
     for source, one in models.items():
         for target, other in models.items():
@@ -109,13 +121,14 @@ def depth(models: Mapping[str, Curves]) -> Table:
         "Transfer of the layer between models",
         ("depth from", "used in", "layers", "AUC", "minus own DLSP"),
         tuple(rows),
-        "The relative depth that DLSP chose in one model, used in another model on the same draw. A "
+        "The relative depth that DLSP chose in one model, used in another model on the same draw. "
+        "A "
         "probe itself cannot be transferred: its width and its directions belong to one model.",
     )
 
 
 def experiment(study: Study) -> Sequence[Table]:
-    """Curves of every model that is there; the missing ones are named."""
+    """Return the curves of every model that exists; a missing one gets a table that says so."""
     there, missing = present(study.models)
     made = {
         name: curves(

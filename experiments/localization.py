@@ -1,7 +1,7 @@
-"""Smoothing and threshold, from scores to events: `python -m experiments.localization`.
+"""Compare smoothing and thresholds, which turn scores into events.
 
-The threshold of a rule comes from labelled videos; the adaptive rule needs footage longer than its warm-up (split
-`long`, where the data set has one).
+The calibrated threshold comes from labelled videos. The adaptive rule needs footage longer than its
+warm-up: the split `long`, if the data set has one. Run: `python -m experiments.localization`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ TIOU = 0.3
 
 
 def smoothing(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
-    """AUC, and event F1 with the threshold calibrated at the same smoothing, one row a sigma."""
+    """Return a table of AUC and event F1 with one row per sigma.
+
+    The threshold is calibrated at the same smoothing.
+    """
     aucs: dict[float, list[Array]] = {sigma: [] for sigma in SIGMAS}
     found: dict[float, list[tuple[float, float]]] = {sigma: [] for sigma in SIGMAS}
     for seed in range(seeds):
@@ -57,8 +60,10 @@ def smoothing(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
         "false events an hour",
     )
     note = (
-        "DLSP's layer. F1 and false events use the threshold with the best F1 on out-of-fold scores of the labelled "
-        "videos, smoothed in the same way; t interval over draws. A false event overlaps no true event."
+        "DLSP's layer. F1 and false events use the threshold with the best F1 on out-of-fold "
+        "scores of the labelled "
+        "videos, smoothed in the same way; t interval over draws. A false event overlaps no true "
+        "event."
     )
     gains = [
         interval(_minus(aucs[1.5], aucs[0.0])),
@@ -76,12 +81,12 @@ def _minus(one: list[Array], other: list[Array]) -> list[Array]:
 
 
 def _held_out(some: Footage, seed: int) -> Array:
-    """Out-of-fold raw scores (n,) of the labelled videos, the layer chosen anew in each fold."""
+    """Return out-of-fold raw scores (n,) of the labelled videos; each fold chooses its layer."""
     return out_of_fold(some, split(some, seed), dlsp, smooth=False)[0]
 
 
 def thresholds(train: Footage, long: Footage, videos: int, seeds: int) -> Table:
-    """Calibrated against adaptive thresholds on long videos."""
+    """Return a table of calibrated and adaptive thresholds on long videos."""
     rules = {"calibrated": Localization()} | {
         f"adaptive, kappa {kappa:g}": Localization(rule="adaptive", kappa=kappa) for kappa in KAPPAS
     }
@@ -105,13 +110,15 @@ def thresholds(train: Footage, long: Footage, videos: int, seeds: int) -> Table:
         "Threshold, on long videos",
         ("rule", f"event F1 at tIoU {TIOU}", "false events an hour"),
         tuple(rows),
-        f"{len(long)} videos, {hours(long):.2f} hours, {sum(map(len, long.events))} events; {videos} labelled "
-        "videos; t interval over draws. The adaptive rule raises no alarm in its first 32 segments.",
+        f"{len(long)} videos, {hours(long):.2f} hours, {sum(map(len, long.events))} events; "
+        f"{videos} labelled "
+        "videos; t interval over draws. The adaptive rule raises no alarm in its first 32 "
+        "segments.",
     )
 
 
 def events_of(test: Footage, raw: Array, settings: Localization) -> tuple[float, float]:
-    """Event F1 pooled over videos, and false events an hour, of raw scores (n,) of `test`."""
+    """Return event F1 over all videos and false events per hour, from raw scores (n,) of `test`."""
     cuts = np.cumsum([len(one.starts) for one in test.states])[:-1]
     hits = predicted = false = 0
     for one, part, true in zip(test.states, np.split(raw, cuts), test.events, strict=True):
@@ -129,12 +136,12 @@ def _meets(event: Event, true: Sequence[Event]) -> bool:
 
 
 def hours(test: Footage) -> float:
-    """The length of all videos."""
+    """Return the length of all videos in hours."""
     return float(sum(one.duration for one in test.states)) / 3600
 
 
 def experiment(study: Study) -> Sequence[Table]:
-    """Both tables; the second where there are long videos."""
+    """Return both tables; the second only if there are long videos."""
     train = study.footage("train")
     tables = [smoothing(train, study.footage("test"), study.videos, study.seeds)]
     if study.has("long"):

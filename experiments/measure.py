@@ -1,7 +1,8 @@
-"""ROC-AUC over time with intervals over labelled draws and test videos. Knows spans, labels and scores only.
+"""Compute ROC-AUC over time, with intervals over labelled draws and test videos.
 
-A segment has one score, so the AUC over all moments of the test videos follows from how many anomalous and normal
-seconds each segment has: it is the AUC over frames of any equal frame rate, up to a frame at each event's ends.
+It knows spans, labels and scores only. A segment has one score, so the AUC over all moments of the
+test videos follows from the anomalous and normal seconds of each segment. It equals the AUC over
+frames at any constant frame rate, up to one frame at each end of an event.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Array = NDArray[np.float64]
 
 
 class Interval(NamedTuple):
-    """A mean and its 95 % interval."""
+    """Hold a mean and its 95 % interval."""
 
     mean: float
     low: float
@@ -31,13 +32,13 @@ class Interval(NamedTuple):
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
     def signed(self) -> str:
-        """As a difference, with its sign."""
+        """Return the interval as text, with signs, as for a difference."""
         return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
 
 @dataclass(frozen=True)
 class Truth:
-    """Anomalous and normal seconds (n,) of each test segment, and the number (n,) of the video it lies in."""
+    """Hold the anomalous and normal seconds (n,) and the video number (n,) of each test segment."""
 
     positive: Array
     negative: Array
@@ -47,7 +48,10 @@ class Truth:
 
     @cached_property
     def weights(self) -> Array:
-        """How often each video counts (videos, 1 + resamples): once in the first column, then bootstrap draws."""
+        """Return how often each video counts (videos, 1 + resamples).
+
+        The first column counts each video once, the others are bootstrap draws.
+        """
         count = int(self.video.max()) + 1
         draws = np.random.default_rng(self.seed).multinomial(
             count, np.full(count, 1 / count), self.resamples
@@ -55,12 +59,13 @@ class Truth:
         return np.concatenate([np.ones((1, count)), draws]).T
 
     def aucs(self, scores: Array) -> Array:
-        """The AUC (1 + resamples,) of segment `scores` (n,): of all videos, then of each draw; ties count half.
+        """Return the AUC (1 + resamples,) of segment `scores` (n,): all videos, then each draw.
 
-        NaN for a draw of one class. Raises LabelError for scores that are not finite or truth of one class.
+        Ties count half; a draw with one class only gives NaN. Raises LabelError for scores that are
+        not finite, or truth with one class only.
         """
         if not np.isfinite(scores).all() or not self.positive.any() or not self.negative.any():
-            raise LabelError("an AUC needs finite scores, anomalous and normal seconds")
+            raise LabelError("an AUC needs finite scores, and both anomalous and normal seconds")
         levels, where = np.unique(-scores, return_inverse=True)
         order = np.argsort(where, kind="stable")
         first = np.searchsorted(where[order], np.arange(len(levels)))
@@ -77,7 +82,10 @@ class Truth:
 def truth(
     states: Sequence[HiddenStates], events: Sequence[Sequence[Event]], resamples: int = 400
 ) -> Truth:
-    """The truth of test videos, one of `states` and its `events` each; overlapping events count once."""
+    """Return the truth of test videos from the states and events of each.
+
+    Overlapping events count once.
+    """
     inside = [
         overlap(one.starts, one.ends, found) for one, found in zip(states, events, strict=True)
     ]
@@ -92,7 +100,7 @@ def truth(
 
 
 def overlap(starts: Array, ends: Array, events: Sequence[Event]) -> Array:
-    """Seconds (n,) of each segment `[start, end)` that lie in any event."""
+    """Return the seconds (n,) of each segment `[start, end)` that are inside any event."""
     total, reached = np.zeros(len(starts)), -np.inf
     for event in sorted(events, key=lambda one: one.start):
         first = max(event.start, reached)
@@ -102,10 +110,11 @@ def overlap(starts: Array, ends: Array, events: Sequence[Event]) -> Array:
 
 
 def interval(curves: Sequence[Array], seed: int = 0) -> Interval:
-    """The mean over draws of labelled videos, its interval over those draws and over test videos at once.
+    """Return the mean over draws, with a bootstrap interval over draws and test videos together.
 
-    `curves`: for each draw what `Truth.aucs` gives, or the difference of two such. Bootstrap resample r draws the test
-    videos (column r) and, with replacement, the draws of labelled videos; percentiles.
+    `curves` holds, for each draw of labelled videos, what `Truth.aucs` returns or the difference of
+    two of them. Resample r uses the test videos of column r and draws the draws with replacement;
+    the interval is given by percentiles (our own).
     """
     table = np.stack(curves)
     rng = np.random.default_rng(seed)
@@ -116,7 +125,10 @@ def interval(curves: Sequence[Array], seed: int = 0) -> Interval:
 
 
 def over_draws(figures: Sequence[float]) -> Interval:
-    """The mean of one figure a draw, with the t interval over draws; it covers no variation of test videos."""
+    """Return the mean of one figure per draw, with the t interval over draws.
+
+    The interval does not cover the variation between test videos.
+    """
     from scipy.stats import t
 
     values = np.asarray(figures, dtype=np.float64)
@@ -127,12 +139,12 @@ def over_draws(figures: Sequence[float]) -> Interval:
 
 
 def verdict(difference: Interval) -> str:
-    """Whether a difference is above zero: yes, no (below it) or undecided, by its interval."""
+    """Return whether a difference is above zero by its interval: yes, no (below) or undecided."""
     if not np.isfinite([difference.low, difference.high]).all():
         return "undecided"
     return "yes" if difference.low > 0 else "no" if difference.high < 0 else "undecided"
 
 
 def below(figure: Interval, limit: float) -> str:
-    """Whether a figure is below a limit: yes, no (above it) or undecided, by its interval."""
+    """Return whether a figure is below `limit` by its interval: yes, no (above) or undecided."""
     return "yes" if figure.high < limit else "no" if figure.low > limit else "undecided"

@@ -1,6 +1,7 @@
-"""Hidden states averaged over the visual tokens instead of the last position, for any transformers model.
+"""Average hidden states over the visual tokens instead of taking the last position.
 
-A stand-in for a backbone: `read` gives the mean over the video's positions at each block. Knows no experiment.
+It wraps a backbone of any transformers model, whose `read` then returns the mean over the video's
+positions at each block. It knows no experiment.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from hiprobe.types import Recipe, Segment, Site
 
 
 class Pooled:
-    """Reads residual sites of `backbone`, one prompt, as means over the visual tokens; keep them in a store apart."""
+    """Read residual sites of `backbone` for one prompt as means over the visual tokens.
+
+    The recipe does not tell these means from last positions, so keep them in a store of their own.
+    """
 
     def __init__(self, backbone: Any) -> None:
         self._backbone, self.recipe = backbone, backbone.recipe
@@ -29,7 +33,7 @@ class Pooled:
         )
         if token is None:
             raise ModelError(
-                "its configuration names no video token: visual tokens cannot be pooled"
+                "visual tokens cannot be averaged: the model's configuration names no video token"
             )
         self._token = int(token)
 
@@ -39,14 +43,13 @@ class Pooled:
     def read(
         self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
     ) -> NDArray[np.float32]:
-        """Means (segments, sites, width); raises ModelError where the model hides its tokens."""
+        """Return means (segments, sites, width); raise ModelError for any other kind of site."""
         if {(site.kind, site.prompt) for site in sites} != {("residual", 0)}:
-            raise ModelError("only residual sites of the first prompt are pooled")
+            raise ModelError("only residual sites of the first prompt can be averaged")
         layers = sorted({site.layer for site in sites})
         out = []
-        for (
-            segment
-        ) in segments:  # one by one: so that no padding and no order of batches can mix them up
+        # Read one segment at a time, so that padding cannot mix up the positions.
+        for segment in segments:
             with _means(self._backbone, layers, self._token) as found:
                 self._backbone.read([segment], sites, recipe)
             out.append([found[site.layer] for site in sites])
@@ -82,5 +85,5 @@ def _means(
 
 
 def pooled(backbone: Backbone) -> Backbone:
-    """`backbone` with means over visual tokens in the place of last positions."""
+    """Return `backbone` with means over visual tokens in place of last positions."""
     return Pooled(backbone)

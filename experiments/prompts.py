@@ -1,4 +1,7 @@
-"""The wording of the question, at DLSP's layer and at the last: `python -m experiments.prompts`."""
+"""Compare wordings of the question, at DLSP's layer and at the last.
+
+Run: `python -m experiments.prompts`.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ from experiments.read import WORDINGS, prompt_of, read_prompts
 from experiments.study import Study, main
 from experiments.tables import Claim, Table
 
-SAME = 5  # how many of the wordings ask for anomalies
-CLOSE = 0.02  # of AUC: "does not matter"; our own
-LIMIT = 120  # training videos to read: the draws are small
+SAME = 5  # the number of wordings that ask for anomalies; they come first
+CLOSE = 0.02  # AUC below which the wording "does not matter"; our own
+LIMIT = 120  # training videos to read; the draws need no more
 
 
 def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
-    """One row a wording; `train` and `test` hold the sites of all of them."""
+    """Return a table with one row per wording; `train` and `test` hold the sites of all."""
     found = np.array(
         [
             _curves(prompt_of(train, p), prompt_of(test, p), videos, seeds)
@@ -48,14 +51,16 @@ def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
         "minus the first",
     )
     note = (
-        f"{videos} labelled videos. The first {SAME} ask for anomalies, the last two for something else. All are "
-        "questions that the embedded model was trained on; it was taught to answer the sixth like the first."
+        f"{videos} labelled videos. The first {SAME} ask for anomalies, the last two for something "
+        "else. All are "
+        "questions that the embedded model was trained on; it was taught to answer the sixth like "
+        "the first."
     )
     return Table("Wording of the question", columns, tuple(rows), note, _claims(found))
 
 
 def _curves(train: Footage, test: Footage, videos: int, seeds: int) -> list[list[np.ndarray]]:
-    """AUCs of DLSP's layer and of the last, a list over draws each."""
+    """Return the AUCs of DLSP's layer and of the last, one list over draws each."""
     out: list[list[np.ndarray]] = [[], []]
     for seed in range(seeds):
         some = draw(train, videos, seed)
@@ -67,7 +72,7 @@ def _curves(train: Footage, test: Footage, videos: int, seeds: int) -> list[list
 
 
 def _claims(found: np.ndarray) -> tuple[Claim, ...]:
-    """The spread over wordings that ask for anomalies, at both layers, and the difference of the spreads."""
+    """Judge the spread over wordings that ask for anomalies at both layers, and its difference."""
     spread = np.ptp(found[:SAME], axis=0)
     middle, last, gap = (
         interval(list(one)) for one in (spread[0], spread[1], spread[0] - spread[1])
@@ -76,7 +81,8 @@ def _claims(found: np.ndarray) -> tuple[Claim, ...]:
     steadier = below(gap, 0.0)
     return (
         Claim(
-            f"the wording does not matter at DLSP's layer: highest minus lowest AUC of {SAME} wordings below "
+            f"the wording does not matter at DLSP's layer: highest minus lowest AUC of {SAME} "
+            "wordings below "
             f"{CLOSE}",
             f"{middle} (last layer {last})",
             answer,
@@ -90,7 +96,7 @@ def _claims(found: np.ndarray) -> tuple[Claim, ...]:
 
 
 def experiment(study: Study) -> Sequence[Table]:
-    """The one table."""
+    """Return the one table."""
     return [compare(*read_prompts(study, study.limit or LIMIT), study.videos, study.seeds)]
 
 

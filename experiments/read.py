@@ -1,4 +1,7 @@
-"""Reads what experiments need beside the default states: methods' own sites, several prompts. Fits nothing."""
+"""Read what experiments need beyond the default states. It fits nothing.
+
+These are the sites of each method, and several prompts.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from hiprobe import methods, pipeline
 from hiprobe.errors import HiProbeError
 from hiprobe.types import Site
 
-WORDINGS = (  # the first is the default; the next ask the same in other words, the last two ask something else
+# The first is the default, the next four ask the same, the last two ask something else.
+WORDINGS = (
     "Identify any abnormal events or safety hazards in this video.",
     "Is there an anomaly in this video?",
     "Report anything unusual.",
@@ -22,7 +26,10 @@ WORDINGS = (  # the first is the default; the next ask the same in other words, 
 
 
 def read_methods(study: Study) -> tuple[dict[str, tuple[Footage, Footage]], dict[str, str]]:
-    """Train and test footage at each method's own sites, and the reasons why some methods could not be read."""
+    """Return train and test footage at the sites of each method.
+
+    The second value gives the reason for each method that could not be read.
+    """
     backbone, read, lost = load(study.models[0]), {}, {}
     for name in methods.names():
         how = methods.load(name)
@@ -41,7 +48,10 @@ def read_methods(study: Study) -> tuple[dict[str, tuple[Footage, Footage]], dict
 def read_prompts(
     study: Study, limit: int | None = None, model: str | None = None
 ) -> tuple[Footage, Footage]:
-    """Train and test footage at every layer under each of `WORDINGS`: site order is prompt, then layer."""
+    """Return train and test footage at every layer under each of `WORDINGS`.
+
+    Sites are ordered by prompt, then by layer.
+    """
     backbone = load(model or study.models[0])
     recipe = replace(backbone.recipe, prompts=WORDINGS)
     sites = [
@@ -56,7 +66,7 @@ def read_prompts(
 
 
 def prompt_of(footage: Footage, prompt: int) -> Footage:
-    """The footage at the sites of one prompt alone."""
+    """Return the footage at the sites of one prompt alone."""
     sites = tuple(site for site in footage.sites if site.prompt == prompt)
     return footage.with_states(
         [replace(one, sites=sites, values=one.at(sites)) for one in footage.states]

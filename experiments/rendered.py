@@ -1,8 +1,9 @@
-"""The rendered data sets that the experiments run on: `python -m experiments.rendered [FOLDER]`, resumable.
+"""Render the data sets that the experiments run on. It knows no model and no method.
 
-Two families of scenes, each a folder with `labels.csv`: half of the videos hold one event somewhere, one normal video
-in three a look-alike of one. `main.csv` takes seen scenes for training and unseen ones for testing. Knows no model and
-no method. No seed here is used anywhere else.
+There are two families of scenes, each a folder with `labels.csv`. Half of the videos hold one
+event, and one normal video in three holds a look-alike of one. `main.csv` uses seen scenes for
+training and unseen ones for testing. The seeds are used nowhere else. Run:
+`python -m experiments.rendered [FOLDER]`; it continues where it was interrupted.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from training import events
 FOLDER = Path("runs/results")
 SEED = 71001
 FPS, STRENGTH, QUALITY = 10, 0.5, 18
-SPLITS = {  # (family of scenes, split): videos, seconds each
+SPLITS = {  # (family of scenes, split): (videos, seconds each)
     ("seen", "train"): (400, 16.0),
     ("seen", "test"): (60, 16.0),
     ("seen", "long"): (20, 160.0),
@@ -41,7 +42,7 @@ Span = tuple[str, float, float]
 
 @dataclass(frozen=True)
 class Plan:
-    """One video to be: its seed, file, length in seconds and what happens in it, look-alikes included."""
+    """Plan one video: its seed, file, length in seconds, and its events and look-alikes."""
 
     seed: tuple[int, ...]
     path: Path
@@ -52,7 +53,7 @@ class Plan:
 
     @property
     def truth(self) -> list[Span]:
-        """The anomalous spans: an event is over 0.6 s after its end, the time in which it is played back."""
+        """Return the anomalous spans, each with the 0.6 s in which the event still plays back."""
         found = [
             (kind, start, end + 0.6) for kind, start, end in self.spans if kind in events.ANOMALIES
         ]
@@ -62,7 +63,7 @@ class Plan:
 
 
 def plans(folder: Path) -> Iterator[Plan]:
-    """All videos of both families, in a fixed order; every second one holds an event, a long one two."""
+    """Yield all videos in a fixed order; every second one has an event, a long one two."""
     for number, ((family, split), (count, seconds)) in enumerate(SPLITS.items()):
         for index in range(count):
             seed = (SEED, number, index)
@@ -86,7 +87,7 @@ def _short(seed: tuple[int, ...], index: int, seconds: float) -> tuple[Span, ...
 
 
 def _long(seed: tuple[int, ...], index: int, seconds: float) -> tuple[Span, ...]:
-    """Two events that end, far apart; every second video is normal throughout, as most footage is."""
+    """Plan two events far apart in every second video; the others are normal throughout."""
     rng = np.random.default_rng([*seed, 0])
     kinds = [kind for kind in events.ANOMALIES if kind not in events.NEEDS_LANES]
     starts = (rng.uniform(60, 80), rng.uniform(110, 140))
@@ -98,7 +99,7 @@ def _long(seed: tuple[int, ...], index: int, seconds: float) -> tuple[Span, ...]
 
 
 def _event(rng: np.random.Generator, kind: str, start: float, seconds: float) -> Span:
-    """An event of 3 to 5 s; wrecks do not clear themselves away, so it lasts to the video's end where cars are hit."""
+    """Plan an event of 3 to 5 s, or to the end of the video if it leaves wrecked cars behind."""
     start = round(start, 1)
     return (
         kind,
@@ -108,7 +109,7 @@ def _event(rng: np.random.Generator, kind: str, start: float, seconds: float) ->
 
 
 def render(plan: Plan) -> None:
-    """Renders and writes one video, unless it is there; a file appears whole or not at all."""
+    """Render and write one video unless it exists; the file appears only when it is complete."""
     if plan.path.exists():
         return
     frames, _ = make_video(
@@ -126,7 +127,7 @@ def render(plan: Plan) -> None:
 
 
 def label(path: Path, every: list[Plan]) -> None:
-    """Writes the labels of some videos, in seconds, as the CSV of the `folder` data set."""
+    """Write the labels of some videos, in seconds, as the CSV of the `folder` data set."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["path", "label", "start", "end", "split"])
@@ -141,7 +142,7 @@ def label(path: Path, every: list[Plan]) -> None:
 
 
 def make(folder: Path = FOLDER, jobs: int = 2) -> None:
-    """Renders what is missing of both families below `folder`, in `jobs` processes, and labels them."""
+    """Render the missing videos of both families in `jobs` processes, and label all of them."""
     every = list(plans(folder))
     missing = [plan for plan in every if not plan.path.exists()]
     if missing:

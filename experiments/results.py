@@ -1,6 +1,7 @@
-"""Runs every experiment on the rendered scenes and writes `docs/data/results.md`: `python -m experiments.results`.
+"""Run every experiment on the rendered scenes and write `docs/data/results.md`.
 
-Finished tables are kept below `runs/results/tables` and taken again while data, models and code are the same.
+Finished tables are kept in `runs/results/tables` and used again while data, models and code are
+unchanged. Run: `python -m experiments.results`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ EXPERIMENTS = (
     "calibration",
 )
 JOBS = 2
-EVERY_MODEL = {"layers", "beyond"}  # the others run on the first model alone
+EVERY_MODEL = {"layers", "beyond"}  # the others run on the first model only
 MODELS = ("embedded", LLAVA)
 PAGE = Path("docs/data/results.md")
 SECTION = {
@@ -61,7 +62,7 @@ SECTION = {
 
 @dataclass(frozen=True)
 class Done:
-    """One experiment's tables and how long it took, in seconds, where it was run."""
+    """Hold the tables of one experiment and how many seconds it took."""
 
     name: str
     tables: tuple[Table, ...]
@@ -69,7 +70,10 @@ class Done:
 
 
 def run(name: str, on: Study, folder: Path) -> Done:
-    """The tables of one experiment, from `folder` if they were made from the same data, models and code."""
+    """Return the tables of one experiment.
+
+    They come from `folder` if they were made there from the same data, models and code.
+    """
     key = _key(name, on)
     path = folder / f"{name}-{key[:16]}.json"
     if path.is_file():
@@ -87,7 +91,7 @@ def run(name: str, on: Study, folder: Path) -> Done:
 
 
 def _key(name: str, on: Study) -> str:
-    """Digest of what the tables depend on: settings, labels, models, and the code that computes with states."""
+    """Return a digest of what the tables depend on: settings, labels, models and code."""
     there, missing = study.present(on.models if name in EVERY_MODEL else on.models[:1])
     house = Path(methods.__file__).parent
     arithmetic = [house.parent / f"{part}.py" for part in ("saliency", "localize", "metrics")]
@@ -110,7 +114,7 @@ def _key(name: str, on: Study) -> str:
 
 
 def _sources(name: str) -> set[Path]:
-    """The experiment's file and those of this folder that it imports, directly or not."""
+    """Return the experiment's file and those of this folder that it imports, also indirectly."""
     found: set[Path] = set()
     waiting = [name]
     while waiting:
@@ -130,7 +134,7 @@ def _digest(paths: Sequence[Path]) -> str:
 
 
 def page(done: Sequence[Done], on: Study, command: str) -> str:
-    """The whole document."""
+    """Return the whole document."""
     claims = [(claim, one.name) for one in done for table in one.tables for claim in table.claims]
     return "\n".join([_head(on, command), _answers(claims), *(_section(one) for one in done)])
 
@@ -143,24 +147,28 @@ def _head(on: Study, command: str) -> str:
     gone = f"; not there, so not measured: {', '.join(missing)}" if missing else ""
     return f"""# Results on rendered scenes
 
-Written by `make results` (`{command}`); do not edit it by hand. The scenes are rendered and the models
-very small: the figures show how the method behaves here and say nothing about real footage. A summary is in
-[results](../results.md); the commands for real data sets are in [reproduce](../reproduce.md).
+Written by `make results` (`{command}`); do not edit it by hand.
+The scenes are rendered and the models very small: the figures show how the method behaves here and
+say nothing about real footage. A summary is in [results](../results.md); the commands for real data
+sets are in [reproduce](../reproduce.md).
 
 - Machine: {os.cpu_count()} CPUs ({platform.machine()}), no GPU used; times are those of this run,
-  beside whatever else ran; Python {platform.python_version()}, torch {version("torch")}, transformers \
-{version("transformers")}, scikit-learn {version("scikit-learn")}.
+  beside whatever else ran; Python {platform.python_version()}, torch {version("torch")},
+  transformers {version("transformers")}, scikit-learn {version("scikit-learn")}.
 - Videos (`python -m experiments.rendered`, seed {rendered.SEED}): {videos}.
-  Training and test videos last 16 s, long ones 160 s. Half of the training and test videos hold one event; one normal
-  video in three holds something that looks like one. Labels come from seen scenes and test videos from unseen scenes,
-  unless a table says otherwise.
-- Models: {", ".join(f"`{one}`" for one in there)}{gone}. Tables that name no model are for `{there[0]}`.
-- Unless a table says otherwise: {on.videos} labelled videos with the events' spans, {on.seeds} draws (seeds 0 to \
-{on.seeds - 1}), the same draws for every row; scores are smoothed with sigma 1.5.
-- AUC is computed over all moments of the test videos. `0.900 [0.880, 0.920]` is the mean over draws and a 95 %
-  interval by bootstrap over draws and test videos together. Differences are paired by draw and by video.
-- Nothing was chosen on test videos except where a line says so. Many rows are compared: about one in 20 of those
-  without any effect has an interval that excludes zero.
+  Training and test videos last 16 s, long ones 160 s. Half of the training and test videos hold one
+  event; one normal video in three holds something that looks like one. Labels come from seen scenes
+  and test videos from unseen scenes, unless a table says otherwise.
+- Models: {", ".join(f"`{one}`" for one in there)}{gone}.
+  Tables that name no model are for `{there[0]}`.
+- Unless a table says otherwise: {on.videos} labelled videos with the events' spans, {on.seeds}
+  draws (seeds 0 to {on.seeds - 1}), the same draws for every row; scores are smoothed with sigma
+  1.5.
+- AUC is computed over all moments of the test videos. `0.900 [0.880, 0.920]` is the mean over draws
+  and a 95 % interval by bootstrap over draws and test videos together. Differences are paired by
+  draw and by video.
+- Nothing was chosen on test videos except where a line says so. Many rows are compared: about one
+  in 20 of those without any effect has an interval that excludes zero.
 """
 
 
@@ -176,7 +184,10 @@ def _answers(claims: Sequence[tuple[Claim, str]]) -> str:
         if name in ("beyond", "calibration")
     ]
     columns = ("claim", "figure", "holds here", "from")
-    note = "Yes or no if the whole 95 % interval is on one side, otherwise undecided. The answers are computed."
+    note = (
+        "Yes or no if the whole 95 % interval is on one side, otherwise undecided. The answers "
+        "are computed."
+    )
     return "\n".join(
         [
             "## Does the paper's claim hold here?",
@@ -205,10 +216,12 @@ def _length(seconds: float) -> str:
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    """Reads the command line, runs what is not yet done, writes the page."""
+    """Run the experiments that are not done yet and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--model", action="append", help="one or several; the embedded one and runs/llava/model"
+        "--model",
+        action="append",
+        help="repeat for several; default: embedded and runs/llava/model",
     )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--videos", type=int, default=16)

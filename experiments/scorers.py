@@ -1,4 +1,7 @@
-"""The anomaly scorer: logistic regression, linear SVM, MLP, at two layers: `python -m experiments.scorers`."""
+"""Compare logistic regression, a linear SVM and an MLP as anomaly scorers, at two layers.
+
+Run: `python -m experiments.scorers`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ Scorer = Callable[[Array, LabelArray, Array, int], Array]
 
 
 def logistic(x: Array, y: LabelArray, test: Array, seed: int) -> Array:
-    """L2 logistic regression as `hiprobe` has it: liblinear, C = 1, balanced."""
+    """Score by L2 logistic regression as in `hiprobe`: liblinear, C = 1, balanced."""
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(
@@ -30,7 +33,7 @@ def logistic(x: Array, y: LabelArray, test: Array, seed: int) -> Array:
 
 
 def linear_svm(x: Array, y: LabelArray, test: Array, seed: int) -> Array:
-    """The sigmoid of a linear SVM's margin: C = 1, balanced."""
+    """Score by the sigmoid of the margin of a linear SVM: C = 1, balanced."""
     from scipy.special import expit
     from sklearn.svm import LinearSVC
 
@@ -39,7 +42,10 @@ def linear_svm(x: Array, y: LabelArray, test: Array, seed: int) -> Array:
 
 
 def mlp(x: Array, y: LabelArray, test: Array, seed: int) -> Array:
-    """One hidden layer of 64 units, else scikit-learn's defaults; the rarer class is repeated to balance."""
+    """Score by a network with one hidden layer of 64 units and scikit-learn's defaults.
+
+    Random segments of the rarer class are repeated to balance the classes.
+    """
     from sklearn.neural_network import MLPClassifier
 
     rare = 1 if (y == 1).sum() < (y == 0).sum() else 0
@@ -59,7 +65,7 @@ SCORERS: Mapping[str, Scorer] = {
 
 
 def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
-    """One row a scorer and layer."""
+    """Return a table with one row per scorer and layer."""
     first = next(iter(SCORERS))
     found: dict[tuple[str, str], list[Array]] = {}
     for seed in range(seeds):
@@ -107,7 +113,7 @@ def _aucs(scorer: Scorer, some: Footage, test: Footage, site: int, seed: int) ->
 
 
 def experiment(study: Study) -> Sequence[Table]:
-    """The one table."""
+    """Return the one table."""
     return [compare(study.footage("train"), study.footage("test"), study.videos, study.seeds)]
 
 

@@ -1,6 +1,7 @@
-"""Rules that choose a layer, on the same draws, and how stable their choice is: `python -m experiments.selection`.
+"""Compare rules that choose a layer on the same draws, and how stable their choice is.
 
-A rule sees labelled videos only; the test videos judge it. Cross-validation is nested: inside the labelled videos.
+A rule sees labelled videos only; the test videos judge it. Cross-validation is nested, that is,
+inside the labelled videos. Run: `python -m experiments.selection`.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from hiprobe.types import LabelArray
 Array = NDArray[np.float64]
 Rule = Callable[[Footage, LabelArray], Sequence[int]]
 SIZES = (4, 16, 64)
-STABLE = 0.8  # share of folds that must agree for "stable"; our own
-PRIOR = 32  # segments that the pooled variance counts for in the shrunk divergence; our own
+STABLE = 0.8  # the share of folds that must agree for "stable"; our own
+PRIOR = 32  # the weight of the pooled variance in segments, in the shrunk divergence; our own
 
 
 def last(train: Footage, y: LabelArray) -> Sequence[int]:
-    """The output layer."""
+    """Choose the output layer."""
     return (len(train.sites) - 1,)
 
 
 def five_eighths(train: Footage, y: LabelArray) -> Sequence[int]:
-    """The depth at which the published models peak: layer 20 of 32."""
+    """Choose the relative depth at which the published models peak: layer 20 of 32."""
     return (min(5 * len(train.sites) // 8, len(train.sites) - 1),)
 
 
@@ -46,23 +47,23 @@ def _z(curve: Array) -> Array:
 
 
 def kl_only(train: Footage, y: LabelArray) -> Sequence[int]:
-    """The highest divergence."""
+    """Choose the layer with the highest divergence."""
     return _top(saliency(train, y).kl)
 
 
 def ldr_only(train: Footage, y: LabelArray) -> Sequence[int]:
-    """The highest discriminant ratio."""
+    """Choose the layer with the highest discriminant ratio."""
     return _top(saliency(train, y).ldr)
 
 
 def without_entropy(train: Footage, y: LabelArray) -> Sequence[int]:
-    """DLSP less its entropy term, which knows no labels."""
+    """Choose by DLSP without its entropy term, which does not use the labels."""
     found = saliency(train, y)
     return _top(_z(found.kl) + _z(found.ldr))
 
 
 def against_chance(train: Footage, y: LabelArray) -> Sequence[int]:
-    """KL and LDR as standard scores against their own shuffled labels, summed."""
+    """Choose by the sum of KL and LDR, each standardised against shuffled labels."""
     found, chance = saliency(train, y).curves(), permutation_baseline(train, y, 20, 0)
     return _top(
         np.sum(
@@ -73,7 +74,7 @@ def against_chance(train: Footage, y: LabelArray) -> Sequence[int]:
 
 
 def shrunk(train: Footage, y: LabelArray) -> Sequence[int]:
-    """Jeffreys' divergence per dimension with both variances shrunk to the pooled one."""
+    """Choose by Jeffreys' divergence per dimension, with variances shrunk to the pooled one."""
     return _top(
         np.array(
             [_shrunk(np.asarray(train[:, site], np.float64), y) for site in range(len(train.sites))]
@@ -93,7 +94,7 @@ def _shrunk(x: Array, y: LabelArray) -> float:
 
 
 def cross_validated(train: Footage, y: LabelArray, *, loss: bool = False) -> Sequence[int]:
-    """The best out-of-fold AUC (or log loss) of smoothed scores, folds of whole videos."""
+    """Choose by out-of-fold AUC (or log loss) of smoothed scores, with folds of whole videos."""
     some = train.relabelled(y)
     known, folds = y >= 0, split(some, 0)
     found = [out_of_fold(some, folds, fixed(site))[0][known] for site in range(len(train.sites))]
@@ -122,7 +123,7 @@ DLSP, LAST, CV = *list(RULES)[:2], "cross-validated AUC"
 
 
 def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
-    """One row a rule, with `videos` labelled videos."""
+    """Return a table with one row per rule, with `videos` labelled videos."""
     aucs: dict[str, list[Array]] = {name: [] for name in RULES}
     layers: dict[str, list[int]] = {name: [] for name in RULES}
     best = []
@@ -150,7 +151,7 @@ def _row(name: str, found: list[Array], base: list[Array], layers: str) -> tuple
 
 
 def claims(aucs: Mapping[str, list[Array]], videos: int) -> tuple[Claim, ...]:
-    """DLSP against the best layer by cross-validation, and against the last."""
+    """Compare DLSP's layer with the best by cross-validation and with the last."""
     out = []
     for name, words in (
         (CV, "the best layer by nested cross-validation"),
@@ -168,7 +169,7 @@ def claims(aucs: Mapping[str, list[Array]], videos: int) -> tuple[Claim, ...]:
 
 
 def stability(train: Footage, sizes: Sequence[int], seeds: int) -> Table:
-    """How far the choice within five folds agrees with the choice on the whole draw, and between draws."""
+    """Return a table of how far the choice agrees over five folds and over draws."""
     rows, claim = [], []
     for videos in sizes:
         for name in (DLSP, "KL + LDR, no entropy", CV):
@@ -178,13 +179,17 @@ def stability(train: Footage, sizes: Sequence[int], seeds: int) -> Table:
             if name == DLSP:
                 claim.append(
                     Claim(
-                        f"DLSP's layer is stable over folds (at least {STABLE:.0%} of them agree), {videos} "
+                        f"DLSP's layer is stable over folds (at least {STABLE:.0%} of them agree), "
+                        f"{videos} "
                         "labelled videos",
                         str(share),
                         _stable(share.low, share.high),
                     )
                 )
-    note = "Agreement: the share of folds that choose the same layer as the whole draw; t interval over draws."
+    note = (
+        "Agreement: the share of folds that choose the same layer as the whole draw; t interval "
+        "over draws."
+    )
     return Table(
         "Is the chosen layer stable?",
         ("labelled videos", "rule", "folds that agree", "layers over draws"),
@@ -215,7 +220,7 @@ def _stable(low: float, high: float) -> str:
 
 
 def experiment(study: Study) -> Sequence[Table]:
-    """Both tables, for as many labelled videos as there are."""
+    """Return both tables, for each size that the data set has enough labelled videos for."""
     train, test = study.footage("train"), study.footage("test")
     sizes = [size for size in SIZES if size <= most(train)]
     return [

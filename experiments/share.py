@@ -1,4 +1,7 @@
-"""Every method by the share of the training videos that is labelled, 0.5 to 100 %: `python -m experiments.share`."""
+"""Compare every method by the share of the training videos that is labelled, 0.5 to 100 %.
+
+Run: `python -m experiments.share`.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,17 @@ from hiprobe.methods import Method
 Array = NDArray[np.float64]
 SHARES = (0.005, 0.01, 0.02, 0.04, 0.1, 0.2, 0.5, 1.0)
 LEAST = 4  # segments of a class, as for a probe
-SLOW = {
-    "headhunt": 0.1
-}  # its criteria take time with the square of the segments: not measured with more labels
-CLOSE = 0.02  # of AUC: "as good as all labels"; our own
+# Its criteria take time with the square of the segments, so larger shares are not measured.
+SLOW = {"headhunt": 0.1}
+CLOSE = 0.02  # the loss of AUC below which labels are "as good as all"; our own
 Read = Mapping[str, tuple[Footage, Footage]]
 
 
 def compare(read: Read, seeds: int) -> Table:
-    """One row a share, one column a method; `read` holds the train and test footage of each method's own sites."""
+    """Return a table with one row per share and one column per method.
+
+    `read` holds train and test footage at the sites of each method.
+    """
     whole = next(iter(read.values()))[0]
     counts = {share: 2 * round(share * len(whole) / 2) for share in SHARES}
     counts = {share: min(count, most(whole)) for share, count in counts.items() if count >= 2}
@@ -44,8 +49,10 @@ def compare(read: Read, seeds: int) -> Table:
         for share, count in counts.items()
     ]
     note = (
-        "A cell with the name of an error means that the method refuses so few labels. A method without labels has one "
-        "figure; the embedded model was trained to answer exactly the question of `likelihood` on rendered scenes."
+        "A cell with the name of an error means that the method refuses so few labels. A method "
+        "without labels has one "
+        "figure; the embedded model was trained to answer exactly the question of `likelihood` on "
+        "rendered scenes."
     )
     return Table(
         "Share of the training videos that is labelled",
@@ -57,7 +64,10 @@ def compare(read: Read, seeds: int) -> Table:
 
 
 def _aucs(how: Method, train: Footage, test: Footage, count: int, seeds: int) -> list[Array] | str:
-    """Of each draw; one draw where all is drawn or nothing is fitted."""
+    """Return the AUCs of each draw, or the name of the error if the method refuses.
+
+    There is only one draw if all videos are drawn or nothing is fitted.
+    """
     draws = 1 if how.LABELS == "none" or count == most(train) else seeds
     try:
         return [
@@ -69,12 +79,10 @@ def _aucs(how: Method, train: Footage, test: Footage, count: int, seeds: int) ->
 
 
 def _enough(how: Method, some: Footage) -> Footage:
-    """The same footage; raises LabelError where a probe would: fewer than `LEAST` segments of a class it fits on."""
+    """Return `some`; raise LabelError for fewer than `LEAST` segments of a class, as a probe."""
     counts = [int((some.y == c).sum()) for c in CLASSES[how.LABELS]]
     if counts and min(counts) < LEAST:
-        raise LabelError(
-            f"{counts} segments of the classes it fits on: at least {LEAST} are needed"
-        )
+        raise LabelError(f"each class needs at least {LEAST} segments to fit on, got {counts}")
     return some
 
 
@@ -87,7 +95,7 @@ def _claims(
     counts: Mapping[float, int],
     names: Sequence[str],
 ) -> tuple[Claim, ...]:
-    """Whether 1 % of the labels, or 16 videos, come close to all of them."""
+    """Judge whether 1 % or 4 % of the labels come close to all of them, and the claims below."""
     out = []
     for name in names:
         every = found[name, max(counts)]
@@ -101,7 +109,8 @@ def _claims(
                 continue
             loss = interval([every[0] - one for one in few])
             text = (
-                f"`{name}` with {percent(share)} of the labels ({counts[share]} videos) loses less than {CLOSE} "
+                f"`{name}` with {percent(share)} of the labels ({counts[share]} videos) loses less "
+                f"than {CLOSE} "
                 f"against all of them ({counts[max(counts)]})"
             )
             out.append(Claim(text, f"loses {loss.signed()}", below(loss, CLOSE)))
@@ -113,7 +122,7 @@ def _over_hiprobe(
     counts: Mapping[float, int],
     names: Sequence[str],
 ) -> list[Claim]:
-    """Every other method that is fitted, on the same draws."""
+    """Compare every other method that is fitted with `hiprobe`, on the same draws."""
     out = []
     for name in names:
         for share in [share for share in (0.01, 0.04, 0.1) if share in counts]:
@@ -140,7 +149,7 @@ def _over_asking(
     counts: Mapping[float, int],
     names: Sequence[str],
 ) -> list[Claim]:
-    """The paper's first claim: reading a layer is better than asking the model, which needs no label."""
+    """Judge the paper's first claim: reading a layer is better than asking the model."""
     out = []
     for share in [
         share for share in (0.01, 0.04, 1.0) if share in counts and "likelihood" in names
@@ -150,7 +159,8 @@ def _over_asking(
             gap = interval([one - asked[0] for one in read])
             out.append(
                 Claim(
-                    f"reading a layer (`hiprobe`, {counts[share]} labelled videos) is better than asking the "
+                    f"reading a layer (`hiprobe`, {counts[share]} labelled videos) is better than "
+                    "asking the "
                     "model (`likelihood`, none)",
                     gap.signed(),
                     verdict(gap),
@@ -160,7 +170,7 @@ def _over_asking(
 
 
 def experiment(study: Study) -> Sequence[Table]:
-    """The table of all methods that can be read, and a row for each that cannot."""
+    """Return the table of all methods that can be read, and a row for each that cannot."""
     read, lost = read_methods(study)
     tables = [compare(read, study.seeds)]
     if lost:

@@ -1,6 +1,7 @@
-"""What an experiment runs on: data sets, models, seeds; reads hidden states once and keeps them. Knows no experiment.
+"""Set up what an experiment runs on: data sets, models and seeds. It knows no experiment.
 
-Without `--dataset` it is the rendered scenes with the embedded model, made under `runs/results` if they are missing.
+Hidden states are read once and kept. Without `--dataset`, experiments run on the rendered scenes
+with the embedded model; missing scenes are rendered to `runs/results`.
 """
 
 from __future__ import annotations
@@ -28,17 +29,18 @@ from hiprobe.localize import label_segments
 from hiprobe.store import find_states
 from hiprobe.types import Event, HiddenStates, Recipe, Site, Video
 
-LLAVA = "runs/llava/model"  # a second architecture, where it was trained
+LLAVA = "runs/llava/model"  # a second architecture; exists only if it was trained here
 Data = tuple[str, str]
-PROGRESS = 100  # videos between two lines of progress
+PROGRESS = 100  # videos between two progress lines
 
 
 @dataclass(frozen=True)
 class Study:
-    """A data set as (name, folder), a `pair` of them for transfer, models by name.
+    """Hold a data set as (name, folder), a `pair` of them for transfer, and models by name.
 
-    `videos`: how many are labelled in a draw; `seeds`: how many draws; `limit`: how many training videos to read at
-    most, evenly spread over the list, None for all; `jobs`: processes that read, each with a model of its own.
+    `videos` is the number of labelled videos in a draw, `seeds` the number of draws. `limit` is the
+    largest number of training videos to read, spread evenly over the list (None for all). `jobs`
+    is the number of processes that read, each with its own model.
     """
 
     data: Data
@@ -61,17 +63,17 @@ class Study:
         limit: int | None = None,
         backbone: Backbone | None = None,
     ) -> Footage:
-        """The videos of a split with their states at `sites` (all residual layers), read or from the store.
+        """Return the videos of a split with their states at `sites` (default: all residual layers).
 
-        A video that cannot be read is an error: a figure over fewer videos is another figure. Raises LabelError if
-        the split is empty, and the errors of reading.
+        States come from the store or are read. Raises LabelError if the split is empty, and the
+        errors of reading: leaving a video out would change every figure.
         """
         name, root = data or self.data
         found = _spread(
             _videos(name, root, split), limit or (self.limit if split == "train" else None)
         )
         if not found:
-            raise LabelError(f"no video of split {split!r}", where=root)
+            raise LabelError(f"there are no videos in the split {split!r}", where=root)
         backbone = backbone or load(model or self.models[0])
         wanted = tuple(sites or methods.load("hiprobe").sites(backbone.layers, backbone.heads))
         if self.jobs > 1 and backbone is load(model or self.models[0]):
@@ -100,7 +102,7 @@ class Study:
     def _read_ahead(
         self, paths: Sequence[str], model: str, sites: tuple[Site, ...], recipe: Recipe | None
     ) -> None:
-        """Fills the store from several processes."""
+        """Fill the store from several processes."""
         backbone = load(model)
         dtype, asked = str(backbone.provenance["dtype"]), recipe or backbone.recipe
         missing = [
@@ -117,7 +119,7 @@ class Study:
                 list(pool.map(read, missing, chunksize=4))
 
     def has(self, split: str, data: Data | None = None) -> bool:
-        """Whether the data set has videos of this split."""
+        """Return whether the data set has videos of this split."""
         try:
             return bool(_videos(*(data or self.data), split))
         except HiProbeError:
@@ -127,18 +129,18 @@ class Study:
 def _read(
     path: str, *, model: str, sites: tuple[Site, ...], recipe: Recipe | None, store: Path
 ) -> None:
-    """Reads one video into the store."""
+    """Read one video into the store."""
     pipeline.states(path, load(model), sites, recipe=recipe, store=store)
 
 
 def replace_sites(read: HiddenStates, wanted: tuple[Site, ...]) -> HiddenStates:
-    """The states at `wanted` alone: the store may hold more sites than were asked for."""
+    """Return the states at `wanted` alone: the store may hold more sites than asked for."""
     return read if read.sites == wanted else replace(read, sites=wanted, values=read.at(wanted))
 
 
 @cache
 def load(name: str) -> Backbone:
-    """The backbone called `name`, on the CPU for the embedded sizes, else where it fits."""
+    """Load the backbone called `name` once; the embedded sizes run on the CPU."""
     backbone = backbones.load(name)
     if backbone.notice:
         print(backbone.notice, file=sys.stderr)
@@ -157,7 +159,7 @@ def _spread(found: Sequence[Video], limit: int | None) -> list[Video]:
 
 
 def _events(one: Video, read: HiddenStates, name: str, root: str) -> tuple[Event, ...]:
-    """The true events in seconds; where a benchmark labels frames, by the times at which they are shown."""
+    """Return the true events in seconds; labelled frames are converted by their times."""
     if one.events is not None:
         return one.events
     labels = _frames(name, root)[_stem(one.path, name, root)]
@@ -175,7 +177,7 @@ def _stem(path: str, name: str, root: str) -> str:
 
 
 def present(models: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Those of `models` that can be read, and the local folders that are not there or whose training still runs."""
+    """Return the models that can be read, and the local folders that are missing or unfinished."""
     missing = tuple(
         name
         for name in models
@@ -185,22 +187,22 @@ def present(models: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _finished(folder: Path) -> bool:
-    """A training run keeps its state beside the model, and writes `run.json` when it is done."""
+    """Return whether training has ended: it keeps `state.pt` and writes `run.json` at the end."""
     running = (folder.parent / "state.pt").exists() and not (folder.parent / "run.json").exists()
     return folder.is_dir() and not running
 
 
 def arguments(doc: str | None, given: Sequence[str] | None = None) -> Study:
-    """A study from the command line; makes the rendered data sets if no other is named."""
+    """Return a study from the command line; render the scenes if no data set is named."""
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument(
         "--dataset", help="ucf_crime, xd_violence, folder, ...; rendered scenes if left out"
     )
-    parser.add_argument("--root", help="where it lies")
-    parser.add_argument("--other-dataset", help="the second one, for transfer")
-    parser.add_argument("--other-root")
+    parser.add_argument("--root", help="folder or file of the data set")
+    parser.add_argument("--other-dataset", help="a second data set, for transfer")
+    parser.add_argument("--other-root", help="folder or file of the second data set")
     parser.add_argument(
-        "--model", action="append", help="embedded, org/name or a folder; several times for several"
+        "--model", action="append", help="embedded, org/name or a folder; repeat for several"
     )
     parser.add_argument(
         "--store",
@@ -208,15 +210,15 @@ def arguments(doc: str | None, given: Sequence[str] | None = None) -> Study:
         default=rendered.FOLDER / "states",
         help="where hidden states are kept",
     )
-    parser.add_argument("--videos", type=int, default=16, help="labelled videos a draw")
-    parser.add_argument("--seeds", type=int, default=10, help="draws")
-    parser.add_argument("--limit", type=int, help="training videos to read at most")
+    parser.add_argument("--videos", type=int, default=16, help="labelled videos in a draw")
+    parser.add_argument("--seeds", type=int, default=10, help="number of draws")
+    parser.add_argument("--limit", type=int, help="largest number of training videos to read")
     parser.add_argument(
-        "--jobs", type=int, default=1, help="processes that read, each with a model of its own"
+        "--jobs", type=int, default=1, help="processes that read, each with its own model"
     )
     args = parser.parse_args(given)
     if bool(args.dataset) != bool(args.root) or bool(args.other_dataset) != bool(args.other_root):
-        parser.error("a data set needs its root")
+        parser.error("give --root with --dataset, and --other-root with --other-dataset")
     files_open()
     data, pair = scenes() if not args.dataset else ((args.dataset, args.root), None)
     if args.other_dataset:
@@ -226,7 +228,10 @@ def arguments(doc: str | None, given: Sequence[str] | None = None) -> Study:
 
 
 def scenes(folder: Path = rendered.FOLDER) -> tuple[Data, tuple[Data, Data]]:
-    """The rendered data sets: training videos of seen scenes with test videos of unseen ones, and the two families."""
+    """Render what is missing; return the main data set and the pair of families of scenes.
+
+    The main data set trains on seen scenes and tests on unseen ones.
+    """
     rendered.make(folder)
     return ("folder", str(folder / "main.csv")), (
         ("folder", str(folder / "seen")),
@@ -235,13 +240,13 @@ def scenes(folder: Path = rendered.FOLDER) -> tuple[Data, tuple[Data, Data]]:
 
 
 def files_open() -> None:
-    """Lets this process map as many files as it may: each video's states are one."""
+    """Let this process open as many files as it may, because each video's states are one file."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def main(doc: str | None, experiment: Callable[[Study], Sequence[Table]]) -> None:
-    """Runs one experiment from the command line and prints its tables."""
+    """Run one experiment from the command line and print its tables."""
     for table in experiment(arguments(doc)):
         print(table.to_markdown())
         for claim in table.claims:

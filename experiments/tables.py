@@ -1,4 +1,4 @@
-"""A table of results as Markdown and JSON. Knows no experiment."""
+"""Turn a table of results into Markdown and JSON. Knows no experiment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Claim:
-    """One line of "does the paper's claim hold here": the claim, the figure it is judged by, the answer."""
+    """Hold a claim, the figure it is judged by, and the answer: yes, no or undecided."""
 
     text: str
     figure: str
@@ -18,7 +18,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table of cells as text, a note below it, and the claims that its numbers decide."""
+    """Hold a titled table of text cells, the note below it, and the claims that it decides.
+
+    Raises ValueError if a row does not have one cell per column.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -29,27 +32,29 @@ class Table:
     def __post_init__(self) -> None:
         wrong = [row for row in self.rows if len(row) != len(self.columns)]
         if wrong:
-            raise ValueError(f"{self.title}: {len(self.columns)} columns, but a row {wrong[0]}")
+            raise ValueError(
+                f"{self.title}: a row must have {len(self.columns)} columns, got {wrong[0]}"
+            )
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the table as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Table:
-        """The inverse of `to_json`."""
+        """Return the table that `to_json` gave these values for."""
         claims = tuple(Claim(**claim) for claim in values["claims"])
         rows = tuple(tuple(row) for row in values["rows"])
         return cls(values["title"], tuple(values["columns"]), rows, values["note"], claims)
 
     def to_markdown(self) -> str:
-        """A heading, the table, the note."""
+        """Return a heading, the table and the note as Markdown."""
         note = ["", self.note] if self.note else []
         return "\n".join([f"### {self.title}", "", markdown(self.columns, self.rows), *note, ""])
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; a bar inside a cell is escaped."""
+    """Return a Markdown table; a bar inside a cell is escaped."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines

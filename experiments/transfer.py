@@ -1,4 +1,7 @@
-"""Transfer between data sets and between types of event: `python -m experiments.transfer`."""
+"""Measure transfer between data sets and between types of event.
+
+Run: `python -m experiments.transfer`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ Part = tuple[str, Footage]
 def between(
     trains: Sequence[Part], tests: Sequence[Part], videos: int, seeds: int, title: str
 ) -> Table:
-    """One row a pair: labelled videos of one part, test videos of another; `trains[i]` belongs to `tests[i]`."""
+    """Return a table with one row per pair of labelled videos and test videos.
+
+    `trains[i]` and `tests[i]` belong to the same part.
+    """
     rows, claims = [], []
     videos = min(videos, *(most(train) for _, train in trains))
     for where, test in tests:
@@ -88,7 +94,10 @@ def _claim(name: str, where: str, curves: tuple[list[Array], list[Array]]) -> Cl
 
 
 def by_type(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
-    """Labels of one half of the event types, tested on the other half: the types in alphabetical order, alternately."""
+    """Return a table of labels of one half of the event types, tested on the other half.
+
+    In alphabetical order, the types go to the halves in turn.
+    """
     kinds = sorted({kind for kind, bad in zip(train.kinds, train.abnormal, strict=True) if bad})
     halves = [set(kinds[::2]), set(kinds[1::2])]
     parts = [
@@ -99,14 +108,14 @@ def by_type(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
 
 
 def _only(footage: Footage, half: set[str]) -> Footage:
-    """The normal videos, and those with an event of some types."""
+    """Return the normal videos, and those with an event of the types in `half`."""
     return footage.take(
         [i for i, kind in enumerate(footage.kinds) if not footage.abnormal[i] or kind in half]
     )
 
 
 def experiment(study: Study) -> Sequence[Table]:
-    """Data sets, if a second one is named, and types of event, if there are two."""
+    """Return a table for data sets if there is a pair, and one for event types if there are two."""
     tables = []
     if study.pair:
         parts = [

@@ -1,6 +1,7 @@
-"""Labels that are wrong or weak: `python -m experiments.wrong_labels`.
+"""Measure the effect of wrong and weak labels.
 
-Flipped: each segment's label with a chance. Weak: a segment inherits its video's label, as in the paper's protocol.
+Flipped: each segment's label is turned with some probability. Weak: a segment gets the label of its
+video, as in the paper's protocol. Run: `python -m experiments.wrong_labels`.
 """
 
 from __future__ import annotations
@@ -19,23 +20,26 @@ from hiprobe.types import LabelArray
 
 Array = NDArray[np.float64]
 FLIPPED = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
-CLOSE = 0.02  # of AUC: "does little harm"; our own
+CLOSE = 0.02  # the loss of AUC that counts as little harm; our own
 
 
 def flip(some: Footage, share: float, seed: int) -> Footage:
-    """Each known label of a segment turned with chance `share`."""
+    """Turn each known label of a segment with probability `share`."""
     turn = np.random.default_rng([seed, 929]).random(len(some.y)) < share
     return some.relabelled(np.where(turn & (some.y >= 0), 1 - some.y, some.y).astype(np.int8))
 
 
 def weak(some: Footage) -> Footage:
-    """Every segment of a video with an event is positive, every other one negative."""
+    """Label every segment of a video with an event positive, and every other one negative."""
     y: LabelArray = some.abnormal[some.group].astype(np.int8)
     return some.relabelled(y)
 
 
 def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
-    """One row a kind of label, at DLSP's layer (chosen with those labels) and at the last."""
+    """Return a table with one row per kind of label, at DLSP's layer and at the last.
+
+    DLSP chooses its layer with the same labels.
+    """
     draws = [draw(train, videos, seed) for seed in range(seeds)]
     kinds = {
         f"{percent(share)} flipped": [flip(one, share, seed) for seed, one in enumerate(draws)]
@@ -91,7 +95,7 @@ def _claims(clean: list[list[Array]], found: dict[str, list[list[Array]]]) -> tu
 
 
 def experiment(study: Study) -> Sequence[Table]:
-    """The one table."""
+    """Return the one table."""
     return [compare(study.footage("train"), study.footage("test"), study.videos, study.seeds)]
 
 

@@ -26,7 +26,10 @@ CLIPS_EACH = 4
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real videos and public annotations beside the repository; skips where it is absent."""
+    """The folder of real videos and public annotations beside the repository.
+
+    Skips the test if it does not exist.
+    """
     if not SHARED_DATA.is_dir():
         pytest.skip("../shared/data is not here: real videos and annotations cannot be read")
     return SHARED_DATA
@@ -34,7 +37,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def shipped() -> Backbone:
-    """The shipped model, on the CPU."""
+    """The embedded model on the CPU."""
     from hiprobe import backbones
 
     return backbones.load("embedded", device="cpu")
@@ -42,7 +45,10 @@ def shipped() -> Backbone:
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `labels.csv` and copies of some shipped clips: whole videos, four of each class."""
+    """A folder with `labels.csv` and copies of embedded clips, four of each class.
+
+    The labels are for whole videos.
+    """
     from hiprobe import datasets, embedded
 
     folder = tmp_path_factory.mktemp("clips")
@@ -61,7 +67,10 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A probe of the shipped model fitted on `clips`; `alarm` is the same with a threshold that every score passes."""
+    """A probe of the embedded model fitted on `clips`.
+
+    `alarm` is the same probe with a threshold that every score reaches.
+    """
 
     probe: Probe
     path: Path
@@ -72,7 +81,7 @@ class Fitted:
 
 @pytest.fixture(scope="session")
 def fitted(tmp_path_factory: pytest.TempPathFactory, shipped: Backbone, clips: Path) -> Fitted:
-    """Whatever the model knows, `alarm` makes one event of every video: a score lies between 0 and 1."""
+    """A fitted probe; its `alarm` makes one event of every video, since scores are 0 or more."""
     import hiprobe
     from hiprobe.localize import Localization
 
@@ -89,7 +98,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory, shipped: Backbone, clips: P
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The checkpoint folder of a tiny random model of a family, made once."""
+    """A function that returns the checkpoint of a tiny random model, made once per family."""
     from tests.support import tiny_models
 
     made: dict[str, Path] = {}
@@ -106,7 +115,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def loaded(folders: Callable[[str], Path]) -> Callable[[str], Any]:
-    """The backbone of a family, loaded once on the CPU."""
+    """A function that returns the tiny backbone of a family, loaded once on the CPU."""
     from hiprobe import backbones
 
     made: dict[str, Any] = {}
@@ -121,19 +130,19 @@ def loaded(folders: Callable[[str], Path]) -> Callable[[str], Any]:
 
 @pytest.fixture
 def qwen(loaded: Callable[[str], Any]) -> Any:
-    """The backbone of a tiny Qwen2.5-VL."""
+    """A tiny Qwen2.5-VL backbone."""
     return loaded("qwen2_5_vl")
 
 
 @pytest.fixture
 def checkpoint(folders: Callable[[str], Path], tmp_path: Path) -> Path:
-    """A copy of a Qwen2.5-VL folder that a test may damage."""
+    """A copy of a Qwen2.5-VL checkpoint that a test may damage."""
     return shutil.copytree(folders("qwen2_5_vl"), tmp_path / "model")
 
 
 @pytest.fixture(scope="session")
 def normal_clip() -> Path:
-    """A shipped clip of 12.8 s."""
+    """An embedded clip of 12.8 s."""
     from hiprobe import embedded
 
     return embedded.CLIPS / "normal_00.mp4"
@@ -141,7 +150,10 @@ def normal_clip() -> Path:
 
 @pytest.fixture(scope="session")
 def bad_videos(tmp_path_factory: pytest.TempPathFactory, normal_clip: Path) -> dict[str, Path]:
-    """Files that are no readable video, by the error class that names them; `MissingVideo` is no file at all."""
+    """Files that cannot be read as video, by the class of their error.
+
+    `MissingVideo` is a path without a file.
+    """
     import av
     import numpy as np
 
@@ -167,7 +179,7 @@ def bad_videos(tmp_path_factory: pytest.TempPathFactory, normal_clip: Path) -> d
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A results folder to review, made once for a file of tests; a test asks for `made`."""
+    """A results folder to review, made once per test file; tests use the fixture `made`."""
     from tests.support.review_folder import make
 
     return make(tmp_path_factory.mktemp("review"))
@@ -175,7 +187,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture
 def made(whole: Made) -> Made:
-    """The folder without what an earlier test has judged."""
+    """The results folder without the judgements of earlier tests."""
     for path in (whole.out / ".review").glob("review.sqlite*"):
         path.unlink()
     whole.probe.save(whole.probe_path)
@@ -190,7 +202,7 @@ def session(made: Made) -> Session:
 
 @pytest.fixture
 def page(session: Session) -> Iterator[Page]:
-    """The review page of `session`, being served."""
+    """The review page of `session`, served over HTTP."""
     from tests.support.review_folder import served
 
     with served(session) as page:
@@ -199,7 +211,7 @@ def page(session: Session) -> Iterator[Page]:
 
 @contextmanager
 def full_disk(room: int) -> Iterator[None]:
-    """While it lasts no file may grow past `room` bytes, as on a disk that is full."""
+    """Keep every file from growing past `room` bytes, as on a full disk."""
     _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:

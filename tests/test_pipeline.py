@@ -1,4 +1,7 @@
-"""The verbs from Python: nothing is read twice, every frame is scored, what fails is named while the rest goes on."""
+"""The Python interface: extract, fit, detect and explain.
+
+Nothing is read twice, every frame is scored, and a video that fails is named while others go on.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ from hiprobe.types import Event, HiddenStates, Recipe, Result, Segment, Site, Vi
 
 
 class Pixels:
-    """A backbone from outside the package: layer `l` is the segment's mean colour plus `l`. Remembers what it read."""
+    """A backbone from outside the package whose layer `l` is the segment's mean colour plus `l`.
+
+    It counts the segments that it read.
+    """
 
     layers, heads, width, head_width, head_layers = 3, 1, 3, 3, (0, 1, 2)
     batch = 8
@@ -92,17 +98,17 @@ def pixels() -> Pixels:
 
 @pytest.fixture(scope="module")
 def flat_probe() -> Probe:
-    """For `Pixels`: every score is 1/2, so that every video is one event."""
+    """A probe for `Pixels` whose scores are all 1/2, so that every video is one event."""
     site, zeros = (Site("residual", 1),), np.zeros(3)
     tensors = {"mean": zeros, "scale": zeros + 1, "weight": zeros, "bias": np.zeros(1)}
     rule = Localization(rule="fixed", threshold=0.0, min_s=0.0)
     return Probe("hiprobe", Pixels().recipe, site, 3, tensors, rule, {})
 
 
-# -- the usage block of the design, with the shipped model
+# -- the usage example of the design, with the embedded model
 
 
-def test_extract_fit_save_load_detect(
+def test_extract_fit_save_load_and_detect(
     tmp_path: Path, shipped: Backbone, clips: Path, normal_clip: Path
 ) -> None:
     pairs = list(
@@ -110,7 +116,7 @@ def test_extract_fit_save_load_detect(
     )
     probe = hiprobe.fit("hiprobe", iter(pairs))
     probe.save(tmp_path / "shop.probe.safetensors")
-    assert probe.recipe == shipped.recipe  # it travels in the states
+    assert probe.recipe == shipped.recipe  # it is stored with the states
     assert probe.sites[0] in pairs[0][0].sites
     result = hiprobe.detect(
         normal_clip, shipped, hiprobe.Probe.load(tmp_path / "shop.probe.safetensors")
@@ -125,7 +131,7 @@ def test_extract_fit_save_load_detect(
     np.testing.assert_allclose(result.scores.raw, by_hand, rtol=1e-5)
 
 
-def test_a_fit_from_the_store_gives_the_bytes_of_a_fresh_one(
+def test_a_probe_fitted_from_the_store_has_the_bytes_of_a_fresh_one(
     tmp_path: Path, shipped: Backbone, clips: Path, fitted: Fitted
 ) -> None:
     videos = list(hiprobe.datasets.load("folder", clips))
@@ -138,7 +144,7 @@ def test_a_fit_from_the_store_gives_the_bytes_of_a_fresh_one(
     assert made[0] == made[1] == fitted.path.read_bytes()
 
 
-def test_detect_gives_the_same_twice_and_with_all_layers_kept(
+def test_detect_gives_the_same_with_and_without_a_store_of_all_layers(
     tmp_path: Path, shipped: Backbone, normal_clip: Path, fitted: Fitted
 ) -> None:
     one = hiprobe.detect(normal_clip, shipped, fitted.alarm)
@@ -155,7 +161,7 @@ def test_detect_gives_the_same_twice_and_with_all_layers_kept(
     assert len(list(tmp_path.rglob("*.safetensors"))) == 1
 
 
-def test_the_probe_brings_its_question(
+def test_detect_asks_the_question_of_the_probe(
     tmp_path: Path, shipped: Backbone, clips: Path, normal_clip: Path
 ) -> None:
     asked = replace(shipped.recipe, prompts=("is there a fire",))
@@ -204,7 +210,7 @@ def test_nothing_is_read_twice(tmp_path: Path, pixels: Pixels, ten_seconds: Path
         {"revision": "r2"},
     ],
 )
-def test_another_recipe_is_read_anew_and_kept_apart(
+def test_another_recipe_is_read_again_and_stored_separately(
     tmp_path: Path, pixels: Pixels, ten_seconds: Path, change: dict[str, Any]
 ) -> None:
     sites, other = (Site("residual", 0),), Pixels(**change)
@@ -215,7 +221,7 @@ def test_another_recipe_is_read_anew_and_kept_apart(
     assert pixels.read_segments == 7
 
 
-def test_another_precision_is_read_anew(tmp_path: Path, pixels: Pixels, ten_seconds: Path) -> None:
+def test_another_precision_is_read_again(tmp_path: Path, pixels: Pixels, ten_seconds: Path) -> None:
     half = Pixels()
     half.provenance = {"dtype": "bfloat16"}
     for model in (pixels, half):
@@ -232,13 +238,13 @@ def test_a_changed_file_is_another_video(tmp_path: Path, pixels: Pixels) -> None
     assert one.video_id != two.video_id
 
 
-def test_batches_make_no_difference_and_progress_is_told(
+def test_batch_size_makes_no_difference_and_progress_is_reported(
     monkeypatch: pytest.MonkeyPatch, pixels: Pixels, ten_seconds: Path
 ) -> None:
     told: list[tuple[str, int]] = []
     found = []
     for size in (1, 3, 8):
-        monkeypatch.setattr(pipeline, "BATCH", size)
+        monkeypatch.setattr(pixels, "batch", size)
         found.append(
             pipeline.states(
                 ten_seconds,
@@ -254,7 +260,7 @@ def test_batches_make_no_difference_and_progress_is_told(
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.2, 1.5, 1.6, 1.7, 3.2, 4.3, 10.0])
-def test_every_frame_is_scored_the_tail_too(
+def test_every_frame_is_scored_including_the_last_segment(
     tmp_path: Path, pixels: Pixels, flat_probe: Probe, seconds: float
 ) -> None:
     path = clip(tmp_path / "a.mp4", seconds)
@@ -270,10 +276,13 @@ def test_every_frame_is_scored_the_tail_too(
 # -- labels
 
 
-def test_segments_are_labelled_by_their_share_in_an_event(
+def test_segments_are_labelled_by_the_share_inside_an_event(
     pixels: Pixels, ten_seconds: Path
 ) -> None:
-    """Windows start at 0, 1.6, 3.2, 4.8, 6.4, 8.0 and 9.6 s; at least half inside is 1, none is 0, else left out."""
+    """A segment is 1 if at least half of it is inside an event, 0 if none is, else left out.
+
+    The segments start at 0, 1.6, 3.2, 4.8, 6.4, 8.0 and 9.6 s.
+    """
     events = (Event(1.0, 4.1), Event(8.5, 9.2), Event(9.9, np.inf))
     ((found, labels),) = hiprobe.extract([Video(str(ten_seconds), events)], pixels)
     np.testing.assert_allclose(found.starts, np.arange(7) * 1.6)
@@ -283,7 +292,7 @@ def test_segments_are_labelled_by_their_share_in_an_event(
     assert (set(normal.tolist()), set(unknown.tolist())) == ({0}, {-1})
 
 
-def test_an_event_after_the_end_is_a_wrong_label_and_not_a_normal_video(
+def test_an_event_after_the_end_of_the_video_is_a_label_error(
     pixels: Pixels, ten_seconds: Path
 ) -> None:
     frames_for_seconds = Video(str(ten_seconds), (Event(0.0, 2.0), Event(120, 180)))
@@ -295,7 +304,7 @@ def test_an_event_after_the_end_is_a_wrong_label_and_not_a_normal_video(
     assert len(list(hiprobe.extract([just_inside], pixels))) == 1
 
 
-def test_the_method_says_which_layers_are_read(pixels: Pixels, ten_seconds: Path) -> None:
+def test_the_method_decides_which_layers_are_read(pixels: Pixels, ten_seconds: Path) -> None:
     for method, layers in (("hiprobe", [0, 1, 2]), ("output_layer", [2]), ("one_class", [1])):
         ((found, _),) = hiprobe.extract([Video(str(ten_seconds))], pixels, method=method)
         assert [site.layer for site in found.sites] == layers
@@ -303,10 +312,10 @@ def test_the_method_says_which_layers_are_read(pixels: Pixels, ten_seconds: Path
         list(hiprobe.extract([Video(str(ten_seconds))], pixels, method="nonsense"))
 
 
-# -- what fails
+# -- failures
 
 
-def test_unreadable_videos_are_handed_over_and_the_others_go_on(
+def test_extract_reports_unreadable_videos_and_continues_with_the_others(
     pixels: Pixels, ten_seconds: Path, bad_videos: dict[str, Path]
 ) -> None:
     videos = [Video(str(path), ()) for path in bad_videos.values()]
@@ -325,7 +334,7 @@ def test_unreadable_videos_are_handed_over_and_the_others_go_on(
         list(hiprobe.extract(videos, pixels))
 
 
-def test_detect_all_names_what_failed_and_never_makes_up_a_score(
+def test_detect_all_reports_failed_videos_without_scores(
     pixels: Pixels, flat_probe: Probe, ten_seconds: Path, bad_videos: dict[str, Path]
 ) -> None:
     told: list[str] = []
@@ -349,7 +358,7 @@ def test_detect_all_names_what_failed_and_never_makes_up_a_score(
         hiprobe.detect(bad_videos["EmptyVideo"], pixels, flat_probe)
 
 
-def test_a_video_that_does_not_fit_the_memory_fails_by_name_and_another_failure_ends_the_run(
+def test_out_of_memory_fails_one_video_and_a_model_error_ends_the_run(
     tmp_path: Path, pixels: Pixels, flat_probe: Probe, ten_seconds: Path
 ) -> None:
     pixels.refuses = OutOfMemory("segment 0 does not fit the memory, even alone")
@@ -368,7 +377,7 @@ def test_a_video_that_does_not_fit_the_memory_fails_by_name_and_another_failure_
         list(hiprobe.detect_all([ten_seconds], pixels, flat_probe))
 
 
-def test_damage_in_the_middle_is_partial_and_says_so(
+def test_damage_in_the_middle_gives_a_partial_result_with_gaps(
     tmp_path: Path, pixels: Pixels, flat_probe: Probe
 ) -> None:
     data = bytearray(clip(tmp_path / "whole.mp4", 8.0).read_bytes())
@@ -394,7 +403,7 @@ def test_damage_in_the_middle_is_partial_and_says_so(
     )
 
 
-def test_a_damaged_store_is_named_and_not_read_over(
+def test_a_damaged_file_of_the_store_is_a_store_error(
     tmp_path: Path, pixels: Pixels, flat_probe: Probe, ten_seconds: Path
 ) -> None:
     hiprobe.detect(ten_seconds, pixels, flat_probe, store=tmp_path)
@@ -410,7 +419,7 @@ def test_a_damaged_store_is_named_and_not_read_over(
 @pytest.mark.parametrize(
     ("change", "said"), [({"model": "other"}, "model"), ({"revision": "r2"}, "revision")]
 )
-def test_a_probe_of_another_model_is_refused_before_anything_is_read(
+def test_a_probe_of_another_model_is_refused_before_reading(
     pixels: Pixels, flat_probe: Probe, ten_seconds: Path, change: dict[str, Any], said: str
 ) -> None:
     other = replace(flat_probe, recipe=replace(flat_probe.recipe, **change))
@@ -442,7 +451,7 @@ def test_a_probe_of_a_deeper_model_is_refused(
         {"revision": "r2"},
     ],
 )
-def test_states_of_another_recipe_are_not_scored_and_not_mixed(
+def test_states_of_another_recipe_are_neither_scored_nor_mixed(
     pixels: Pixels, flat_probe: Probe, ten_seconds: Path, change: dict[str, Any]
 ) -> None:
     other = Pixels(**change)
@@ -456,15 +465,9 @@ def test_states_of_another_recipe_are_not_scored_and_not_mixed(
         hiprobe.fit("hiprobe", pairs)
 
 
-def test_fit_asks_for_both_classes_and_four_segments_of_each(
-    pixels: Pixels, ten_seconds: Path
-) -> None:
-    for events in (
-        (),
-        (Event(0, np.inf),),
-        (Event(0, 4.8),),
-        None,
-    ):  # one class, the other, three segments, unknown
+def test_fit_needs_four_segments_of_each_class(pixels: Pixels, ten_seconds: Path) -> None:
+    # All normal, all anomalous, only three anomalous segments, and unlabelled.
+    for events in ((), (Event(0, np.inf),), (Event(0, 4.8),), None):
         with pytest.raises(LabelError, match="at least 4 anomalous and 4 normal"):
             hiprobe.fit("hiprobe", hiprobe.extract([Video(str(ten_seconds), events)], pixels))
     with pytest.raises(LabelError, match="no video"):
@@ -476,15 +479,15 @@ def test_fit_asks_for_both_classes_and_four_segments_of_each(
         hiprobe.fit("one_class", pairs, sites=(Site("residual", 1),))
 
 
-def test_the_models_facts_go_into_the_probe(shipped: Backbone, fitted: Fitted) -> None:
+def test_facts_about_the_model_are_stored_in_the_probe(shipped: Backbone, fitted: Fitted) -> None:
     assert fitted.probe.provenance["states"]["dtype"] == shipped.provenance["dtype"]
     assert fitted.probe.provenance["states"]["device"] == "cpu"
 
 
-# -- events and words
+# -- events and explanations
 
 
-def test_the_callers_own_rule_overrides_the_probes(
+def test_a_localization_given_to_detect_overrides_the_probes(
     pixels: Pixels, flat_probe: Probe, ten_seconds: Path
 ) -> None:
     never = Localization(rule="fixed", threshold=0.6)
@@ -492,7 +495,7 @@ def test_the_callers_own_rule_overrides_the_probes(
     assert pixels.shown == []
 
 
-def test_an_event_is_shown_around_its_peak_and_inside_its_span(
+def test_explain_shows_the_model_the_part_of_the_event_around_its_peak(
     pixels: Pixels, ten_seconds: Path
 ) -> None:
     cases = {
@@ -511,7 +514,7 @@ def test_an_event_is_shown_around_its_peak_and_inside_its_span(
     assert pixels.shown[-1][:2] == pytest.approx((2.0, 8.0))
 
 
-def test_words_are_asked_for_with_the_limits_given_and_not_at_all_without(
+def test_explanations_use_the_given_limits_and_can_be_left_out(
     pixels: Pixels, flat_probe: Probe, ten_seconds: Path
 ) -> None:
     (event,) = hiprobe.detect(ten_seconds, pixels, flat_probe, max_tokens=7, deadline_s=2.5).events
@@ -525,7 +528,7 @@ def test_words_are_asked_for_with_the_limits_given_and_not_at_all_without(
     assert len(pixels.shown) == 2
 
 
-def test_a_result_says_what_it_was_made_with(
+def test_a_result_names_its_model_probe_and_recipe(
     pixels: Pixels, flat_probe: Probe, ten_seconds: Path
 ) -> None:
     found = hiprobe.detect(ten_seconds, pixels, flat_probe)
@@ -541,8 +544,8 @@ def test_a_result_says_what_it_was_made_with(
     json.dumps(dict(found.provenance))
 
 
-def test_a_csv_of_spans_reaches_the_probe(tmp_path: Path, pixels: Pixels) -> None:
-    """Two videos that are dark, then bright where the CSV says so: the probe's scores follow."""
+def test_a_probe_learns_the_spans_of_a_csv(tmp_path: Path, pixels: Pixels) -> None:
+    """Two videos are dark, then bright where the CSV has an event; the probe finds the event."""
     rows = [["path", "label", "start", "end"]]
     for name in "ab":
         write(

@@ -22,7 +22,7 @@ FOLDERS = {"methods": methods, "datasets": datasets, "sinks": sinks, "backbones"
 
 @pytest.fixture
 def kennel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """A package `kennel` with plug-ins `dog` and `cat`, and a private file."""
+    """A package `kennel` with the plug-ins `dog` and `cat` and a private file."""
     folder = tmp_path / "kennel"
     folder.mkdir()
     (folder / "__init__.py").touch()

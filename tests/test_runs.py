@@ -1,4 +1,4 @@
-"""A run's index, claims and kept results: a result comes back equal, a lost index is made anew, a folder resumes."""
+"""A run's saved results, index, leases and manifest, and how a folder resumes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STATUSES = ("done", "partial", "failed", "quarantined", "claimed", "todo")
 
 
 def equal(one: Result, other: Result) -> bool:
-    """Field by field, NaN equal to NaN."""
+    """Compare field by field; NaN equals NaN."""
     if one.scores is None or other.scores is None or replace(one, scores=other.scores) != other:
         return False
     arrays = [
@@ -71,7 +71,7 @@ def a_result(seed: int = 0, path: str = "in/a.mp4") -> Result:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_kept_result_comes_back_equal(tmp_path: Path, seed: int) -> None:
+def test_a_saved_result_loads_equal(tmp_path: Path, seed: int) -> None:
     result = a_result(seed)
     path = results.save_result(tmp_path, result, SETTINGS)
     found = results.load_result(tmp_path, "in/a.mp4", VIDEO, SETTINGS)
@@ -84,7 +84,7 @@ def test_a_kept_result_comes_back_equal(tmp_path: Path, seed: int) -> None:
     assert moved.path == "out/b.mp4"
 
 
-def test_a_result_of_another_video_or_settings_or_beside_changed_files_is_none(
+def test_a_result_of_another_video_other_settings_or_changed_files_is_not_loaded(
     tmp_path: Path,
 ) -> None:
     store.write_atomic(tmp_path / "scores.csv", b"start,end\n")
@@ -100,7 +100,7 @@ def test_a_result_of_another_video_or_settings_or_beside_changed_files_is_none(
     assert results.load_result(tmp_path, "a.mp4", VIDEO, SETTINGS) is None
 
 
-def test_no_damage_to_a_kept_result_gets_past(tmp_path: Path) -> None:
+def test_a_damaged_result_is_not_loaded_and_raises_nothing(tmp_path: Path) -> None:
     data, rng = results.save_result(tmp_path, a_result(), SETTINGS).read_bytes(), random.Random(3)
     for _ in range(300):
         damaged = bytearray(data)
@@ -109,7 +109,7 @@ def test_no_damage_to_a_kept_result_gets_past(tmp_path: Path) -> None:
         (tmp_path / results.NAME).write_bytes(
             damaged[: rng.choice([len(data), rng.randrange(len(data))])]
         )
-        found = results.load_result(tmp_path, "a.mp4", VIDEO, SETTINGS)  # raises nothing
+        found = results.load_result(tmp_path, "a.mp4", VIDEO, SETTINGS)  # must not raise
         assert found is None or found.video_id == VIDEO
         results.result_facts(tmp_path)
 
@@ -123,7 +123,7 @@ def sites(*layers: int) -> tuple[Site, ...]:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    """A store of two videos, one read at two sets of sites."""
+    """A store with two videos, one of them read at two sets of sites."""
     for number, layers in ((0, (1,)), (0, (0, 2)), (1, (1,))):
         path = tmp_path / f"v{number}.mp4"
         if not path.exists():
@@ -132,7 +132,7 @@ def kept(tmp_path: Path) -> Path:
     return tmp_path / "s"
 
 
-def test_the_index_says_what_the_files_hold(kept: Path) -> None:
+def test_the_index_lists_what_the_files_hold(kept: Path) -> None:
     found = index.kept(kept)
     assert sorted((one.sites, one.segments) for one in found) == [(1, 2), (1, 2), (2, 2)]
     for one in found:
@@ -159,9 +159,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", [*DAMAGE, "missing"])
-def test_an_index_that_is_lost_or_damaged_is_made_anew_from_the_files(
-    kept: Path, kind: str
-) -> None:
+def test_a_lost_or_damaged_index_is_rebuilt_from_the_files(kept: Path, kind: str) -> None:
     before = index.kept(kept)
     path = kept / index.NAME
     data = path.read_bytes()
@@ -177,7 +175,7 @@ def test_an_index_that_is_lost_or_damaged_is_made_anew_from_the_files(
         assert db.execute("SELECT count(*) FROM states").fetchone() == (3,)
 
 
-def test_an_index_that_is_swapped_under_a_process_is_named_and_then_made_anew(kept: Path) -> None:
+def test_an_index_damaged_during_a_process_is_named_and_then_rebuilt(kept: Path) -> None:
     before, path = index.kept(kept), kept / index.NAME
     path.write_bytes(b"an index, honestly" * 500)
     with pytest.raises(StoreError, match=r"the index is damaged: .*rebuilds it"):
@@ -185,7 +183,7 @@ def test_an_index_that_is_swapped_under_a_process_is_named_and_then_made_anew(ke
     assert index.kept(kept) == before
 
 
-def test_the_index_follows_the_files(kept: Path) -> None:
+def test_the_index_follows_added_removed_and_damaged_files(kept: Path) -> None:
     first, second, *_ = index.kept(kept)
     (kept / first.file).unlink()
     (kept / second.file).write_bytes(b"x")
@@ -195,27 +193,26 @@ def test_the_index_follows_the_files(kept: Path) -> None:
         replace(store.load_states(kept / index.kept(kept)[-1].file), video_id="ef" * 32),
         "float32",
     )
-    assert "ef" * 32 in {
-        one.video for one in index.kept(kept)
-    }  # written by a process that died before it entered it
+    # The process that wrote these states died before it could enter them in the index.
+    assert "ef" * 32 in {one.video for one in index.kept(kept)}
 
 
-def test_an_index_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+def test_an_index_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / index.NAME).mkdir()
     with pytest.raises(StoreError, match=r"index\.sqlite: "):
         index.kept(tmp_path)
 
 
-# -- claims
+# -- leases
 
 
-def test_of_many_workers_one_gets_a_video(tmp_path: Path) -> None:
+def test_only_one_of_many_workers_gets_a_video(tmp_path: Path) -> None:
     workers = [leases.LeaseHolder(tmp_path, SETTINGS, 1) for _ in range(5)]
     got = [worker.has(worker.claim("v-1", "v.mp4", "1")) for worker in workers]
     assert got == [True, False, False, False, False]
 
 
-def test_another_run_waits_for_a_claim_and_then_takes_the_video(tmp_path: Path) -> None:
+def test_another_run_waits_for_a_lease_and_then_takes_the_video(tmp_path: Path) -> None:
     one, other = (
         leases.LeaseHolder(tmp_path, {"probe": "a"}, 1),
         leases.LeaseHolder(tmp_path, {"probe": "b"}, 1),
@@ -227,7 +224,7 @@ def test_another_run_waits_for_a_claim_and_then_takes_the_video(tmp_path: Path) 
     assert other.has(other.claim("v-1", "v.mp4", "1"))  # another model may survive it
 
 
-def test_what_is_not_ended_is_given_back(tmp_path: Path) -> None:
+def test_a_lease_that_was_not_ended_is_released_at_exit(tmp_path: Path) -> None:
     with leases.LeaseHolder(tmp_path, SETTINGS, 1) as worker:
         worker.claim("v-1", "v.mp4", "1")
     other = leases.LeaseHolder(tmp_path, SETTINGS, 1)
@@ -235,7 +232,7 @@ def test_what_is_not_ended_is_given_back(tmp_path: Path) -> None:
     assert (other.has(found), found.lost) == (True, 0)
 
 
-def test_a_failed_video_is_tried_by_the_next_run_and_not_twice_by_one(tmp_path: Path) -> None:
+def test_a_failed_video_is_tried_again_by_the_next_run_only(tmp_path: Path) -> None:
     first = leases.LeaseHolder(tmp_path, SETTINGS, 1)
     first.end(first.claim("v-1", "v.mp4", "1"), "failed", "EmptyVideo: no frame")
     assert first.claim("v-1", "v.mp4", "1").status == "failed"
@@ -244,7 +241,7 @@ def test_a_failed_video_is_tried_by_the_next_run_and_not_twice_by_one(tmp_path: 
     assert second.has(second.claim("v-1", "v.mp4", "1"))
 
 
-def test_a_claim_of_a_clock_that_was_set_back_ends_with_a_lease(
+def test_a_lease_from_a_clock_in_the_future_does_not_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
@@ -259,7 +256,7 @@ def test_a_claim_of_a_clock_that_was_set_back_ends_with_a_lease(
 @pytest.mark.parametrize(
     "name", ["a\nb", "日本", os.fsdecode(b"z\xff"), "'; DROP TABLE items; --", "\u2028"]
 )
-def test_any_name_is_claimed_and_listed(tmp_path: Path, name: str) -> None:
+def test_a_video_of_any_name_is_leased_and_listed(tmp_path: Path, name: str) -> None:
     with leases.LeaseHolder(tmp_path / ".store", SETTINGS, 1) as worker:
         item = worker.claim(f"{name}-1", f"{name}.mp4", "1")
         assert worker.has(item)
@@ -274,7 +271,7 @@ def test_any_name_is_claimed_and_listed(tmp_path: Path, name: str) -> None:
 # -- the manifest of a long run
 
 
-def test_a_manifest_entered_in_batches_is_whole_in_the_end(tmp_path: Path) -> None:
+def test_a_manifest_written_in_batches_is_complete(tmp_path: Path) -> None:
     made = [
         Result(f"{number}.mp4", f"{number:064x}", "failed", reason="x") for number in range(300)
     ]
@@ -287,7 +284,7 @@ def test_a_manifest_entered_in_batches_is_whole_in_the_end(tmp_path: Path) -> No
     assert manifest(tmp_path / "batches") == manifest(tmp_path / "once")
 
 
-def test_an_interrupted_run_enters_what_waits(tmp_path: Path) -> None:
+def test_an_interrupted_run_writes_the_waiting_entries(tmp_path: Path) -> None:
     def interrupted() -> None:
         with store.Notes(tmp_path) as notes:
             for number in range(50):
@@ -304,7 +301,10 @@ def test_an_interrupted_run_enters_what_waits(tmp_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three videos, one of them broken in the middle, an empty file and a probe of `tests.support.fake_backbone`."""
+    """Three videos, one of them damaged in the middle, an empty file and a probe.
+
+    The probe is for `tests.support.fake_backbone`.
+    """
     (tmp_path / "in").mkdir()
     for number in range(3):
         write(tmp_path / "in" / f"v{number}.mp4", steady(60 + number, 10), rate=10, pictures=noisy)
@@ -334,7 +334,7 @@ def detect(run: Run, folder: Path, *more: str) -> Ran:
     )
 
 
-def test_a_folder_resumes_by_itself_and_says_so(run: Run, folder: Path) -> None:
+def test_detect_on_the_same_folder_resumes_and_reports_it(run: Run, folder: Path) -> None:
     first = detect(run, folder)
     assert (first.code, "finished before" in first.out) == (3, False)
     written = {path: path.stat().st_mtime_ns for path in (folder / "out").glob("*/report.html")}
@@ -353,7 +353,7 @@ def test_a_folder_resumes_by_itself_and_says_so(run: Run, folder: Path) -> None:
     assert all(path.stat().st_mtime_ns > time for path, time in written.items())
 
 
-def test_runs_lists_how_each_video_stands_and_puts_back(run: Run, folder: Path) -> None:
+def test_runs_lists_the_status_of_each_video_and_retries(run: Run, folder: Path) -> None:
     detect(run, folder)
     with leases.LeaseHolder(folder / "out/.store", SETTINGS, 1) as worker:
         worker.end(
@@ -392,9 +392,7 @@ def test_runs_lists_how_each_video_stands_and_puts_back(run: Run, folder: Path) 
     assert run("runs", folder / "nowhere").code == 2
 
 
-def test_runs_knows_results_though_the_index_is_gone_and_forgets_those_that_are(
-    run: Run, folder: Path
-) -> None:
+def test_runs_lists_results_without_an_index_and_drops_deleted_ones(run: Run, folder: Path) -> None:
     detect(run, folder)
     before = {line["name"]: line for line in run("runs", folder / "out", "--json").objects}
     (folder / "out/.store" / index.NAME).unlink()
@@ -436,13 +434,13 @@ def test_a_partial_result_says_which_span_was_scored(run: Run, folder: Path) -> 
         ((Gap(7.0, 9.0, "x"),), 4.8),
     ],
 )
-def test_the_span_scored_by_hand(gaps: tuple[Gap, ...], expected: float) -> None:
+def test_scored_seconds_by_hand(gaps: tuple[Gap, ...], expected: float) -> None:
     starts = np.arange(3) * 1.6
     scores = Scores(starts, starts + 1.6, starts, starts, starts, gaps)
     assert scores.scored_s == pytest.approx(expected)
 
 
-def test_a_run_says_that_it_waits_for_another_worker_and_takes_over_when_that_is_gone(
+def test_a_run_reports_waiting_for_a_dead_worker_and_takes_over(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "LEASE_S", 1.0)
@@ -450,7 +448,7 @@ def test_a_run_says_that_it_waits_for_another_worker_and_takes_over_when_that_is
     settings = runs.DetectionRun(
         fake_backbone.load(), fake_backbone.constant_probe(), folder / "out"
     ).settings
-    dead = leases.LeaseHolder(folder / "out/.store", settings, 1)  # it never renews
+    dead = leases.LeaseHolder(folder / "out/.store", settings, 1)  # it never renews its lease
     dead.claim(f"v0-{video.digest(path)[:8]}", path.name, video.digest(path))
     ran = run(
         "detect",
@@ -469,7 +467,7 @@ def test_a_run_says_that_it_waits_for_another_worker_and_takes_over_when_that_is
     assert manifest(folder / "out")["v0.mp4"]["status"] == "done"
 
 
-def test_a_run_from_python(folder: Path) -> None:
+def test_a_run_from_python_reports_and_resumes(folder: Path) -> None:
     told: list[str] = []
     made: list[Any] = []
     run = runs.DetectionRun(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out")

@@ -46,7 +46,6 @@ from hiprobe.types import (
 )
 from hiprobe.video import parallel
 
-BATCH = 8
 MAX_TOKENS = 96
 DEADLINE_S = 60.0
 Progress = Callable[[str, Segment], None]
@@ -169,8 +168,8 @@ def read_states(
     Raises EmptyVideo if there is no segment, VideoError's children and the errors of the model.
     """
     values, starts, ends = [], [], []
-    coming, size = iter(segments), getattr(reading.model, "batch", BATCH)
-    while batch := list(islice(coming, size)):
+    coming = iter(segments)
+    while batch := list(islice(coming, reading.model.batch)):
         values.append(reading.backbone(path).read(batch, plan.sites, plan.recipe))
         starts += [segment.start for segment in batch]
         ends += [segment.end for segment in batch]

@@ -16,7 +16,7 @@ import torch
 import transformers
 from tests.support import tiny_models
 
-from hiprobe import backbones, pipeline
+from hiprobe import backbones
 from hiprobe.backbones import _batching, _sharing
 from hiprobe.backbones._processing import make_each, make_inputs
 from hiprobe.errors import OutOfMemory
@@ -277,7 +277,7 @@ def test_a_pass_on_a_cpu_always_takes_eight_segments(loaded: Callable[[str], Any
         for _ in range(2):
             backbone.read(clips(19), [Site("residual", 0)], asking(backbone, 0))
     assert sizes == [8, 8, 3] * 2
-    assert backbone.batch == pipeline.BATCH == 8
+    assert backbone.batch == 8
 
 
 @pytest.mark.skipif(

@@ -1,4 +1,4 @@
-"""`hiprobe evaluate` and `export` end to end with the shipped model, on small folders in official layouts."""
+"""`hiprobe evaluate` and `export` end to end with the embedded model on small folders."""
 
 from __future__ import annotations
 
@@ -31,13 +31,16 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store that the tests share which are not about what is read."""
+    """A store shared by the tests that do not check which videos are read."""
     return tmp_path_factory.mktemp("warm")
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """A CSV of shipped clips: three of each class to train on, two others of each to test, with their true spans."""
+    """A folder of embedded clips with a CSV of their true spans.
+
+    Three clips of each class are for training and two others of each class for testing.
+    """
     rows = list(csv.DictReader((embedded.CLIPS / "labels.csv").open()))
     names = {
         abnormal: sorted({row["path"] for row in rows if (row["label"] != "normal") == abnormal})
@@ -65,14 +68,17 @@ def own(tmp_path: Path) -> Path:
 
 
 def relabel(folder: Path, *rows: str) -> None:
-    """More lines for the CSV."""
+    """Add lines to the CSV."""
     with (folder / "labels.csv").open("a") as file:
         file.writelines(f"{row}\n" for row in rows)
 
 
 @pytest.fixture
 def ped(tmp_path: Path) -> Path:
-    """UCSDped2 as downloaded: grey TIFF frames, three test clips of 20 to 24 frames, a bright block in their halves."""
+    """UCSDped2 in its official layout: grey TIFF frames, three test clips of 20 to 24 frames.
+
+    A bright block moves through the second half of each test clip.
+    """
     part, rng = tmp_path / "UCSDped2", np.random.default_rng(0)
     lines = []
     for clip, count in (
@@ -95,7 +101,7 @@ def ped(tmp_path: Path) -> Path:
 
 
 class Counting:
-    """The model, with the segments it is asked to read counted."""
+    """Wrap a model and count the segments it is asked to read."""
 
     def __init__(self, model: Backbone) -> None:
         self.model, self.segments = model, 0
@@ -116,7 +122,7 @@ def by_hand(
     shipped: Backbone,
     events: Sequence[tuple[float, float]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and smoothed scores of each frame, one frame at a time."""
+    """Return labels and smoothed scores of a video, computed one frame at a time."""
     result = hiprobe.detect(path, shipped, fitted.probe, explain=False)
     assert result.scores is not None
     labels, scores = [], []
@@ -137,10 +143,10 @@ def by_hand(
 # A probe
 
 
-def test_a_probe_on_the_test_split_of_a_table(
+def test_evaluation_of_a_probe_on_the_test_split_of_a_csv(
     own: Path, shipped: Backbone, fitted: Fitted, tmp_path: Path
 ) -> None:
-    """The figures are those of the frames by hand; nothing is read twice, and the score file gives them again."""
+    """The figures equal those by hand, nothing is read twice, and a score file gives them again."""
     model = Counting(shipped)
     made = of_probe(Benchmark("folder", own), model, fitted.probe, store=tmp_path / "kept")  # type: ignore[arg-type]
     assert isinstance(made.report, Report)
@@ -175,10 +181,10 @@ def test_a_probe_on_the_test_split_of_a_table(
         assert back.report.rows[1:] == made.report.rows[2:]
 
 
-def test_a_benchmark_of_frame_folders(
+def test_evaluation_on_folders_of_frames(
     ped: Path, shipped: Backbone, fitted: Fitted, warm: Path
 ) -> None:
-    """UCSD as downloaded, at its own 10 frames a second; every clip has both classes, so no video figure."""
+    """UCSDped2 has 10 frames per second; every clip has both classes, so video AUC is undefined."""
     made = of_probe(Benchmark("ucsd_ped", ped), shipped, fitted.alarm, store=warm, bootstrap=50)
     assert isinstance(made.report, Report)
     assert (made.report.videos, made.report.frames, made.report.positives) == (3, 66, 33)
@@ -193,13 +199,13 @@ def test_a_benchmark_of_frame_folders(
         "predicted": 3,
         "false_alarms": 0,
         "hours": pytest.approx(6.6 / 3600),
-    }, "the alarm probe calls all of it an event"
+    }, "the alarm probe makes one event of each whole clip"
     assert made.report.events.figures["f1@0.5"] == 1.0, (
         "half of each clip is true, so the overlap is one half"
     )
 
 
-def test_another_rate_gives_other_seconds(
+def test_fps_sets_the_length_of_folders_of_frames(
     ped: Path, shipped: Backbone, fitted: Fitted, warm: Path
 ) -> None:
     made = of_probe(
@@ -210,10 +216,10 @@ def test_another_rate_gives_other_seconds(
     assert made.report.events.counts["hours"] == pytest.approx(3.3 / 3600)
 
 
-def test_a_rule_that_leaves_frames_off_the_end(
+def test_the_i3d_rule_leaves_off_the_last_frames(
     tmp_path: Path, shipped: Backbone, fitted: Fitted, warm: Path
 ) -> None:
-    """XD-Violence by `i3d`: 40 frames count as 32, 33 as 32; the video itself has all of them, as the counts say."""
+    """By the XD-Violence rule `i3d`, videos of 40 and 33 frames both count as 32 frames."""
     names = {"film__#1_label_B1-0-0": 40, "film__#2_label_A": 33}
     for name, count in names.items():
         (tmp_path / "videos" / name).mkdir(parents=True)
@@ -238,10 +244,10 @@ def test_a_rule_that_leaves_frames_off_the_end(
         assert made.report.events.figures["f1@0.3"] is not None
 
 
-# What is missing, broken, or known already
+# Videos that are missing, broken or used for fitting
 
 
-def test_missing_videos_are_an_error_before_anything_is_read(
+def test_missing_videos_are_an_error_before_any_video_is_read(
     own: Path, shipped: Backbone, fitted: Fitted, tmp_path: Path
 ) -> None:
     tests = sorted(Path(one.path) for one in datasets.load("folder", own, "test"))
@@ -277,7 +283,7 @@ def test_missing_videos_are_an_error_before_anything_is_read(
         )
 
 
-def test_a_video_that_cannot_be_read_is_counted(
+def test_an_unreadable_video_is_named_and_counted(
     own: Path, shipped: Backbone, fitted: Fitted, warm: Path
 ) -> None:
     broken = sorted(Path(one.path) for one in datasets.load("folder", own, "test"))[0]
@@ -324,10 +330,10 @@ def test_the_same_video_in_train_and_test_is_found_by_its_content(
         of_draws(Benchmark("folder", own), shipped, "hiprobe", store=warm, draws=1, share=1.0)
 
 
-def test_frames_that_do_not_match_the_truth_are_named(
+def test_a_video_with_more_labels_than_frames_is_named(
     tmp_path: Path, shipped: Backbone, fitted: Fitted, warm: Path
 ) -> None:
-    """ShanghaiTech as downloaded, with a mask one frame too long."""
+    """The ShanghaiTech layout, with one mask that is one frame too long."""
     for name, count, mask in (("01_0001", 20, 20), ("01_0002", 20, 21)):
         (tmp_path / "testing" / "frames" / name).mkdir(parents=True)
         (tmp_path / "testing" / "test_frame_mask").mkdir(exist_ok=True)
@@ -337,12 +343,12 @@ def test_frames_that_do_not_match_the_truth_are_named(
             )
         np.save(tmp_path / "testing" / "test_frame_mask" / f"{name}.npy", np.arange(mask) > 9)
     with pytest.raises(
-        LabelError, match=r"01_0002 \(LabelError: 21 frames in the truth, 20 in the video\)"
+        LabelError, match=r"01_0002 \(LabelError: the truth has 21 frames, the video 20\)"
     ):
         of_probe(Benchmark("shanghaitech", tmp_path), shipped, fitted.probe, store=warm)
 
 
-def test_names_must_tell_videos_apart(own: Path) -> None:
+def test_two_videos_of_one_name_are_refused(own: Path) -> None:
     (own / "deeper").mkdir()
     one = next(datasets.load("folder", own, "test"))
     shutil.copy(one.path, own / "deeper")
@@ -353,7 +359,7 @@ def test_names_must_tell_videos_apart(own: Path) -> None:
         Benchmark("folder", own).part("test")
 
 
-def test_an_event_between_two_frames_is_not_lost(
+def test_an_event_between_two_frames_is_an_error(
     own: Path, shipped: Backbone, fitted: Fitted, warm: Path
 ) -> None:
     one = next(one for one in datasets.load("folder", own, "test") if one.events)
@@ -362,7 +368,9 @@ def test_an_event_between_two_frames_is_not_lost(
     (own / "labels.csv").write_text(
         "\n".join([*rest, f"{Path(one.path).name},fire,1.01,1.02,test"]) + "\n"
     )
-    with pytest.raises(LabelError, match=r"no frame is shown between 1.01 and 1.02 s"):
+    with pytest.raises(
+        LabelError, match=r"no frame is shown during the event from 1\.01 to 1\.02 s"
+    ):
         of_probe(Benchmark("folder", own), shipped, fitted.probe, store=warm)
 
 
@@ -377,9 +385,9 @@ def test_a_draw_is_balanced_and_seeded() -> None:
         assert (len(names), sum(name[0] == "a" for name in names), len(set(names))) == (10, 5, 10)
         assert draw(train, 0.05, seed) == names
     assert draw(train, 0.05, 0) != draw(train, 0.05, 1)
-    assert len(draw(train, 0.001, 0)) == 2, "one of each class at least"
+    assert len(draw(train, 0.001, 0)) == 2, "at least one of each class"
     assert sum(name[0] == "a" for name in draw(train, 1.0, 0)) == 30, (
-        "all there are of the rarer class"
+        "all videos of the rarer class"
     )
     normal = {name: one for name, one in train.items() if name[0] == "n"}
     assert len(draw(normal, 0.1, 0)) == 17
@@ -388,7 +396,7 @@ def test_a_draw_is_balanced_and_seeded() -> None:
 
 
 def test_mean_and_spread_over_draws(own: Path, shipped: Backbone, tmp_path: Path) -> None:
-    """Test videos are read once for all draws; the same seeds give the same draws and figures."""
+    """Test videos are read once for all draws, and equal seeds give equal draws and figures."""
     model = Counting(shipped)
     bench = Benchmark("folder", own)
     made = of_draws(bench, model, "hiprobe", store=tmp_path / "kept", draws=3, share=0.7)  # type: ignore[arg-type]
@@ -432,8 +440,8 @@ def test_a_missing_training_video_is_an_error_once_it_is_drawn(
 # Export
 
 
-def test_hidden_states_as_plain_arrays(own: Path, fitted: Fitted, tmp_path: Path) -> None:
-    """Everything a reader needs without this package: values, spans, and an index in JSON."""
+def test_export_of_hidden_states_as_plain_arrays(own: Path, fitted: Fitted, tmp_path: Path) -> None:
+    """The file holds all that a program without this package needs: values, spans, a JSON index."""
     count = export.export_states(fitted.store, tmp_path / "states.npz")
     files = store.state_files(fitted.store)
     with np.load(tmp_path / "states.npz") as arrays:
@@ -456,7 +464,7 @@ def test_hidden_states_as_plain_arrays(own: Path, fitted: Fitted, tmp_path: Path
     assert {path.name for path in tmp_path.glob("*.npz")} == {"states.npz"}
 
 
-def test_scores_from_kept_states_need_no_model(
+def test_export_of_scores_from_stored_states_needs_no_model(
     own: Path, shipped: Backbone, fitted: Fitted, tmp_path: Path
 ) -> None:
     made = of_probe(
@@ -475,10 +483,10 @@ def test_scores_from_kept_states_need_no_model(
         export.export_scores(paths + more, fitted.probe, tmp_path / "kept")
 
 
-# Figures
+# Plots
 
 
-def test_the_figures_show_something(tmp_path: Path) -> None:
+def test_plots_are_written_and_depend_on_the_scores(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = {f"v{i}": (np.arange(60) // 20 == 1).astype(np.uint8) * (i < 8) for i in range(11)}
     scores = {
@@ -497,7 +505,7 @@ def test_the_figures_show_something(tmp_path: Path) -> None:
     assert made[-1].read_bytes() != before
 
 
-def test_the_best_and_the_worst_cases_are_shown() -> None:
+def test_timelines_show_the_best_worst_and_highest_normal_videos() -> None:
     labels = np.array([0, 0, 1, 1], np.uint8)
     truth = dict.fromkeys("abcdefg", labels) | {
         "n": np.zeros(4, np.uint8),
@@ -525,7 +533,7 @@ def test_the_best_and_the_worst_cases_are_shown() -> None:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs the command line in this process: exit code and both outputs."""
+    """Run the command line in this process; return the exit code and both outputs."""
     before = signal.getsignal(signal.SIGINT)
 
     def call(*args: Any) -> tuple[int, str, str]:
@@ -539,7 +547,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return call
 
 
-def test_the_command_writes_report_figures_and_scores(
+def test_evaluate_writes_report_plots_and_scores(
     own: Path, fitted: Fitted, tmp_path: Path, run: Command, warm: Path
 ) -> None:
     asked = ("evaluate", "--dataset", "folder", "--root", own, "--bootstrap", 50, "--json")
@@ -570,7 +578,7 @@ def test_the_command_writes_report_figures_and_scores(
     assert json.loads(out)["events"]["counts"]["true"] == found["events"]["counts"]["true"]
 
 
-def test_the_command_says_what_is_missing_and_what_failed(
+def test_evaluate_names_missing_and_failed_videos(
     own: Path, fitted: Fitted, run: Command, warm: Path
 ) -> None:
     tests = sorted(Path(one.path) for one in datasets.load("folder", own, "test"))
@@ -608,13 +616,17 @@ def test_the_command_says_what_is_missing_and_what_failed(
         ("--seeds", "2", "--threshold", "0.5"),
     ],
 )
-def test_a_wrong_call_is_exit_code_2(own: Path, run: Command, extra: Sequence[str]) -> None:
+def test_evaluate_called_wrongly_exits_with_code_2(
+    own: Path, run: Command, extra: Sequence[str]
+) -> None:
     code, out, err = run("evaluate", "--dataset", "folder", "--root", own, *extra)
     assert (code, out) == (2, "")
     assert "UsageError" in err
 
 
-def test_the_draws_by_command(own: Path, tmp_path: Path, run: Command, warm: Path) -> None:
+def test_evaluate_with_seeds_reports_draws(
+    own: Path, tmp_path: Path, run: Command, warm: Path
+) -> None:
     code, out, _ = run(
         "evaluate",
         "--dataset",

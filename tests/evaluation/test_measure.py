@@ -1,4 +1,7 @@
-"""Score files and the figures of an evaluation, against scikit-learn, hand-made cases and the public annotations."""
+"""Score files and the figures of an evaluation.
+
+Checked against scikit-learn, cases by hand and the public annotations.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def sample(seed: int = 0, decimals: int = 1) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Twelve videos, four of them normal, one anomalous throughout; scores with ties."""
+    """Return labels and scores, some of them tied, of 12 videos.
+
+    Four videos are normal and one is anomalous throughout.
+    """
     rng = RNG(seed)
     truth = {f"v{i:02d}": np.zeros(rng.integers(20, 60), np.uint8) for i in range(12)}
     for i in range(7):
@@ -65,15 +71,15 @@ def by_sklearn(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float, fl
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("decimals", [0, 1, 9])
-def test_the_ranking_gives_scikit_learns_figures(seed: int, decimals: int) -> None:
+def test_ranking_gives_the_figures_of_scikit_learn(seed: int, decimals: int) -> None:
     truth, scores = sample(seed, decimals)
     pooled = Ranking([(truth[name], scores[name]) for name in truth]).pooled()
     assert pooled == pytest.approx(by_sklearn(flat(truth), flat(scores)), abs=1e-12)
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 9])
-def test_the_intervals_are_those_of_a_plain_bootstrap_over_videos(decimals: int) -> None:
-    """Exactly: frames of a video drawn twice are counted twice, those of one not drawn not at all."""
+def test_ranking_intervals_equal_a_plain_bootstrap_over_videos(decimals: int) -> None:
+    """A video that is drawn twice counts twice, and one that is not drawn does not count."""
     truth, scores = sample(3, decimals)
     names = sorted(truth)
     draws = RNG(7).multinomial(12, np.full(12, 1 / 12), 150)
@@ -90,7 +96,7 @@ def test_the_intervals_are_those_of_a_plain_bootstrap_over_videos(decimals: int)
     )
 
 
-def test_the_intervals_do_not_depend_on_how_many_draws_are_made_at_once(
+def test_intervals_do_not_depend_on_how_many_draws_are_computed_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     truth, scores = sample()
@@ -102,7 +108,7 @@ def test_the_intervals_do_not_depend_on_how_many_draws_are_made_at_once(
     )
 
 
-def test_every_figure_of_the_report_by_scikit_learn() -> None:
+def test_report_gives_the_figures_of_scikit_learn() -> None:
     truth, scores = sample()
     kinds = {
         name: ("fall", "fire")
@@ -140,17 +146,11 @@ def test_every_figure_of_the_report_by_scikit_learn() -> None:
     assert report.classes[2].auc_with_normal is not None
 
 
-def test_the_controls_need_no_model() -> None:
-    """On the same frames, by their definitions, whatever the scores are."""
+def test_controls_depend_on_the_truth_alone() -> None:
+    """They use the same frames, whatever the scores are."""
     truth, scores = sample()
-    one, other = (
-        evaluate(truth, scores, bootstrap=0),
-        evaluate(
-            truth,
-            dict.fromkeys(truth, 0) | {name: -values for name, values in scores.items()},
-            bootstrap=0,
-        ),
-    )
+    negated = {name: -values for name, values in scores.items()}
+    one, other = (evaluate(truth, some, bootstrap=0) for some in (scores, negated))
     assert one.rows[1:] == other.rows[1:] != one.rows[:1]
     label = {name: np.full(len(v), float(v.any())) for name, v in truth.items()}
     prior = {
@@ -168,17 +168,17 @@ def test_the_controls_need_no_model() -> None:
         strict=True,
     ):
         assert row.pooled == pytest.approx(by_sklearn(flat(truth), flat(made)))
-    assert one.rows[1].macro_auc == 0.5, "a constant localises nothing"
+    assert one.rows[1].macro_auc == 0.5, "a constant score within each video localises nothing"
 
 
-def test_the_centre_prior_is_one_in_the_middle() -> None:
+def test_centre_prior_is_a_gaussian_with_its_peak_in_the_middle() -> None:
     assert centre_prior(5)[2] == 1.0
     assert centre_prior(4) == pytest.approx(centre_prior(4)[::-1])
     assert centre_prior(101)[0] == pytest.approx(math.exp(-0.5 * (50 / 25.25) ** 2))
 
 
-def test_what_is_undefined_is_said_to_be() -> None:
-    """Anomalous videos without a normal frame: nothing can be said about localisation."""
+def test_undefined_figures_are_reported_as_undefined() -> None:
+    """If no video has frames of both classes, nothing can be said about localisation."""
     truth = {"a": np.ones(4, np.uint8), "b": np.zeros(4, np.uint8)}
     report = evaluate(truth, {"a": np.ones(4), "b": np.zeros(4)}, bootstrap=0)
     assert (report.rows[0].pooled.auc, report.rows[0].abnormal_auc, report.rows[0].macro_auc) == (
@@ -190,7 +190,7 @@ def test_what_is_undefined_is_said_to_be() -> None:
     assert "| undefined | undefined | 1.0000 |" in report.to_markdown()
 
 
-def test_raw_and_smoothed_scores_stand_side_by_side() -> None:
+def test_raw_and_smoothed_scores_get_a_row_each() -> None:
     truth, scores = sample()
     raw = {name: values + RNG(1).normal(size=len(values)) for name, values in scores.items()}
     made = evaluate(truth, scores, raw=raw, bootstrap=20)
@@ -201,7 +201,7 @@ def test_raw_and_smoothed_scores_stand_side_by_side() -> None:
     assert all(row.control and not row.intervals for row in made.rows[2:])
 
 
-def test_the_video_figure_takes_the_highest_frame() -> None:
+def test_video_auc_scores_a_video_by_its_highest_frame() -> None:
     truth, scores = sample(decimals=9)
     labels = [int(truth[name].any()) for name in truth]
     tops = [float(scores[name].max()) for name in truth]
@@ -210,8 +210,8 @@ def test_the_video_figure_takes_the_highest_frame() -> None:
     )
 
 
-def test_every_interval_is_that_of_a_plain_bootstrap() -> None:
-    """Of the figures that do not pool all videos: over the abnormal, the mixed, and all videos as one each."""
+def test_report_intervals_equal_a_plain_bootstrap_over_videos() -> None:
+    """Checks the figures that do not pool the frames of all videos."""
     truth, scores = sample(3)
     names = sorted(truth)
     found = evaluate(truth, scores, bootstrap=60, seed=7).rows[0].intervals
@@ -253,8 +253,8 @@ def test_every_interval_is_that_of_a_plain_bootstrap() -> None:
 # Events
 
 
-def test_events_are_compared_in_the_videos_own_seconds() -> None:
-    """A video at 2 frames a second and one at 10: the same frames are other seconds."""
+def test_events_are_compared_in_seconds_at_each_videos_frame_rate() -> None:
+    """The same frames are other seconds in a video of 2 frames per second than in one of 10."""
     truth = {
         "a": np.array([0, 0, 1, 1, 0, 0], np.uint8),
         "b": np.array([0, 1, 1, 0, 0, 0], np.uint8),
@@ -308,24 +308,24 @@ def test_events_need_the_time_of_every_frame() -> None:
         evaluate(truth, scores, found=found | {"v00": Detection(np.arange(3.0), 3.0, ())})
     with pytest.raises(LabelError, match="come without the time"):
         evaluate(truth, scores, found={})
-    with pytest.raises(ValueError, match="do not rise"):
+    with pytest.raises(ValueError, match="do not increase"):
         Detection(np.array([0.0, 1.0, 1.0]), 2.0, ())
 
 
-def test_scores_without_events_are_cut_at_a_threshold() -> None:
+def test_thresholded_turns_runs_of_high_scores_into_events() -> None:
     made = thresholded(
         np.array([0.1, 0.5, 0.9, math.nan, 0.7]), np.array([0.0, 1.0, 3.0, 4.0, 5.0]), 0.5
     )
     assert [(event.start, event.end) for event in made.events] == [(1.0, 4.0), (5.0, 6.0)]
-    with pytest.raises(LabelError, match="5 scores, 4 frames"):
+    with pytest.raises(LabelError, match="5 scores and 4 frame times"):
         thresholded(np.zeros(5), np.arange(4.0), 0.5)
 
 
 # What cannot be evaluated
 
 
-def test_what_is_allowed_to_be_missing_stands_beside_every_figure() -> None:
-    """The figures are those of the rest, exactly; each control keeps its shape over the whole video."""
+def test_allowed_missing_videos_are_counted_in_every_row() -> None:
+    """The figures are those of the rest; a control keeps its shape over the whole video."""
     truth, scores = sample()
     part = {name: values.copy() for name, values in scores.items() if name not in ("v01", "v09")}
     part["v02"][:4] = math.nan
@@ -358,12 +358,12 @@ def test_infinite_scores_and_other_lengths_are_never_allowed() -> None:
     for bad, words in ((scores["v00"][:-1], "another number of frames"), (endless, "not finite")):
         with pytest.raises(LabelError, match=words):
             evaluate(truth, scores | {"v00": bad}, allow_missing=True)
-    with pytest.raises(LabelError, match="none of 12 videos has scores"):
+    with pytest.raises(LabelError, match="none of the 12 videos has scores"):
         evaluate(truth, {}, allow_missing=True)
 
 
-def test_a_video_that_only_failed_is_counted_too() -> None:
-    """Its truth is not known where labels are in seconds and it cannot be read."""
+def test_a_failed_video_without_truth_is_counted_as_missing() -> None:
+    """If labels are in seconds, the truth of a video that cannot be read is unknown."""
     truth, scores = sample()
     with pytest.raises(LabelError, match=r"1 of 13 videos have no scores: gone \(missing\)"):
         evaluate(truth, scores, failed={"gone": "missing"})
@@ -371,7 +371,7 @@ def test_a_video_that_only_failed_is_counted_too() -> None:
     assert (made.videos, made.missing) == (12, {"gone": "missing"})
 
 
-def test_all_faults_are_named_and_counted_together() -> None:
+def test_all_faults_are_named_and_counted_in_one_error() -> None:
     truth, scores = sample()
     for name in ("v00", "v01", "v02", "v03", "v04", "v05"):
         del scores[name]
@@ -395,13 +395,13 @@ def test_all_faults_are_named_and_counted_together() -> None:
 
 
 @pytest.mark.parametrize("label", [0, 1])
-def test_one_class_only_is_a_named_error(label: int) -> None:
+def test_truth_with_one_class_only_is_a_named_error(label: int) -> None:
     truth = {name: np.full(4, label, np.uint8) for name in "ab"}
     with pytest.raises(LabelError, match="both classes are needed"):
         evaluate(truth, {name: np.arange(4.0) for name in "ab"})
 
 
-def test_other_things_that_cannot_be_evaluated() -> None:
+def test_other_input_that_cannot_be_evaluated_is_a_named_error() -> None:
     truth, scores = sample()
     with pytest.raises(LabelError, match="no video"):
         evaluate({}, {})
@@ -429,7 +429,7 @@ def to_npz(path: Path, scores: Arrays) -> None:
 
 
 def to_csv(path: Path, scores: Arrays) -> None:
-    """Runs of equal scores as rows, last run first."""
+    """Write a row for each run of equal scores, the last run first."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["video", "start_frame", "end_frame", "score"])
@@ -443,7 +443,7 @@ WRITERS: dict[str, Callable[[Path, Arrays], None]] = {"json": to_json, "npz": to
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_a_score_file_gives_back_its_scores_by_bare_name(tmp_path: Path, kind: str) -> None:
+def test_read_scores_drops_folder_and_suffix_from_names(tmp_path: Path, kind: str) -> None:
     scores = {
         "A.Film.2001__#00-25-20_label_A": RNG(0).normal(size=9),
         "Arson001_x264": np.repeat([0.25, 1e-9], 4),
@@ -482,20 +482,20 @@ def test_the_same_scores_in_three_files_give_the_same_report(tmp_path: Path) -> 
         ("s.csv", b"", "the file is empty"),
         ("s.json", b"{}", "holds no scores"),
         ("s.csv", b"video,start_frame,end_frame,score\n", "holds no scores"),
-        ("s.json", b"[[1, 2]]", "no object"),
+        ("s.json", b"[[1, 2]]", "must be an object"),
         ("s.json", b'{"a": [1, 2', "JSON"),
         ("s.json", b"\xff\xfe\x00", "JSON"),
-        ("s.json", b'{"a": [0.1, "0.2"]}', "a is not one number a frame"),
-        ("s.json", b'{"a": [0.1, null]}', "a is not one number a frame"),
-        ("s.json", b'{"a": [true, false]}', "a is not one number a frame"),
-        ("s.json", b'{"a": 0.5}', "a is not one number a frame"),
+        ("s.json", b'{"a": [0.1, "0.2"]}', "a must be one number per frame"),
+        ("s.json", b'{"a": [0.1, null]}', "a must be one number per frame"),
+        ("s.json", b'{"a": [true, false]}', "a must be one number per frame"),
+        ("s.json", b'{"a": 0.5}', "a must be one number per frame"),
         ("s.json", b'{"a": {"b": 1}}', "JSON"),
         ("s.json", b'{"a": [[1], [1, 2]]}', "JSON"),
         ("s.json", b'{"a": [0.1], "a": [0.2]}', "1 videos are named more than once: a"),
         ("s.json", b'{"a": [0.1], "x/a.mp4": [0.2]}', "1 videos are named more than once: a"),
         ("s.json", b"[" * 200_000, "JSON"),
-        ("s.npz", pickle.dumps({"a": [0.1]}), "no NPZ archive"),
-        ("s.npz", b"PK\x03\x04 not a zip", "no NPZ archive"),
+        ("s.npz", pickle.dumps({"a": [0.1]}), "not an NPZ archive"),
+        ("s.npz", b"PK\x03\x04 not a zip", "not an NPZ archive"),
         (
             "s.csv",
             b"video,start,end,score\na,0,2,0.5\n",
@@ -517,7 +517,7 @@ def test_the_same_scores_in_three_files_give_the_same_report(tmp_path: Path) -> 
         ),
     ],
 )
-def test_a_score_file_that_is_none_is_a_named_error(
+def test_an_invalid_score_file_is_a_named_error(
     tmp_path: Path, name: str, content: bytes, words: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
@@ -528,7 +528,7 @@ def test_a_score_file_that_is_none_is_a_named_error(
 
 
 class Trap:
-    """Says so if it is ever unpickled."""
+    """Raise SystemExit when unpickled."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return (exec, ("raise SystemExit('a pickle was loaded')",))
@@ -543,9 +543,11 @@ def test_object_arrays_are_never_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "array", [np.zeros((2, 3)), np.zeros(3, complex), np.array(["0.1"]), np.float64(0.5)]
 )
-def test_arrays_that_are_not_one_number_a_frame(tmp_path: Path, array: np.ndarray) -> None:
+def test_arrays_that_are_not_one_number_per_frame_are_refused(
+    tmp_path: Path, array: np.ndarray
+) -> None:
     np.savez(tmp_path / "s.npz", good=np.zeros(3), odd=array)
-    with pytest.raises(LabelError, match="odd is not one number a frame"):
+    with pytest.raises(LabelError, match="odd must be one number per frame"):
         read_scores(tmp_path / "s.npz")
 
 
@@ -559,14 +561,14 @@ def test_a_damaged_archive_is_a_named_error(tmp_path: Path) -> None:
         read_scores(path)
 
 
-def test_other_kinds_of_file(tmp_path: Path) -> None:
+def test_another_suffix_or_an_absent_file_is_a_named_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"give a \.json, \.npz or \.csv"):
         read_scores(tmp_path / "scores.npy")
     with pytest.raises(LabelError, match=r"absent\.json"):
         read_scores(tmp_path / "absent.json")
 
 
-def test_a_number_that_is_no_score_is_found_when_evaluated(tmp_path: Path) -> None:
+def test_nan_and_infinity_in_a_score_file_are_found_by_evaluate(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text('{"a": [NaN, 1.0], "b": [1e999, 0.0]}')
     with pytest.raises(
         LabelError, match=r"2 videos .* not finite, 2 frames in all: a \(1\), b \(1\)"
@@ -577,7 +579,7 @@ def test_a_number_that_is_no_score_is_found_when_evaluated(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["json", "npz", "csv"])
-def test_what_is_written_is_read_back_bit_by_bit(tmp_path: Path, kind: str) -> None:
+def test_written_scores_are_read_back_bit_for_bit(tmp_path: Path, kind: str) -> None:
     scores = {
         "A.Film__#1_label_A": RNG(0).normal(size=50).round(1),
         "c": RNG(1).random(7),
@@ -595,7 +597,7 @@ def test_what_is_written_is_read_back_bit_by_bit(tmp_path: Path, kind: str) -> N
     assert path.read_bytes() == first
 
 
-def test_what_would_not_be_read_back_is_not_written(tmp_path: Path) -> None:
+def test_a_name_that_would_not_be_read_back_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match=r"1 names hold a folder, a suffix .*: x/a\.mp4"):
         write_scores(tmp_path / "s.csv", {"x/a.mp4": np.zeros(2), "b": np.zeros(2)})
     with pytest.raises(UsageError, match=r"\.json, \.npz or \.csv"):
@@ -620,7 +622,7 @@ def test_every_figure_comes_with_its_definition() -> None:
     assert {"f1", "delay", "false_alarms", "interval"} <= set(made.to_json()["definitions"])
 
 
-def test_a_spread_is_the_mean_and_the_standard_deviation_of_its_draws() -> None:
+def test_draw_summary_is_the_mean_and_standard_deviation_of_the_draws() -> None:
     truth, _ = sample()
     reports = tuple(
         evaluate(
@@ -645,7 +647,7 @@ def test_a_spread_is_the_mean_and_the_standard_deviation_of_its_draws() -> None:
     }
     assert f"{np.mean(every):.4f} ± {np.std(every, ddof=1):.4f}" in made.to_markdown()
     control = f"| centre prior | {reports[0].rows[2].pooled.auc:.4f} |"
-    assert control in made.to_markdown(), "what needs no training has no spread"
+    assert control in made.to_markdown(), "a control needs no training, so it has no spread"
     assert [
         draw["seed"] for draw in json.loads(json.dumps(made.to_json(), allow_nan=False))["draws"]
     ] == [0, 1, 2, 3]
@@ -661,7 +663,7 @@ def test_the_same_input_and_seed_give_the_same_report() -> None:
     assert report(seed=1).rows[0].intervals != report(seed=2).rows[0].intervals
 
 
-def test_the_digests_follow_values_and_names_only() -> None:
+def test_digests_depend_only_on_names_and_values() -> None:
     truth, scores = sample()
     first = evaluate(truth, scores, bootstrap=0).provenance
     turned = evaluate(
@@ -735,8 +737,10 @@ TRIVIAL = {
 
 
 @pytest.mark.parametrize("name", TRIVIAL)
-def test_the_trivial_scores_of_the_benchmarks(shared_data: Path, tmp_path: Path, name: str) -> None:
-    """Score files without any model get these figures, and the report shows them as controls beside every score."""
+def test_controls_have_their_known_figures_on_the_benchmarks(
+    shared_data: Path, tmp_path: Path, name: str
+) -> None:
+    """The same figures come from score files and from the controls of the report."""
     truth = datasets.truth(name, shared_data / "annotations" / name)
     label = {f"{video}.mp4": np.full(len(v), float(v.any())) for video, v in truth.items()}
     i = {f"{video}.mp4": np.arange(len(v)) for video, v in truth.items()}
@@ -753,8 +757,8 @@ def test_the_trivial_scores_of_the_benchmarks(shared_data: Path, tmp_path: Path,
         assert made.rows[control].pooled == made.rows[0].pooled
 
 
-def test_the_classes_of_a_benchmark(shared_data: Path) -> None:
-    """The few videos of some classes stand in the report."""
+def test_the_report_has_a_row_for_every_class_of_a_benchmark(shared_data: Path) -> None:
+    """Classes with few videos are included."""
     root = shared_data / "annotations" / "ucf_crime"
     truth = datasets.truth("ucf_crime", root)
     made = evaluate(

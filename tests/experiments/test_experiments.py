@@ -1,4 +1,4 @@
-"""The experiments: their measure against scikit-learn, their protocols on made-up states, and what they write."""
+"""The experiments: their measure, their protocols on synthetic states, and what they write."""
 
 from __future__ import annotations
 
@@ -38,11 +38,14 @@ from hiprobe.types import Event, HiddenStates, Recipe, Segment, Site
 
 RECIPE = Recipe("made-up", ("What is wrong?",))
 LAYERS, WIDTH, SEGMENTS = 4, 6, 10
-SIGNAL = 2  # the layer that knows; the next one knows half as much, the others nothing
+SIGNAL = 2  # the layer with the signal; the next one has half of it, the others none
 
 
 def footage(videos: int, seed: int = 0, signal: float = 1.2) -> Footage:
-    """Every second video holds an event in three segments of 1 s; `signal` standard deviations at layer SIGNAL."""
+    """Return synthetic footage in which every second video has an event of three 1 s segments.
+
+    The event shifts the states of layer SIGNAL by `signal` standard deviations.
+    """
     rng = np.random.default_rng(seed)
     states, labels, events = [], [], []
     for index in range(videos):
@@ -81,10 +84,10 @@ def test() -> Footage:
     return footage(16, 2)
 
 
-# --- the measure -----------------------------------------------------------------------------------------------------
+# --- the measure
 
 
-def test_the_auc_over_seconds_is_that_over_frames_and_scikit_learns_weighted_one() -> None:
+def test_auc_over_seconds_equals_auc_over_frames_and_weighted_scikit_learn() -> None:
     from sklearn.metrics import roc_auc_score
 
     rng = np.random.default_rng(0)
@@ -101,7 +104,7 @@ def test_the_auc_over_seconds_is_that_over_frames_and_scikit_learns_weighted_one
     )
 
 
-def test_a_bootstrap_column_is_the_auc_of_the_videos_drawn() -> None:
+def test_each_bootstrap_column_is_the_auc_of_the_drawn_videos() -> None:
     rng = np.random.default_rng(1)
     y, scored, video = (
         rng.integers(0, 2, 50).astype(float),
@@ -118,12 +121,12 @@ def test_a_bootstrap_column_is_the_auc_of_the_videos_drawn() -> None:
 
 
 @pytest.mark.parametrize("scored", [np.array([0.1, np.nan]), np.array([0.1, np.inf])])
-def test_scores_that_are_not_finite_have_no_auc(scored: np.ndarray) -> None:
+def test_scores_that_are_not_finite_are_refused(scored: np.ndarray) -> None:
     with pytest.raises(LabelError, match="finite"):
         Truth(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([0, 1])).aucs(scored)
 
 
-def test_overlapping_events_count_once_and_an_open_one_to_the_end() -> None:
+def test_overlapping_events_count_once_and_an_open_event_lasts_to_the_end() -> None:
     starts = np.array([0.0, 1.0, 2.0, 3.0])
     found = overlap(
         starts, starts + 1, [Event(0.5, 1.5), Event(1.0, 1.75), Event(3.5, float("inf"))]
@@ -131,7 +134,7 @@ def test_overlapping_events_count_once_and_an_open_one_to_the_end() -> None:
     assert found == pytest.approx([0.5, 0.75, 0.0, 0.5])
 
 
-def test_a_paired_difference_ignores_what_both_share() -> None:
+def test_a_paired_difference_has_no_spread_from_what_both_share() -> None:
     shared = [np.random.default_rng(seed).random(401) for seed in range(10)]
     assert interval([a + 0.1 - a for a in shared]) == pytest.approx((0.1, 0.1, 0.1))
     wide = interval(shared)
@@ -154,7 +157,7 @@ def test_verdicts_follow_the_interval() -> None:
     assert [below(Interval(0, *one), 0.5) for one in ends] == ["yes", "no", "undecided"]
 
 
-# --- draws and labels ------------------------------------------------------------------------------------------------
+# --- draws and labels
 
 
 def test_draws_are_balanced_seeded_and_nested(train: Footage) -> None:
@@ -179,22 +182,22 @@ def test_flipped_and_weak_labels(train: Footage) -> None:
     assert np.array_equal(weak(train).y, np.repeat(np.arange(24) % 2, SEGMENTS))
 
 
-# --- experiments on states whose truth is known ----------------------------------------------------------------------
+# --- experiments on states whose truth is known
 
 
 @pytest.mark.parametrize(
     "name", [name for name in selection.RULES if "last" not in name and "eighths" not in name]
 )
-def test_every_rule_that_sees_labels_finds_the_layer_that_knows(name: str, train: Footage) -> None:
+def test_every_rule_that_uses_labels_finds_the_signal(name: str, train: Footage) -> None:
     assert selection.RULES[name](train, train.y)[0] == SIGNAL
 
 
-def test_the_fixed_rules_do_not_look(train: Footage) -> None:
+def test_fixed_rules_choose_by_depth_alone(train: Footage) -> None:
     assert selection.last(train, train.y) == (LAYERS - 1,)
     assert selection.five_eighths(train, train.y) == (2,)
 
 
-def test_out_of_fold_scores_of_pure_noise_are_worth_nothing() -> None:
+def test_out_of_fold_scores_of_noise_have_an_auc_of_one_half() -> None:
     noise = footage(40, 3, signal=0.0)
     held, picked = out_of_fold(
         noise, split(noise, 0), lambda some, y: methods.load("hiprobe").select(some, y).indices
@@ -203,7 +206,7 @@ def test_out_of_fold_scores_of_pure_noise_are_worth_nothing() -> None:
     assert len(picked) == 5
 
 
-def test_no_fold_is_scored_by_a_probe_that_saw_it(train: Footage) -> None:
+def test_no_fold_is_scored_by_a_probe_fitted_on_it(train: Footage) -> None:
     seen = []
 
     def choose(some: Footage, y: np.ndarray) -> Sequence[int]:
@@ -215,7 +218,7 @@ def test_no_fold_is_scored_by_a_probe_that_saw_it(train: Footage) -> None:
     assert all(not (known & (folds.of == fold)).any() for fold, known in enumerate(seen))
 
 
-def test_layer_curves_put_the_layer_that_knows_above_the_last(
+def test_layer_curves_rank_the_layer_with_the_signal_above_the_last(
     train: Footage, test: Footage
 ) -> None:
     made = layers.curves(train, test, 12, 3)
@@ -238,7 +241,7 @@ def test_selection_and_stability_tables(train: Footage, test: Footage) -> None:
     assert stable.claims[0].answer == "yes"
 
 
-def test_shares_refuse_by_name_and_rise_with_labels(train: Footage, test: Footage) -> None:
+def test_too_few_labels_are_named_and_more_raise_the_auc(train: Footage, test: Footage) -> None:
     table = shares.compare({"hiprobe": (train, test), "one_class": (train, test)}, 2)
     assert [row[0] for row in table.rows] == ["10 %", "20 %", "50 %", "100 %"]
     assert [row[1] for row in table.rows] == ["2", "4", "12", "24"]
@@ -246,12 +249,12 @@ def test_shares_refuse_by_name_and_rise_with_labels(train: Footage, test: Footag
     assert float(table.rows[-1][2][:5]) > 0.95
 
 
-def test_every_scorer_learns_what_is_there(train: Footage, test: Footage) -> None:
+def test_every_scorer_learns_the_signal(train: Footage, test: Footage) -> None:
     for row in scorers.compare(train, test, 12, 2).rows:
         assert float(row[2][:5]) > 0.85
 
 
-def test_transfer_takes_videos_of_one_half_of_the_types_only(train: Footage, test: Footage) -> None:
+def test_transfer_by_type_uses_one_half_of_the_types(train: Footage, test: Footage) -> None:
     half = transfer._only(train, {"fire"})
     assert set(half.kinds) == {"fire", "normal"}
     table = transfer.by_type(train, test, 8, 2)
@@ -259,7 +262,7 @@ def test_transfer_takes_videos_of_one_half_of_the_types_only(train: Footage, tes
     assert [row[3] == "+0.000 [+0.000, +0.000]" for row in table.rows] == [True, False, False, True]
 
 
-def test_averaged_layers_are_the_mean_of_their_log_odds(train: Footage, test: Footage) -> None:
+def test_averaged_layers_use_the_mean_of_their_log_odds(train: Footage, test: Footage) -> None:
     raw = np.array(
         [raw_scores(methods.load("hiprobe"), train, test, (site,)) for site in range(2, LAYERS)]
     )
@@ -267,14 +270,14 @@ def test_averaged_layers_are_the_mean_of_their_log_odds(train: Footage, test: Fo
     assert beyond.averaged(0.5)(train, test) == pytest.approx(expected, abs=1e-6)
 
 
-def test_neighbours_never_cross_a_video(train: Footage) -> None:
+def test_neighbours_in_time_stay_within_the_video(train: Footage) -> None:
     values = np.arange(3.0)[:, None, None]
     assert beyond.neighbours(values)[:, 0].tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 2]]
     assert beyond.before(values)[:, 0].tolist() == [[0, 0], [1, 0], [2, 1]]
     assert beyond.less_mean(values)[:, 0, 0].tolist() == [-1, 0, 1]
 
 
-def test_one_prompt_of_several_is_taken_by_its_number(train: Footage) -> None:
+def test_prompt_of_selects_the_states_of_one_prompt(train: Footage) -> None:
     both = beyond._stacked(
         train, train.with_states([replace(one, values=one.values + 9) for one in train.states])
     )
@@ -288,7 +291,7 @@ def test_every_variant_beyond_the_paper_runs_and_is_judged(train: Footage, test:
     assert {row[4] for row in table.rows[2:]} <= {"yes", "no", "undecided"}
 
 
-# --- probabilities, alarms, events -----------------------------------------------------------------------------------
+# --- probabilities, alarms, events
 
 
 def test_calibration_error_by_hand() -> None:
@@ -305,7 +308,7 @@ def test_platt_undoes_a_known_distortion() -> None:
     assert calibration.isotonic(told, y)(told) == pytest.approx(true, abs=0.15)
 
 
-def test_conformal_p_values_by_hand_and_their_promise() -> None:
+def test_conformal_p_values_by_hand_and_their_promised_rate() -> None:
     assert calibration.p_values(
         np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.0, 4.0])
     ) == pytest.approx([1, 0.75, 0.25])
@@ -313,9 +316,8 @@ def test_conformal_p_values_by_hand_and_their_promise() -> None:
     rates = [
         (calibration.p_values(rng.random(199), rng.random(50)) <= 0.05).mean() for _ in range(300)
     ]
-    assert np.mean(rates) == pytest.approx(
-        0.05, abs=0.005
-    )  # 10 of 200 ranks: exactly 5 % by symmetry
+    # 10 of 200 ranks alarm, which is exactly 5 % by symmetry.
+    assert np.mean(rates) == pytest.approx(0.05, abs=0.005)
 
 
 def test_conformal_alarms_are_calibrated_on_videos_outside_the_draw(train: Footage) -> None:
@@ -353,14 +355,13 @@ def test_claims_of_several_sizes_are_joined_and_yes_only_if_all_are() -> None:
     assert joined[-1].claims[0].figure == "4: +4; 16: +16"
 
 
-def test_events_by_hand() -> None:
+def test_event_f1_and_false_events_by_hand() -> None:
     one = footage(2, 0).take([1, 1])
     start = one.events[0][0].start
     raw = np.zeros(20)
-    raw[int(start) : int(start) + 3] = (
-        1.0  # the first video's event, found; the second video's missed
-    )
-    raw[19] = 1.0  # and a false one of 1 s there
+    # The event of the first video is found; that of the second is missed.
+    raw[int(start) : int(start) + 3] = 1.0
+    raw[19] = 1.0  # a false event of 1 s in the second video
     f1, false = localization.events_of(
         one, raw, Localization(0.0, "fixed", 0.5, merge_s=0.0, min_s=0.0)
     )
@@ -368,7 +369,7 @@ def test_events_by_hand() -> None:
     assert false == pytest.approx(1 / (20 / 3600))
 
 
-# --- what is rendered, read and written ------------------------------------------------------------------------------
+# --- what is rendered, read and written
 
 
 def test_plans_are_balanced_and_their_labels_load_as_a_data_set(tmp_path: Path) -> None:
@@ -424,7 +425,7 @@ def test_pooled_states_are_means_over_the_visual_tokens(shipped: object) -> None
         assert found[0, column] == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-4)
 
 
-def test_footage_is_read_once_in_any_number_of_processes_with_its_labels(
+def test_footage_is_the_same_from_one_or_two_processes_and_is_read_once(
     tmp_path: Path, clips: Path
 ) -> None:
     names = ["abnormal_00.mp4", "normal_00.mp4", "normal_01.mp4"]
@@ -449,14 +450,14 @@ def test_footage_is_read_once_in_any_number_of_processes_with_its_labels(
     assert not on.has("test")
 
 
-def test_missing_models_are_named_and_not_read(tmp_path: Path) -> None:
+def test_present_separates_existing_from_missing_models(tmp_path: Path) -> None:
     assert present(("embedded", str(tmp_path / "none"), str(tmp_path))) == (
         ("embedded", str(tmp_path)),
         (str(tmp_path / "none"),),
     )
 
 
-def test_tables_survive_json_and_escape_their_cells() -> None:
+def test_tables_round_trip_through_json_and_escape_bars() -> None:
     table = Table("T", ("a", "b"), (("x|y", "1"),), "note", (Claim("c", "+0.1", "yes"),))
     assert Table.from_json(json.loads(json.dumps(table.to_json()))) == table
     assert "x\\|y" in table.to_markdown()
@@ -464,7 +465,7 @@ def test_tables_survive_json_and_escape_their_cells() -> None:
         Table("T", ("a", "b"), (("x",),))
 
 
-def test_the_page_answers_every_claim_and_kept_tables_are_those_of_the_same_settings(
+def test_the_page_answers_every_claim_and_the_key_follows_the_settings(
     tmp_path: Path,
 ) -> None:
     claim, more = Claim("middle beats last", "+0.1", "yes"), Claim("fusion wins", "-0.1", "no")
@@ -481,7 +482,7 @@ def test_the_page_answers_every_claim_and_kept_tables_are_those_of_the_same_sett
     assert len(keys) == 2
 
 
-def test_scores_by_layer_are_those_of_the_probe(train: Footage, test: Footage) -> None:
+def test_scores_by_layer_equal_those_of_a_probe(train: Footage, test: Footage) -> None:
     from hiprobe.probe import fit
 
     pairs = list(zip(train.states, train.labels, strict=True))

@@ -1,6 +1,7 @@
-"""Scores of a benchmark's frames against its truth, beside what a score without any localisation would get.
+"""Compare frame scores with the truth, next to controls that need no model.
 
-Knows frame labels, score files, events and metrics: no video, no model, no data set by name.
+This public interface knows frame labels, score files, events and metrics. It reads no video, runs
+no model and knows no data set by name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A data set's test videos through detection to figures, none silently left out. Knows no command line, no picture.
+"""Evaluate a score file or a probe on the test videos of a data set.
 
-Scores come from a file, from a probe, or from probes fitted on random draws of the training videos; the report is the
-same. Videos that are missing or fail are an error, unless allowed: then their number stands beside every figure.
+Videos that are missing or fail are an error unless they are allowed; then every figure says how
+many there are. It knows no command line and draws no plots.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hiprobe.backbones import ModelFacts
 from hiprobe.datasets import FrameLabels, annotation_name, listing
 from hiprobe.errors import LabelError, OutOfMemory, ProbeError, UsageError, VideoError
 from hiprobe.evaluation.draw_summary import DrawSummary
-from hiprobe.evaluation.frame_times import kept_frame_times
+from hiprobe.evaluation.frame_times import kept_frame_times, times_at_rate
 from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored, thresholded
 from hiprobe.evaluation.score_files import read_scores
 from hiprobe.evaluation.tables import Report
@@ -34,10 +34,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A data set by name, the folder `root` with its annotation, and how both are read.
+    """Name a data set, the folder `root` with its annotation, and how both are read.
 
-    `videos`: where the videos lie, if not in `root`. `rule`: how the annotation is read. `fps`: the rate of frame
-    folders. All but `name` and `root` default to what the data set says.
+    `videos` is the folder of the videos, if it is not `root`. `rule` says how the annotation is
+    read, `fps` is the frame rate of folders of frames; both default to what the data set says.
+    With `allow_missing`, videos that are missing or fail are left out and counted.
     """
 
     name: str
@@ -48,9 +49,10 @@ class Benchmark:
     allow_missing: bool = False
 
     def part(self, split: str) -> dict[str, Video]:
-        """The videos of `train` or `test` by name, absent ones among them; those without a split count for both.
+        """Return the videos of the split `train` or `test` by name, including missing ones.
 
-        Raises LabelError for names that are not unique, and the errors of `datasets.load`.
+        A video without a split belongs to both. Raises LabelError for names that are not unique or
+        a split without videos, and the errors of `datasets.load`.
         """
         asked = split if datasets.annotated(self.name) else None
         every = datasets.load(
@@ -64,27 +66,30 @@ class Benchmark:
             raise LabelError(
                 f"{len(twice)} names are shared by several videos: {listing(twice)}"
                 if twice
-                else f"no videos of the split {split}",
+                else f"there are no videos in the split {split}",
                 where=self.root,
-                cure="each video needs a name of its own, whatever its folder" if twice else None,
+                cure="give each video its own name; its folder does not count" if twice else None,
             )
         return found
 
     def present(self, split: str) -> tuple[list[str], dict[str, Video]]:
-        """The names of a split's missing videos, and the others; raises LabelError for missing ones not allowed."""
+        """Return the names of a split's missing videos, and the videos that exist.
+
+        Raises LabelError for missing videos that are not allowed.
+        """
         videos = self.part(split)
         missing = [name for name, one in videos.items() if not pictures.exists(one.path)]
         self.check(missing, len(videos), split)
         return missing, {name: one for name, one in videos.items() if name not in missing}
 
     def categories(self, videos: Mapping[str, Video]) -> dict[str, tuple[str, ...]]:
-        """The classes of each test video, where the data set names them."""
+        """Return the classes of each test video, if the data set names them."""
         if datasets.annotated(self.name):
             return datasets.categories(self.name, self.root)
         return {name: one.categories for name, one in videos.items()}
 
     def about(self) -> dict[str, Any]:
-        """What the report says of the data set."""
+        """Return what the report says about the data set."""
         ruled = (
             {"rule": self.rule or datasets.rules(self.name)[0]}
             if datasets.annotated(self.name)
@@ -95,7 +100,7 @@ class Benchmark:
     def check(
         self, missing: Sequence[str], videos: int, what: str, fault: str = "are missing"
     ) -> None:
-        """Raises LabelError for missing videos, all named or counted, unless they are allowed and some are left."""
+        """Raise LabelError for `missing` videos, unless they are allowed and others are left."""
         if missing and (not self.allow_missing or len(missing) == videos):
             raise LabelError(
                 f"{len(missing)} of {videos} {what} videos {fault}: {listing(missing, 10)}",
@@ -107,7 +112,7 @@ class Benchmark:
 
 @dataclass
 class Gathered:
-    """What is known of each test video, by name: filled one video at a time."""
+    """Collect what is known about each test video, by name, one video at a time."""
 
     truth: dict[str, FrameLabels] = field(default_factory=dict)
     scores: dict[str, Array] = field(default_factory=dict)
@@ -117,9 +122,10 @@ class Gathered:
 
 
 class Evaluated(NamedTuple):
-    """A report, and what it was made of: by video name, what a figure or a score file needs. `unread`: videos failed.
+    """Hold a report and, by video name, the arrays that plots and score files are made from.
 
-    `raw` and `found` are None for a score file without them; of several draws the last one's are kept.
+    `raw` and `found` are None for a score file without them. With several draws, the arrays are
+    those of the last draw. `unread` counts the videos that exist but failed.
     """
 
     report: Report | DrawSummary
@@ -138,15 +144,17 @@ def of_scores(
     seed: int = 0,
     bootstrap: int = 1000,
 ) -> Evaluated:
-    """The report of a score file, from any detector.
+    """Evaluate a score file, which any detector may have written.
 
-    With `threshold`, runs of frames that reach it count as events; frames then need times: from the videos of a data
-    set that labels seconds, else from `bench.fps`. Raises UsageError, and the errors of `read_scores`, `evaluate` and
-    `datasets.truth`.
+    With `threshold`, each run of frames that score at least as much counts as an event. The times
+    of the frames then come from the videos if the data set labels seconds, otherwise from
+    `bench.fps`. Raises UsageError for a threshold that is not finite or a missing frame rate, and
+    the errors of `read_scores`, `evaluate` and `datasets.truth`.
     """
     if threshold is not None and not math.isfinite(threshold):
         raise UsageError(
-            f"a threshold of {threshold:g}", cure="give a number that scores can reach"
+            f"--threshold must be a finite number, got {threshold:g}",
+            cure="give a number that scores can reach",
         )
     scores, got = read_scores(path), Gathered()
     missing: list[str] = []
@@ -154,17 +162,11 @@ def of_scores(
     if datasets.annotated(bench.name):
         got.truth.update(datasets.truth(bench.name, bench.root, rule=bench.rule))
         if threshold is not None:
-            times = {name: _steady(len(values), bench.fps) for name, values in scores.items()}
+            times = {name: times_at_rate(len(values), bench.fps) for name, values in scores.items()}
     else:
-        missing, times = _timed(bench, got)
+        missing, times = _read_truth(bench, got)
         scores = {name: values for name, values in scores.items() if name not in got.failed}
-    found = None
-    if threshold is not None:
-        found = {
-            name: thresholded(values, times[name], threshold)
-            for name, values in scores.items()
-            if name in times and len(times[name]) == len(values)
-        }  # another length is `evaluate`'s to name
+    found = None if threshold is None else _events_above(threshold, scores, times)
     scored = ScoredVideos(
         got.truth, scores, None, found, bench.categories(_videos(bench)), got.failed
     )
@@ -173,17 +175,29 @@ def of_scores(
     return Evaluated(report, got.truth, scores, None, found, len(got.failed) - len(missing))
 
 
-def _timed(bench: Benchmark, got: Gathered) -> tuple[list[str], dict[str, Array]]:
-    """Adds the truth of the test videos that are there, and why another has none; the missing ones, and frame times.
+def _events_above(
+    threshold: float, scores: Mapping[str, Array], times: Mapping[str, Array]
+) -> dict[str, Detection]:
+    # A video with another number of frames is left to `evaluate`, which names it.
+    return {
+        name: thresholded(values, times[name], threshold)
+        for name, values in scores.items()
+        if name in times and len(times[name]) == len(values)
+    }
 
-    Raises LabelError for videos that are missing or cannot be used and are not allowed to be.
+
+def _read_truth(bench: Benchmark, got: Gathered) -> tuple[list[str], dict[str, Array]]:
+    """Add the truth of the test videos to `got`; return the missing names and the frame times.
+
+    A video that cannot be used is added to `got.failed`. Raises LabelError for videos that are
+    missing or cannot be used, unless that is allowed.
     """
     missing, there = bench.present("test")
     times = {}
     for name, one in there.items():
         try:
             own = video.frame_times(one.path)
-            got.truth[name], times[name] = _shown(one, own), own
+            got.truth[name], times[name] = _labels_at(one, own), own
         except (VideoError, LabelError) as error:
             got.failed[name] = error.named
     lost = [f"{name} ({why})" for name, why in got.failed.items()]
@@ -203,10 +217,12 @@ def of_probe(
     progress: Progress = ignore,
     failed: Failed = ignore,
 ) -> Evaluated:
-    """The report of a probe: `detect` on each test video, hidden states and frame times kept in the folder `store`.
+    """Evaluate a probe: run detection on each test video and compare the scores with the truth.
 
-    Raises LabelError for missing or failed videos that are not allowed, for a video that the probe was fitted on (by
-    its content), and for other numbers of frames than the truth has; RecipeMismatch, ModelError, StoreError.
+    Hidden states and frame times are kept in the folder `store`. Raises LabelError for missing or
+    failed videos that are not allowed, for a test video with the content of one that the probe was
+    fitted on, and for a video with another number of frames than the truth; also RecipeMismatch,
+    ModelError and StoreError.
     """
     return evaluate_probe(
         bench, Reading(model, store, progress, failed), probe, seed=seed, bootstrap=bootstrap
@@ -216,39 +232,41 @@ def of_probe(
 def evaluate_probe(
     bench: Benchmark, reading: Reading, probe: Probe, *, seed: int, bootstrap: int
 ) -> Evaluated:
-    """`of_probe` with its arguments grouped."""
+    """Do what `of_probe` does, with its arguments grouped."""
     check_probe(reading.model, probe)
     missing, there = bench.present("test")
     check_apart(there, _fitted_on(probe), "was fitted on")
     got = detected(bench, missing, there, reading, probe)
-    about = {**bench.about(), **_made_with(reading.model, probe)}
+    about = {**bench.about(), **_provenance(reading.model, probe)}
     return evaluated(bench, got, missing, about, seed, bootstrap)
 
 
 def _fitted_on(probe: Probe) -> set[str]:
-    """The digests of the videos that a probe was fitted on; raises ProbeError where its file holds something else."""
+    """Return the digests of the videos that a probe was fitted on.
+
+    Raises ProbeError if the probe's file holds something else in their place.
+    """
     found = probe.provenance.get("videos", [])
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise ProbeError(
-            "what it says of its videos is no list of digests",
-            where="the probe",
-            cure="fit it again",
+            "the entry `videos` must be a list of digests", where="the probe", cure="fit it again"
         )
     return set(found)
 
 
 def check_apart(tests: Mapping[str, Video], fitted: set[str], how: str) -> None:
-    """Raises LabelError for test videos whose content is among the digests of the videos fitted on."""
+    """Raise LabelError for test videos whose content was, or would be, used for fitting."""
     shared = [name for name, one in tests.items() if fitted and _digest(one.path) in fitted]
     if shared:
         raise LabelError(
-            f"{len(shared)} test videos have the content of videos that the probe {how}: {listing(shared)}",
+            f"{len(shared)} test videos have the content of videos that the probe {how}: "
+            f"{listing(shared)}",
             cure="keep training and test videos apart",
         )
 
 
 def _digest(path: str) -> str | None:
-    """The content of a file; None where it cannot be read, which detection will say by name."""
+    """Return the digest of a file, or None if it cannot be read: detection will report that."""
     try:
         return video.digest(path)
     except VideoError:
@@ -262,7 +280,7 @@ def detected(
     reading: Reading,
     probe: Probe,
 ) -> Gathered:
-    """Return scores by frame and events of each test video, and why one has none."""
+    """Return the frame scores and events of each test video, and why a video has none."""
     assert reading.store is not None
     got = Gathered(failed=dict.fromkeys(missing, "missing"))
     whole, cut = _annotation(bench)
@@ -271,7 +289,7 @@ def detected(
         try:
             result = detect_events(one.path, reading, probe)
             times = kept_frame_times(one.path, result.video_id, reading.store)
-            labels = cut[name] if name in cut else _shown(one, times)
+            labels = cut[name] if name in cut else _labels_at(one, times)
             _same_frames(whole.get(name, labels), times, one.path)
         except (VideoError, OutOfMemory, LabelError) as error:
             got.failed[name] = error.named
@@ -283,7 +301,10 @@ def detected(
 
 
 def _annotation(bench: Benchmark) -> tuple[dict[str, FrameLabels], dict[str, FrameLabels]]:
-    """The labels of whole videos, and those by the rule, which may leave frames off the end; none where none exist."""
+    """Return the labels of whole videos, and those by the rule, which may leave off last frames.
+
+    Both are empty for a data set that labels seconds.
+    """
     if not datasets.annotated(bench.name):
         return {}, {}
     cut = datasets.truth(bench.name, bench.root, rule=bench.rule)
@@ -294,7 +315,9 @@ def _annotation(bench: Benchmark) -> tuple[dict[str, FrameLabels], dict[str, Fra
 def _same_frames(labels: FrameLabels, times: Array, path: str) -> None:
     if len(labels) != len(times):
         raise LabelError(
-            f"{len(labels)} frames in the truth, {len(times)} in the video", where=path
+            f"the truth has {len(labels)} frames, the video {len(times)}",
+            where=path,
+            cure="use the video and the annotation of the same release",
         )
 
 
@@ -312,31 +335,22 @@ def _keep(got: Gathered, name: str, labels: FrameLabels, times: Array, result: R
     )
 
 
-def _shown(one: Video, times: Array) -> FrameLabels:
-    """The labels (frames,) of a video whose events are in seconds: 1 for a frame shown from within one.
+def _labels_at(one: Video, times: Array) -> FrameLabels:
+    """Return the labels (frames,) of a video whose events are in seconds: 1 inside an event.
 
-    Raises LabelError for an event that holds no frame.
+    Raises LabelError for an event during which no frame is shown.
     """
     labels = np.zeros(len(times), np.uint8)
     for event in one.events or ():
         inside = (times >= event.start - 1e-9) & (times < event.end - 1e-9)
         if not inside.any():
             raise LabelError(
-                f"no frame is shown between {event.start:g} and {event.end:g} s",
+                f"no frame is shown during the event from {event.start:g} to {event.end:g} s",
                 where=one.path,
-                cure="labels are in seconds",
+                cure="give the labels of this data set in seconds",
             )
         labels[inside] = 1
     return labels
-
-
-def _steady(count: int, fps: float | None) -> Array:
-    if fps is None or not 0 < fps < math.inf:
-        raise UsageError(
-            "events of a score file need the videos' frame rate",
-            cure="give --fps, or no --threshold",
-        )
-    return np.asarray(np.arange(count) / fps)
 
 
 def evaluated(
@@ -347,14 +361,9 @@ def evaluated(
     seed: int,
     bootstrap: int,
 ) -> Evaluated:
-    scored = ScoredVideos(
-        got.truth,
-        got.scores,
-        got.raw,
-        got.found,
-        bench.categories(_videos(bench)),
-        got.failed,
-    )
+    """Return the report of what was gathered, with the arrays it was made from."""
+    classes = bench.categories(_videos(bench))
+    scored = ScoredVideos(got.truth, got.scores, got.raw, got.found, classes, got.failed)
     report = evaluate_scored(scored, bench.allow_missing, seed, bootstrap, about)
     return Evaluated(
         report, got.truth, got.scores, got.raw, got.found, len(got.failed) - len(missing)
@@ -365,7 +374,7 @@ def _videos(bench: Benchmark) -> Mapping[str, Video]:
     return {} if datasets.annotated(bench.name) else bench.part("test")
 
 
-def _made_with(model: ModelFacts, probe: Probe) -> dict[str, Any]:
+def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:
     return {
         "model": probe.recipe.model,
         "revision": probe.recipe.revision,

@@ -1,4 +1,7 @@
-"""The same evaluation over several draws of a training set: mean and standard deviation. Computes no metric."""
+"""Summarise the same evaluation over several draws of a training set.
+
+It computes means and standard deviations of figures, and no metric.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,30 @@ from hiprobe.evaluation.tables import DEFINITIONS, Report, markdown_table, markd
 
 @dataclass(frozen=True)
 class DrawSummary:
-    """One `Report` a draw, on the same test videos; `draws` says of each what was fitted on and what was chosen.
+    """Hold one `Report` per draw on the same test videos, and summarise them.
 
-    The standard deviation is that of a sample (n - 1) over the draws; a figure undefined in some of them is reported
+    `draws` says what each draw was fitted on and which sites it chose. The standard deviation is
+    that of a sample (n - 1) over the draws. A figure that is undefined in some draws is reported
     over the others, with their number.
+
+    >>> import numpy as np
+    >>> from hiprobe.evaluation import evaluate
+    >>> truth = {"a": np.array([0, 1], np.uint8), "b": np.array([0, 0], np.uint8)}
+    >>> scores = {"a": np.array([0.2, 0.9]), "b": np.array([0.1, 0.3])}
+    >>> report = evaluate(truth, scores, bootstrap=0)
+    >>> summary = DrawSummary((report, report), ({"seed": 0}, {"seed": 1}))
+    >>> summary.figures()["scores"]["auc"]
+    {'mean': 1.0, 'std': 0.0, 'n': 2}
     """
 
     reports: tuple[Report, ...]
     draws: tuple[Mapping[str, Any], ...]
 
     def figures(self) -> dict[str, dict[str, dict[str, float | int | None]]]:
-        """For each score, then each figure: `mean`, `std` and the number of draws `n`; events under `events`."""
+        """Return `mean`, `std` and number of draws `n` for each figure of each score.
+
+        The figures of the events are under `events`.
+        """
         tables = [{row.name: row.figures() for row in report.rows} for report in self.reports]
         if all(report.events for report in self.reports):
             tables = [
@@ -36,7 +52,7 @@ class DrawSummary:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values: the summary, then every draw with its report."""
+        """Return the summary and every draw with its report as JSON values."""
         return {
             "figures": self.figures(),
             "draws": [
@@ -46,7 +62,7 @@ class DrawSummary:
         }
 
     def to_markdown(self) -> str:
-        """As Markdown: mean and standard deviation, the draws, the definitions."""
+        """Return means and standard deviations, the draws and the definitions as Markdown."""
         first, found = self.reports[0], self.figures()
         titles = ["score", *(title for title, _ in DEFINITIONS.values())]
         rows = [
@@ -57,8 +73,9 @@ class DrawSummary:
             for row in first.rows
         ]
         head = (
-            f"{first.videos} test videos{first.beside()}, {len(self.reports)} draws of the training videos. Mean ± "
-            "standard deviation over the draws; the controls need no training."
+            f"{first.videos} test videos{first.beside()}, {len(self.reports)} draws of the "
+            "training videos. Mean ± standard deviation over the draws; the controls need no "
+            "training."
         )
         words = first.definitions()
         del words["interval"]
@@ -90,7 +107,7 @@ class DrawSummary:
         ]
 
     def _cell(self, figure: Mapping[str, Any], alone: bool = False) -> str:
-        """Mean and deviation, with the number of draws where not all define the figure."""
+        """Return mean and deviation as text, with the number of draws if some lack the figure."""
         if figure["mean"] is None:
             return "undefined"
         spread = "" if figure["std"] is None or alone else f" ± {figure['std']:.4f}"
@@ -98,7 +115,7 @@ class DrawSummary:
         return f"{figure['mean']:.4f}{spread}{some}"
 
     def _drawn(self) -> str:
-        """What each draw held and chose, and its own figures."""
+        """Return a table of what each draw was fitted on and chose, with its own figures."""
         keys = [key for key in self.draws[0] if key != "videos"]
         rows = [
             [

@@ -1,6 +1,6 @@
-"""Probes fitted on random draws of the training videos, each evaluated on the same test videos.
+"""Fit probes on random draws of the training videos and evaluate each on the same test videos.
 
-Knows no command line and no picture.
+It knows no command line and draws no plots.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ def of_draws(
     progress: Progress = ignore,
     failed: Failed = ignore,
 ) -> Evaluated:
-    """Mean and spread over `draws` probes, each fitted on a random balanced `share` of the labelled training videos.
+    """Fit `draws` probes and return the mean and spread of their figures.
 
-    Draw `i` is seeded with `seed + i`; balanced means half of each class, all of a class that has fewer. Raises as
-    `of_probe`, and UsageError for no draw or no share.
+    Each probe is fitted on a random `share` of the labelled training videos, half of each class; a
+    class with fewer videos gives all of them. Draw `i` has the seed `seed + i`. Raises the errors
+    of `of_probe`, and UsageError if `draws` is below 1 or `share` is not above 0 and at most 1.
     """
     reading = Reading(model, store, progress, failed)
     return evaluate_draws(bench, reading, method, draws=draws, share=share, seed=seed)
@@ -57,11 +58,11 @@ def of_draws(
 def evaluate_draws(
     bench: Benchmark, reading: Reading, method: str, *, draws: int, share: float, seed: int
 ) -> Evaluated:
-    """`of_draws` with its arguments grouped."""
+    """Do what `of_draws` does, with its arguments grouped."""
     if draws < 1 or not 0 < share <= 1:
         raise UsageError(
-            f"{draws} draws of a share of {share:g}",
-            cure="give at least one draw, a share up to 100%",
+            "draws must be at least 1 and the share above 0 and at most 1, "
+            f"got {draws} and {share:g}"
         )
     missing, there = bench.present("test")
     train = bench.part("train")
@@ -97,7 +98,7 @@ def silent(reading: Reading) -> Reading:
 
 
 def _record(seed: int, names: Sequence[str], used: int, probe: Probe) -> dict[str, Any]:
-    """What the report says of one draw."""
+    """Return what the report says about one draw."""
     return {
         "seed": seed,
         "fitted on": used,
@@ -109,9 +110,10 @@ def _record(seed: int, names: Sequence[str], used: int, probe: Probe) -> dict[st
 
 
 def draw(train: Mapping[str, Video], share: float, seed: int) -> tuple[str, ...]:
-    """The names of a random `share` of the labelled videos, at least two, half of each class as far as they go.
+    """Return the names of a random `share` of the labelled videos, at least two.
 
-    Raises LabelError where no video is labelled.
+    Half of them come from each class, or all of a class that has fewer. Raises LabelError if no
+    video is labelled.
     """
     rng = np.random.default_rng(seed)
     classes = [
@@ -124,7 +126,9 @@ def draw(train: Mapping[str, Video], share: float, seed: int) -> tuple[str, ...]
     ]
     wanted = max(2, round(share * sum(map(len, classes))))
     if not any(classes):
-        raise LabelError("no training video is labelled")
+        raise LabelError(
+            "no training video is labelled", cure="use a data set whose training videos have labels"
+        )
     each = wanted if not all(classes) else wanted // 2
     sizes = [
         min(each + (wanted % 2 if all(classes) and k == 1 else 0), len(names))
@@ -144,9 +148,9 @@ def _pairs(
     reading: Reading,
     plan: ReadPlan,
 ) -> dict[str, Pair]:
-    """States and labels of every training video that a draw holds.
+    """Return the states and labels of every training video that a draw holds.
 
-    Raises LabelError for missing and unread ones that are not allowed.
+    Raises LabelError for videos that are missing or cannot be read, unless that is allowed.
     """
     names = sorted({name for names in draws for name in names})
     missing = [name for name in names if not pictures.exists(train[name].path)]
@@ -167,9 +171,9 @@ def _pairs(
 
 
 def _read_all_sites(tests: Mapping[str, Video], reading: Reading, plan: ReadPlan) -> None:
-    """Read each test video once at every site a draw may choose.
+    """Read each test video once at every site that a draw may choose.
 
-    One that fails is reported when it is scored.
+    A video that fails is reported later, when it is scored.
     """
     unlabelled = [Video(one.path) for one in tests.values()]
     for _ in extract_pairs(unlabelled, silent(reading), plan):

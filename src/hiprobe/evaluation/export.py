@@ -1,4 +1,7 @@
-"""Hidden states and scores by frame as plain arrays, for other people's code. Runs no model."""
+"""Export hidden states and frame scores as plain arrays for other programs.
+
+It reads what is stored and runs no model.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +29,24 @@ INDEX = "index"
 
 
 def export_states(kept: Path, out: Path) -> int:
-    """Writes all hidden states of the folder `kept` into one NPZ and gives the number of entries.
+    """Write all hidden states of the store `kept` into one NPZ and return the number of entries.
 
-    An entry `K` has arrays `K/values` (segments, sites, width), `K/starts` and `K/ends` (segments,) in seconds. The
-    array `index` is JSON: of each entry the video's digest, the recipe, the sites, the precision, duration and gaps.
-    Values go through memory a part at a time. Raises UsageError for another suffix, StoreError.
+    An entry `K` has the arrays `K/values` (segments, sites, width) and `K/starts` and `K/ends`
+    (segments,) in seconds. The array `index` is JSON and gives for each entry the video's digest,
+    the recipe, the sites, the precision, the duration and the gaps. Only one entry is in memory at
+    a time. Raises UsageError for another suffix, and StoreError if the store is empty or the file
+    cannot be written.
     """
     if out.suffix.lower() != ".npz":
-        raise UsageError("hidden states are written as .npz", where=out)
+        raise UsageError(
+            f"cannot write hidden states as {out.suffix or 'a file without suffix'}",
+            where=out,
+            cure="give a .npz",
+        )
     files = store.state_files(kept)
     if not files:
         raise StoreError(
-            "holds no hidden states", where=kept, cure="give the .store folder of a run"
+            "the store holds no hidden states", where=kept, cure="give the .store folder of a run"
         )
     with (
         replacing(out) as temporary,
@@ -64,9 +73,8 @@ def _fill(archive: zipfile.ZipFile, files: Mapping[str, Path]) -> None:
 
 
 def _write(archive: zipfile.ZipFile, name: str, values: NDArray[Any]) -> None:
-    with archive.open(
-        zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True
-    ) as file:  # a fixed date: same bytes
+    # ZipInfo has a fixed date, so equal states give equal bytes.
+    with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
         np.lib.format.write_array(file, values, allow_pickle=False)
 
 
@@ -85,16 +93,23 @@ def _described(found: HiddenStates, dtype: str) -> dict[str, Any]:
 def export_scores(
     paths: Iterable[str | Path], probe: Probe, kept: Path, *, raw: bool = False
 ) -> dict[str, Array]:
-    """The score (frames,) that `probe` gives each frame of the videos at `paths`, by bare name; NaN where none is.
+    """Score every frame of the videos at `paths` with `probe` and return scores (frames,) by name.
 
-    From the hidden states in `kept`, without a model; smoothed unless `raw`. Raises StoreError where a video has none
-    for this probe, LabelError for videos of one name, and the errors of `video.frame_times`.
+    Names have no folder and no suffix. A frame without hidden states gets NaN. The hidden states
+    come from the store `kept`, so no model is needed. Scores are smoothed unless `raw` is set.
+
+    Raises StoreError if a video has no hidden states for this probe, LabelError if several videos
+    have the same name, UsageError if a video was read in several precisions, and the errors of
+    `video.frame_times`.
     """
     paths = list(paths)
     names = [annotation_name(str(path)) for path in paths]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise LabelError(f"{len(twice)} names are shared by several videos: {listing(twice)}")
+        raise LabelError(
+            f"{len(twice)} names are shared by several videos: {listing(twice)}",
+            cure="give each video its own name, or export them one at a time",
+        )
     dtypes = sorted({store.precision(file) for file in store.state_files(kept)})
     at = {
         name: _found(kept, str(path), probe, dtypes)
@@ -103,7 +118,8 @@ def export_scores(
     lacking = [name for name, found in at.items() if found is None]
     if lacking:
         raise StoreError(
-            f"{len(lacking)} of {len(at)} videos have no hidden states for this probe: {listing(lacking)}",
+            f"{len(lacking)} of {len(at)} videos have no hidden states for this probe: "
+            f"{listing(lacking)}",
             where=kept,
             cure="run hiprobe detect or extract on them first",
         )
@@ -115,7 +131,10 @@ def export_scores(
 
 
 def _found(kept: Path, path: str, probe: Probe, dtypes: Iterable[str]) -> HiddenStates | None:
-    """The kept states of a video at the probe's sites; raises UsageError where there are some of several precisions."""
+    """Return the stored states of a video at the probe's sites, or None.
+
+    Raises UsageError if the store holds them in several precisions.
+    """
     digest = video.digest(path)
     found = {
         dtype: one
@@ -124,9 +143,9 @@ def _found(kept: Path, path: str, probe: Probe, dtypes: Iterable[str]) -> Hidden
     }
     if len(found) > 1:
         raise UsageError(
-            f"read in several precisions: {', '.join(found)}",
+            f"the store holds its hidden states in several precisions: {', '.join(found)}",
             where=path,
-            cure="keep one store for each",
+            cure="keep a store of its own for each precision",
         )
     return next(iter(found.values()), None)
 

@@ -1,4 +1,7 @@
-"""The figures of frame scores and events against the truth, with controls and intervals. Opens no file."""
+"""Compute the figures of frame scores and events against the truth, with controls and intervals.
+
+Numpy only: it opens no file and runs no model.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hiprobe
-from hiprobe.datasets import FrameLabels, events_from_frames, listing
+from hiprobe.datasets import FrameLabels, events_from_frames
 from hiprobe.errors import LabelError, UsageError
-from hiprobe.evaluation.tables import ClassRow, Events, MetricRow, Report
+from hiprobe.evaluation.class_rows import class_rows, is_mixed
+from hiprobe.evaluation.input_checks import check_scores, check_times
+from hiprobe.evaluation.tables import Events, MetricRow, Report
 from hiprobe.metrics import (
     EventTable,
     Pair,
@@ -27,7 +32,6 @@ from hiprobe.metrics import (
     frame_auc,
     macro_auc,
     mean_interval,
-    overlaps,
     roc_auc,
 )
 from hiprobe.types import Event
@@ -35,16 +39,22 @@ from hiprobe.types import Event
 Array = NDArray[np.float64]
 FrameScores = Mapping[str, Array]
 
-MOST_DRAWS = 100_000  # of the bootstrap: each counts every video
+MOST_DRAWS = 100_000  # bootstrap draws; each holds a count for every video in memory
 LIBRARIES = ("numpy", "scipy", "scikit-learn")
-CURE = "every frame of every video needs one score, by the same rule"
 
 
 @dataclass(frozen=True)
 class Detection:
-    """What was found in one video: the times (frames,) at which its frames are shown, its end, and the events.
+    """Hold the predicted events of one video and the times of its frames, all in seconds.
 
-    All in seconds; raises ValueError for times that do not rise, or an end that is not after them.
+    `times` (frames,) says when each frame is shown, `end` when the video ends. Raises ValueError if
+    the times do not increase or the end is not after the last of them.
+
+    >>> import numpy as np
+    >>> from hiprobe.types import Event
+    >>> found = Detection(np.array([0.0, 0.5, 1.0]), 1.5, (Event(0.5, 1.5),))
+    >>> len(found.events)
+    1
     """
 
     times: Array
@@ -53,20 +63,25 @@ class Detection:
 
     def __post_init__(self) -> None:
         if self.times.ndim != 1 or not (np.diff(np.append(self.times, self.end)) > 0).all():
-            raise ValueError(f"{len(self.times)} frame times up to {self.end} s do not rise")
+            raise ValueError(
+                f"the {len(self.times)} frame times and the end {self.end} s do not increase"
+            )
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """The videos that are evaluated: labels and scores (frames,) of each, and which of its frames have a score."""
+    """Hold, for each evaluated video, its labels, its scores and which frames have a score.
+
+    All arrays are (frames,).
+    """
 
     truth: Mapping[str, FrameLabels]
     scores: FrameScores
     scored: Mapping[str, NDArray[np.bool_]]
 
     def pairs(self, scores: FrameScores | None = None) -> dict[str, Pair]:
-        """The labels and `scores` (own scores if None) of the frames that have one."""
-        # adding 0 makes -0.0 the 0.0 that it equals, so that equal scores have one digest
+        """Return labels and `scores` (by default its own) of the frames that have a score."""
+        # Adding 0 turns -0.0 into 0.0, so that equal scores have the same digest.
         return {
             name: (
                 self.truth[name][self.scored[name]],
@@ -78,7 +93,7 @@ class _Compared:
 
 @dataclass(frozen=True)
 class ScoredVideos:
-    """What is evaluated, by video name: labels and scores (frames,), and what `evaluate` says."""
+    """Group the arguments of `evaluate` that hold one entry per video name."""
 
     truth: Mapping[str, FrameLabels]
     scores: FrameScores
@@ -101,15 +116,32 @@ def evaluate(
     bootstrap: int = 1000,
     about: Mapping[str, Any] | None = None,
 ) -> Report:
-    """The figures of `scores` (frames,) per video against `truth` (frames,) per video, with controls and intervals.
+    """Compare frame scores with the truth and return the figures, controls and intervals.
 
-    `raw`: the scores before smoothing, for a row of their own. `found`: the events of each video and the times of its
-    frames, for the event figures. `categories` gives the classes of each video, `("normal",)` for none; a video of
-    several counts in each. `failed` says why a video has no scores; `about` goes into the provenance.
+    `truth` and `scores` hold one array (frames,) per video name: labels uint8 (1 anomalous, 0
+    normal) and scores where higher means more anomalous. Optional, by video name as well:
 
-    Raises LabelError, with every video that is missing, extra, of another length or not finite counted, for one class
-    only, and for a bootstrap of fewer than two videos. With `allow_missing`, videos without scores and frames whose
-    score is NaN are left out, and their number stands in the report.
+    - `raw`: the scores before smoothing; they get a row of their own.
+    - `found`: the predicted events and the frame times in seconds; they give the event figures.
+    - `categories`: the classes of each video, `("normal",)` for a normal one. A video of several
+      classes counts in each of them.
+    - `failed`: why a video has no scores.
+
+    With `allow_missing`, videos without scores and frames with a NaN score are left out, and the
+    report says how many. `bootstrap` is the number of draws of whole videos for the 95 % intervals
+    (0 for none), `seed` their seed. `about` is added to the provenance. `DEFINITIONS` gives the
+    source of every figure.
+
+    Raises LabelError if videos are missing, unknown, of another length or not finite (all counted
+    in one message), if all frames have the same label, and for intervals of fewer than two videos;
+    UsageError for a `bootstrap` below 0 or above 100,000.
+
+    >>> import numpy as np
+    >>> truth = {"a": np.array([0, 0, 1, 1], np.uint8), "b": np.zeros(4, np.uint8)}
+    >>> scores = {"a": np.array([0.1, 0.4, 0.8, 0.9]), "b": np.array([0.2, 0.3, 0.1, 0.5])}
+    >>> report = evaluate(truth, scores, bootstrap=0)
+    >>> report.rows[0].name, report.rows[0].pooled.auc, report.rows[0].macro_auc
+    ('scores', 1.0, 1.0)
     """
     scored = ScoredVideos(truth, scores, raw, found, categories, failed)
     return evaluate_scored(scored, allow_missing, seed, bootstrap, about)
@@ -122,66 +154,92 @@ def evaluate_scored(
     bootstrap: int = 1000,
     about: Mapping[str, Any] | None = None,
 ) -> Report:
-    """`evaluate` with its arguments grouped."""
-    truth, scores, raw, failed = given.truth, given.scores, given.raw, given.failed or {}
-    found, categories = given.found, given.categories
-    if not 0 <= bootstrap <= MOST_DRAWS:
-        raise UsageError(
-            f"bootstrap={bootstrap}",
-            cure=f"give the number of draws, 0 for no intervals, at most {MOST_DRAWS:,}",
-        )
-    without = sorted((truth.keys() | failed.keys()) - scores.keys())
-    missing = {name: failed.get(name, "no scores") for name in without}
-    _check(truth, scores, categories, failed, allow_missing)
-    if raw is not None:
-        _check(truth, raw, None, failed, allow_missing)
-    _check_times(scores, found)
-    kept = {name: np.asarray(scores[name], np.float64) for name in truth if name in scores}
-    both = _Compared(
-        {name: truth[name] for name in kept}, kept, {name: ~np.isnan(v) for name, v in kept.items()}
-    )
+    """Do what `evaluate` does, with its arguments grouped."""
+    _check(given, allow_missing, bootstrap)
+    both = _compared(given.truth, given.scores)
     pairs = both.pairs()
     rows = [
-        *_measured(both, raw, bootstrap, seed),
+        *_measured(both, given.raw, bootstrap, seed),
         *(replace(_row(name, both.pairs(made)), control=True) for name, made in _controls(both)),
     ]
-    watched = _watched(both.truth, found) if found is not None else None
+    watched = _watched(both.truth, given.found) if given.found is not None else None
     sizes, positives = (
         [int(count(labels)) for labels, _ in pairs.values()] for count in (len, np.sum)
     )
     return Report(
         len(pairs),
         sum(map(bool, positives)),
-        sum(map(_mixed, pairs.values())),
+        sum(map(is_mixed, pairs.values())),
         sum(sizes),
         sum(positives),
         tuple(rows),
-        _classes(pairs, categories or {}, watched),
+        class_rows(pairs, given.categories or {}, watched),
         _events(watched, bootstrap, seed),
-        missing,
+        _missing(given),
         sum(int((~mask).sum()) for mask in both.scored.values()),
-        {**(about or {}), **_provenance(truth, kept, seed, bootstrap)},
+        {**(about or {}), **_provenance(given.truth, both.scores, seed, bootstrap)},
     )
 
 
-def centre_prior(frames: int) -> Array:
-    """A Gaussian (frames,) over the whole video, without any model.
+def _check(given: ScoredVideos, allow_missing: bool, bootstrap: int) -> None:
+    """Raise the errors that `evaluate` names, before anything is computed."""
+    if not 0 <= bootstrap <= MOST_DRAWS:
+        raise UsageError(
+            f"the number of bootstrap draws must be between 0 and {MOST_DRAWS:,}, got {bootstrap}",
+            cure="give 0 for no intervals",
+        )
+    failed = given.failed or {}
+    check_scores(given.truth, given.scores, given.categories, failed, allow_missing)
+    if given.raw is not None:
+        check_scores(given.truth, given.raw, None, failed, allow_missing)
+    check_times(given.scores, given.found)
 
-    Frame i of n gets exp(-0.5 ((i - (n - 1) / 2) / (0.25 n))^2), a width some published methods multiply scores by.
+
+def _compared(truth: Mapping[str, FrameLabels], scores: FrameScores) -> _Compared:
+    kept = {name: np.asarray(scores[name], np.float64) for name in truth if name in scores}
+    return _Compared(
+        {name: truth[name] for name in kept},
+        kept,
+        {name: ~np.isnan(values) for name, values in kept.items()},
+    )
+
+
+def _missing(given: ScoredVideos) -> dict[str, str]:
+    """Return why each video without scores has none."""
+    failed = given.failed or {}
+    without = sorted((given.truth.keys() | failed.keys()) - given.scores.keys())
+    return {name: failed.get(name, "no scores") for name in without}
+
+
+def centre_prior(frames: int) -> Array:
+    """Return a Gaussian (frames,) over the whole video, the control that needs no model.
+
+    Frame i of n gets exp(-0.5 ((i - (n - 1) / 2) / (0.25 n))^2). Some published methods multiply
+    their scores by a Gaussian of this width; using it as a control is our own.
+
+    >>> centre_prior(3).round(3).tolist()
+    [0.411, 1.0, 0.411]
     """
     place = np.arange(frames) - (frames - 1) / 2
     return np.asarray(np.exp(-0.5 * (place / (0.25 * frames)) ** 2))
 
 
 def thresholded(scores: Array, times: Array, threshold: float) -> Detection:
-    """The runs of frames that score `threshold` or more as events, for scores (frames,) that come without events.
+    """Turn each run of frames that score `threshold` or more into an event.
 
-    Frame `i` is shown from `times[i]` seconds, the last one as long as the one before it. Raises LabelError for
-    another number of times.
+    For `scores` (frames,) that come without events. Frame `i` is shown from `times[i]` seconds on,
+    the last one for as long as the one before it. Raises LabelError if there are not as many
+    `times` as scores, or fewer than two.
+
+    >>> import numpy as np
+    >>> found = thresholded(np.array([0.1, 0.7, 0.9, 0.2]), np.array([0.0, 0.5, 1.0, 1.5]), 0.5)
+    >>> [(event.start, event.end) for event in found.events]
+    [(0.5, 1.5)]
     """
     if len(scores) != len(times) or len(times) < 2:
         raise LabelError(
-            f"{len(scores)} scores, {len(times)} frames: events need as many, at least two"
+            f"there are {len(scores)} scores and {len(times)} frame times; "
+            "to find events there must be as many times as scores, and at least two"
         )
     end = float(2 * times[-1] - times[-2])
     return Detection(
@@ -190,7 +248,7 @@ def thresholded(scores: Array, times: Array, threshold: float) -> Detection:
 
 
 def _controls(both: _Compared) -> Iterator[tuple[str, dict[str, Array]]]:
-    """What no model is needed for, on the same frames: our own choice of three."""
+    """Yield the scores that need no model, on the same frames; the choice of three is our own."""
     label = {name: np.full(len(labels), float(labels.any())) for name, labels in both.truth.items()}
     prior = {name: centre_prior(len(labels)) for name, labels in both.truth.items()}
     yield "perfect video label", label
@@ -201,7 +259,7 @@ def _controls(both: _Compared) -> Iterator[tuple[str, dict[str, Array]]]:
 def _measured(
     both: _Compared, raw: FrameScores | None, bootstrap: int, seed: int
 ) -> list[MetricRow]:
-    """The rows of the scores that were given, with intervals."""
+    """Return the rows of the given scores, with intervals."""
     if raw is None:
         return [_row("scores", both.pairs(), bootstrap, seed)]
     given = {"smoothed scores": both.pairs(), "raw scores": both.pairs(raw)}
@@ -211,7 +269,11 @@ def _measured(
 def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0) -> MetricRow:
     every = list(pairs.values())
     abnormal = [pair for pair in every if pair[0].any()]
-    mixed, tops, ranking = [pair for pair in abnormal if _mixed(pair)], _tops(every), Ranking(every)
+    mixed, tops, ranking = (
+        [pair for pair in abnormal if is_mixed(pair)],
+        _highest_frames(every),
+        Ranking(every),
+    )
     intervals = {}
     if bootstrap:
         low, high = ranking.interval(resamples=bootstrap, seed=seed)
@@ -227,8 +289,8 @@ def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0
     )
 
 
-def _tops(pairs: Sequence[Pair]) -> list[Pair]:
-    """Each video as one observation: whether a frame is anomalous, and its highest score; empty for one class."""
+def _highest_frames(pairs: Sequence[Pair]) -> list[Pair]:
+    """Return one (label, highest score) per video, or nothing if all videos have the same label."""
     tops = [
         (labels.max(keepdims=True), scores.max(keepdims=True))
         for labels, scores in pairs
@@ -244,7 +306,10 @@ def _intervals(
     bootstrap: int,
     seed: int,
 ) -> dict[str, tuple[float, float]]:
-    """The ends of the intervals of the figures that do not pool all videos; none where fewer than two make it up."""
+    """Return the intervals of the figures that do not pool the frames of all videos.
+
+    A figure that fewer than two videos make up has no interval.
+    """
     found = {
         name: auc_interval(videos, resamples=bootstrap, seed=seed)
         for name, videos in (("abnormal_auc", abnormal), ("video_auc", tops))
@@ -256,14 +321,10 @@ def _intervals(
     return found
 
 
-def _mixed(pair: Pair) -> bool:
-    return bool(pair[0].any() and not pair[0].all())
-
-
 def _watched(
     truth: Mapping[str, FrameLabels], found: Mapping[str, Detection]
 ) -> dict[str, Watched]:
-    """The true events of each video, in seconds by its own frame times, beside the predicted ones."""
+    """Pair the true events of each video, in seconds by its own frame times, with the predicted."""
     return {
         name: Watched(
             events_from_frames(labels, found[name].times, found[name].end),
@@ -286,102 +347,6 @@ def _events(watched: Mapping[str, Watched] | None, bootstrap: int, seed: int) ->
     )
 
 
-def _classes(
-    pairs: Mapping[str, Pair],
-    categories: Mapping[str, Sequence[str]],
-    watched: Mapping[str, Watched] | None,
-) -> tuple[ClassRow, ...]:
-    kinds = sorted({kind for name in categories for kind in categories[name]} - {"normal"})
-    of = {
-        kind: [name for name in pairs if kind in categories.get(name, ())]
-        for kind in [*kinds, "normal"]
-    }
-    return tuple(_class(kind, of[kind], of["normal"], pairs, watched) for kind in kinds if of[kind])
-
-
-def _class(
-    kind: str,
-    names: Sequence[str],
-    normal: Sequence[str],
-    pairs: Mapping[str, Pair],
-    watched: Mapping[str, Watched] | None,
-) -> ClassRow:
-    own, others = [pairs[name] for name in names], [pairs[name] for name in normal]
-    true = (
-        [(event, watched[name]) for name in names for event in watched[name].true]
-        if watched
-        else []
-    )
-    detected = sum(
-        any(overlaps(event, alarm) for alarm in video.predicted) for event, video in true
-    )
-    return ClassRow(
-        kind,
-        len(own),
-        sum(len(labels) for labels, _ in own),
-        sum(int(labels.sum()) for labels, _ in own),
-        _auc(own),
-        _auc(own + others),
-        *((len(true), detected) if watched else ()),
-    )
-
-
-def _auc(pairs: Sequence[Pair]) -> float | None:
-    labels, scores = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    return roc_auc(labels, scores) if _mixed((labels, scores)) else None
-
-
-def _check(
-    truth: Mapping[str, FrameLabels],
-    scores: FrameScores,
-    categories: Mapping[str, Sequence[str]] | None,
-    failed: Mapping[str, str],
-    allow_missing: bool,
-) -> None:
-    """Raises LabelError, naming and counting all that keeps the videos from being evaluated together."""
-    if not truth or (allow_missing and not truth.keys() & scores.keys()):
-        raise LabelError(
-            "no video to evaluate" if not truth else f"none of {len(truth)} videos has scores"
-        )
-    both = sorted(truth.keys() & scores.keys())
-    odd = [name for name in both if np.shape(scores[name]) != truth[name].shape]
-    wrong = np.isinf if allow_missing else lambda values: ~np.isfinite(values)
-    lost = {name: count for name in both if (count := int(wrong(scores[name]).sum()))}
-    asked = truth.keys() | failed.keys()
-    lacking = set() if allow_missing else asked - scores.keys()
-    faults = {
-        f"of {len(asked)} videos have no scores": [_with_reason(name, failed) for name in lacking],
-        "scored videos are not in the truth": scores.keys() - truth.keys(),
-        "videos have another number of frames": [
-            f"{name} ({truth[name].size} in the truth, {np.size(scores[name])} scored)"
-            for name in odd
-        ],
-        f"videos have scores that are not finite, {sum(lost.values())} frames in all": [
-            f"{name} ({count})" for name, count in lost.items()
-        ],
-        "videos have no class": truth.keys() - categories.keys() if categories else (),
-    }
-    lines = [f"{len(names)} {fault}: {listing(names)}" for fault, names in faults.items() if names]
-    if lines:
-        raise LabelError("; ".join(lines), cure=CURE)
-
-
-def _with_reason(name: str, failed: Mapping[str, str]) -> str:
-    return f"{name} ({failed[name]})" if name in failed else name
-
-
-def _check_times(scores: FrameScores, found: Mapping[str, Detection] | None) -> None:
-    if found is None:
-        return
-    odd = [
-        name for name in scores if name not in found or len(found[name].times) != len(scores[name])
-    ]
-    if odd:
-        raise LabelError(
-            f"{len(odd)} scored videos come without the time of every frame: {listing(odd)}"
-        )
-
-
 def _provenance(
     truth: Mapping[str, FrameLabels], scores: FrameScores, seed: int, bootstrap: int
 ) -> dict[str, Any]:
@@ -397,7 +362,14 @@ def _provenance(
 
 
 def truth_digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """SHA-256, in hex, of named arrays: their names in order, types, shapes and values, whatever file held them."""
+    """Return the SHA-256 (hex) of named arrays: names, types, shapes and values.
+
+    It does not depend on the order of the names or on the file that held the arrays.
+
+    >>> import numpy as np
+    >>> truth_digest({"a": np.zeros(2, np.uint8)})[:8]
+    'ca5d83fa'
+    """
     total = hashlib.sha256()
     for name in sorted(arrays):
         values = np.ascontiguousarray(arrays[name])

@@ -1,4 +1,7 @@
-"""An evaluation as PNG pictures: ROC, precision-recall, histograms, timelines. Knows no video file and no data set."""
+"""Plot an evaluation as PNG files: ROC, precision-recall, histograms and timelines.
+
+It knows labels, scores and events: no video file and no data set.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ from hiprobe.store import write_atomic
 Array = NDArray[np.float64]
 Truth = Mapping[str, FrameLabels]
 
-CASES = 3  # of each kind of timeline
+CASES = 3  # timelines of each kind: best, worst, normal
 BINS = 40
-POINTS = 2000  # of one curve: a picture has no more columns
+POINTS = 2000  # points kept of a curve: the picture has fewer columns
 COLOURS = {"smoothed scores": BLUE, "scores": BLUE, "raw scores": GREY}
 
 
@@ -36,10 +39,11 @@ def write_plots(
     raw: Mapping[str, Array] | None = None,
     found: Mapping[str, Detection] | None = None,
 ) -> list[Path]:
-    """Writes roc.png, pr.png, histogram.png and timelines.png into `folder`: labels and scores (frames,) by video.
+    """Write roc.png, pr.png, histogram.png and timelines.png into `folder`; return their paths.
 
-    Frames whose score is NaN are left out, except that a timeline shows the hole. Raises StoreError, and LabelError
-    for scores of one class.
+    `truth`, `scores` and `raw` hold labels and scores (frames,) by video name, `found` the events.
+    Frames with a NaN score are left out; a timeline shows them as a gap. Raises StoreError if a
+    file cannot be written, and LabelError if all frames have the same label.
     """
     kinds = {"scores": scores} if raw is None else {"smoothed scores": scores, "raw scores": raw}
     pooled = {name: _pooled(truth, values) for name, values in kinds.items()}
@@ -50,7 +54,7 @@ def write_plots(
 
 
 def _pooled(truth: Truth, scores: Mapping[str, Array]) -> Pair:
-    """The labels and scores of all frames that have one."""
+    """Return the labels and scores of all frames that have a score."""
     labels = np.concatenate([truth[name] for name in sorted(scores)])
     values = np.concatenate([scores[name] for name in sorted(scores)])
     known = ~np.isnan(values)
@@ -58,7 +62,7 @@ def _pooled(truth: Truth, scores: Mapping[str, Array]) -> Pair:
 
 
 def curves_png(pooled: Mapping[str, Pair], roc: Path, pr: Path) -> None:
-    """The ROC and the precision-recall curve of each score over all frames, with the areas and what chance gives."""
+    """Plot the ROC and precision-recall curves over all frames, with their areas and chance."""
     from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
     figures = [
@@ -78,7 +82,7 @@ def curves_png(pooled: Mapping[str, Pair], roc: Path, pr: Path) -> None:
         other,
         np.array([0, 1]),
         np.array([base, base]),
-        f"all alike: precision {base:.4f}",
+        f"constant score: precision {base:.4f}",
         INK,
         dashed=True,
     )
@@ -101,7 +105,7 @@ def _line(axes: Axes, x: Array, y: Array, label: str, colour: str, *, dashed: bo
 
 
 def histogram_png(pooled: Mapping[str, Pair], out: Path) -> None:
-    """How the scores of normal and of anomalous frames are spread, each class scaled to its own number of frames."""
+    """Plot a histogram of the scores of each class, as shares of the frames of that class."""
     figure = Figure(
         figsize=(5.2 * len(pooled), 3.6), dpi=150, facecolor="white", layout="constrained"
     )
@@ -133,9 +137,9 @@ def timelines_png(
     *,
     found: Mapping[str, Detection] | None = None,
 ) -> None:
-    """Score, truth and predicted events over time: the videos with the best and the worst ROC-AUC within the video.
+    """Plot score, truth and predicted events over time for the videos that `cases` chooses.
 
-    Below them the normal videos that score highest. Over seconds where `found` gives times, else over frames.
+    The time axis is in seconds if `found` gives the times, otherwise in frames.
     """
     rows = cases(truth, scores)
     limits = value_range(np.concatenate([scores[name] for _, name in rows]))
@@ -166,7 +170,11 @@ def timelines_png(
 
 
 def cases(truth: Truth, scores: Mapping[str, Array], each: int = CASES) -> list[tuple[str, str]]:
-    """(why, video name) of the best and the worst `each` videos with both classes, and of the loudest normal ones."""
+    """Return (reason, video name) of the videos that are worth a look.
+
+    These are the `each` videos with the best and the worst ROC-AUC within the video, and the
+    `each` normal videos with the highest scores. The choice is our own.
+    """
     pairs = {
         name: (truth[name][~np.isnan(values)], values[~np.isnan(values)])
         for name, values in scores.items()
@@ -180,17 +188,17 @@ def cases(truth: Truth, scores: Mapping[str, Array], each: int = CASES) -> list[
         for name, (labels, values) in pairs.items()
         if len(values) and not labels.any()
     }
-    loud = sorted(peaks, key=lambda name: (-peaks[name], name))[:each]
+    highest = sorted(peaks, key=lambda name: (-peaks[name], name))[:each]
     return [
         *((f"best, AUC {within[name]:.3f}", name) for name in best),
         *((f"worst, AUC {within[name]:.3f}", name) for name in worst),
-        *((f"normal, highest score {peaks[name]:.3f}", name) for name in loud),
+        *((f"normal, highest score {peaks[name]:.3f}", name) for name in highest),
     ] or [("all", min(scores))]
 
 
 def _timeline(axes: Axes, labels: FrameLabels, scores: Array, detection: Detection | None) -> None:
-    place = np.arange(len(scores)) if detection is None else detection.times
-    ends = np.append(place, len(scores) if detection is None else detection.end)
+    times = np.arange(len(scores)) if detection is None else detection.times
+    ends = np.append(times, len(scores) if detection is None else detection.end)
     edges = np.flatnonzero(np.diff(labels, prepend=0, append=0))
     for first, last in zip(edges[::2], edges[1::2], strict=True):
         axes.axvspan(ends[first], ends[last], color=ORANGE, alpha=0.35, lw=0)

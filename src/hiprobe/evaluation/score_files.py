@@ -1,4 +1,7 @@
-"""Score files: one number a frame under each video's name, as JSON, NPZ or CSV. Knows no truth and no metric."""
+"""Read and write score files: one number per frame for each video, as JSON, NPZ or CSV.
+
+It knows no truth and no metric.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +44,22 @@ _UNREADABLE = (
 
 
 def read_scores(path: str | Path) -> dict[str, Array]:
-    """The score float64 (frames,) of each video by its name without folder and suffix, from a JSON, NPZ or CSV file.
+    """Read a score file and return float64 scores (frames,) by video name.
 
-    JSON and NPZ: an array of numbers, one a frame, under each name. CSV: `video,start_frame,end_frame,score`, frames
-    from 0, `end_frame` exclusive, each frame in one row. Raises UsageError for another kind of file, LabelError for
-    one that is empty, malformed, pickled, of more than 2**27 frames, names a video twice, or leaves a frame out.
+    Names lose their folder and video suffix. JSON and NPZ hold an array of numbers, one per frame,
+    under each name. CSV has the columns `video,start_frame,end_frame,score`; frames count from 0,
+    `end_frame` is exclusive, and each frame is in exactly one row. The format is our own.
+
+    Raises UsageError for another kind of file, and LabelError for a file that is empty, malformed,
+    pickled, has more than 2**27 frames, names a video twice or leaves a frame out.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "scores.json"
+    ...     _ = path.write_text('{"a.mp4": [0.1, 0.1, 0.8]}')
+    ...     {name: scores.tolist() for name, scores in read_scores(path).items()}
+    {'a': [0.1, 0.1, 0.8]}
     """
     path = Path(path)
     reader = {".json": _read_json, ".npz": _read_npz, ".csv": _read_csv}.get(path.suffix.lower())
@@ -61,7 +75,7 @@ def read_scores(path: str | Path) -> dict[str, Array]:
         raise LabelError(
             f"cannot be read as {path.suffix[1:].upper()}: {error}",
             where=path,
-            cure="plain arrays of numbers are needed, one score a frame",
+            cure="write plain arrays of numbers, one score per frame",
         ) from error
     if not found:
         raise LabelError("the file holds no scores", where=path)
@@ -74,40 +88,45 @@ def _by_name(found: Sequence[tuple[str, Array]], path: Path) -> dict[str, Array]
         seen = [annotation_name(name) for name, _ in found]
         twice = {name for name in seen if seen.count(name) > 1}
         raise LabelError(
-            f"{len(twice)} videos are named more than once: {listing(twice)}", where=path
+            f"{len(twice)} videos are named more than once: {listing(twice)}",
+            where=path,
+            cure="give each video one array or one set of rows; folder and suffix do not count",
         )
     return scores
 
 
 def _read_json(path: Path) -> list[tuple[str, Array]]:
-    # as pairs: a dict would keep the last of two equal names and say nothing
+    # Read pairs: a dict would silently keep only the last of two equal names.
     found = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Object)
     if not isinstance(found, _Object):
-        raise ValueError("the outermost value is no object")
+        raise ValueError("the outermost value must be an object")
     return [(name, _numbers(name, np.array(values))) for name, values in found]
 
 
 class _Object(list[tuple[str, Any]]):
-    """A JSON object, told apart from an array of pairs."""
+    """Mark a JSON object, so that it differs from an array of pairs."""
 
 
 def _read_npz(path: Path) -> list[tuple[str, Array]]:
     if not zipfile.is_zipfile(path):
-        raise ValueError("no NPZ archive (a pickle is not read)")
-    with zipfile.ZipFile(path) as archive:  # reads no more of an entry than the size that it states
-        _few(sum(entry.file_size for entry in archive.infolist()) // 8)
+        raise ValueError("not an NPZ archive (pickles are never read)")
+    # Unpacking an entry stops at the size it states, so the stated sizes can be trusted as a limit.
+    with zipfile.ZipFile(path) as archive:
+        _check_frames(sum(entry.file_size for entry in archive.infolist()) // 8)
     with np.load(path, allow_pickle=False) as arrays:
         return [(name, _numbers(name, np.asarray(arrays[name]))) for name in arrays.files]
 
 
-def _few(frames: int) -> None:
+def _check_frames(frames: int) -> None:
     if frames > MOST_FRAMES:
-        raise ValueError(f"{frames:,} frames, more than {MOST_FRAMES:,}")
+        raise ValueError(f"it has {frames:,} frames, more than {MOST_FRAMES:,}")
 
 
 def _numbers(name: str, values: NDArray[Any]) -> Array:
     if values.dtype.kind not in "fiu" or values.ndim != 1:
-        raise ValueError(f"{name} is not one number a frame, but {values.dtype} {values.shape}")
+        raise ValueError(
+            f"{name} must be one number per frame, got {values.dtype} of shape {values.shape}"
+        )
     return values.astype(np.float64)
 
 
@@ -120,9 +139,11 @@ def _read_csv(path: Path) -> list[tuple[str, Array]]:
                 f"the first line must name the columns {','.join(COLUMNS)}", where=path
             )
         for row in reader:
-            if None in row:  # as a decimal comma makes one
+            if None in row:
                 raise LabelError(
-                    "a row has more cells than the first line", where=f"{path}:{reader.line_num}"
+                    "a row has more cells than the first line",
+                    where=f"{path}:{reader.line_num}",
+                    cure="quote a name with a comma, and write decimals with a point",
                 )
             name, *cells = (row[column] or "" for column in COLUMNS)
             spans.setdefault(annotation_name(name.strip()), []).append(
@@ -135,24 +156,29 @@ def _span(cells: Sequence[str], where: str) -> tuple[int, int, float]:
     try:
         start, end, score = int(cells[0]), int(cells[1]), float(cells[2])
     except ValueError as error:
-        raise LabelError(f"a row is {','.join(COLUMNS)}: {error}", where=where) from error
+        raise LabelError(f"a row must be {','.join(COLUMNS)}: {error}", where=where) from error
     if not 0 <= start < end:
-        raise LabelError(f"frames {start} to {end} are no span", where=where)
+        raise LabelError(
+            f"start_frame must be at least 0 and below end_frame, got {start} and {end}",
+            where=where,
+        )
     return start, end, score
 
 
 def _frames(
     spans: Mapping[str, Sequence[tuple[int, int, float]]], path: Path
 ) -> list[tuple[str, Array]]:
-    """One score a frame; raises LabelError with the number of frames in no row, or in two."""
-    _few(sum(max(row[1] for row in rows) for rows in spans.values()))
-    found = {name: _missed(rows) for name, rows in spans.items()}
+    """Return one score per frame; raise LabelError for frames in no row or in several."""
+    _check_frames(sum(max(row[1] for row in rows) for rows in spans.values()))
+    found = {name: _count_faults(rows) for name, rows in spans.items()}
     for what, side in (("in no row", 0), ("in more than one row", 1)):
         videos = [f"{name} ({missed[side]})" for name, missed in found.items() if missed[side]]
         if videos:
             total = sum(missed[side] for missed in found.values())
             raise LabelError(
-                f"{total} frames of {len(videos)} videos are {what}: {listing(videos)}", where=path
+                f"{total} frames of {len(videos)} videos are {what}: {listing(videos)}",
+                where=path,
+                cure="put each frame of a video in exactly one row",
             )
     return [
         (name, np.repeat([row[2] for row in rows], [row[1] - row[0] for row in rows]))
@@ -160,8 +186,11 @@ def _frames(
     ]
 
 
-def _missed(rows: Sequence[tuple[int, int, float]]) -> tuple[int, int]:
-    """How many frames before the last one lie in no row, and how often a row repeats one; rows sorted by start."""
+def _count_faults(rows: Sequence[tuple[int, int, float]]) -> tuple[int, int]:
+    """Count the frames that no row holds, and how often a row repeats a frame.
+
+    `rows` are sorted by start.
+    """
     starts, ends = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
     reached = np.append(0, np.maximum.accumulate(ends)[:-1])
     return int((starts - reached).clip(0).sum()), int(
@@ -170,20 +199,37 @@ def _missed(rows: Sequence[tuple[int, int, float]]) -> tuple[int, int]:
 
 
 def write_scores(path: str | Path, scores: Mapping[str, Array]) -> None:
-    """Writes scores (frames,) by video name so that `read_scores` gives the same numbers, NaN for a frame not scored.
+    """Write scores (frames,) by video name to a file that `read_scores` reads back bit for bit.
 
-    The kind follows the suffix: `.npz`, `.json` or `.csv`, there a row for each run of equal scores. Raises UsageError
-    for another one, LabelError for a name that would not be read back, StoreError.
+    NaN means that a frame has no score. The suffix gives the format: `.npz`, `.json` or `.csv`,
+    where a CSV has one row for each run of equal scores. Raises UsageError for another suffix,
+    LabelError for a name that would not be read back unchanged, and StoreError if the file cannot
+    be written.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "scores.csv"
+    ...     write_scores(path, {"a": np.array([0.1, 0.1, 0.8])})
+    ...     print(path.read_text(), end="")
+    video,start_frame,end_frame,score
+    a,0,2,0.1
+    a,2,3,0.8
     """
     path = Path(path)
     writer = {".json": _json, ".npz": _npz, ".csv": _csv}.get(path.suffix.lower())
     if writer is None:
-        raise UsageError("scores are written as .json, .npz or .csv", where=path)
-    odd = [name for name in scores if not _comes_back(name, path.suffix.lower())]
+        raise UsageError(
+            f"cannot write scores as {path.suffix or 'a file without suffix'}",
+            where=path,
+            cure="give a .json, .npz or .csv",
+        )
+    odd = [name for name in scores if not _is_read_back(name, path.suffix.lower())]
     if odd:
         raise LabelError(
-            f"{len(odd)} names hold a folder, a suffix or what this kind of file does not keep: "
-            f"{listing(odd)}",
+            f"{len(odd)} names hold a folder, a suffix or characters that this kind of file "
+            f"does not keep: {listing(odd)}",
             where=path,
             cure="rename the videos, or write JSON",
         )
@@ -192,8 +238,11 @@ def write_scores(path: str | Path, scores: Mapping[str, Array]) -> None:
     )
 
 
-def _comes_back(name: str, kind: str) -> bool:
-    """Whether a file of that kind gives the name back: CSV loses spaces at its ends, only JSON keeps any bytes."""
+def _is_read_back(name: str, kind: str) -> bool:
+    """Return whether a file of that kind gives the name back unchanged.
+
+    CSV loses spaces at both ends of a name; only JSON keeps bytes that are not UTF-8.
+    """
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -210,9 +259,8 @@ def _npz(scores: Mapping[str, Array]) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, values in scores.items():
-            with archive.open(
-                zipfile.ZipInfo(f"{name}.npy"), "w"
-            ) as file:  # a fixed date: same scores, same bytes
+            # ZipInfo has a fixed date, so equal scores give equal bytes.
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as file:
                 np.lib.format.write_array(file, values, allow_pickle=False)
     return data.getvalue()
 
@@ -222,9 +270,9 @@ def _csv(scores: Mapping[str, Array]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for name, values in scores.items():
-        bits = values.view(np.int64)  # as bits: a NaN equals itself, and -0.0 is not 0.0
-        for start, end in pairwise(
-            [*np.flatnonzero(np.diff(bits, prepend=~bits[:1])), len(values)]
-        ):
+        # Compare bits: there a NaN equals itself, and -0.0 differs from 0.0.
+        bits = values.view(np.int64)
+        edges = [*np.flatnonzero(np.diff(bits, prepend=~bits[:1])), len(values)]
+        for start, end in pairwise(edges):
             writer.writerow([name, start, end, repr(float(values[start]))])
     return text.getvalue().encode()

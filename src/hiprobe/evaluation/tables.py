@@ -1,4 +1,7 @@
-"""What an evaluation found, as JSON and Markdown, each figure with its definition. Computes nothing."""
+"""Turn the figures of an evaluation into JSON and Markdown, each with its definition.
+
+Formatting only: it computes no metric.
+"""
 
 from __future__ import annotations
 
@@ -15,53 +18,65 @@ Intervals = Mapping[str, Interval]
 DEFINITIONS = {
     "auc": (
         "ROC-AUC",
-        "area under the ROC curve over the frames of all videos pooled, ties half (Hanley and McNeil "
-        "1982; frame-level AUC as used for UCF-Crime by Sultani et al., CVPR 2018)",
+        "area under the ROC curve over the frames of all videos together, where a tie counts half "
+        "(Hanley and McNeil 1982; frame-level AUC as used for UCF-Crime by Sultani et al., CVPR "
+        "2018)",
     ),
     "ap_step": (
         "AP (step)",
-        "average precision over the same frames as the step sum of recall x precision "
+        "average precision over the same frames: the sum of precision times the step in recall "
         "(scikit-learn's average_precision_score)",
     ),
     "ap_trapezoid": (
         "AP (trapezoid)",
-        "area under the same precision-recall curve by trapezoids, what LAVAD, VERA "
+        "area under the same precision-recall curve by the trapezoidal rule, which LAVAD, VERA "
         "and UR-DMU call AP (scikit-learn's auc of precision_recall_curve)",
     ),
     "abnormal_auc": (
         "AUC, abnormal videos",
-        "ROC-AUC over the pooled frames of the videos with an anomalous frame",
+        "ROC-AUC over all frames of the videos that have an anomalous frame",
     ),
     "macro_auc": (
         "within-video AUC",
-        "mean over the videos with both classes of the ROC-AUC within the video (macro "
-        "AUC as in Georgescu et al., TPAMI 2021, without the videos of one class)",
+        "the ROC-AUC within each video that has frames of both classes, averaged over these "
+        "videos (macro AUC as in Georgescu et al., TPAMI 2021, without the videos of one class)",
     ),
     "video_auc": (
         "video AUC",
-        "ROC-AUC of videos: a video is anomalous if a frame is, and scores as much as its "
-        "highest frame (our own)",
+        "ROC-AUC of whole videos: a video is anomalous if one of its frames is, and its score is "
+        "that of its highest frame (our own)",
     ),
 }
 EVENT_DEFINITIONS = {
-    "f1": "precision, recall and F1 at temporal intersection over union (tIoU) 0.1, 0.3, 0.5: the events of each "
-    "video matched one to one by falling tIoU, matches summed over videos (tIoU as in ActivityNet, Caba Heilbron "
-    "et al., CVPR 2015; the matching is our own)",
-    "delay": "seconds from the start of a true event to the first alarm that overlaps it, 0 if the alarm began before; "
-    "over the true events that an alarm overlaps (our own)",
-    "false_alarms": "predicted events that overlap no true event, over the hours of all videos (our own)",
+    "f1": (
+        "precision, recall and F1 at temporal intersection over union (tIoU) 0.1, 0.3 and 0.5: "
+        "the events of each video are matched one to one, highest tIoU first, and the matches are "
+        "summed over videos (tIoU as in ActivityNet, Caba Heilbron et al., CVPR 2015; the matching "
+        "is our own)"
+    ),
+    "delay": (
+        "seconds from the start of a true event to the first alarm that overlaps it, 0 if the "
+        "alarm began earlier; over the true events that an alarm overlaps (our own)"
+    ),
+    "false_alarms": (
+        "predicted events that overlap no true event, divided by the hours of all videos (our own)"
+    ),
 }
 INTERVAL = "percentile bootstrap over whole videos (Efron and Tibshirani 1993, chapter 13)"
 
 
 @dataclass(frozen=True)
 class MetricRow:
-    """The figures of one score; the last three are None where the videos leave them undefined.
+    """Hold the figures of one score. `DEFINITIONS` defines each of them.
 
-    `pooled`: over all frames. `abnormal_auc`: over the frames of the videos with an anomalous frame. `macro_auc`: mean
-    over the videos with both classes of the ROC-AUC within the video. `video_auc`: of videos by their highest frame.
-    `intervals`: 95 %, by the name of the figure; empty without a bootstrap. All defined in `DEFINITIONS`. A `control`
-    needs no model.
+    `abnormal_auc`, `macro_auc` and `video_auc` are None where they are undefined, for example
+    because no video has frames of both classes. `intervals` holds the 95 % interval of a figure
+    under its name, and is empty without a bootstrap. `control` marks a score that needs no model.
+
+    >>> from hiprobe.metrics import Pooled
+    >>> row = MetricRow("scores", Pooled(0.9, 0.5, 0.4), None, None, None)
+    >>> row.figures()["auc"]
+    0.9
     """
 
     name: str
@@ -73,7 +88,7 @@ class MetricRow:
     control: bool = False
 
     def figures(self) -> dict[str, float | None]:
-        """Every figure by its name in `DEFINITIONS`."""
+        """Return every figure by its name in `DEFINITIONS`."""
         return {
             **self.pooled._asdict(),
             "abnormal_auc": self.abnormal_auc,
@@ -84,10 +99,15 @@ class MetricRow:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """ROC-AUC over the frames of the `videos` of one class: `auc` of them alone, `auc_with_normal` with normal videos.
+    """Hold the figures of the videos of one class, such as "Fire".
 
-    Papers report either as "per-class AUC". None where the frames are of one class only. `detected` of the `events`
-    are overlapped by an alarm; both None where no events were predicted.
+    `auc` is the ROC-AUC over the frames of these videos alone, `auc_with_normal` over their frames
+    and those of the normal videos; papers call either of them "per-class AUC". Both are None where
+    all frames have the same label. `events` counts the true events and `detected` those that an
+    alarm overlaps; both are None where no events were predicted.
+
+    >>> ClassRow("Fire", videos=2, frames=100, positives=30, auc=0.75, auc_with_normal=0.8).auc
+    0.75
     """
 
     name: str
@@ -102,9 +122,13 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Events:
-    """How the predicted events agree with the true ones: `counts`, `figures` and their 95 % `intervals` by name.
+    """Hold how the predicted events agree with the true ones.
 
-    Names as of `metrics.EventTable`; a figure is None where it is undefined.
+    `counts`, `figures` and 95 % `intervals` use the names of `metrics.EventTable`. A figure is None
+    where it is undefined.
+
+    >>> Events({"true": 2, "predicted": 0}, {"delay_mean": None}).figures["delay_mean"] is None
+    True
     """
 
     counts: Mapping[str, float]
@@ -114,10 +138,23 @@ class Events:
 
 @dataclass(frozen=True)
 class Report:
-    """What an evaluation found. `rows`: the scores, then the controls on the same frames.
+    """Hold everything that an evaluation found, and print it as JSON or Markdown.
 
-    `mixed` counts the videos with both classes. `missing` are the videos that were not evaluated and why, `unscored`
-    the frames without a score in those that were. `provenance` holds digests, seed and versions.
+    `videos`, `frames` and `positives` count what was evaluated; `abnormal` counts the videos with
+    an anomalous frame, `mixed` those with frames of both classes. `rows` holds the scores, then the
+    controls on the same frames. `missing` gives the reason for each video that was not evaluated,
+    `unscored` the number of frames without a score in the others. `provenance` holds digests, the
+    seed and versions. `evaluate` makes reports.
+
+    >>> import numpy as np
+    >>> from hiprobe.evaluation import evaluate
+    >>> truth = {"a": np.array([0, 1], np.uint8), "b": np.array([0, 0], np.uint8)}
+    >>> scores = {"a": np.array([0.2, 0.9]), "b": np.array([0.1, 0.3])}
+    >>> report = evaluate(truth, scores, bootstrap=0)
+    >>> report.to_json()["rows"][0]["auc"]
+    1.0
+    >>> report.to_markdown().splitlines()[0]
+    '2 videos, 1 with an anomalous frame, 1 with both classes; 4 frames, 1 anomalous.'
     """
 
     videos: int
@@ -133,7 +170,7 @@ class Report:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the report as JSON values."""
         rows = [
             {
                 "name": row.name,
@@ -161,14 +198,14 @@ class Report:
         }
 
     def definitions(self) -> dict[str, str]:
-        """What each figure is, and where its definition comes from."""
+        """Return what each figure means and where its definition comes from."""
         found = dict(DEFINITIONS.values())
         if self.events:
             found |= EVENT_DEFINITIONS
         return {**found, "interval": INTERVAL}
 
     def to_markdown(self) -> str:
-        """As Markdown: the figures, the classes, the events, and what is needed to get them again."""
+        """Return the figures, classes, events, definitions and provenance as Markdown."""
         blocks = [
             self._head(),
             *self._left_out(),
@@ -183,8 +220,8 @@ class Report:
 
     def _head(self) -> str:
         return (
-            f"{self.videos} videos, {self.abnormal} with an anomalous frame, {self.mixed} with both classes; "
-            f"{self.frames:,} frames, {self.positives:,} anomalous."
+            f"{self.videos} videos, {self.abnormal} with an anomalous frame, "
+            f"{self.mixed} with both classes; {self.frames:,} frames, {self.positives:,} anomalous."
         )
 
     def _left_out(self) -> list[str]:
@@ -192,12 +229,12 @@ class Report:
             return []
         why = [f"{name} ({reason})" for name, reason in self.missing.items()]
         return [
-            f"**Not evaluated: {len(self.missing)} of {self.videos + len(self.missing)} videos, and "
-            f"{self.unscored:,} frames of the others.** {listing(why, 20)}".rstrip()
+            f"**Not evaluated: {len(self.missing)} of {self.videos + len(self.missing)} videos, "
+            f"and {self.unscored:,} frames of the others.** {listing(why, 20)}".rstrip()
         ]
 
     def beside(self) -> str:
-        """What stands beside every figure where something was left out; else nothing."""
+        """Return the note for every row that says how much was left out, or an empty text."""
         if not self.missing and not self.unscored:
             return ""
         of = self.videos + len(self.missing)
@@ -218,7 +255,9 @@ class Report:
 
     def _drawn(self) -> list[str]:
         draws = self.provenance.get("bootstrap")
-        return [f"In brackets: 95 % intervals, {draws} draws of whole videos."] if draws else []
+        if not draws:
+            return []
+        return [f"In brackets: 95 % intervals from {draws} bootstrap draws of whole videos."]
 
     def _classes(self) -> list[str]:
         if not self.classes:
@@ -254,12 +293,16 @@ class Report:
         if self.events is None:
             return []
         counts, found, ends = self.events.counts, self.events.figures, self.events.intervals
+
+        def shown(name: str) -> str:
+            return cell(found[name], ends.get(name), 2)
+
         head = (
-            f"Events{self.beside()}: {counts['true']:.0f} true, {counts['detected']:.0f} of them overlapped by an "
-            f"alarm; {counts['predicted']:.0f} predicted, {counts['false_alarms']:.0f} of them false, in "
-            f"{counts['hours']:.2f} hours. Delay: mean {cell(found['delay_mean'], ends.get('delay_mean'), 2)} s, "
-            f"median {cell(found['delay_median'], None, 2)} s. False alarms per hour: "
-            f"{cell(found['false_alarms_per_hour'], ends.get('false_alarms_per_hour'), 2)}."
+            f"Events{self.beside()}: {counts['true']:.0f} true, {counts['detected']:.0f} of them "
+            f"overlapped by an alarm; {counts['predicted']:.0f} predicted, "
+            f"{counts['false_alarms']:.0f} of them false, in {counts['hours']:.2f} hours. "
+            f"Delay: mean {shown('delay_mean')} s, median {shown('delay_median')} s. "
+            f"False alarms per hour: {shown('false_alarms_per_hour')}."
         )
         rows = [
             [
@@ -275,7 +318,7 @@ class Report:
 
 
 def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, all columns but the first to the right."""
+    """Return a Markdown table whose columns are aligned to the right, except the first."""
     lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
     return "\n".join(
         "| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines
@@ -283,7 +326,7 @@ def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def cell(value: float | None, interval: Interval | None = None, digits: int = 4) -> str:
-    """A figure as `0.1234 [0.1000, 0.2000]`, or the word for one that is undefined."""
+    """Return a figure as `0.1234 [0.1000, 0.2000]`, or `undefined` for None."""
     if value is None:
         return "undefined"
     ends = f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]" if interval else ""
@@ -291,7 +334,7 @@ def cell(value: float | None, interval: Interval | None = None, digits: int = 4)
 
 
 def markdown_text(value: Any) -> str:
-    """A value of the provenance on one line."""
+    """Return a value of the provenance on one line."""
     return (
         ", ".join(f"{key} {item}" for key, item in value.items())
         if isinstance(value, Mapping)

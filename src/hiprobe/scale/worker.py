@@ -49,14 +49,12 @@ class Described:
     explain_span_s: float | None
     notice: str | None
     provenance: Mapping[str, Any]
-    batch: int = pipeline.BATCH
+    batch: int
 
 
 def described(model: Backbone) -> Described:
     """What `model` says of itself."""
-    facts = {
-        one.name: getattr(model, one.name) for one in fields(Described) if hasattr(model, one.name)
-    }
+    facts = {one.name: getattr(model, one.name) for one in fields(Described)}
     return Described(**{**facts, "provenance": dict(model.provenance)})
 
 

@@ -1,0 +1,89 @@
+"""Refuse scores that cannot be compared with the truth. Computes no metric and opens no file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.datasets import FrameLabels, listing
+from hiprobe.errors import LabelError
+
+if TYPE_CHECKING:
+    from hiprobe.evaluation.measure import Detection
+
+Scores = Mapping[str, NDArray[np.float64]]
+
+CURE = "give every frame of every video one score, and read truth and scores by the same rule"
+
+
+def check_scores(
+    truth: Mapping[str, FrameLabels],
+    scores: Scores,
+    categories: Mapping[str, Sequence[str]] | None,
+    failed: Mapping[str, str],
+    allow_missing: bool,
+) -> None:
+    """Raise one LabelError that counts and names all videos that cannot be compared."""
+    if not truth or (allow_missing and not truth.keys() & scores.keys()):
+        raise LabelError(
+            "there is no video to evaluate"
+            if not truth
+            else f"none of the {len(truth)} videos has scores"
+        )
+    faults = {
+        **_missing_scores(truth, scores, failed, allow_missing),
+        "scored videos are not in the truth": scores.keys() - truth.keys(),
+        **_wrong_scores(truth, scores, allow_missing),
+        "videos have no class": truth.keys() - categories.keys() if categories else (),
+    }
+    lines = [f"{len(names)} {fault}: {listing(names)}" for fault, names in faults.items() if names]
+    if lines:
+        raise LabelError("; ".join(lines), cure=CURE)
+
+
+def _missing_scores(
+    truth: Mapping[str, FrameLabels],
+    scores: Scores,
+    failed: Mapping[str, str],
+    allow_missing: bool,
+) -> dict[str, Collection[str]]:
+    asked = truth.keys() | failed.keys()
+    lacking = set() if allow_missing else asked - scores.keys()
+    names = [f"{name} ({failed[name]})" if name in failed else name for name in lacking]
+    return {f"of {len(asked)} videos have no scores": names}
+
+
+def _wrong_scores(
+    truth: Mapping[str, FrameLabels], scores: Scores, allow_missing: bool
+) -> dict[str, Collection[str]]:
+    """Return the videos with another number of frames, and those with NaN or infinite scores."""
+    both = sorted(truth.keys() & scores.keys())
+    odd = [name for name in both if np.shape(scores[name]) != truth[name].shape]
+    wrong = np.isinf if allow_missing else lambda values: ~np.isfinite(values)
+    lost = {name: count for name in both if (count := int(wrong(scores[name]).sum()))}
+    return {
+        "videos have another number of frames": [
+            f"{name} ({truth[name].size} in the truth, {np.size(scores[name])} scored)"
+            for name in odd
+        ],
+        f"videos have scores that are not finite, {sum(lost.values())} frames in all": [
+            f"{name} ({count})" for name, count in lost.items()
+        ],
+    }
+
+
+def check_times(scores: Scores, found: Mapping[str, Detection] | None) -> None:
+    """Raise LabelError for scored videos whose detection does not give the time of every frame."""
+    if found is None:
+        return
+    odd = [
+        name for name in scores if name not in found or len(found[name].times) != len(scores[name])
+    ]
+    if odd:
+        raise LabelError(
+            f"{len(odd)} scored videos come without the time of every frame: {listing(odd)}",
+            cure="give one time in seconds for each scored frame",
+        )
