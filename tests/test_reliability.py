@@ -43,12 +43,14 @@ WORKER = """
 import sys
 from pathlib import Path
 from tests.support import fake_backbone
-from hiprobe import claims, runs, store, video
+from hiprobe import runs, store
 from hiprobe.errors import HiProbeError
 from hiprobe.sinks.csv import scores_csv
+from hiprobe.store import leases
+from hiprobe.video import decoder
 leases.LEASE_S = float(sys.argv[3])
 if len(sys.argv) > 4:
-    video.DECODER = sys.argv[4]
+    decoder.DECODER = sys.argv[4]
 
 def keep(result, folder):
     store.write_atomic(folder / "scores.csv", scores_csv(result).encode())
@@ -140,7 +142,7 @@ def test_1_a_run_killed_anywhere_and_given_again_is_an_unbroken_one(
     tmp_path: Path, hundred: Path, seed: int, unbroken: dict[str, bytes]
 ) -> None:
     rng, log = random.Random(seed), tmp_path / "read"
-    child, lines = started(hundred, tmp_path / "out", READ=str(log)), []
+    child, lines = started(hundred, tmp_path / "out", READ_LOG=str(log)), []
     assert child.stdout is not None
     for _ in range(rng.randrange(1, 200)):
         lines.append(child.stdout.readline().split())
@@ -151,7 +153,7 @@ def test_1_a_run_killed_anywhere_and_given_again_is_an_unbroken_one(
     finished_first = {words[1] for words in lines if words[0] == "done"}
     read_first = log.read_text().splitlines()
     log.unlink()
-    again = started(hundred, tmp_path / "out", READ=str(log))
+    again = started(hundred, tmp_path / "out", READ_LOG=str(log))
     said = finished(again)
     assert again.returncode == 0
     assert finished_first <= set(said[0][1:])
@@ -169,7 +171,9 @@ def test_1_a_run_killed_anywhere_and_given_again_is_an_unbroken_one(
 def test_2_two_workers_in_one_folder_commit_every_video_once(
     tmp_path: Path, hundred: Path, unbroken: dict[str, bytes]
 ) -> None:
-    workers = [started(hundred, tmp_path / "out", READ=str(tmp_path / "read")) for _ in range(2)]
+    workers = [
+        started(hundred, tmp_path / "out", READ_LOG=str(tmp_path / "read")) for _ in range(2)
+    ]
     said = [finished(worker) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0]
     made = Counter(words[1] for lines in said for words in lines if words[0] == "made")

@@ -164,7 +164,7 @@ def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made)
     port = free_port()
     program = (
         "import sys; from pathlib import Path; from hiprobe.review import server\n"
-        "from hiprobe.review.desk import Desk; from hiprobe.review.guard import Guard\n"
+        "from hiprobe.review.session import Desk; from hiprobe.review.guard import Guard\n"
         "out, videos, probe = map(Path, sys.argv[1:4])\n"
         "desk = Desk(out, videos, probe, (out / '.store',))\n"
         "server.serve(desk, Guard('127.0.0.1', int(sys.argv[4])), who='ann')"

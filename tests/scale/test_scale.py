@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -102,11 +103,12 @@ def _answers(port: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def nodes(server: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+def nodes(server: str | None) -> Iterator[Nodes]:
     """A cluster of one node with two CPUs, to which tests may add others."""
     patch = pytest.MonkeyPatch()
     patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE / "src")]))
-    patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))  # of the workers
+    scratch = tempfile.mkdtemp(prefix="ray")  # Ray's sockets allow no longer path
+    patch.setenv("TMPDIR", scratch)  # of the workers
     found = Nodes(
         initialize_head=True,
         head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80 << 20},
@@ -116,6 +118,7 @@ def nodes(server: str | None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     ray.shutdown()
     found.shutdown()
     patch.undo()
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -490,7 +493,7 @@ def test_workers_fit_on_whole_nodes() -> None:
 def test_a_local_cluster_has_no_dashboard_and_reports_to_nobody() -> None:
     program = (
         "import ray\nfrom ray._common.usage import usage_lib\n"
-        "from hiprobe.scale.crew import Cluster, _connect\n_connect(Cluster(workers=1))\n"
+        "from hiprobe.scale.pool import Cluster, _connect\n_connect(Cluster(workers=1))\n"
         "print([ray.nodes()[0]['Resources']['CPU'], ray._private.worker.global_worker.node.webui_url, "
         "usage_lib.usage_stats_enabled()])"
     )

@@ -270,11 +270,11 @@ def test_what_cannot_be_read_has_a_name(tmp_path: Path, kind: str) -> None:
 
 PEAK = """
 import resource, sys
-from hiprobe import decode
+from hiprobe.video import frames
 from hiprobe.errors import UnsupportedVideo
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    list(decode.FrameReader(sys.argv[1]))
+    list(frames.FrameReader(sys.argv[1]))
 except UnsupportedVideo as error:
     print(error)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
