@@ -58,9 +58,11 @@ FAKE, SLOW, CRASHING = (
         "tests.support.slow_and_crashing_backbones:crashing",
     )
 )
+ALONE = scale.Cluster(workers=1)
 HERE = Path(__file__).parents[2]
 HIPROBE = [sys.executable, "-c", "from hiprobe.cli import main; main()"]
 LONG_S = 110.0
+NO_SPARE_WORKERS = {"enable_worker_prestart": False, "prestart_worker_first_driver": False}
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +111,15 @@ def nodes(server: str | None) -> Iterator[Nodes]:
     patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE / "src")]))
     scratch = tempfile.mkdtemp(prefix="ray")  # Ray's sockets allow no longer path
     patch.setenv("TMPDIR", scratch)  # of the workers
+    patch.setenv("RAY_worker_niceness", "0")  # else they wait for every other test
     found = Nodes(
         initialize_head=True,
-        head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80 << 20},
+        head_node_args={
+            "num_cpus": 2,
+            "include_dashboard": False,
+            "object_store_memory": 80 << 20,
+            "_system_config": NO_SPARE_WORKERS,
+        },
     )
     ray.init(found.address, log_to_driver=False, logging_level="ERROR")
     yield found
@@ -202,12 +210,12 @@ def test_paths_and_the_model_folder_count_from_the_callers_folder(
 @pytest.mark.usefixtures("nodes")
 def test_what_is_done_is_not_done_again(videos: Path, tmp_path: Path) -> None:
     paths = short(videos)[:6]
-    detected(paths[:3], tmp_path)
+    detected(paths[:3], tmp_path, cluster=ALONE)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(f"*/{results.NAME}")}
-    found, _ = detected(paths, tmp_path)
+    found, _ = detected(paths, tmp_path, cluster=ALONE)
     assert statuses(found) == {"done": 6}
     assert all(path.stat().st_mtime_ns == made for path, made in before.items())
-    detected(paths[:1], tmp_path, again=True)
+    detected(paths[:1], tmp_path, again=True, cluster=ALONE)
     changed = [path for path, made in before.items() if path.stat().st_mtime_ns != made]
     assert [path.parent.name[:3] for path in changed] == [paths[0].stem]
 
@@ -224,10 +232,12 @@ def test_a_video_that_kills_its_worker_twice_is_quarantined(tmp_path: Path) -> N
     assert [type(error).__name__ for error in errors] == ["Quarantined"]
     (bad,) = [item for item in leases.listed(tmp_path / "out")[1] if item.status != "done"]
     assert (bad.name, bad.status, bad.lost) == ("v2.mp4", "quarantined", 2)
-    again, _ = detected(paths, tmp_path / "out", CRASHING)  # it is left alone: no worker dies
+    again, _ = detected(
+        paths, tmp_path / "out", CRASHING, cluster=ALONE
+    )  # it is left alone: no worker dies
     assert statuses(again) == {"done": 5, "quarantined": 1}
     leases.put_back(tmp_path / "out")
-    assert statuses(detected(paths, tmp_path / "out")[0]) == {"done": 6}
+    assert statuses(detected(paths, tmp_path / "out", cluster=ALONE)[0]) == {"done": 6}
 
 
 @pytest.mark.usefixtures("nodes")
@@ -462,15 +472,15 @@ def test_a_driver_that_dies_is_gone_on_from(
 @pytest.mark.usefixtures("nodes")
 def test_what_ends_a_run_is_named(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError):
-        detected(listed(videos)[:2], tmp_path, Loading("./no-such-model"))
+        detected(listed(videos)[:2], tmp_path, Loading("./no-such-model"), cluster=ALONE)
     other = replace(
         fake_backbone.constant_probe(), recipe=replace(fake_backbone.RECIPE, model="other")
     )
     with pytest.raises(RecipeMismatch):
-        list(scale.detect(listed(videos)[:2], FAKE, other, tmp_path, explain=False))
+        list(scale.detect(listed(videos)[:2], FAKE, other, tmp_path, explain=False, cluster=ALONE))
     (tmp_path / "file").touch()
     with pytest.raises(StoreError):
-        detected(listed(videos)[:2], tmp_path / "file")
+        detected(listed(videos)[:2], tmp_path / "file", cluster=ALONE)
 
 
 def test_nothing_is_left_out_of_the_account() -> None:
@@ -526,13 +536,13 @@ def test_videos_and_results_at_an_address(
     import s3fs
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    remote = s3fs.S3FileSystem()
-    remote.put(str(videos), f"{bucket}/in", recursive=True)
+    s3 = s3fs.S3FileSystem()
+    s3.put(str(videos), f"{bucket}/in", recursive=True)
     paths = remote.find(f"{bucket}/in")
     assert len(paths) == len(listed(videos))
     assert remote.find(f"{bucket}/in/v0*.mp4") == [path for path in paths if "/in/v0" in path]
     for name in ("v[1].mp4", "cam::1.mp4", "h#1 %20.mp4", ".hidden/v.mp4"):
-        remote.pipe(f"{bucket}/odd/{name}", name.encode())
+        s3.pipe(f"{bucket}/odd/{name}", name.encode())
     odd = remote.find(f"{bucket}/odd")
     assert [remote.fetch(path, tmp_path).read_text() for path in odd] == [
         "cam::1.mp4",
@@ -543,17 +553,15 @@ def test_videos_and_results_at_an_address(
     out, near = f"{bucket}/out", scale.Cluster(span_s=20.0)
     found, _ = detected(paths, out, cluster=near)
     assert statuses(found) == {"done": 22, "failed": 2}
-    remote.get(f"{bucket}/out", str(tmp_path / "got"), recursive=True)
+    s3.get(f"{bucket}/out", str(tmp_path / "got"), recursive=True)
     for name in local.keys() - {"manifest.jsonl"}:
         assert (tmp_path / "got" / name).read_bytes() == local[name]
-    assert not [name for name in remote.find(f"{bucket}/out") if "/.spans/" in name]
-    before = {name: remote.info(name)["LastModified"] for name in remote.find(f"{bucket}/out")}
+    assert not [name for name in s3.find(f"{bucket}/out") if "/.spans/" in name]
+    before = {name: s3.info(name)["LastModified"] for name in s3.find(f"{bucket}/out")}
     shutil.rmtree(tmp_path / "cache")  # another driver, elsewhere
-    remote.invalidate_cache()
+    s3.invalidate_cache()
     assert statuses(detected(paths, out, cluster=near)[0]) == {"done": 22, "failed": 2}
-    assert {
-        name: remote.info(name)["LastModified"] for name in remote.find(f"{bucket}/out")
-    } == before
+    assert {name: s3.info(name)["LastModified"] for name in s3.find(f"{bucket}/out")} == before
 
 
 def test_an_address_that_answers_nothing_is_named(bucket: str) -> None:
