@@ -371,6 +371,7 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
     }  # a node's death is no attempt of a video
 
 
+@pytest.mark.soak
 def test_workers_lost_a_little_before_their_node_are_no_attempts(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
