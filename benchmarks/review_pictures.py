@@ -1,4 +1,4 @@
-"""The pictures of the review page in docs/: `python -m benchmarks.review_pictures OUT VIDEOS DOCS`.
+"""The pictures of the review page in docs/images/: `python -m benchmarks.review_pictures OUT VIDEOS DOCS`.
 
 OUT is a results folder with a probe and kept states, VIDEOS the folder of its videos. Judgements made for the
 pictures are taken back. Uses Debian's chromium; the files hold 256 colours, so that they stay small.
@@ -18,16 +18,16 @@ from playwright.sync_api import sync_playwright
 
 from hiprobe.review.guard import Guard
 from hiprobe.review.server import application
-from hiprobe.review.session import Desk
+from hiprobe.review.session import Session
 
 PORT = 8719
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 VIEWS = (("dark", 1280, "_dark"), ("light", 390, "_phone"), ("light", 1280, ""))
 
 
-def started(desk: Desk) -> uvicorn.Server:
+def started(session: Session) -> uvicorn.Server:
     """The page at a fixed port, in a thread."""
-    app = application(desk, Guard("127.0.0.1", PORT), who="ann")
+    app = application(session, Guard("127.0.0.1", PORT), who="ann")
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=PORT, log_level="error"))
     threading.Thread(target=server.run, daemon=True).start()
     while not server.started:
@@ -42,10 +42,10 @@ def keep(tab: Any, path: Path) -> None:
     print(path, path.stat().st_size)
 
 
-def pictures(tab: Any, desk: Desk, docs: Path, tag: str) -> None:
+def pictures(tab: Any, session: Session, docs: Path, tag: str) -> None:
     """Each view once, in the window and colours of the tab."""
     base = f"http://127.0.0.1:{PORT}"
-    worst = next(e for e in desk.entries() if e.folder and e.name.startswith("cam2"))
+    worst = next(e for e in session.entries() if e.folder and e.name.startswith("cam2"))
     for name, path in (
         ("videos", "/"),
         ("moments", "/moments"),
@@ -74,24 +74,24 @@ def pictures(tab: Any, desk: Desk, docs: Path, tag: str) -> None:
 
 def main(out: Path, videos: Path, docs: Path) -> None:
     """Judges a few events, takes the pictures, and takes the judgements back."""
-    desk = Desk(out, videos, out / "probe.safetensors", (out / ".store",))
+    session = Session(out, videos, out / "probe.safetensors", (out / ".store",))
     batches = 0
-    for entry in desk.entries():
-        for number, event in enumerate(desk.shown(entry).events if entry.folder else ()):
+    for entry in session.entries():
+        for number, event in enumerate(session.shown(entry).events if entry.folder else ()):
             if number == 0 and entry.video_id:
-                desk.notes.judge([(entry.video_id, event.start, event.end)], "right", "ann")
+                session.notes.judge([(entry.video_id, event.start, event.end)], "right", "ann")
                 batches += 1
-    server = started(desk)
+    server = started(session)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         for scheme, width, tag in VIEWS:
             tab = browser.new_page(viewport={"width": width, "height": 900 if width > 400 else 844})
             tab.emulate_media(color_scheme=scheme)
-            pictures(tab, desk, docs, tag)
+            pictures(tab, session, docs, tag)
         browser.close()
     server.should_exit = True
     for _ in range(batches):
-        desk.notes.undo("ann")
+        session.notes.undo("ann")
 
 
 if __name__ == "__main__":

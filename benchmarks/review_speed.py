@@ -25,7 +25,7 @@ from hiprobe.localize import Localization, label_segments, localize
 from hiprobe.probe import Probe
 from hiprobe.review import curve, pages, similar, views
 from hiprobe.review.proposals import propose_refit
-from hiprobe.review.session import Desk, score
+from hiprobe.review.session import Session, score_states
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import write_atomic
 from hiprobe.types import Event, HiddenStates, Recipe, Result, Site
@@ -53,7 +53,7 @@ def states(number: int, count: int, layers: int, width: int) -> HiddenStates:
 def written(out: Path, found: HiddenStates, probe: Probe) -> Result:
     """The states and the result of one video, as `detect` leaves them."""
     store.save_states(out / ".store", found, "float32")
-    scores, events = score(found, probe)
+    scores, events = score_states(found, probe)
     model = {"id": RECIPE.model, "revision": None, "sites": [str(site) for site in probe.sites]}
     result = Result(
         f"{found.video_id[:16]}.mp4",
@@ -78,7 +78,7 @@ def kept(out: Path, result: Result) -> None:
             sink.write(sinks.event_line(result, event))
 
 
-def prepared(out: Path, layers: int, width: int, judged: int = VIDEOS) -> Desk:
+def prepared(out: Path, layers: int, width: int, judged: int = VIDEOS) -> Session:
     """1,000 segments in 20 videos, of which `judged` are labelled; the probe in use knew five of them."""
     each = SEGMENTS // VIDEOS
     found = [states(k + 1, each, layers, width) for k in range(VIDEOS)]
@@ -87,14 +87,16 @@ def prepared(out: Path, layers: int, width: int, judged: int = VIDEOS) -> Desk:
     pairs = [(one, label_segments(one.starts, one.ends, truth)) for one in found]
     probe = probes.fit("hiprobe", pairs[:5], permutations=0, layer_curve=False)
     store.note(out, [written(out, one, probe) for one in found])
-    desk = Desk(out, None, out / "probe.safetensors", (out / ".store",))
-    desk.keep(probe, "bench", "given")
-    desk.use(probe.digest, "bench")
-    desk.notes.set_labelled([(one.video_id, truth) for one in found[:5]])
+    session = Session(out, None, out / "probe.safetensors", (out / ".store",))
+    session.keep(probe, "bench", "given")
+    session.use(probe.digest, "bench")
+    session.notes.set_labelled([(one.video_id, truth) for one in found[:5]])
     for one in found[5:judged]:
         for a, b, anomalous in spans:
-            desk.notes.judge([(one.video_id, a, b)], "missed" if anomalous else "normal", "bench")
-    return desk
+            session.notes.judge(
+                [(one.video_id, a, b)], "missed" if anomalous else "normal", "bench"
+            )
+    return session
 
 
 def timed(what: Callable[[], object], rounds: int = ROUNDS) -> Took:
@@ -115,16 +117,16 @@ def refits(rows: dict[str, Took]) -> None:
     ):
         for judged in (8, VIDEOS):
             with tempfile.TemporaryDirectory() as place:
-                desk = prepared(Path(place), layers, width, judged)
+                session = prepared(Path(place), layers, width, judged)
                 about = f"{name}, {judged * SEGMENTS // VIDEOS} of 1,000 segments labelled"
-                rows[f"refit, {about}"] = timed(partial(propose_refit, desk), 3)
+                rows[f"refit, {about}"] = timed(partial(propose_refit, session), 3)
                 if layers == 8:
                     rows[f"refit, {about}, layer chosen again"] = timed(
-                        partial(propose_refit, desk, choose=True), 3
+                        partial(propose_refit, session, choose=True), 3
                     )
                 found, sites = (
-                    [one for _, one in desk.every_state(desk.needed_probe())],
-                    desk.needed_probe().sites,
+                    [one for _, one in session.every_state(session.needed_probe())],
+                    session.needed_probe().sites,
                 )
         rows[f"segments like this one, {name}"] = timed(
             partial(similar.neighbours, found, sites, found[0].video_id, 10.0)
@@ -157,36 +159,36 @@ def long_video(rows: dict[str, Took]) -> None:
     """The server's part of what a reviewer waits for in a long video, and then the browser's as well."""
     with tempfile.TemporaryDirectory() as place:
         result = long_result(Path(place))
-        desk = Desk(Path(place), None, Path(place) / "probe.safetensors", ())
-        entry = desk.entry(LONG)
+        session = Session(Path(place), None, Path(place) / "probe.safetensors", ())
+        entry = session.entry(LONG)
         assert entry is not None
-        rows["8 h, first read of the result"] = timed(partial(desk.shown, entry), 1)
+        rows["8 h, first read of the result"] = timed(partial(session.shown, entry), 1)
         if CHROMIUM.exists():
-            browser(rows, desk)
+            browser(rows, session)
         for event in result.events:
-            desk.notes.judge([(LONG, event.start, event.end)], "right", "bench")
-        shown = desk.shown(entry)
+            session.notes.judge([(LONG, event.start, event.end)], "right", "bench")
+        shown = session.shown(entry)
         rows["8 h, the curve, 18,000 segments to 1,600 points"] = timed(
             partial(curve.points, shown.scores, 0, 1e9)
         )
         rows["8 h, list of 1,000 events, all judged"] = timed(
-            partial(pages.event_values, desk, shown, None)
+            partial(pages.event_values, session, shown, None)
         )
         rows["8 h, events of another threshold"] = timed(
-            partial(pages.event_values, desk, shown, 0.42)
+            partial(pages.event_values, session, shown, 0.42)
         )
-        rows["8 h, list of videos"] = timed(partial(views.cards, desk))
+        rows["8 h, list of videos"] = timed(partial(views.cards, session))
         rows["one judgement, on disk"] = timed(
-            partial(desk.notes.judge, [(LONG, 1.0, 2.0)], "right", "bench"), 20
+            partial(session.notes.judge, [(LONG, 1.0, 2.0)], "right", "bench"), 20
         )
 
 
-def browser(rows: dict[str, Took], desk: Desk) -> None:
+def browser(rows: dict[str, Took], session: Session) -> None:
     """From a key to the picture, in Debian's chromium: 1,000 events, none judged; the processor time is not known."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        server = started(desk)
+        server = started(session)
         tab = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS).new_page()
         ready, painted = (
             "body[data-ready]",

@@ -51,7 +51,9 @@ def _long(model: Any, footage: Footage, sites: tuple[Site, ...]) -> list[list[An
     path, name = footage.file(), footage.name
     return [
         _row("frame threads of FFmpeg", name, lambda: _bare(path, 1), lambda: _bare(path, CORES)),
-        _both("windows alone", name, lambda: list(parallel.segments(path, model.recipe, ""))),
+        _both(
+            "windows alone", name, lambda: list(parallel.decode_segments(path, model.recipe, ""))
+        ),
         _both("hidden states", name, lambda: pipeline.states(path, model, sites)),
     ]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.measure import Truth, truth
 from hiprobe.errors import LabelError
-from hiprobe.localize import runs, smooth
+from hiprobe.localize import contiguous_runs, smooth
 from hiprobe.types import Event, FloatArray, HiddenStates, LabelArray, Site
 
 SIGMA = 1.5  # of the smoothing, in segments: what a probe does unless told otherwise
@@ -103,7 +103,10 @@ class Footage:
         cuts = np.cumsum([len(one.starts) for one in self.states])[:-1]
         parts = zip(self.states, np.split(raw, cuts), strict=True)
         return np.concatenate(
-            [smooth(part, sigma, runs(one.starts, one.ends, one.gaps)) for one, part in parts]
+            [
+                smooth(part, sigma, contiguous_runs(one.starts, one.ends, one.gaps))
+                for one, part in parts
+            ]
         )
 
 

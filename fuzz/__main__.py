@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fuzz.targets import TARGETS, damaged, sound
 from hiprobe.errors import HiProbeError
-from hiprobe.isolate import Fault
+from hiprobe.isolate import ChildBug
 
 HANG_S = 30
 MEMORY = (
@@ -87,7 +87,7 @@ def _read(target: str, folder: Path, seed: str) -> str:
     try:
         TARGETS[target].read(folder)
     except (Hang, Exception) as error:  # noqa: BLE001
-        if isinstance(error, HiProbeError) and not isinstance(error.__cause__, Fault):
+        if isinstance(error, HiProbeError) and not isinstance(error.__cause__, ChildBug):
             return "refused"
         kept = shutil.copytree(folder, FOUND / f"{target}-{seed}", dirs_exist_ok=True)
         print(f"FOUND {kept}", traceback.format_exc(), sep="\n", file=sys.stderr)

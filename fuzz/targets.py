@@ -23,7 +23,7 @@ from fuzz.mutate import mutate
 from hiprobe import datasets, evaluation, isolate, pipeline, probe, store, video
 from hiprobe.datasets import folder as clips
 from hiprobe.errors import HiProbeError
-from hiprobe.isolate import Fault
+from hiprobe.isolate import ChildBug
 from hiprobe.localize import Localization
 from hiprobe.review import results as shown
 from hiprobe.store import index, leases, results
@@ -140,12 +140,12 @@ def _detect(root: Path) -> None:
             try:
                 ask(path)
             except HiProbeError as error:
-                _no_fault(error)
+                _no_fault(str(path), error)
 
 
-def _no_fault(error: HiProbeError) -> None:
+def _no_fault(_path: str, error: HiProbeError) -> None:
     """Lets a named error be, unless a bug of the decoder stands behind it: that is a finding."""
-    if isinstance(error.__cause__, Fault):
+    if isinstance(error.__cause__, ChildBug):
         raise error
 
 
@@ -167,12 +167,12 @@ def _parts(root: Path) -> None:
         patch.object(isolate.parent, "SLOTS", 6),
     ):
         for path in sorted(root.iterdir()):
-            assert _given(parallel.segments(path, RECIPE, "")) == _given(
+            assert _given(parallel.decode_segments(path, RECIPE, "")) == _given(
                 video.segments(path, RECIPE)
             ), path
 
 
-def _given(reader: parallel.Reader | video.SegmentReader) -> tuple[list[Any], Any]:
+def _given(reader: parallel.ParallelReader | video.SegmentReader) -> tuple[list[Any], Any]:
     """Digests of the segments, then what is known of the video at the end, or how reading it was refused."""
     found: list[Any] = []
     try:
@@ -187,7 +187,7 @@ def _given(reader: parallel.Reader | video.SegmentReader) -> tuple[list[Any], An
                 )
             )
     except HiProbeError as error:
-        _no_fault(error)
+        _no_fault("", error)
         return found, str(error)
     return found, (reader.duration, reader.gaps, reader.skipped)
 
@@ -221,17 +221,17 @@ def _folder(root: Path) -> None:
         place = store.result_folder(root, _result(number))
         store.write_atomic(place / "scores.csv", scores_csv(_result(number)).encode())
         store.write_atomic(place / "events.jsonl", b"")
-        results.save(place, _result(number), settings)
+        results.save_result(place, _result(number), settings)
     store.note(root, [_result(number) for number in range(3)])
-    leases.listed(root)
-    with leases.Worker(root / ".store", settings, 3) as worker:
+    leases.run_status(root)
+    with leases.LeaseHolder(root / ".store", settings, 3) as worker:
         worker.end(worker.claim("x-1", "x.mp4", "1"), "failed", "x")
 
 
 def _manifest(root: Path) -> None:
     with suppress(HiProbeError):
         for one in shown.entries(root):
-            shown.read(one)
+            shown.read_result(one)
     with suppress(HiProbeError):
         store.note(root, [_result(7)])
 
@@ -239,9 +239,9 @@ def _manifest(root: Path) -> None:
 def _index(root: Path) -> None:
     index._checked.clear()  # as in a new process
     for _ in range(2):
-        with leases.Worker(root / ".store", {"probe": "p"}, 3) as worker:
+        with leases.LeaseHolder(root / ".store", {"probe": "p"}, 3) as worker:
             worker.claim("x-1", "x.mp4", "1")
-        _, items = leases.listed(root)
+        _, items = leases.run_status(root)
         assert {item.folder for item in items} >= {
             path.parent.name for path in root.glob("v*/result.json")
         }
@@ -251,12 +251,12 @@ def _index(root: Path) -> None:
 
 def _result_files(root: Path) -> None:
     for path in root.glob("*/result.json"):
-        results.load(path.parent, "v.mp4", f"{0:064x}", {"probe": "p", "explain": True})
-        results.told(path.parent)
-    leases.listed(root)
+        results.load_result(path.parent, "v.mp4", f"{0:064x}", {"probe": "p", "explain": True})
+        results.result_facts(path.parent)
+    leases.run_status(root)
     with suppress(HiProbeError):
         for one in shown.entries(root):
-            shown.read(one)
+            shown.read_result(one)
 
 
 # -- annotation and scores

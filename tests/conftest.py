@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hiprobe.backbones import Backbone
     from hiprobe.probe import Probe
-    from hiprobe.review.session import Desk
+    from hiprobe.review.session import Session
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: a process a core does more
 MOST_WORKERS = 4  # more want too much memory
@@ -106,7 +106,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory, shipped: Backbone, clips: P
     from hiprobe.localize import Localization
 
     folder = tmp_path_factory.mktemp("fitted")
-    pairs = hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, root=folder / "store")
+    pairs = hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, store=folder / "store")
     probe = hiprobe.fit("hiprobe", pairs, model=shipped, permutations=2)
     alarm = replace(probe, localization=Localization(rule="fixed", threshold=0.0, min_s=0.0))
     probe.save(folder / "a.safetensors")
@@ -212,17 +212,17 @@ def made(whole: Made) -> Made:
 
 
 @pytest.fixture
-def desk(made: Made) -> Desk:
-    """A reviewer's desk over `made`."""
-    return made.desk()
+def session(made: Made) -> Session:
+    """A reviewer's session over `made`."""
+    return made.session()
 
 
 @pytest.fixture
-def page(desk: Desk) -> Iterator[Page]:
-    """The review page of `desk`, being served."""
+def page(session: Session) -> Iterator[Page]:
+    """The review page of `session`, being served."""
     from tests.support.review_folder import served
 
-    with served(desk) as page:
+    with served(session) as page:
         yield page
 
 

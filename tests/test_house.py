@@ -199,7 +199,7 @@ def test_the_pipeline_takes_only_the_protocol_of_a_backbone() -> None:
         if one.room == "pipeline" and room == "backbones"
         for name in one.names
     }
-    assert taken == {"Backbone"}
+    assert taken == {"Backbone", "ModelFacts"}
 
 
 @pytest.mark.parametrize("library", HOME)

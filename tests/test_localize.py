@@ -21,10 +21,10 @@ from hiprobe.localize import (
     Rule,
     adaptive_threshold,
     calibrate,
-    events,
+    contiguous_runs,
+    find_events,
     label_segments,
     localize,
-    runs,
     smooth,
 )
 from hiprobe.types import Event, Gap
@@ -66,12 +66,14 @@ def test_smoothing_does_not_cross_a_break() -> None:
 
 def test_runs_break_at_holes_and_at_gaps_that_lie_on_a_boundary() -> None:
     starts, ends = np.array([0.0, 1.6, 4.8, 6.4]), np.array([1.6, 3.2, 6.4, 8.0])
-    assert runs(starts, ends) == [2]
-    assert runs(starts, ends, (Gap(1.5, 1.7, "corrupt"), Gap(7.0, 7.2, "inside a segment"))) == [
+    assert contiguous_runs(starts, ends) == [2]
+    assert contiguous_runs(
+        starts, ends, (Gap(1.5, 1.7, "corrupt"), Gap(7.0, 7.2, "inside a segment"))
+    ) == [
         1,
         2,
     ]
-    assert runs(np.array([]), np.array([])) == []
+    assert contiguous_runs(np.array([]), np.array([])) == []
 
 
 # thresholds
@@ -136,26 +138,26 @@ def test_calibrating_on_one_class_or_nan_is_a_named_error(
 def test_events_by_hand() -> None:
     starts, ends = spans(8, 1.0)
     smoothed = np.array([0.0, 0.6, 0.8, 0.1, 0.0, 0.0, 0.5, 0.0])
-    found = events(starts, ends, smoothed, 0.5, merge_s=0.0, min_s=0.0)
+    found = find_events(starts, ends, smoothed, 0.5, merge_s=0.0, min_s=0.0)
     assert found == (Event(1, 3, peak=2.5, score=0.8), Event(6, 7, peak=6.5, score=0.5))
-    assert events(starts, ends, smoothed, 0.5, merge_s=3.5, min_s=0.0) == (
+    assert find_events(starts, ends, smoothed, 0.5, merge_s=3.5, min_s=0.0) == (
         Event(1, 7, peak=2.5, score=0.8),
     )
     assert (
-        events(starts, ends, smoothed, 0.5, merge_s=3.0, min_s=0.0) == found
+        find_events(starts, ends, smoothed, 0.5, merge_s=3.0, min_s=0.0) == found
     )  # 3 s apart is not closer than 3 s
-    assert events(starts, ends, smoothed, 0.5, merge_s=0.0, min_s=1.5) == found[:1]
-    assert events(starts, ends, smoothed, math.inf, merge_s=0.0, min_s=0.0) == ()
+    assert find_events(starts, ends, smoothed, 0.5, merge_s=0.0, min_s=1.5) == found[:1]
+    assert find_events(starts, ends, smoothed, math.inf, merge_s=0.0, min_s=0.0) == ()
 
 
 def test_no_event_crosses_a_gap() -> None:
     starts, ends = np.array([0.0, 1, 3, 4]), np.array([1.0, 2, 4, 5])
     hot = np.ones(4)
-    assert [(e.start, e.end) for e in events(starts, ends, hot, 0.5, merge_s=60, min_s=0)] == [
+    assert [(e.start, e.end) for e in find_events(starts, ends, hot, 0.5, merge_s=60, min_s=0)] == [
         (0, 2),
         (3, 5),
     ]
-    touching = events(
+    touching = find_events(
         *spans(4, 1.0), hot, 0.5, merge_s=60, min_s=0, gaps=(Gap(2.0, 2.0, "lost packets"),)
     )
     assert [(e.start, e.end) for e in touching] == [(0, 2), (2, 4)]
@@ -209,7 +211,7 @@ def test_events_are_those_of_the_plain_statement(data: st.DataObject) -> None:
     merge, least = data.draw(st.integers(0, 8)), data.draw(st.integers(0, 6))
     holes = {i for i in range(1, len(ends)) if starts[i] > ends[i - 1]}
     want = events_slowly(starts, ends, scores, limits, merge, least, holes)
-    assert events(starts, ends, scores, limits, merge_s=merge, min_s=least) == want
+    assert find_events(starts, ends, scores, limits, merge_s=merge, min_s=least) == want
 
 
 def test_a_pending_event_is_visible_and_closes_as_soon_as_nothing_can_join() -> None:
@@ -238,14 +240,14 @@ def test_live_equals_offline_for_every_prefix(
         starts[hole:] += 4.0
         ends[hole:] += 4.0
     gaps = tuple(Gap(starts[i], starts[i], "lost") for i in lost if i < len(raw))
-    breaks = runs(starts, ends, gaps)
+    breaks = contiguous_runs(starts, ends, gaps)
     assert breaks == sorted(i for i in holes | lost if i < len(raw))
     scores, found = localize(starts, ends, np.array(raw), gaps, chosen)
     want = smooth(np.array(raw), sigma, breaks)
     limits = adaptive_threshold(want, 1.0, 3, 2) if rule == "adaptive" else np.full(len(raw), 0.5)
     assert (scores.smoothed == want).all()
     assert (scores.threshold == limits).all()
-    assert found == events(
+    assert found == find_events(
         starts, ends, want, limits, merge_s=chosen.merge_s, min_s=chosen.min_s, gaps=gaps
     )
     live, settled, closed = Localizer(chosen), [], []

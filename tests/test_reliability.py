@@ -208,7 +208,7 @@ def test_2_a_claim_ends_by_time_and_not_by_process(
 ) -> None:
     """The first worker's process lives: it is this one. It only does not renew."""
     monkeypatch.setattr(leases, "LEASE_S", 0.3)
-    stuck, other = (leases.Worker(tmp_path, {"probe": "a"}, 1) for _ in range(2))
+    stuck, other = (leases.LeaseHolder(tmp_path, {"probe": "a"}, 1) for _ in range(2))
     held = stuck.claim("v-1", "v.mp4", "1")
     assert stuck.has(held)
     assert not other.has(other.claim("v-1", "v.mp4", "1"))
@@ -223,8 +223,8 @@ def test_2_a_worker_that_renews_keeps_its_claim(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "LEASE_S", 0.4)
-    other = leases.Worker(tmp_path, {"probe": "a"}, 1)
-    with leases.Worker(tmp_path, {"probe": "a"}, 1) as slow:
+    other = leases.LeaseHolder(tmp_path, {"probe": "a"}, 1)
+    with leases.LeaseHolder(tmp_path, {"probe": "a"}, 1) as slow:
         held = slow.claim("v-1", "v.mp4", "1")
         time.sleep(1.2)
         assert not other.has(other.claim("v-1", "v.mp4", "1"))
@@ -247,25 +247,27 @@ def test_3_a_video_that_kills_its_worker_twice_is_quarantined_and_the_others_fin
     for _ in range(2):  # and it stays so
         said = finished(started(few, tmp_path / "out", CRASH_ABOVE="150"))
         assert said[1:] == [["quarantined", "v2.mp4"]]
-    (item,) = [one for one in leases.listed(tmp_path / "out")[1] if one.status != "done"]
+    (item,) = [one for one in leases.run_status(tmp_path / "out")[1] if one.status != "done"]
     assert (item.name, item.status) == ("v2.mp4", "quarantined")
     assert item.reason == "quarantined after 2 attempts: its worker died"
-    again = runs.Run(
+    again = runs.DetectionRun(
         fake_backbone.load(), fake_backbone.constant_probe(), tmp_path / "out", explain=False
     )
     assert [result.status for result in again.detect([few / "v2.mp4"])] == ["quarantined"]
     again.forget([few / "v1.mp4"])
-    assert [item.status for item in leases.listed(tmp_path / "out")[1]].count("quarantined") == 1
+    assert [item.status for item in leases.run_status(tmp_path / "out")[1]].count(
+        "quarantined"
+    ) == 1
     assert leases.put_back(tmp_path / "out") == 1
     assert finished(started(few, tmp_path / "out"))[-1] == ["done", "v2.mp4"]
 
 
 def test_3_again_takes_back_a_quarantine(tmp_path: Path, few: Path) -> None:
     path = few / "v2.mp4"
-    run = runs.Run(
+    run = runs.DetectionRun(
         fake_backbone.load(), fake_backbone.constant_probe(), tmp_path / "out", explain=False
     )
-    with leases.Worker(tmp_path / "out/.store", run.settings, 1) as worker:
+    with leases.LeaseHolder(tmp_path / "out/.store", run.settings, 1) as worker:
         item = worker.claim(run.place(path)[0].name, path.name, video.digest(path))
         assert worker.lose(item, "crashed").status == "todo"
         assert (
@@ -274,7 +276,8 @@ def test_3_again_takes_back_a_quarantine(tmp_path: Path, few: Path) -> None:
         )
     told: list[str] = []
     assert [
-        result.status for result in run.detect([path], failed=lambda error: told.append(str(error)))
+        result.status
+        for result in run.detect([path], failed=lambda _path, error: told.append(str(error)))
     ] == ["quarantined"]
     assert told == [
         f"{path}: quarantined after 2 attempts: crashed; hiprobe runs OUT --retry puts it back"
@@ -356,7 +359,7 @@ def test_4_a_file_that_may_not_grow_is_named_and_it_goes_on(
 ) -> None:
     def run() -> list[Result]:
         return list(
-            runs.Run(
+            runs.DetectionRun(
                 fake_backbone.load(),
                 fake_backbone.constant_probe(),
                 tmp_path / "out",
@@ -408,10 +411,10 @@ def test_6_states_of_another_recipe_are_a_miss(
     tmp_path: Path, few: Path, change: dict[str, Any]
 ) -> None:
     path, model, sites = few / "v0.mp4", fake_backbone.load(), (Site("residual", 1),)
-    pipeline.states(path, model, sites, root=tmp_path / "s")
+    pipeline.states(path, model, sites, store=tmp_path / "s")
     other = replace(fake_backbone.RECIPE, **change)
     assert store.find_states(tmp_path / "s", video.digest(path), other, sites, "float32") is None
-    found = pipeline.states(path, model, sites, recipe=other, root=tmp_path / "s")
+    found = pipeline.states(path, model, sites, recipe=other, store=tmp_path / "s")
     assert found.recipe == other
     assert {one.recipe for one in index.kept(tmp_path / "s")} == {
         other.digest,
@@ -423,7 +426,7 @@ def test_6_states_of_another_recipe_are_a_miss(
 
 def test_6_a_changed_probe_video_or_setting_is_done_anew(tmp_path: Path, few: Path) -> None:
     def left(bias: float = 0.0, **options: Any) -> list[str]:
-        run = runs.Run(
+        run = runs.DetectionRun(
             fake_backbone.load(), fake_backbone.constant_probe(bias), tmp_path / "out", **options
         )
         before, todo = run.done(sorted(few.glob("*.mp4")))
@@ -463,13 +466,13 @@ def test_7_what_comes_from_different_recipes_is_never_compared(
     result = hiprobe.detect(
         path, fake_backbone.load(), fake_backbone.constant_probe(), explain=False
     )
-    ours = runs.settings(fake_backbone.load(), fake_backbone.constant_probe(), False)
-    theirs = runs.settings(
+    ours = runs.result_settings(fake_backbone.load(), fake_backbone.constant_probe(), False)
+    theirs = runs.result_settings(
         fake_backbone.load(), replace(fake_backbone.constant_probe(), recipe=other), False
     )
-    results.save(tmp_path, result, ours)
-    assert results.load(tmp_path, path, result.video_id, ours) is not None
-    assert results.load(tmp_path, path, result.video_id, theirs) is None
+    results.save_result(tmp_path, result, ours)
+    assert results.load_result(tmp_path, path, result.video_id, ours) is not None
+    assert results.load_result(tmp_path, path, result.video_id, theirs) is None
 
 
 # -- 20 to 22: files, models and words from strangers
@@ -547,7 +550,7 @@ def test_20_states_that_safetensors_loads_happily_are_refused(
     tmp_path: Path, few: Path, kind: str, name: str
 ) -> None:
     pipeline.states(
-        few / "v0.mp4", fake_backbone.load(), (Site("residual", 1),), root=tmp_path / "s"
+        few / "v0.mp4", fake_backbone.load(), (Site("residual", 1),), store=tmp_path / "s"
     )
     (path,) = (tmp_path / "s").rglob("*.safetensors")
     arrays = load_file(path)

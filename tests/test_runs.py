@@ -73,13 +73,13 @@ def a_result(seed: int = 0, path: str = "in/a.mp4") -> Result:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_kept_result_comes_back_equal(tmp_path: Path, seed: int) -> None:
     result = a_result(seed)
-    path = results.save(tmp_path, result, SETTINGS)
-    found = results.load(tmp_path, "in/a.mp4", VIDEO, SETTINGS)
+    path = results.save_result(tmp_path, result, SETTINGS)
+    found = results.load_result(tmp_path, "in/a.mp4", VIDEO, SETTINGS)
     assert found is not None
     assert equal(found, result)
     json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert str(tmp_path) not in path.read_text()
-    moved = results.load(tmp_path, "out/b.mp4", VIDEO, SETTINGS)
+    moved = results.load_result(tmp_path, "out/b.mp4", VIDEO, SETTINGS)
     assert moved is not None
     assert moved.path == "out/b.mp4"
 
@@ -88,20 +88,20 @@ def test_a_result_of_another_video_or_settings_or_beside_changed_files_is_none(
     tmp_path: Path,
 ) -> None:
     store.write_atomic(tmp_path / "scores.csv", b"start,end\n")
-    results.save(tmp_path, a_result(), SETTINGS)
-    assert results.load(tmp_path, "a.mp4", VIDEO, SETTINGS) is not None
+    results.save_result(tmp_path, a_result(), SETTINGS)
+    assert results.load_result(tmp_path, "a.mp4", VIDEO, SETTINGS) is not None
     for digest, settings in (
         ("cd" * 32, SETTINGS),
         (VIDEO, {**SETTINGS, "probe": "q"}),
         (VIDEO, {}),
     ):
-        assert results.load(tmp_path, "a.mp4", digest, settings) is None
+        assert results.load_result(tmp_path, "a.mp4", digest, settings) is None
     (tmp_path / "scores.csv").write_bytes(b"start,end\n\n")
-    assert results.load(tmp_path, "a.mp4", VIDEO, SETTINGS) is None
+    assert results.load_result(tmp_path, "a.mp4", VIDEO, SETTINGS) is None
 
 
 def test_no_damage_to_a_kept_result_gets_past(tmp_path: Path) -> None:
-    data, rng = results.save(tmp_path, a_result(), SETTINGS).read_bytes(), random.Random(3)
+    data, rng = results.save_result(tmp_path, a_result(), SETTINGS).read_bytes(), random.Random(3)
     for _ in range(300):
         damaged = bytearray(data)
         for _ in range(rng.randrange(1, 4)):
@@ -109,9 +109,9 @@ def test_no_damage_to_a_kept_result_gets_past(tmp_path: Path) -> None:
         (tmp_path / results.NAME).write_bytes(
             damaged[: rng.choice([len(data), rng.randrange(len(data))])]
         )
-        found = results.load(tmp_path, "a.mp4", VIDEO, SETTINGS)  # raises nothing
+        found = results.load_result(tmp_path, "a.mp4", VIDEO, SETTINGS)  # raises nothing
         assert found is None or found.video_id == VIDEO
-        results.told(tmp_path)
+        results.result_facts(tmp_path)
 
 
 # -- the index
@@ -128,7 +128,7 @@ def kept(tmp_path: Path) -> Path:
         path = tmp_path / f"v{number}.mp4"
         if not path.exists():
             write(path, steady(10 + number, 5), rate=5, pictures=noisy)
-        pipeline.states(path, fake_backbone.load(), sites(*layers), root=tmp_path / "s")
+        pipeline.states(path, fake_backbone.load(), sites(*layers), store=tmp_path / "s")
     return tmp_path / "s"
 
 
@@ -210,15 +210,15 @@ def test_an_index_that_may_not_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_of_many_workers_one_gets_a_video(tmp_path: Path) -> None:
-    workers = [leases.Worker(tmp_path, SETTINGS, 1) for _ in range(5)]
+    workers = [leases.LeaseHolder(tmp_path, SETTINGS, 1) for _ in range(5)]
     got = [worker.has(worker.claim("v-1", "v.mp4", "1")) for worker in workers]
     assert got == [True, False, False, False, False]
 
 
 def test_another_run_waits_for_a_claim_and_then_takes_the_video(tmp_path: Path) -> None:
     one, other = (
-        leases.Worker(tmp_path, {"probe": "a"}, 1),
-        leases.Worker(tmp_path, {"probe": "b"}, 1),
+        leases.LeaseHolder(tmp_path, {"probe": "a"}, 1),
+        leases.LeaseHolder(tmp_path, {"probe": "b"}, 1),
     )
     held = one.claim("v-1", "v.mp4", "1")
     assert not other.has(other.claim("v-1", "v.mp4", "1"))
@@ -228,19 +228,19 @@ def test_another_run_waits_for_a_claim_and_then_takes_the_video(tmp_path: Path) 
 
 
 def test_what_is_not_ended_is_given_back(tmp_path: Path) -> None:
-    with leases.Worker(tmp_path, SETTINGS, 1) as worker:
+    with leases.LeaseHolder(tmp_path, SETTINGS, 1) as worker:
         worker.claim("v-1", "v.mp4", "1")
-    other = leases.Worker(tmp_path, SETTINGS, 1)
+    other = leases.LeaseHolder(tmp_path, SETTINGS, 1)
     found = other.claim("v-1", "v.mp4", "1")
     assert (other.has(found), found.lost) == (True, 0)
 
 
 def test_a_failed_video_is_tried_by_the_next_run_and_not_twice_by_one(tmp_path: Path) -> None:
-    first = leases.Worker(tmp_path, SETTINGS, 1)
+    first = leases.LeaseHolder(tmp_path, SETTINGS, 1)
     first.end(first.claim("v-1", "v.mp4", "1"), "failed", "EmptyVideo: no frame")
     assert first.claim("v-1", "v.mp4", "1").status == "failed"
     time.sleep(0.01)
-    second = leases.Worker(tmp_path, SETTINGS, 1)
+    second = leases.LeaseHolder(tmp_path, SETTINGS, 1)
     assert second.has(second.claim("v-1", "v.mp4", "1"))
 
 
@@ -248,7 +248,7 @@ def test_a_claim_of_a_clock_that_was_set_back_ends_with_a_lease(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
-    ahead, other = (leases.Worker(tmp_path, SETTINGS, 1) for _ in range(2))
+    ahead, other = (leases.LeaseHolder(tmp_path, SETTINGS, 1) for _ in range(2))
     with monkeypatch.context() as clock:
         clock.setattr(time, "time", lambda: now + 86_400)
         ahead.claim("v-1", "v.mp4", "1")
@@ -260,11 +260,11 @@ def test_a_claim_of_a_clock_that_was_set_back_ends_with_a_lease(
     "name", ["a\nb", "日本", os.fsdecode(b"z\xff"), "'; DROP TABLE items; --", "\u2028"]
 )
 def test_any_name_is_claimed_and_listed(tmp_path: Path, name: str) -> None:
-    with leases.Worker(tmp_path / ".store", SETTINGS, 1) as worker:
+    with leases.LeaseHolder(tmp_path / ".store", SETTINGS, 1) as worker:
         item = worker.claim(f"{name}-1", f"{name}.mp4", "1")
         assert worker.has(item)
         worker.end(item, "failed", "x")
-    (found,) = leases.listed(tmp_path)[1]
+    (found,) = leases.run_status(tmp_path)[1]
     assert (
         found.name
         == name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") + ".mp4"
@@ -355,7 +355,7 @@ def test_a_folder_resumes_by_itself_and_says_so(run: Run, folder: Path) -> None:
 
 def test_runs_lists_how_each_video_stands_and_puts_back(run: Run, folder: Path) -> None:
     detect(run, folder)
-    with leases.Worker(folder / "out/.store", SETTINGS, 1) as worker:
+    with leases.LeaseHolder(folder / "out/.store", SETTINGS, 1) as worker:
         worker.end(
             worker.claim("bad-1", "bad.mp4", "1"),
             "quarantined",
@@ -447,10 +447,10 @@ def test_a_run_says_that_it_waits_for_another_worker_and_takes_over_when_that_is
 ) -> None:
     monkeypatch.setattr(leases, "LEASE_S", 1.0)
     path = folder / "in/v0.mp4"
-    settings = runs.Run(
+    settings = runs.DetectionRun(
         fake_backbone.load(), fake_backbone.constant_probe(), folder / "out"
     ).settings
-    dead = leases.Worker(folder / "out/.store", settings, 1)  # it never renews
+    dead = leases.LeaseHolder(folder / "out/.store", settings, 1)  # it never renews
     dead.claim(f"v0-{video.digest(path)[:8]}", path.name, video.digest(path))
     ran = run(
         "detect",
@@ -470,13 +470,13 @@ def test_a_run_says_that_it_waits_for_another_worker_and_takes_over_when_that_is
 def test_a_run_from_python(folder: Path) -> None:
     told: list[str] = []
     made: list[Any] = []
-    run = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out")
+    run = runs.DetectionRun(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out")
     paths = sorted((folder / "in").glob("*.mp4"))
     found = list(
         run.detect(
             paths,
             keep=lambda result, place: made.append(place.name),
-            failed=lambda error: told.append(type(error).__name__),
+            failed=lambda _path, error: told.append(type(error).__name__),
         )
     )
     assert [result.status for result in found] == ["failed", "done", "partial", "done"]
@@ -505,14 +505,14 @@ def test_a_video_replaced_while_it_is_read_fails_and_is_neither_kept_nor_shown_a
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(fake_backbone.MeanColourBackbone, when, replacing)
-        (result,) = runs.Run(
+        (result,) = runs.DetectionRun(
             fake_backbone.load(), fake_backbone.constant_probe(), folder / "out"
         ).detect([path])
     assert (result.status, "changed while it was read" in str(result.reason)) == ("failed", True)
     assert not list((folder / "out").glob("*/result.json"))
     kept = [states.video for states in index.kept(folder / "out/.store")]
     assert kept == ([] if when == "read" else [old])
-    (again,) = runs.Run(
+    (again,) = runs.DetectionRun(
         fake_backbone.load(), fake_backbone.constant_probe(), folder / "out"
     ).detect([path])
     assert (again.status, again.video_id) == ("done", video.digest(folder / "in/v2.mp4"))

@@ -106,7 +106,7 @@ class Smoother:
         return min(max(mean, float(values.min())), float(values.max()))  # exact for a constant
 
 
-def runs(starts: Array, ends: Array, gaps: Sequence[Gap] = ()) -> list[int]:
+def contiguous_runs(starts: Array, ends: Array, gaps: Sequence[Gap] = ()) -> list[int]:
     """Indices of the segments that start a new run: after a hole in time, or where a gap lies on the boundary."""
 
     def apart(i: int) -> bool:
@@ -119,7 +119,10 @@ def runs(starts: Array, ends: Array, gaps: Sequence[Gap] = ()) -> list[int]:
 
 
 def smooth(scores: Array, sigma: float = 1.5, breaks: Sequence[int] | None = None) -> Array:
-    """Smoothed scores (n,) of raw ones (n,) by `Smoother`, each run on its own; `breaks` as given by `runs`."""
+    """Smoothed scores (n,) of raw ones (n,) by `Smoother`, each run on its own.
+
+    `breaks` as given by `contiguous_runs`.
+    """
     smoother, out, new = Smoother(sigma), [], set(breaks or ())
     for index, score in enumerate(scores):
         if index in new:
@@ -200,7 +203,7 @@ class EventTracker:
         self.pending = replace(top, start=last.start, end=event.end)
 
 
-def events(
+def find_events(
     starts: Array,
     ends: Array,
     smoothed: Array,
@@ -214,7 +217,7 @@ def events(
 
     `starts`, `ends`, `smoothed` (n,); `threshold` a number or (n,). The peak is the centre of the highest segment.
     """
-    tracker, new = EventTracker(merge_s, min_s), set(runs(starts, ends, gaps))
+    tracker, new = EventTracker(merge_s, min_s), set(contiguous_runs(starts, ends, gaps))
     limits = np.broadcast_to(np.asarray(threshold, dtype=np.float64), smoothed.shape)
     found: list[Event] = []
     for i, (start, end, score, limit) in enumerate(
@@ -290,7 +293,7 @@ def localize(
 
     Raises UsageError if the settings lack a threshold that their rule needs, ValueError for a score that is not finite.
     """
-    localizer, new = Localizer(settings), set(runs(starts, ends, gaps))
+    localizer, new = Localizer(settings), set(contiguous_runs(starts, ends, gaps))
     steps = [
         localizer.push(float(s), float(e), float(r), gap=i in new)
         for i, (s, e, r) in enumerate(zip(starts, ends, raw, strict=True))
@@ -306,7 +309,7 @@ def label_segments(
 ) -> LabelArray:
     """Labels (n,) of segments: 1 if at least `positive_share` of it lies in an event, 0 if nothing does, else -1.
 
-    Spans in seconds; overlapping events count once. `events` None (unknown) leaves all out; () is a normal video.
+    Spans in seconds; overlapping events count once. `find_events` None (unknown) leaves all out; () is a normal video.
     """
     if events is None:
         return np.full(len(starts), -1, dtype=np.int8)

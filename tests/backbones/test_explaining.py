@@ -189,7 +189,9 @@ def test_each_try_is_smaller_and_the_time_goes_on(qwen: Any, full: int) -> None:
             raise torch.OutOfMemoryError("full")
         return "a word"
 
-    text, note = _explaining.shown(ask, clips(1, frames=8)[0], _explaining.tries(8, True), 5.0)
+    text, note = _explaining.shown_frames(
+        ask, clips(1, frames=8)[0], _explaining.tries(8, True), 5.0
+    )
     assert text == "a word"
     assert note.startswith(" [the memory was full: seen in ")
     sizes, left = zip(*seen, strict=True)

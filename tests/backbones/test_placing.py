@@ -59,7 +59,7 @@ def test_a_model_larger_than_what_is_free_is_refused_before_it_is_read(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its files say that it takes 40 TB; nothing of that size is there."""
-    found = _folder.find(str(checkpoint), None)
+    found = _folder.find_checkpoint(str(checkpoint), None)
     header = {
         "huge": {
             "dtype": "BF16",
@@ -81,7 +81,7 @@ def test_a_model_larger_than_what_is_free_is_refused_before_it_is_read(
 @pytest.mark.parametrize("name", tiny_models.FAMILIES)
 def test_what_headers_say_is_what_gets_loaded(name: str, folders: Callable[[str], Path]) -> None:
     """Counted from the files against the parameters in memory, whole and cut after two blocks."""
-    found = _folder.find(str(folders(name)), None)
+    found = _folder.find_checkpoint(str(folders(name)), None)
     for max_layer in (None, 1):
         model: Any = backbones.load(str(folders(name)), device="cpu", max_layer=max_layer)
         held = sum(each.nbytes for each in model._model.parameters())
@@ -118,7 +118,7 @@ def test_a_model_that_is_spread_reads_and_explains_the_same(
     name: str, loaded: Callable[[str], Any], folders: Callable[[str], Path]
 ) -> None:
     """With room for a part of the model only, accelerate leaves the rest on the disk and fetches it for each block."""
-    whole, found = loaded(name), _folder.find(str(folders(name)), None)
+    whole, found = loaded(name), _folder.find_checkpoint(str(folders(name)), None)
     config = _weights.load_config(found)
     room = {"cpu": _folder.weight_bytes(found) * 3 // 4}
     model = _weights.load_model(

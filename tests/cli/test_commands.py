@@ -803,7 +803,7 @@ def cut_off(
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=threads
     ) as again:
-        _run.detect(
+        _run.detect_and_show(
             videos, shipped, Probe.load(fitted.alarm_path), whole, as_json=True
         )  # meanwhile
         second = again.communicate()

@@ -22,8 +22,9 @@ from tests.probe.test_probe import planted
 from hiprobe import cli, datasets, embedded, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import LabelError, ProbeError, UsageError
-from hiprobe.evaluation import Report, Spread, evaluate, read_scores, write_scores
-from hiprobe.evaluation.benchmark import TIMES, Benchmark, frame_times, of_probe, of_scores
+from hiprobe.evaluation import DrawSummary, Report, evaluate, read_scores, write_scores
+from hiprobe.evaluation.benchmark import Benchmark, of_probe, of_scores
+from hiprobe.evaluation.frame_times import TIMES, kept_frame_times
 from hiprobe.methods import Selection
 from hiprobe.probe import fit
 from hiprobe.types import Site
@@ -333,11 +334,11 @@ def test_scores_of_another_length_are_named_with_a_threshold_too(table: Path) ->
 def test_kept_frame_times_that_are_none_are_named(
     tmp_path: Path, normal_clip: Path, times: np.ndarray
 ) -> None:
-    frame_times(str(normal_clip), "0" * 64, tmp_path)
+    kept_frame_times(str(normal_clip), "0" * 64, tmp_path)
     (file,) = (tmp_path / TIMES).iterdir()
     np.save(file, times)
     with pytest.raises(LabelError, match="no sound frame times"):
-        frame_times(str(normal_clip), "0" * 64, tmp_path)
+        kept_frame_times(str(normal_clip), "0" * 64, tmp_path)
 
 
 def test_a_probe_that_does_not_say_what_it_was_fitted_on_is_named(
@@ -345,7 +346,7 @@ def test_a_probe_that_does_not_say_what_it_was_fitted_on_is_named(
 ) -> None:
     odd = replace(fitted.probe, provenance={**fitted.probe.provenance, "videos": 5})
     with pytest.raises(ProbeError, match="no list of digests"):
-        of_probe(Benchmark("folder", table), shipped, odd, kept=tmp_path / "kept")
+        of_probe(Benchmark("folder", table), shipped, odd, store=tmp_path / "kept")
 
 
 @pytest.mark.parametrize("seconds", [1e-7, float("inf"), float("nan")])
@@ -358,7 +359,7 @@ def test_a_figure_that_only_some_draws_define_says_how_many() -> None:
     truth = {"a": np.array([0, 0, 1, 1], np.uint8), "b": np.zeros(4, np.uint8)}
     one = evaluate(truth, {name: np.arange(4.0) for name in truth}, bootstrap=0)
     other = replace(one, rows=(replace(one.rows[0], macro_auc=None), *one.rows[1:]))
-    text = Spread((one, other, one), ({"seed": 0}, {"seed": 1}, {"seed": 2})).to_markdown()
+    text = DrawSummary((one, other, one), ({"seed": 0}, {"seed": 1}, {"seed": 2})).to_markdown()
     assert text.count("(of 2 draws)") == 1
     assert "1.0000 ± 0.0000 (of 2 draws)" in text
 

@@ -19,8 +19,8 @@ from hiprobe.errors import LabelError, UsageError
 from hiprobe.evaluation import (
     DEFINITIONS,
     Detection,
+    DrawSummary,
     Report,
-    Spread,
     centre_prior,
     evaluate,
     read_scores,
@@ -635,7 +635,7 @@ def test_a_spread_is_the_mean_and_the_standard_deviation_of_its_draws() -> None:
         )
         for seed in range(4)
     )
-    made = Spread(reports, tuple({"seed": seed, "videos": ["a"]} for seed in range(4)))
+    made = DrawSummary(reports, tuple({"seed": seed, "videos": ["a"]} for seed in range(4)))
     every = [report.rows[0].pooled.auc for report in reports]
     found = made.figures()["scores"]["auc"]
     assert found == {

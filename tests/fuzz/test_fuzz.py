@@ -68,7 +68,7 @@ def test_bytes_of_an_index_that_are_no_text_are_no_crash(tmp_path: Path, old: by
     path.write_bytes(data.replace(old, old[:-2] + b"\xff\xc5"))
     for _ in range(2):
         index._checked.clear()  # as in the next process
-        found = leases.listed(place)[1]
+        found = leases.run_status(place)[1]
         assert {item.folder for item in found} >= {
             path.parent.name for path in place.glob("*/result.json")
         }

@@ -16,7 +16,7 @@ import pytest
 
 from hiprobe import isolate
 from hiprobe.errors import UnsupportedVideo
-from hiprobe.isolate import Limits, Lost
+from hiprobe.isolate import ChildLost, Limits
 
 CALLS = "tests.support.misbehaving_calls"
 PATIENT = Limits(stall_s=30.0)
@@ -130,7 +130,7 @@ def test_a_bug_in_the_child_is_a_bug_here() -> None:
 )
 def test_a_crash_is_named_and_the_next_call_has_another_child(name: str, says: str) -> None:
     before = pid()
-    with pytest.raises(Lost, match=says):
+    with pytest.raises(ChildLost, match=says):
         run(name)
     assert not alive(before)
     assert pid() != before
@@ -139,7 +139,7 @@ def test_a_crash_is_named_and_the_next_call_has_another_child(name: str, says: s
 def test_a_child_that_hangs_up_and_stays_is_killed_when_its_time_is_up() -> None:
     limits = Limits(stall_s=1.0)
     victim = int(run("identity", limits=limits)[0]["pid"])
-    with pytest.raises(Lost, match="hung: did not end within 1 s"):
+    with pytest.raises(ChildLost, match="hung: did not end within 1 s"):
         run("hangs_up", limits=limits)
     assert not alive(victim)
 
@@ -148,7 +148,7 @@ def test_a_child_killed_in_mid_stream_as_by_the_kernel() -> None:
     items = isolate.stream(CALLS, PATIENT, "arrays", 1000, 5)
     victim = next(items)[0]["pid"]
     os.kill(victim, signal.SIGKILL)
-    with pytest.raises(Lost, match="killed by SIGKILL, as for want of memory"):
+    with pytest.raises(ChildLost, match="killed by SIGKILL, as for want of memory"):
         list(items)
     assert pid() != victim
 
@@ -163,7 +163,7 @@ def test_a_child_killed_between_calls_goes_unnoticed() -> None:
 def test_a_stopped_child_is_killed_when_its_time_is_up() -> None:
     limits = Limits(stall_s=1.0)
     victim = int(run("identity", limits=limits)[0]["pid"])
-    with pytest.raises(Lost, match="no sign of life for 1 s"):
+    with pytest.raises(ChildLost, match="no sign of life for 1 s"):
         run("stops_itself", limits=limits)
     assert not alive(victim)
 
@@ -183,19 +183,19 @@ def test_the_reader_may_take_longer_than_the_child() -> None:
 def test_long_work_with_signs_of_life_is_let_be_and_silence_is_not() -> None:
     limits = Limits(stall_s=3.0)
     assert run("sleeps", 4.0, True, limits=limits) == ["awake"]
-    with pytest.raises(Lost, match="hung"):
+    with pytest.raises(ChildLost, match="hung"):
         run("sleeps", 4.0, False, limits=limits)
 
 
 def test_processor_time_without_a_sign_of_life_is_limited_by_the_kernel() -> None:
-    with pytest.raises(Lost, match="1 s of processor time"):
+    with pytest.raises(ChildLost, match="1 s of processor time"):
         run("spins", limits=Limits(cpu_s=1, stall_s=30.0))
 
 
 def test_memory_is_limited() -> None:
     limits = Limits(memory=2**30)
     assert run("hoards", 2**20, limits=limits) == [2**20]
-    with pytest.raises(Lost, match="more than 1 GiB of memory"):
+    with pytest.raises(ChildLost, match="more than 1 GiB of memory"):
         run("hoards", 2**30, limits=limits)
     assert run("hoards", 2**20, limits=limits) == [2**20]
 

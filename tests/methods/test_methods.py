@@ -152,7 +152,7 @@ def test_divergence_is_torchs_between_sklearns_gaussians() -> None:
         for x in pair
     )
     want = 0.5 * float(kl_divergence(one, other) + kl_divergence(other, one))
-    assert _criteria.kl(*pair) == pytest.approx(want, rel=1e-4)
+    assert _criteria.covariance_kl(*pair) == pytest.approx(want, rel=1e-4)
 
 
 def test_discrepancy_is_sklearns_kernel_at_the_median() -> None:

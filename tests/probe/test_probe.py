@@ -27,7 +27,7 @@ from hiprobe import methods
 from hiprobe.errors import LabelError, ProbeError, RecipeMismatch, StoreError, UsageError
 from hiprobe.localize import Localization, localize, smooth
 from hiprobe.probe import MAX_BYTES, Probe, fit
-from hiprobe.probe.calibration import gather
+from hiprobe.probe.calibration import calibration_set
 from hiprobe.types import Gap, HiddenStates, Recipe, Site
 
 RNG = np.random.default_rng
@@ -306,7 +306,7 @@ def test_a_calibration_set_gives_the_rows_and_sites_asked_for() -> None:
         for i, length in enumerate((5, 0, 12, 1))
     ]
     half = replace(pairs[2][0], values=pairs[2][0].values.astype(np.float16))
-    data = gather(
+    data = calibration_set(
         methods.load("hiprobe"), [pairs[0], pairs[1], (half, pairs[2][1]), pairs[3]], None
     )
     whole = np.concatenate([pairs[0][0].values, half.values, pairs[3][0].values])

@@ -124,7 +124,7 @@ def embedded_data(page: str) -> Any:
 
 
 def test_write_leaves_five_files_that_agree(clip: Path, tmp_path: Path) -> None:
-    report.write(a_result(ATTACK, ATTACK), clip, tmp_path / "out", thumbnails())
+    report.write_report(a_result(ATTACK, ATTACK), clip, tmp_path / "out", thumbnails())
     files = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert set(files) == {"scores.csv", "events.jsonl", "events.vtt", "timeline.png", "report.html"}
     events = [json.loads(line) for line in files["events.jsonl"].decode().splitlines()]
@@ -142,7 +142,7 @@ def test_write_leaves_five_files_that_agree(clip: Path, tmp_path: Path) -> None:
 
 def test_the_same_result_gives_the_same_bytes(clip: Path, tmp_path: Path) -> None:
     for folder in ("a", "b"):
-        report.write(a_result(), clip, tmp_path / folder, thumbnails())
+        report.write_report(a_result(), clip, tmp_path / folder, thumbnails())
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
 
@@ -150,7 +150,7 @@ def test_the_same_result_gives_the_same_bytes(clip: Path, tmp_path: Path) -> Non
 def test_a_result_without_scores_has_no_report(tmp_path: Path) -> None:
     failed = Result("x.mp4", "00", "failed", reason="broken")
     with pytest.raises(ValueError, match="no scores"):
-        report.write(failed, None, tmp_path)
+        report.write_report(failed, None, tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -17,7 +17,7 @@ pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installe
 from tests.support.review_folder import ATTACK, HOSTILE, Made, Page, served
 
 from hiprobe.probe import Probe
-from hiprobe.review.session import Desk
+from hiprobe.review.session import Session
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -95,12 +95,12 @@ def spans(tab: Any) -> list[tuple[float, float]]:
     ]
 
 
-def of_two_events(desk: Desk, digest: str) -> float:
+def of_two_events(session: Session, digest: str) -> float:
     """A threshold at which the video has two events or more."""
-    entry = desk.entry(digest)
+    entry = session.entry(digest)
     assert entry is not None
-    shown = desk.shown(entry)
-    return float(next(t for t in np.linspace(0.5, 0.01, 99) if len(desk.events(shown, t)) >= 2))
+    shown = session.shown(entry)
+    return float(next(t for t in np.linspace(0.5, 0.01, 99) if len(session.events(shown, t)) >= 2))
 
 
 def across(tab: Any, seconds: float) -> tuple[float, float]:
@@ -217,20 +217,20 @@ def test_hovering_shows_the_moment(tab: Any, page: Page, made: Made) -> None:
     tab.locator("#hover").wait_for(state="hidden")
 
 
-def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, session: Session) -> None:
     digest = made.ids["b.mp4"]
-    opened(tab, page, digest, f"?threshold={of_two_events(desk, digest)}")
+    opened(tab, page, digest, f"?threshold={of_two_events(session, digest)}")
     found = spans(tab)
     tab.keyboard.press("n")
     tab.keyboard.press("r")
     said(tab, "right: ")
     tab.keyboard.press("f")  # the next one was chosen
     said(tab, "false alarm: ")
-    standing = [(j.start, j.verdict, j.who) for j in desk.notes.standing(digest)]
+    standing = [(j.start, j.verdict, j.who) for j in session.notes.standing(digest)]
     assert standing == [(found[0][0], "right", "ann"), (found[1][0], "false alarm", "ann")]
     tab.keyboard.press("u")
     said(tab, "undone: false alarm")
-    assert [j.verdict for j in desk.notes.standing(digest)] == ["right"]
+    assert [j.verdict for j in session.notes.standing(digest)] == ["right"]
     for key, seconds in (("[", 26.0), ("]", 28.0)):
         tab.evaluate(f"video.currentTime = {seconds}")
         settled(tab, seconds)
@@ -244,7 +244,7 @@ def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, desk: 
     tab.wait_for_selector("body[data-ready]")
     chips = tab.locator("#events .chip").all_inner_texts()
     assert sorted(chips) == ["missed", "right"]
-    assert [(j.start, j.end, j.verdict) for j in desk.notes.standing(digest)][1] == (
+    assert [(j.start, j.end, j.verdict) for j in session.notes.standing(digest)][1] == (
         26.0,
         28.0,
         "missed",
@@ -253,11 +253,11 @@ def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, desk: 
 
 
 def test_keys_that_come_quicker_than_answers_are_obeyed_in_turn(
-    tab: Any, page: Page, made: Made, desk: Desk
+    tab: Any, page: Page, made: Made, session: Session
 ) -> None:
     """The first answer is held back until all keys are pressed."""
     digest, held = made.ids["b.mp4"], []
-    opened(tab, page, digest, f"?threshold={of_two_events(desk, digest)}")
+    opened(tab, page, digest, f"?threshold={of_two_events(session, digest)}")
     (first, _), (second, _) = spans(tab)[:2]
     tab.route("**/judge", lambda route: route.continue_() if held else held.append(route))
     with tab.expect_request("**/judge"):
@@ -269,7 +269,7 @@ def test_keys_that_come_quicker_than_answers_are_obeyed_in_turn(
         tab.keyboard.press(key)
     held[0].continue_()
     said(tab, "undone: ")
-    told = [(j.verdict, j.start, bool(j.undone_at)) for j in desk.notes.all()]
+    told = [(j.verdict, j.start, bool(j.undone_at)) for j in session.notes.all()]
     assert told == [
         ("right", first, False),
         ("false alarm", second, False),
@@ -279,11 +279,11 @@ def test_keys_that_come_quicker_than_answers_are_obeyed_in_turn(
 
 
 def test_a_refused_judgement_is_said_and_not_shown(
-    tab: Any, page: Page, made: Made, desk: Desk
+    tab: Any, page: Page, made: Made, session: Session
 ) -> None:
     opened(tab, page, made.ids["b.mp4"])
     tab.keyboard.press("n")
-    with sqlite3.connect(desk.notes.path) as db:
+    with sqlite3.connect(session.notes.path) as db:
         db.execute("ALTER TABLE judgement RENAME TO elsewhere")
     tab.keyboard.press("r")
     said(tab, "StoreError: ")
@@ -294,17 +294,17 @@ def test_a_refused_judgement_is_said_and_not_shown(
 
 
 def test_only_what_changes_is_sent_to_a_page_that_is_up_to_date(
-    tab: Any, page: Page, made: Made, desk: Desk
+    tab: Any, page: Page, made: Made, session: Session
 ) -> None:
     digest = made.ids["b.mp4"]
-    opened(tab, page, digest, f"?threshold={of_two_events(desk, digest)}")
+    opened(tab, page, digest, f"?threshold={of_two_events(session, digest)}")
     (first, _), (second, end) = spans(tab)[:2]
     tab.keyboard.press("n")
     with tab.expect_response("**/judge") as answer:
         tab.keyboard.press("r")
     said(tab, "right: ")
     assert answer.value.text().count("<li") == 1
-    desk.notes.judge([(digest, second, end)], "false alarm", "bob")  # somebody else, meanwhile
+    session.notes.judge([(digest, second, end)], "false alarm", "bob")  # somebody else, meanwhile
     with tab.expect_response("**/undo") as answer:
         tab.keyboard.press("u")
     said(tab, "undone: right")
@@ -315,18 +315,20 @@ def test_only_what_changes_is_sent_to_a_page_that_is_up_to_date(
 
 
 def test_a_server_that_is_gone_is_said_and_nothing_is_pretended(
-    tab: Any, desk: Desk, made: Made
+    tab: Any, session: Session, made: Made
 ) -> None:
-    with served(desk) as page:
+    with served(session) as page:
         opened(tab, page, made.ids["b.mp4"])
         tab.keyboard.press("n")
     tab.keyboard.press("r")
     said(tab, "nothing was changed")
     assert tab.locator("#events .chip").count() == 0
-    assert desk.notes.all() == []
+    assert session.notes.all() == []
 
 
-def test_many_moments_are_judged_at_once(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+def test_many_moments_are_judged_at_once(
+    tab: Any, page: Page, made: Made, session: Session
+) -> None:
     tab.goto(f"{page.address}/moments")
     count = tab.locator("#moments input[name=span]").count()
     tab.locator("#all").check()
@@ -334,18 +336,20 @@ def test_many_moments_are_judged_at_once(tab: Any, page: Page, made: Made, desk:
     tab.get_by_role("button", name="right", exact=True).click()
     said(tab, f"right: {count} spans")
     tab.wait_for_selector("text=No moment matches.")
-    assert len(desk.notes.standing()) == count
+    assert len(session.notes.standing()) == count
     tab.get_by_role("button", name="Undo").click()
     said(tab, "undone: right")
     assert tab.locator("#moments input[name=span]").count() == count
 
 
 def test_refit_asks_then_replaces_and_brings_back(
-    tab: Any, page: Page, made: Made, desk: Desk
+    tab: Any, page: Page, made: Made, session: Session
 ) -> None:
     for video_id, truth in made.truth.items():
-        desk.notes.judge([(video_id, event.start, event.end) for event in truth], "missed", "ann")
-        desk.notes.judge([(video_id, 25.5, 30.0)], "normal", "ann")
+        session.notes.judge(
+            [(video_id, event.start, event.end) for event in truth], "missed", "ann"
+        )
+        session.notes.judge([(video_id, 25.5, 30.0)], "normal", "ann")
     tab.goto(f"{page.address}/probes")
     tab.get_by_role("button", name="Refit").click()
     tab.wait_for_selector(".proposal h3")
@@ -359,7 +363,7 @@ def test_refit_asks_then_replaces_and_brings_back(
     tab.get_by_role("button", name="Refit").click()
     tab.get_by_role("button", name="Use this probe").click()
     tab.wait_for_selector("tr[aria-current]:has-text('refit')")
-    assert Probe.load(made.probe_path).digest == desk.needed_probe().digest != made.probe.digest
+    assert Probe.load(made.probe_path).digest == session.needed_probe().digest != made.probe.digest
     opened(tab, page, made.ids["c.mp4"])
     assert any(a < 24 and b > 18 for a, b in spans(tab))
     tab.goto(f"{page.address}/probes")
@@ -370,7 +374,7 @@ def test_refit_asks_then_replaces_and_brings_back(
 
 
 def test_siblings_of_a_moment_are_found_and_judged(
-    tab: Any, page: Page, made: Made, desk: Desk
+    tab: Any, page: Page, made: Made, session: Session
 ) -> None:
     opened(tab, page, made.ids["b.mp4"], "?t=19")
     tab.locator("#similar").click()
@@ -379,17 +383,17 @@ def test_siblings_of_a_moment_are_found_and_judged(
         tab.locator(".neighbours input[name=span]").nth(k).check()
     tab.get_by_role("button", name="anomalous").click()
     said(tab, "missed: 2 spans")
-    assert [j.verdict for j in desk.notes.standing()] == ["missed", "missed"]
+    assert [j.verdict for j in session.notes.standing()] == ["missed", "missed"]
 
 
-def test_a_kept_threshold_is_asked_for(tab: Any, page: Page, made: Made, desk: Desk) -> None:
+def test_a_kept_threshold_is_asked_for(tab: Any, page: Page, made: Made, session: Session) -> None:
     opened(tab, page, made.ids["b.mp4"], "?threshold=0.25")
     tab.locator("#keep-threshold").click()
     tab.wait_for_selector(".proposal h3")
-    assert desk.needed_probe().digest == made.probe.digest
+    assert session.needed_probe().digest == made.probe.digest
     tab.get_by_role("button", name="Use this probe").click()
     tab.wait_for_selector("tr[aria-current]:has-text('threshold 0.250')")
-    assert desk.needed_probe().localization.threshold == pytest.approx(0.25)
+    assert session.needed_probe().localization.threshold == pytest.approx(0.25)
 
 
 def test_a_file_that_browsers_cannot_play_is_copied_and_played(
@@ -422,10 +426,10 @@ def test_hostile_text_is_only_text_and_nothing_leaves(tab: Any, page: Page, made
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_every_view_fits_and_passes_axe(
-    tab: Any, page: Page, made: Made, desk: Desk, scheme: str, width: int
+    tab: Any, page: Page, made: Made, session: Session, scheme: str, width: int
 ) -> None:
     """axe-core, all its WCAG 2 A and AA rules; it is evaluated past the page's policy, which allows no such script."""
-    desk.notes.judge([(made.ids[HOSTILE], 4.5, 9.0)], "right", "ann")
+    session.notes.judge([(made.ids[HOSTILE], 4.5, 9.0)], "right", "ann")
     tab.set_viewport_size({"width": width, "height": 844})
     tab.emulate_media(color_scheme=scheme)
     for path in ("/", f"/v/{made.ids[HOSTILE]}", "/moments", "/layers", "/probes", "/run"):

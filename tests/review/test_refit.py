@@ -23,38 +23,38 @@ from hiprobe.probe import Probe, fit
 from hiprobe.probe.refit import correct, refit
 from hiprobe.review import results, similar
 from hiprobe.review.proposals import propose_refit, propose_threshold
-from hiprobe.review.session import Desk, score, worded
+from hiprobe.review.session import Session, score_states, worded
 from hiprobe.types import Event
 
 
-def judge_all(desk: Desk, made: Made) -> None:
+def judge_all(session: Session, made: Made) -> None:
     """A reviewer who knows the truth marks what the probe missed, and rejects its false alarms."""
     for name, video_id in made.ids.items():
-        entry = desk.entry(video_id)
+        entry = session.entry(video_id)
         assert entry is not None, name
-        for event in desk.shown(entry).events:
+        for event in session.shown(entry).events:
             true = any(t.start < event.end and event.start < t.end for t in made.truth[video_id])
-            desk.notes.judge(
+            session.notes.judge(
                 [(video_id, event.start, event.end)], "right" if true else "false alarm", "ann"
             )
-        desk.notes.judge(
+        session.notes.judge(
             [(video_id, t.start, t.end) for t in made.truth[video_id]], "missed", "ann"
         )
-        desk.notes.judge([(video_id, 25.5, 30.0), (video_id, 0.0, 3.0)], "normal", "ann")
+        session.notes.judge([(video_id, 25.5, 30.0), (video_id, 0.0, 3.0)], "normal", "ann")
 
 
 # Threshold
 
 
 def test_the_threshold_makes_the_events_that_the_rule_makes(
-    page: Page, made: Made, desk: Desk
+    page: Page, made: Made, session: Session
 ) -> None:
-    entry = desk.entry(made.ids["b.mp4"])
+    entry = session.entry(made.ids["b.mp4"])
     assert entry is not None
     states = store.kept_states(made.out / ".store", made.ids["b.mp4"], made.probe.recipe)[0]
     for threshold in (0.05, 0.3, 0.7):
         settings = replace(made.probe.localization, rule="fixed", threshold=threshold)
-        _, expected = score(states, replace(made.probe, localization=settings))
+        _, expected = score_states(states, replace(made.probe, localization=settings))
         body = page.get(f"/v/{entry.video_id}/events?threshold={threshold}")[2].decode()
         found = re.findall(r'data-start="([\d.]+)" data-end="([\d.]+)" data-found="1"', body)
         assert [(float(a), float(b)) for a, b in found] == [(e.start, e.end) for e in expected]
@@ -80,18 +80,18 @@ def test_corrections_become_labels_by_the_one_rule() -> None:
     assert touched[2:5].tolist() == [1, -1, 0]
 
 
-def test_a_refit_learns_what_was_corrected(desk: Desk, made: Made) -> None:
+def test_a_refit_learns_what_was_corrected(session: Session, made: Made) -> None:
     with pytest.raises(LabelError):
-        propose_refit(Desk(made.out, None, made.probe_path, ()))
-    judge_all(desk, made)
-    proposal = propose_refit(desk)
+        propose_refit(Session(made.out, None, made.probe_path, ()))
+    judge_all(session, made)
+    proposal = propose_refit(session)
     assert proposal.before is not None
     assert proposal.after is not None
     assert proposal.after > proposal.before + 0.1
     assert proposal.segments["new"] > 50
     assert proposal.probe.sites == made.probe.sites
-    assert desk.probe() is not None
-    assert desk.needed_probe().digest == made.probe.digest  # nothing was replaced
+    assert session.probe() is not None
+    assert session.needed_probe().digest == made.probe.digest  # nothing was replaced
     missed = {
         (c.entry.video_id, t.start)
         for c in proposal.appear
@@ -109,7 +109,7 @@ def test_a_refit_learns_what_was_corrected(desk: Desk, made: Made) -> None:
         ), name
 
 
-def test_before_and_after_are_scored_on_the_same_folds(desk: Desk, made: Made) -> None:
+def test_before_and_after_are_scored_on_the_same_folds(session: Session, made: Made) -> None:
     """Where the new labels say nothing new, before and after are one number; wrong labels keep it from 1."""
     rng, pairs = np.random.default_rng(3), []
     for digest, spans in made.labelled.items():
@@ -125,24 +125,24 @@ def test_before_and_after_are_scored_on_the_same_folds(desk: Desk, made: Made) -
 
 
 def test_a_probe_is_replaced_only_when_told_and_can_be_brought_back(
-    page: Page, desk: Desk, made: Made
+    page: Page, session: Session, made: Made
 ) -> None:
-    judge_all(desk, made)
+    judge_all(session, made)
     status, body = page.post("/refit")
     assert status == 200
     digest = re.search(r"/probes/([0-9a-f]{64})/use", body)
     assert digest is not None
     assert Probe.load(made.probe_path).digest == made.probe.digest
-    entry = desk.entry(made.ids["b.mp4"])
+    entry = session.entry(made.ids["b.mp4"])
     assert entry is not None
-    before = desk.shown(entry)
+    before = session.shown(entry)
     assert page.post(digest.group(0))[0] == 303
-    assert Probe.load(made.probe_path).digest == digest.group(1) == desk.needed_probe().digest
-    after = desk.shown(entry)
+    assert Probe.load(made.probe_path).digest == digest.group(1) == session.needed_probe().digest
+    after = session.shown(entry)
     assert any(event.start < 24 and event.end > 18 for event in after.events)
     assert not np.array_equal(before.scores.raw, after.scores.raw)
-    assert results.read(entry).probe == made.probe.digest  # what detect wrote stays
-    kept = desk.notes.probes()
+    assert results.read_result(entry).probe == made.probe.digest  # what detect wrote stays
+    kept = session.notes.probes()
     assert [one.note for one in kept] == ["refit", "given"]
     assert kept[0].who == "ann"
     assert kept[0].figures["after"] == pytest.approx(
@@ -150,51 +150,51 @@ def test_a_probe_is_replaced_only_when_told_and_can_be_brought_back(
     )
     assert page.post(f"/probes/{made.probe.digest}/use")[0] == 303
     assert made.probe_path.read_bytes() == made.probe.to_bytes()
-    np.testing.assert_allclose(desk.shown(entry).scores.raw, before.scores.raw)
+    np.testing.assert_allclose(session.shown(entry).scores.raw, before.scores.raw)
     assert page.post(f"/probes/{digest.group(1)}/use")[0] == 303  # and forth again
     for nothing in ("0" * 64, "..%2f..%2fa"):
         assert page.post(f"/probes/{nothing}/use")[0] == 404
 
 
-def test_a_second_refit_counts_only_what_is_new(desk: Desk, made: Made) -> None:
-    judge_all(desk, made)
-    first = propose_refit(desk)
-    desk.keep(first.probe, "ann", first.what, first.figures, first.upto)
-    desk.use(first.probe.digest, "ann")
-    again = propose_refit(desk)
+def test_a_second_refit_counts_only_what_is_new(session: Session, made: Made) -> None:
+    judge_all(session, made)
+    first = propose_refit(session)
+    session.keep(first.probe, "ann", first.what, first.figures, first.upto)
+    session.use(first.probe.digest, "ann")
+    again = propose_refit(session)
     assert again.segments["new"] == 0
     assert again.probe.digest == first.probe.digest
     assert again.before == pytest.approx(again.after)
     assert (again.appear, again.vanish) == ((), ())
 
 
-def test_without_the_first_labels_the_page_says_so(desk: Desk, made: Made) -> None:
-    desk.notes.set_labelled([])
+def test_without_the_first_labels_the_page_says_so(session: Session, made: Made) -> None:
+    session.notes.set_labelled([])
     with pytest.raises(LabelError, match="judge some events first"):
-        propose_refit(desk)
-    desk.notes.judge([(made.ids["b.mp4"], 4.5, 6.0)], "right", "ann")
+        propose_refit(session)
+    session.notes.judge([(made.ids["b.mp4"], 4.5, 6.0)], "right", "ann")
     with pytest.raises(LabelError, match="at least 4"):
-        propose_refit(desk)
-    judge_all(desk, made)
-    proposal = propose_refit(desk)
+        propose_refit(session)
+    judge_all(session, made)
+    proposal = propose_refit(session)
     assert any("--labels" in note for note in proposal.notes)
     labels, old = [], []
     for (
         digest
     ) in made.ids.values():  # "before" is the probe as it is: its own scores, by another library
         states = store.kept_states(made.out / ".store", digest, made.probe.recipe)[0]
-        spans = [(j.start, j.end, j.anomalous) for j in desk.notes.standing(digest)]
+        spans = [(j.start, j.end, j.anomalous) for j in session.notes.standing(digest)]
         labels.append(correct(states, np.full(len(states.starts), -1, dtype=np.int8), spans))
-        old.append(score(states, made.probe)[0].smoothed)
+        old.append(score_states(states, made.probe)[0].smoothed)
     y, s = np.concatenate(labels), np.concatenate(old)
     assert proposal.before == pytest.approx(roc_auc_score(y[y >= 0], s[y >= 0]))
 
 
 def test_the_layer_is_chosen_again_only_where_all_are_kept(
-    made: Made, desk: Desk, tmp_path: Path
+    made: Made, session: Session, tmp_path: Path
 ) -> None:
-    judge_all(desk, made)
-    proposal = propose_refit(desk, choose=True)
+    judge_all(session, made)
+    proposal = propose_refit(session, choose=True)
     assert len(proposal.probe.provenance["candidates"]) == 3
     assert proposal.notes == ()
     one = made.ids["b.mp4"]
@@ -205,11 +205,11 @@ def test_the_layer_is_chosen_again_only_where_all_are_kept(
     try:
         files[0].unlink()
         less = store.save_states(made.out / ".store", chosen, "float32")
-        proposal = propose_refit(desk, choose=True)
+        proposal = propose_refit(session, choose=True)
         assert any("hiprobe extract" in note for note in proposal.notes)
         assert proposal.probe.sites == made.probe.sites
         less.unlink()
-        assert any("1 videos are left out" in note for note in propose_refit(desk).notes)
+        assert any("1 videos are left out" in note for note in propose_refit(session).notes)
     finally:
         files[0].write_bytes(kept)
 
@@ -221,7 +221,7 @@ def test_where_only_the_probes_layer_is_kept_it_stays_and_the_page_says_so(tmp_p
         less = replace(states, sites=made.probe.sites, values=np.array(states.at(made.probe.sites)))
         path.unlink()
         store.save_states(made.out / ".store", less, "float32")
-    proposal = propose_refit(made.desk(), choose=True)
+    proposal = propose_refit(made.session(), choose=True)
     assert proposal.probe.sites == made.probe.sites
     assert any("hiprobe extract" in note for note in proposal.notes)
 
@@ -232,46 +232,46 @@ def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_alone(tmp_path: Pa
     probe = fit(
         "one_class", [(states, np.zeros(len(states.starts), np.int8))], sites=made.probe.sites
     )
-    desk = Desk(made.out, made.videos, made.probe_path, (made.out / ".store",))
-    desk.keep(probe, "ann", "given")
-    desk.use(probe.digest, "ann")
-    desk.notes.judge([(made.ids["b.mp4"], 0.0, 18.0)], "normal", "ann")
-    proposal = propose_refit(desk)
+    session = Session(made.out, made.videos, made.probe_path, (made.out / ".store",))
+    session.keep(probe, "ann", "given")
+    session.use(probe.digest, "ann")
+    session.notes.judge([(made.ids["b.mp4"], 0.0, 18.0)], "normal", "ann")
+    proposal = propose_refit(session)
     assert (proposal.before, proposal.after) == (None, None)
     assert proposal.segments == {"anomalous": 0, "normal": 10, "new": 10}  # 2 of 12 are a gap
-    with served(desk) as page:
+    with served(session) as page:
         status, body = page.post("/refit")
     assert (status, "not known" in body) == (200, True)
 
 
-def test_a_threshold_is_proposed_like_a_probe(desk: Desk) -> None:
-    proposal = propose_threshold(desk, 2.0)
+def test_a_threshold_is_proposed_like_a_probe(session: Session) -> None:
+    proposal = propose_threshold(session, 2.0)
     assert len(proposal.vanish) == sum(
-        len(desk.shown(e).events) for e in desk.entries() if e.folder
+        len(session.shown(e).events) for e in session.entries() if e.folder
     )
     assert proposal.appear == ()
     assert proposal.probe.localization == replace(
-        desk.needed_probe().localization, rule="fixed", threshold=2.0
+        session.needed_probe().localization, rule="fixed", threshold=2.0
     )
 
 
-def test_a_probe_file_that_was_changed_is_refused(desk: Desk, made: Made) -> None:
+def test_a_probe_file_that_was_changed_is_refused(session: Session, made: Made) -> None:
     other = replace(made.probe, localization=Localization(rule="fixed", threshold=0.1))
-    kept = desk.kept("0" * 64)
+    kept = session.kept("0" * 64)
     other.save(kept)
-    desk.notes.choose_probe("0" * 64, "ann")
+    session.notes.choose_probe("0" * 64, "ann")
     with pytest.raises(StoreError, match="another probe than its name says"):
-        desk.probe()
+        session.probe()
     kept.unlink()
     with pytest.raises((ProbeError, StoreError)):
-        desk.probe()
+        session.probe()
 
 
 # Neighbours
 
 
-def test_neighbours_are_those_that_another_library_finds(made: Made, desk: Desk) -> None:
-    videos = [states for _, states in desk.every_state(made.probe)]
+def test_neighbours_are_those_that_another_library_finds(made: Made, session: Session) -> None:
+    videos = [states for _, states in session.every_state(made.probe)]
     digest, time_s = made.ids["b.mp4"], 19.0
     found = similar.neighbours(videos, made.probe.sites, digest, time_s, 10_000)
     rows = np.concatenate([states.at(made.probe.sites)[:, 0] for states in videos])

@@ -31,16 +31,16 @@ from hiprobe.localize import Localization
 from hiprobe.probe import Probe
 from hiprobe.review import curve, results, runs, views
 from hiprobe.review.judgements import Judgements, verdicts
-from hiprobe.review.session import Desk, score
+from hiprobe.review.session import Session, score_states
 from hiprobe.types import Event, Scores
 
 # Results
 
 
-def test_results_are_read_back_as_they_were_written(made: Made, desk: Desk) -> None:
-    shown = results.read(next(e for e in desk.entries() if e.name == HOSTILE))
+def test_results_are_read_back_as_they_were_written(made: Made, session: Session) -> None:
+    shown = results.read_result(next(e for e in session.entries() if e.name == HOSTILE))
     states = store.kept_states(made.out / ".store", made.ids[HOSTILE], made.probe.recipe)[0]
-    scores, events = score(states, made.probe)
+    scores, events = score_states(states, made.probe)
     for name in ("starts", "ends", "raw", "smoothed", "threshold"):
         np.testing.assert_allclose(getattr(shown.scores, name), getattr(scores, name), atol=1e-6)
     assert [(g.start, g.end, g.reason) for g in shown.scores.gaps] == [
@@ -48,20 +48,20 @@ def test_results_are_read_back_as_they_were_written(made: Made, desk: Desk) -> N
     ]
     assert [(e.start, e.end) for e in shown.events] == [(e.start, e.end) for e in events]
     assert shown.probe == made.probe.digest
-    assert [entry.status for entry in desk.entries()].count("failed") == 1
+    assert [entry.status for entry in session.entries()].count("failed") == 1
 
 
-def test_the_list_begins_with_the_worst_moment(desk: Desk) -> None:
-    cards = views.cards(desk)
+def test_the_list_begins_with_the_worst_moment(session: Session) -> None:
+    cards = views.cards(session)
     peaks = [card.score for card in cards if card.score is not None]
     assert peaks == sorted(peaks, reverse=True)
     assert len(peaks) == 8
     assert cards[-1].entry.status == "failed"
-    assert {card.entry.name for card in views.cards(desk, only="unscored")} == {
+    assert {card.entry.name for card in views.cards(session, only="unscored")} == {
         HOSTILE,
         "empty.mp4",
     }
-    assert [card.entry.name for card in views.cards(desk, "B.MP")] == ["b.mp4"]
+    assert [card.entry.name for card in views.cards(session, "B.MP")] == ["b.mp4"]
 
 
 @pytest.mark.parametrize(
@@ -69,21 +69,21 @@ def test_the_list_begins_with_the_worst_moment(desk: Desk) -> None:
     ["x", "start,end\n1,2\n", "start,end,raw,smoothed,threshold,status\n0,1,nan,0,0,scored\n"],
 )
 def test_a_damaged_result_is_named_and_the_others_are_shown(
-    made: Made, desk: Desk, damage: str
+    made: Made, session: Session, damage: str
 ) -> None:
-    entry = desk.entry(made.ids["b.mp4"])
+    entry = session.entry(made.ids["b.mp4"])
     assert entry is not None
     assert entry.folder is not None
     path = entry.folder / "scores.csv"
     kept = path.read_bytes()
     try:
         path.write_text(damage)
-        card = next(card for card in views.cards(desk) if card.entry.name == "b.mp4")
+        card = next(card for card in views.cards(session) if card.entry.name == "b.mp4")
         if damage.startswith("start,end,raw"):
             assert card.error is not None
             assert "is not finite" in card.error
         with pytest.raises(StoreError, match=str(entry.folder)):
-            results.read(entry)
+            results.read_result(entry)
     finally:
         path.write_bytes(kept)
 
@@ -111,10 +111,10 @@ def test_a_thinned_curve_keeps_every_peak() -> None:
     assert {round(v, 6) for v in smoothed[inside]} <= {round(v, 6) for v in part["smoothed"]}
 
 
-def test_the_pen_is_lifted_over_a_gap(made: Made, desk: Desk) -> None:
-    entry = desk.entry(made.ids[HOSTILE])
+def test_the_pen_is_lifted_over_a_gap(made: Made, session: Session) -> None:
+    entry = session.entry(made.ids[HOSTILE])
     assert entry is not None
-    drawn = curve.points(desk.shown(entry).scores, 0, 100)
+    drawn = curve.points(session.shown(entry).scores, 0, 100)
     lifts = [t for t, value in zip(drawn["t"], drawn["smoothed"], strict=True) if value is None]
     assert lifts
     assert all(13.5 <= t <= 16.5 for t in lifts)
@@ -164,10 +164,10 @@ def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made)
     port = free_port()
     program = (
         "import sys; from pathlib import Path; from hiprobe.review import server\n"
-        "from hiprobe.review.session import Desk; from hiprobe.review.guard import Guard\n"
+        "from hiprobe.review.session import Session; from hiprobe.review.guard import Guard\n"
         "out, videos, probe = map(Path, sys.argv[1:4])\n"
-        "desk = Desk(out, videos, probe, (out / '.store',))\n"
-        "server.serve(desk, Guard('127.0.0.1', int(sys.argv[4])), who='ann')"
+        "session = Session(out, videos, probe, (out / '.store',))\n"
+        "server.serve(session, Guard('127.0.0.1', int(sys.argv[4])), who='ann')"
     )
     arguments = [
         sys.executable,
@@ -191,11 +191,11 @@ def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made)
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
     assert answered == 8
-    standing = made.desk().notes.standing(digest)
+    standing = made.session().notes.standing(digest)
     assert [(j.start, j.end) for j in standing] == [(float(k), float(k + 1)) for k in range(8)]
 
 
-def test_judging_over_the_page_and_undo(page: Page, made: Made, desk: Desk) -> None:
+def test_judging_over_the_page_and_undo(page: Page, made: Made, session: Session) -> None:
     digest = made.ids["b.mp4"]
     _, body = page.post(f"/v/{digest}/judge", verdict="right", start=4.5, end=9.0, threshold=0.5)
     assert 'data-said="right: 4.5 to 9.0 s"' in body
@@ -204,7 +204,7 @@ def test_judging_over_the_page_and_undo(page: Page, made: Made, desk: Desk) -> N
     assert body.count('data-found="0"') == 2  # above every score both are spans beside events
     _, body = page.post(f"/v/{digest}/undo", threshold=0.5)
     assert "undone: missed, 18.0 to 24.0 s" in body
-    assert [j.verdict for j in desk.notes.standing()] == ["right"]
+    assert [j.verdict for j in session.notes.standing()] == ["right"]
     for wrong in (
         {"verdict": "maybe"},
         {"start": "nan"},
@@ -214,58 +214,58 @@ def test_judging_over_the_page_and_undo(page: Page, made: Made, desk: Desk) -> N
     ):
         form = {"verdict": "right", "start": 1, "end": 2, "threshold": 0.5, **wrong}
         assert page.post(f"/v/{digest}/judge", **form)[0] == 400
-    assert len(desk.notes.all()) == 2
+    assert len(session.notes.all()) == 2
 
 
-def test_many_at_once_are_undone_at_once(page: Page, made: Made, desk: Desk) -> None:
+def test_many_at_once_are_undone_at_once(page: Page, made: Made, session: Session) -> None:
     spans = [f"{digest}:{4.5}:{9.0}" for digest in made.ids.values()]
     assert page.post("/moments/judge", verdict="false alarm", span=spans)[0] == 200
-    assert len(desk.notes.standing()) == 8
-    assert {row.verdict.verdict for row in views.moments(desk, verdict="any") if row.verdict} == {
-        "false alarm"
-    }
+    assert len(session.notes.standing()) == 8
+    assert {
+        row.verdict.verdict for row in views.moments(session, verdict="any") if row.verdict
+    } == {"false alarm"}
     assert page.post("/moments/undo") == (200, "undone: false alarm, 4.5 to 9.0 s and 7 more")
-    assert desk.notes.standing() == []
+    assert session.notes.standing() == []
     assert (
         page.post("/moments/judge", verdict="right", span=[spans[0], "0" * 64 + ":1:2"])[0] == 404
     )
-    assert desk.notes.standing() == []
+    assert session.notes.standing() == []
 
 
 def test_uncertain_moments_are_nearest_to_the_threshold_and_not_judged(
-    desk: Desk, made: Made
+    session: Session, made: Made
 ) -> None:
-    rows = views.moments(desk, "uncertain")
+    rows = views.moments(session, "uncertain")
     digest = made.ids["b.mp4"]
-    entry = desk.entry(digest)
+    entry = session.entry(digest)
     assert entry is not None
-    scores = desk.shown(entry).scores
+    scores = session.shown(entry).scores
     nearest = int(np.argmin(np.abs(scores.smoothed - scores.threshold)))
     mine = [row for row in rows if row.entry.name == "b.mp4"]
     assert mine[0].start == scores.starts[nearest]
-    desk.notes.judge([(digest, mine[0].start, mine[0].end)], "normal", "ann")
+    session.notes.judge([(digest, mine[0].start, mine[0].end)], "normal", "ann")
     assert mine[0].start not in [
-        row.start for row in views.moments(desk, "uncertain") if row.entry.name == "b.mp4"
+        row.start for row in views.moments(session, "uncertain") if row.entry.name == "b.mp4"
     ]
 
 
 def test_segments_at_random_reach_every_video_and_leave_out_what_was_judged(
-    desk: Desk, made: Made
+    session: Session, made: Made
 ) -> None:
-    rows = views.moments(desk, "random")
+    rows = views.moments(session, "random")
     assert {row.entry.video_id for row in rows} == set(made.ids.values())
     first = rows[0]
-    desk.notes.judge([(str(first.entry.video_id), first.start, first.end)], "normal", "ann")
-    again = views.moments(desk, "random")
+    session.notes.judge([(str(first.entry.video_id), first.start, first.end)], "normal", "ann")
+    again = views.moments(session, "random")
     assert (first.entry, first.start) not in [(row.entry, row.start) for row in again]
     assert [row.start for row in again] == [
-        row.start for row in views.moments(desk, "random")
+        row.start for row in views.moments(session, "random")
     ]  # pages stay in order
 
 
-def test_the_table_of_judgements_is_complete(page: Page, made: Made, desk: Desk) -> None:
-    desk.notes.judge([(made.ids["b.mp4"], 1.0, 2.5)], "missed", "ann")
-    desk.notes.undo("ann")
+def test_the_table_of_judgements_is_complete(page: Page, made: Made, session: Session) -> None:
+    session.notes.judge([(made.ids["b.mp4"], 1.0, 2.5)], "missed", "ann")
+    session.notes.undo("ann")
     rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
     assert [(r["name"], r["verdict"], float(r["end"]), r["who"], r["undone_by"]) for r in rows] == [
         ("b.mp4", "missed", 2.5, "ann", "ann")
@@ -273,7 +273,7 @@ def test_the_table_of_judgements_is_complete(page: Page, made: Made, desk: Desk)
 
 
 def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(
-    page: Page, made: Made, desk: Desk
+    page: Page, made: Made, session: Session
 ) -> None:
     digest = made.ids["b.mp4"]
 
@@ -286,11 +286,11 @@ def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(
     ask("bob", f"/v/{digest}/judge", verdict="normal", start=5, end=6, threshold=0.5)
     assert b"undone: right, 1.0 to 2.0 s" in ask("ann", f"/v/{digest}/undo", threshold=0.5)
     assert ask("ann", "/moments/undo", nothing="") == b"nothing to undo"
-    assert [(j.who, j.verdict) for j in desk.notes.standing()] == [("bob", "normal")]
+    assert [(j.who, j.verdict) for j in session.notes.standing()] == [("bob", "normal")]
 
 
 def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(
-    page: Page, made: Made, desk: Desk
+    page: Page, made: Made, session: Session
 ) -> None:
     digest = made.ids["b.mp4"]
     _, body = page.post(f"/v/{digest}/judge", verdict="missed", start=29.0, end=31.5, threshold=0.5)
@@ -305,7 +305,7 @@ def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(
         assert (
             page.post("/moments/judge", verdict="missed", span=f"{digest}:{start}:{end}")[0] == 400
         )
-    assert [(j.start, j.end) for j in desk.notes.standing()] == [(29.0, 30.0)]
+    assert [(j.start, j.end) for j in session.notes.standing()] == [(29.0, 30.0)]
 
 
 @pytest.mark.parametrize(
@@ -320,15 +320,15 @@ def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(
     ],
 )
 def test_a_damaged_file_of_judgements_is_named_and_left_alone(
-    made: Made, desk: Desk, damage: str
+    made: Made, session: Session, damage: str
 ) -> None:
-    desk.notes.judge([(made.ids["b.mp4"], 1.0, 2.0)], "right", "ann")
-    with sqlite3.connect(desk.notes.path) as db:
+    session.notes.judge([(made.ids["b.mp4"], 1.0, 2.0)], "right", "ann")
+    with sqlite3.connect(session.notes.path) as db:
         db.execute(damage)
-    before = desk.notes.path.stat().st_size
+    before = session.notes.path.stat().st_size
     with pytest.raises(StoreError, match=r"review\.sqlite: cannot be used"):
-        desk.notes.all(), desk.notes.probes(), desk.notes.labelled()
-    assert desk.notes.path.stat().st_size == before
+        session.notes.all(), session.notes.probes(), session.notes.labelled()
+    assert session.notes.path.stat().st_size == before
 
 
 def test_a_file_of_judgements_that_is_none_is_named_and_left_alone(tmp_path: Path) -> None:
@@ -345,18 +345,18 @@ def test_where_nothing_may_be_written_it_says_so(tmp_path: Path) -> None:
 
 
 def test_moments_of_the_sound_results_are_shown_beside_a_damaged_one(
-    made: Made, desk: Desk
+    made: Made, session: Session
 ) -> None:
-    before = {row.entry.name for row in views.moments(desk)}
-    entry = desk.entry(made.ids["c.mp4"])
+    before = {row.entry.name for row in views.moments(session)}
+    entry = session.entry(made.ids["c.mp4"])
     assert entry is not None
     assert entry.folder is not None
     scores = entry.folder / "scores.csv"
     kept = scores.read_bytes()
     try:
         scores.write_bytes(b"no scores")
-        assert {row.entry.name for row in views.moments(desk)} == before - {"c.mp4"}
-        assert [card.entry.name for card in views.cards(desk) if card.error] == ["c.mp4"]
+        assert {row.entry.name for row in views.moments(session)} == before - {"c.mp4"}
+        assert [card.entry.name for card in views.cards(session) if card.error] == ["c.mp4"]
     finally:
         scores.write_bytes(kept)
 
@@ -426,7 +426,7 @@ def until(page: Page, word: str, seconds: float = 90) -> str:
         time.sleep(0.1)
 
 
-def ended(run: runs.Run, seconds: float = 60) -> int:
+def ended(run: runs.RunProcess, seconds: float = 60) -> int:
     end = time.monotonic() + seconds
     while run.code is None:
         assert time.monotonic() < end
@@ -437,7 +437,9 @@ def ended(run: runs.Run, seconds: float = 60) -> int:
 def test_a_run_takes_more_paths_than_a_command_line_holds_and_says_why_it_failed(
     tmp_path: Path,
 ) -> None:
-    run = runs.Run("all", [tmp_path / f"{number:04}{'x' * 200}.mp4" for number in range(2000)])
+    run = runs.RunProcess(
+        "all", [tmp_path / f"{number:04}{'x' * 200}.mp4" for number in range(2000)]
+    )
     run.start(tmp_path / "none.safetensors", "embedded", tmp_path, explain=False, all_layers=False)
     assert ended(run) == 3
     assert run.error is not None
@@ -471,7 +473,7 @@ def test_what_a_model_prints_is_no_word_of_the_run(
 
 
 def test_a_run_that_is_killed_is_said_to_have_failed(tmp_path: Path) -> None:
-    run = runs.Run("all", [tmp_path / "a.mp4"])
+    run = runs.RunProcess("all", [tmp_path / "a.mp4"])
     run.start(tmp_path / "none.safetensors", "embedded", tmp_path, explain=False, all_layers=False)
     assert run.process is not None
     run.process.kill()
@@ -513,10 +515,10 @@ def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(
         Localization(rule="fixed", threshold=0.5),
         {},
     )
-    desk = Desk(out, tmp_path / "videos", tmp_path / "probe.safetensors", (out / ".store",))
-    desk.keep(alarm, "ann", "given")
-    desk.notes.choose_probe(alarm.digest, "ann")
-    with served(desk) as page:
+    session = Session(out, tmp_path / "videos", tmp_path / "probe.safetensors", (out / ".store",))
+    session.keep(alarm, "ann", "given")
+    session.notes.choose_probe(alarm.digest, "ann")
+    with served(session) as page:
         assert "gate: 14 videos" in page.get("/run")[2].decode()
         assert page.post("/run", folder="gate", all_layers="true")[0] == 200
         assert page.post("/run", folder="gate")[0] == 400  # one at a time
@@ -524,10 +526,12 @@ def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(
         status, body = page.post("/run/cancel")
         assert status == 200
         body = until(page, "Cancelled")
-    done = [entry for entry in desk.entries() if entry.video_id]
+    done = [entry for entry in session.entries() if entry.video_id]
     assert 0 < len(done) < 14
-    assert all(entry.status == "done" and len(results.read(entry).events) == 1 for entry in done)
-    kept = [desk.states(str(entry.video_id), alarm.recipe) for entry in done]
+    assert all(
+        entry.status == "done" and len(results.read_result(entry).events) == 1 for entry in done
+    )
+    kept = [session.states(str(entry.video_id), alarm.recipe) for entry in done]
     assert [len(states.sites) for states in kept if states is not None] == [8] * len(done)
     assert abs(body.count(": done") - len(done)) <= 1  # what was being told when it ended
     assert "goes on from there" in body

@@ -36,13 +36,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture(scope="module")
 def page(made: Made) -> Iterator[Page]:
-    with served(made.desk()) as page:
+    with served(made.session()) as page:
         yield page
 
 
 @pytest.fixture(scope="module")
 def locked(made: Made) -> Iterator[Page]:
-    with served(made.desk(), TOKEN) as page:
+    with served(made.session(), TOKEN) as page:
         yield page
 
 
@@ -120,7 +120,7 @@ def test_23_another_site_changes_nothing(page: Page, made: Made, origin: dict[st
     for path in (f"/v/{made.ids['b.mp4']}/judge", "/refit", "/run", "/moments/judge", "/who"):
         connection = page.ask("POST", path, {**headers, "Content-Length": str(len(form))})
         assert connection[0] == 403, path
-    assert made.desk().notes.all() == []
+    assert made.session().notes.all() == []
 
 
 def test_23_without_the_token_nothing_is_shown(locked: Page, made: Made) -> None:
@@ -343,11 +343,11 @@ def test_26_hostile_text_is_shown_and_not_obeyed(page: Page, made: Made) -> None
 
 
 def test_26_the_table_runs_in_no_spreadsheet(made: Made) -> None:
-    desk = made.desk()
-    desk.notes.judge([(made.ids[HOSTILE], 1.0, 2.0)], "right", "=HYPERLINK(1)\nx")
-    with served(desk) as page:
+    session = made.session()
+    session.notes.judge([(made.ids[HOSTILE], 1.0, 2.0)], "right", "=HYPERLINK(1)\nx")
+    with served(session) as page:
         rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
     assert rows[-1]["name"] == f"'{HOSTILE}"
     assert rows[-1]["who"] == "'=HYPERLINK(1) x"
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@"))]
-    desk.notes.undo("=HYPERLINK(1) x")
+    session.notes.undo("=HYPERLINK(1) x")

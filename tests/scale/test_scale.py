@@ -45,10 +45,10 @@ from ray.cluster_utils import Cluster as Nodes  # noqa: E402
 
 from hiprobe import scale  # noqa: E402
 from hiprobe.scale import Loading  # noqa: E402
-from hiprobe.scale.ledger import Results  # noqa: E402
-from hiprobe.scale.pool import Crew, room  # noqa: E402
+from hiprobe.scale.ledger import ResultLedger  # noqa: E402
+from hiprobe.scale.pool import Pool, workers_that_fit  # noqa: E402
 from hiprobe.scale.scheduler import Job, Later  # noqa: E402
-from hiprobe.scale.worker import Reader, Work, answered, raised  # noqa: E402
+from hiprobe.scale.worker import VideoWorker, Work, answered, raised  # noqa: E402
 
 FAKE, SLOW, CRASHING = (
     Loading(name)
@@ -156,7 +156,9 @@ def short(folder: Path) -> list[Path]:
 def local(tmp_path_factory: pytest.TempPathFactory, videos: Path) -> dict[str, bytes]:
     """What a run without Ray leaves."""
     out = tmp_path_factory.mktemp("local")
-    run = runs.Run(fake_backbone.load(), fake_backbone.constant_probe(), out, explain=False)
+    run = runs.DetectionRun(
+        fake_backbone.load(), fake_backbone.constant_probe(), out, explain=False
+    )
     with store.Notes(out) as notes:
         for result in run.detect(listed(videos), keep=keep):
             notes.add([result])
@@ -167,10 +169,13 @@ def detected(
     paths: list[Path] | list[str], out: Path | str, loading: Loading = FAKE, **options: Any
 ) -> tuple[list[Result], list[HiProbeError]]:
     errors: list[HiProbeError] = []
-    options = {"keep": keep, "explain": False, "failed": errors.append, **options}
-    with store.Notes(scale.home(out)) as notes:
+    cluster = options.pop("cluster", scale.Cluster())
+    keep_files = options.pop("keep", keep)
+    run = scale.RayRun(loading, cluster, lambda _path, error: errors.append(error), keep=keep_files)
+    with store.Notes(scale.local_home(out)) as notes:
         found = []
-        for result in scale.detect(paths, loading, fake_backbone.constant_probe(), out, **options):
+        probe = fake_backbone.constant_probe()
+        for result in scale.detect_on_ray(paths, run, probe, out, explain=False, **options):
             notes.add([result])
             found.append(result)
     return found, errors
@@ -230,7 +235,7 @@ def test_a_video_that_kills_its_worker_twice_is_quarantined(tmp_path: Path) -> N
     found, errors = detected(paths, tmp_path / "out", CRASHING)
     assert statuses(found) == {"done": 5, "quarantined": 1}
     assert [type(error).__name__ for error in errors] == ["Quarantined"]
-    (bad,) = [item for item in leases.listed(tmp_path / "out")[1] if item.status != "done"]
+    (bad,) = [item for item in leases.run_status(tmp_path / "out")[1] if item.status != "done"]
     assert (bad.name, bad.status, bad.lost) == ("v2.mp4", "quarantined", 2)
     again, _ = detected(
         paths, tmp_path / "out", CRASHING, cluster=ALONE
@@ -256,8 +261,8 @@ def test_done_anew_a_result_does_not_stand_meanwhile(tmp_path: Path) -> None:
 
 
 def test_files_of_one_content_take_turns(tmp_path: Path) -> None:
-    with leases.Worker(tmp_path / ".store", {}, 2, driver=True) as worker:
-        book = Results(worker, str(tmp_path), tmp_path, {}, lambda _: None)
+    with leases.LeaseHolder(tmp_path / ".store", {}, 2, driver=True) as worker:
+        book = ResultLedger(worker, str(tmp_path), tmp_path, {}, lambda _: None)
         first, second = (Job(str(tmp_path / name), digest="0" * 64) for name in ("a.mp4", "b.mp4"))
         assert book.begin(first) is None
         with pytest.raises(Later):
@@ -268,7 +273,7 @@ def test_files_of_one_content_take_turns(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("nodes")
 def test_no_more_workers_are_started_than_there_are_videos(videos: Path) -> None:
-    with Crew(scale.Cluster(), FAKE, 1) as crew:
+    with Pool(scale.Cluster(), FAKE, 1) as crew:
         crew._next_scan = 0.0
         assert list(crew.answers(0.1)) == []
         assert len(crew._hands) + len(crew._idle) == 1
@@ -280,8 +285,8 @@ def test_no_room_is_said_at_once(videos: Path, tmp_path: Path) -> None:
         detected(listed(videos)[:1], tmp_path, cluster=scale.Cluster(cpus=99))
 
 
-def a_reader(folder: Path, **more: Any) -> Reader:
-    return Reader(
+def a_reader(folder: Path, **more: Any) -> VideoWorker:
+    return VideoWorker(
         fake_backbone.load(),
         Work(
             str(folder / "store"),
@@ -321,15 +326,18 @@ def test_states_are_those_of_a_local_extraction(videos: Path, tmp_path: Path) ->
 
     paths = [*short(videos)[1:6], videos / "long.mp4", videos / "noise.mp4"]
     found = list(
-        scale.extract(
-            paths, FAKE, tmp_path / "ray", method="hiprobe", cluster=scale.Cluster(span_s=20.0)
+        scale.extract_on_ray(
+            paths,
+            scale.RayRun(FAKE, scale.Cluster(span_s=20.0)),
+            tmp_path / "ray",
+            method="hiprobe",
         )
     )
     list(
         pipeline.extract(
             [Video(str(path)) for path in paths],
             fake_backbone.load(),
-            root=tmp_path / "local",
+            store=tmp_path / "local",
             failed=lambda *_: None,
         )
     )
@@ -348,14 +356,12 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
     paths = short(videos)
     ended: list[Result] = []
     crew: list[int] = []
-    for result in scale.detect(
+    for result in scale.detect_on_ray(
         paths,
-        SLOW,
+        scale.RayRun(SLOW, workers=crew.append, keep=keep),
         fake_backbone.constant_probe(),
         tmp_path,
-        keep=keep,
         explain=False,
-        workers=crew.append,
     ):
         ended.append(result)
         if len(ended) == 6:
@@ -366,7 +372,7 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
     assert max(crew) > 2
     assert len({result.path for result in ended}) == 21
     assert len(list(tmp_path.glob(f"*/{results.NAME}"))) == 20  # two files have one content
-    assert {item.lost for item in leases.listed(tmp_path)[1]} == {
+    assert {item.lost for item in leases.run_status(tmp_path)[1]} == {
         0
     }  # a node's death is no attempt of a video
 
@@ -379,14 +385,12 @@ def test_workers_lost_a_little_before_their_node_are_no_attempts(
     node = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
     paths = [flat(tmp_path / f"v{number}.mp4", 5 * number) for number in range(40)]
     ended, crew, killed = [], [0], False
-    for result in scale.detect(
+    for result in scale.detect_on_ray(
         paths,
-        SLOW,
+        scale.RayRun(SLOW, workers=crew.append, keep=keep),
         fake_backbone.constant_probe(),
         tmp_path / "out",
-        keep=keep,
         explain=False,
-        workers=crew.append,
     ):
         ended.append(result)
         if crew[-1] > 3 and not killed:
@@ -409,14 +413,12 @@ def test_a_node_added_in_the_middle_gets_work(nodes: Nodes, videos: Path, tmp_pa
     paths = short(videos)
     crew: list[int] = []
     node = None
-    for _ in scale.detect(
+    for _ in scale.detect_on_ray(
         paths * 3,
-        SLOW,
+        scale.RayRun(SLOW, workers=crew.append, keep=keep),
         fake_backbone.constant_probe(),
         tmp_path,
-        keep=keep,
         explain=False,
-        workers=crew.append,
         again=False,
     ):
         if node is None:
@@ -435,8 +437,9 @@ from tests.support.slow_and_crashing_backbones import keep
 from hiprobe import scale
 paths = [path for path in sorted(Path(sys.argv[1]).rglob("*.mp4")) if path.stem[0] in "vl"]
 slow = scale.Loading("tests.support.slow_and_crashing_backbones:slow")
-for result in scale.detect(paths, slow, fake_backbone.constant_probe(), Path(sys.argv[2]), keep=keep,
-                           explain=False, cluster=scale.Cluster(sys.argv[3], span_s=20.0)):
+run = scale.RayRun(slow, scale.Cluster(sys.argv[3], span_s=20.0), keep=keep)
+for result in scale.detect_on_ray(paths, run, fake_backbone.constant_probe(), Path(sys.argv[2]),
+                                  explain=False):
     print(result.status, flush=True)
 """
 
@@ -453,11 +456,11 @@ def test_a_driver_that_dies_is_gone_on_from(
     assert driver.stdout is not None
     for _ in range(4):
         driver.stdout.readline()
-    while not [item for item in leases.listed(tmp_path)[1] if item.status == "claimed"]:
+    while not [item for item in leases.run_status(tmp_path)[1] if item.status == "claimed"]:
         pass
     driver.kill()
     driver.wait()
-    with index.opened(
+    with index.open_index(
         tmp_path / ".store"
     ) as db:  # the dead driver's claims, as if their time had run out
         assert db.execute("UPDATE items SET lease = 0 WHERE status = 'claimed'").rowcount
@@ -467,7 +470,7 @@ def test_a_driver_that_dies_is_gone_on_from(
     assert tree(tmp_path) == local
     assert len(before) >= 2  # of the four results two may be failures, which have no file
     assert all(path.stat().st_mtime_ns == made for path, made in before.items())
-    assert {item.lost for item in leases.listed(tmp_path)[1]} == {0}
+    assert {item.lost for item in leases.run_status(tmp_path)[1]} == {0}
 
 
 @pytest.mark.usefixtures("nodes")
@@ -478,7 +481,15 @@ def test_what_ends_a_run_is_named(videos: Path, tmp_path: Path) -> None:
         fake_backbone.constant_probe(), recipe=replace(fake_backbone.RECIPE, model="other")
     )
     with pytest.raises(RecipeMismatch):
-        list(scale.detect(listed(videos)[:2], FAKE, other, tmp_path, explain=False, cluster=ALONE))
+        list(
+            scale.detect_on_ray(
+                listed(videos)[:2],
+                scale.RayRun(FAKE, cluster=ALONE),
+                other,
+                tmp_path,
+                explain=False,
+            )
+        )
     (tmp_path / "file").touch()
     with pytest.raises(StoreError):
         detected(listed(videos)[:2], tmp_path / "file", cluster=ALONE)
@@ -495,10 +506,10 @@ def test_workers_fit_on_whole_nodes() -> None:
         return {"Alive": True, "Resources": resources}
 
     two = [node(CPU=7.0, GPU=1.0), node(CPU=3.0), {**node(CPU=64.0), "Alive": False}]
-    assert room(two, scale.Cluster()) == 10
-    assert room(two, scale.Cluster(cpus=2)) == 4
-    assert room(two, scale.Cluster(gpus=0.25)) == 4
-    assert room(two, scale.Cluster(workers=3)) == 3
+    assert workers_that_fit(two, scale.Cluster()) == 10
+    assert workers_that_fit(two, scale.Cluster(cpus=2)) == 4
+    assert workers_that_fit(two, scale.Cluster(gpus=0.25)) == 4
+    assert workers_that_fit(two, scale.Cluster(workers=3)) == 3
 
 
 def test_a_local_cluster_has_no_dashboard_and_reports_to_nobody() -> None:
@@ -539,18 +550,20 @@ def test_videos_and_results_at_an_address(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     s3 = s3fs.S3FileSystem()
     s3.put(str(videos), f"{bucket}/in", recursive=True)
-    paths = remote.find(f"{bucket}/in")
+    paths = remote.find_addresses(f"{bucket}/in")
     assert len(paths) == len(listed(videos))
-    assert remote.find(f"{bucket}/in/v0*.mp4") == [path for path in paths if "/in/v0" in path]
+    assert remote.find_addresses(f"{bucket}/in/v0*.mp4") == [
+        path for path in paths if "/in/v0" in path
+    ]
     for name in ("v[1].mp4", "cam::1.mp4", "h#1 %20.mp4", ".hidden/v.mp4"):
         s3.pipe(f"{bucket}/odd/{name}", name.encode())
-    odd = remote.find(f"{bucket}/odd")
+    odd = remote.find_addresses(f"{bucket}/odd")
     assert [remote.fetch(path, tmp_path).read_text() for path in odd] == [
         "cam::1.mp4",
         "h#1 %20.mp4",
         "v[1].mp4",
     ]
-    assert remote.find(f"{bucket}/odd/v[1].mp4") == [f"{bucket}/odd/v[1].mp4"]
+    assert remote.find_addresses(f"{bucket}/odd/v[1].mp4") == [f"{bucket}/odd/v[1].mp4"]
     out, near = f"{bucket}/out", scale.Cluster(span_s=20.0)
     found, _ = detected(paths, out, cluster=near)
     assert statuses(found) == {"done": 22, "failed": 2}
@@ -567,11 +580,11 @@ def test_videos_and_results_at_an_address(
 
 def test_an_address_that_answers_nothing_is_named(bucket: str) -> None:
     with pytest.raises(MissingVideo, match="no video file here"):
-        remote.find(f"{bucket}/nothing")
+        remote.find_addresses(f"{bucket}/nothing")
     with pytest.raises(MissingVideo):
-        remote.find("s3://no-such-bucket-at-all/in")
+        remote.find_addresses("s3://no-such-bucket-at-all/in")
     with pytest.raises(StoreError, match="no library for this address"):
-        remote.find("nosuchscheme://x/y.mp4")
+        remote.find_addresses("nosuchscheme://x/y.mp4")
 
 
 def at_once(commands: Iterable[list[str]]) -> list[tuple[int, str, str]]:

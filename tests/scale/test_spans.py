@@ -40,11 +40,11 @@ FILES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def whole(path: Path) -> HiddenStates:
-    return pipeline.gather(video.segments(path, RECIPE), path, ID, MODEL, SITES, RECIPE)
+    return pipeline.read_states(video.segments(path, RECIPE), path, ID, MODEL, SITES, RECIPE)
 
 
 def parts(path: Path, plan: Sequence[Span] = PLAN) -> list[Part]:
-    return [spans.read(path, ID, MODEL, SITES, RECIPE, span) for span in plan]
+    return [spans.read_part(path, ID, MODEL, SITES, RECIPE, span) for span in plan]
 
 
 def same(one: HiddenStates, two: HiddenStates) -> bool:
@@ -57,7 +57,7 @@ def same(one: HiddenStates, two: HiddenStates) -> bool:
 
 def test_a_plan_covers_a_video_once_at_multiples_of_the_batch() -> None:
     for batch in (1, 2, 8, 24, 32):
-        plan = spans.plan(36 * 3600.0, 1.6, batch, 600.0)
+        plan = spans.plan_spans(36 * 3600.0, 1.6, batch, 600.0)
         assert plan[0].first == 0
         assert plan[-1].count is None
         for one, two in pairwise(plan):
@@ -69,7 +69,7 @@ def test_a_plan_covers_a_video_once_at_multiples_of_the_batch() -> None:
 
 @pytest.mark.parametrize("seconds", [None, 0.0, 100.0, 700.0])
 def test_a_short_video_is_not_split(seconds: float | None) -> None:
-    assert spans.plan(seconds, 1.6, 8, 600.0) == ()
+    assert spans.plan_spans(seconds, 1.6, 8, 600.0) == ()
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -77,7 +77,7 @@ def test_spans_join_to_an_unsplit_read(kind: str, tmp_path: Path) -> None:
     suffix, more = FILES[kind]
     path = write(tmp_path / f"long{suffix}", steady(604, 10), rate=10, pictures=noisy, **more)
     found = parts(path)
-    assert spans.fit(found)
+    assert spans.can_join(found)
     assert same(spans.join(found), whole(path))
     assert len(spans.join(found).starts) == 38
 
@@ -97,7 +97,7 @@ def test_spans_of_a_folder_of_pictures(tmp_path: Path) -> None:
         Image.fromarray(noisy(index)).save(tmp_path / "frames" / f"{index}.png")
     path = Path(f"{tmp_path}/frames@2.5fps")
     found = parts(path)
-    assert spans.fit(found)
+    assert spans.can_join(found)
     assert same(spans.join(found), whole(path))
 
 
@@ -107,13 +107,13 @@ def test_damage_in_any_span_forbids_the_join(tmp_path: Path) -> None:
     for _, place, size in packet_places(path)[280:295]:
         data[place : place + size] = bytes(size)
     path.write_bytes(data)
-    assert not spans.fit(parts(path))
+    assert not spans.can_join(parts(path))
 
 
 def test_frames_far_apart_forbid_the_join(tmp_path: Path) -> None:
     times = [*steady(300, 10), *(33.0 + time for time in steady(300, 10))]
     path = write(tmp_path / "slow.mp4", times, rate=10, pictures=noisy)
-    assert not spans.fit(parts(path))
+    assert not spans.can_join(parts(path))
 
 
 def test_what_does_not_meet_does_not_fit(tmp_path: Path) -> None:
@@ -122,33 +122,33 @@ def test_what_does_not_meet_does_not_fit(tmp_path: Path) -> None:
         tmp_path / "two.mp4", steady(604, 10), rate=10, pictures=lambda index: noisy(index + 1)
     )
     first, second = parts(one), parts(two)
-    assert not spans.fit([first[0], second[1], first[2]])
-    assert not spans.fit([first[0], first[2]])
-    assert spans.fit(first)
+    assert not spans.can_join([first[0], second[1], first[2]])
+    assert not spans.can_join([first[0], first[2]])
+    assert spans.can_join(first)
 
 
 def test_a_span_past_the_end_is_not_sound(tmp_path: Path) -> None:
     path = write(tmp_path / "short.mp4", steady(100, 10), rate=10, pictures=noisy)
-    past = spans.read(path, ID, MODEL, SITES, RECIPE, Span(64, None))
+    past = spans.read_part(path, ID, MODEL, SITES, RECIPE, Span(64, None))
     assert past.states is None
     assert not past.seam.sound
-    assert not spans.read(path, ID, MODEL, SITES, RECIPE, Span(0, 8)).seam.sound
+    assert not spans.read_part(path, ID, MODEL, SITES, RECIPE, Span(0, 8)).seam.sound
 
 
 def test_a_part_is_kept_apart_from_whole_videos_and_found_again(tmp_path: Path) -> None:
     path = write(tmp_path / "long.mp4", steady(604, 10), rate=10, pictures=noisy)
     part, span = parts(path)[1], PLAN[1]
     assert part.states is not None
-    spans.save(tmp_path / "store", span, part, "float32")
-    found = spans.find(tmp_path / "store", span, ID, RECIPE, SITES, "float32")
+    spans.save_part(tmp_path / "store", span, part, "float32")
+    found = spans.find_part(tmp_path / "store", span, ID, RECIPE, SITES, "float32")
     assert found is not None
     assert found.states is not None
     assert found.seam == part.seam
     assert same(found.states, part.states)
     assert not list((tmp_path / "store").glob("*/*/*.safetensors"))
     assert (
-        spans.find(tmp_path / "store", span, ID, replace(RECIPE, frames=3), SITES, "float32")
+        spans.find_part(tmp_path / "store", span, ID, replace(RECIPE, frames=3), SITES, "float32")
         is None
     )
     shutil.rmtree(tmp_path / "store")
-    assert spans.find(tmp_path / "store", span, ID, RECIPE, SITES, "float32") is None
+    assert spans.find_part(tmp_path / "store", span, ID, RECIPE, SITES, "float32") is None

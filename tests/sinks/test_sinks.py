@@ -16,7 +16,7 @@ import pytest
 from hiprobe import sinks
 from hiprobe.errors import UsageError
 from hiprobe.sinks.csv import scores_csv
-from hiprobe.sinks.webvtt import clock
+from hiprobe.sinks.webvtt import timestamp
 from hiprobe.types import Event, Gap, Result, Scores, Site
 
 HOSTILE = [
@@ -131,7 +131,7 @@ def test_an_unknown_threshold_is_null_and_an_endless_event_is_refused() -> None:
     ],
 )
 def test_a_name_shows_no_folder_and_no_password(path: str, name: str) -> None:
-    assert sinks.video_name(path) == name
+    assert sinks.display_name(path) == name
 
 
 @pytest.mark.parametrize("name", sinks.names())
@@ -269,7 +269,7 @@ def test_webvtt_cues_cover_their_events(tmp_path: Path) -> None:
         "fall (score 0.70)",
         "a person falls",
     ]
-    assert clock(3_723_004) == "01:02:03.004"
+    assert timestamp(3_723_004) == "01:02:03.004"
 
 
 def test_load_finds_a_sink_outside_the_package_and_names_what_is_missing() -> None:

@@ -20,7 +20,7 @@ from hiprobe import probe as probes
 from hiprobe import sinks, store, video
 from hiprobe.localize import label_segments
 from hiprobe.probe import Probe
-from hiprobe.review.session import Desk, score
+from hiprobe.review.session import Session, score_states
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import write_atomic
 from hiprobe.types import Event, Gap, HiddenStates, Recipe, Result, Site
@@ -95,14 +95,14 @@ class Made:
     labelled: dict[str, tuple[Event, ...]]
     ids: dict[str, str]
 
-    def desk(self) -> Desk:
-        """A desk with the probe in use and the labelled clips known."""
-        desk = Desk(self.out, self.videos, self.probe_path, (self.out / ".store",))
-        desk.keep(self.probe, "ann", "given")
-        if desk.notes.chosen_probe() is None:
-            desk.notes.choose_probe(self.probe.digest, "ann")
-        desk.notes.set_labelled(self.labelled.items())
-        return desk
+    def session(self) -> Session:
+        """A session with the probe in use and the labelled clips known."""
+        session = Session(self.out, self.videos, self.probe_path, (self.out / ".store",))
+        session.keep(self.probe, "ann", "given")
+        if session.notes.chosen_probe() is None:
+            session.notes.choose_probe(self.probe.digest, "ann")
+        session.notes.set_labelled(self.labelled.items())
+        return session
 
 
 NAMES = (HOSTILE, "b.mp4", "c.mp4", "d.avi", "e.mp4", "f.mp4", "g.mp4", "h.mp4")
@@ -139,7 +139,7 @@ def make(folder: Path, names: Sequence[str] = NAMES) -> Made:
 
 
 def _written(out: Path, path: Path, states: HiddenStates, probe: Probe, hostile: bool) -> Result:
-    scores, events = score(states, probe)
+    scores, events = score_states(states, probe)
     words = (ATTACK, ATTACK) if hostile else ("fall", "A person falls.")
     events = tuple(
         dataclasses.replace(event, label=words[0], explanation=words[1]) for event in events
@@ -213,15 +213,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(desk: Desk, token: str | None = None, model: str = "embedded") -> Iterator[Page]:
-    """The page of `desk` at a free port of 127.0.0.1, in a thread."""
+def served(session: Session, token: str | None = None, model: str = "embedded") -> Iterator[Page]:
+    """The page of `session` at a free port of 127.0.0.1, in a thread."""
     import uvicorn
 
     from hiprobe.review.guard import Guard
     from hiprobe.review.server import application
 
     port = free_port()
-    app = application(desk, Guard("127.0.0.1", port, token), who="ann", model=model)
+    app = application(session, Guard("127.0.0.1", port, token), who="ann", model=model)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

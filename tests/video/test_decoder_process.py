@@ -40,9 +40,9 @@ def decoders() -> set[int]:
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     """No warm decoder before or after, so that `decoders` tells which one reads."""
-    isolate._end_all()
+    isolate.parent._end_all()
     yield
-    isolate._end_all()
+    isolate.parent._end_all()
 
 
 @pytest.fixture

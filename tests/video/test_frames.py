@@ -259,7 +259,7 @@ def test_what_cannot_be_read_has_a_name(tmp_path: Path, kind: str) -> None:
         lambda: video.info(path),
         lambda: video.frame_times(path),
         lambda: video.span(path, 0.0, 1.0, 4),
-        lambda: video.proxy(path, tmp_path / "out.mp4"),
+        lambda: video.browser_copy(path, tmp_path / "out.mp4"),
     ):
         with pytest.raises(error) as caught:
             read()

@@ -49,7 +49,7 @@ def read(reader: Any) -> tuple[list[Segment], tuple[Any, ...]]:
 def check_same(path: Path, reader: Any = None) -> list[Segment]:
     """Whether several decoders give what one gives; the segments."""
     wanted, known = read(video.segments(path, RECIPE))
-    found, told = read(reader or parallel.segments(path, RECIPE, ID))
+    found, told = read(reader or parallel.decode_segments(path, RECIPE, ID))
     assert [one.index for one in found] == [one.index for one in wanted]
     for one, other in zip(found, wanted, strict=True):
         assert (one.start, one.end) == (other.start, other.end)
@@ -64,7 +64,7 @@ def long(path: Path, **more: Any) -> Path:
 
 
 def parts(path: Path) -> int:
-    return len(parallel.plan(video.info(path), RECIPE))
+    return len(parallel.plan_parts(video.info(path), RECIPE))
 
 
 def said(
@@ -75,7 +75,7 @@ def said(
 
 @pytest.mark.parametrize("seconds", [1.0, 9.0, 20.0, 31.9, 60.4, 61.0, 7200.0])
 def test_parts_cover_a_video_once(seconds: float) -> None:
-    plan = parallel.plan(said(seconds), RECIPE)
+    plan = parallel.plan_parts(said(seconds), RECIPE)
     assert (plan[0][0], plan[-1][1]) == (0, None)
     for (first, count), (following, _) in pairwise(plan):
         assert count is not None
@@ -91,14 +91,14 @@ def test_parts_cover_a_video_once(seconds: float) -> None:
 
 @pytest.mark.parametrize("facts", [said(100.0, "mpegts", seekable=False), said(None)])
 def test_what_cannot_be_sought_or_says_no_length_is_not_cut(facts: VideoInfo) -> None:
-    assert parallel.plan(facts, RECIPE) == [(0, None)]
+    assert parallel.plan_parts(facts, RECIPE) == [(0, None)]
 
 
 def test_what_is_decoded_in_no_time_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "LEAST_PIXELS", 100e6)
     small, large = (said(600.0, side=side) for side in (96, 1080))
-    assert len(parallel.plan(small, RECIPE)) == 1
-    assert len(parallel.plan(large, RECIPE)) > 4
+    assert len(parallel.plan_parts(small, RECIPE)) == 1
+    assert len(parallel.plan_parts(large, RECIPE)) > 4
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -110,7 +110,7 @@ def test_several_decoders_give_what_one_gives(kind: str, tmp_path: Path) -> None
 
 
 def test_they_decode_at_the_same_time(tmp_path: Path) -> None:
-    segments = iter(parallel.segments(long(tmp_path / "long.mp4"), RECIPE, ID))
+    segments = iter(parallel.decode_segments(long(tmp_path / "long.mp4"), RECIPE, ID))
     next(segments)
     assert len(decoders()) >= 4
     del segments  # as where its reader is interrupted
@@ -191,7 +191,7 @@ def test_parts_that_do_not_meet_are_not_joined(
 
 def test_a_decoder_that_dies_ahead_costs_nothing_but_time(tmp_path: Path) -> None:
     path = long(tmp_path / "long.mp4")
-    reader = iter(parallel.segments(path, RECIPE, ID))
+    reader = iter(parallel.decode_segments(path, RECIPE, ID))
     found = [next(reader)]
     for victim in sorted(decoders())[-2:]:
         os.kill(victim, signal.SIGKILL)
@@ -202,7 +202,9 @@ def test_a_decoder_that_dies_ahead_costs_nothing_but_time(tmp_path: Path) -> Non
 
 def test_a_decoder_that_dies_on_the_whole_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "short.mp4", steady(200, 20), rate=20, pictures=noisy)
-    reader = iter(parallel.segments(path, recipe(frames=2, size=(32, 32), segment_s=0.05), ID))
+    reader = iter(
+        parallel.decode_segments(path, recipe(frames=2, size=(32, 32), segment_s=0.05), ID)
+    )
     next(reader)
     for victim in decoders():
         os.kill(victim, signal.SIGKILL)
@@ -217,8 +219,8 @@ def _read_and_kill(reader: Iterator[Segment]) -> None:
 
 
 def test_an_error_comes_when_it_is_read(tmp_path: Path) -> None:
-    parallel.begin(tmp_path / "none.mp4", RECIPE, ID)
-    reader = parallel.segments(tmp_path / "none.mp4", RECIPE, ID)
+    parallel.start_decoding(tmp_path / "none.mp4", RECIPE, ID)
+    reader = parallel.decode_segments(tmp_path / "none.mp4", RECIPE, ID)
     with pytest.raises(MissingVideo):
         list(reader)
 
@@ -226,9 +228,9 @@ def test_an_error_comes_when_it_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frames", [10, 30, 79, 80, 81, 100, 604])
 def test_what_was_begun_is_gone_on_with(frames: int, tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", steady(frames, 10), rate=10, pictures=noisy)
-    parallel.begin(path, RECIPE, ID)
+    parallel.start_decoding(path, RECIPE, ID)
     begun = decoders()
-    reader = parallel.segments(path, RECIPE, ID)
+    reader = parallel.decode_segments(path, RECIPE, ID)
     assert not parallel._begun
     check_same(path, reader)
     assert begun <= decoders()  # it was used, and can be used again
@@ -237,22 +239,22 @@ def test_what_was_begun_is_gone_on_with(frames: int, tmp_path: Path) -> None:
 def test_what_was_begun_of_a_file_without_a_size_is_gone_on_with(tmp_path: Path) -> None:
     path = long(tmp_path / "long.mp4")
     own = recipe(frames=2, size=None)
-    parallel.begin(path, own, ID)
-    found = [one.frames for one in parallel.segments(path, own, ID)]
+    parallel.start_decoding(path, own, ID)
+    found = [one.frames for one in parallel.decode_segments(path, own, ID)]
     np.testing.assert_array_equal(found, [one.frames for one in video.segments(path, own)])
 
 
 def test_what_was_begun_of_another_content_or_recipe_is_not_used(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", steady(30, 10), rate=10, pictures=noisy)
-    parallel.begin(path, RECIPE, ID)
+    parallel.start_decoding(path, RECIPE, ID)
     path.unlink()
     other = write(
         tmp_path / "other.mp4", steady(30, 10), rate=10, pictures=lambda index: noisy(index + 9)
     )
     shutil.move(other, path)
     for reader in (
-        parallel.segments(path, RECIPE, "1" * 64),
-        parallel.segments(path, recipe(frames=3), ID),
+        parallel.decode_segments(path, RECIPE, "1" * 64),
+        parallel.decode_segments(path, recipe(frames=3), ID),
     ):
         first = next(iter(reader))
         height, width = first.frames.shape[1:3]
@@ -267,7 +269,7 @@ def test_only_so_many_are_begun_and_the_oldest_is_given_up(tmp_path: Path) -> No
         for index in range(6)
     ]
     for path in paths:
-        parallel.begin(path, RECIPE, ID)
+        parallel.start_decoding(path, RECIPE, ID)
     assert [key[0] for key in parallel._begun] == [str(path) for path in paths[2:]]
     assert len(decoders()) == 4
 
@@ -290,9 +292,9 @@ def test_whatever_comes_next_is_begun_and_stays_so_until_it_is_read(
         for index in range(7)
     ]
     begun = []
-    for path in parallel.coming(paths, lambda path: parallel.begin(path, RECIPE, ID)):
+    for path in parallel.coming(paths, lambda path: parallel.start_decoding(path, RECIPE, ID)):
         begun.append((str(path), RECIPE.digest, ID) in parallel._begun)
-        assert len(list(parallel.segments(path, RECIPE, ID))) == 2
+        assert len(list(parallel.decode_segments(path, RECIPE, ID))) == 2
     assert begun == [False, *[True] * 6]
     assert not parallel._begun
 
@@ -300,7 +302,7 @@ def test_whatever_comes_next_is_begun_and_stays_so_until_it_is_read(
 def test_one_core_has_one_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(parallel, "decoders", lambda: 1)
     path = long(tmp_path / "long.mp4")
-    parallel.begin(path, RECIPE, ID)
+    parallel.start_decoding(path, RECIPE, ID)
     assert not parallel._begun
     check_same(path)
     assert len(decoders()) <= 2
@@ -308,7 +310,7 @@ def test_one_core_has_one_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_a_forked_process_leaves_what_was_begun_to_its_parent(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", steady(30, 10), rate=10, pictures=noisy)
-    parallel.begin(path, RECIPE, ID)
+    parallel.start_decoding(path, RECIPE, ID)
     child = os.fork()
     if child == 0:
         begun = len(parallel._begun)
@@ -316,4 +318,4 @@ def test_a_forked_process_leaves_what_was_begun_to_its_parent(tmp_path: Path) ->
         os._exit(begun)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert len(decoders()) == 1
-    check_same(path, parallel.segments(path, RECIPE, ID))
+    check_same(path, parallel.decode_segments(path, RECIPE, ID))

@@ -85,7 +85,7 @@ def test_a_span_facts_and_a_proxy_as_of_a_video(tmp_path: Path) -> None:
         3.0,
         False,
     )
-    made = video.proxy(path, tmp_path / "proxy.mp4")
+    made = video.browser_copy(path, tmp_path / "proxy.mp4")
     assert [number(one.frames[0]) for one in video.segments(made, recipe(frames=1))] == [8, 23]
 
 

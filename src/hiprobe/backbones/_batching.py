@@ -50,7 +50,7 @@ def fitting(one: int, room: int) -> int:
     return int(2 ** (count.bit_length() - 1))
 
 
-def room(device: torch.device) -> int:
+def batch_room(device: torch.device) -> int:
     """Bytes of the card that passes may take beside what is allocated now: its weights."""
     total = torch.cuda.get_device_properties(device).total_memory
     return int(SHARE * total) - torch.cuda.memory_allocated(device)

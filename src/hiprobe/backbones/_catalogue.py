@@ -24,7 +24,7 @@ PARTLY = "as published (DAMO-NLP-SG) remote code, never run; these conversions o
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """A checkpoint: its family (transformers' `model_type`), size and licence; `good_for` if it is a first choice."""
 
     model: str
@@ -54,16 +54,16 @@ class Entry:
 
 def _qwen2_5(
     size: str, parameters: int, layers: int, width: int, licence: str = "Apache-2.0", **more: Any
-) -> Entry:
-    return Entry(
+) -> CatalogueEntry:
+    return CatalogueEntry(
         f"Qwen/Qwen2.5-VL-{size}-Instruct", "qwen2_5_vl", parameters, layers, width, licence, **more
     )
 
 
 def _qwen3(
     size: str, parameters: int, layers: int, width: int, good_for: str | None = None
-) -> Entry:
-    return Entry(
+) -> CatalogueEntry:
+    return CatalogueEntry(
         f"Qwen/Qwen3-VL-{size}-Instruct",
         "qwen3_vl",
         parameters,
@@ -76,15 +76,17 @@ def _qwen3(
 
 def _internvl(
     name: str, parameters: int, layers: int, width: int, licence: str | None, **more: Any
-) -> Entry:
-    return Entry(f"OpenGVLab/{name}", "internvl", parameters, layers, width, licence, **more)
+) -> CatalogueEntry:
+    return CatalogueEntry(
+        f"OpenGVLab/{name}", "internvl", parameters, layers, width, licence, **more
+    )
 
 
 def _smolvlm(
     size: str, parameters: int, layers: int, width: int, good_for: str | None = None
-) -> Entry:
+) -> CatalogueEntry:
     name = f"HuggingFaceTB/SmolVLM2-{size}"
-    return Entry(
+    return CatalogueEntry(
         name,
         "smolvlm",
         parameters,
@@ -96,15 +98,15 @@ def _smolvlm(
     )
 
 
-def _qwen3_5(size: str, parameters: int, layers: int, width: int) -> Entry:
+def _qwen3_5(size: str, parameters: int, layers: int, width: int) -> CatalogueEntry:
     note = "heads in every fourth block only: the others have linear attention"
-    return Entry(
+    return CatalogueEntry(
         f"Qwen/Qwen3.5-{size}", "qwen3_5", parameters, layers, width, "Apache-2.0", note=note
     )
 
 
 ENTRIES = (
-    Entry("embedded", "qwen2_5_vl", 4_591_232, 8, 160, "Apache-2.0", LAPTOP, RENDERED, 8),
+    CatalogueEntry("embedded", "qwen2_5_vl", 4_591_232, 8, 160, "Apache-2.0", LAPTOP, RENDERED, 8),
     _qwen2_5("3B", 3_754_622_976, 36, 2048, "Qwen research", note=RESEARCH),
     _qwen2_5("7B", 8_292_166_656, 28, 3584),
     _qwen2_5("32B", 33_451_407_616, 64, 5120),
@@ -121,7 +123,7 @@ ENTRIES = (
     _internvl("InternVL3-8B-hf", 7_944_300_032, 28, 3584, "Apache-2.0", good_for=CARD, note=TWO),
     _internvl("InternVL3_5-4B-HF", 4_732_415_488, 36, 2560, "Apache-2.0"),
     _internvl("InternVL3_5-8B-HF", 8_528_244_736, 36, 4096, "Apache-2.0"),
-    Entry(
+    CatalogueEntry(
         "llava-hf/llava-onevision-qwen2-0.5b-ov-hf",
         "llava_onevision",
         893_675_552,
@@ -129,7 +131,7 @@ ENTRIES = (
         896,
         "Apache-2.0",
     ),
-    Entry(
+    CatalogueEntry(
         "llava-hf/llava-onevision-qwen2-7b-ov-hf",
         "llava_onevision",
         8_030_807_584,
@@ -140,15 +142,15 @@ ENTRIES = (
     _smolvlm("256M-Video-Instruct", 256_484_928, 30, 576),
     _smolvlm("500M-Video-Instruct", 507_482_304, 32, 960, LAPTOP),
     _smolvlm("2.2B-Instruct", 2_246_784_880, 24, 2048),
-    Entry("zai-org/GLM-4.1V-9B-Thinking", "glm4v", 10_292_777_472, 40, 4096, "MIT"),
-    Entry("zai-org/GLM-4.6V-Flash", "glm4v", 10_292_777_472, 40, 4096, None),
-    Entry(
+    CatalogueEntry("zai-org/GLM-4.1V-9B-Thinking", "glm4v", 10_292_777_472, 40, 4096, "MIT"),
+    CatalogueEntry("zai-org/GLM-4.6V-Flash", "glm4v", 10_292_777_472, 40, 4096, None),
+    CatalogueEntry(
         "lkhl/VideoLLaMA3-2B-Image-HF", "video_llama_3", 1_959_993_584, 28, 1536, None, note=PARTLY
     ),
-    Entry(
+    CatalogueEntry(
         "lkhl/VideoLLaMA3-7B-Image-HF", "video_llama_3", 8_044_744_944, 28, 3584, None, note=PARTLY
     ),
-    Entry("google/gemma-4-E2B-it", "gemma4", 5_100_000_000, 35, 1536, "Apache-2.0"),
-    Entry("google/gemma-4-E4B-it", "gemma4", 8_000_000_000, 42, 2560, "Apache-2.0"),
-    Entry("google/gemma-4-31B-it", "gemma4", 30_700_000_000, 60, None, "Apache-2.0"),
+    CatalogueEntry("google/gemma-4-E2B-it", "gemma4", 5_100_000_000, 35, 1536, "Apache-2.0"),
+    CatalogueEntry("google/gemma-4-E4B-it", "gemma4", 8_000_000_000, 42, 2560, "Apache-2.0"),
+    CatalogueEntry("google/gemma-4-31B-it", "gemma4", 30_700_000_000, 60, None, "Apache-2.0"),
 )

@@ -56,7 +56,7 @@ def tries(frames: int, resizable: bool) -> list[tuple[int, int]]:
     ]
 
 
-def shown(
+def shown_frames(
     ask: Callable[[Segment, float], str],
     segment: Segment,
     sizes: Sequence[tuple[int, int]],

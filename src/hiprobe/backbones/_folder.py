@@ -55,7 +55,7 @@ class Checkpoint:
         return values
 
 
-def find(name: str, revision: str | None) -> Checkpoint:
+def find_checkpoint(name: str, revision: str | None) -> Checkpoint:
     """The checkpoint called `name`, an existing folder or a hub id (fetched if need be); raises ModelError."""
     folder = Path(name)
     if not folder.is_dir():
@@ -194,7 +194,7 @@ def _decoder_block(name: str) -> int:
     return -1 if found is None or "vision" in name or "visual" in name else int(found[1])
 
 
-def settings(found: Checkpoint) -> Mapping[str, Any]:
+def checkpoint_settings(found: Checkpoint) -> Mapping[str, Any]:
     """The folder's `hiprobe.json`, empty if there is none; raises ModelError for an unknown or mistyped entry."""
     values = found.json(SETTINGS_FILE) or {}
     where = found.folder / SETTINGS_FILE

@@ -17,9 +17,9 @@ import transformers
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiprobe.backbones._batching import ahead, fitting, largest, room, taken
-from hiprobe.backbones._explaining import answer, answer_tokens, shown, tries, verdict
-from hiprobe.backbones._folder import Checkpoint, find, settings
+from hiprobe.backbones._batching import ahead, batch_room, fitting, largest, taken
+from hiprobe.backbones._explaining import answer, answer_tokens, shown_frames, tries, verdict
+from hiprobe.backbones._folder import Checkpoint, checkpoint_settings, find_checkpoint
 from hiprobe.backbones._memory import one_memory_error
 from hiprobe.backbones._processing import (
     Inputs,
@@ -67,7 +67,7 @@ def load(
 
     With `device` "auto" a model larger than one card is spread over all cards and the machine's memory.
     """
-    found = find(name, revision)
+    found = find_checkpoint(name, revision)
     config = load_config(found)
     with named_failure(found):
         processor = load_processor(found, config.model_type)
@@ -91,7 +91,7 @@ class AutoBackbone:
     def __init__(
         self, found: Checkpoint, model: Any, processor: Any, depth: int, cut: bool
     ) -> None:
-        values = settings(found)
+        values = checkpoint_settings(found)
         self.recipe = _recipe(found, values, processor)
         self.explain_prompt: str = values.get("explain_prompt", EXPLAIN_PROMPT)
         self.explain_span_s: float | None = values.get("explain_span_s")
@@ -170,7 +170,7 @@ class AutoBackbone:
 
         sizes = tries(len(segment.times), self._processor.video_processor.fixed_size is None)
         try:
-            text, note = shown(ask, segment, sizes, deadline_s)
+            text, note = shown_frames(ask, segment, sizes, deadline_s)
         except torch.OutOfMemoryError as error:
             raise _too_large(segment) from error
         return text + note, verdict(text, self._normal)
@@ -186,7 +186,7 @@ class AutoBackbone:
         key = segments[0].frames.shape, tuple(prompts), asked
         if key not in self._fitting:
             self._fitting[key] = fitting(taken(partial(self._read_one, segments[0], sites, prompts, width), device),
-                                         room(device))  # fmt: skip
+                                         batch_room(device))  # fmt: skip
         return min(self.batch, self._fitting[key])
 
     def _read_one(

@@ -9,10 +9,11 @@ import importlib
 import io
 import signal
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+import hiprobe
 from hiprobe.errors import HiProbeError
 
 __all__ = ["COMMANDS", "app", "main"]
@@ -45,6 +46,24 @@ app = typer.Typer(
 
 for _name in COMMANDS:
     app.command(_name)(getattr(importlib.import_module(f"{__name__}.{_name}"), _name))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hiprobe {hiprobe.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Declare the options of the program itself, before any command."""
 
 
 def main() -> None:

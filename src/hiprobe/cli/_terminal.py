@@ -19,7 +19,7 @@ from rich.text import Text
 
 from hiprobe.errors import HiProbeError, StoreError, one_line
 from hiprobe.probe import Probe
-from hiprobe.store.leases import Item, Run
+from hiprobe.store.leases import RunRecord, VideoRecord
 from hiprobe.types import STATUSES, Result, Segment
 
 out = Console(highlight=False)
@@ -30,6 +30,11 @@ SLOW_S = 2.0
 def complain(error: HiProbeError) -> None:
     """A named error on one line of standard error."""
     err.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", soft_wrap=True)
+
+
+def complain_about(_path: str, error: HiProbeError) -> None:
+    """`complain`, as a callback for the failure of a video."""
+    complain(error)
 
 
 def warn(text: str) -> None:
@@ -49,7 +54,7 @@ def show(table: Table | Text) -> None:
         out.print(table)
 
 
-def shown(path: str | Path) -> str:
+def markup(path: str | Path) -> str:
     """A path, or another text from outside, as markup: on one line, and none of it obeyed."""
     return escape(one_line(str(path)))
 
@@ -103,7 +108,7 @@ def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], Non
         done = max(done, before.get(path, 0.0) + segment.end)
         if not live.live.is_started and time.monotonic() - began > SLOW_S:
             live.start()
-        live.update(task, completed=done, description=shown(Path(path).name[:32]))
+        live.update(task, completed=done, description=markup(Path(path).name[:32]))
 
     try:
         yield report
@@ -111,9 +116,31 @@ def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], Non
         live.stop()
 
 
+class ClusterBar:
+    """A progress bar over videos that workers read."""
+
+    def __init__(self, live: Progress, videos: int) -> None:
+        self._live, self._workers, self._failed, self._seconds = live, 0, 0, 0.0
+        self._task = live.add_task("reading", total=videos, rate="", lost="")
+        self._began = time.monotonic()
+
+    def set_workers(self, number: int) -> None:
+        """Note how many workers are ready."""
+        self._workers = number
+
+    def advance(self, status: str, seconds: float) -> None:
+        """Count a video that has ended, `seconds` long."""
+        self._seconds += seconds
+        self._failed += status in ("failed", "quarantined")
+        speed = self._seconds / max(time.monotonic() - self._began, 1e-3)
+        rate = f"{speed:.1f}x real time, {self._workers} workers"
+        lost = f"{self._failed} failed" if self._failed else ""
+        self._live.update(self._task, advance=1, rate=rate, lost=lost)
+
+
 @contextmanager
-def cluster_bar(videos: int) -> Iterator[Callable[[str, float, int], None]]:
-    """A progress bar over videos that workers read; gives what takes the status, seconds and workers at each end."""
+def cluster_bar(videos: int) -> Iterator[ClusterBar]:
+    """Show a `ClusterBar` for the length of a `with`."""
     columns = (
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total:.0f} videos"),
@@ -128,17 +155,9 @@ def cluster_bar(videos: int) -> Iterator[Callable[[str, float, int], None]]:
         disable=not err.is_terminal,
         redirect_stdout=out.is_terminal,
     )
-    task = live.add_task("reading", total=videos, rate="", lost="")
-    began, seconds, lost = time.monotonic(), 0.0, 0
-
-    def report(status: str, length: float, workers: int) -> None:
-        nonlocal seconds, lost
-        seconds, lost = seconds + length, lost + (status in ("failed", "quarantined"))
-        rate = f"{seconds / max(time.monotonic() - began, 1e-3):.1f}x real time, {workers} workers"
-        live.update(task, advance=1, rate=rate, lost=f"{lost} failed" if lost else "")
-
+    bar = ClusterBar(live, videos)
     with live:
-        yield report
+        yield bar
 
 
 def fitted(probe: Probe) -> None:
@@ -191,7 +210,7 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"  why: {', '.join(parts)}"
 
 
-def layers(found: Mapping[str, Any]) -> Table:
+def layers_table(found: Mapping[str, Any]) -> Table:
     """The curves as a table, one row a layer, the chosen one marked; chance level is the mean under shuffled labels."""
     names = [name for name in ("kl", "ldr", "entropy", "saliency", "auc") if found.get(name)]
     table = Table(
@@ -214,19 +233,19 @@ def _cell(found: Mapping[str, Any], name: str, index: int) -> str:
     return f"{found[name][index]:.3f}{chance}"
 
 
-def state(item: Item, now: float) -> str:
+def state(item: VideoRecord, now: float) -> str:
     """How a video stands at Unix time `now`; a claim that has run out is of a worker that died."""
     if item.status != "claimed":
         return item.status
     return "in progress" if item.lease > now else "cut off"
 
 
-def standing(run: Run, items: Sequence[Item], now: float) -> None:
+def standing(run: RunRecord, items: Sequence[VideoRecord], now: float) -> None:
     """Says how the videos of a run stand: counts, and a row for each that is not simply done."""
     counts = Counter(state(item, now) for item in items)
     told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
     say(
-        shown(
+        markup(
             f"probe {str(run.settings.get('probe'))[:8]}, model {run.settings.get('model')}: {told}"
         )
     )
@@ -235,7 +254,7 @@ def standing(run: Run, items: Sequence[Item], now: float) -> None:
         table.add_column(column, overflow="fold")
     for item in items:
         if item.status != "done":
-            table.add_row(shown(item.name), state(item, now), shown(item.reason or ""))
+            table.add_row(markup(item.name), state(item, now), markup(item.reason or ""))
     if table.row_count:
         show(table)
 
@@ -265,15 +284,15 @@ def total(results: Sequence[Result], folder: Path) -> None:
         for result in results:
             segments = str(len(result.scores.starts)) if result.scores else ""
             table.add_row(
-                shown(Path(result.path).name),
+                markup(Path(result.path).name),
                 result.status,
                 segments,
                 str(len(result.events)) if result.scores else "",
-                shown(_note(result)),
+                markup(_note(result)),
             )
         show(table)
     counts = {status: sum(r.status == status for r in results) for status in STATUSES}
     say(
         ", ".join(f"{number} {status}" for status, number in counts.items() if number)
-        + f"; {sum(len(r.events) for r in results)} events; all in [bold]{shown(folder / 'manifest.jsonl')}[/]"
+        + f"; {sum(len(r.events) for r in results)} events; all in [bold]{markup(folder / 'manifest.jsonl')}[/]"
     )

@@ -15,15 +15,19 @@ def demo(folder: Out = OUT) -> None:
     shows how the tool works, not how well a model does on real footage.
     """
     from hiprobe import embedded
-    from hiprobe.cli._terminal import fitted, say, shown
+    from hiprobe.backbones import Loading
+    from hiprobe.cli._terminal import fitted, markup, say
+    from hiprobe.runs import DetectionRun
 
-    model = _run.load("embedded", None, "auto", "auto")
-    say(f"[bold]1. fit[/] on the labelled clips in {shown(embedded.CLIPS)}")
-    probe, _ = _run.fit(embedded.CLIPS, model, "hiprobe", folder / ".store", layer_curve=False)
+    model = _run.load_model(Loading("embedded"))
+    say(f"[bold]1. fit[/] on the labelled clips in {markup(embedded.CLIPS)}")
+    request = _run.FitRequest(embedded.CLIPS, "hiprobe", layer_curve=False)
+    probe, _ = _run.fit_probe(request, model, folder / ".store")
     probe.save(folder / "demo.probe.safetensors")
     fitted(probe)
     say(
         f"\n[bold]2. detect[/] in {embedded.VIDEO.name}: a place that neither the model nor the probe has seen"
     )
-    results = _run.detect([embedded.VIDEO], model, probe, folder)
+    run = DetectionRun(model, probe, folder)
+    results = _run.detect_with_progress([embedded.VIDEO], run, _run.Output(folder))
     raise typer.Exit(_run.code(results))

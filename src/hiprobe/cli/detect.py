@@ -39,6 +39,14 @@ def detect(
     device: Device = "auto",
     dtype: Dtype = "auto",
     again: Annotated[bool, typer.Option("--again", help="Do all anew, also what is done.")] = False,
+    sink: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=TARGET",
+            help="Also write the events of all videos to this sink: csv, jsonl, webvtt or "
+            "module:attribute, for example jsonl=events.jsonl. Repeatable.",
+        ),
+    ] = None,
     ray: Ray = None,
     worker: Worker = None,
     as_json: AsJson = False,
@@ -50,32 +58,23 @@ def detect(
     on where it was cut off: a video done before with this probe, model and settings is not done again.
     """
     from hiprobe import backbones
+    from hiprobe.cli._sinks import SinkOutput
     from hiprobe.cli._terminal import total
     from hiprobe.probe import Probe
+    from hiprobe.runs import DetectionRun
 
     fitted = Probe.load(probe, method=method)
+    output = _run.Output(out, as_json, SinkOutput(sink or ()))
     deepest = None if explain else backbones.deepest(fitted.sites)
+    loading = backbones.Loading(model, revision, device, dtype, deepest)
     if ray is not None:
-        at = _ray.cluster(ray, worker)
-        from hiprobe.scale import Loading
-
-        raise typer.Exit(
-            _ray.detect(
-                *_ray.find(paths),
-                Loading(model, revision, device, dtype, deepest),
-                fitted,
-                out,
-                at,
-                explain,
-                again,
-                as_json,
-            )
-        )
+        on_ray = _ray.ray_run(ray, worker, loading)
+        request = _ray.RayDetection(fitted, output, explain, again)
+        raise typer.Exit(_ray.detect_and_show(*_ray.find_everywhere(paths), on_ray, request))
     _ray.without(worker, *paths, out)
-    folder = Path(out)
-    found, failed = _run.find(paths)
-    backbone = _run.load(model, revision, device, dtype, deepest)
-    results = failed + _run.detect(found, backbone, fitted, folder, explain, as_json, failed, again)
+    found, failed = _run.find_videos(paths)
+    run = DetectionRun(_run.load_model(loading), fitted, Path(out), explain=explain)
+    results = failed + _run.detect_with_progress(found, run, output, failed, again)
     if not as_json:
-        total(results, folder)
+        total(results, Path(out))
     raise typer.Exit(_run.code(results))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +26,10 @@ from hiprobe.cli._options import (
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
+    from hiprobe.backbones import Loading, ModelFacts
     from hiprobe.evaluation.benchmark import Benchmark, Evaluated
+    from hiprobe.pipeline import Progress
+    from hiprobe.probe import Probe
 
 Share = Annotated[
     str,
@@ -125,6 +130,7 @@ def evaluate(
     over videos, AUC within videos and per class, events, and the definition of each figure. A video that is missing
     or cannot be read is an error: none is left out of an average unseen.
     """
+    from hiprobe.backbones import Loading
     from hiprobe.cli import _terminal
     from hiprobe.evaluation import benchmark
 
@@ -140,20 +146,10 @@ def evaluate(
             bench, scores, threshold=threshold, seed=seed, bootstrap=bootstrap
         )
     else:
-        made = _run_model(
-            bench,
-            model,
-            method,
-            probe,
-            seeds,
-            share,
-            store,
-            bootstrap,
-            seed,
-            (revision, device, dtype),
-            ray,
-            worker,
+        request = _ModelEvaluation(
+            bench, method, probe, seeds, _fraction(share), store, bootstrap, seed
         )
+        made = request.run(Loading(model, revision, device, dtype), ray, worker)
     try:
         if to is not None:
             _write(made, to)
@@ -165,72 +161,77 @@ def evaluate(
     raise typer.Exit(3 if made.unread else 0)
 
 
-def _run_model(
-    bench: Benchmark,
-    model: str,
-    method: str,
-    probe: Path | None,
-    seeds: int | None,
-    share: str,
-    store: Path,
-    bootstrap: int,
-    seed: int,
-    loading: tuple[str | None, str, str],
-    ray: str | None,
-    worker: str | None,
-) -> Evaluated:
-    """The evaluation of a probe, or of draws, with progress shown and failures named as they come."""
-    from hiprobe.cli._terminal import bar, complain
-    from hiprobe.evaluation import benchmark
-    from hiprobe.probe import Probe
+@dataclass(frozen=True)
+class _ModelEvaluation:
+    """An evaluation that reads videos: of one probe, or of draws where `probe` is None."""
 
-    fraction = _fraction(share)
-    outside = method if ":" in method else None
-    fitted = None if probe is None else Probe.load(probe, method=outside)
-    tests = [
-        one.path for one in bench.present("test")[1].values()
-    ]  # missing ones are named at once
-    lengths = _run.seconds(tests if ray is None else ())
-    if ray is None:
-        backbone = _run.load(model, *loading)
-    else:
-        drawn = [] if fitted else _drawn(bench, seeds or 1, fraction, seed)
-        backbone = _ray.read(
-            [*tests, *drawn], model, loading, store, method, _ray.cluster(ray, worker), fitted
-        )
-    with bar(lengths) as progress:
+    bench: Benchmark
+    method: str
+    probe: Path | None
+    draws: int | None
+    share: float
+    store: Path
+    bootstrap: int
+    seed: int
+
+    def run(self, loading: Loading, ray: str | None, worker: str | None) -> Evaluated:
+        """Evaluate with progress shown and failures named as they come."""
+        from hiprobe.cli._terminal import bar
+        from hiprobe.probe import Probe
+
+        outside = self.method if ":" in self.method else None
+        fitted = None if self.probe is None else Probe.load(self.probe, method=outside)
+        # Missing videos are named before anything is read.
+        tests = [one.path for one in self.bench.present("test")[1].values()]
+        lengths = _run.seconds(tests if ray is None else ())
+        model = self._model(tests, fitted, loading, ray, worker)
+        with bar(lengths) as progress:
+            return self._evaluate(model, fitted, progress)
+
+    def _model(
+        self,
+        tests: Sequence[str],
+        fitted: Probe | None,
+        loading: Loading,
+        ray: str | None,
+        worker: str | None,
+    ) -> ModelFacts:
+        """The model; on Ray only facts about it, once its workers have read all videos."""
+        if ray is None:
+            return _run.load_model(loading)
+        videos = [*tests, *([] if fitted else self._drawn())]
+        method = fitted.method if fitted else self.method
+        on_ray = _ray.ray_run(ray, worker, loading)
+        return _ray.read_on_ray(videos, on_ray, self.store, method, fitted)
+
+    def _evaluate(self, model: ModelFacts, fitted: Probe | None, progress: Progress) -> Evaluated:
+        from hiprobe.cli._terminal import complain_about
+        from hiprobe.evaluation.benchmark import evaluate_probe
+        from hiprobe.evaluation.draws import evaluate_draws
+        from hiprobe.pipeline import Reading
+
+        reading = Reading(model, self.store, progress, complain_about)
         if fitted is not None:
-            return benchmark.of_probe(
-                bench,
-                backbone,
-                fitted,
-                kept=store,
-                seed=seed,
-                bootstrap=bootstrap,
-                progress=progress,
-                failed=complain,
+            return evaluate_probe(
+                self.bench, reading, fitted, seed=self.seed, bootstrap=self.bootstrap
             )
-        return benchmark.of_draws(
-            bench,
-            backbone,
-            method,
-            kept=store,
-            draws=seeds or 1,
-            share=fraction,
-            seed=seed,
-            progress=progress,
-            failed=complain,
+        return evaluate_draws(
+            self.bench,
+            reading,
+            self.method,
+            draws=self.draws or 1,
+            share=self.share,
+            seed=self.seed,
         )
 
+    def _drawn(self) -> list[str]:
+        """The training videos that any of the draws holds and that are there."""
+        from hiprobe.evaluation.draws import draw
+        from hiprobe.video import pictures
 
-def _drawn(bench: Benchmark, draws: int, share: float, seed: int) -> list[str]:
-    """The training videos that any of the draws holds and that are there."""
-    from hiprobe.evaluation import benchmark
-    from hiprobe.video import pictures
-
-    train = bench.part("train")
-    names = {name for i in range(draws) for name in benchmark.draw(train, share, seed + i)}
-    return [train[name].path for name in sorted(names) if pictures.exists(train[name].path)]
+        train, seeds = self.bench.part("train"), range(self.seed, self.seed + (self.draws or 1))
+        names = {name for seed in seeds for name in draw(train, self.share, seed)}
+        return [train[name].path for name in sorted(names) if pictures.exists(train[name].path)]
 
 
 def _fraction(share: str) -> float:
@@ -263,4 +264,4 @@ def _write(made: Evaluated, to: Path) -> None:
     evaluation.write_scores(to / "scores.npz", made.scores)
     if made.raw is not None:
         evaluation.write_scores(to / "raw.npz", made.raw)
-    plots.write(to, made.truth, made.scores, raw=made.raw, found=made.found)
+    plots.write_plots(to, made.truth, made.scores, raw=made.raw, found=made.found)

@@ -35,6 +35,7 @@ def explain(
     from rich.text import Text
 
     from hiprobe import pipeline, video
+    from hiprobe.backbones import Loading
     from hiprobe.cli import _terminal
     from hiprobe.types import Event
 
@@ -45,8 +46,8 @@ def explain(
         )
     if question is not None and not question.strip():
         raise UsageError("the question is empty", cure="leave it out for the model's own")
-    backbone = _run.load(model, revision, device, dtype)
-    text, verdict = pipeline.explain(
+    backbone = _run.load_model(Loading(model, revision, device, dtype))
+    text, abnormal = pipeline.explain(
         path,
         backbone,
         Event(start, stop),
@@ -56,7 +57,7 @@ def explain(
     )
     if as_json:
         _terminal.emit(
-            {"path": path, "start": start, "end": stop, "text": text, "abnormal": verdict}
+            {"path": path, "start": start, "end": stop, "text": text, "abnormal": abnormal}
         )
     else:
         _terminal.show(Text(text))

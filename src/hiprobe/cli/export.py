@@ -54,9 +54,9 @@ def export(
     if (probe is None) != (not videos):
         raise UsageError("scores need both --probe and --videos; hidden states neither")
     if probe is None:
-        count = _export.states(store, to)
+        count = _export.export_states(store, to)
     else:
-        found = _export.scores(
+        found = _export.export_scores(
             video.find(videos or ()), Probe.load(probe, method=method), store, raw=raw
         )
         evaluation.write_scores(to, found)
@@ -64,4 +64,4 @@ def export(
     if as_json:
         _terminal.emit({"file": str(to), "entries": count})
     else:
-        _terminal.say(f"{count} entries: [bold]{_terminal.shown(to)}[/]")
+        _terminal.say(f"{count} entries: [bold]{_terminal.markup(to)}[/]")

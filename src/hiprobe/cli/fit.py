@@ -48,12 +48,12 @@ def fit(
     A row of the CSV is a video or one event of it: the label `normal` or a word for the anomaly, its start and end in
     seconds, both blank for the whole video. Paths count from the folder of the CSV.
     """
-    from hiprobe.cli._terminal import emit, fitted, say, shown
+    from hiprobe.backbones import Loading
+    from hiprobe.cli._terminal import emit, fitted, markup, say
 
-    backbone = _run.load(model, revision, device, dtype)
-    made, failed = _run.fit(
-        data, backbone, method, store, layer=layer, prompts=prompt or (), split=split, seed=seed
-    )
+    backbone = _run.load_model(Loading(model, revision, device, dtype))
+    request = _run.FitRequest(data, method, layer, prompt or (), split, seed)
+    made, failed = _run.fit_probe(request, backbone, store)
     made.save(probe)
     if as_json:
         emit(
@@ -67,5 +67,5 @@ def fit(
         )
     else:
         fitted(made)
-        say(f"probe: [bold]{shown(probe)}[/] ({made.digest[:8]})")
+        say(f"probe: [bold]{markup(probe)}[/] ({made.digest[:8]})")
     raise typer.Exit(3 if failed else 0)

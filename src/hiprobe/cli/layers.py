@@ -29,6 +29,7 @@ def layers(
 ) -> None:
     """Draw saliency over depth: KL, LDR, entropy and their sum beside chance, and the cross-validated AUC per layer."""
     from hiprobe import report
+    from hiprobe.backbones import Loading
     from hiprobe.cli import _terminal
     from hiprobe.probe import Probe
     from hiprobe.probe.curves import saliency_curves
@@ -37,14 +38,13 @@ def layers(
     if data.suffix == ".safetensors":
         made = Probe.load(data, method=method)
     else:
-        made, failed = _run.fit(
-            data, _run.load(model, revision, device, dtype), method, store, seed=seed
-        )
+        backbone = _run.load_model(Loading(model, revision, device, dtype))
+        made, failed = _run.fit_probe(_run.FitRequest(data, method, seed=seed), backbone, store)
     curves = saliency_curves(made, data)
     report.layers_png(curves, picture)
     if as_json:
         _terminal.emit(curves)
     else:
-        _terminal.show(_terminal.layers(curves))
-        _terminal.say(f"picture: [bold]{_terminal.shown(picture)}[/]")
+        _terminal.show(_terminal.layers_table(curves))
+        _terminal.say(f"picture: [bold]{_terminal.markup(picture)}[/]")
     raise typer.Exit(3 if failed else 0)

@@ -10,7 +10,7 @@ from hiprobe.cli._options import AsJson
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hiprobe.backbones import Entry
+    from hiprobe.backbones import CatalogueEntry
 
 
 def models(as_json: AsJson = False) -> None:
@@ -29,10 +29,10 @@ def models(as_json: AsJson = False) -> None:
         return
     _terminal.show(_table(entries))
     for line in _lines(entries):
-        _terminal.say(_terminal.shown(line))
+        _terminal.say(_terminal.markup(line))
 
 
-def _table(entries: tuple[Entry, ...]) -> Table:
+def _table(entries: tuple[CatalogueEntry, ...]) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -46,7 +46,7 @@ def _table(entries: tuple[Entry, ...]) -> Table:
     return table
 
 
-def _cells(entry: Entry) -> tuple[str, ...]:
+def _cells(entry: CatalogueEntry) -> tuple[str, ...]:
     return (
         entry.model,
         _short(entry.parameters / 1e9),
@@ -61,7 +61,7 @@ def _short(value: float) -> str:
     return f"{value:.1f}" if value >= 1 else f"{value:.2f}" if value >= 0.1 else f"{value:.1g}"
 
 
-def _lines(entries: tuple[Entry, ...]) -> Iterator[str]:
+def _lines(entries: tuple[CatalogueEntry, ...]) -> Iterator[str]:
     """What stands below the table."""
     from hiprobe import backbones
 

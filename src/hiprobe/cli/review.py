@@ -12,7 +12,7 @@ from hiprobe.cli._options import OUT, Model
 from hiprobe.errors import HiProbeError, UsageError, VideoError
 
 if TYPE_CHECKING:
-    from hiprobe.review.session import Desk
+    from hiprobe.review.session import Session
 
 
 def review(
@@ -68,42 +68,44 @@ def review(
     try:
         from hiprobe.review import server
         from hiprobe.review.guard import Guard
-        from hiprobe.review.session import Desk
+        from hiprobe.review.session import Session
     except ModuleNotFoundError as error:
         raise UsageError(
             f"the page needs {error.name}", cure="pip install 'hiprobe[review]'"
         ) from error
     guard = Guard(host, port, token)
-    desk = Desk(
+    session = Session(
         out,
         videos,
         probe or out / "probe.safetensors",
         (out / ".store", *([store] if store else [])),
     )
     by = who or getpass.getuser()
-    _take_probe(desk, probe, by)
+    _take_probe(session, probe, by)
     if labels is not None:
-        _take_labels(desk, labels)
+        _take_labels(session, labels)
     typer.echo("review page (ends with Ctrl-C):", err=True)
-    server.serve(desk, guard, who=by, model=model, ready=lambda address: typer.echo(address))
+    server.serve_page(
+        session, guard, who=by, model=model, ready=lambda address: typer.echo(address)
+    )
 
 
-def _take_probe(desk: Desk, path: Path | None, who: str) -> None:
+def _take_probe(session: Session, path: Path | None, who: str) -> None:
     """The probe given, or before any was in use the only one that lies in the folder."""
     from hiprobe.probe import Probe
 
-    found = sorted(desk.out.glob("*.probe.safetensors"))
+    found = sorted(session.out.glob("*.probe.safetensors"))
     if path is None and len(found) == 1:
-        desk.probe_path = found[0]
-        path = None if desk.notes.chosen_probe() else found[0]
+        session.probe_path = found[0]
+        path = None if session.notes.chosen_probe() else found[0]
     if path is not None:
         given = Probe.load(path)
-        desk.keep(given, who, f"given: {path.name}")
-        if desk.notes.chosen_probe() != given.digest:
-            desk.notes.choose_probe(given.digest, who)
+        session.keep(given, who, f"given: {path.name}")
+        if session.notes.chosen_probe() != given.digest:
+            session.notes.choose_probe(given.digest, who)
 
 
-def _take_labels(desk: Desk, data: Path) -> None:
+def _take_labels(session: Session, data: Path) -> None:
     """Remembers the labels of the clips that can be read; the others are named."""
     from hiprobe import datasets, video
     from hiprobe.cli._terminal import complain
@@ -118,4 +120,4 @@ def _take_labels(desk: Desk, data: Path) -> None:
             complain(error)
     if not known:
         raise HiProbeError("no labelled clip", where=data)
-    desk.notes.set_labelled(known)
+    session.notes.set_labelled(known)

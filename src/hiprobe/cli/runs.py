@@ -12,7 +12,7 @@ from hiprobe.cli._options import OUT, AsJson
 
 if TYPE_CHECKING:
     from hiprobe.store.index import Kept
-    from hiprobe.store.leases import Item, Run
+    from hiprobe.store.leases import RunRecord, VideoRecord
 
 
 def runs(
@@ -40,7 +40,7 @@ def runs(
     from hiprobe.errors import UsageError
     from hiprobe.store import index, leases, results
 
-    folder = _ray.home(out)
+    folder = _ray.results_home(out)
     if not folder.is_dir():
         raise UsageError(
             "there is no such folder", where=out, cure="name the one given to hiprobe detect -o"
@@ -50,7 +50,7 @@ def runs(
             "no run here", where=out, cure="name the folder given to hiprobe detect -o"
         )
     back = leases.put_back(folder) if retry else 0
-    found, items = leases.listed(folder)
+    found, items = leases.run_status(folder)
     kept = index.kept(folder / ".store")
     if as_json:
         for item in items:
@@ -60,10 +60,10 @@ def runs(
         _terminal.say(f"{back} put back; the next detect tries them")
     for run in found:
         _terminal.standing(run, [item for item in items if item.run == run.run], time.time())
-    _terminal.say(_stored(kept) if items or kept else f"no run in {_terminal.shown(out)}")
+    _terminal.say(_stored(kept) if items or kept else f"no run in {_terminal.markup(out)}")
 
 
-def _line(item: Item, found: list[Run]) -> dict[str, Any]:
+def _line(item: VideoRecord, found: list[RunRecord]) -> dict[str, Any]:
     """One video as JSON values; `lease_s`: seconds until its worker, if it has died, is given up."""
     from hiprobe.cli._terminal import state
 

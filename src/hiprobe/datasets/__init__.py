@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 
 from hiprobe import plugins
-from hiprobe.datasets._frames import FrameLabels, events_from_frames, listed, video_name
+from hiprobe.datasets._frames import FrameLabels, annotation_name, events_from_frames, listing
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Video
 
 __all__ = [
     "FrameLabels",
     "annotated",
+    "annotation_name",
     "categories",
     "events_from_frames",
-    "listed",
+    "listing",
     "load",
     "names",
     "rules",
     "truth",
-    "video_name",
 ]
 
 

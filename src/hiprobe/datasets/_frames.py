@@ -28,14 +28,14 @@ SLACK = 30  # frames that a span may reach past the video's end
 SPLITS = ("train", "test")
 
 
-def video_name(name: str) -> str:
+def annotation_name(name: str) -> str:
     """The name without its folder, its video suffix or a frame folder's rate; other dots belong to the name."""
     base = pictures.bare(name.replace("\\", "/").rsplit("/", 1)[-1])
     suffix = next((s for s in VIDEO_SUFFIXES if base.lower().endswith(s)), "")
     return base[: len(base) - len(suffix)] if len(suffix) < len(base) else base
 
 
-def listed(names: Collection[str], most: int = 5) -> str:
+def listing(names: Collection[str], most: int = 5) -> str:
     """The first few of `names`, and how many more there are."""
     first = ", ".join(sorted(names)[:most])
     return f"{first} and {len(names) - most} more" if len(names) > most else first
@@ -59,7 +59,7 @@ def locate(root: Path, name: str, cure: str | None = None) -> Path:
         )
     if len(found) > 1:
         raise LabelError(
-            f"{len(found)} files are called {name}: {listed([str(p) for p in found])}",
+            f"{len(found)} files are called {name}: {listing([str(p) for p in found])}",
             where=root,
             cure="keep one",
         )
@@ -100,7 +100,7 @@ def frame_counts(root: Path) -> dict[str, int]:
     )
     found: dict[str, int] = {}
     for where, row in _rows(path):
-        name, text = video_name((row["video"] or "").strip()), (row["frames"] or "").strip()
+        name, text = annotation_name((row["video"] or "").strip()), (row["frames"] or "").strip()
         if (
             not name
             or not text.isdecimal()
@@ -135,7 +135,7 @@ def same_videos(root: Path, **sides: Collection[str]) -> None:
         (side.replace("_", " "), set(names)) for side, names in sides.items()
     )
     faults = [
-        f"{len(left - right)} videos of the {here} are not in the {there}: {listed(left - right)}"
+        f"{len(left - right)} videos of the {here} are not in the {there}: {listing(left - right)}"
         for here, left, there, right in ((one, first, other, second), (other, second, one, first))
         if left - right
     ]
@@ -190,7 +190,9 @@ def index(root: Path) -> dict[str, list[Path]]:
     ]
     found: dict[str, list[Path]] = {}
     for path in [*files, *pictures.below(root)]:
-        found.setdefault(video_name(path.name) if path in files else path.name, []).append(path)
+        found.setdefault(annotation_name(path.name) if path in files else path.name, []).append(
+            path
+        )
     if not found:
         raise LabelError(
             "no video file in this folder or below",
@@ -200,7 +202,7 @@ def index(root: Path) -> dict[str, list[Path]]:
     return found
 
 
-def place(
+def find_file(
     found: Mapping[str, Sequence[Path]], root: Path, relative: str, fps: float | None = None
 ) -> str:
     """The path of the video listed as `relative`: the file that ends so, else the only one of that name.
@@ -208,15 +210,15 @@ def place(
     A folder of pictures in its place gets the rate `fps`. One that is absent keeps its listed path, so that reading
     it fails by name. Raises LabelError for several.
     """
-    paths = found.get(video_name(relative), ())
+    paths = found.get(annotation_name(relative), ())
     endings = [
         _literal(relative),
-        _literal(relative[: len(relative) - len(Path(relative).name)] + video_name(relative)),
+        _literal(relative[: len(relative) - len(Path(relative).name)] + annotation_name(relative)),
     ]
     exact = [path for path in paths if any(path.match(ending) for ending in endings)]
     if len(exact or paths) > 1:
         raise LabelError(
-            f"{len(paths)} files could be {relative}: {listed([str(path) for path in paths])}",
+            f"{len(paths)} files could be {relative}: {listing([str(path) for path in paths])}",
             where=root,
             cure="keep one",
         )

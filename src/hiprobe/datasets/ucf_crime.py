@@ -14,16 +14,16 @@ from pathlib import Path
 from hiprobe.datasets._frames import (
     FrameLabels,
     Span,
+    annotation_name,
+    find_file,
     frame_counts,
     index,
     lines,
     locate,
     mark,
     parts,
-    place,
     same_videos,
     spans,
-    video_name,
 )
 from hiprobe.errors import LabelError
 from hiprobe.types import Event, Video
@@ -54,7 +54,7 @@ def load(
     base = videos or root
     found = index(base)
     return iter(
-        [_video(place(found, base, relative, fps), relative, part) for part, relative in listed]
+        [_video(find_file(found, base, relative, fps), relative, part) for part, relative in listed]
     )
 
 
@@ -93,7 +93,7 @@ def _annotation(root: Path) -> dict[str, tuple[str, list[Span]]]:
     path = locate(root, ANNOTATION)
     found: dict[str, tuple[str, list[Span]]] = {}
     for where, words in lines(path):
-        name, kind = video_name(words[0]), "".join(words[1:2])
+        name, kind = annotation_name(words[0]), "".join(words[1:2])
         kind = "normal" if kind == "Normal" else kind
         marked = spans(words[2:], where)
         if not kind or name in found or (kind == "normal") == bool(marked):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hiprobe.datasets._frames import FrameLabels, Span, listed, locate, mark, parts
+from hiprobe.datasets._frames import FrameLabels, Span, listing, locate, mark, parts
 from hiprobe.errors import LabelError
 from hiprobe.types import Video
 from hiprobe.video import pictures
@@ -144,7 +144,7 @@ def _from_masks(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
     lacking = [clip.name for clip in clips if not masks[clip]]
     if lacking:
         raise LabelError(
-            f"{len(lacking)} of {len(clips)} clips have no masks: {listed(lacking)}",
+            f"{len(lacking)} of {len(clips)} clips have no masks: {listing(lacking)}",
             where=part,
             cure="use the rule ranges",
         )
@@ -155,7 +155,7 @@ def _from_masks(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
     ]
     if odd:
         raise LabelError(
-            f"{len(odd)} clips have another number of masks: {listed(odd)}", where=part
+            f"{len(odd)} clips have another number of masks: {listing(odd)}", where=part
         )
     return {clip.name: np.array([_any(path) for path in masks[clip]], np.uint8) for clip in clips}
 

@@ -14,16 +14,16 @@ from pathlib import Path
 from hiprobe.datasets._frames import (
     FrameLabels,
     Span,
+    annotation_name,
+    find_file,
     frame_counts,
     index,
     lines,
     locate,
     mark,
     parts,
-    place,
     same_videos,
     spans,
-    video_name,
 )
 from hiprobe.errors import LabelError
 from hiprobe.types import Event, Video
@@ -61,7 +61,7 @@ def load(
     names = {"train": sorted(set(found) - set(test)), "test": list(test)}
     return iter(
         [
-            _video(place(found, base, f"{name}.mp4", fps), name, part)
+            _video(find_file(found, base, f"{name}.mp4", fps), name, part)
             for part in chosen
             for name in names[part]
         ]
@@ -125,7 +125,7 @@ def _annotation(root: Path) -> dict[str, list[Span]]:
     path = locate(root, ANNOTATION)
     found: dict[str, list[Span]] = {}
     for where, words in lines(path):
-        name, marked = video_name(words[0]), spans(words[1:], where)
+        name, marked = annotation_name(words[0]), spans(words[1:], where)
         if not marked or name in found:
             raise LabelError("a line is `name start end ...`, one a video", where=where)
         found[name] = marked

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import localize, store, video
-from hiprobe.datasets import listed, video_name
+from hiprobe.datasets import annotation_name, listing
 from hiprobe.errors import LabelError, StoreError, UsageError
 from hiprobe.probe import Probe
 from hiprobe.types import HiddenStates
@@ -26,7 +26,7 @@ SCHEMA = "hiprobe.export/1"
 INDEX = "index"
 
 
-def states(kept: Path, out: Path) -> int:
+def export_states(kept: Path, out: Path) -> int:
     """Writes all hidden states of the folder `kept` into one NPZ and gives the number of entries.
 
     An entry `K` has arrays `K/values` (segments, sites, width), `K/starts` and `K/ends` (segments,) in seconds. The
@@ -90,7 +90,7 @@ def _described(found: HiddenStates, dtype: str) -> dict[str, Any]:
     }
 
 
-def scores(
+def export_scores(
     paths: Iterable[str | Path], probe: Probe, kept: Path, *, raw: bool = False
 ) -> dict[str, Array]:
     """The score (frames,) that `probe` gives each frame of the videos at `paths`, by bare name; NaN where none is.
@@ -99,10 +99,10 @@ def scores(
     for this probe, LabelError for videos of one name, and the errors of `video.frame_times`.
     """
     paths = list(paths)
-    names = [video_name(str(path)) for path in paths]
+    names = [annotation_name(str(path)) for path in paths]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise LabelError(f"{len(twice)} names are shared by several videos: {listed(twice)}")
+        raise LabelError(f"{len(twice)} names are shared by several videos: {listing(twice)}")
     dtypes = sorted({store.precision(file) for file in store.state_files(kept)})
     at = {
         name: _found(kept, str(path), probe, dtypes)
@@ -111,7 +111,7 @@ def scores(
     lacking = [name for name, found in at.items() if found is None]
     if lacking:
         raise StoreError(
-            f"{len(lacking)} of {len(at)} videos have no hidden states for this probe: {listed(lacking)}",
+            f"{len(lacking)} of {len(at)} videos have no hidden states for this probe: {listing(lacking)}",
             where=kept,
             cure="run hiprobe detect or extract on them first",
         )

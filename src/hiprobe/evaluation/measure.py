@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.datasets._frames import FrameLabels, events_from_frames, listed
+import hiprobe
+from hiprobe.datasets._frames import FrameLabels, events_from_frames, listing
 from hiprobe.errors import LabelError, UsageError
-from hiprobe.evaluation.tables import ClassRow, Events, Report, Row
+from hiprobe.evaluation.tables import ClassRow, Events, MetricRow, Report
 from hiprobe.metrics import (
     EventTable,
     Pair,
@@ -35,7 +36,7 @@ Array = NDArray[np.float64]
 FrameScores = Mapping[str, Array]
 
 MOST_DRAWS = 100_000  # of the bootstrap: each counts every video
-LIBRARIES = ("hiprobe", "numpy", "scipy", "scikit-learn")
+LIBRARIES = ("numpy", "scipy", "scikit-learn")
 CURE = "every frame of every video needs one score, by the same rule"
 
 
@@ -75,6 +76,18 @@ class _Compared:
         }
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What is evaluated, by video name: labels and scores (frames,), and what `evaluate` says."""
+
+    truth: Mapping[str, FrameLabels]
+    scores: FrameScores
+    raw: FrameScores | None = None
+    found: Mapping[str, Detection] | None = None
+    categories: Mapping[str, Sequence[str]] | None = None
+    failed: Mapping[str, str] | None = None
+
+
 def evaluate(
     truth: Mapping[str, FrameLabels],
     scores: FrameScores,
@@ -98,16 +111,30 @@ def evaluate(
     only, and for a bootstrap of fewer than two videos. With `allow_missing`, videos without scores and frames whose
     score is NaN are left out, and their number stands in the report.
     """
+    scored = Scored(truth, scores, raw, found, categories, failed)
+    return evaluate_scored(scored, allow_missing, seed, bootstrap, about)
+
+
+def evaluate_scored(
+    given: Scored,
+    allow_missing: bool = False,
+    seed: int = 0,
+    bootstrap: int = 1000,
+    about: Mapping[str, Any] | None = None,
+) -> Report:
+    """`evaluate` with its arguments grouped."""
+    truth, scores, raw, failed = given.truth, given.scores, given.raw, given.failed or {}
+    found, categories = given.found, given.categories
     if not 0 <= bootstrap <= MOST_DRAWS:
         raise UsageError(
             f"bootstrap={bootstrap}",
             cure=f"give the number of draws, 0 for no intervals, at most {MOST_DRAWS:,}",
         )
-    without = sorted((truth.keys() | (failed or {}).keys()) - scores.keys())
-    missing = {name: (failed or {}).get(name, "no scores") for name in without}
-    _check(truth, scores, categories, failed or {}, allow_missing)
+    without = sorted((truth.keys() | failed.keys()) - scores.keys())
+    missing = {name: failed.get(name, "no scores") for name in without}
+    _check(truth, scores, categories, failed, allow_missing)
     if raw is not None:
-        _check(truth, raw, None, failed or {}, allow_missing)
+        _check(truth, raw, None, failed, allow_missing)
     _check_times(scores, found)
     kept = {name: np.asarray(scores[name], np.float64) for name in truth if name in scores}
     both = _Compared(
@@ -171,7 +198,9 @@ def _controls(both: _Compared) -> Iterator[tuple[str, dict[str, Array]]]:
     yield "perfect video label x centre prior", {name: label[name] * prior[name] for name in label}
 
 
-def _measured(both: _Compared, raw: FrameScores | None, bootstrap: int, seed: int) -> list[Row]:
+def _measured(
+    both: _Compared, raw: FrameScores | None, bootstrap: int, seed: int
+) -> list[MetricRow]:
     """The rows of the scores that were given, with intervals."""
     if raw is None:
         return [_row("scores", both.pairs(), bootstrap, seed)]
@@ -179,7 +208,7 @@ def _measured(both: _Compared, raw: FrameScores | None, bootstrap: int, seed: in
     return [_row(name, pairs, bootstrap, seed) for name, pairs in given.items()]
 
 
-def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0) -> Row:
+def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0) -> MetricRow:
     every = list(pairs.values())
     abnormal = [pair for pair in every if pair[0].any()]
     mixed, tops, ranking = [pair for pair in abnormal if _mixed(pair)], _tops(every), Ranking(every)
@@ -188,7 +217,7 @@ def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0
         low, high = ranking.interval(resamples=bootstrap, seed=seed)
         intervals = {key: (getattr(low, key), getattr(high, key)) for key in low._fields}
         intervals |= _intervals(abnormal if mixed else [], mixed, tops, bootstrap, seed)
-    return Row(
+    return MetricRow(
         name,
         ranking.pooled(),
         frame_auc(abnormal) if mixed else None,
@@ -332,7 +361,7 @@ def _check(
         ],
         "videos have no class": truth.keys() - categories.keys() if categories else (),
     }
-    lines = [f"{len(names)} {fault}: {listed(names)}" for fault, names in faults.items() if names]
+    lines = [f"{len(names)} {fault}: {listing(names)}" for fault, names in faults.items() if names]
     if lines:
         raise LabelError("; ".join(lines), cure=CURE)
 
@@ -349,24 +378,25 @@ def _check_times(scores: FrameScores, found: Mapping[str, Detection] | None) -> 
     ]
     if odd:
         raise LabelError(
-            f"{len(odd)} scored videos come without the time of every frame: {listed(odd)}"
+            f"{len(odd)} scored videos come without the time of every frame: {listing(odd)}"
         )
 
 
 def _provenance(
     truth: Mapping[str, FrameLabels], scores: FrameScores, seed: int, bootstrap: int
 ) -> dict[str, Any]:
-    versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    versions = {"python": platform.python_version(), "hiprobe": hiprobe.__version__}
+    versions.update({name: version(name) for name in LIBRARIES})
     return {
-        "truth": digest(truth),
-        "scores": digest({name: values + 0.0 for name, values in scores.items()}),
+        "truth": truth_digest(truth),
+        "scores": truth_digest({name: values + 0.0 for name, values in scores.items()}),
         "seed": seed,
         "bootstrap": bootstrap,
         "versions": versions,
     }
 
 
-def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+def truth_digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     """SHA-256, in hex, of named arrays: their names in order, types, shapes and values, whatever file held them."""
     total = hashlib.sha256()
     for name in sorted(arrays):

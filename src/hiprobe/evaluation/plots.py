@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hiprobe.datasets import FrameLabels
 from hiprobe.evaluation import Detection
 from hiprobe.metrics import Pair, roc_auc
-from hiprobe.report.picture import BLUE, GREY, INK, ORANGE, VERMILION, plain, span
+from hiprobe.report.picture import BLUE, GREY, INK, ORANGE, VERMILION, printable, value_range
 from hiprobe.store import write_atomic
 
 Array = NDArray[np.float64]
@@ -28,7 +28,7 @@ POINTS = 2000  # of one curve: a picture has no more columns
 COLOURS = {"smoothed scores": BLUE, "scores": BLUE, "raw scores": GREY}
 
 
-def write(
+def write_plots(
     folder: Path,
     truth: Truth,
     scores: Mapping[str, Array],
@@ -138,7 +138,7 @@ def timelines_png(
     Below them the normal videos that score highest. Over seconds where `found` gives times, else over frames.
     """
     rows = cases(truth, scores)
-    limits = span(np.concatenate([scores[name] for _, name in rows]))
+    limits = value_range(np.concatenate([scores[name] for _, name in rows]))
     figure = Figure(
         figsize=(11, 1.35 * len(rows) + 0.6), dpi=110, facecolor="white", layout="constrained"
     )
@@ -147,7 +147,9 @@ def timelines_png(
     ):
         _timeline(axes, truth[name], scores[name], found[name] if found else None)
         axes.set_ylim(limits)
-        axes.set_title(f"{title}: {plain(name)}", loc="left", size=8.5, color=INK, parse_math=False)
+        axes.set_title(
+            f"{title}: {printable(name)}", loc="left", size=8.5, color=INK, parse_math=False
+        )
     figure.supxlabel("seconds" if found else "frames", size=9, color=INK)
     figure.legend(
         handles=[

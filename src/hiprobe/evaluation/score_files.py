@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.datasets._frames import MOST_FRAMES, listed, video_name
+from hiprobe.datasets._frames import MOST_FRAMES, annotation_name, listing
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.store import write_atomic
 
@@ -69,12 +69,12 @@ def read_scores(path: str | Path) -> dict[str, Array]:
 
 
 def _by_name(found: Sequence[tuple[str, Array]], path: Path) -> dict[str, Array]:
-    scores = {video_name(name): values for name, values in found}
+    scores = {annotation_name(name): values for name, values in found}
     if len(scores) < len(found):
-        seen = [video_name(name) for name, _ in found]
+        seen = [annotation_name(name) for name, _ in found]
         twice = {name for name in seen if seen.count(name) > 1}
         raise LabelError(
-            f"{len(twice)} videos are named more than once: {listed(twice)}", where=path
+            f"{len(twice)} videos are named more than once: {listing(twice)}", where=path
         )
     return scores
 
@@ -125,7 +125,7 @@ def _read_csv(path: Path) -> list[tuple[str, Array]]:
                     "a row has more cells than the first line", where=f"{path}:{reader.line_num}"
                 )
             name, *cells = (row[column] or "" for column in COLUMNS)
-            spans.setdefault(video_name(name.strip()), []).append(
+            spans.setdefault(annotation_name(name.strip()), []).append(
                 _span(cells, f"{path}:{reader.line_num}")
             )
     return _frames({name: sorted(rows) for name, rows in spans.items()}, path)
@@ -152,7 +152,7 @@ def _frames(
         if videos:
             total = sum(missed[side] for missed in found.values())
             raise LabelError(
-                f"{total} frames of {len(videos)} videos are {what}: {listed(videos)}", where=path
+                f"{total} frames of {len(videos)} videos are {what}: {listing(videos)}", where=path
             )
     return [
         (name, np.repeat([row[2] for row in rows], [row[1] - row[0] for row in rows]))
@@ -183,7 +183,7 @@ def write_scores(path: str | Path, scores: Mapping[str, Array]) -> None:
     if odd:
         raise LabelError(
             f"{len(odd)} names hold a folder, a suffix or what this kind of file does not keep: "
-            f"{listed(odd)}",
+            f"{listing(odd)}",
             where=path,
             cure="rename the videos, or write JSON",
         )
@@ -199,7 +199,7 @@ def _comes_back(name: str, kind: str) -> bool:
     except UnicodeEncodeError:
         if kind != ".json":
             return False
-    return video_name(name) == name and (kind != ".csv" or name.strip() == name)
+    return annotation_name(name) == name and (kind != ".csv" or name.strip() == name)
 
 
 def _json(scores: Mapping[str, Array]) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from hiprobe.datasets._frames import listed
+from hiprobe.datasets._frames import listing
 from hiprobe.metrics import TIOUS, Pooled
 
 Interval = tuple[float, float]
@@ -55,7 +55,7 @@ INTERVAL = "percentile bootstrap over whole videos (Efron and Tibshirani 1993, c
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricRow:
     """The figures of one score; the last three are None where the videos leave them undefined.
 
     `pooled`: over all frames. `abnormal_auc`: over the frames of the videos with an anomalous frame. `macro_auc`: mean
@@ -125,7 +125,7 @@ class Report:
     mixed: int
     frames: int
     positives: int
-    rows: tuple[Row, ...]
+    rows: tuple[MetricRow, ...]
     classes: tuple[ClassRow, ...] = ()
     events: Events | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -177,7 +177,7 @@ class Report:
             *self._classes(),
             *self._events(),
             "\n".join(f"- **{name}**: {text}" for name, text in self.definitions().items()),
-            "\n".join(f"- {key}: {plain(value)}" for key, value in self.provenance.items()),
+            "\n".join(f"- {key}: {markdown_text(value)}" for key, value in self.provenance.items()),
         ]
         return "\n\n".join(blocks) + "\n"
 
@@ -193,7 +193,7 @@ class Report:
         why = [f"{name} ({reason})" for name, reason in self.missing.items()]
         return [
             f"**Not evaluated: {len(self.missing)} of {self.videos + len(self.missing)} videos, and "
-            f"{self.unscored:,} frames of the others.** {listed(why, 20)}".rstrip()
+            f"{self.unscored:,} frames of the others.** {listing(why, 20)}".rstrip()
         ]
 
     def beside(self) -> str:
@@ -205,7 +205,7 @@ class Report:
 
     def _rows(self) -> str:
         titles = ["score", *(title for title, _ in DEFINITIONS.values())]
-        return table(
+        return markdown_table(
             titles,
             [
                 [
@@ -248,7 +248,7 @@ class Report:
                 [*cells, f"{row.detected} of {row.events}"]
                 for cells, row in zip(rows, self.classes, strict=True)
             ]
-        return [table(titles, rows)]
+        return [markdown_table(titles, rows)]
 
     def _events(self) -> list[str]:
         if self.events is None:
@@ -271,10 +271,10 @@ class Report:
             ]
             for at in TIOUS
         ]
-        return [head, table(("tIoU", "precision", "recall", "F1"), rows)]
+        return [head, markdown_table(("tIoU", "precision", "recall", "F1"), rows)]
 
 
-def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, all columns but the first to the right."""
     lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
     return "\n".join(
@@ -290,7 +290,7 @@ def cell(value: float | None, interval: Interval | None = None, digits: int = 4)
     return f"{value:.{digits}f}{ends}"
 
 
-def plain(value: Any) -> str:
+def markdown_text(value: Any) -> str:
     """A value of the provenance on one line."""
     return (
         ", ".join(f"{key} {item}" for key, item in value.items())

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from hiprobe.isolate.parent import Fault, Limits, Lost, begin, slots, start, stream
+from hiprobe.isolate.parent import (
+    ChildBug,
+    ChildLost,
+    Limits,
+    arrays_ahead,
+    start_call,
+    start_child,
+    stream,
+)
 
-__all__ = ["Fault", "Limits", "Lost", "begin", "slots", "start", "stream"]
+__all__ = ["ChildBug", "ChildLost", "Limits", "arrays_ahead", "start_call", "start_child", "stream"]

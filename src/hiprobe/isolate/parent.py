@@ -41,11 +41,11 @@ PROGRAM = (
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class Lost(Exception):
+class ChildLost(Exception):
     """The child died, hung or was killed; `str(error)` says how."""
 
 
-class Fault(RuntimeError):
+class ChildBug(RuntimeError):
     """The call has a bug: it raised what is no named error; `str(error)` is the child's traceback."""
 
 
@@ -91,7 +91,7 @@ class Child:
             )
         except OSError as error:
             self._release()
-            raise Lost(f"cannot be started: {error.strerror}") from error
+            raise ChildLost(f"cannot be started: {error.strerror}") from error
         finally:
             theirs.close()
 
@@ -112,9 +112,9 @@ class Child:
             elif "error" in message:
                 raise _named(*message["error"])
             elif "memory" in message:
-                raise Lost(f"needs more than {self.limits.memory / 2**30:.3g} GiB of memory")
+                raise ChildLost(f"needs more than {self.limits.memory / 2**30:.3g} GiB of memory")
             elif "bug" in message:
-                raise Fault(f"in the child process:\n{message['bug']}")
+                raise ChildBug(f"in the child process:\n{message['bug']}")
 
     def end(self) -> None:
         """Kills the process, if it lives, and gives its memory back."""
@@ -132,16 +132,16 @@ class Child:
         try:
             self._wire.send(message)
         except OSError as error:
-            raise Lost(self._last_words()) from error
+            raise ChildLost(self._last_words()) from error
 
     def _receive(self) -> dict[str, Any]:
         patience = self.limits.stall_s if self._heard else max(START_S, self.limits.stall_s)
         try:
             message = dict(self._wire.receive(patience))
         except TimeoutError as error:
-            raise Lost(f"hung: no sign of life for {patience:g} s") from error
+            raise ChildLost(f"hung: no sign of life for {patience:g} s") from error
         except (EOFError, OSError) as error:
-            raise Lost(self._last_words()) from error
+            raise ChildLost(self._last_words()) from error
         self._heard = True
         return message
 
@@ -162,7 +162,7 @@ class Child:
         try:
             self._memory = mmap.mmap(self._file, slots * size, prot=mmap.PROT_READ)
         except (OSError, ValueError) as error:
-            raise Lost(f"got no memory to share: {error}") from error
+            raise ChildLost(f"got no memory to share: {error}") from error
         if wait:
             self._send({"taken": True})
 
@@ -189,10 +189,10 @@ def stream(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item
     A call that is not read to its end costs its child. Raises the call's own named errors, Lost if the child dies,
     hangs or takes too much, and Fault for a bug.
     """
-    yield from begin(module, limits, name, *args)
+    yield from start_call(module, limits, name, *args)
 
 
-def begin(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item, None, None]:
+def start_call(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item, None, None]:
     """`stream`, begun at once: the child works ahead before anybody reads. Raises Lost."""
     items = _asked(_take(module, limits), name, list(args))
     next(
@@ -215,12 +215,12 @@ def _asked(child: Child, name: str, args: list[Any]) -> Generator[Item, None, No
         _put(child, sound)
 
 
-def slots(size: int) -> int:
+def arrays_ahead(size: int) -> int:
     """How many arrays of `size` bytes a child may be ahead."""
     return slots_of(size, SLOTS, RING_BYTES)
 
 
-def start(module: str, limits: Limits) -> None:
+def start_child(module: str, limits: Limits) -> None:
     """Starts a child ahead of its first call, so that this need not wait for it."""
     _put(_take(module, limits), sound=True)
 

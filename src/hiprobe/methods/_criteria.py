@@ -29,7 +29,7 @@ def lda(a: Array, n: Array) -> float:
     return float(apart @ np.linalg.solve(_ridged(scatter, scatter.trace() / len(scatter)), apart))
 
 
-def kl(a: Array, n: Array) -> float:
+def covariance_kl(a: Array, n: Array) -> float:
     """Half the sum of both KL divergences, in nats, between two Gaussians with Ledoit-Wolf covariances (2004).
 
     The log determinants cancel in the sum.
@@ -85,7 +85,7 @@ def nmi(a: Array, n: Array) -> float:
 
 CRITERIA: Mapping[str, Callable[[Array, Array], float]] = {
     "lda": lda,
-    "kl": kl,
+    "kl": covariance_kl,
     "mmd": mmd,
     "nmi": nmi,
 }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hiprobe import methods
 from hiprobe.errors import LabelError, ProbeError, RecipeMismatch
-from hiprobe.localize import runs, smooth
+from hiprobe.localize import contiguous_runs, smooth
 from hiprobe.methods import Method
 from hiprobe.types import FloatArray, HiddenStates, LabelArray, Recipe, Site
 
@@ -78,7 +78,7 @@ class Calibration:
         parts = np.split(raw, np.cumsum([len(s.starts) for s in self.states])[:-1])
         return np.concatenate(
             [
-                smooth(part, sigma, runs(s.starts, s.ends, s.gaps))
+                smooth(part, sigma, contiguous_runs(s.starts, s.ends, s.gaps))
                 for s, part in zip(self.states, parts, strict=True)
             ]
         )
@@ -92,7 +92,7 @@ def difference(one: Recipe, other: Recipe) -> str:
     )
 
 
-def gather(how: Method, pairs: Pairs, sites: Sequence[Site] | None) -> Calibration:
+def calibration_set(how: Method, pairs: Pairs, sites: Sequence[Site] | None) -> Calibration:
     """The calibration set of `how`, at `sites` or at those it chooses among; raises what `hiprobe.probe.fit` says."""
     if not pairs:
         raise LabelError("no video to fit on")
@@ -113,7 +113,7 @@ def gather(how: Method, pairs: Pairs, sites: Sequence[Site] | None) -> Calibrati
     wanted = _candidates(how, pairs[0][0].sites, sites)
     for states, _ in pairs:
         for first in range(0, len(wanted), _SITES):
-            read(states, wanted[first : first + _SITES])
+            checked_values(states, wanted[first : first + _SITES])
     if len({states.values.shape[2] for states, _ in pairs}) > 1:
         raise ProbeError("videos were read with different widths")
     _, group = np.unique([states.video_id for states, _ in pairs], return_inverse=True)
@@ -164,7 +164,7 @@ def usable(how: Method, labels: LabelArray) -> LabelArray:
     return np.where(np.isin(labels, CLASSES[how.LABELS]), labels, -1).astype(np.int8)
 
 
-def read(states: HiddenStates, sites: tuple[Site, ...]) -> FloatArray:
+def checked_values(states: HiddenStates, sites: tuple[Site, ...]) -> FloatArray:
     """The values at `sites`; raises ProbeError if one was not read or a value is not finite."""
     where = f"video {states.video_id}"
     try:

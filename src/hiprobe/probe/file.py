@@ -22,8 +22,8 @@ from hiprobe import methods
 from hiprobe.errors import HiProbeError, ProbeError, RecipeMismatch
 from hiprobe.localize import Localization
 from hiprobe.probe.calibration import MIN_SEGMENTS as MIN_SEGMENTS
-from hiprobe.probe.calibration import difference, read
-from hiprobe.probe.held_out import scored
+from hiprobe.probe.calibration import checked_values, difference
+from hiprobe.probe.held_out import checked_scores
 from hiprobe.store import write_atomic
 from hiprobe.types import HiddenStates, Recipe, Site
 
@@ -87,13 +87,15 @@ class Probe:
         or scores that are not finite.
         """
         self.check(states.recipe)
-        values = read(states, self.sites)
+        values = checked_values(states, self.sites)
         if values.shape[2] != self.width:
             raise ProbeError(
                 f"states are {values.shape[2]} wide, the probe wants {self.width}",
                 where=states.video_id,
             )
-        return scored(methods.load(self.method), values, self.tensors, f"video {states.video_id}")
+        return checked_scores(
+            methods.load(self.method), values, self.tensors, f"video {states.video_id}"
+        )
 
     def to_bytes(self) -> bytes:
         """The probe as a file: the same probe gives the same bytes."""
@@ -223,7 +225,7 @@ def _try(probe: Probe) -> None:
     if not 1 <= probe.width * len(probe.sites) <= MAX_INPUTS:
         raise ProbeError(f"{len(probe.sites)} sites of width {probe.width}")
     with np.errstate(divide="raise", invalid="raise", over="raise"):
-        scored(
+        checked_scores(
             methods.load(probe.method),
             np.zeros((2, len(probe.sites), probe.width)),
             probe.tensors,

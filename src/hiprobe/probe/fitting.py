@@ -14,7 +14,7 @@ from hiprobe import methods
 from hiprobe.localize import Localization, calibrate
 from hiprobe.methods import Method
 from hiprobe.metrics import deal
-from hiprobe.probe.calibration import CLASSES, Calibration, Pairs, gather, usable
+from hiprobe.probe.calibration import CLASSES, Calibration, Pairs, calibration_set, usable
 from hiprobe.probe.curves import auc_by_layer, shuffled_curves
 from hiprobe.probe.file import Probe
 from hiprobe.probe.held_out import fitted_tensors, held_out, pooled_auc, selected
@@ -50,7 +50,7 @@ def fit(
     UsageError for an unknown method or `sites` of a kind that it does not read.
     """
     how = methods.load(method)
-    data = gather(how, pairs, sites)
+    data = calibration_set(how, pairs, sites)
     split = deal(data.labels, data.groups, CLASSES[how.LABELS], folds, seed)
     raw, picked = held_out(how, data, split)
     smoothed = data.smoothed(raw, localization.sigma)

@@ -32,7 +32,7 @@ def held_out(
         train = usable(how, np.where(out, -1, data.labels).astype(np.int8))
         indices = selected(how, data, train).indices if fixed is None else fixed
         tensors = fitted_tensors(how, data.at(indices, train >= 0), train[train >= 0])
-        raw[out] = scored(how, data.at(indices, out), tensors, f"fold {fold}")
+        raw[out] = checked_scores(how, data.at(indices, out), tensors, f"fold {fold}")
         picked.append(indices)
     return raw, picked
 
@@ -81,7 +81,7 @@ def pooled_auc(
     return {"value": frame_auc(videos), "low": low, "high": high}
 
 
-def scored(
+def checked_scores(
     how: Method, values: FloatArray, tensors: methods.Tensors, where: str
 ) -> NDArray[np.float64]:
     """The method's scores (n,) of `values` (n, chosen, D): one for many segments would count for all of them."""

@@ -16,7 +16,7 @@ from hiprobe.errors import LabelError
 from hiprobe.localize import label_segments
 from hiprobe.metrics import deal, roc_auc
 from hiprobe.probe import fitting
-from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, gather, usable
+from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, calibration_set, usable
 from hiprobe.probe.file import Probe
 from hiprobe.types import Event, HiddenStates, LabelArray, Site
 
@@ -114,7 +114,7 @@ def _held_out(
 ) -> NDArray[np.float64]:
     """Smoothed scores (n,): each fold, dealt by all labels, is scored by a fit on the known labels of the others."""
     how = methods.load(old.method)
-    data, before = gather(how, pairs, sites), np.concatenate(known)
+    data, before = calibration_set(how, pairs, sites), np.concatenate(known)
     split = deal(data.labels, data.groups, CLASSES[how.LABELS], FOLDS, seed)
     raw = np.empty(len(before))
     for fold in range(split.number):

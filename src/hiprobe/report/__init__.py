@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hiprobe.report.page import events_table, report_html, write
+from hiprobe.report.page import events_table, report_html, write_report
 from hiprobe.report.picture import Thumbnail, layers_png, timeline_png
 
-__all__ = ["Thumbnail", "events_table", "layers_png", "report_html", "timeline_png", "write"]
+__all__ = ["Thumbnail", "events_table", "layers_png", "report_html", "timeline_png", "write_report"]

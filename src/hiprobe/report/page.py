@@ -20,12 +20,12 @@ from rich.text import Text
 
 from hiprobe import sinks, video
 from hiprobe.report import picture
-from hiprobe.report.picture import Thumbnail, clock, layers_png, plain, timeline_png, two
+from hiprobe.report.picture import Thumbnail, clock, layers_png, printable, timeline_png, two
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Result
 
-__all__ = ["Thumbnail", "events_table", "layers_png", "report_html", "timeline_png", "write"]
+__all__ = ["Thumbnail", "events_table", "layers_png", "report_html", "timeline_png", "write_report"]
 
 ASSETS = "report/assets"
 EMBED_BYTES = 64 << 20  # a larger video stays beside the page
@@ -33,7 +33,7 @@ LONG_S = 600.0  # a longer one that no browser plays gets a proxy of half the he
 POINTS = 4000  # of the curve in the page
 
 
-def write(
+def write_report(
     result: Result, video_path: Path | None, folder: Path, thumbnails: Sequence[Thumbnail] = ()
 ) -> None:
     """Write scores.csv, events.jsonl, events.vtt, timeline.png and, last, report.html into `folder`.
@@ -51,7 +51,7 @@ def write(
 
 def events_table(result: Result) -> Table:
     """The events for a terminal, one row each; text is shown as it is, without markup or control characters."""
-    table = Table(title=Text(plain(sinks.video_name(result.path))), title_justify="left")
+    table = Table(title=Text(printable(sinks.display_name(result.path))), title_justify="left")
     labelled = any(event.label for event in result.events)
     for name in ("start", "end", "score"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -60,7 +60,7 @@ def events_table(result: Result) -> Table:
     for event in result.events:
         words = (event.label, event.explanation) if labelled else (event.explanation,)
         cells = (clock(event.start), clock(event.end), two(event.score), *words)
-        table.add_row(*(Text(plain(cell or "")) for cell in cells))
+        table.add_row(*(Text(printable(cell or "")) for cell in cells))
     if not result.events:
         table.add_row("", "", "", Text("no event: no score reaches the threshold", style="dim"))
     return table
@@ -85,8 +85,8 @@ def report_html(
     assets = Path(__file__).with_name("assets")
     style, script = ((assets / name).read_text("utf-8") for name in ("page.css", "page.js"))
     page = environment.get_template("page.html.jinja").render(
-        name=sinks.video_name(result.path),
-        title=plain(sinks.video_name(result.path)),
+        name=sinks.display_name(result.path),
+        title=printable(sinks.display_name(result.path)),
         result=result,
         style=Markup(style),
         script=Markup(script),
@@ -117,7 +117,7 @@ def _player(path: Path | None, out: Path, duration: float) -> dict[str, str] | N
         return None
     if not video.info(path).playable:
         return _within(
-            video.proxy(
+            video.browser_copy(
                 path, out.with_suffix(".video.mp4"), height=240 if duration > LONG_S else 480
             )
         )
@@ -171,7 +171,7 @@ def _jpeg(frame: NDArray[np.uint8]) -> str:
 
 
 def _gap_lines(result: Result) -> list[str]:
-    gaps = picture.scored(result).gaps
+    gaps = picture.needed_scores(result).gaps
     lines = [f"{clock(gap.start)} – {clock(gap.end)}: {gap.reason}" for gap in gaps[:10]]
     return lines + (
         [f"and {len(gaps) - 10} more spans, all in scores.csv"] if len(gaps) > 10 else []
@@ -179,7 +179,7 @@ def _gap_lines(result: Result) -> list[str]:
 
 
 def _summary(result: Result) -> dict[str, str]:
-    scores = picture.scored(result)
+    scores = picture.needed_scores(result)
     lines = {"events": picture.count(len(result.events)), "length": clock(result.duration)}
     lines["segments"] = str(len(scores.starts))
     if len(scores.starts) and (scores.gaps or result.status == "partial"):
@@ -216,16 +216,16 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
 
 def _data(result: Result) -> dict[str, Any]:
     """What the page's script draws: times in seconds, null where there is no number."""
-    times, values, run = picture.curve(picture.scored(result))
+    times, values, run = picture.curve(picture.needed_scores(result))
     keep = picture.thin(values[:, 1], POINTS)
     lists = [[sinks.number(value) for value in column] for column in values[keep].T]
     return {
         "duration": sinks.number(result.duration),
-        "limits": picture.span(values),
+        "limits": picture.value_range(values),
         "ticks": picture.TICKS_S,
         "t": np.round(times[keep], 3).tolist(),
         **dict(zip(("raw", "smoothed", "threshold"), lists, strict=True)),
         "run": run[keep].tolist(),
         "events": [[event.start, event.end] for event in result.events],
-        "gaps": [[gap.start, gap.end] for gap in picture.scored(result).gaps],
+        "gaps": [[gap.start, gap.end] for gap in picture.needed_scores(result).gaps],
     }

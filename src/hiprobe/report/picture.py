@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
-from hiprobe.sinks import video_name
+from hiprobe.sinks import display_name
 from hiprobe.store import write_atomic
 from hiprobe.types import Event, Result, Scores
 
@@ -44,7 +44,7 @@ def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] =
     )
     _draw_scores(axes, result)
     _draw_events(axes, result.events)
-    _draw_strip(figure, axes, _ranked(thumbnails, scored(result)))
+    _draw_strip(figure, axes, _ranked(thumbnails, needed_scores(result)))
     _draw_captions(figure, chosen, len(result.events), below)
     figure.text(
         LEFT / WIDTH,
@@ -60,7 +60,7 @@ def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] =
 
 
 def _headline(result: Result) -> str:
-    name = plain(video_name(result.path))
+    name = printable(display_name(result.path))
     short = name if len(name) <= 70 else f"{name[:40]}…{name[-28:]}"
     return f"{short}   ·   {count(len(result.events))}" + (
         "   ·   partial" if result.status == "partial" else ""
@@ -73,7 +73,7 @@ def count(events: int) -> str:
 
 
 def _draw_scores(axes: Axes, result: Result) -> None:
-    times, values, run = curve(scored(result))
+    times, values, run = curve(needed_scores(result))
     lifts = np.flatnonzero(np.diff(run)) + 1  # NaN lifts the pen between two runs
     raw, smoothed, threshold = np.insert(values, lifts, np.nan, axis=0).T
     x = np.insert(times, lifts, np.nan)
@@ -83,7 +83,7 @@ def _draw_scores(axes: Axes, result: Result) -> None:
     )
     axes.plot(x, raw, color=GREY, lw=wide / 3, label="raw score", zorder=3)
     axes.plot(x, threshold, color=VERMILION, lw=1.3, ls=(0, (5, 3)), label="threshold", zorder=3)
-    for k, gap in enumerate(scored(result).gaps):
+    for k, gap in enumerate(needed_scores(result).gaps):
         axes.axvspan(
             gap.start,
             gap.end,
@@ -94,7 +94,7 @@ def _draw_scores(axes: Axes, result: Result) -> None:
             zorder=1,
             label="_" if k else "not scored",
         )
-    _dress(axes, max(result.duration, float(times.max(initial=1e-3))), span(values))
+    _dress(axes, max(result.duration, float(times.max(initial=1e-3))), value_range(values))
 
 
 def _dress(axes: Axes, duration: float, limits: tuple[float, float]) -> None:
@@ -131,7 +131,7 @@ def _draw_events(axes: Axes, events: Sequence[Event]) -> None:
         axes.axvspan(event.start, min(event.end, right), color=ORANGE, alpha=0.28, lw=0, zorder=2)
         axes.axvline(event.start, color="#B87900", lw=1, zorder=2)
         following = events[n].start if n < len(events) else right
-        words = plain(event.label or event.explanation or "")
+        words = printable(event.label or event.explanation or "")
         text = _fit(f"{n}  {words}".strip(), (following - event.start) / per_inch)
         if text and event.start >= free:
             axes.annotate(
@@ -189,7 +189,7 @@ def _draw_captions(
 
 
 def _caption(n: int, event: Event) -> str:
-    words = ": ".join(plain(part) for part in (event.label, event.explanation) if part)
+    words = ": ".join(printable(part) for part in (event.label, event.explanation) if part)
     line = f"{n}   {clock(event.start)} – {clock(event.end)}   {two(event.score)}   {words}"
     return line if len(line) <= 150 else f"{line[:149].rstrip()}…"
 
@@ -366,7 +366,7 @@ def thin(values: Floats, limit: int) -> NDArray[np.intp]:
     )
 
 
-def span(values: Floats) -> tuple[float, float]:
+def value_range(values: Floats) -> tuple[float, float]:
     """The range to draw values in: 0 to 1 for probabilities, else their own with a margin."""
     known = values[np.isfinite(values)]
     if not len(known) or (known.min() >= 0 and known.max() <= 1):
@@ -383,7 +383,7 @@ def clock(seconds: float, digits: int = 1) -> str:
     return f"{minutes}:{total % 60:02d}" + (f".{rest:0{digits}d}" if digits else "")
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Text on one line, without control and direction characters (which a terminal or a title bar would obey)."""
     obeyed = ("Cc", "Cf", "Cs", "Zl", "Zp")
     return " ".join("".join(" " if unicodedata.category(c) in obeyed else c for c in text).split())
@@ -394,7 +394,7 @@ def two(score: float | None) -> str:
     return "" if score is None else f"{score:.2f}"
 
 
-def scored(result: Result) -> Scores:
+def needed_scores(result: Result) -> Scores:
     """The scores of a result; raises ValueError if it has none."""
     if result.scores is None:
         raise ValueError(f"a {result.status} result has no scores to report")

@@ -12,10 +12,10 @@ from fastapi.responses import RedirectResponse
 from hiprobe.errors import HiProbeError, UsageError
 from hiprobe.review import proposals, runs
 from hiprobe.review.judgements import Judgement, Span, reviewer
-from hiprobe.review.pages import DeskOf, EntryOf, WhoOf, event_values, render
+from hiprobe.review.pages import EntryOf, SessionOf, WhoOf, event_values, render_page
 from hiprobe.review.proposals import Proposal
-from hiprobe.review.results import DIGEST, Entry
-from hiprobe.review.session import Desk
+from hiprobe.review.results import DIGEST, ReviewedVideo
+from hiprobe.review.session import Session
 
 KEEP = 8  # proposals that wait for an answer
 router = APIRouter()
@@ -26,7 +26,7 @@ Number = Annotated[float, Form()]
 @router.post("/v/{video}/judge")
 def judge(
     request: Request,
-    desk: DeskOf,
+    session: SessionOf,
     entry: EntryOf,
     who: WhoOf,
     verdict: Text,
@@ -36,39 +36,44 @@ def judge(
     version: Text = "",
 ) -> Response:
     """Enters a verdict about a span of one video; answers with what changes in the list of events."""
-    span, before = _span(entry, start, end), event_values(desk, desk.shown(entry), threshold)
-    desk.notes.judge([span], verdict, who)
+    span, before = _span(entry, start, end), event_values(session, session.shown(entry), threshold)
+    session.notes.judge([span], verdict, who)
     return _changed(
-        request, desk, entry, f"{verdict}: {span[1]:.1f} to {span[2]:.1f} s", before, version
+        request, session, entry, f"{verdict}: {span[1]:.1f} to {span[2]:.1f} s", before, version
     )
 
 
 @router.post("/v/{video}/undo")
 def undo_in_video(
     request: Request,
-    desk: DeskOf,
+    session: SessionOf,
     entry: EntryOf,
     who: WhoOf,
     threshold: Number,
     version: Text = "",
 ) -> Response:
     """Takes the newest batch back; answers with what changes in the list of events."""
-    before = event_values(desk, desk.shown(entry), threshold)
-    return _changed(request, desk, entry, _undone(desk.notes.undo(who)), before, version)
+    before = event_values(session, session.shown(entry), threshold)
+    return _changed(request, session, entry, _undone(session.notes.undo(who)), before, version)
 
 
 def _changed(
-    request: Request, desk: Desk, entry: Entry, said: str, before: dict[str, Any], version: str
+    request: Request,
+    session: Session,
+    entry: ReviewedVideo,
+    said: str,
+    before: dict[str, Any],
+    version: str,
 ) -> Response:
     """The rows that say something else than before, to a page that shows the list of before; else the whole list."""
-    after = event_values(desk, desk.shown(entry), before["threshold"])
+    after = event_values(session, session.shown(entry), before["threshold"])
     pairs = list(zip(before["rows"], after["rows"], strict=False))
     same = len(before["rows"]) == len(after["rows"]) and all(
         a.start == b.start and a.end == b.end for a, b in pairs
     )
     if not same or version != before["version"]:
-        return render(request, "_events", entry=entry, said=said, **after)
-    answer = render(
+        return render_page(request, "_events", entry=entry, said=said, **after)
+    answer = render_page(
         request, "_changed", said=said, changed=[b for a, b in pairs if a != b], **after
     )
     answer.headers["HX-Reswap"] = "none"  # each part says where it goes
@@ -77,21 +82,21 @@ def _changed(
 
 @router.post("/moments/judge")
 def judge_many(
-    desk: DeskOf, who: WhoOf, verdict: Text, span: Annotated[list[str], Form()]
+    session: SessionOf, who: WhoOf, verdict: Text, span: Annotated[list[str], Form()]
 ) -> Response:
     """Enters one verdict about many spans, which are undone together."""
-    spans = [_parse(desk, text) for text in span]
-    desk.notes.judge(spans, verdict, who)
+    spans = [_parse(session, text) for text in span]
+    session.notes.judge(spans, verdict, who)
     return Response(
         f"{verdict}: {len(spans)} spans", media_type="text/plain", headers={"HX-Refresh": "true"}
     )
 
 
 @router.post("/moments/undo")
-def undo_many(desk: DeskOf, who: WhoOf) -> Response:
+def undo_many(session: SessionOf, who: WhoOf) -> Response:
     """Takes the newest batch back."""
     return Response(
-        _undone(desk.notes.undo(who)), media_type="text/plain", headers={"HX-Refresh": "true"}
+        _undone(session.notes.undo(who)), media_type="text/plain", headers={"HX-Refresh": "true"}
     )
 
 
@@ -106,58 +111,60 @@ def set_who(who: Text) -> Response:
 
 
 @router.post("/refit")
-def refit(request: Request, desk: DeskOf, choose: Annotated[bool, Form()] = False) -> Response:
+def refit_action(
+    request: Request, session: SessionOf, choose: Annotated[bool, Form()] = False
+) -> Response:
     """Proposes the probe that all labels give; replaces nothing."""
-    return _propose(request, lambda: proposals.propose_refit(desk, choose=choose))
+    return _propose(request, lambda: proposals.propose_refit(session, choose=choose))
 
 
 @router.post("/threshold")
-def threshold(request: Request, desk: DeskOf, threshold: Number) -> Response:
+def threshold(request: Request, session: SessionOf, threshold: Number) -> Response:
     """Proposes the probe in use with another threshold; replaces nothing."""
     if not np.isfinite(threshold):
         raise UsageError(f"the threshold {threshold} is not a number")
-    return _propose(request, lambda: proposals.propose_threshold(desk, threshold))
+    return _propose(request, lambda: proposals.propose_threshold(session, threshold))
 
 
 @router.post("/probes/{digest}/use")
-def use(request: Request, desk: DeskOf, who: WhoOf, digest: str) -> Response:
+def use(request: Request, session: SessionOf, who: WhoOf, digest: str) -> Response:
     """Takes a proposed or a kept probe into use; the one it replaces is kept."""
     waiting: dict[str, Proposal] = request.app.state.proposals
     proposal = waiting.pop(digest, None)
     if proposal is not None:
-        desk.keep(proposal.probe, who, proposal.what, proposal.figures, proposal.upto)
-    elif not DIGEST.fullmatch(digest) or not desk.kept(digest).exists():
+        session.keep(proposal.probe, who, proposal.what, proposal.figures, proposal.upto)
+    elif not DIGEST.fullmatch(digest) or not session.kept(digest).exists():
         raise HTTPException(404, "no such probe")
-    desk.use(digest, who)
+    session.use(digest, who)
     return RedirectResponse("/probes", 303)
 
 
 @router.post("/run")
 def start_run(
     request: Request,
-    desk: DeskOf,
+    session: SessionOf,
     folder: Text,
     explain: Annotated[bool, Form()] = False,
     all_layers: Annotated[bool, Form()] = False,
 ) -> Response:
     """Starts detection in a folder under the videos folder, unless a run is going on."""
     state = request.app.state
-    if desk.videos is None or runs.inside(desk.videos, folder) is None:
+    if session.videos is None or runs.inside(session.videos, folder) is None:
         raise HTTPException(404, "no such folder")
-    probe = desk.needed_probe()
+    probe = session.needed_probe()
     with state.starting:
         if state.run is not None and state.run.running:
             raise UsageError("a run is going on", cure="wait for it, or cancel it")
         state.run = runs.begin(
-            desk.videos,
+            session.videos,
             folder,
-            desk.kept(probe.digest),
+            session.kept(probe.digest),
             state.model,
-            desk.out,
+            session.out,
             explain=explain,
             all_layers=all_layers,
         )
-    return render(request, "_run", run=state.run, folder_error=None)
+    return render_page(request, "_run", run=state.run, folder_error=None)
 
 
 @router.post("/run/cancel")
@@ -165,7 +172,7 @@ def cancel_run(request: Request) -> Response:
     """Ends the run; what it finished is kept."""
     if request.app.state.run is not None:
         request.app.state.run.cancel()
-    return render(request, "_run", run=request.app.state.run, folder_error=None)
+    return render_page(request, "_run", run=request.app.state.run, folder_error=None)
 
 
 def _propose(request: Request, make: object) -> Response:
@@ -173,29 +180,29 @@ def _propose(request: Request, make: object) -> Response:
     try:
         proposal: Proposal = make()
     except HiProbeError as error:
-        return render(request, "_proposal", proposal=None, trouble=str(error))
+        return render_page(request, "_proposal", proposal=None, trouble=str(error))
     waiting: dict[str, Proposal] = request.app.state.proposals
     waiting[proposal.probe.digest] = proposal
     while len(waiting) > KEEP:
         waiting.pop(next(iter(waiting)))
-    return render(request, "_proposal", proposal=proposal, trouble=None)
+    return render_page(request, "_proposal", proposal=proposal, trouble=None)
 
 
-def _span(entry: Entry, start: float, end: float) -> Span:
+def _span(entry: ReviewedVideo, start: float, end: float) -> Span:
     """The span, cut where the video ends: a player may show a little more than was scored."""
     if not (np.isfinite([start, end]).all() and 0 <= start < min(end, entry.duration)):
         raise UsageError(f"no span of a video of {entry.duration:.1f} s: {start} to {end} s")
     return str(entry.video_id), start, min(end, entry.duration)
 
 
-def _parse(desk: Desk, text: str) -> Span:
+def _parse(session: Session, text: str) -> Span:
     """A span as a form holds it, `digest:start:end`."""
     try:
         video, start, end = text.split(":")
         times = float(start), float(end)
     except ValueError as error:
         raise UsageError(f"no span: {text[:100]!r}") from error
-    entry = desk.entry(video)
+    entry = session.entry(video)
     if entry is None:
         raise HTTPException(404, "no such video")
     return _span(entry, *times)

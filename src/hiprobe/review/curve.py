@@ -34,14 +34,14 @@ def points(scores: Scores, start: float, end: float, limit: int = POINTS) -> dic
         name: [number(value) for value in column]
         for name, column in zip(("raw", "smoothed", "threshold"), drawn.T, strict=True)
     }
-    return {"t": np.round(t, 3).tolist(), **columns, "limits": picture.span(values[:, :2])}
+    return {"t": np.round(t, 3).tolist(), **columns, "limits": picture.value_range(values[:, :2])}
 
 
 def spark(scores: Scores, duration: float, width: float = 160, height: float = 28) -> str:
     """The smoothed curve as the points of an SVG polyline, `width` by `height`, for lists of videos."""
     times, values, _ = picture.curve(scores)
     keep = picture.thin(values[:, 1], 120)
-    low, high = picture.span(values[:, 1])
+    low, high = picture.value_range(values[:, 1])
     x = times[keep] / max(duration, 1e-3) * width
     y = height - 1 - (values[keep, 1] - low) / (high - low) * (height - 2)
     return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))

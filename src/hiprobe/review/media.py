@@ -17,7 +17,7 @@ from PIL import Image
 from hiprobe import video
 from hiprobe.errors import HiProbeError, MissingVideo
 from hiprobe.review.judgements import Judgements
-from hiprobe.review.results import Entry
+from hiprobe.review.results import ReviewedVideo
 from hiprobe.store import write_atomic
 from hiprobe.video.files import VIDEO_SUFFIXES
 
@@ -52,7 +52,7 @@ class Media:
         default_factory=lambda: threading.Semaphore(2)
     )  # previews at once
 
-    def source(self, entry: Entry) -> Path:
+    def source(self, entry: ReviewedVideo) -> Path:
         """The file under the root that has the entry's name and content; raises MissingVideo if there is none.
 
         A file of that name is read once for its digest, which is noted with its size and time of change.
@@ -87,7 +87,7 @@ class Media:
             self.notes.note_digest(path, stamp, known)
         return known
 
-    def playable(self, entry: Entry) -> Path | None:
+    def playable(self, entry: ReviewedVideo) -> Path | None:
         """A file that a browser plays: the source itself, or its copy; None while the copy is being made.
 
         Raises MissingVideo, and the error that stopped the copy.
@@ -103,7 +103,7 @@ class Media:
         self._make(entry.video_id, source, copy, 240 if entry.duration > LONG_S else 480)
         return None
 
-    def _plays(self, entry: Entry, source: Path) -> bool:
+    def _plays(self, entry: ReviewedVideo, source: Path) -> bool:
         """Whether a browser plays the file itself: found out once. At damage it would stop."""
         known = self.plays.get(str(entry.video_id))
         if known is None:
@@ -115,7 +115,7 @@ class Media:
             self.plays[str(entry.video_id)] = known
         return known
 
-    def _copy(self, entry: Entry) -> Path:
+    def _copy(self, entry: ReviewedVideo) -> Path:
         return self.folder / "copies" / f"{entry.video_id}.mp4"
 
     def _made(self, path: Path) -> bool:
@@ -128,7 +128,7 @@ class Media:
         def make() -> None:
             try:
                 with self.copying:
-                    video.proxy(source, copy, height=height)
+                    video.browser_copy(source, copy, height=height)
             except HiProbeError as error:
                 self.refused[video_id] = error
             finally:
@@ -139,7 +139,7 @@ class Media:
                 self.making[video_id] = threading.Thread(target=make, daemon=True)
                 self.making[video_id].start()
 
-    def preview(self, entry: Entry, number: int) -> Path:
+    def preview(self, entry: ReviewedVideo, number: int) -> Path:
         """A JPEG, at most 192 pixels wide, of the frame at the start of preview `number`, made once.
 
         Raises MissingVideo, and the errors of `video.span`.

@@ -18,8 +18,8 @@ from hiprobe.report import picture
 from hiprobe.review import curve, runs, similar, views
 from hiprobe.review.judgements import VERDICTS, reviewer
 from hiprobe.review.media import KINDS, PREVIEWS, preview_step
-from hiprobe.review.results import DIGEST, Entry, Shown
-from hiprobe.review.session import Desk
+from hiprobe.review.results import DIGEST, ReviewedResult, ReviewedVideo
+from hiprobe.review.session import Session
 from hiprobe.sinks import csv
 
 PAGE = 200  # rows of a list at once
@@ -40,13 +40,13 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"clock": picture.clock, "two": picture.two, "plain": picture.plain}
+_environment.filters |= {"clock": picture.clock, "two": picture.two, "plain": picture.printable}
 
 
-def desk_of(request: Request) -> Desk:
-    """The desk that the application was made for."""
-    desk: Desk = request.app.state.desk
-    return desk
+def session_of(request: Request) -> Session:
+    """The session that the application was made for."""
+    session: Session = request.app.state.session
+    return session
 
 
 def who_of(request: Request) -> str:
@@ -54,20 +54,20 @@ def who_of(request: Request) -> str:
     return reviewer(unquote(request.cookies.get("hiprobe-who", "")) or request.app.state.who)
 
 
-def entry_of(video: str, desk: Annotated[Desk, Depends(desk_of)]) -> Entry:
+def entry_of(video: str, session: Annotated[Session, Depends(session_of)]) -> ReviewedVideo:
     """The scored video with this digest; anything else, a path above all, is a 404."""
-    entry = desk.entry(video) if DIGEST.fullmatch(video) else None
+    entry = session.entry(video) if DIGEST.fullmatch(video) else None
     if entry is None:
         raise HTTPException(404, "no such video")
     return entry
 
 
-DeskOf = Annotated[Desk, Depends(desk_of)]
-EntryOf = Annotated[Entry, Depends(entry_of)]
+SessionOf = Annotated[Session, Depends(session_of)]
+EntryOf = Annotated[ReviewedVideo, Depends(entry_of)]
 WhoOf = Annotated[str, Depends(who_of)]
 
 
-def render(request: Request, name: str, **values: Any) -> HTMLResponse:
+def render_page(request: Request, name: str, **values: Any) -> HTMLResponse:
     """A template as an answer; every value is escaped."""
     text = _environment.get_template(f"{name}.html.jinja").render(
         htmx=HTMX, who=who_of(request), path=request.url.path, verdicts=list(VERDICTS), **values
@@ -78,15 +78,15 @@ def render(request: Request, name: str, **values: Any) -> HTMLResponse:
 @router.get("/")
 def videos(
     request: Request,
-    desk: DeskOf,
+    session: SessionOf,
     q: str = "",
     only: Literal["all", "events", "open", "unscored"] = "all",
     page: int = 0,
 ) -> Response:
     """The videos, worst moments first."""
-    found = views.cards(desk, q, only)
+    found = views.cards(session, q, only)
     first = max(0, page) * PAGE
-    return render(
+    return render_page(
         request,
         "videos",
         cards=found[first : first + PAGE],
@@ -96,53 +96,57 @@ def videos(
         only=only,
         page=max(0, page),
         size=PAGE,
-        out=desk.out.resolve().name,
+        out=session.out.resolve().name,
     )
 
 
 @router.get("/v/{video}")
 def video_page(
     request: Request,
-    desk: DeskOf,
+    session: SessionOf,
     entry: EntryOf,
     t: float | None = None,
     threshold: float | None = None,
 ) -> Response:
     """One video: player, curve, events."""
-    shown = desk.shown(entry)
-    probe = desk.probe()
-    order = [card.entry.video_id for card in views.cards(desk) if card.score is not None]
+    shown = session.shown(entry)
+    probe = session.probe()
+    order = [card.entry.video_id for card in views.cards(session) if card.score is not None]
     after = order[order.index(entry.video_id) + 1 :][:1] if entry.video_id in order else []
-    return render(
+    return render_page(
         request,
         "video",
         entry=entry,
         shown=shown,
         t=t,
         step=preview_step(entry.duration),
-        limits=picture.span(np.append(shown.scores.smoothed, shown.scores.raw)),
+        limits=picture.value_range(np.append(shown.scores.smoothed, shown.scores.raw)),
         duration=max(entry.duration, float(shown.scores.ends.max(initial=0.1))),
         after=after[0] if after else None,
         probe=probe,
         old=probe is not None and shown.probe not in (None, probe.digest),
-        **event_values(desk, shown, threshold),
+        **event_values(session, shown, threshold),
     )
 
 
 @router.get("/v/{video}/events")
-def events(request: Request, desk: DeskOf, entry: EntryOf, threshold: float) -> Response:
+def events_page(request: Request, session: SessionOf, entry: EntryOf, threshold: float) -> Response:
     """The events that a threshold makes, as a part of the page."""
-    shown = desk.shown(entry)
-    return render(request, "_events", entry=entry, said="", **event_values(desk, shown, threshold))
+    shown = session.shown(entry)
+    return render_page(
+        request, "_events", entry=entry, said="", **event_values(session, shown, threshold)
+    )
 
 
-def event_values(desk: Desk, shown: Shown, threshold: float | None) -> dict[str, Any]:
+def event_values(
+    session: Session, shown: ReviewedResult, threshold: float | None
+) -> dict[str, Any]:
     """What the list of events needs; the threshold in use where none is given."""
     limits = shown.scores.threshold[np.isfinite(shown.scores.threshold)]
     in_use = float(np.median(limits)) if len(limits) else 0.5
     moved = threshold is not None and np.isfinite(threshold) and abs(threshold - in_use) > 1e-9
-    found = desk.events(shown, float(threshold or 0.0)) if moved else shown.events
-    rows = views.rows(shown, found, desk.notes.standing(str(shown.entry.video_id)))
+    found = session.events(shown, float(threshold or 0.0)) if moved else shown.events
+    rows = views.rows(shown, found, session.notes.standing(str(shown.entry.video_id)))
     return {
         "rows": rows,
         "threshold": threshold if moved else in_use,
@@ -153,7 +157,7 @@ def event_values(desk: Desk, shown: Shown, threshold: float | None) -> dict[str,
     }
 
 
-def _version(rows: list[views.Row]) -> str:
+def _version(rows: list[views.Moment]) -> str:
     """A name of all that the list of events says."""
     told = [
         (row.start, row.end, row.score, row.label, row.explanation, row.verdict, row.found)
@@ -163,25 +167,27 @@ def _version(rows: list[views.Row]) -> str:
 
 
 @router.get("/v/{video}/curve.json")
-def curve_points(desk: DeskOf, entry: EntryOf, start: float = 0.0, end: float = 1e12) -> Response:
+def curve_points(
+    session: SessionOf, entry: EntryOf, start: float = 0.0, end: float = 1e12
+) -> Response:
     """The curve of a stretch, thinned to what a screen can show."""
-    return JSONResponse(curve.points(desk.shown(entry).scores, start, end))
+    return JSONResponse(curve.points(session.shown(entry).scores, start, end))
 
 
 @router.get("/v/{video}/player")
-def player(request: Request, desk: DeskOf, entry: EntryOf) -> Response:
+def player(request: Request, session: SessionOf, entry: EntryOf) -> Response:
     """The player, or why there is none, or that a copy is being made."""
     try:
-        ready, trouble = desk.media.playable(entry) is not None, None
+        ready, trouble = session.media.playable(entry) is not None, None
     except HiProbeError as error:
         ready, trouble = False, str(error)
-    return render(request, "_player", entry=entry, ready=ready, trouble=trouble)
+    return render_page(request, "_player", entry=entry, ready=ready, trouble=trouble)
 
 
 @router.get("/media/{video}")
-def media(desk: DeskOf, entry: EntryOf) -> Response:
+def media(session: SessionOf, entry: EntryOf) -> Response:
     """The bytes of a video, in ranges."""
-    path = desk.media.playable(entry)
+    path = session.media.playable(entry)
     if path is None:
         raise MissingVideo("the copy for browsers is not ready yet", where=entry.name)
     return FileResponse(
@@ -192,22 +198,22 @@ def media(desk: DeskOf, entry: EntryOf) -> Response:
 
 
 @router.get("/preview/{video}/{number}.jpg")
-def preview(desk: DeskOf, entry: EntryOf, number: int) -> Response:
+def preview(session: SessionOf, entry: EntryOf, number: int) -> Response:
     """A small picture of one moment."""
     if not 0 <= number <= PREVIEWS:
         raise HTTPException(404, "no such preview")
     return FileResponse(
-        desk.media.preview(entry, number),
+        session.media.preview(entry, number),
         media_type="image/jpeg",
         headers={"Cache-Control": "private, max-age=3600"},
     )
 
 
 @router.get("/v/{video}/similar")
-def similar_to(request: Request, desk: DeskOf, entry: EntryOf, t: float) -> Response:
+def similar_to(request: Request, session: SessionOf, entry: EntryOf, t: float) -> Response:
     """Segments like the one shown at `t`, of all videos."""
-    probe = desk.needed_probe()
-    kept = {states.video_id: (one, states) for one, states in desk.every_state(probe)}
+    probe = session.needed_probe()
+    kept = {states.video_id: (one, states) for one, states in session.every_state(probe)}
     found = similar.neighbours(
         [states for _, states in kept.values()], probe.sites, str(entry.video_id), t
     )
@@ -219,21 +225,21 @@ def similar_to(request: Request, desk: DeskOf, entry: EntryOf, t: float) -> Resp
         )
         for one in found
     ]
-    return render(request, "_similar", entry=entry, t=t, rows=rows, videos=len(kept))
+    return render_page(request, "_similar", entry=entry, t=t, rows=rows, videos=len(kept))
 
 
 @router.get("/moments")
-def moments(
+def moments_page(
     request: Request,
-    desk: DeskOf,
+    session: SessionOf,
     order: Literal["worst", "random", "uncertain", "time"] = "worst",
     q: str = "",
     verdict: str = "open",
     page: int = 0,
 ) -> Response:
     """Moments of all videos in one list, to judge one by one or many at once."""
-    found, first = views.moments(desk, order, q, verdict), max(0, page) * PAGE
-    return render(
+    found, first = views.moments(session, order, q, verdict), max(0, page) * PAGE
+    return render_page(
         request,
         "moments",
         rows=found[first : first + PAGE],
@@ -249,14 +255,14 @@ def moments(
 
 
 @router.get("/layers")
-def layers(request: Request, desk: DeskOf) -> Response:
+def layers_page(request: Request, session: SessionOf) -> Response:
     """Saliency over depth as the probe's file tells it, and the chosen layer."""
-    probe, curves, trouble = desk.probe(), None, None
+    probe, curves, trouble = session.probe(), None, None
     try:
-        curves = saliency_curves(desk.needed_probe(), desk.probe_path)
+        curves = saliency_curves(session.needed_probe(), session.probe_path)
     except ProbeError as error:
         trouble = str(error)
-    return render(
+    return render_page(
         request,
         "layers",
         probe=probe,
@@ -273,34 +279,34 @@ def layers(request: Request, desk: DeskOf) -> Response:
 
 
 @router.get("/probes")
-def probes(request: Request, desk: DeskOf) -> Response:
+def probes(request: Request, session: SessionOf) -> Response:
     """Every probe that was ever in use, and the refit."""
-    standing = desk.notes.standing()
+    standing = session.notes.standing()
     count = {name: sum(j.verdict == name for j in standing) for name in VERDICTS}
-    return render(
+    return render_page(
         request,
         "probes",
-        kept=desk.notes.probes(),
-        chosen=desk.notes.chosen_probe(),
+        kept=session.notes.probes(),
+        chosen=session.notes.chosen_probe(),
         count=count,
-        labelled=len(desk.notes.labelled()),
-        probe=desk.probe(),
-        target=desk.probe_path.name,
+        labelled=len(session.notes.labelled()),
+        probe=session.probe(),
+        target=session.probe_path.name,
     )
 
 
 @router.get("/run")
-def run_page(request: Request, desk: DeskOf) -> Response:
+def run_page(request: Request, session: SessionOf) -> Response:
     """Folders that can be run over, and the run in progress."""
-    found = list(runs.folders(desk.videos)) if desk.videos is not None else []
-    return render(
+    found = list(runs.folders(session.videos)) if session.videos is not None else []
+    return render_page(
         request,
         "run",
         folders=found[:1000],
-        videos=desk.videos,
+        videos=session.videos,
         run=request.app.state.run,
         model=request.app.state.model,
-        probe=desk.probe(),
+        probe=session.probe(),
         folder_error=None,
     )
 
@@ -308,13 +314,13 @@ def run_page(request: Request, desk: DeskOf) -> Response:
 @router.get("/run/progress")
 def run_progress(request: Request) -> Response:
     """How far the run is, as a part of the page."""
-    return render(request, "_run", run=request.app.state.run, folder_error=None)
+    return render_page(request, "_run", run=request.app.state.run, folder_error=None)
 
 
 @router.get("/judgements.csv")
-def judgements_csv(desk: DeskOf) -> Response:
+def judgements_csv(session: SessionOf) -> Response:
     """Every judgement, undone ones too, as a table for spreadsheets."""
-    names = {entry.video_id: entry.name for entry in desk.entries()}
+    names = {entry.video_id: entry.name for entry in session.entries()}
     columns = (
         "id",
         "batch",
@@ -342,10 +348,10 @@ def judgements_csv(desk: DeskOf) -> Response:
             j.undone_at,
             j.undone_by,
         ]
-        for j in desk.notes.all()
+        for j in session.notes.all()
     ]
     return Response(
-        csv.table(columns, rows),
+        csv.csv_text(columns, rows),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="judgements.csv"'},
     )

@@ -14,8 +14,8 @@ from hiprobe.metrics import frame_auc
 from hiprobe.probe import Probe
 from hiprobe.probe.refit import Pair, correct, refit
 from hiprobe.review.judgements import Judgement
-from hiprobe.review.results import Entry
-from hiprobe.review.session import Desk, score
+from hiprobe.review.results import ReviewedVideo
+from hiprobe.review.session import Session, score_states
 from hiprobe.types import Event, LabelArray
 
 
@@ -23,7 +23,7 @@ from hiprobe.types import Event, LabelArray
 class Change:
     """An event that appears or vanishes in a video."""
 
-    entry: Entry
+    entry: ReviewedVideo
     event: Event
 
 
@@ -55,14 +55,14 @@ class Proposal:
         }
 
 
-def propose_refit(desk: Desk, *, choose: bool = False) -> Proposal:
+def propose_refit(session: Session, *, choose: bool = False) -> Proposal:
     """The probe that all labels give: those of the labelled clips and the judgements that stand.
 
     Raises LabelError for too few segments of a class, ProbeError, StoreError.
     """
-    began, old, standing = time.perf_counter(), desk.needed_probe(), desk.notes.standing()
-    used = next((kept.upto for kept in desk.notes.probes() if kept.digest == old.digest), 0)
-    pairs, known, missing = _gather(desk, old, standing, used)
+    began, old, standing = time.perf_counter(), session.needed_probe(), session.notes.standing()
+    used = next((kept.upto for kept in session.notes.probes() if kept.digest == old.digest), 0)
+    pairs, known, missing = _gather(session, old, standing, used)
     if not pairs:
         raise LabelError(
             "no judgement of a video whose hidden states are kept", cure="judge some events first"
@@ -75,14 +75,14 @@ def propose_refit(desk: Desk, *, choose: bool = False) -> Proposal:
             "the layer stays: not all layers are kept of every labelled video; hiprobe extract keeps them"
         )
         choose = False
-    if not desk.notes.labelled():
+    if not session.notes.labelled():
         notes.append(
             "the clips the probe was first fitted on are not known here (--labels): only judgements count, "
             "and 'before' is the probe in use, as it is"
         )
     made = refit(old, pairs, known, choose=choose)
-    before = made.before if desk.notes.labelled() else _as_it_is(old, pairs)
-    appear, vanish = changes(desk, made.probe)
+    before = made.before if session.notes.labelled() else _as_it_is(old, pairs)
+    appear, vanish = changes(session, made.probe)
     upto = max((judgement.id for judgement in standing), default=0)
     return Proposal(
         made.probe,
@@ -98,11 +98,11 @@ def propose_refit(desk: Desk, *, choose: bool = False) -> Proposal:
     )
 
 
-def propose_threshold(desk: Desk, threshold: float) -> Proposal:
+def propose_threshold(session: Session, threshold: float) -> Proposal:
     """The probe in use with another, fixed threshold; raises ProbeError, StoreError."""
-    began, old = time.perf_counter(), desk.needed_probe()
+    began, old = time.perf_counter(), session.needed_probe()
     made = replace(old, localization=replace(old.localization, rule="fixed", threshold=threshold))
-    appear, vanish = changes(desk, made)
+    appear, vanish = changes(session, made)
     return Proposal(
         made,
         f"threshold {threshold:.3f}",
@@ -116,21 +116,22 @@ def propose_threshold(desk: Desk, threshold: float) -> Proposal:
     )
 
 
-def changes(desk: Desk, probe: Probe) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+def changes(session: Session, probe: Probe) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
     """The events that appear and those that vanish with another probe, in all videos whose states are kept."""
     appear: list[Change] = []
     vanish: list[Change] = []
-    for entry, states in desk.every_state(probe):
-        old, (_, new) = desk.shown(entry).events, score(states, probe)
+    for entry, states in session.every_state(probe):
+        old, (_, new) = session.shown(entry).events, score_states(states, probe)
         appear += [Change(entry, event) for event in _alone(new, old)]
         vanish += [Change(entry, event) for event in _alone(old, new)]
     return tuple(appear), tuple(vanish)
 
 
-def labelled_videos(desk: Desk, probe: Probe) -> int:
+def labelled_videos(session: Session, probe: Probe) -> int:
     """How many of the labelled clips have states that a refit can use."""
     return sum(
-        desk.states(video, probe.recipe, probe.sites) is not None for video in desk.notes.labelled()
+        session.states(video, probe.recipe, probe.sites) is not None
+        for video in session.notes.labelled()
     )
 
 
@@ -139,15 +140,15 @@ def _alone(some: Sequence[Event], others: Sequence[Event]) -> list[Event]:
 
 
 def _gather(
-    desk: Desk,
+    session: Session,
     old: Probe,
     standing: Sequence[Judgement],
     used: int,
 ) -> tuple[list[Pair], list[LabelArray], int]:
     """States and labels of each labelled video, the labels known to the old probe, and how many videos lack states."""
-    truth, pairs, known, missing = desk.notes.labelled(), [], [], 0
+    truth, pairs, known, missing = session.notes.labelled(), [], [], 0
     for video in sorted({judgement.video for judgement in standing} | set(truth)):
-        states = desk.states(video, old.recipe, old.sites)
+        states = session.states(video, old.recipe, old.sites)
         if states is None:
             missing += 1
             continue
@@ -170,7 +171,7 @@ def _as_it_is(old: Probe, pairs: Sequence[Pair]) -> float | None:
         return None
     return frame_auc(
         [
-            (labels[labels >= 0], score(states, old)[0].smoothed[labels >= 0])
+            (labels[labels >= 0], score_states(states, old)[0].smoothed[labels >= 0])
             for states, labels in pairs
         ]
     )

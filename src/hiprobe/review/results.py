@@ -36,7 +36,7 @@ _UNSOUND = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReviewedVideo:
     """One line of the manifest: a video's name, its content digest (None if it was never read), and how far it got."""
 
     name: str
@@ -48,16 +48,16 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReviewedResult:
     """Scores and events of one video, `probe` being the digest of what made them (None if no event says)."""
 
-    entry: Entry
+    entry: ReviewedVideo
     scores: Scores
     events: tuple[Event, ...]
     probe: str | None
 
 
-def entries(out: Path) -> tuple[Entry, ...]:
+def entries(out: Path) -> tuple[ReviewedVideo, ...]:
     """The videos of a results folder, in the order of its manifest; raises StoreError if it is no sound one."""
     path = out / MANIFEST
     try:
@@ -71,12 +71,12 @@ def entries(out: Path) -> tuple[Entry, ...]:
 
 
 @lru_cache(maxsize=8)
-def _entries(path: Path, _changed: int) -> tuple[Entry, ...]:
+def _entries(path: Path, _changed: int) -> tuple[ReviewedVideo, ...]:
     lines = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
     return tuple(_entry(path.parent, line) for line in lines)
 
 
-def _entry(out: Path, line: Mapping[str, Any]) -> Entry:
+def _entry(out: Path, line: Mapping[str, Any]) -> ReviewedVideo:
     digest, folder = line["digest"], line["folder"]
     if digest is not None and not DIGEST.fullmatch(digest):
         raise ValueError(f"{digest!r} is no digest")
@@ -85,7 +85,7 @@ def _entry(out: Path, line: Mapping[str, Any]) -> Entry:
         raise ValueError(f"{folder!r} lies outside the folder")
     if not 0 <= float(line["duration"]) < math.inf:
         raise ValueError(f"{line['duration']!r} is no duration")
-    return Entry(
+    return ReviewedVideo(
         str(line["name"]),
         digest,
         str(line["status"]),
@@ -95,7 +95,7 @@ def _entry(out: Path, line: Mapping[str, Any]) -> Entry:
     )
 
 
-def read(entry: Entry) -> Shown:
+def read_result(entry: ReviewedVideo) -> ReviewedResult:
     """The scores and events that `detect` wrote; raises StoreError for files that are missing or not sound."""
     if entry.folder is None:
         raise StoreError("nothing was scored", where=entry.name)
@@ -109,7 +109,7 @@ def read(entry: Entry) -> Shown:
 
 
 @lru_cache(maxsize=1024)
-def _read(entry: Entry, _changed: tuple[int, ...]) -> Shown:
+def _read(entry: ReviewedVideo, _changed: tuple[int, ...]) -> ReviewedResult:
     assert entry.folder is not None
     lines = [
         json.loads(line)
@@ -117,7 +117,7 @@ def _read(entry: Entry, _changed: tuple[int, ...]) -> Shown:
         if line
     ]
     probes = {str(line["probe"]) for line in lines}
-    return Shown(
+    return ReviewedResult(
         entry,
         _scores(entry.folder / "scores.csv"),
         tuple(map(_event, lines)),

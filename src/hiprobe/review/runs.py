@@ -20,7 +20,7 @@ GRACE_S = 5.0
 
 
 @dataclass
-class Run:
+class RunProcess:
     """Detection in `paths`: `finished` videos with what they gave, the one being read, and how it all ended."""
 
     folder: str
@@ -120,12 +120,12 @@ def folders(root: Path) -> Iterator[tuple[str, int]]:
 
 def begin(
     root: Path, folder: str, probe: Path, model: str, out: Path, *, explain: bool, all_layers: bool
-) -> Run:
+) -> RunProcess:
     """A run over the videos of a folder that `inside` knows; raises UsageError if it holds none."""
     place = inside(root, folder)
     paths = list(files(place)) if place is not None else []
     if not paths:
         raise UsageError("no such folder with videos under the videos folder", where=folder)
-    made = Run(folder, paths)
+    made = RunProcess(folder, paths)
     made.start(probe, model, out, explain=explain, all_layers=all_layers)
     return made

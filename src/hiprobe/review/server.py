@@ -17,15 +17,17 @@ from starlette.staticfiles import StaticFiles
 from hiprobe.errors import HiProbeError, StoreError, UsageError, VideoError
 from hiprobe.review import actions, pages
 from hiprobe.review.guard import Guard
-from hiprobe.review.session import Desk
+from hiprobe.review.session import Session
 
 STATIC = Path(__file__).with_name("static")
 
 
-def application(desk: Desk, guard: Guard, *, who: str = "", model: str = "embedded") -> FastAPI:
+def application(
+    session: Session, guard: Guard, *, who: str = "", model: str = "embedded"
+) -> FastAPI:
     """The page over one results folder; every request passes `guard`."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.desk, app.state.who, app.state.model = desk, who, model
+    app.state.session, app.state.who, app.state.model = session, who, model
     app.state.proposals, app.state.run, app.state.starting = {}, None, threading.Lock()
     app.middleware("http")(guard)
     app.add_exception_handler(HiProbeError, _named)
@@ -47,8 +49,8 @@ def _refused(_request: Request, error: Exception) -> Response:
     return PlainTextResponse(str(error.detail), error.status_code)
 
 
-def serve(
-    desk: Desk,
+def serve_page(
+    session: Session,
     guard: Guard,
     *,
     who: str = "",
@@ -60,7 +62,7 @@ def serve(
     host = f"[{guard.host}]" if ":" in guard.host and not guard.host.startswith("[") else guard.host
     query = f"/?token={guard.token}" if guard.token else "/"
     ready(f"http://{host}:{guard.port}{query}")
-    app = application(desk, guard, who=who, model=model)
+    app = application(session, guard, who=who, model=model)
     threading.Thread(
         target=importlib.import_module, args=("sklearn.linear_model",), daemon=True
     ).start()  # a refit's

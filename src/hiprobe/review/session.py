@@ -1,4 +1,4 @@
-"""What lies on the reviewer's desk: a results folder, the probe in use, hidden states that were kept. Knows no page.
+"""What lies on the reviewer's session: a results folder, the probe in use, hidden states that were kept. Knows no page.
 
 The result files are what `detect` wrote and stay so. Where the probe in use is another than theirs, the scores shown
 are computed from the hidden states that were kept; where none were kept, the old scores are shown and said to be old.
@@ -21,14 +21,14 @@ from hiprobe.probe import Probe
 from hiprobe.review import results
 from hiprobe.review.judgements import Judgements
 from hiprobe.review.media import Media
-from hiprobe.review.results import Entry, Shown
+from hiprobe.review.results import ReviewedResult, ReviewedVideo
 from hiprobe.types import Event, HiddenStates, Recipe, Scores, Site
 
 FOLDER = ".review"
 
 
 @dataclass
-class Desk:
+class Session:
     """One results folder `out` under review; `probe_path` is where a probe goes that is taken into use."""
 
     out: Path
@@ -53,11 +53,11 @@ class Desk:
         """Where the page keeps what it makes."""
         return self.out / FOLDER
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[ReviewedVideo, ...]:
         """The videos of the manifest; raises StoreError."""
         return results.entries(self.out)
 
-    def entry(self, video_id: str) -> Entry | None:
+    def entry(self, video_id: str) -> ReviewedVideo | None:
         """The scored video with this digest, or None."""
         return next(
             (e for e in self.entries() if e.video_id == video_id and e.folder is not None), None
@@ -113,7 +113,7 @@ class Desk:
                     return states
         return None
 
-    def every_state(self, probe: Probe) -> Iterator[tuple[Entry, HiddenStates]]:
+    def every_state(self, probe: Probe) -> Iterator[tuple[ReviewedVideo, HiddenStates]]:
         """Each scored video whose states at the probe's sites were kept, with them."""
         for entry in self.entries():
             states = (
@@ -126,31 +126,31 @@ class Desk:
 
     # Scores and events
 
-    def shown(self, entry: Entry) -> Shown:
+    def shown(self, entry: ReviewedVideo) -> ReviewedResult:
         """Scores and events by the probe in use where they can be had, else those on disk; raises StoreError."""
-        written, probe = results.read(entry), self.probe()
+        written, probe = results.read_result(entry), self.probe()
         if probe is None or written.probe == probe.digest or entry.video_id is None:
             return written
         key = (str(self.kept(probe.digest)), entry.video_id)
         if key not in self._scored:
             states = self.states(entry.video_id, probe.recipe, probe.sites)
-            self._scored[key] = None if states is None else score(states, probe)
+            self._scored[key] = None if states is None else score_states(states, probe)
         found = self._scored[key]
         return (
             written
             if found is None
-            else Shown(entry, found[0], worded(found[1], written.events), probe.digest)
+            else ReviewedResult(entry, found[0], worded(found[1], written.events), probe.digest)
         )
 
     _scored: dict[tuple[str, str], tuple[Scores, tuple[Event, ...]] | None] = field(
         default_factory=dict
     )
 
-    def events(self, shown: Shown, threshold: float) -> tuple[Event, ...]:
+    def events(self, shown: ReviewedResult, threshold: float) -> tuple[Event, ...]:
         """The events that another threshold makes of the same scores; words are kept where they fit."""
         probe, scores = self.probe(), shown.scores
         rules = probe.localization if probe else Localization()
-        found = localize.events(
+        found = localize.find_events(
             scores.starts,
             scores.ends,
             scores.smoothed,
@@ -159,10 +159,10 @@ class Desk:
             min_s=rules.min_s,
             gaps=scores.gaps,
         )
-        return worded(found, results.read(shown.entry).events)
+        return worded(found, results.read_result(shown.entry).events)
 
 
-def score(states: HiddenStates, probe: Probe) -> tuple[Scores, tuple[Event, ...]]:
+def score_states(states: HiddenStates, probe: Probe) -> tuple[Scores, tuple[Event, ...]]:
     """What `detect` would find with this probe in states that were kept; raises RecipeMismatch, ProbeError."""
     return localize.localize(
         states.starts, states.ends, probe.score(states), states.gaps, probe.localization

@@ -12,8 +12,8 @@ from hiprobe.errors import StoreError
 from hiprobe.review.curve import spark
 from hiprobe.review.judgements import Judgement, verdicts
 from hiprobe.review.media import preview_step
-from hiprobe.review.results import Entry, Shown
-from hiprobe.review.session import Desk
+from hiprobe.review.results import ReviewedResult, ReviewedVideo
+from hiprobe.review.session import Session
 from hiprobe.types import Event
 
 EACH = 20  # moments of one video
@@ -22,10 +22,10 @@ ORDERS = ("worst", "random", "uncertain", "time")
 
 
 @dataclass(frozen=True)
-class Row:
+class Moment:
     """A span of a video to look at: an event, or one that was judged without being an event (`score` may be None)."""
 
-    entry: Entry
+    entry: ReviewedVideo
     start: float
     end: float
     score: float | None
@@ -45,7 +45,7 @@ class Row:
 class Card:
     """A video in the list; `peak` and `score` of its worst moment, `error` where its result cannot be read."""
 
-    entry: Entry
+    entry: ReviewedVideo
     peak: float = 0.0
     score: float | None = None
     events: int = 0
@@ -60,15 +60,15 @@ class Card:
         return round(self.peak / preview_step(self.entry.duration))
 
 
-def cards(desk: Desk, name: str = "", only: str = "all") -> list[Card]:
+def cards(session: Session, name: str = "", only: str = "all") -> list[Card]:
     """The videos whose name holds `name`, the one with the worst moment first, those without scores last.
 
     `only`: all, events, open (an event that nobody judged) or unscored (failed, or with gaps).
     """
-    standing = _by_video(desk.notes.standing())
+    standing = _by_video(session.notes.standing())
     found = [
-        _card(desk, entry, standing.get(entry.video_id or "", []))
-        for entry in desk.entries()
+        _card(session, entry, standing.get(entry.video_id or "", []))
+        for entry in session.entries()
         if name.casefold() in entry.name.casefold()
     ]
     keep = {
@@ -84,11 +84,11 @@ def cards(desk: Desk, name: str = "", only: str = "all") -> list[Card]:
     )
 
 
-def _card(desk: Desk, entry: Entry, standing: Sequence[Judgement]) -> Card:
+def _card(session: Session, entry: ReviewedVideo, standing: Sequence[Judgement]) -> Card:
     if entry.folder is None:
         return Card(entry)
     try:
-        shown = desk.shown(entry)
+        shown = session.shown(entry)
     except StoreError as error:
         return Card(entry, error=str(error))
     if not len(shown.scores.starts):
@@ -107,7 +107,9 @@ def _card(desk: Desk, entry: Entry, standing: Sequence[Judgement]) -> Card:
     )
 
 
-def rows(shown: Shown, events: Sequence[Event], standing: Sequence[Judgement]) -> list[Row]:
+def rows(
+    shown: ReviewedResult, events: Sequence[Event], standing: Sequence[Judgement]
+) -> list[Moment]:
     """Events, and what was judged beside them, in time order."""
     found = [
         _event_row(shown.entry, event, verdict)
@@ -121,15 +123,15 @@ def rows(shown: Shown, events: Sequence[Event], standing: Sequence[Judgement]) -
         if not ((judgement.start < ends) & (starts < judgement.end)).any():
             beside[judgement.start, judgement.end] = judgement
     found += [
-        Row(shown.entry, start, end, None, (start + end) / 2, None, None, judgement, False)
+        Moment(shown.entry, start, end, None, (start + end) / 2, None, None, judgement, False)
         for (start, end), judgement in beside.items()
     ]
     return sorted(found, key=lambda row: row.start)
 
 
-def _event_row(entry: Entry, event: Event, verdict: Judgement | None) -> Row:
+def _event_row(entry: ReviewedVideo, event: Event, verdict: Judgement | None) -> Moment:
     peak = event.peak if event.peak is not None else (event.start + event.end) / 2
-    return Row(
+    return Moment(
         entry,
         event.start,
         event.end,
@@ -142,15 +144,17 @@ def _event_row(entry: Entry, event: Event, verdict: Judgement | None) -> Row:
     )
 
 
-def moments(desk: Desk, order: str = "worst", name: str = "", verdict: str = "open") -> list[Row]:
+def moments(
+    session: Session, order: str = "worst", name: str = "", verdict: str = "open"
+) -> list[Moment]:
     """Spans of all videos in one list: events with the highest score first, or by video and time, or segments.
 
     `verdict`: any, open (not judged) or one of the verdicts. Random and uncertain moments are segments that nobody
     judged: in an order that changes with the number of judgements, or those whose smoothed score lies nearest to the
     threshold first.
     """
-    standing = _by_video(desk.notes.standing())
-    shown = list(_sound(desk, name))
+    standing = _by_video(session.notes.standing())
+    shown = list(_sound(session, name))
     if order in ("random", "uncertain"):
         rng = np.random.default_rng(sum(map(len, standing.values()))) if order == "random" else None
         near = [
@@ -174,25 +178,25 @@ def moments(desk: Desk, order: str = "worst", name: str = "", verdict: str = "op
     )
 
 
-def _sound(desk: Desk, name: str) -> Iterator[Shown]:
+def _sound(session: Session, name: str) -> Iterator[ReviewedResult]:
     """The results of that name; one that cannot be read is named in the list of videos, see `Card.error`."""
-    for entry in desk.entries():
+    for entry in session.entries():
         if entry.folder is not None and name.casefold() in entry.name.casefold():
             with suppress(StoreError):
-                yield desk.shown(entry)
+                yield session.shown(entry)
 
 
-def _fits(row: Row, verdict: str) -> bool:
+def _fits(row: Moment, verdict: str) -> bool:
     if verdict == "open":
         return row.verdict is None
     return verdict == "any" or (row.verdict is not None and row.verdict.verdict == verdict)
 
 
 def _segments(
-    shown: Shown,
+    shown: ReviewedResult,
     standing: Sequence[Judgement],
     rng: np.random.Generator | None,
-) -> Iterator[tuple[float, Row]]:
+) -> Iterator[tuple[float, Moment]]:
     """Segments to judge, with what orders them: the distance to the threshold, or chance."""
     scores = shown.scores
     distance = (
@@ -211,7 +215,7 @@ def _segments(
         ):
             continue
         taken.append(start)
-        row = Row(
+        row = Moment(
             shown.entry,
             start,
             end,

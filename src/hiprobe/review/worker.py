@@ -20,7 +20,7 @@ from hiprobe.probe import Probe
 from hiprobe.types import Result, Segment, Site
 
 
-def say(**values: Any) -> None:
+def tell_page(**values: Any) -> None:
     """One line to the page; what a library prints goes to standard error."""
     print(json.dumps(values), file=sys.__stdout__, flush=True)
 
@@ -30,20 +30,20 @@ def run(
 ) -> None:
     """Detects in each video that is not done yet; raises ModelError, StoreError, RecipeMismatch."""
     loaded = backbones.load(model)
-    job = runs.Run(loaded, probe, out, explain=explain)
+    job = runs.DetectionRun(loaded, probe, out, explain=explain)
     sites = tuple(Site("residual", layer) for layer in range(loaded.layers)) if all_layers else ()
 
     def progress(path: str, segment: Segment) -> None:
-        say(file=Path(path).name, at=segment.end)
+        tell_page(file=Path(path).name, at=segment.end)
 
     for path in paths:
-        say(file=path.name, at=0.0, duration=_duration(path))
+        tell_page(file=path.name, at=0.0, duration=_duration(path))
         if sites:
             _read_all(path, loaded, sites, probe, out, progress)
         before, left = job.done([path])
         for result in [*before, *job.detect(left, keep=_keep, progress=progress)]:
             store.note(out, [result])
-            say(
+            tell_page(
                 done=path.name,
                 status=result.status,
                 events=len(result.events),
@@ -52,7 +52,7 @@ def run(
 
 
 def _keep(result: Result, place: Path) -> None:
-    report.write(result, Path(result.path), place, _thumbnails(result))
+    report.write_report(result, Path(result.path), place, _thumbnails(result))
 
 
 def _read_all(
@@ -66,7 +66,7 @@ def _read_all(
     """Keeps all layers, so that a later refit may choose among them; a video that fails is named by `detect`."""
     try:
         pipeline.states(
-            path, model, sites, recipe=probe.recipe, root=out / ".store", progress=progress
+            path, model, sites, recipe=probe.recipe, store=out / ".store", progress=progress
         )
     except (VideoError, OutOfMemory):
         return
@@ -105,7 +105,7 @@ def main() -> None:
                 all_layers=job["all_layers"],
             )
     except HiProbeError as error:
-        say(error=f"{type(error).__name__}: {error}")
+        tell_page(error=f"{type(error).__name__}: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:  # cancelled: what was finished is kept
         sys.exit(130)

@@ -5,28 +5,26 @@ SQLite is touched here alone, in the process that gives the work out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import HiProbeError, Quarantined, StoreError, VideoError
+from hiprobe.pipeline import Failed
+from hiprobe.runs import enter_unread, given_up
 from hiprobe.scale.scheduler import Job, Later
 from hiprobe.scale.worker import Row
 from hiprobe.store import index, remote, result_folder, results
-from hiprobe.store.leases import TRIES, Item, Worker, put_back
+from hiprobe.store.leases import TRIES, LeaseHolder, put_back
 from hiprobe.store.results import BESIDE, NAME
 from hiprobe.types import Result
 
-Failed = Callable[[HiProbeError], None]
-CURE = "hiprobe runs OUT --retry puts it back"
-
 
 @dataclass
-class Results:
+class ResultLedger:
     """The results in `out`, a folder or an address; `home` is the folder with the index: `out` itself if it is one."""
 
-    worker: Worker
+    worker: LeaseHolder
     out: str
     home: Path
     settings: dict[str, Any]
@@ -46,7 +44,7 @@ class Results:
             self._forget(place)
         item = self.worker.claim(place, Path(job.path).name, job.digest)
         if item.status in ("failed", "quarantined"):
-            return self._ended(job, item)
+            return given_up(job.path, item, self.report)
         if not self.worker.has(item):
             raise Later
         job.item = item
@@ -61,20 +59,18 @@ class Results:
         """The result that a worker has written, read back."""
         result = self._kept(job)
         if result is None:
-            raise Lost(job.path)
+            raise ResultLost(job.path)
         self._enter(row)
         return self._over(job, result)
 
     def failed(self, job: Job, error: HiProbeError) -> Result:
         """The `failed` result of a video that cannot be read."""
-        self.report(error)
-        result = Result(
-            job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}"
-        )
+        reason = f"{type(error).__name__}: {error.reason}"
+        result = Result(job.path, job.digest, "failed", reason=reason)
         if job.item is None:
-            self.worker.missing(
-                result_folder(self.home, result).name, Path(job.path).name, str(result.reason)
-            )
+            enter_unread(result, error, self.worker, self.home, self.report)
+        else:
+            self.report(job.path, error)
         return self._over(job, result)
 
     def lost(self, job: Job, reason: str) -> Result | None:
@@ -89,21 +85,13 @@ class Results:
             job.item = self.worker.claim(job.item.folder, job.item.name, job.digest)
             return None
         self._held.discard(job.digest)
-        return self._ended(job, job.item)
+        return given_up(job.path, job.item, self.report)
 
     def _over(self, job: Job, result: Result) -> Result:
         if job.item is not None:
             self._held.discard(job.digest)
             self.worker.end(job.item, result.status, result.reason)
         return result
-
-    def _ended(self, job: Job, item: Item) -> Result:
-        reason = str(item.reason)
-        kind, status = (
-            (Quarantined, "quarantined") if item.status == "quarantined" else (VideoError, "failed")
-        )
-        self.report(kind(reason, where=job.path, cure=CURE if kind is Quarantined else None))
-        return Result(job.path, job.digest, status, reason=reason)  # type: ignore[arg-type]
 
     def _forget(self, place: str) -> None:
         """Lets a video be done anew, once in a run; its result must not stand while it is."""
@@ -122,7 +110,7 @@ class Results:
         if remote.is_address(self.out):
             (place / NAME).unlink(missing_ok=True)
             remote.pull(f"{self.out}/{place.name}", place, (NAME, *BESIDE))
-        return results.load(place, job.path, job.digest, self.settings)
+        return results.load_result(place, job.path, job.digest, self.settings)
 
     def _enter(self, row: Row) -> None:
         if not remote.is_address(self.out):
@@ -130,7 +118,7 @@ class Results:
                 index.enter(self.home / ".store", self.home / ".store" / file)
 
 
-class Lost(StoreError):
+class ResultLost(StoreError):
     """A result that a worker has written is not there."""
 
     def __init__(self, path: str) -> None:
@@ -155,7 +143,7 @@ class Extracted:
 
 
 @dataclass
-class States:
+class StateLedger:
     """The hidden states in the store `root`, a folder or an address; attempts are counted for the length of a run."""
 
     root: str
@@ -188,7 +176,7 @@ class States:
 
     def failed(self, job: Job, error: HiProbeError) -> Extracted:
         """A `failed` video."""
-        self.report(error)
+        self.report(job.path, error)
         self._held.discard(job.digest)
         return Extracted(
             job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}"
@@ -200,5 +188,5 @@ class States:
         if job.lost < TRIES:
             return None
         self._held.discard(job.digest)
-        self.report(Quarantined(f"after {job.lost} attempts: {reason}", where=job.path))
+        self.report(job.path, Quarantined(f"after {job.lost} attempts: {reason}", where=job.path))
         return Extracted(job.path, job.digest, "quarantined", reason=reason)

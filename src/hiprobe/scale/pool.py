@@ -14,16 +14,24 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any, Self
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from hiprobe import backbones
+import hiprobe
+from hiprobe.backbones import Loading
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.scale import spans
-from hiprobe.scale.worker import Described, Loading, Reader, Row, Work, answered, described, raised
+from hiprobe.scale.worker import (
+    Described,
+    Row,
+    VideoWorker,
+    Work,
+    answered,
+    described,
+    raised,
+)
 from hiprobe.video import parallel
 
 LOCAL = "local"
@@ -56,7 +64,7 @@ class _Actor:
     """A worker's process: loads the model when it is first asked about it."""
 
     def __init__(self, cpus: int) -> None:
-        self._reader: Reader | None = None
+        self._reader: VideoWorker | None = None
         parallel.MOST = min(parallel.MOST, cpus)  # decoders: the other cores are other workers'
 
     def node(self) -> str:
@@ -68,17 +76,11 @@ class _Actor:
         return answered(self._loaded, loading)
 
     def _loaded(self, loading: Loading) -> Row:
-        self._model = backbones.load(
-            loading.name,
-            revision=loading.revision,
-            device=loading.device,
-            dtype=loading.dtype,
-            max_layer=loading.max_layer,
-        )
-        return {"model": described(self._model), "version": version("hiprobe")}
+        self._model = loading.load()
+        return {"model": described(self._model), "version": hiprobe.__version__}
 
     def begin(self, work: Work) -> Row:
-        self._reader = Reader(self._model, work)
+        self._reader = VideoWorker(self._model, work)
         return {}
 
     def call(self, name: str, args: tuple[Any, ...]) -> Row:
@@ -121,7 +123,7 @@ class Answer:
 
 
 @dataclass
-class Crew:
+class Pool:
     """The workers of a run for the length of a `with`; more are started where there is room, no more than `needed`.
 
     Raises UsageError where Ray cannot be reached or has no room, ModelError where workers cannot load the model or
@@ -260,9 +262,9 @@ class Crew:
         error = raised(row, self.loading.name)
         if error is not None:
             raise error
-        if row["version"] != version("hiprobe"):
+        if row["version"] != hiprobe.__version__:
             raise ModelError(
-                f"a worker runs hiprobe {row['version']}, this is {version('hiprobe')}",
+                f"a worker runs hiprobe {row['version']}, this is {hiprobe.__version__}",
                 where=hand.node,
                 cure="install the same version on every node",
             )
@@ -283,7 +285,7 @@ class Crew:
         if now < self._next_scan:
             return
         self._next_scan = now + SCAN_S
-        wanted = min(room(_nodes(), self.cluster), max(self.needed, 1))
+        wanted = min(workers_that_fit(_nodes(), self.cluster), max(self.needed, 1))
         if self._idle or any(hand.stage != "start" for hand in self._hands.values()):
             self._alone_since = now
         elif now - self._alone_since > START_S or (self.cluster.address == LOCAL and not wanted):
@@ -330,7 +332,7 @@ def _started(cluster: Cluster) -> Any:
     return kind.remote(cluster.cpus)
 
 
-def room(nodes: Sequence[Mapping[str, Any]], cluster: Cluster) -> int:
+def workers_that_fit(nodes: Sequence[Mapping[str, Any]], cluster: Cluster) -> int:
     """How many workers fit on the nodes that live."""
     fits = 0
     for node in nodes:
@@ -350,7 +352,7 @@ def _connect(cluster: Cluster) -> bool:
             cpus = None if cluster.workers is None else cluster.workers * cluster.cpus
             ray.init(LOCAL, num_cpus=cpus, include_dashboard=False, **quiet)
         else:
-            _knock(
+            check_reachable(
                 os.environ.get("RAY_ADDRESS", "auto")
                 if cluster.address == "auto"
                 else cluster.address
@@ -366,7 +368,7 @@ def _connect(cluster: Cluster) -> bool:
     return True
 
 
-def _knock(address: str) -> None:
+def check_reachable(address: str) -> None:
     """Raises ConnectionError or ValueError for an address at which nobody answers: Ray would try for two minutes."""
     if address in ("auto", LOCAL):
         return

@@ -1,4 +1,4 @@
-"""Videos given out to workers, spans of long ones apart, until each is accounted for. Knows no Ray but a `Crew`.
+"""Videos given out to workers, spans of long ones apart, until each is accounted for. Knows no Ray but a `Pool`.
 
 A death that counts is an attempt; what that makes of a video, and what a result is, its `Book` says.
 """
@@ -13,10 +13,10 @@ from typing import Generic, Protocol, TypeVar
 
 from hiprobe.errors import DecoderLost, HiProbeError, LabelError, OutOfMemory, VideoError
 from hiprobe.scale import spans
-from hiprobe.scale.pool import Answer, Crew, Task
+from hiprobe.scale.pool import Answer, Pool, Task
 from hiprobe.scale.spans import Span
 from hiprobe.scale.worker import Row, raised
-from hiprobe.store.leases import WORKER_LOST, Item
+from hiprobe.store.leases import WORKER_LOST, VideoRecord
 from hiprobe.store.remote import is_address
 
 WAIT_S = 0.5
@@ -34,7 +34,7 @@ class Job:
     open: int = 0
     lost: int = 0
     over: bool = False
-    item: Item | None = None
+    item: VideoRecord | None = None
 
 
 class Later(Exception):
@@ -61,11 +61,11 @@ class Book(Protocol[Ended]):
         ...
 
 
-class Spread(Generic[End]):
-    """The way of `paths` through the workers of `crew`."""
+class Scheduler(Generic[End]):
+    """The way of `paths` through the workers of `pool`."""
 
-    def __init__(self, crew: Crew, book: Book[End], paths: Iterable[str], segment_s: float) -> None:
-        self._crew, self._book, self._segment_s = crew, book, segment_s
+    def __init__(self, pool: Pool, book: Book[End], paths: Iterable[str], segment_s: float) -> None:
+        self._pool, self._book, self._segment_s = pool, book, segment_s
         self._paths = deque(paths)
         self._tasks: deque[Task] = deque()
         self._parked: deque[tuple[float, Job]] = deque()
@@ -76,15 +76,15 @@ class Spread(Generic[End]):
         while self._paths or self._tasks or self._parked or self._given:
             yield from self._again()
             self._feed()
-            for answer in self._crew.answers(WAIT_S):
+            for answer in self._pool.answers(WAIT_S):
                 self._given -= 1
                 self._feed()  # before anything is done with the answer, so that no worker waits for that
                 yield from self._heard(answer)
 
     def _feed(self) -> None:
-        self._crew.needed = len(self._paths) + len(self._tasks) + self._given
-        while self._crew.free and (task := self._next()) is not None:
-            self._crew.give(task)
+        self._pool.needed = len(self._paths) + len(self._tasks) + self._given
+        while self._pool.free and (task := self._next()) is not None:
+            self._pool.give(task)
             self._given += 1
 
     def _next(self) -> Task | None:
@@ -93,7 +93,7 @@ class Spread(Generic[End]):
         One at an address is not: whoever looks at it fetches it, and should read it next.
         """
         ahead = (
-            self._paths and len(self._tasks) < self._crew.size and not is_address(self._paths[0])
+            self._paths and len(self._tasks) < self._pool.size and not is_address(self._paths[0])
         )
         if self._tasks and not ahead:
             return self._tasks.popleft()
@@ -127,12 +127,12 @@ class Spread(Generic[End]):
     def _answered(self, task: Task, job: Job, row: Row) -> Iterator[End]:
         if task.call == "look":
             job.digest = row["digest"]
-            if row["seekable"] and self._crew.model is not None:
-                job.plan = spans.plan(
+            if row["seekable"] and self._pool.model is not None:
+                job.plan = spans.plan_spans(
                     row["seconds"],
                     self._segment_s,
-                    self._crew.model.batch,
-                    self._crew.cluster.span_s,
+                    self._pool.model.batch,
+                    self._pool.cluster.span_s,
                 )
             yield from self._begun(job)
         elif task.call == "span":

@@ -53,7 +53,7 @@ class Part:
     seam: Seam
 
 
-def plan(
+def plan_spans(
     seconds: float | None, segment_s: float, batch: int, span_s: float = SPAN_S
 ) -> tuple[Span, ...]:
     """Spans of about `span_s` seconds, multiples of the batch; none for a video that is not worth splitting.
@@ -90,7 +90,7 @@ class _Seamed(video.SegmentReader):
         return "" if self._last is None else _digest(self._last)
 
 
-def read(
+def read_part(
     path: str | Path,
     video_id: str,
     model: Backbone,
@@ -104,7 +104,9 @@ def read(
     """
     reader = _Seamed(path, recipe, span)
     try:
-        states = pipeline.gather(reader, path, video_id, model, sites, recipe)
+        states = pipeline.read_states(
+            reader, path, video_id, pipeline.Reading(model), pipeline.ReadPlan(sites, recipe)
+        )
     except (
         CorruptVideo,
         EmptyVideo,
@@ -115,14 +117,14 @@ def read(
     return Part(states, Seam(reader.head, reader.tail, sound))
 
 
-def fit(parts: Sequence[Part]) -> bool:
+def can_join(parts: Sequence[Part]) -> bool:
     """Whether the parts of a video, in order, join to what an unsplit read gives."""
     met = all(one.seam.tail == two.seam.head != "" for one, two in pairwise(parts))
     return met and all(part.seam.sound and part.states is not None for part in parts)
 
 
 def join(parts: Sequence[Part]) -> HiddenStates:
-    """The states of the whole video from parts that `fit`."""
+    """The states of the whole video from parts that `can_join`."""
     all_states = [part.states for part in parts if part.states is not None]
     starts, ends, values = (
         np.concatenate([getattr(one, name) for one in all_states])
@@ -131,26 +133,26 @@ def join(parts: Sequence[Part]) -> HiddenStates:
     return replace(all_states[-1], starts=starts, ends=ends, values=values)
 
 
-def place(root: Path, span: Span) -> Path:
+def part_store(root: Path, span: Span) -> Path:
     """The store of one span within the store `root`, apart from the states of whole videos."""
     return root / FOLDER / f"{span.first}-{span.count or 'end'}"
 
 
-def save(root: Path, span: Span, part: Part, dtype: str) -> Path:
+def save_part(root: Path, span: Span, part: Part, dtype: str) -> Path:
     """Keeps a part in the store `root`, its seam first; raises StoreError, and ValueError for one without states."""
     if part.states is None:
         raise ValueError("a span without states is not kept")
-    folder = store.states_folder(place(root, span), part.states.video_id, part.states.recipe)
+    folder = store.states_folder(part_store(root, span), part.states.video_id, part.states.recipe)
     store.write_atomic(folder / f"{dtype}.json", json.dumps(asdict(part.seam)).encode())
-    return store.save_states(place(root, span), part.states, dtype)
+    return store.save_states(part_store(root, span), part.states, dtype)
 
 
-def find(
+def find_part(
     root: Path, span: Span, video_id: str, recipe: Recipe, sites: Sequence[Site], dtype: str
 ) -> Part | None:
     """The kept part, None where there is none; raises StoreError if it is damaged."""
-    states = store.find_states(place(root, span), video_id, recipe, sites, dtype)
-    seam = store.states_folder(place(root, span), video_id, recipe) / f"{dtype}.json"
+    states = store.find_states(part_store(root, span), video_id, recipe, sites, dtype)
+    seam = store.states_folder(part_store(root, span), video_id, recipe) / f"{dtype}.json"
     if states is None or states.sites != tuple(sites):
         return None
     try:

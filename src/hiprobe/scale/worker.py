@@ -14,9 +14,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hiprobe import errors, pipeline, runs, store, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import CorruptVideo, HiProbeError, StoreError, VideoError
@@ -24,7 +21,7 @@ from hiprobe.probe import Probe
 from hiprobe.scale import spans
 from hiprobe.scale.spans import Span
 from hiprobe.store import remote, results
-from hiprobe.types import Recipe, Result, Segment, Site
+from hiprobe.types import Recipe, Result, Site
 
 Row = dict[str, Any]
 Keep = Callable[[Result, Path], None]
@@ -33,20 +30,9 @@ LEAST_BYTES_S = (
 )
 
 
-@dataclass(frozen=True)
-class Loading:
-    """How each worker loads the model: the arguments of `backbones.load`."""
-
-    name: str
-    revision: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    max_layer: int | None = None
-
-
 @dataclass
 class Described:
-    """A model as a worker describes it: all of a Backbone but its weights, so that one need not load them."""
+    """A model as a worker describes it, so that the driver need not load it: `backbones.ModelFacts`."""
 
     recipe: Recipe
     layers: int
@@ -59,18 +45,6 @@ class Described:
     notice: str | None
     provenance: Mapping[str, Any]
     batch: int = pipeline.BATCH
-
-    def read(
-        self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
-    ) -> NDArray[np.float32]:
-        """Raises VideoError: what no worker could read is not read here."""
-        raise VideoError("no worker has read it", cure="see why above")
-
-    def explain(
-        self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
-    ) -> tuple[str, bool | None]:
-        """Raises VideoError."""
-        raise VideoError("no worker has explained it", cure="see why above")
 
 
 def described(model: Backbone) -> Described:
@@ -99,7 +73,7 @@ class Work:
     span_s: float = spans.SPAN_S
 
 
-class Reader:
+class VideoWorker:
     """One worker's hands; raises nothing but bugs, named errors are rows `{"error": [...]}`."""
 
     def __init__(self, model: Backbone, work: Work) -> None:
@@ -129,13 +103,13 @@ class Reader:
         """Reads one span and keeps it; `sound` says whether it may be joined."""
         work, one = self.work, Span(first, count)
         with self._store(digest, one) as root:
-            part = spans.find(root, one, digest, work.recipe, work.sites, self._dtype)
+            part = spans.find_part(root, one, digest, work.recipe, work.sites, self._dtype)
             if part is None:
-                part = spans.read(
+                part = spans.read_part(
                     self._here(path), digest, self.model, work.sites, work.recipe, one
                 )
                 if part.states is not None:
-                    spans.save(root, one, part, self._dtype)
+                    spans.save_part(root, one, part, self._dtype)
         return {
             "sound": part.seam.sound,
             "segments": 0 if part.states is None else len(part.states.starts),
@@ -166,7 +140,7 @@ class Reader:
 
     def _extracted(self, here: Path, root: Path, digest: str) -> Row:
         found = pipeline.states(
-            here, self.model, self.work.sites, recipe=self.work.recipe, root=root
+            here, self.model, self.work.sites, recipe=self.work.recipe, store=root
         )
         if found.video_id != digest:
             raise _changed(here)
@@ -181,14 +155,16 @@ class Reader:
     def _detected(self, here: Path, root: Path, digest: str) -> Row:
         work = self.work
         assert work.probe is not None
-        result = pipeline.detect(here, self.model, work.probe, explain=work.explain, root=root)
+        result = pipeline.detect(here, self.model, work.probe, explain=work.explain, store=root)
         if result.video_id != digest:
             raise _changed(here)
         with self._place(store.result_folder(Path(), result).name) as place:
             (place / results.NAME).unlink(missing_ok=True)
             if work.keep is not None:
                 work.keep(result, place)
-            results.save(place, result, runs.settings(self.model, work.probe, work.explain))
+            results.save_result(
+                place, result, runs.result_settings(self.model, work.probe, work.explain)
+            )
         return {"status": result.status, "reason": result.reason, "duration": result.duration}
 
     def _join(self, root: Path, digest: str, plan: Sequence[Span]) -> None:
@@ -199,9 +175,9 @@ class Reader:
         parts = []
         for one in plan:
             with self._store(digest, one) as own:
-                part = spans.find(own, one, digest, work.recipe, work.sites, self._dtype)
+                part = spans.find_part(own, one, digest, work.recipe, work.sites, self._dtype)
             parts += [part] if part is not None else []
-        if len(parts) == len(plan) and spans.fit(parts):
+        if len(parts) == len(plan) and spans.can_join(parts):
             store.save_states(root, spans.join(parts), self._dtype)
 
     def _clear(self, digest: str, plan: Sequence[Span]) -> None:
@@ -218,7 +194,7 @@ class Reader:
     def _here(self, path: str) -> Path:
         """The video as a file of this machine; the last one fetched is held."""
         if not remote.is_address(path):
-            return Path(remote.plain(path))
+            return Path(remote.strip_scheme(path))
         if self._held is None or self._held[0] != path:
             if self._held is not None:
                 shutil.rmtree(self._held[1].parent)
@@ -228,7 +204,7 @@ class Reader:
 
     def _inside(self, digest: str, span: Span | None = None) -> str:
         """Where the states of a video, or of a span of it, lie in the run's store."""
-        root = Path() if span is None else spans.place(Path(), span)
+        root = Path() if span is None else spans.part_store(Path(), span)
         return f"{self.work.root}/{store.states_folder(root, digest, self.work.recipe)}"
 
     @contextmanager
@@ -236,7 +212,7 @@ class Reader:
         """A store of this worker's own, in which the folder of one video, or span, is that of the run's store."""
         top = Path(tempfile.mkdtemp(dir=self._own))
         inside = store.states_folder(
-            top if span is None else spans.place(top, span), digest, self.work.recipe
+            top if span is None else spans.part_store(top, span), digest, self.work.recipe
         )
         inside.parent.mkdir(parents=True)
         try:

@@ -99,7 +99,7 @@ def event_line(result: Result, event: Event) -> dict[str, Any]:
         "schema": SCHEMA,
         "id": digest_json([result.video_id, probe, start, end])[:32],
         "video": {
-            "name": video_name(result.path),
+            "name": display_name(result.path),
             "digest": result.video_id,
             "duration": number(result.duration),
         },
@@ -138,7 +138,7 @@ def unicode(text: str | None) -> str | None:
     return None if text is None else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
-def video_name(path: str) -> str:
+def display_name(path: str) -> str:
     """The file's name without its folder; of an address only the host, as the rest may hold a password."""
     if "://" in path:
         return re.split("[/?#]", path.partition("://")[2].rpartition("@")[2])[0]

@@ -37,7 +37,7 @@ COLUMNS = (
 
 def render(lines: Sequence[Line]) -> str:
     """A header and one row per event; nested keys are joined by `_`, sites by spaces."""
-    return table(COLUMNS, (_flat(line) for line in lines))
+    return csv_text(COLUMNS, (_flat(line) for line in lines))
 
 
 def open(target: Target) -> TextFile:
@@ -59,7 +59,7 @@ def scores_csv(result: Result) -> str:
         [gap.start, gap.end, None, None, None, f"gap: {' '.join(gap.reason.split())}"]
         for gap in scores.gaps
     ]
-    return table(SCORE_COLUMNS, sorted(rows, key=lambda row: (row[0], row[1])))
+    return csv_text(SCORE_COLUMNS, sorted(rows, key=lambda row: (row[0], row[1])))
 
 
 def _flat(line: Line) -> list[Any]:
@@ -71,7 +71,7 @@ def _flat(line: Line) -> list[Any]:
     ]
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A CSV with `header`; a text that a spreadsheet would run is made harmless, a number has 6 decimals."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -28,11 +28,11 @@ def _cue(line: Line) -> str:
     if line["peak_score"] is not None:
         head += f" (score {line['peak_score']:.2f})"
     text = [escape(part) for part in (head, line["explanation"]) if part]
-    span = f"{clock(max(0, math.floor(start)))} --> {clock(math.ceil(end))}"
+    span = f"{timestamp(max(0, math.floor(start)))} --> {timestamp(math.ceil(end))}"
     return "\n".join([line["id"], span, *filter(None, text), ""])
 
 
-def clock(milliseconds: int) -> str:
+def timestamp(milliseconds: int) -> str:
     """`hh:mm:ss.ttt`, with more digits of hours where needed."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:03d}"

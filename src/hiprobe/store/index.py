@@ -56,7 +56,7 @@ class Kept:
 
 
 @contextmanager
-def opened(root: Path) -> Iterator[sqlite3.Connection]:
+def open_index(root: Path) -> Iterator[sqlite3.Connection]:
     """One transaction on the index of the store `root`; raises StoreError where the disk refuses.
 
     An index that is missing, damaged or of another version is made anew, empty.
@@ -95,7 +95,7 @@ def kept(root: Path) -> list[Kept]:
         for path in sorted(root.glob("*/*/*.safetensors"))
         if not path.name.startswith(".")
     }
-    with opened(root) as db:
+    with open_index(root) as db:
         known = {row[0] for row in db.execute("SELECT file FROM states")}
         db.executemany(
             "DELETE FROM states WHERE file = ?", [(file,) for file in known - there.keys()]
@@ -107,7 +107,7 @@ def kept(root: Path) -> list[Kept]:
 
 def enter(root: Path, path: Path) -> None:
     """Enters one file of hidden states; raises StoreError."""
-    with opened(root) as db:
+    with open_index(root) as db:
         _enter(db, root, path)
 
 

@@ -30,7 +30,7 @@ DRIVER = "driver-"  # how the token of a driver begins
 
 
 @dataclass(frozen=True)
-class Item:
+class VideoRecord:
     """How a video stands: `lost` attempts that killed their worker or decoder; `lease` and `changed` in Unix seconds.
 
     `folder` is its result's, by name; `run` the digest of the settings it was last claimed with, `worker` the token
@@ -50,7 +50,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRecord:
     """The settings that a folder's results were made with, and how many videos the last command named."""
 
     run: str
@@ -59,7 +59,7 @@ class Run:
     began: float
 
 
-class Worker:
+class LeaseHolder:
     """Claims videos for the length of a `with`, renews its claims, and gives back what it has not ended.
 
     A `driver` claims for other processes, of whose deaths it tells: its own end is no attempt of the videos.
@@ -75,7 +75,7 @@ class Worker:
         self._pulse = threading.Thread(target=self._beat, name="hiprobe lease", daemon=True)
 
     def __enter__(self) -> Self:
-        with index.opened(self._root) as db:
+        with index.open_index(self._root) as db:
             db.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", self._about)
         self._pulse.start()
         return self
@@ -91,16 +91,16 @@ class Worker:
         self._pulse.join()
         with (
             suppress(StoreError),
-            index.opened(self._root) as db,
+            index.open_index(self._root) as db,
         ):  # what cannot be given back runs out
             db.execute(
                 "UPDATE items SET status = 'todo', lease = 0 WHERE worker = ? AND status = 'claimed'",
                 (self.token,),
             )
 
-    def claim(self, folder: str, name: str, digest: str) -> Item:
+    def claim(self, folder: str, name: str, digest: str) -> VideoRecord:
         """How the video stands now: claimed by this worker if it is free, see `has`; raises StoreError."""
-        with index.opened(self._root) as db:
+        with index.open_index(self._root) as db:
             found = _find(db, text(folder))
             _forget_missing(db, text(folder))
             turn = self._turn(found, (text(folder), text(name), digest), time.time())
@@ -110,15 +110,15 @@ class Worker:
         assert item is not None
         return item
 
-    def has(self, item: Item) -> bool:
+    def has(self, item: VideoRecord) -> bool:
         """Whether this is a claim of this worker."""
         return item.status == "claimed" and item.worker == self.token
 
-    def end(self, item: Item, status: str, reason: str | None) -> bool:
+    def end(self, item: VideoRecord, status: str, reason: str | None) -> bool:
         """Enters how a claimed video ended; False if the claim had run out and is another's. Raises StoreError."""
         return self._change(replace(item, status=status, reason=reason, lost=0, lease=0.0))
 
-    def lose(self, item: Item, reason: str) -> Item:
+    def lose(self, item: VideoRecord, reason: str) -> VideoRecord:
         """Enters an attempt that a claimed video's decoder did not survive: to be tried again, or quarantined."""
         lost = _lost(item, item.lost + 1, reason)
         self._change(lost)
@@ -126,10 +126,10 @@ class Worker:
 
     def missing(self, folder: str, name: str, reason: str) -> None:
         """Enters a failure of a file that has no digest, as it cannot be read; `folder` ends with a hyphen."""
-        with index.opened(self._root) as db:
+        with index.open_index(self._root) as db:
             _put(
                 db,
-                Item(
+                VideoRecord(
                     text(folder),
                     text(name),
                     "",
@@ -143,17 +143,19 @@ class Worker:
                 ),
             )
 
-    def _change(self, item: Item) -> bool:
-        with index.opened(self._root) as db:
+    def _change(self, item: VideoRecord) -> bool:
+        with index.open_index(self._root) as db:
             found = _find(db, item.folder)
             if found is None or not self.has(found):
                 return False
             _put(db, replace(item, changed=time.time()))
             return True
 
-    def _turn(self, found: Item | None, video: tuple[str, str, str], now: float) -> Item | None:
+    def _turn(
+        self, found: VideoRecord | None, video: tuple[str, str, str], now: float
+    ) -> VideoRecord | None:
         """What becomes of the item; None if it stays as it is."""
-        mine = Item(*video, self.run, "claimed", 0, now + LEASE_S, self.token, None, now)
+        mine = VideoRecord(*video, self.run, "claimed", 0, now + LEASE_S, self.token, None, now)
         if found is None:
             return mine
         if _held(found, now):
@@ -172,7 +174,7 @@ class Worker:
         while not self._over.wait(LEASE_S / BEATS):
             with (
                 suppress(StoreError),
-                index.opened(self._root) as db,
+                index.open_index(self._root) as db,
             ):  # the next claim or end will say it
                 db.execute(
                     "UPDATE items SET lease = ? WHERE worker = ? AND status = 'claimed'",
@@ -180,12 +182,12 @@ class Worker:
                 )
 
 
-def _held(item: Item, now: float) -> bool:
+def _held(item: VideoRecord, now: float) -> bool:
     """Whether a claim runs; one for longer than a lease was made by a clock that has been set back since."""
     return item.status == "claimed" and now < item.lease <= now + LEASE_S
 
 
-def _lost(item: Item, lost: int, reason: str) -> Item:
+def _lost(item: VideoRecord, lost: int, reason: str) -> VideoRecord:
     if lost < TRIES:
         return replace(item, status="todo", lost=lost, lease=0.0, reason=reason)
     return replace(
@@ -203,9 +205,9 @@ def text(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _find(db: sqlite3.Connection, folder: str) -> Item | None:
+def _find(db: sqlite3.Connection, folder: str) -> VideoRecord | None:
     row = db.execute("SELECT * FROM items WHERE folder = ?", (folder,)).fetchone()
-    return None if row is None else Item(*row)
+    return None if row is None else VideoRecord(*row)
 
 
 def _forget_missing(db: sqlite3.Connection, folder: str) -> None:
@@ -215,7 +217,7 @@ def _forget_missing(db: sqlite3.Connection, folder: str) -> None:
     )
 
 
-def _put(db: sqlite3.Connection, item: Item) -> None:
+def _put(db: sqlite3.Connection, item: VideoRecord) -> None:
     db.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(item))
 
 
@@ -225,7 +227,7 @@ def put_back(out: Path, folders: Iterable[str] | None = None) -> int:
     Raises StoreError.
     """
     query = "UPDATE items SET status = 'todo', lost = 0, reason = NULL WHERE status IN ('failed', 'quarantined')"
-    with index.opened(out / ".store") as db:
+    with index.open_index(out / ".store") as db:
         if folders is None:
             return db.execute(query).rowcount
         return sum(
@@ -233,19 +235,19 @@ def put_back(out: Path, folders: Iterable[str] | None = None) -> int:
         )
 
 
-def listed(out: Path) -> tuple[list[Run], list[Item]]:
+def run_status(out: Path) -> tuple[list[RunRecord], list[VideoRecord]]:
     """The runs of a result folder, newest first, and its videos by folder, as the results there are.
 
     Raises StoreError.
     """
     there = {text(path.parent.name): path.parent for path in sorted(out.glob(f"*/{results.NAME}"))}
-    with index.opened(out / ".store") as db:
+    with index.open_index(out / ".store") as db:
         _follow(db, there)
         rows = db.execute(
             "SELECT * FROM runs WHERE run IN (SELECT run FROM items) ORDER BY began DESC"
         ).fetchall()
-        items = [Item(*row) for row in db.execute("SELECT * FROM items ORDER BY folder")]
-    return [Run(row[0], _settings(row[1]), *row[2:]) for row in rows], items
+        items = [VideoRecord(*row) for row in db.execute("SELECT * FROM items ORDER BY folder")]
+    return [RunRecord(row[0], _settings(row[1]), *row[2:]) for row in rows], items
 
 
 def _settings(words: str) -> Mapping[str, Any]:
@@ -274,13 +276,13 @@ def _follow(db: sqlite3.Connection, there: Mapping[str, Path]) -> None:
 
 
 def _restore(db: sqlite3.Connection, folder: str, place: Path) -> None:
-    found = results.told(place)
+    found = results.result_facts(place)
     if found is None:
         return
     run, made = digest_json(found["settings"]), (place / results.NAME).stat().st_mtime
     _put(
         db,
-        Item(
+        VideoRecord(
             folder,
             text(found["name"]),
             found["video"],

@@ -27,12 +27,12 @@ def is_address(path: object) -> bool:
     return "://" in str(path) and not str(path).startswith("file://")
 
 
-def plain(path: str) -> str:
+def strip_scheme(path: str) -> str:
     """`path` without the scheme `file://`."""
     return path.removeprefix("file://")
 
 
-def find(address: str) -> list[str]:
+def find_addresses(address: str) -> list[str]:
     """The video files meant by `address`: a file, a folder (recursive, sorted) or a pattern, hidden ones left out.
 
     Raises MissingVideo.

@@ -35,7 +35,7 @@ _UNSOUND = (
 Settings = Mapping[str, Any]
 
 
-def save(folder: Path, result: Result, settings: Settings) -> Path:
+def save_result(folder: Path, result: Result, settings: Settings) -> Path:
     """Keeps a result that has scores, made with `settings` (JSON), beside the files written for it.
 
     Raises StoreError, and ValueError for a result without scores.
@@ -46,7 +46,7 @@ def save(folder: Path, result: Result, settings: Settings) -> Path:
     return path
 
 
-def load(folder: Path, path: str, video_id: str, settings: Settings) -> Result | None:
+def load_result(folder: Path, path: str, video_id: str, settings: Settings) -> Result | None:
     """The kept result of the video `video_id`, now at `path`; None where there is none made with these settings.
 
     A file that is not sound, or beside which another has been changed, is no result: it is to be made anew.
@@ -63,7 +63,7 @@ def load(folder: Path, path: str, video_id: str, settings: Settings) -> Result |
         return None
 
 
-def told(folder: Path) -> dict[str, Any] | None:
+def result_facts(folder: Path) -> dict[str, Any] | None:
     """Name, digest, status, reason and settings of the result in `folder`; None where there is no sound one."""
     try:
         values = json.loads((folder / NAME).read_bytes())

@@ -27,7 +27,7 @@ PROXY_CLOCK = Fraction(1, 90_000)
 BT601 = 6  # AVCOL_SPC_SMPTE170M, what the scaler writes from RGB
 
 
-def facts(reader: _pictures.Reader) -> dict[str, Any]:
+def facts(reader: _pictures.FrameSource) -> dict[str, Any]:
     """The fields of `video.VideoInfo`, with one frame decoded."""
     with closing(iter(reader)) as shown_frames:
         image = next(shown_frames).image
@@ -45,7 +45,7 @@ def facts(reader: _pictures.Reader) -> dict[str, Any]:
     }
 
 
-def _playable(reader: _pictures.Reader, image: av.VideoFrame) -> bool:
+def _playable(reader: _pictures.FrameSource, image: av.VideoFrame) -> bool:
     # Chromium counts from the stored zero, and cannot seek to what lies past the stated duration.
     return (
         reader.container in SEEKABLE
@@ -63,7 +63,7 @@ def _displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
     return (width, height) if orientation(image)[0] == 0 else (height, width)
 
 
-def encode(reader: _pictures.Reader, target: str, height: int) -> None:
+def encode(reader: _pictures.FrameSource, target: str, height: int) -> None:
     """Writes the frames of `reader` to the file `target`, as `video.proxy` says; raises FFmpegError, OSError."""
     stream: VideoStream | None = None
     lasting: dict[

@@ -16,7 +16,7 @@ from hiprobe.isolate.child import Call, Item, Link
 from hiprobe.video import pictures as _pictures
 from hiprobe.video.browser import encode, facts
 from hiprobe.video.windows import Painter, Window, WindowReader
-from hiprobe.video.windows import span as _span
+from hiprobe.video.windows import read_window as _span
 
 TIMES = 4096  # in one answer
 
@@ -101,7 +101,7 @@ def _described(window: Window) -> dict[str, Any]:
     return {"start": window.start, "end": window.end, "times": window.times}
 
 
-def _known(reader: _pictures.Reader, told: int) -> dict[str, Any]:
+def _known(reader: _pictures.FrameSource, told: int) -> dict[str, Any]:
     """What the reader has found out, the first `told` gaps left out."""
     return {
         "duration": reader.duration,

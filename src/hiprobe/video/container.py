@@ -36,7 +36,7 @@ REMUX = "record or export it again, e.g. as H.264 in MP4"
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The open container and its video stream, from this file alone: no address in it is followed.
 
     Raises MissingVideo, EmptyVideo, CorruptVideo, NoVideoStream or UnsupportedVideo.

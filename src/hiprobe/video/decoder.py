@@ -33,8 +33,8 @@ CURE = "export the video again, e.g. as H.264 in MP4"
 def warm() -> None:
     """Starts the decoder's process, so that the first video need not wait for it."""
     try:
-        isolate.start(DECODER, LIMITS)
-    except isolate.Lost as error:
+        isolate.start_child(DECODER, LIMITS)
+    except isolate.ChildLost as error:
         raise DecoderLost(f"the decoder {error}") from error
 
 
@@ -49,10 +49,10 @@ def _named(path: str | PathLike[str]) -> Iterator[None]:
     """Raises DecoderLost, naming the video, where its decoder was lost or has a bug."""
     try:
         yield
-    except isolate.Lost as error:
+    except isolate.ChildLost as error:
         raise DecoderLost(f"the decoder {error}", where=path, cure=CURE) from error
     except (
-        isolate.Fault
+        isolate.ChildBug
     ) as error:  # a bug of ours, or of what we decode with, that one video meets: the others go on
         raise DecoderLost(
             f"the decoder failed: {str(error).splitlines()[-1]}", where=path, cure=CURE
@@ -86,7 +86,7 @@ class SegmentReader:
         )
         self.gaps: tuple[Gap, ...] = ()
         self.first, self.count, self._next, self._path = first, count, first, path
-        ask = isolate.begin if begun else isolate.stream
+        ask = isolate.start_call if begun else isolate.stream
         with _named(path):
             self._items = ask(
                 DECODER,
@@ -178,7 +178,7 @@ def span(
 def frame_times(path: str | PathLike[str]) -> NDArray[np.float64]:
     """The presentation times (frames,), in seconds, of all frames shown; raises the errors of `segments`."""
     if _pictures.is_folder(path):
-        return _pictures.frame_times(path)
+        return _pictures.picture_times(path)
     return np.array([one for times, _ in _asked(path, "times") for one in times])
 
 
@@ -207,7 +207,7 @@ def info(path: str | PathLike[str]) -> VideoInfo:
     return VideoInfo(**facts)
 
 
-def proxy(path: str | PathLike[str], out: str | PathLike[str], *, height: int = 480) -> Path:
+def browser_copy(path: str | PathLike[str], out: str | PathLike[str], *, height: int = 480) -> Path:
     """Writes `out`: the video as upright H.264 MP4 that any browser plays, at most `height` lines, without sound.
 
     Frames keep their times; the first one is shown from 0. `out` appears whole or not at all. Raises StoreError

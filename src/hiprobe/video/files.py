@@ -55,7 +55,7 @@ def digest(path: str | PathLike[str]) -> str:
     A file that has not been touched since it was hashed by this process is not read again.
     """
     if _pictures.is_folder(path):
-        return _pictures.digest(path)
+        return _pictures.folder_digest(path)
     try:
         if not stat.S_ISREG(
             os.stat(path).st_mode

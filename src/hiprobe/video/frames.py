@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 
 from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo, VideoError
 from hiprobe.types import Gap
-from hiprobe.video.container import CONTIGUOUS, REMUX, check_pixels, opened
+from hiprobe.video.container import CONTIGUOUS, REMUX, check_pixels, open_video
 from hiprobe.video.h264 import length_bytes, unreferenced
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
@@ -60,7 +60,7 @@ HOLE_BYTES = (
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownFrame:
     """A frame, None if it was not decoded, the time in seconds from which it is shown, and what was lost before it."""
 
     time: float
@@ -124,8 +124,8 @@ class FrameReader:
             False  # whether all was read that may be shown within `ahead_s` of the packet in hand
         )
 
-    def __iter__(self) -> Generator[Shown, None, None]:
-        with opened(self.path) as (container, stream):
+    def __iter__(self) -> Generator[ShownFrame, None, None]:
+        with open_video(self.path) as (container, stream):
             self._note_facts(container, stream)
             self.sought = self._after is not None and self.container in SEEKABLE
             if self.sought:
@@ -339,7 +339,7 @@ class FrameReader:
 
     def _shown(
         self, previous: float | None, time: float, image: av.VideoFrame | None, ticks: int | None
-    ) -> Shown:
+    ) -> ShownFrame:
         gap = self._gap(previous, time, image is not None and image.is_corrupt)
         if not gap and previous is not None:
             self.longest = max(self.longest, time - previous)
@@ -351,7 +351,7 @@ class FrameReader:
             ]
         self.frame_count += 1
         self.duration = time + self._lasts(ticks)
-        return Shown(time, image, gap)
+        return ShownFrame(time, image, gap)
 
     def _gap(self, previous: float | None, time: float, corrupt: bool) -> Gap | None:
         start = 0.0 if previous is None else previous + self.frame_s

@@ -43,8 +43,11 @@ def decoders() -> int:
     return min(MOST, cores)
 
 
-def begin(path: str | Path, recipe: Recipe, video_id: str) -> None:
-    """Lets a decoder begin on a video, for the `segments` of the same arguments that is to come; raises DecoderLost.
+def start_decoding(path: str | Path, recipe: Recipe, video_id: str) -> None:
+    """Lets a decoder begin on a video, for the `decode_segments` that is to come.
+
+    Raises DecoderLost.
+
 
     The oldest of more such videos than there are decoders is given up.
     """
@@ -68,12 +71,14 @@ def coming(items: Iterable[Item], begin_on: Callable[[Item], None]) -> Iterator[
     yield from held
 
 
-def segments(path: str | Path, recipe: Recipe, video_id: str) -> Reader:
+def decode_segments(path: str | Path, recipe: Recipe, video_id: str) -> ParallelReader:
     """What `decoder.segments` gives of the video with the digest `video_id`, decoded by several decoders."""
-    return Reader(path, recipe, _begun.pop((os.fspath(path), recipe.digest, video_id), None))
+    return ParallelReader(
+        path, recipe, _begun.pop((os.fspath(path), recipe.digest, video_id), None)
+    )
 
 
-def plan(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list[Part]:
+def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list[Part]:
     """The parts that follow window `first`, each about as long as a decoder may be ahead; a single one if that is all.
 
     Parts that are all begun at once grow, so that none is done long before it is read. One is worth a decoder of its
@@ -99,10 +104,10 @@ def _most_windows(recipe: Recipe, facts: decoder.VideoInfo | None = None) -> int
     if recipe.size is None and facts is None:
         return LEAST_WINDOWS
     height, width = recipe.size or ((facts.height, facts.width) if facts else (0, 0))
-    return max(1, isolate.slots(recipe.frames * height * width * 3) - 1)
+    return max(1, isolate.arrays_ahead(recipe.frames * height * width * 3) - 1)
 
 
-class Reader:
+class ParallelReader:
     """Iterates the `Segment`s of a video, once; `duration`, `gaps` and `skipped` as those of `decoder.SegmentReader`.
 
     Raises, on iteration, the errors of `decoder.segments`.
@@ -146,7 +151,7 @@ class Reader:
         """The parts that follow what was begun; the whole where the file says too little of itself to be cut."""
         first = self._begun.count or 0 if self._begun else 0
         try:
-            return plan(decoder.info(self._path), self._recipe, first)
+            return plan_parts(decoder.info(self._path), self._recipe, first)
         except DecoderLost:
             raise
         except VideoError:  # whoever reads on is told

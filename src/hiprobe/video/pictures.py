@@ -24,7 +24,7 @@ from hiprobe.types import Gap
 if TYPE_CHECKING:
     from PIL import Image
 
-    from hiprobe.video.frames import FrameReader, Shown
+    from hiprobe.video.frames import FrameReader, ShownFrame
 
 KINDS = {
     ".png": "PNG",
@@ -46,7 +46,7 @@ DEEP = (
 _RATE = re.compile(r"(.+)@(\d+(?:\.\d+)?)fps", re.DOTALL)
 
 AnyPath = str | PathLike[str]
-Reader: TypeAlias = "FrameReader | FolderReader"
+FrameSource: TypeAlias = "FrameReader | PictureReader"
 
 
 def named(folder: AnyPath, fps: float | None) -> str:
@@ -110,7 +110,7 @@ def _natural(name: str) -> tuple[list[str | int], str]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)], name
 
 
-def digest(path: AnyPath) -> str:
+def folder_digest(path: AnyPath) -> str:
     """SHA-256, in hex, of the rate and of all pictures' bytes in order, whatever their names; raises as `checked`."""
     _, fps, files = checked(path)
     total = hashlib.sha256(f"{fps:.10g}".encode())
@@ -122,7 +122,7 @@ def digest(path: AnyPath) -> str:
     return total.hexdigest()
 
 
-def frame_times(path: AnyPath) -> NDArray[np.float64]:
+def picture_times(path: AnyPath) -> NDArray[np.float64]:
     """The times (frames,), in seconds, from which the pictures are shown; raises the errors of `checked`."""
     _, fps, files = checked(path)
     return np.arange(len(files)) / fps
@@ -156,7 +156,7 @@ def checked(path: AnyPath) -> tuple[Path, float, list[Path]]:
     return folder, fps, files
 
 
-class FolderReader:
+class PictureReader:
     """The pictures of a folder with the times at which they are shown: what `decode.FrameReader` is for a file.
 
     One pass per object; `after` begins at the picture shown at that time, in seconds; one that nobody `wants` is not
@@ -183,10 +183,10 @@ class FolderReader:
         self.wants: Callable[[float, float], bool] | None = None
         self.codec, self.container, self.sought = "", "folder", after is not None
 
-    def __iter__(self) -> Generator[Shown, None, None]:
+    def __iter__(self) -> Generator[ShownFrame, None, None]:
         from av import VideoFrame
 
-        from hiprobe.video.frames import Shown
+        from hiprobe.video.frames import ShownFrame
 
         _, fps, files = checked(self.path)
         self.codec, self.fps, self.frame_s = KINDS[files[0].suffix.lower()].lower(), fps, 1 / fps
@@ -204,7 +204,7 @@ class FolderReader:
             image = (
                 None if spared else VideoFrame.from_ndarray(pixels.of(files[index]), format="rgb24")
             )
-            yield Shown(index / fps, image)
+            yield ShownFrame(index / fps, image)
 
 
 def reader(
@@ -213,11 +213,11 @@ def reader(
     ahead_s: float = 0.0,
     after: float | None = None,
     beat: Callable[[], None] = lambda: None,
-) -> Reader:
-    """The frames of a file, or of a folder of pictures: `decode.FrameReader` or `FolderReader`."""
+) -> FrameSource:
+    """The frames of a file, or of a folder of pictures: `decode.FrameReader` or `PictureReader`."""
     from hiprobe.video.frames import FrameReader
 
-    kind = FolderReader if is_folder(path) else FrameReader
+    kind = PictureReader if is_folder(path) else FrameReader
     return kind(path, ahead_s=ahead_s, after=after, beat=beat)
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo
 from hiprobe.types import Gap
 from hiprobe.video import pictures as _pictures
-from hiprobe.video.frames import EPSILON_S, Shown
+from hiprobe.video.frames import EPSILON_S, ShownFrame
 
 WIDE_S = 10 * EPSILON_S  # a sample as near as this to a frame may fall on it
 Place = Callable[[tuple[int, ...]], NDArray[np.uint8]]  # room for an array of this shape
@@ -106,7 +106,7 @@ class Window:
         end = min(self.end, end) if end and end > self.start else self.end
         return Window(self.start, end, self._count, self._place)
 
-    def fill(self, screen: Shown, painter: Painter, until: float) -> bool:
+    def fill(self, screen: ShownFrame, painter: Painter, until: float) -> bool:
         """Takes the samples that come before the next frame does, at `until`; whether all are taken now."""
         done = len(self.times)
         count = bisect_left(self._wanted, until - EPSILON_S) - done
@@ -129,7 +129,7 @@ class WindowReader:
 
     def __init__(
         self,
-        reader: _pictures.Reader,
+        reader: _pictures.FrameSource,
         segment_s: float,
         count: int,
         painter: Painter,
@@ -143,7 +143,7 @@ class WindowReader:
         reader.wants = self._wants
 
     def __iter__(self) -> Iterator[Window]:
-        screen: Shown | None = None
+        screen: ShownFrame | None = None
         for shown in self.reader:
             if screen is None:
                 self._first = self.reader.first if self._slot else shown.time
@@ -170,7 +170,7 @@ class WindowReader:
             < end + WIDE_S
         )
 
-    def _advance(self, screen: Shown, until: float, gap: Gap | None) -> Iterator[Window]:
+    def _advance(self, screen: ShownFrame, until: float, gap: Gap | None) -> Iterator[Window]:
         """Yields the windows that are complete when the next frame comes, at `until`."""
         while True:
             self._window = self._window or self._next_window(until, gap)
@@ -194,7 +194,7 @@ class WindowReader:
         return Window(start, start + length, self._samples, self._place).cut(self.reader.end)
 
 
-def span(
+def read_window(
     path: str | PathLike[str],
     start: float,
     end: float,
@@ -220,7 +220,7 @@ def span(
     )
 
 
-def _filled(reader: _pictures.Reader, asked: Window, painter: Painter) -> Window | None:
+def _filled(reader: _pictures.FrameSource, asked: Window, painter: Painter) -> Window | None:
     """The window asked for; None where the reader's frames begin (after a seek) past its start, or end before it."""
     start, window, screen = asked.start, None, None
     with closing(iter(reader)) as shown_frames:
