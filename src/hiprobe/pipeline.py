@@ -1,7 +1,7 @@
-"""The verbs, composed once: extract, fit, detect, explain. Knows no command line, no picture and no page.
+"""The verbs, composed once: extract, fit, detect, explain. Knows no command line, picture or page.
 
-Videos are read in one pass, as many segments at a time as the backbone's `batch` says, else `BATCH`; hidden states are
-kept in a store and never read twice.
+A video is read in one pass, `batch` segments of the backbone at a time; hidden states are kept in
+a store and never read twice.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def states(
     store: str | Path | None = None,
     progress: Progress = ignore,
 ) -> HiddenStates:
-    """Return the hidden states of one video at `sites`: from the store if they are there, else read.
+    """Return the hidden states of one video at `sites`, from the store or read.
 
     What is read is kept in the folder `store`, if one is given. Raises VideoError's children for
     a video that cannot be read, ModelError and StoreError.
@@ -226,7 +226,7 @@ def extract_pairs(videos: Iterable[Video], reading: Reading, plan: ReadPlan) -> 
 
 
 def recipe_for(method: str, model: ModelFacts, prompts: Sequence[str] = ()) -> Recipe:
-    """The model's recipe with the questions that `method` asks, if it has its own, or with `prompts` in their place.
+    """Return the model's recipe with the questions of `method`, or with `prompts` in their place.
 
     Raises UsageError for more or fewer `prompts` than the method asks.
     """
@@ -240,12 +240,12 @@ def recipe_for(method: str, model: ModelFacts, prompts: Sequence[str] = ()) -> R
 def sites_for(
     method: str, model: ModelFacts, sites: Sequence[Site] | None = None
 ) -> tuple[Site, ...]:
-    """The sites of the model that `method` reads, or `sites`; raises ModelError where it has none."""
+    """Return the sites that `method` reads, or `sites`; raises ModelError if the model has none."""
     how = methods.load(method)
     found = methods.candidates(how, model.layers, model.heads, model.head_layers, sites)
     if not found:
         raise ModelError(
-            f"has nothing that method {method} reads",
+            f"the model has no site that method {method} reads",
             where=model.recipe.model,
             cure="use a method that reads layers, such as hiprobe",
         )
@@ -253,7 +253,10 @@ def sites_for(
 
 
 def unread(method: str, model: Backbone, *, recipe: Recipe | None = None) -> Pair:
-    """States and labels of no segment: enough to fit a method that needs no labels; raises UsageError for others."""
+    """Return states and labels without a segment, enough to fit a method that needs no labels.
+
+    Raises UsageError for a method that needs them.
+    """
     if methods.load(method).LABELS != "none":
         raise UsageError(
             f"method {method} is fitted on labelled clips", cure="name a folder or a CSV of them"
@@ -268,7 +271,10 @@ def unread(method: str, model: Backbone, *, recipe: Recipe | None = None) -> Pai
 
 
 def _labels(one: Video, found: HiddenStates) -> LabelArray:
-    """The labels of its segments; an event after the end would silently make a normal video of an anomalous one."""
+    """The labels of its segments.
+
+    An event after the end is an error: ignored, it would turn an anomalous video into a normal one.
+    """
     end = max([found.duration, *(gap.end for gap in found.gaps)])
     for event in one.events or ():
         if event.start >= end:
@@ -293,7 +299,10 @@ def fit(
 
 
 def check_probe(model: ModelFacts, probe: Probe) -> None:
-    """Raises RecipeMismatch unless `probe` was fitted on this model and revision; the rest it brings itself."""
+    """Raise RecipeMismatch unless `probe` was fitted on this model and revision.
+
+    The rest of the recipe comes with the probe.
+    """
     own = replace(probe.recipe, model=model.recipe.model, revision=model.recipe.revision)
     probe.check(own)
     if probe.sites and max(site.layer for site in probe.sites) >= model.layers:
@@ -383,7 +392,7 @@ def detect_all(
 
 
 def failure(path: str | Path, error: HiProbeError) -> Result:
-    """The result of a video that gave no scores, and why."""
+    """Return the result of a video without scores, with the reason."""
     return Result(
         str(path),
         _digest_or_blank(path),
@@ -409,9 +418,10 @@ def explain(
     max_tokens: int = MAX_TOKENS,
     deadline_s: float = DEADLINE_S,
 ) -> tuple[str, bool | None]:
-    """The model's words about one event of a video, and whether they say that it is abnormal (None: unsaid).
+    """Return the model's words about one event, and whether they call it abnormal.
 
-    The event's own frames are shown, at most `model.explain_span_s` seconds of them around its peak.
+    The second value is None if the words say neither. The model sees the event's own frames, at
+    most `model.explain_span_s` seconds of them around its peak.
     """
     recipe = recipe or model.recipe
     start, end = _shown(event, model.explain_span_s)
@@ -435,7 +445,7 @@ def _explained(
 
 
 def _shown(event: Event, longest: float | None) -> tuple[float, float]:
-    """The part of an event to show: all of it, or `longest` seconds around its peak that stay inside it."""
+    """The part of an event to show: all of it, or `longest` seconds of it around its peak."""
     if longest is None or event.end - event.start <= longest:
         return event.start, event.end
     middle = event.peak if event.peak is not None else (event.start + event.end) / 2

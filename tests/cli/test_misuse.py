@@ -470,7 +470,10 @@ def test_an_infinite_setting_is_named(
 
 def test_an_empty_question_is_not_replaced_by_another(run: Run, normal_clip: Path) -> None:
     code, _, err = run("explain", normal_clip, "-q", " ")
-    assert (code, err) == (2, "UsageError: the question is empty; leave it out for the model's own")
+    assert (code, err) == (
+        2,
+        "UsageError: the question is empty; leave --question out for the model's own",
+    )
 
 
 @pytest.mark.parametrize("option", [("--layer", 3), ("--split", "train")])
@@ -480,7 +483,7 @@ def test_an_option_that_means_nothing_without_clips_is_refused(
     code, _, err = run("fit", "--method", "likelihood", *option, "-o", tmp_path / "p.safetensors")
     assert (code, err) == (
         2,
-        "UsageError: without labelled clips there is no layer and no split to choose",
+        "UsageError: --layer and --split need labelled clips; name a folder or a CSV of them",
     )
 
 

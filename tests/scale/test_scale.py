@@ -632,16 +632,16 @@ def test_the_command_line_on_a_cluster(nodes: Nodes, videos: Path, tmp_path: Pat
 
 
 WRONG = {  # options, and what is said of them
-    ("--ray", "local", "--worker", "many"): "write CPUs",
-    ("--ray", "local", "--worker", "1,nan"): "write CPUs",
-    ("--ray", "local", "--worker", "1,1.5"): "write CPUs",
-    ("--ray", "clips/"): "give local, auto or HOST:PORT",
+    ("--ray", "local", "--worker", "many"): "must be CPUS or CPUS,GPUS",
+    ("--ray", "local", "--worker", "1,nan"): "must be CPUS or CPUS,GPUS",
+    ("--ray", "local", "--worker", "1,1.5"): "must be CPUS or CPUS,GPUS",
+    ("--ray", "clips/"): "give local, auto, or HOST:PORT",
     (
         "--ray",
         "127.0.0.1:9",
-    ): "no Ray there: Connection refused",  # the port of `discard`, which nobody serves
+    ): "Ray cannot be reached: Connection refused",  # the port of `discard`, which nobody serves
     ("--ray",): "requires an argument",
-    ("--worker", "2"): "--worker is for --ray",
+    ("--worker", "2"): "--worker needs --ray",
     ("s3://bucket/in",): "--ray local reads and writes addresses",
     ("-o", "s3://bucket/out"): "--ray local reads and writes addresses",
 }

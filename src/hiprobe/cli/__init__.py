@@ -1,6 +1,7 @@
-"""The command line: one file a command, and its exit code; what is shown is made in `terminal`.
+"""The command line: one file for each command; `_terminal` makes what is shown.
 
-Exit codes: 0 done, 2 wrong usage, 3 some inputs failed, 4 the environment failed (disk, model), 130 interrupted.
+Exit codes: 0 done, 2 wrong usage, 3 some inputs failed, 4 the environment failed (disk, model),
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hiprobe.errors import HiProbeError
 
 __all__ = ["COMMANDS", "app", "main"]
 
+# In the order in which the help lists them.
 COMMANDS = (
     "demo",
     "models",
@@ -30,7 +32,7 @@ COMMANDS = (
     "extract",
     "evaluate",
     "export",
-)  # in the order of the help
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -38,10 +40,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 2 wrong usage, 3 some inputs failed (each is named on standard error, "
-    "the others are done), 4 the disk or the model failed, 130 interrupted.",
+    epilog="Exit codes: 0 done, 2 wrong usage, 3 some inputs failed (each is named on standard "
+    "error, the others are done), 4 the disk or the model failed, 130 interrupted.",
     help="Find, locate and explain anomalies in video by reading the hidden states of a frozen "
-    "multimodal LLM. Begin with `hiprobe demo`.",
+    "multimodal LLM. Start with `hiprobe demo`.",
 )
 
 for _name in COMMANDS:
@@ -67,12 +69,11 @@ def _program(
 
 
 def main() -> None:
-    """Runs the command line; a named error becomes one line and its exit code."""
+    """Run the command line; a named error becomes one line and an exit code."""
     signal.signal(signal.SIGINT, _interrupted)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # a file's name or the model's words, on an ASCII terminal
+        # A file name or an explanation may hold what an ASCII terminal cannot show.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except HiProbeError as error:
@@ -84,7 +85,7 @@ def main() -> None:
 
 def _interrupted(_signal: int, _frame: Any) -> None:
     print(
-        "interrupted: what was finished is kept; the same command goes on from there",
+        "interrupted: finished videos are kept; the same command continues from there",
         file=sys.stderr,
     )
     raise SystemExit(130)

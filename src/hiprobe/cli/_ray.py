@@ -1,4 +1,4 @@
-"""What detect, extract and evaluate do alike with --ray: find videos at addresses, tell how the run stands."""
+"""What detect, extract and evaluate share with --ray: videos at addresses, progress of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_installed() -> None:
-    """Raises UsageError where Ray is not installed."""
+    """Raise UsageError where Ray is not installed."""
     try:
         import hiprobe.scale  # noqa: F401
     except ModuleNotFoundError as error:
@@ -29,7 +29,10 @@ def check_installed() -> None:
 
 
 def results_home(out: str) -> Path:
-    """The folder with the index of the results in `out`, a folder or an address; raises UsageError without Ray."""
+    """Return the folder with the index of the results in `out`, a folder or an address.
+
+    Raises UsageError for an address where Ray is not installed.
+    """
     if "://" not in out:
         return Path(out)
     check_installed()
@@ -39,7 +42,10 @@ def results_home(out: str) -> Path:
 
 
 def cluster(address: str, worker: str | None) -> Cluster:
-    """The cluster at `address`, and what `--worker` says that each worker takes, else one CPU; raises UsageError."""
+    """Return the cluster at `address`, with the CPUs and GPUs that `--worker` gives each worker.
+
+    Raises UsageError for a malformed `--worker`.
+    """
     check_installed()
     from hiprobe.scale import Cluster
 
@@ -49,28 +55,33 @@ def cluster(address: str, worker: str | None) -> Cluster:
         found = Cluster(address, cpus=int(cpus), gpus=float(gpus or 0))
     except ValueError as error:
         raise UsageError(
-            f"--worker {worker}", cure="write CPUs, or CPUs,GPUs such as 2,0.25"
+            f"--worker must be CPUS or CPUS,GPUS, got {worker}", cure="write for example 2,0.25"
         ) from error
     if found.cpus < 1 or not 0 <= found.gpus < math.inf or (found.gpus > 1 and found.gpus % 1):
-        raise UsageError(f"--worker {worker}", cure="write CPUs, or CPUs,GPUs such as 2,0.25")
+        raise UsageError(
+            f"--worker must be CPUS or CPUS,GPUS, got {worker}", cure="write for example 2,0.25"
+        )
     return found
 
 
 def without(worker: str | None, *paths: str) -> None:
-    """Raises UsageError for what only a run on Ray takes: `--worker`, and an address in the place of a path."""
+    """Raise UsageError for what only a run on Ray takes: `--worker`, or an address as a path."""
     if worker is not None:
-        raise UsageError("--worker is for --ray", cure="add --ray local, or leave it out")
+        raise UsageError("--worker needs --ray", cure="add --ray local, or leave it out")
     for path in paths:
         if "://" in path:
             raise UsageError(
-                "this is an address, and no path of this machine",
+                "this is an address, not a path of this machine",
                 where=path,
                 cure="--ray local reads and writes addresses such as s3://bucket/folder",
             )
 
 
 def find_everywhere(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
-    """The videos meant by paths and addresses, each once, and a failed result for each that means none."""
+    """Return the videos that paths and addresses name, each once.
+
+    Also return a failed result for each path or address that names none.
+    """
     from hiprobe import pipeline
     from hiprobe.cli._terminal import complain
     from hiprobe.store import remote

@@ -1,4 +1,4 @@
-"""What several commands share: find videos, load the model, extract, fit and detect with progress."""
+"""What several commands share: find videos, load a model, extract, fit, detect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hiprobe.types import Result, Video
 
 
-def load_model(loading: Loading) -> Backbone:
+def load_backbone(loading: Loading) -> Backbone:
     """Load the model, whole or up to one block, and show its notice."""
     from hiprobe import video
     from hiprobe.cli._terminal import warn
@@ -36,9 +36,10 @@ def load_model(loading: Loading) -> Backbone:
 
 @contextmanager
 def _lasting() -> Iterator[None]:
-    """What is made meanwhile is taken to stay: no search for garbage, and none of it is searched later.
+    """Keep the garbage collector away from what is made inside, now and later.
 
-    Torch and transformers are 600,000 objects, and each full search of them takes a quarter of a second.
+    Torch and transformers are 600,000 objects; each full collection over them takes a quarter of
+    a second.
     """
     gc.disable()
     try:
@@ -49,7 +50,7 @@ def _lasting() -> Iterator[None]:
 
 
 def find_videos(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
-    """The videos meant by `paths`, each once, and a failed result for each path that means none."""
+    """Return the videos that `paths` name, each once, and a failed result for each path without."""
     from hiprobe import pipeline, video
     from hiprobe.cli._terminal import complain
 
@@ -66,7 +67,7 @@ def find_videos(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
 
 
 def seconds(paths: Iterable[str]) -> dict[str, float]:
-    """How long each video says it is, for the progress bar; one that cannot be read counts nothing here."""
+    """Return the stated length of each video, for the progress bar; 0 for an unreadable one."""
     from hiprobe import video
     from hiprobe.cli._terminal import err
 
@@ -110,12 +111,14 @@ class FitRequest:
         """Raise UsageError for what does not go together, or not with this model."""
         if self.layer is not None and not 0 <= self.layer < model.layers:
             raise UsageError(
-                f"layer {self.layer} of a model whose layers are 0 to {model.layers - 1}"
+                f"--layer must be 0 to {model.layers - 1} for this model, got {self.layer}"
             )
         if not all(prompt.strip() for prompt in self.prompts):
-            raise UsageError("the prompt is empty")
+            raise UsageError("a --prompt is empty", cure="leave it out for the model's own")
         if self.data is None and (self.layer is not None or self.split is not None):
-            raise UsageError("without labelled clips there is no layer and no split to choose")
+            raise UsageError(
+                "--layer and --split need labelled clips", cure="name a folder or a CSV of them"
+            )
 
 
 def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe, list[str]]:
@@ -180,9 +183,11 @@ def detect_with_progress(
     before, left = run.done(paths)
     if before and not output.as_json:
         goes_on = (
-            f"{len(before)} of {len(paths)} done before, going on" if left else "all done before"
+            f"{len(before)} of {len(paths)} were finished before, continuing"
+            if left
+            else "all were finished before"
         )
-        _terminal.say(f"{goes_on}; --again does them anew")
+        _terminal.say(f"{goes_on}; --again does them again")
     made = [*failed, *before]
     with store.Notes(run.out) as notes, _terminal.bar(seconds(map(str, left))) as progress:
         notes.add(made)
@@ -208,12 +213,13 @@ def _waiting(videos: int) -> None:
     from hiprobe.store.leases import LEASE_S
 
     warn(
-        f"waiting for {videos} video{'s'[videos == 1 :]} of another worker; if it has died, at most {LEASE_S:g} s"
+        f"waiting for {videos} video{'s'[videos == 1 :]} that another worker holds; "
+        f"if it has died, for at most {LEASE_S:g} s"
     )
 
 
 def keep(result: Result, place: Path) -> None:
-    """Writes the files of a result that a person looks at."""
+    """Write the files of a result that people look at."""
     from hiprobe import report
 
     report.write_report(result, Path(result.path), place, thumbnails(result))
@@ -257,7 +263,7 @@ def show_states(
 
 
 def thumbnails(result: Result) -> list[tuple[float, Any]]:
-    """The frame at the peak of each of the first 12 events."""
+    """Return the frame at the peak of each of the first 12 events."""
     from hiprobe import video
 
     peaks = [event.peak for event in result.events[:12] if event.peak is not None]
@@ -265,4 +271,5 @@ def thumbnails(result: Result) -> list[tuple[float, Any]]:
 
 
 def code(results: Iterable[Result]) -> int:
+    """Return the exit code: 3 if a video failed, else 0."""
     return 3 if any(result.status in ("failed", "quarantined") for result in results) else 0

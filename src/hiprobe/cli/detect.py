@@ -27,24 +27,26 @@ def detect(
     probe: Annotated[Path, typer.Option("--probe", "-p", help="A probe made by hiprobe fit.")],
     model: Model = "embedded",
     out: OutOrAddress = str(OUT),
-    explain: Annotated[bool, typer.Option(help="Let the model put each event into words.")] = True,
+    explain: Annotated[
+        bool, typer.Option(help="Let the model explain each event in words.")
+    ] = True,
     method: Annotated[
         str | None,
         typer.Option(
-            help="The module:attribute that the probe was fitted with: name it if "
-            "you trust that code."
+            help="The module:attribute that the probe was fitted with. Its code is "
+            "imported, so name it only if you trust it."
         ),
     ] = None,
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
-    again: Annotated[bool, typer.Option("--again", help="Do all anew, also what is done.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also do finished videos again.")] = False,
     sink: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=TARGET",
-            help="Also write the events of all videos to this sink: csv, jsonl, webvtt or "
-            "module:attribute, for example jsonl=events.jsonl. Repeatable.",
+            help="Also write the events of all videos of this command to a sink: csv, jsonl, "
+            "webvtt or module:attribute, for example jsonl=events.jsonl. Repeatable.",
         ),
     ] = None,
     ray: Ray = None,
@@ -53,9 +55,10 @@ def detect(
 ) -> None:
     """Find, locate and explain anomalies in videos.
 
-    Each video gets a folder with report.html, timeline.png, events.jsonl, scores.csv and events.vtt; manifest.jsonl
-    lists all. A video that cannot be read is named, the others go on, and the exit code is 3. The same command goes
-    on where it was cut off: a video done before with this probe, model and settings is not done again.
+    Each video gets a folder with report.html, timeline.png, events.jsonl, scores.csv and
+    events.vtt; manifest.jsonl lists all videos. A video that cannot be read is named, the others
+    continue, and the exit code is 3. An interrupted command continues when it is given again:
+    videos finished with this probe, model and settings are not read again.
     """
     from hiprobe import backbones
     from hiprobe.cli._sinks import SinkOutput
@@ -73,7 +76,7 @@ def detect(
         raise typer.Exit(_ray.detect_and_show(*_ray.find_everywhere(paths), on_ray, request))
     _ray.without(worker, *paths, out)
     found, failed = _run.find_videos(paths)
-    run = DetectionRun(_run.load_model(loading), fitted, Path(out), explain=explain)
+    run = DetectionRun(_run.load_backbone(loading), fitted, Path(out), explain=explain)
     results = failed + _run.detect_with_progress(found, run, output, failed, again)
     if not as_json:
         total(results, Path(out))

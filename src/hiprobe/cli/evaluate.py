@@ -1,4 +1,4 @@
-"""`hiprobe evaluate`: scores, a probe, or draws of a training set against the truth of a data set."""
+"""`hiprobe evaluate`: compare scores, a probe or random draws with the truth of a data set."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Share = Annotated[
     str,
-    typer.Option(help="The part of the labelled training videos in each draw, e.g. 1% or 0.01."),
+    typer.Option(help="Share of the labelled training videos in each draw, e.g. 1% or 0.01."),
 ]
 
 
@@ -50,8 +50,8 @@ def evaluate(
     scores: Annotated[
         Path | None,
         typer.Option(
-            help="Evaluate these scores of every frame: a JSON or NPZ of one array "
-            "a video, or a CSV video,start_frame,end_frame,score."
+            help="Evaluate these scores of every frame: a JSON or NPZ with one array for each "
+            "video, or a CSV video,start_frame,end_frame,score."
         ),
     ] = None,
     probe: Annotated[
@@ -62,31 +62,29 @@ def evaluate(
         int | None,
         typer.Option(
             min=1,
-            help="Fit on so many random draws of the training videos and report mean and spread.",
+            help="Fit on this many random draws of the training videos; report mean and spread.",
         ),
     ] = None,
     share: Share = "1%",
     videos: Annotated[
         Path | None,
-        typer.Option(
-            help="The folder with the videos, or folders of frames; the root if left out."
-        ),
+        typer.Option(help="The folder with the videos or folders of frames, by default the root."),
     ] = None,
     fps: Annotated[
         float | None,
         typer.Option(
             min=0.001,
-            help="Frames a second of folders of frames, and with --threshold of a score file.",
+            help="Frames per second of folders of frames; with --threshold, of a score file.",
         ),
     ] = None,
     rule: Annotated[
         str | None,
-        typer.Option(help="How the annotation is read; the data set's own way if left out."),
+        typer.Option(help="How the annotation is read, by default as the data set says."),
     ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="With --scores: runs of frames from this score on are events, "
+            help="With --scores: runs of frames with at least this score are events, "
             "for the event figures."
         ),
     ] = None,
@@ -95,7 +93,7 @@ def evaluate(
         typer.Option(
             "--allow-missing",
             help="Leave out videos and frames without scores; "
-            "their number stands beside every figure.",
+            "their number is printed beside every figure.",
         ),
     ] = False,
     model: Model = "embedded",
@@ -123,12 +121,13 @@ def evaluate(
     worker: Worker = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare frame scores with a benchmark's truth and with what needs no model at all.
+    """Compare frame scores with a benchmark's truth, and with scores that need no model.
 
-    The scores come from one of --scores (a file of any detector), --probe (detect on the test videos) and --seeds
-    (probes fitted on random draws of the training videos). Prints ROC-AUC and average precision with 95 % intervals
-    over videos, AUC within videos and per class, events, and the definition of each figure. A video that is missing
-    or cannot be read is an error: none is left out of an average unseen.
+    The scores come from one of --scores (a file of any detector), --probe (detect on the test
+    videos) and --seeds (probes fitted on random draws of the training videos). Prints ROC-AUC and
+    average precision with 95 % intervals over videos, AUC within videos and per class, events, and
+    the definition of each figure. A video that is missing or cannot be read is an error: no video
+    is left out silently.
     """
     from hiprobe.backbones import Loading
     from hiprobe.cli import _terminal
@@ -137,7 +136,7 @@ def evaluate(
     if [scores, probe, seeds].count(None) != 2:
         raise UsageError("give one of --scores, --probe and --seeds")
     if threshold is not None and scores is None:
-        raise UsageError("--threshold is for --scores: a probe brings its own")
+        raise UsageError("--threshold needs --scores: a probe has its own threshold")
     if ray is None:
         _ray.without(worker)
     bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing)
@@ -153,7 +152,8 @@ def evaluate(
     try:
         if to is not None:
             _write(made, to)
-    finally:  # a report that cannot be written is shown all the same
+    finally:
+        # A report that cannot be written is still shown.
         if as_json:
             _terminal.emit(made.report.to_json())
         else:
@@ -198,7 +198,7 @@ class _ModelEvaluation:
     ) -> ModelFacts:
         """The model; on Ray only facts about it, once its workers have read all videos."""
         if ray is None:
-            return _run.load_model(loading)
+            return _run.load_backbone(loading)
         videos = [*tests, *([] if fitted else self._drawn())]
         method = fitted.method if fitted else self.method
         on_ray = _ray.ray_run(ray, worker, loading)
@@ -238,14 +238,18 @@ def _fraction(share: str) -> float:
     try:
         value = float(share[:-1]) / 100 if share.endswith("%") else float(share)
     except ValueError as error:
-        raise UsageError(f"{share!r} is no share", cure="write 1% or 0.01") from error
+        raise UsageError(
+            f"--share must be a percentage or a fraction, got {share!r}", cure="write 1% or 0.01"
+        ) from error
     if not 0 < value <= 1:
-        raise UsageError(f"a share of {share}", cure="write 1% or 0.01")
+        raise UsageError(
+            f"--share must be above 0 and at most 100%, got {share}", cure="write 1% or 0.01"
+        )
     return value
 
 
 def _write(made: Evaluated, to: Path) -> None:
-    """The report as the one file asked for, or as a folder with the scores and the figures beside it."""
+    """Write the report as the one file asked for, or as a folder with scores and figures."""
     from hiprobe import evaluation
     from hiprobe.evaluation import plots
     from hiprobe.store import write_atomic
@@ -254,7 +258,7 @@ def _write(made: Evaluated, to: Path) -> None:
         ".json": json.dumps(made.report.to_json(), indent=2) + "\n",
         ".md": made.report.to_markdown(),
     }
-    # a video's name may be no text
+    # The name of a video may not be valid text.
     files = {suffix: text.encode(errors="backslashreplace") for suffix, text in texts.items()}
     if to.suffix in files:
         write_atomic(to, files[to.suffix])

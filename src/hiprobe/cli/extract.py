@@ -1,4 +1,4 @@
-"""`hiprobe extract`: hidden states, kept."""
+"""`hiprobe extract`: read hidden states and keep them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def extract(
     worker: Worker = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read the hidden states of all layers and keep them, so that fit and detect need not run the model again."""
+    """Read the hidden states of all layers and keep them.
+
+    fit and detect then need not run the model again.
+    """
     from hiprobe import pipeline
     from hiprobe.backbones import Loading
     from hiprobe.types import Video
@@ -47,7 +50,7 @@ def extract(
         raise typer.Exit(3 if failed or unread else 0)
     _ray.without(worker, *paths, store)
     files, failed = _run.find_videos(paths)
-    backbone = _run.load_model(loading)
+    backbone = _run.load_backbone(loading)
     lost = [result.path for result in failed]
     plan = pipeline.ReadPlan(
         pipeline.sites_for(method, backbone), pipeline.recipe_for(method, backbone)

@@ -21,7 +21,7 @@ from hiprobe.datasets import FrameLabels, annotation_name, listing
 from hiprobe.errors import LabelError, OutOfMemory, ProbeError, UsageError, VideoError
 from hiprobe.evaluation.draw_summary import DrawSummary
 from hiprobe.evaluation.frame_times import kept_frame_times
-from hiprobe.evaluation.measure import Detection, Scored, evaluate_scored, thresholded
+from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored, thresholded
 from hiprobe.evaluation.score_files import read_scores
 from hiprobe.evaluation.tables import Report
 from hiprobe.pipeline import Failed, Progress, Reading, check_probe, detect_events, ignore
@@ -165,7 +165,9 @@ def of_scores(
             for name, values in scores.items()
             if name in times and len(times[name]) == len(values)
         }  # another length is `evaluate`'s to name
-    scored = Scored(got.truth, scores, None, found, bench.categories(_videos(bench)), got.failed)
+    scored = ScoredVideos(
+        got.truth, scores, None, found, bench.categories(_videos(bench)), got.failed
+    )
     about = {**bench.about(), **({} if threshold is None else {"threshold": threshold})}
     report = evaluate_scored(scored, bench.allow_missing, seed, bootstrap, about)
     return Evaluated(report, got.truth, scores, None, found, len(got.failed) - len(missing))
@@ -345,7 +347,7 @@ def evaluated(
     seed: int,
     bootstrap: int,
 ) -> Evaluated:
-    scored = Scored(
+    scored = ScoredVideos(
         got.truth,
         got.scores,
         got.raw,

@@ -77,7 +77,7 @@ class _Compared:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredVideos:
     """What is evaluated, by video name: labels and scores (frames,), and what `evaluate` says."""
 
     truth: Mapping[str, FrameLabels]
@@ -111,12 +111,12 @@ def evaluate(
     only, and for a bootstrap of fewer than two videos. With `allow_missing`, videos without scores and frames whose
     score is NaN are left out, and their number stands in the report.
     """
-    scored = Scored(truth, scores, raw, found, categories, failed)
+    scored = ScoredVideos(truth, scores, raw, found, categories, failed)
     return evaluate_scored(scored, allow_missing, seed, bootstrap, about)
 
 
 def evaluate_scored(
-    given: Scored,
+    given: ScoredVideos,
     allow_missing: bool = False,
     seed: int = 0,
     bootstrap: int = 1000,

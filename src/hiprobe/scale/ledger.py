@@ -1,6 +1,6 @@
-"""What stands of each video of a run on a cluster: results with claims, or hidden states. Knows no Ray.
+"""The status of each video of a run on a cluster: results with claims, or hidden states.
 
-SQLite is touched here alone, in the process that gives the work out.
+Knows no Ray. Only this file uses SQLite, in the process that gives out the work.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from hiprobe.types import Result
 
 @dataclass
 class ResultLedger:
-    """The results in `out`, a folder or an address; `home` is the folder with the index: `out` itself if it is one."""
+    """The results in `out`, a folder or an address.
+
+    `home` is the folder with the index: `out` itself if it is a folder.
+    """
 
     worker: LeaseHolder
     out: str
@@ -30,13 +33,15 @@ class ResultLedger:
     settings: dict[str, Any]
     report: Failed
     again: bool = False
-    _held: set[str] = field(
-        default_factory=set
-    )  # digests: two files of one content share their states
+    # Digests being read: two files with the same content share their states.
+    _held: set[str] = field(default_factory=set)
     _anew: set[str] = field(default_factory=set)
 
     def begin(self, job: Job) -> Result | None:
-        """The result that stands or cannot be, None after claiming the video; raises Later if another has it."""
+        """Return a result that exists or cannot be made; None once the video is claimed.
+
+        Raises Later if another worker has it.
+        """
         place = self._folder(job)
         if job.digest in self._held:
             raise Later
@@ -56,7 +61,7 @@ class ResultLedger:
         return None
 
     def done(self, job: Job, row: Row) -> Result:
-        """The result that a worker has written, read back."""
+        """Read back the result that a worker has written."""
         result = self._kept(job)
         if result is None:
             raise ResultLost(job.path)
@@ -64,7 +69,7 @@ class ResultLedger:
         return self._over(job, result)
 
     def failed(self, job: Job, error: HiProbeError) -> Result:
-        """The `failed` result of a video that cannot be read."""
+        """Return the `failed` result of a video that cannot be read."""
         reason = f"{type(error).__name__}: {error.reason}"
         result = Result(job.path, job.digest, "failed", reason=reason)
         if job.item is None:
@@ -74,7 +79,7 @@ class ResultLedger:
         return self._over(job, result)
 
     def lost(self, job: Job, reason: str) -> Result | None:
-        """None if the video is to be tried again, else its `quarantined` result."""
+        """Return None if the video is tried again, else its `quarantined` result."""
         if job.item is None:
             job.lost += 1
             return (
@@ -94,7 +99,7 @@ class ResultLedger:
         return result
 
     def _forget(self, place: str) -> None:
-        """Lets a video be done anew, once in a run; its result must not stand while it is."""
+        """Let a video be done again, once in a run; its old result is removed first."""
         self._anew.add(place)
         if remote.is_address(self.out):
             remote.remove(f"{self.out}/{place}/{NAME}")
@@ -105,7 +110,7 @@ class ResultLedger:
         return result_folder(self.home, Result(job.path, job.digest, "failed")).name
 
     def _kept(self, job: Job) -> Result | None:
-        """The result that stands in `out`; of an address, brought home first."""
+        """Return the result in `out`, fetched first if that is an address."""
         place = self.home / self._folder(job)
         if remote.is_address(self.out):
             (place / NAME).unlink(missing_ok=True)
@@ -119,7 +124,7 @@ class ResultLedger:
 
 
 class ResultLost(StoreError):
-    """A result that a worker has written is not there."""
+    """A result that a worker has written cannot be read back."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -131,7 +136,10 @@ class ResultLost(StoreError):
 
 @dataclass(frozen=True)
 class Extracted:
-    """What `extract` kept of one video: (segments, sites, width), seconds, gaps, and why nothing where it failed."""
+    """What `extract` kept of one video: (segments, sites, width), seconds, number of gaps.
+
+    `reason` says why there is nothing.
+    """
 
     path: str
     video_id: str
@@ -144,25 +152,28 @@ class Extracted:
 
 @dataclass
 class StateLedger:
-    """The hidden states in the store `root`, a folder or an address; attempts are counted for the length of a run."""
+    """The hidden states in `store`, a folder or an address; counts attempts within one run."""
 
-    root: str
+    store: str
     report: Failed
     _held: set[str] = field(default_factory=set)
 
     def begin(self, job: Job) -> Extracted | None:
-        """None: what is kept a worker sees; raises Later for a second file with the content of one being read."""
+        """Return None: the worker sees what is kept.
+
+        Raises Later for a second file with the content of one being read.
+        """
         if job.digest in self._held:
             raise Later
         self._held.add(job.digest)
         return None
 
     def done(self, job: Job, row: Row) -> Extracted:
-        """What a worker kept."""
+        """Return what a worker kept."""
         self._held.discard(job.digest)
-        if not remote.is_address(self.root):
+        if not remote.is_address(self.store):
             for file in row["states"]:
-                index.enter(Path(self.root), Path(self.root) / file)
+                index.enter(Path(self.store), Path(self.store) / file)
         first, second, third = row["shape"]
         return Extracted(
             job.path,
@@ -175,7 +186,7 @@ class StateLedger:
         )
 
     def failed(self, job: Job, error: HiProbeError) -> Extracted:
-        """A `failed` video."""
+        """Return the end of a video that cannot be read."""
         self.report(job.path, error)
         self._held.discard(job.digest)
         return Extracted(
@@ -183,7 +194,7 @@ class StateLedger:
         )
 
     def lost(self, job: Job, reason: str) -> Extracted | None:
-        """None if the video is to be tried again, else it is `quarantined` for this run."""
+        """Return None if the video is tried again, else `quarantined`, for this run."""
         job.lost += 1
         if job.lost < TRIES:
             return None

@@ -131,7 +131,7 @@ def _counted(run: RayRun, pool: Pool, scheduler: Scheduler[End], given: int) -> 
 
 
 def account(given: int, ended: Counter[str]) -> None:
-    """Raises StoreError unless done + partial + failed + quarantined = given."""
+    """Raise StoreError unless done + partial + failed + quarantined = given."""
     if sum(ended.values()) != given:
         told = ", ".join(f"{number} {status}" for status, number in sorted(ended.items()))
         raise StoreError(
@@ -140,7 +140,7 @@ def account(given: int, ended: Counter[str]) -> None:
 
 
 def _everywhere(path: str | Path) -> str:
-    """An address, or a path that means the same whatever the working folder is: a worker has its own."""
+    """An address, or an absolute path: each worker has a working folder of its own."""
     return (
         str(path)
         if remote.is_address(path)
@@ -153,7 +153,7 @@ def _folder(out: str | Path) -> str:
 
 
 def _found(loading: Loading) -> Loading:
-    """The model folder as every worker finds it, or what is no folder as it is."""
+    """The model folder under the path that every worker sees; any other name unchanged."""
     here = loading.name not in backbones.names() and loading.name and Path(loading.name).is_dir()
     return replace(loading, name=_everywhere(loading.name)) if here else loading
 
