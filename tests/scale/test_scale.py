@@ -262,7 +262,7 @@ def test_done_anew_a_result_does_not_stand_meanwhile(tmp_path: Path) -> None:
 
 def test_files_of_one_content_take_turns(tmp_path: Path) -> None:
     with leases.LeaseHolder(tmp_path / ".store", {}, 2, driver=True) as worker:
-        book = ResultLedger(worker, str(tmp_path), tmp_path, {}, lambda _: None)
+        book = ResultLedger(worker, str(tmp_path), tmp_path, {}, lambda *_: None)
         first, second = (Job(str(tmp_path / name), digest="0" * 64) for name in ("a.mp4", "b.mp4"))
         assert book.begin(first) is None
         with pytest.raises(Later):
