@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test browser lint train second card results bench fuzz clean backbones
+.PHONY: demo test soak-runs browser lint train second card results bench fuzz clean backbones
 
 demo: $(READY)
 	$(BIN)/hiprobe demo
@@ -13,6 +13,10 @@ test: $(READY) browser
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# Long repetitions of what short tests show: many kills, whole grids. Not part of make test.
+soak-runs: $(READY) browser
+	$(BIN)/python -m pytest -m soak
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

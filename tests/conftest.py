@@ -1,8 +1,9 @@
-"""Fixtures shared by the tests."""
+"""Fixtures shared by the tests, and how the tests share the processors."""
 
 from __future__ import annotations
 
 import csv
+import os
 import resource
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,8 +21,36 @@ if TYPE_CHECKING:
     from hiprobe.probe import Probe
     from hiprobe.review.session import Session
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: a process a core does more
+MOST_WORKERS = 4  # more want too much memory
+EXPENSIVE = (  # these files first, so that no worker is left with one at the end
+    "scale/test_scale.py",
+    "backbones/test_conformance.py",
+    "video/test_parallel.py",
+    "cli/test_commands.py",
+    "test_reliability.py",
+    "review/test_browser.py",
+    "video/test_h264.py",
+    "evaluation/test_benchmark.py",
+)
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 CLIPS_EACH = 4
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker a core for the whole suite, each with whole files; none for chosen tests, which start sooner so."""
+    if config.args_source == pytest.Config.ArgsSource.ARGS or config.option.keyword:
+        return 0
+    config.option.dist = "loadfile"
+    return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the expensive files first."""
+    root = Path(__file__).parent
+    order = {root / name: place for place, name in enumerate(EXPENSIVE)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -61,9 +62,11 @@ FAKE, SLOW, CRASHING = (
         "tests.support.slow_and_crashing_backbones:crashing",
     )
 )
+ALONE = scale.Cluster(workers=1)
 HERE = Path(__file__).parents[2]
 HIPROBE = [sys.executable, "-c", "from hiprobe.cli import main; main()"]
 LONG_S = 110.0
+NO_SPARE_WORKERS = {"enable_worker_prestart": False, "prestart_worker_first_driver": False}
 
 
 @pytest.fixture(scope="module")
@@ -109,20 +112,30 @@ def _answers(port: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def nodes(server: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+def nodes(server: str | None) -> Iterator[Nodes]:
     """Start a cluster of one node with two CPUs, to which tests may add nodes."""
     patch = pytest.MonkeyPatch()
     patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE / "src")]))
-    patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("scratch")))  # for the workers
+    # For the workers; a longer path would be too long for Ray's sockets.
+    scratch = tempfile.mkdtemp(prefix="ray")
+    patch.setenv("TMPDIR", scratch)
+    # At Ray's own niceness the workers would wait for every other test.
+    patch.setenv("RAY_worker_niceness", "0")
     found = Nodes(
         initialize_head=True,
-        head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80 << 20},
+        head_node_args={
+            "num_cpus": 2,
+            "include_dashboard": False,
+            "object_store_memory": 80 << 20,
+            "_system_config": NO_SPARE_WORKERS,
+        },
     )
     ray.init(found.address, log_to_driver=False, logging_level="ERROR")
     yield found
     ray.shutdown()
     found.shutdown()
     patch.undo()
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -213,12 +226,12 @@ def test_relative_paths_start_at_the_callers_folder(
 @pytest.mark.usefixtures("nodes")
 def test_finished_videos_are_skipped_unless_again_is_given(videos: Path, tmp_path: Path) -> None:
     paths = short(videos)[:6]
-    detected(paths[:3], tmp_path)
+    detected(paths[:3], tmp_path, cluster=ALONE)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(f"*/{results.NAME}")}
-    found, _ = detected(paths, tmp_path)
+    found, _ = detected(paths, tmp_path, cluster=ALONE)
     assert statuses(found) == {"done": 6}
     assert all(path.stat().st_mtime_ns == made for path, made in before.items())
-    detected(paths[:1], tmp_path, again=True)
+    detected(paths[:1], tmp_path, again=True, cluster=ALONE)
     changed = [path for path, made in before.items() if path.stat().st_mtime_ns != made]
     assert [path.parent.name[:3] for path in changed] == [paths[0].stem]
 
@@ -235,10 +248,11 @@ def test_a_video_that_kills_its_worker_twice_is_quarantined(tmp_path: Path) -> N
     assert [type(error).__name__ for error in errors] == ["Quarantined"]
     (bad,) = [item for item in leases.run_status(tmp_path / "out")[1] if item.status != "done"]
     assert (bad.name, bad.status, bad.lost) == ("v2.mp4", "quarantined", 2)
-    again, _ = detected(paths, tmp_path / "out", CRASHING)  # it is skipped: no worker dies
+    # It is skipped: no worker dies.
+    again, _ = detected(paths, tmp_path / "out", CRASHING, cluster=ALONE)
     assert statuses(again) == {"done": 5, "quarantined": 1}
     leases.put_back(tmp_path / "out")
-    assert statuses(detected(paths, tmp_path / "out")[0]) == {"done": 6}
+    assert statuses(detected(paths, tmp_path / "out", cluster=ALONE)[0]) == {"done": 6}
 
 
 @pytest.mark.usefixtures("nodes")
@@ -372,6 +386,7 @@ def test_a_killed_node_loses_no_video_and_repeats_none(
     assert {item.lost for item in leases.run_status(tmp_path)[1]} == {0}
 
 
+@pytest.mark.soak
 def test_workers_lost_shortly_before_their_node_do_not_count_as_attempts(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -469,19 +484,23 @@ def test_a_run_resumes_after_its_driver_was_killed(
 @pytest.mark.usefixtures("nodes")
 def test_errors_that_end_a_run_have_their_own_classes(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError):
-        detected(listed(videos)[:2], tmp_path, Loading("./no-such-model"))
+        detected(listed(videos)[:2], tmp_path, Loading("./no-such-model"), cluster=ALONE)
     other = replace(
         fake_backbone.constant_probe(), recipe=replace(fake_backbone.RECIPE, model="other")
     )
     with pytest.raises(RecipeMismatch):
         list(
             scale.detect_on_ray(
-                listed(videos)[:2], scale.RayRun(FAKE), other, tmp_path, explain=False
+                listed(videos)[:2],
+                scale.RayRun(FAKE, cluster=ALONE),
+                other,
+                tmp_path,
+                explain=False,
             )
         )
     (tmp_path / "file").touch()
     with pytest.raises(StoreError):
-        detected(listed(videos)[:2], tmp_path / "file")
+        detected(listed(videos)[:2], tmp_path / "file", cluster=ALONE)
 
 
 def test_a_missing_result_is_an_error() -> None:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -48,7 +49,22 @@ def numbers(segment: Segment) -> list[int]:
     return [number(picture) for picture in segment.frames]
 
 
-def write(
+_WRITTEN: dict[str, bytes] = {}  # what this process has encoded, by how
+
+
+def write(path: Path, times: list[float], **how: Any) -> Path:
+    """`encode`, but what is asked for again is not encoded again where its pictures are those of this file."""
+    if how.get("pictures", numbered) not in (numbered, noisy) or "setup" in how:
+        return encode(path, times, **how)
+    key = repr((path.suffix, times, sorted(how.items())))
+    if key in _WRITTEN:
+        path.write_bytes(_WRITTEN[key])
+    else:
+        _WRITTEN[key] = encode(path, times, **how).read_bytes()
+    return path
+
+
+def encode(
     path: Path,
     times: list[float],
     *,

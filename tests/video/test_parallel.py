@@ -128,11 +128,12 @@ def test_damage_gives_what_one_decoder_gives(first: int, tmp_path: Path) -> None
     check_same(path)
 
 
-def test_a_concealed_picture_gives_what_one_decoder_gives(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [60, pytest.param(20, marks=pytest.mark.soak)])
+def test_a_concealed_picture_gives_what_one_decoder_gives(step: int, tmp_path: Path) -> None:
     """Damage without an error: what the picture is patched with depends on where decoding began."""
     path = long(tmp_path / "long.mp4")
     whole, patched = path.read_bytes(), 0
-    for _, place, size in packet_places(path)[350:590:20]:
+    for _, place, size in packet_places(path)[350:590:step]:
         data = bytearray(whole)
         data[place + size // 2] ^= 0x55
         path.write_bytes(data)
