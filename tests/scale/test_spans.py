@@ -42,7 +42,8 @@ FILES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def whole(path: Path) -> HiddenStates:
-    return pipeline.read_states(video.segments(path, RECIPE), path, ID, MODEL, SITES, RECIPE)
+    reading, plan = pipeline.Reading(MODEL), pipeline.ReadPlan(SITES, RECIPE)
+    return pipeline.read_states(video.segments(path, RECIPE), path, ID, reading, plan)
 
 
 def parts(path: Path, plan: Sequence[Span] = PLAN) -> list[SpanStates]:
