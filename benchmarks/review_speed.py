@@ -20,14 +20,13 @@ import numpy as np
 from benchmarks.review_pictures import FLAGS, PORT, started
 
 from hiprobe import probe as probes
-from hiprobe import sinks, store
+from hiprobe import store
 from hiprobe.localize import Localization, label_segments, localize
 from hiprobe.probe import Probe
 from hiprobe.review import curve, pages, similar, views
 from hiprobe.review.proposals import propose_refit
 from hiprobe.review.session import Session, score_states
-from hiprobe.sinks.csv import scores_csv
-from hiprobe.store import write_atomic
+from hiprobe.store.results import save_result
 from hiprobe.types import Event, HiddenStates, Recipe, Result, Site
 
 RECIPE = Recipe("random", ("Is anything abnormal?",))
@@ -65,17 +64,8 @@ def written(out: Path, found: HiddenStates, probe: Probe) -> Result:
         None,
         {"model": model, "probe": probe.digest},
     )
-    kept(out, result)
+    save_result(store.result_folder(out, result), result, {})
     return result
-
-
-def kept(out: Path, result: Result) -> None:
-    """The files of a result that the page reads."""
-    folder = store.result_folder(out, result)
-    write_atomic(folder / "scores.csv", scores_csv(result).encode())
-    with sinks.load("jsonl").open(folder / "events.jsonl") as sink:
-        for event in result.events:
-            sink.write(sinks.event_line(result, event))
 
 
 def prepared(out: Path, layers: int, width: int, judged: int = VIDEOS) -> Session:
@@ -150,7 +140,7 @@ def long_result(out: Path) -> Result:
     )
     made = {"model": {"id": "x", "revision": None, "sites": []}, "probe": "b" * 64}
     result = Result("long.mp4", LONG, "done", count * 1.6, scores, events, None, made)
-    kept(out, result)
+    save_result(store.result_folder(out, result), result, {})
     store.note(out, [result])
     return result
 

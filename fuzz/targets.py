@@ -231,7 +231,7 @@ def _folder(root: Path) -> None:
 def _manifest(root: Path) -> None:
     with suppress(HiProbeError):
         for one in shown.entries(root):
-            shown.read_result(one)
+            shown.reviewed_result(one)
     with suppress(HiProbeError):
         store.note(root, [_result(7)])
 
@@ -256,7 +256,7 @@ def _result_files(root: Path) -> None:
     leases.run_status(root)
     with suppress(HiProbeError):
         for one in shown.entries(root):
-            shown.read_result(one)
+            shown.reviewed_result(one)
 
 
 # -- annotation and scores

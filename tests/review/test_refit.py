@@ -141,7 +141,7 @@ def test_a_probe_is_replaced_only_when_told_and_can_be_brought_back(
     after = session.shown(entry)
     assert any(event.start < 24 and event.end > 18 for event in after.events)
     assert not np.array_equal(before.scores.raw, after.scores.raw)
-    assert results.read_result(entry).probe == made.probe.digest  # what detect wrote stays
+    assert results.reviewed_result(entry).probe == made.probe.digest  # what detect wrote stays
     kept = session.notes.probes()
     assert [one.note for one in kept] == ["refit", "given"]
     assert kept[0].who == "ann"

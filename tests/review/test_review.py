@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import shutil
@@ -13,8 +14,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,15 +41,17 @@ from hiprobe.types import Event, Scores
 
 
 def test_results_are_read_back_as_they_were_written(made: Made, session: Session) -> None:
-    shown = results.read_result(next(e for e in session.entries() if e.name == HOSTILE))
+    shown = results.reviewed_result(next(e for e in session.entries() if e.name == HOSTILE))
     states = store.kept_states(made.out / ".store", made.ids[HOSTILE], made.probe.recipe)[0]
     scores, events = score_states(states, made.probe)
     for name in ("starts", "ends", "raw", "smoothed", "threshold"):
-        np.testing.assert_allclose(getattr(shown.scores, name), getattr(scores, name), atol=1e-6)
+        np.testing.assert_array_equal(getattr(shown.scores, name), getattr(scores, name))
     assert [(g.start, g.end, g.reason) for g in shown.scores.gaps] == [
         (13.5, 16.5, "2 damaged packets")
     ]
-    assert [(e.start, e.end) for e in shown.events] == [(e.start, e.end) for e in events]
+    assert [(e.start, e.end, e.score) for e in shown.events] == [
+        (e.start, e.end, e.score) for e in events
+    ]
     assert shown.probe == made.probe.digest
     assert [entry.status for entry in session.entries()].count("failed") == 1
 
@@ -64,27 +69,56 @@ def test_the_list_begins_with_the_worst_moment(session: Session) -> None:
     assert [card.entry.name for card in views.cards(session, "B.MP")] == ["b.mp4"]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    ["x", "start,end\n1,2\n", "start,end,raw,smoothed,threshold,status\n0,1,nan,0,0,scored\n"],
-)
-def test_a_damaged_result_is_named_and_the_others_are_shown(
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "no JSON": lambda path: path.write_text("x"),
+    "another schema": lambda path: changed(path, schema="hiprobe.result/0"),
+    "another video": lambda path: changed(path, video="0" * 64),
+    "a raw score is NaN": lambda path: changed(path, ("scores", "raw", 0), "nan"),
+    "a gap without end": lambda path: changed(
+        path, gaps=[{"start": 1.0, "end": "inf", "reason": "lost"}]
+    ),
+    "a peak is a text": lambda path: changed(path, ("events", 0, "peak"), "soon"),
+    "no probe": lambda path: changed(path, provenance={}),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "a device": lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
+    "too large": lambda path: os.truncate(path, store.results.LARGEST + 1),
+    "missing": lambda path: path.unlink(),
+}
+
+
+def changed(
+    path: Path, place: tuple[str | int, ...] = (), value: object = None, **new: Any
+) -> None:
+    """Change a field of a JSON file: the one at `place`, or those named."""
+    values = {**json.loads(path.read_text()), **new}
+    inner = values
+    for key in place[:-1]:
+        inner = inner[key]
+    if place:
+        inner[place[-1]] = value
+    path.write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_result_is_one_named_row_beside_the_others(
     made: Made, session: Session, damage: str
 ) -> None:
     entry = session.entry(made.ids["b.mp4"])
     assert entry is not None
     assert entry.folder is not None
-    path = entry.folder / "scores.csv"
+    before = {row.entry.name for row in views.moments(session)}
+    path = entry.folder / "result.json"
     kept = path.read_bytes()
     try:
-        path.write_text(damage)
-        card = next(card for card in views.cards(session) if card.entry.name == "b.mp4")
-        if damage.startswith("start,end,raw"):
-            assert card.error is not None
-            assert "is not finite" in card.error
+        DAMAGES[damage](path)
+        wrong = [card for card in views.cards(session) if card.error is not None]
+        assert [card.entry.name for card in wrong] == ["b.mp4"]
+        assert "not a valid result" in str(wrong[0].error)
+        assert {row.entry.name for row in views.moments(session)} == before - {"b.mp4"}
         with pytest.raises(StoreError, match=str(entry.folder)):
-            results.read_result(entry)
+            results.reviewed_result(entry)
     finally:
+        path.unlink(missing_ok=True)
         path.write_bytes(kept)
 
 
@@ -167,7 +201,7 @@ def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made)
         "from hiprobe.review.session import Session; from hiprobe.review.guard import Guard\n"
         "out, videos, probe = map(Path, sys.argv[1:4])\n"
         "session = Session(out, videos, probe, (out / '.store',))\n"
-        "server.serve(session, Guard('127.0.0.1', int(sys.argv[4])), who='ann')"
+        "server.serve_page(session, Guard('127.0.0.1', int(sys.argv[4])), who='ann')"
     )
     arguments = [
         sys.executable,
@@ -344,23 +378,6 @@ def test_where_nothing_may_be_written_it_says_so(tmp_path: Path) -> None:
         Judgements(tmp_path / "file" / ".review")
 
 
-def test_moments_of_the_sound_results_are_shown_beside_a_damaged_one(
-    made: Made, session: Session
-) -> None:
-    before = {row.entry.name for row in views.moments(session)}
-    entry = session.entry(made.ids["c.mp4"])
-    assert entry is not None
-    assert entry.folder is not None
-    scores = entry.folder / "scores.csv"
-    kept = scores.read_bytes()
-    try:
-        scores.write_bytes(b"no scores")
-        assert {row.entry.name for row in views.moments(session)} == before - {"c.mp4"}
-        assert [card.entry.name for card in views.cards(session) if card.error] == ["c.mp4"]
-    finally:
-        scores.write_bytes(kept)
-
-
 # Media
 
 
@@ -529,7 +546,7 @@ def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(
     done = [entry for entry in session.entries() if entry.video_id]
     assert 0 < len(done) < 14
     assert all(
-        entry.status == "done" and len(results.read_result(entry).events) == 1 for entry in done
+        entry.status == "done" and len(results.reviewed_result(entry).events) == 1 for entry in done
     )
     kept = [session.states(str(entry.video_id), alarm.recipe) for entry in done]
     assert [len(states.sites) for states in kept if states is not None] == [8] * len(done)

@@ -17,12 +17,11 @@ import av
 import numpy as np
 
 from hiprobe import probe as probes
-from hiprobe import sinks, store, video
+from hiprobe import store, video
 from hiprobe.localize import label_segments
 from hiprobe.probe import Probe
 from hiprobe.review.session import Session, score_states
-from hiprobe.sinks.csv import scores_csv
-from hiprobe.store import write_atomic
+from hiprobe.store.results import save_result
 from hiprobe.types import Event, Gap, HiddenStates, Recipe, Result, Site
 
 SECONDS, FPS, SEGMENT_S, WIDTH, LAYERS = 30, 10, 1.5, 12, 3
@@ -158,11 +157,7 @@ def _written(out: Path, path: Path, states: HiddenStates, probe: Probe, hostile:
         "2 packets lost" if states.gaps else None,
         provenance,
     )
-    folder = store.result_folder(out, result)
-    write_atomic(folder / "scores.csv", scores_csv(result).encode())
-    with sinks.load("jsonl").open(folder / "events.jsonl") as sink:
-        for event in events:
-            sink.write(sinks.event_line(result, event))
+    save_result(store.result_folder(out, result), result, {})
     return result
 
 

@@ -124,7 +124,7 @@ def video_page(
         duration=max(entry.duration, float(shown.scores.ends.max(initial=0.1))),
         after=after[0] if after else None,
         probe=probe,
-        old=probe is not None and shown.probe not in (None, probe.digest),
+        old=probe is not None and shown.probe != probe.digest,
         **event_values(session, shown, threshold),
     )
 

@@ -128,7 +128,7 @@ class Session:
 
     def shown(self, entry: ReviewedVideo) -> ReviewedResult:
         """Scores and events by the probe in use where they can be had, else those on disk; raises StoreError."""
-        written, probe = results.read_result(entry), self.probe()
+        written, probe = results.reviewed_result(entry), self.probe()
         if probe is None or written.probe == probe.digest or entry.video_id is None:
             return written
         key = (str(self.kept(probe.digest)), entry.video_id)
@@ -159,7 +159,7 @@ class Session:
             min_s=rules.min_s,
             gaps=scores.gaps,
         )
-        return worded(found, results.read_result(shown.entry).events)
+        return worded(found, results.reviewed_result(shown.entry).events)
 
 
 def score_states(states: HiddenStates, probe: Probe) -> tuple[Scores, tuple[Event, ...]]:
