@@ -20,7 +20,7 @@ FLOORS = (  # from the ground up: a file may import what is on a lower floor tha
     ("video", "store", "methods", "backbones", "datasets", "sinks"),
     ("probe",),
     ("pipeline", "runs"),
-    ("evaluation", "report", "scale"),
+    ("evaluation", "report", "scale", "plot"),
     ("review",),
     ("cli",),
 )
@@ -31,7 +31,7 @@ EXEMPT = {  # imports within one floor, and why
     ("sinks", "store"): "a sink's file is written whole or not at all",
     ("store", "video"): "an address is searched by the same suffixes",
     ("runs", "pipeline"): "a run repeats what the pipeline does for one video",
-    ("evaluation", "report"): "an evaluation's figures share the colours of a result's",
+    ("plot", "report"): "an evaluation's figures share the colours of a result's",
 }
 MOST_EXEMPT = 6
 PLUGINS = {"methods", "backbones", "datasets", "sinks"}
@@ -47,10 +47,10 @@ HOME = {  # who may import a library
     "fastapi": {"review"},
     "starlette": {"review"},
     "uvicorn": {"review"},
-    "matplotlib": {"report", "evaluation"},
+    "matplotlib": {"report", "plot"},
     "jinja2": {"report", "review"},
     "typer": {"cli"},
-    "rich": {"report", "cli"},
+    "rich": {"cli"},
     "numba": set(),
     "cv2": set(),
     "pickle": set(),

@@ -35,6 +35,7 @@ _MODULES = (
     "methods",
     "metrics",
     "pipeline",
+    "plot",
     "probe",
     "report",
     "saliency",

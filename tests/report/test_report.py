@@ -23,7 +23,8 @@ from PIL import Image
 from rich.console import Console
 
 from hiprobe import report
-from hiprobe.report import picture
+from hiprobe.cli._terminal import events_table
+from hiprobe.report import curves, picture, texts
 from hiprobe.types import Event, Gap, Result, Scores
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -245,7 +246,7 @@ def test_layers_are_drawn_with_and_without_auc(tmp_path: Path) -> None:
 
 
 def test_a_curve_never_crosses_a_gap_and_spans_its_segments() -> None:
-    times, values, run = picture.curve(scores_of(a_result()))
+    times, values, run = curves.curve(scores_of(a_result()))
     assert [(times[run == k].min(), times[run == k].max()) for k in np.unique(run)] == [
         (0.0, 15.0),
         (18.0, 30.0),
@@ -253,7 +254,7 @@ def test_a_curve_never_crosses_a_gap_and_spans_its_segments() -> None:
     assert (np.diff(times) > 0).all()
     at = scores_of(a_result()).at(np.minimum(times, 29.9) - 1e-6 * (times == 15.0))
     np.testing.assert_array_equal(values[:, 1], at)
-    assert [len(part) for part in picture.curve(Scores(*[np.empty(0)] * 5))] == [0, 0, 0]
+    assert [len(part) for part in curves.curve(Scores(*[np.empty(0)] * 5))] == [0, 0, 0]
 
 
 @given(arrays(np.float64, st.integers(1, 400), elements=st.floats(-5, 5)), st.integers(2, 60))
@@ -261,7 +262,7 @@ def test_a_curve_never_crosses_a_gap_and_spans_its_segments() -> None:
 def test_thinning_keeps_order_limit_and_extremes(
     values: np.ndarray[Any, np.dtype[np.float64]], limit: int
 ) -> None:
-    keep = picture.thin(values, limit)
+    keep = curves.thin(values, limit)
     assert len(keep) <= limit
     assert (np.diff(keep) > 0).all()
     assert values[keep].max() == values.max()
@@ -280,12 +281,12 @@ def test_thinning_keeps_order_limit_and_extremes(
     ],
 )
 def test_clock(seconds: float, text: str) -> None:
-    assert picture.clock(seconds) == text
+    assert texts.clock(seconds) == text
 
 
 def test_the_terminal_table_shows_text_as_text() -> None:
     console = Console(width=160, file=io.StringIO(), force_terminal=True, color_system=None)
-    console.print(report.events_table(a_result(LABEL, "[red]two\nlines[/red] \x1b]0;owned\x07")))
+    console.print(events_table(a_result(LABEL, "[red]two\nlines[/red] \x1b]0;owned\x07")))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "[bold]" in shown
     assert "[red]two lines[/red]" in shown

@@ -32,8 +32,9 @@ from hiprobe.backbones import Backbone
 from hiprobe.errors import StoreError, UsageError
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe
-from hiprobe.review import curve, results, runs, views
+from hiprobe.review import curve, results, views
 from hiprobe.review.judgements import Judgements, verdicts
+from hiprobe.review.run_process import DetectionJob, RunProcess, videos_in
 from hiprobe.review.session import Session, score_states
 from hiprobe.types import Event, Scores
 
@@ -443,7 +444,13 @@ def until(page: Page, word: str, seconds: float = 90) -> str:
         time.sleep(0.1)
 
 
-def ended(run: runs.RunProcess, seconds: float = 60) -> int:
+def started(job: DetectionJob) -> RunProcess:
+    run = RunProcess("all", job)
+    run.start()
+    return run
+
+
+def ended(run: RunProcess, seconds: float = 60) -> int:
     end = time.monotonic() + seconds
     while run.code is None:
         assert time.monotonic() < end
@@ -454,10 +461,8 @@ def ended(run: runs.RunProcess, seconds: float = 60) -> int:
 def test_a_run_takes_more_paths_than_a_command_line_holds_and_says_why_it_failed(
     tmp_path: Path,
 ) -> None:
-    run = runs.RunProcess(
-        "all", [tmp_path / f"{number:04}{'x' * 200}.mp4" for number in range(2000)]
-    )
-    run.start(tmp_path / "none.safetensors", "embedded", tmp_path, explain=False, all_layers=False)
+    paths = tuple(tmp_path / f"{number:04}{'x' * 200}.mp4" for number in range(2000))
+    run = started(DetectionJob(paths, tmp_path / "none.safetensors", "embedded", tmp_path))
     assert ended(run) == 3
     assert run.error is not None
     assert run.error.startswith("ProbeError")
@@ -477,21 +482,21 @@ def test_what_a_model_prints_is_no_word_of_the_run(
     clip.parent.mkdir()
     shutil.copy(next(embedded.CLIPS.glob("*.mp4")), clip)
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
-    run = runs.begin(
-        tmp_path / "videos",
-        ".",
+    job = DetectionJob(
+        videos_in(tmp_path / "videos", "."),
         tmp_path / "p.safetensors",
         "chatty:load",
         tmp_path / "out",
         explain=False,
         all_layers=True,
     )
+    run = started(job)
     assert (ended(run), run.error, [one["status"] for one in run.finished]) == (0, None, ["done"])
 
 
 def test_a_run_that_is_killed_is_said_to_have_failed(tmp_path: Path) -> None:
-    run = runs.RunProcess("all", [tmp_path / "a.mp4"])
-    run.start(tmp_path / "none.safetensors", "embedded", tmp_path, explain=False, all_layers=False)
+    paths = (tmp_path / "a.mp4",)
+    run = started(DetectionJob(paths, tmp_path / "none.safetensors", "embedded", tmp_path))
     assert run.process is not None
     run.process.kill()
     assert ended(run) == -signal.SIGKILL

@@ -18,8 +18,8 @@ from tests.support.review_folder import ATTACK, HOSTILE, Made, Page, make, serve
 from hiprobe.errors import StoreError, UsageError
 from hiprobe.review import results
 from hiprobe.review.guard import Guard
-from hiprobe.review.media import files
-from hiprobe.review.runs import inside
+from hiprobe.review.media import served_videos
+from hiprobe.review.run_process import inside
 
 TOKEN = "correct-horse-battery"
 
@@ -191,7 +191,7 @@ def test_24_a_preview_is_a_number(page: Page, made: Made, number: str) -> None:
 
 
 def test_24_links_out_of_the_folder_are_passed_over(made: Made) -> None:
-    assert sorted(path.name for path in files(made.videos)) == sorted([HOSTILE, "b.mp4"])
+    assert sorted(path.name for path in served_videos(made.videos)) == sorted([HOSTILE, "b.mp4"])
 
 
 @pytest.mark.parametrize(

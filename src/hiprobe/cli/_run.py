@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hiprobe.errors import HiProbeError, UsageError, VideoError
 
@@ -196,15 +196,15 @@ def _waiting(videos: int) -> None:
 
 
 def keep(result: Result, place: Path) -> None:
-    """Writes the files of a result that a person looks at."""
+    """Write the files of a result that a person looks at; matplotlib is loaded for the first one."""
     from hiprobe import report
 
-    report.write_report(result, Path(result.path), place, thumbnails(result))
+    report.report_video(result, place)
 
 
 def tell(result: Result, folder: Path | str, as_json: bool) -> None:
     """What is said of one result, once its files are written in `folder`, which may be an address."""
-    from hiprobe import report, sinks, store
+    from hiprobe import sinks, store
     from hiprobe.cli import _terminal
 
     if as_json:
@@ -219,17 +219,9 @@ def tell(result: Result, folder: Path | str, as_json: bool) -> None:
             }
         )
     elif result.scores is not None:
-        _terminal.show(report.events_table(result))
+        _terminal.show(_terminal.events_table(result))
         place = store.result_folder(Path(), result)
         _terminal.say(f"report: [bold]{_terminal.markup(f'{folder}/{place}/report.html')}[/]")
-
-
-def thumbnails(result: Result) -> list[tuple[float, Any]]:
-    """The frame at the peak of each of the first 12 events."""
-    from hiprobe import video
-
-    peaks = [event.peak for event in result.events[:12] if event.peak is not None]
-    return [(peak, video.span(result.path, peak, peak + 0.04, 1).frames[0]) for peak in peaks]
 
 
 def code(results: Iterable[Result]) -> int:

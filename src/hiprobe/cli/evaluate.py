@@ -245,8 +245,7 @@ def _fraction(share: str) -> float:
 
 def _write(made: Evaluated, to: Path) -> None:
     """The report as the one file asked for, or as a folder with the scores and the figures beside it."""
-    from hiprobe import evaluation
-    from hiprobe.evaluation import plots
+    from hiprobe import evaluation, plot
     from hiprobe.store import write_atomic
 
     texts: dict[str, Any] = {
@@ -263,4 +262,4 @@ def _write(made: Evaluated, to: Path) -> None:
     evaluation.write_scores(to / "scores.npz", made.scores)
     if made.raw is not None:
         evaluation.write_scores(to / "raw.npz", made.raw)
-    plots.write_plots(to, made.truth, made.scores, raw=made.raw, found=made.found)
+    plot.write_plots(to, made.truth, made.scores, raw=made.raw, found=made.found)

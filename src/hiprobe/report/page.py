@@ -15,17 +15,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
-from rich.table import Table
-from rich.text import Text
 
 from hiprobe import sinks, video
-from hiprobe.report import picture
-from hiprobe.report.picture import Thumbnail, clock, layers_png, printable, timeline_png, two
+from hiprobe.report.curves import TICKS_S, curve, needed_scores, thin, value_range
+from hiprobe.report.picture import Thumbnail, timeline_png
+from hiprobe.report.texts import clock, count, printable, two
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Result
-
-__all__ = ["Thumbnail", "events_table", "layers_png", "report_html", "timeline_png", "write_report"]
 
 ASSETS = "report/assets"
 EMBED_BYTES = 64 << 20  # a larger video stays beside the page
@@ -47,23 +44,6 @@ def write_report(
                 sink.write(sinks.event_line(result, event))
     timeline_png(result, folder / "timeline.png", thumbnails=thumbnails)
     report_html(result, video_path, folder / "report.html", thumbnails=thumbnails)
-
-
-def events_table(result: Result) -> Table:
-    """The events for a terminal, one row each; text is shown as it is, without markup or control characters."""
-    table = Table(title=Text(printable(sinks.display_name(result.path))), title_justify="left")
-    labelled = any(event.label for event in result.events)
-    for name in ("start", "end", "score"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("label", "explanation") if labelled else ("explanation",):
-        table.add_column(name, ratio=None if name == "label" else 1)
-    for event in result.events:
-        words = (event.label, event.explanation) if labelled else (event.explanation,)
-        cells = (clock(event.start), clock(event.end), two(event.score), *words)
-        table.add_row(*(Text(printable(cell or "")) for cell in cells))
-    if not result.events:
-        table.add_row("", "", "", Text("no event: no score reaches the threshold", style="dim"))
-    return table
 
 
 def report_html(
@@ -171,7 +151,7 @@ def _jpeg(frame: NDArray[np.uint8]) -> str:
 
 
 def _gap_lines(result: Result) -> list[str]:
-    gaps = picture.needed_scores(result).gaps
+    gaps = needed_scores(result).gaps
     lines = [f"{clock(gap.start)} – {clock(gap.end)}: {gap.reason}" for gap in gaps[:10]]
     return lines + (
         [f"and {len(gaps) - 10} more spans, all in scores.csv"] if len(gaps) > 10 else []
@@ -179,8 +159,8 @@ def _gap_lines(result: Result) -> list[str]:
 
 
 def _summary(result: Result) -> dict[str, str]:
-    scores = picture.needed_scores(result)
-    lines = {"events": picture.count(len(result.events)), "length": clock(result.duration)}
+    scores = needed_scores(result)
+    lines = {"events": count(len(result.events)), "length": clock(result.duration)}
     lines["segments"] = str(len(scores.starts))
     if len(scores.starts) and (scores.gaps or result.status == "partial"):
         lines["scored"] = (
@@ -216,16 +196,16 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
 
 def _data(result: Result) -> dict[str, Any]:
     """What the page's script draws: times in seconds, null where there is no number."""
-    times, values, run = picture.curve(picture.needed_scores(result))
-    keep = picture.thin(values[:, 1], POINTS)
+    times, values, run = curve(needed_scores(result))
+    keep = thin(values[:, 1], POINTS)
     lists = [[sinks.number(value) for value in column] for column in values[keep].T]
     return {
         "duration": sinks.number(result.duration),
-        "limits": picture.value_range(values),
-        "ticks": picture.TICKS_S,
+        "limits": value_range(values),
+        "ticks": TICKS_S,
         "t": np.round(times[keep], 3).tolist(),
         **dict(zip(("raw", "smoothed", "threshold"), lists, strict=True)),
         "run": run[keep].tolist(),
         "events": [[event.start, event.end] for event in result.events],
-        "gaps": [[gap.start, gap.end] for gap in picture.needed_scores(result).gaps],
+        "gaps": [[gap.start, gap.end] for gap in needed_scores(result).gaps],
     }

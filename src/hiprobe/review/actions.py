@@ -10,11 +10,12 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from hiprobe.errors import HiProbeError, UsageError
-from hiprobe.review import proposals, runs
+from hiprobe.review import proposals
 from hiprobe.review.judgements import Judgement, Span, reviewer
 from hiprobe.review.pages import EntryOf, SessionOf, WhoOf, event_values, render_page
 from hiprobe.review.proposals import Proposal
 from hiprobe.review.results import DIGEST, ReviewedVideo
+from hiprobe.review.run_process import DetectionJob, RunProcess, inside, videos_in
 from hiprobe.review.session import Session
 
 KEEP = 8  # proposals that wait for an answer
@@ -149,21 +150,18 @@ def start_run(
 ) -> Response:
     """Starts detection in a folder under the videos folder, unless a run is going on."""
     state = request.app.state
-    if session.videos is None or runs.inside(session.videos, folder) is None:
+    if session.videos is None or inside(session.videos, folder) is None:
         raise HTTPException(404, "no such folder")
     probe = session.needed_probe()
     with state.starting:
         if state.run is not None and state.run.running:
             raise UsageError("a run is going on", cure="wait for it, or cancel it")
-        state.run = runs.begin(
-            session.videos,
-            folder,
-            session.kept(probe.digest),
-            state.model,
-            session.out,
-            explain=explain,
-            all_layers=all_layers,
+        paths = videos_in(session.videos, folder)
+        job = DetectionJob(
+            paths, session.kept(probe.digest), state.model, session.out, explain, all_layers
         )
+        state.run = RunProcess(folder, job)
+        state.run.start()
     return render_page(request, "_run", run=state.run, folder_error=None)
 
 

@@ -74,7 +74,7 @@ class Media:
         )
 
     def _named(self, name: str) -> Iterator[Path]:
-        for path in files(self.root) if self.root is not None else ():
+        for path in served_videos(self.root) if self.root is not None else ():
             if path.name.encode("utf-8", "replace") == name.encode("utf-8", "replace"):
                 yield path
 
@@ -158,7 +158,7 @@ class Media:
         return path
 
 
-def files(root: Path) -> Iterator[Path]:
+def served_videos(root: Path) -> Iterator[Path]:
     """The video files under `root`, sorted; links that lead out of it, and hidden folders, are passed over."""
     base = root.resolve()
     for path in sorted(root.rglob("*")):

@@ -14,8 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hiprobe.errors import HiProbeError, MissingVideo, ProbeError
 from hiprobe.probe.curves import saliency_curves
-from hiprobe.report import picture
-from hiprobe.review import curve, runs, similar, views
+from hiprobe.report.curves import value_range
+from hiprobe.report.texts import clock, printable, two
+from hiprobe.review import curve, run_process, similar, views
 from hiprobe.review.judgements import VERDICTS, reviewer
 from hiprobe.review.media import KINDS, PREVIEWS, preview_step
 from hiprobe.review.results import DIGEST, ReviewedResult, ReviewedVideo
@@ -40,7 +41,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"clock": picture.clock, "two": picture.two, "plain": picture.printable}
+_environment.filters |= {"clock": clock, "two": two, "plain": printable}
 
 
 def session_of(request: Request) -> Session:
@@ -120,7 +121,7 @@ def video_page(
         shown=shown,
         t=t,
         step=preview_step(entry.duration),
-        limits=picture.value_range(np.append(shown.scores.smoothed, shown.scores.raw)),
+        limits=value_range(np.append(shown.scores.smoothed, shown.scores.raw)),
         duration=max(entry.duration, float(shown.scores.ends.max(initial=0.1))),
         after=after[0] if after else None,
         probe=probe,
@@ -298,7 +299,7 @@ def probes(request: Request, session: SessionOf) -> Response:
 @router.get("/run")
 def run_page(request: Request, session: SessionOf) -> Response:
     """Folders that can be run over, and the run in progress."""
-    found = list(runs.folders(session.videos)) if session.videos is not None else []
+    found = list(run_process.folders(session.videos)) if session.videos is not None else []
     return render_page(
         request,
         "run",
