@@ -223,14 +223,14 @@ def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, sessio
     found = spans(tab)
     tab.keyboard.press("n")
     tab.keyboard.press("r")
-    said(tab, "right: ")
+    said(tab, "true alarm: ")
     tab.keyboard.press("f")  # the next one was chosen
     said(tab, "false alarm: ")
-    standing = [(j.start, j.verdict, j.who) for j in session.notes.standing(digest)]
-    assert standing == [(found[0][0], "right", "ann"), (found[1][0], "false alarm", "ann")]
+    standing = [(j.start, j.kind, j.who) for j in session.notes.standing(digest)]
+    assert standing == [(found[0][0], "true_alarm", "ann"), (found[1][0], "false_alarm", "ann")]
     tab.keyboard.press("u")
     said(tab, "undone: false alarm")
-    assert [j.verdict for j in session.notes.standing(digest)] == ["right"]
+    assert [j.kind for j in session.notes.standing(digest)] == ["true_alarm"]
     for key, seconds in (("[", 26.0), ("]", 28.0)):
         tab.evaluate(f"video.currentTime = {seconds}")
         settled(tab, seconds)
@@ -243,8 +243,8 @@ def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, sessio
     tab.reload()
     tab.wait_for_selector("body[data-ready]")
     chips = tab.locator("#events .chip").all_inner_texts()
-    assert sorted(chips) == ["missed", "right"]
-    assert [(j.start, j.end, j.verdict) for j in session.notes.standing(digest)][1] == (
+    assert sorted(chips) == ["missed", "true alarm"]
+    assert [(j.start, j.end, j.kind) for j in session.notes.standing(digest)][1] == (
         26.0,
         28.0,
         "missed",
@@ -269,13 +269,13 @@ def test_keys_that_come_quicker_than_answers_are_obeyed_in_turn(
         tab.keyboard.press(key)
     held[0].continue_()
     said(tab, "undone: ")
-    told = [(j.verdict, j.start, bool(j.undone_at)) for j in session.notes.all()]
+    told = [(j.kind, j.start, bool(j.undone_at)) for j in session.notes.all()]
     assert told == [
-        ("right", first, False),
-        ("false alarm", second, False),
-        ("right", second, True),
+        ("true_alarm", first, False),
+        ("false_alarm", second, False),
+        ("true_alarm", second, True),
     ]
-    assert tab.locator("#events .chip").all_inner_texts() == ["right", "false alarm"]
+    assert tab.locator("#events .chip").all_inner_texts() == ["true alarm", "false alarm"]
 
 
 def test_a_refused_judgement_is_said_and_not_shown(
@@ -302,12 +302,12 @@ def test_only_what_changes_is_sent_to_a_page_that_is_up_to_date(
     tab.keyboard.press("n")
     with tab.expect_response("**/judge") as answer:
         tab.keyboard.press("r")
-    said(tab, "right: ")
+    said(tab, "true alarm: ")
     assert answer.value.text().count("<li") == 1
-    session.notes.judge([(digest, second, end)], "false alarm", "bob")  # somebody else, meanwhile
+    session.notes.judge([(digest, second, end)], "false_alarm", "bob")  # somebody else, meanwhile
     with tab.expect_response("**/undo") as answer:
         tab.keyboard.press("u")
-    said(tab, "undone: right")
+    said(tab, "undone: true alarm")
     assert answer.value.text().count("<li") == len(spans(tab))
     assert tab.locator("#events .chip").all_inner_texts() == ["false alarm"]
     tab.keyboard.press("p")
@@ -333,12 +333,12 @@ def test_many_moments_are_judged_at_once(
     count = tab.locator("#moments input[name=span]").count()
     tab.locator("#all").check()
     assert tab.locator("#chosen").inner_text() == f"{count} chosen"
-    tab.get_by_role("button", name="right", exact=True).click()
-    said(tab, f"right: {count} spans")
+    tab.get_by_role("button", name="true alarm", exact=True).click()
+    said(tab, f"true alarm: {count} spans")
     tab.wait_for_selector("text=No moment matches.")
     assert len(session.notes.standing()) == count
     tab.get_by_role("button", name="Undo").click()
-    said(tab, "undone: right")
+    said(tab, "undone: true alarm")
     assert tab.locator("#moments input[name=span]").count() == count
 
 
@@ -383,7 +383,7 @@ def test_siblings_of_a_moment_are_found_and_judged(
         tab.locator(".neighbours input[name=span]").nth(k).check()
     tab.get_by_role("button", name="anomalous").click()
     said(tab, "missed: 2 spans")
-    assert [j.verdict for j in session.notes.standing()] == ["missed", "missed"]
+    assert [j.kind for j in session.notes.standing()] == ["missed", "missed"]
 
 
 def test_a_kept_threshold_is_asked_for(tab: Any, page: Page, made: Made, session: Session) -> None:
@@ -429,7 +429,7 @@ def test_every_view_fits_and_passes_axe(
     tab: Any, page: Page, made: Made, session: Session, scheme: str, width: int
 ) -> None:
     """axe-core, all its WCAG 2 A and AA rules; it is evaluated past the page's policy, which allows no such script."""
-    session.notes.judge([(made.ids[HOSTILE], 4.5, 9.0)], "right", "ann")
+    session.notes.judge([(made.ids[HOSTILE], 4.5, 9.0)], "true_alarm", "ann")
     tab.set_viewport_size({"width": width, "height": 844})
     tab.emulate_media(color_scheme=scheme)
     for path in ("/", f"/v/{made.ids[HOSTILE]}", "/moments", "/layers", "/probes", "/run"):
@@ -461,8 +461,8 @@ def test_all_can_be_reached_by_tab_alone(tab: Any, page: Page, made: Made) -> No
         "Skip to the content",
         "video",
         "undo",
-        "right",
-        "false alarm",
+        "true_alarm",
+        "false_alarm",
         "plot",
         "handle",
         "zoom-in",

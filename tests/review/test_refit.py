@@ -35,7 +35,7 @@ def judge_all(session: Session, made: Made) -> None:
         for event in session.shown(entry).events:
             true = any(t.start < event.end and event.start < t.end for t in made.truth[video_id])
             session.notes.judge(
-                [(video_id, event.start, event.end)], "right" if true else "false alarm", "ann"
+                [(video_id, event.start, event.end)], "true_alarm" if true else "false_alarm", "ann"
             )
         session.notes.judge(
             [(video_id, t.start, t.end) for t in made.truth[video_id]], "missed", "ann"
@@ -172,7 +172,7 @@ def test_without_the_first_labels_the_page_says_so(session: Session, made: Made)
     session.notes.set_labelled([])
     with pytest.raises(LabelError, match="judge some events first"):
         propose_refit(session)
-    session.notes.judge([(made.ids["b.mp4"], 4.5, 6.0)], "right", "ann")
+    session.notes.judge([(made.ids["b.mp4"], 4.5, 6.0)], "true_alarm", "ann")
     with pytest.raises(LabelError, match="at least 4"):
         propose_refit(session)
     judge_all(session, made)

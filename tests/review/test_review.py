@@ -33,7 +33,7 @@ from hiprobe.errors import StoreError, UsageError
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe
 from hiprobe.review import curve, results, views
-from hiprobe.review.judgements import Judgements, verdicts
+from hiprobe.review.judgements import Judgements, latest_judgements
 from hiprobe.review.run_process import DetectionJob, RunProcess, videos_in
 from hiprobe.review.session import Session, score_states
 from hiprobe.types import Event, Scores
@@ -160,11 +160,11 @@ def test_the_pen_is_lifted_over_a_gap(made: Made, session: Session) -> None:
 
 def test_a_judgement_is_kept_with_who_and_when_and_undone_the_same_way(tmp_path: Path) -> None:
     notes = Judgements(tmp_path)
-    notes.judge([("v", 1.0, 2.0)], "right", "  ann\nlee ")
-    notes.judge([("v", 3.0, 4.0), ("w", 1.0, 2.0)], "false alarm", "bob")
+    notes.judge([("v", 1.0, 2.0)], "true_alarm", "  ann\nlee ")
+    notes.judge([("v", 3.0, 4.0), ("w", 1.0, 2.0)], "false_alarm", "bob")
     assert [j.who for j in notes.standing()] == ["ann lee", "bob", "bob"]
     assert [(j.video, j.start) for j in notes.undo("bob")] == [("v", 3.0), ("w", 1.0)]
-    assert [j.verdict for j in notes.standing()] == ["right"]
+    assert [j.kind for j in notes.standing()] == ["true_alarm"]
     assert [(j.undone_by, bool(j.undone_at)) for j in notes.all()] == [
         (None, False),
         ("bob", True),
@@ -173,26 +173,26 @@ def test_a_judgement_is_kept_with_who_and_when_and_undone_the_same_way(tmp_path:
     notes.undo(" ann lee")
     assert notes.undo("ann lee") == []
     assert len(notes.all()) == 3
-    for verdict, spans in (("wrong", [("v", 1.0, 2.0)]), ("right", [])):
+    for kind, spans in (("wrong", [("v", 1.0, 2.0)]), ("true_alarm", [])):
         with pytest.raises(UsageError):
-            notes.judge(spans, verdict, "ann")
+            notes.judge(spans, kind, "ann")
     assert sqlite3.connect(notes.path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_later_judgement_of_the_same_seconds_counts(tmp_path: Path) -> None:
     notes = Judgements(tmp_path)
-    notes.judge([("v", 0.0, 10.0)], "false alarm", "ann")
-    notes.judge([("v", 2.0, 4.0)], "right", "bob")
+    notes.judge([("v", 0.0, 10.0)], "false_alarm", "ann")
+    notes.judge([("v", 2.0, 4.0)], "true_alarm", "bob")
     standing = notes.standing("v")
-    for event, verdict in (
-        ((2.0, 4.0), "right"),
-        ((6.0, 8.0), "false alarm"),
-        ((3.5, 9.5), "false alarm"),
+    for event, kind in (
+        ((2.0, 4.0), "true_alarm"),
+        ((6.0, 8.0), "false_alarm"),
+        ((3.5, 9.5), "false_alarm"),
     ):
-        found = verdicts([Event(*event)], standing)[0]
+        found = latest_judgements([Event(*event)], standing)[0]
         assert found is not None
-        assert found.verdict == verdict
-    assert verdicts([Event(9.0, 20.0)], standing) == [None]
+        assert found.kind == kind
+    assert latest_judgements([Event(9.0, 20.0)], standing) == [None]
 
 
 def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made) -> None:
@@ -220,7 +220,7 @@ def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made)
             assert process.stdout is not None
             assert process.stdout.readline().startswith("http://127.0.0.1")
             for k in range(round_ * 4, round_ * 4 + 4):
-                form = {"verdict": "missed", "start": k, "end": k + 1, "threshold": 0.5}
+                form = {"kind": "missed", "start": k, "end": k + 1, "threshold": 0.5}
                 answered += Page(port).post(f"/v/{digest}/judge", **form)[0] == 200
         finally:
             os.kill(process.pid, signal.SIGKILL)
@@ -232,37 +232,37 @@ def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made)
 
 def test_judging_over_the_page_and_undo(page: Page, made: Made, session: Session) -> None:
     digest = made.ids["b.mp4"]
-    _, body = page.post(f"/v/{digest}/judge", verdict="right", start=4.5, end=9.0, threshold=0.5)
-    assert 'data-said="right: 4.5 to 9.0 s"' in body
-    assert re.search(r'class="chip" data-verdict="right"[^>]*title="ann, ', body)
-    _, body = page.post(f"/v/{digest}/judge", verdict="missed", start=18, end=24, threshold=0.99)
+    _, body = page.post(f"/v/{digest}/judge", kind="true_alarm", start=4.5, end=9.0, threshold=0.5)
+    assert 'data-said="true alarm: 4.5 to 9.0 s"' in body
+    assert re.search(r'class="chip" data-kind="true_alarm"[^>]*title="ann, ', body)
+    _, body = page.post(f"/v/{digest}/judge", kind="missed", start=18, end=24, threshold=0.99)
     assert body.count('data-found="0"') == 2  # above every score both are spans beside events
     _, body = page.post(f"/v/{digest}/undo", threshold=0.5)
     assert "undone: missed, 18.0 to 24.0 s" in body
-    assert [j.verdict for j in session.notes.standing()] == ["right"]
+    assert [j.kind for j in session.notes.standing()] == ["true_alarm"]
     for wrong in (
-        {"verdict": "maybe"},
+        {"kind": "maybe"},
         {"start": "nan"},
         {"start": 5, "end": 5},
         {"start": -1},
         {"end": "inf"},
     ):
-        form = {"verdict": "right", "start": 1, "end": 2, "threshold": 0.5, **wrong}
+        form = {"kind": "true_alarm", "start": 1, "end": 2, "threshold": 0.5, **wrong}
         assert page.post(f"/v/{digest}/judge", **form)[0] == 400
     assert len(session.notes.all()) == 2
 
 
 def test_many_at_once_are_undone_at_once(page: Page, made: Made, session: Session) -> None:
     spans = [f"{digest}:{4.5}:{9.0}" for digest in made.ids.values()]
-    assert page.post("/moments/judge", verdict="false alarm", span=spans)[0] == 200
+    assert page.post("/moments/judge", kind="false_alarm", span=spans)[0] == 200
     assert len(session.notes.standing()) == 8
     assert {
-        row.verdict.verdict for row in views.moments(session, verdict="any") if row.verdict
-    } == {"false alarm"}
+        row.judgement.kind for row in views.moments(session, judged="any") if row.judgement
+    } == {"false_alarm"}
     assert page.post("/moments/undo") == (200, "undone: false alarm, 4.5 to 9.0 s and 7 more")
     assert session.notes.standing() == []
     assert (
-        page.post("/moments/judge", verdict="right", span=[spans[0], "0" * 64 + ":1:2"])[0] == 404
+        page.post("/moments/judge", kind="true_alarm", span=[spans[0], "0" * 64 + ":1:2"])[0] == 404
     )
     assert session.notes.standing() == []
 
@@ -302,7 +302,7 @@ def test_the_table_of_judgements_is_complete(page: Page, made: Made, session: Se
     session.notes.judge([(made.ids["b.mp4"], 1.0, 2.5)], "missed", "ann")
     session.notes.undo("ann")
     rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
-    assert [(r["name"], r["verdict"], float(r["end"]), r["who"], r["undone_by"]) for r in rows] == [
+    assert [(r["name"], r["kind"], float(r["end"]), r["who"], r["undone_by"]) for r in rows] == [
         ("b.mp4", "missed", 2.5, "ann", "ann")
     ]
 
@@ -317,36 +317,32 @@ def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(
         assert status == 200
         return bytes(body)
 
-    ask("ann", f"/v/{digest}/judge", verdict="right", start=1, end=2, threshold=0.5)
-    ask("bob", f"/v/{digest}/judge", verdict="normal", start=5, end=6, threshold=0.5)
-    assert b"undone: right, 1.0 to 2.0 s" in ask("ann", f"/v/{digest}/undo", threshold=0.5)
+    ask("ann", f"/v/{digest}/judge", kind="true_alarm", start=1, end=2, threshold=0.5)
+    ask("bob", f"/v/{digest}/judge", kind="normal", start=5, end=6, threshold=0.5)
+    assert b"undone: true alarm, 1.0 to 2.0 s" in ask("ann", f"/v/{digest}/undo", threshold=0.5)
     assert ask("ann", "/moments/undo", nothing="") == b"nothing to undo"
-    assert [(j.who, j.verdict) for j in session.notes.standing()] == [("bob", "normal")]
+    assert [(j.who, j.kind) for j in session.notes.standing()] == [("bob", "normal")]
 
 
 def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(
     page: Page, made: Made, session: Session
 ) -> None:
     digest = made.ids["b.mp4"]
-    _, body = page.post(f"/v/{digest}/judge", verdict="missed", start=29.0, end=31.5, threshold=0.5)
+    _, body = page.post(f"/v/{digest}/judge", kind="missed", start=29.0, end=31.5, threshold=0.5)
     assert "missed: 29.0 to 30.0 s" in body
     for start, end in ((30.0, 31.0), (1e300, 1.1e300), (-1.0, 2.0), (float("nan"), 2.0)):
         assert (
-            page.post(f"/v/{digest}/judge", verdict="missed", start=start, end=end, threshold=0.5)[
-                0
-            ]
+            page.post(f"/v/{digest}/judge", kind="missed", start=start, end=end, threshold=0.5)[0]
             == 400
         )
-        assert (
-            page.post("/moments/judge", verdict="missed", span=f"{digest}:{start}:{end}")[0] == 400
-        )
+        assert page.post("/moments/judge", kind="missed", span=f"{digest}:{start}:{end}")[0] == 400
     assert [(j.start, j.end) for j in session.notes.standing()] == [(29.0, 30.0)]
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE judgement SET verdict = 'perhaps'",
+        "UPDATE judgement SET kind = 'perhaps'",
         "UPDATE judgement SET end = 'soon'",
         "UPDATE probe SET figures = '{'",
         "UPDATE labelled SET events = '[[3, 1]]'",
@@ -357,7 +353,7 @@ def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(
 def test_a_damaged_file_of_judgements_is_named_and_left_alone(
     made: Made, session: Session, damage: str
 ) -> None:
-    session.notes.judge([(made.ids["b.mp4"], 1.0, 2.0)], "right", "ann")
+    session.notes.judge([(made.ids["b.mp4"], 1.0, 2.0)], "true_alarm", "ann")
     with sqlite3.connect(session.notes.path) as db:
         db.execute(damage)
     before = session.notes.path.stat().st_size
@@ -371,6 +367,15 @@ def test_a_file_of_judgements_that_is_none_is_named_and_left_alone(tmp_path: Pat
     with pytest.raises(StoreError, match=r"review\.sqlite: cannot be used: file is not a database"):
         Judgements(tmp_path)
     assert (tmp_path / "review.sqlite").read_bytes() == b"what reviewers said " * 500
+
+
+def test_a_file_of_judgements_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "review.sqlite") as db:
+        db.execute("CREATE TABLE judgement (id INTEGER PRIMARY KEY, verdict TEXT)")
+    before = (tmp_path / "review.sqlite").read_bytes()
+    with pytest.raises(StoreError, match=r"review\.sqlite: .*schema 0, expected 2.*move it away"):
+        Judgements(tmp_path)
+    assert (tmp_path / "review.sqlite").read_bytes()[100:] == before[100:]
 
 
 def test_where_nothing_may_be_written_it_says_so(tmp_path: Path) -> None:

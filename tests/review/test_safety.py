@@ -115,7 +115,7 @@ def test_23_another_site_reads_nothing(page: Page, made: Made) -> None:
     ],
 )
 def test_23_another_site_changes_nothing(page: Page, made: Made, origin: dict[str, str]) -> None:
-    form = "verdict=right&start=1&end=2&threshold=0.5"
+    form = "kind=true_alarm&start=1&end=2&threshold=0.5"
     headers = {"Content-Type": "application/x-www-form-urlencoded", **origin}
     for path in (f"/v/{made.ids['b.mp4']}/judge", "/refit", "/run", "/moments/judge", "/who"):
         connection = page.ask("POST", path, {**headers, "Content-Length": str(len(form))})
@@ -281,7 +281,7 @@ def test_24_links_in_a_folder_from_a_stranger_lead_nowhere(made: Made, page: Pag
 def test_25_no_address_is_taken(page: Page, made: Made, url: str) -> None:
     assert page.post("/run", folder=url)[0] == 404
     assert page.get(f"/media/{url}")[0] == 404
-    assert page.post("/moments/judge", verdict="right", span=f"{url}:0:1")[0] in (400, 404)
+    assert page.post("/moments/judge", kind="true_alarm", span=f"{url}:0:1")[0] in (400, 404)
     assert not [name for name in ("http", "urllib", "socket") if _review_imports(name)]
 
 
@@ -344,7 +344,7 @@ def test_26_hostile_text_is_shown_and_not_obeyed(page: Page, made: Made) -> None
 
 def test_26_the_table_runs_in_no_spreadsheet(made: Made) -> None:
     session = made.session()
-    session.notes.judge([(made.ids[HOSTILE], 1.0, 2.0)], "right", "=HYPERLINK(1)\nx")
+    session.notes.judge([(made.ids[HOSTILE], 1.0, 2.0)], "true_alarm", "=HYPERLINK(1)\nx")
     with served(session) as page:
         rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
     assert rows[-1]["name"] == f"'{HOSTILE}"

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from hiprobe.errors import HiProbeError, UsageError
 from hiprobe.review import proposals
-from hiprobe.review.judgements import Judgement, Span, reviewer
+from hiprobe.review.judgements import Judgement, Span, reviewer, spoken
 from hiprobe.review.pages import EntryOf, SessionOf, WhoOf, event_values, render_page
 from hiprobe.review.proposals import Proposal
 from hiprobe.review.results import DIGEST, ReviewedVideo
@@ -30,17 +30,22 @@ def judge(
     session: SessionOf,
     entry: EntryOf,
     who: WhoOf,
-    verdict: Text,
+    kind: Text,
     start: Number,
     end: Number,
     threshold: Number,
     version: Text = "",
 ) -> Response:
-    """Enters a verdict about a span of one video; answers with what changes in the list of events."""
+    """Enters a judgement of a span of one video; answers with what changes in the list of events."""
     span, before = _span(entry, start, end), event_values(session, session.shown(entry), threshold)
-    session.notes.judge([span], verdict, who)
+    session.notes.judge([span], kind, who)
     return _changed(
-        request, session, entry, f"{verdict}: {span[1]:.1f} to {span[2]:.1f} s", before, version
+        request,
+        session,
+        entry,
+        f"{spoken(kind)}: {span[1]:.1f} to {span[2]:.1f} s",
+        before,
+        version,
     )
 
 
@@ -83,13 +88,15 @@ def _changed(
 
 @router.post("/moments/judge")
 def judge_many(
-    session: SessionOf, who: WhoOf, verdict: Text, span: Annotated[list[str], Form()]
+    session: SessionOf, who: WhoOf, kind: Text, span: Annotated[list[str], Form()]
 ) -> Response:
-    """Enters one verdict about many spans, which are undone together."""
+    """Enters one judgement of many spans, which are undone together."""
     spans = [_parse(session, text) for text in span]
-    session.notes.judge(spans, verdict, who)
+    session.notes.judge(spans, kind, who)
     return Response(
-        f"{verdict}: {len(spans)} spans", media_type="text/plain", headers={"HX-Refresh": "true"}
+        f"{spoken(kind)}: {len(spans)} spans",
+        media_type="text/plain",
+        headers={"HX-Refresh": "true"},
     )
 
 
@@ -210,4 +217,4 @@ def _undone(batch: list[Judgement]) -> str:
     if not batch:
         return "nothing to undo"
     more = f" and {len(batch) - 1} more" if len(batch) > 1 else ""
-    return f"undone: {batch[0].verdict}, {batch[0].start:.1f} to {batch[0].end:.1f} s{more}"
+    return f"undone: {spoken(batch[0].kind)}, {batch[0].start:.1f} to {batch[0].end:.1f} s{more}"

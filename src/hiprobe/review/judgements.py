@@ -19,18 +19,16 @@ import numpy as np
 from hiprobe.errors import StoreError, UsageError, one_line
 from hiprobe.types import Event
 
-VERDICTS = {
-    "right": True,
-    "missed": True,
-    "false alarm": False,
-    "normal": False,
-}  # whether the span is anomalous
+# What a reviewer can say of a span, and whether the span is then anomalous.
+KINDS = {"true_alarm": True, "missed": True, "false_alarm": False, "normal": False}
 NAME = "review.sqlite"
+SCHEMA = 2  # of the file; 1 had no number, and other words for a kind
 WHO = 64  # characters of a reviewer's name
-_SCHEMA = """
+_TABLES = f"""
+PRAGMA user_version = {SCHEMA};
 CREATE TABLE IF NOT EXISTS judgement (
   id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL, video TEXT NOT NULL,
-  start REAL NOT NULL, end REAL NOT NULL CHECK (end > start), verdict TEXT NOT NULL, undone_at TEXT, undone_by TEXT);
+  start REAL NOT NULL, end REAL NOT NULL CHECK (end > start), kind TEXT NOT NULL, undone_at TEXT, undone_by TEXT);
 CREATE INDEX IF NOT EXISTS by_video ON judgement (video);
 CREATE TABLE IF NOT EXISTS probe (
   id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, at TEXT NOT NULL, who TEXT NOT NULL, note TEXT NOT NULL,
@@ -52,12 +50,12 @@ class Judgement:
     video: str
     start: float
     end: float
-    verdict: str
+    kind: str
     undone_at: str | None = None
     undone_by: str | None = None
 
     def __post_init__(self) -> None:
-        if self.verdict not in VERDICTS or not (
+        if self.kind not in KINDS or not (
             isinstance(self.start, float) and isinstance(self.end, float)
         ):
             raise ValueError(f"judgement {self.id} is damaged")
@@ -65,7 +63,7 @@ class Judgement:
     @property
     def anomalous(self) -> bool:
         """Whether the span is said to be anomalous."""
-        return VERDICTS[self.verdict]
+        return KINDS[self.kind]
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,8 @@ class Judgements:
                 f"cannot write: {error.strerror}", where=folder, cure="review a copy of it"
             ) from error
         with self._open() as db:
-            db.executescript(_SCHEMA)
+            _check_schema(db, self.path)
+            db.executescript(_TABLES)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -114,26 +113,26 @@ class Judgements:
                 f"cannot be used: {error}", where=self.path, cure="free space, or restore it"
             ) from error
 
-    def judge(self, spans: Sequence[Span], verdict: str, who: str) -> int:
-        """Enters one verdict about `spans` (video, start, end) as a batch that is undone together; its number.
+    def judge(self, spans: Sequence[Span], kind: str, who: str) -> int:
+        """Save one kind of judgement about `spans` as a batch that is undone together.
 
-        Raises UsageError for a verdict that is none of VERDICTS or no span.
+        Returns the batch's number. Raises UsageError for no span, or a kind that is not in KINDS.
         """
-        if verdict not in VERDICTS or not spans:
-            raise UsageError(
-                f"verdict {verdict!r} of {len(spans)} spans: one of {', '.join(VERDICTS)} is needed"
-            )
+        if kind not in KINDS:
+            raise UsageError(f"a judgement must be one of {', '.join(KINDS)}, got {kind!r}")
+        if not spans:
+            raise UsageError("no span was chosen", cure="choose at least one")
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
             batch = int(
                 db.execute("SELECT coalesce(max(batch), 0) + 1 FROM judgement").fetchone()[0]
             )
             rows = [
-                (batch, _now(), reviewer(who), video, start, end, verdict)
+                (batch, _now(), reviewer(who), video, start, end, kind)
                 for video, start, end in spans
             ]
             db.executemany(
-                "INSERT INTO judgement (batch, at, who, video, start, end, verdict) "
+                "INSERT INTO judgement (batch, at, who, video, start, end, kind) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
@@ -232,7 +231,9 @@ class Judgements:
             db.execute("INSERT OR REPLACE INTO source VALUES (?, ?, ?)", (str(path), stamp, digest))
 
 
-def verdicts(events: Sequence[Event], standing: Sequence[Judgement]) -> list[Judgement | None]:
+def latest_judgements(
+    events: Sequence[Event], standing: Sequence[Judgement]
+) -> list[Judgement | None]:
     """For each event the latest of one video's standing judgements that covers at least half of it, or None."""
     starts, ends = (
         np.array([getattr(j, side) for j in standing], dtype=np.float64)
@@ -246,13 +247,29 @@ def verdicts(events: Sequence[Event], standing: Sequence[Judgement]) -> list[Jud
     return found
 
 
+def spoken(kind: str) -> str:
+    """Write a kind of judgement as people say it: "true alarm"."""
+    return kind.replace("_", " ")
+
+
 def reviewer(who: str) -> str:
     """A reviewer's name as it is kept: one line, at most 64 characters."""
     return one_line(" ".join(who.split()))[:WHO] or "unnamed"
 
 
+def _check_schema(db: sqlite3.Connection, path: Path) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and version != SCHEMA:
+        raise StoreError(
+            f"written by another version of hiprobe: schema {version}, expected {SCHEMA}",
+            where=path,
+            cure="move it away and judge again",
+        )
+
+
 def _judgements(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[Judgement]:
-    columns = "id, batch, at, who, video, start, end, verdict, undone_at, undone_by"
+    columns = "id, batch, at, who, video, start, end, kind, undone_at, undone_by"
     return [
         Judgement(*row)
         for row in db.execute(f"SELECT {columns} FROM judgement {where} ORDER BY id", values)

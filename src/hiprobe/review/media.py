@@ -24,7 +24,7 @@ from hiprobe.video.files import VIDEO_SUFFIXES
 PREVIEWS = 240  # along a video; more time between them where it is longer
 PREVIEW_PX = 192
 LONG_S = 1800.0  # a longer video gets a copy of half the height
-KINDS = {
+MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
     ".mov": "video/mp4",
@@ -109,7 +109,7 @@ class Media:
         if known is None:
             known = (
                 entry.status == "done"
-                and source.suffix.lower() in KINDS
+                and source.suffix.lower() in MEDIA_TYPES
                 and video.info(source).playable
             )
             self.plays[str(entry.video_id)] = known

@@ -17,8 +17,8 @@ from hiprobe.probe.curves import saliency_curves
 from hiprobe.report.curves import value_range
 from hiprobe.report.texts import clock, printable, two
 from hiprobe.review import curve, run_process, similar, views
-from hiprobe.review.judgements import VERDICTS, reviewer
-from hiprobe.review.media import KINDS, PREVIEWS, preview_step
+from hiprobe.review.judgements import KINDS, reviewer, spoken
+from hiprobe.review.media import MEDIA_TYPES, PREVIEWS, preview_step
 from hiprobe.review.results import DIGEST, ReviewedResult, ReviewedVideo
 from hiprobe.review.session import Session
 from hiprobe.sinks import csv
@@ -41,7 +41,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"clock": clock, "two": two, "plain": printable}
+_environment.filters |= {"clock": clock, "two": two, "plain": printable, "spoken": spoken}
 
 
 def session_of(request: Request) -> Session:
@@ -71,7 +71,7 @@ WhoOf = Annotated[str, Depends(who_of)]
 def render_page(request: Request, name: str, **values: Any) -> HTMLResponse:
     """A template as an answer; every value is escaped."""
     text = _environment.get_template(f"{name}.html.jinja").render(
-        htmx=HTMX, who=who_of(request), path=request.url.path, verdicts=list(VERDICTS), **values
+        htmx=HTMX, who=who_of(request), path=request.url.path, kinds=list(KINDS), **values
     )
     return HTMLResponse(text.encode("utf-8", "replace"))
 
@@ -161,7 +161,7 @@ def event_values(
 def _version(rows: list[views.Moment]) -> str:
     """A name of all that the list of events says."""
     told = [
-        (row.start, row.end, row.score, row.label, row.explanation, row.verdict, row.found)
+        (row.start, row.end, row.score, row.label, row.explanation, row.judgement, row.found)
         for row in rows
     ]
     return hashlib.sha256(repr(told).encode("utf-8", "replace")).hexdigest()[:16]
@@ -193,7 +193,7 @@ def media(session: SessionOf, entry: EntryOf) -> Response:
         raise MissingVideo("the copy for browsers is not ready yet", where=entry.name)
     return FileResponse(
         path,
-        media_type=KINDS.get(path.suffix.lower(), "video/mp4"),
+        media_type=MEDIA_TYPES.get(path.suffix.lower(), "video/mp4"),
         headers={"Cache-Control": "private, max-age=3600"},
     )
 
@@ -235,11 +235,11 @@ def moments_page(
     session: SessionOf,
     order: Literal["worst", "random", "uncertain", "time"] = "worst",
     q: str = "",
-    verdict: str = "open",
+    judged: str = "open",
     page: int = 0,
 ) -> Response:
     """Moments of all videos in one list, to judge one by one or many at once."""
-    found, first = views.moments(session, order, q, verdict), max(0, page) * PAGE
+    found, first = views.moments(session, order, q, judged), max(0, page) * PAGE
     return render_page(
         request,
         "moments",
@@ -247,7 +247,7 @@ def moments_page(
         total=len(found),
         order=order,
         q=q,
-        verdict=verdict,
+        judged=judged,
         page=max(0, page),
         first=first,
         size=PAGE,
@@ -283,7 +283,7 @@ def layers_page(request: Request, session: SessionOf) -> Response:
 def probes(request: Request, session: SessionOf) -> Response:
     """Every probe that was ever in use, and the refit."""
     standing = session.notes.standing()
-    count = {name: sum(j.verdict == name for j in standing) for name in VERDICTS}
+    count = {kind: sum(j.kind == kind for j in standing) for kind in KINDS}
     return render_page(
         request,
         "probes",
@@ -331,7 +331,7 @@ def judgements_csv(session: SessionOf) -> Response:
         "video",
         "start",
         "end",
-        "verdict",
+        "kind",
         "undone_at",
         "undone_by",
     )
@@ -345,7 +345,7 @@ def judgements_csv(session: SessionOf) -> Response:
             j.video,
             j.start,
             j.end,
-            j.verdict,
+            j.kind,
             j.undone_at,
             j.undone_by,
         ]

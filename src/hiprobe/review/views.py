@@ -10,7 +10,7 @@ import numpy as np
 
 from hiprobe.errors import StoreError
 from hiprobe.review.curve import spark
-from hiprobe.review.judgements import Judgement, verdicts
+from hiprobe.review.judgements import Judgement, latest_judgements
 from hiprobe.review.media import preview_step
 from hiprobe.review.results import ReviewedResult, ReviewedVideo
 from hiprobe.review.session import Session
@@ -32,7 +32,7 @@ class Moment:
     peak: float
     label: str | None
     explanation: str | None
-    verdict: Judgement | None
+    judgement: Judgement | None
     found: bool
 
     @property
@@ -95,7 +95,7 @@ def _card(session: Session, entry: ReviewedVideo, standing: Sequence[Judgement])
         return Card(entry, gaps=len(shown.scores.gaps))
     worst = int(np.argmax(shown.scores.smoothed))
     peak = float(shown.scores.starts[worst] + shown.scores.ends[worst]) / 2
-    judged = sum(verdict is not None for verdict in verdicts(shown.events, standing))
+    judged = sum(one is not None for one in latest_judgements(shown.events, standing))
     return Card(
         entry,
         peak,
@@ -112,8 +112,8 @@ def rows(
 ) -> list[Moment]:
     """Events, and what was judged beside them, in time order."""
     found = [
-        _event_row(shown.entry, event, verdict)
-        for event, verdict in zip(events, verdicts(events, standing), strict=True)
+        _event_row(shown.entry, event, judgement)
+        for event, judgement in zip(events, latest_judgements(events, standing), strict=True)
     ]
     starts, ends = (
         np.array([getattr(event, side) for event in events]) for side in ("start", "end")
@@ -129,7 +129,7 @@ def rows(
     return sorted(found, key=lambda row: row.start)
 
 
-def _event_row(entry: ReviewedVideo, event: Event, verdict: Judgement | None) -> Moment:
+def _event_row(entry: ReviewedVideo, event: Event, judgement: Judgement | None) -> Moment:
     peak = event.peak if event.peak is not None else (event.start + event.end) / 2
     return Moment(
         entry,
@@ -139,17 +139,17 @@ def _event_row(entry: ReviewedVideo, event: Event, verdict: Judgement | None) ->
         peak,
         event.label,
         event.explanation,
-        verdict,
+        judgement,
         True,
     )
 
 
 def moments(
-    session: Session, order: str = "worst", name: str = "", verdict: str = "open"
+    session: Session, order: str = "worst", name: str = "", judged: str = "open"
 ) -> list[Moment]:
     """Spans of all videos in one list: events with the highest score first, or by video and time, or segments.
 
-    `verdict`: any, open (not judged) or one of the verdicts. Random and uncertain moments are segments that nobody
+    `judged`: any, open (not judged) or a kind of judgement. Random and uncertain moments are segments that nobody
     judged: in an order that changes with the number of judgements, or those whose smoothed score lies nearest to the
     threshold first.
     """
@@ -167,7 +167,7 @@ def moments(
         row
         for one in shown
         for row in rows(one, one.events, standing.get(one.entry.video_id or "", []))
-        if _fits(row, verdict)
+        if _fits(row, judged)
     ]
     return (
         found
@@ -186,10 +186,10 @@ def _sound(session: Session, name: str) -> Iterator[ReviewedResult]:
                 yield session.shown(entry)
 
 
-def _fits(row: Moment, verdict: str) -> bool:
-    if verdict == "open":
-        return row.verdict is None
-    return verdict == "any" or (row.verdict is not None and row.verdict.verdict == verdict)
+def _fits(row: Moment, judged: str) -> bool:
+    if judged == "open":
+        return row.judgement is None
+    return judged == "any" or (row.judgement is not None and row.judgement.kind == judged)
 
 
 def _segments(
@@ -211,7 +211,7 @@ def _segments(
             return
         if (
             any(abs(start - other) < APART_S for other in taken)
-            or verdicts([Event(start, end)], standing)[0]
+            or latest_judgements([Event(start, end)], standing)[0]
         ):
             continue
         taken.append(start)

@@ -1,6 +1,7 @@
 "use strict";
 const find = id => document.getElementById(id);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+const spoken = kind => kind.replace("_", " ");
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 function clock(seconds, digits = 1) {
@@ -79,7 +80,7 @@ function timeline(about) {
 
   function readRows() {
     rows = [...document.querySelectorAll("#events .row")].map(node => ({
-      node, start: +node.dataset.start, end: +node.dataset.end, found: node.dataset.found === "1", verdict: node.dataset.verdict }));
+      node, start: +node.dataset.start, end: +node.dataset.end, found: node.dataset.found === "1", kind: node.dataset.kind }));
     if (chart) chart.redraw(false);
   }
 
@@ -92,11 +93,11 @@ function timeline(about) {
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
     const seen = (a, b) => b > view[0] && a < view[1];
-    for (const { start, end, found, verdict } of rows) if (seen(start, end)) {
+    for (const { start, end, found, kind } of rows) if (seen(start, end)) {
       ctx.fillStyle = found ? colour("band") : "transparent";
       ctx.fillRect(x(start), bbox.top, Math.max(2, x(end) - x(start)), bbox.height);
-      if (verdict) {
-        ctx.fillStyle = colour(verdict === "right" || verdict === "missed" ? "threshold" : "good");
+      if (kind) {
+        ctx.fillStyle = colour(kind === "true_alarm" || kind === "missed" ? "threshold" : "good");
         ctx.fillRect(x(start), bbox.top + bbox.height - 6 * devicePixelRatio, Math.max(3, x(end) - x(start)), 6 * devicePixelRatio);
       }
     }
@@ -218,7 +219,7 @@ function timeline(about) {
     row.node.setAttribute("aria-current", "true");
     const list = row.node.closest(".side"), top = row.node.offsetTop - list.scrollTop;
     if (top < 48 || top + row.node.offsetHeight > list.clientHeight) list.scrollTop = row.node.offsetTop - 60;
-    if (!quietly) say(`Event ${index + 1} of ${rows.length}, ${clock(row.start)} to ${clock(row.end)}${row.verdict ? ", " + row.verdict : ""}`);
+    if (!quietly) say(`Event ${index + 1} of ${rows.length}, ${clock(row.start)} to ${clock(row.end)}${row.kind ? ", " + spoken(row.kind) : ""}`);
   }
 
   function jump(index) {
@@ -267,20 +268,20 @@ function timeline(about) {
   }
 
   // The row that is chosen when its turn comes, which the judgement before has moved on; or the one that was clicked.
-  async function judge(verdict, clicked = null) {
+  async function judge(kind, clicked = null) {
     if (clicked) choose(rows.findIndex(r => r.start === clicked.start && r.end === clicked.end));
     const row = rows[chosen];
     if (!row) return say("No event is chosen: n goes to the first.");
-    if (!row.found) verdict = verdict === "right" ? "missed" : verdict === "false alarm" ? "normal" : verdict;
-    if (!await send(`${base}/judge`, { verdict, start: row.start, end: row.end })) return;
-    const open = rows.findIndex((r, k) => k > chosen && !r.verdict);
+    if (!row.found) kind = kind === "true_alarm" ? "missed" : kind === "false_alarm" ? "normal" : kind;
+    if (!await send(`${base}/judge`, { kind, start: row.start, end: row.end })) return;
+    const open = rows.findIndex((r, k) => k > chosen && !r.kind);
     if (open >= 0) { choose(open); seek(rows[open].start); remember(); }
   }
 
-  async function mark(verdict) {
+  async function mark(kind) {
     const [from, to] = [find("mark-start"), find("mark-end")].map(field => parseTime(field.value));
     if (!(to > from)) return say("Set the start with [ and the end with ], or type both.");
-    if (await send(`${base}/judge`, { verdict, start: from, end: to })) find("mark-start").value = find("mark-end").value = "";
+    if (await send(`${base}/judge`, { kind, start: from, end: to })) find("mark-start").value = find("mark-end").value = "";
   }
 
   function parseTime(text) {
@@ -363,7 +364,7 @@ function timeline(about) {
   for (const [id, act] of Object.entries(buttons)) find(id)?.addEventListener("click", act);
   const keys = {
     n: () => next(1), p: () => next(-1), ArrowDown: () => next(1), ArrowUp: () => next(-1), ArrowRight: () => seek(now + 1), ArrowLeft: () => seek(now - 1),
-    r: () => inTurn(() => judge("right")), f: () => inTurn(() => judge("false alarm")), u: () => inTurn(undo), m: () => inTurn(() => mark("missed")), o: () => inTurn(() => mark("normal")),
+    r: () => inTurn(() => judge("true_alarm")), f: () => inTurn(() => judge("false_alarm")), u: () => inTurn(undo), m: () => inTurn(() => mark("missed")), o: () => inTurn(() => mark("normal")),
     "[": () => { find("mark-start").value = now.toFixed(1); say(`span from ${clock(now)}`); },
     "]": () => { find("mark-end").value = now.toFixed(1); say(`span to ${clock(now)}`); },
     " ": () => { if (video()) { if (video().paused) video().play(); else video().pause(); } },
