@@ -1,7 +1,8 @@
-"""The pictures of the review page in docs/: `python -m benchmarks.review_pictures OUT VIDEOS DOCS`.
+"""Take the pictures of the review page: `python -m benchmarks.review_pictures OUT VIDEOS DOCS`.
 
-OUT is a results folder with a probe and kept states, VIDEOS the folder of its videos. Judgements made for the
-pictures are taken back. Uses Debian's chromium; the files hold 256 colours, so that they stay small.
+OUT is a results folder with a probe and kept states, VIDEOS the folder of its videos. Judgements
+made for the pictures are taken back. Uses Debian's chromium; the files hold 256 colours, so that
+they stay small.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Does the review page keep up? `python -m benchmarks.review_speed [--json FILE]`: refits, and a long video's page.
+"""Time refits and the page of a long video: `python -m benchmarks.review_speed [--json FILE]`.
 
-Hidden states are random, in the shapes of the shipped model and of a 7B model: what is timed does not depend on them.
+Hidden states are random, in the shapes of the shipped model and of a 7B model: what is timed does
+not depend on them.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def written(out: Path, found: HiddenStates, probe: Probe) -> Result:
 
 
 def prepared(out: Path, layers: int, width: int, judged: int = VIDEOS) -> Session:
-    """1,000 segments in 20 videos, of which `judged` are labelled; the probe in use knew five of them."""
+    """1,000 segments in 20 videos, `judged` of them labelled; the probe in use knew five."""
     each = SEGMENTS // VIDEOS
     found = [states(k + 1, each, layers, width) for k in range(VIDEOS)]
     spans = [(start * 1.6, (start + 5) * 1.6, start // 5 % 4 == 3) for start in range(0, each, 5)]
@@ -100,7 +101,7 @@ def timed(what: Callable[[], object], rounds: int = ROUNDS) -> Took:
 
 
 def refits(rows: dict[str, Took]) -> None:
-    """Refit among 1,000 segments, all or 400 of them judged, at one site and with the layer chosen again."""
+    """Refit on 1,000 segments, 400 or all of them judged, with the same layer or choosing one."""
     for name, layers, width in (
         ("shipped model, 8 x 160", 8, 160),
         ("7B model, 28 x 3584", 28, 3584),
@@ -146,7 +147,7 @@ def long_result(out: Path) -> Result:
 
 
 def long_video(rows: dict[str, Took]) -> None:
-    """The server's part of what a reviewer waits for in a long video, and then the browser's as well."""
+    """Time what a reviewer waits for in a long video: the server, then the browser too."""
     with tempfile.TemporaryDirectory() as place:
         result = long_result(Path(place))
         session = Session(Path(place), None, Path(place) / "probe.safetensors", ())
@@ -174,7 +175,7 @@ def long_video(rows: dict[str, Took]) -> None:
 
 
 def browser(rows: dict[str, Took], session: Session) -> None:
-    """From a key to the picture, in Debian's chromium: 1,000 events, none judged; the processor time is not known."""
+    """Time keys until the picture, in Debian's chromium; processor time is not measured."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

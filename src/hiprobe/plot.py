@@ -1,7 +1,8 @@
 """Figures of an evaluation: ROC, precision and recall, histograms, timelines.
 
-Every function returns a matplotlib Figure, which a notebook shows and `savefig` writes. Labels and scores are
-arrays (frames,) by video name, as `hiprobe.evaluation` has them. Knows no video file and no data set.
+Every function returns a matplotlib Figure, which a notebook shows and `savefig` writes. Labels and
+scores are arrays (frames,) by video name, as `hiprobe.evaluation` has them. Knows no video file and
+no data set.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def precision_recall(pairs: Mapping[str, Pair]) -> Figure:
 
 
 def score_histogram(pairs: Mapping[str, Pair]) -> Figure:
-    """Draw how the scores of normal and of anomalous frames are spread, one panel for each set of scores.
+    """Draw the spread of the scores of normal and of anomalous frames, a panel for each set.
 
     Each class is scaled to its own number of frames.
 
@@ -173,8 +174,8 @@ def timelines(
     Args:
         truth: labels, 1 where a frame is anomalous, uint8 (frames,) by video name.
         scores: scores (frames,) by video name; NaN leaves a hole.
-        found: the predicted events by video name, with frame times in seconds. The time axis is in seconds
-            where it is given, else in frames.
+        found: the predicted events by video name, with frame times in seconds. The time axis is in
+            seconds where it is given, else in frames.
 
     Example:
         >>> import numpy as np
@@ -205,8 +206,8 @@ def typical_videos(
 ) -> list[tuple[str, str]]:
     """Choose the videos that `timelines` draws, as (why it is chosen, video name) pairs.
 
-    These are the `each` best and worst by the ROC-AUC of their own frames, of the videos with both classes, and
-    the `each` normal videos with the highest scores.
+    These are the `each` best and worst by the ROC-AUC of their own frames, of the videos with both
+    classes, and the `each` normal videos with the highest scores.
 
     Example:
         >>> import numpy as np

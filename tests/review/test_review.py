@@ -1,4 +1,4 @@
-"""The review page behind the browser: judgements that last, curves that lose no peak."""
+"""The review page without a browser: judgements, results, curves, media, runs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_results_are_read_back_as_they_were_written(made: Made, session: Session
     assert [entry.status for entry in session.entries()].count("failed") == 1
 
 
-def test_the_list_begins_with_the_worst_moment(session: Session) -> None:
+def test_videos_are_listed_by_their_worst_moment(session: Session) -> None:
     cards = views.cards(session)
     peaks = [card.score for card in cards if card.score is not None]
     assert peaks == sorted(peaks, reverse=True)
@@ -146,7 +146,7 @@ def test_a_thinned_curve_keeps_every_peak() -> None:
     assert {round(v, 6) for v in smoothed[inside]} <= {round(v, 6) for v in part["smoothed"]}
 
 
-def test_the_pen_is_lifted_over_a_gap(made: Made, session: Session) -> None:
+def test_the_curve_is_broken_at_a_gap(made: Made, session: Session) -> None:
     entry = session.entry(made.ids[HOSTILE])
     assert entry is not None
     drawn = curve.points(session.shown(entry).scores, 0, 100)
@@ -158,7 +158,7 @@ def test_the_pen_is_lifted_over_a_gap(made: Made, session: Session) -> None:
 # Judgements
 
 
-def test_a_judgement_is_kept_with_who_and_when_and_undone_the_same_way(tmp_path: Path) -> None:
+def test_judging_and_undoing_are_saved_with_who_and_when(tmp_path: Path) -> None:
     notes = Judgements(tmp_path)
     notes.judge([("v", 1.0, 2.0)], "true_alarm", "  ann\nlee ")
     notes.judge([("v", 3.0, 4.0), ("w", 1.0, 2.0)], "false_alarm", "bob")
@@ -179,7 +179,7 @@ def test_a_judgement_is_kept_with_who_and_when_and_undone_the_same_way(tmp_path:
     assert sqlite3.connect(notes.path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_a_later_judgement_of_the_same_seconds_counts(tmp_path: Path) -> None:
+def test_the_later_judgement_of_the_same_seconds_counts(tmp_path: Path) -> None:
     notes = Judgements(tmp_path)
     notes.judge([("v", 0.0, 10.0)], "false_alarm", "ann")
     notes.judge([("v", 2.0, 4.0)], "true_alarm", "bob")
@@ -195,7 +195,7 @@ def test_a_later_judgement_of_the_same_seconds_counts(tmp_path: Path) -> None:
     assert latest_judgements([Event(9.0, 20.0)], standing) == [None]
 
 
-def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made) -> None:
+def test_no_confirmed_judgement_is_lost_when_the_server_is_killed(made: Made) -> None:
     port = free_port()
     program = (
         "import sys; from pathlib import Path; from hiprobe.review import server\n"
@@ -236,7 +236,7 @@ def test_judging_over_the_page_and_undo(page: Page, made: Made, session: Session
     assert 'data-said="true alarm: 4.5 to 9.0 s"' in body
     assert re.search(r'class="chip" data-kind="true_alarm"[^>]*title="ann, ', body)
     _, body = page.post(f"/v/{digest}/judge", kind="missed", start=18, end=24, threshold=0.99)
-    assert body.count('data-found="0"') == 2  # above every score both are spans beside events
+    assert body.count('data-found="0"') == 2  # above every score, both are spans outside of events
     _, body = page.post(f"/v/{digest}/undo", threshold=0.5)
     assert "undone: missed, 18.0 to 24.0 s" in body
     assert [j.kind for j in session.notes.standing()] == ["true_alarm"]
@@ -252,7 +252,9 @@ def test_judging_over_the_page_and_undo(page: Page, made: Made, session: Session
     assert len(session.notes.all()) == 2
 
 
-def test_many_at_once_are_undone_at_once(page: Page, made: Made, session: Session) -> None:
+def test_judgements_made_at_once_are_undone_at_once(
+    page: Page, made: Made, session: Session
+) -> None:
     spans = [f"{digest}:{4.5}:{9.0}" for digest in made.ids.values()]
     assert page.post("/moments/judge", kind="false_alarm", span=spans)[0] == 200
     assert len(session.notes.standing()) == 8
@@ -284,9 +286,7 @@ def test_uncertain_moments_are_nearest_to_the_threshold_and_not_judged(
     ]
 
 
-def test_segments_at_random_reach_every_video_and_leave_out_what_was_judged(
-    session: Session, made: Made
-) -> None:
+def test_random_segments_are_of_every_video_and_not_judged(session: Session, made: Made) -> None:
     rows = views.moments(session, "random")
     assert {row.entry.video_id for row in rows} == set(made.ids.values())
     first = rows[0]
@@ -298,7 +298,7 @@ def test_segments_at_random_reach_every_video_and_leave_out_what_was_judged(
     ]  # pages stay in order
 
 
-def test_the_table_of_judgements_is_complete(page: Page, made: Made, session: Session) -> None:
+def test_the_csv_holds_undone_judgements_too(page: Page, made: Made, session: Session) -> None:
     session.notes.judge([(made.ids["b.mp4"], 1.0, 2.5)], "missed", "ann")
     session.notes.undo("ann")
     rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
@@ -307,7 +307,7 @@ def test_the_table_of_judgements_is_complete(page: Page, made: Made, session: Se
     ]
 
 
-def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(
+def test_a_reviewer_undoes_only_their_own_judgements(
     page: Page, made: Made, session: Session
 ) -> None:
     digest = made.ids["b.mp4"]
@@ -324,7 +324,7 @@ def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(
     assert [(j.who, j.kind) for j in session.notes.standing()] == [("bob", "normal")]
 
 
-def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(
+def test_a_span_is_cut_at_the_videos_end_and_refused_beyond_it(
     page: Page, made: Made, session: Session
 ) -> None:
     digest = made.ids["b.mp4"]
@@ -350,7 +350,7 @@ def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(
         "DROP TABLE judgement",
     ],
 )
-def test_a_damaged_file_of_judgements_is_named_and_left_alone(
+def test_a_damaged_review_file_is_named_and_left_alone(
     made: Made, session: Session, damage: str
 ) -> None:
     session.notes.judge([(made.ids["b.mp4"], 1.0, 2.0)], "true_alarm", "ann")
@@ -362,14 +362,14 @@ def test_a_damaged_file_of_judgements_is_named_and_left_alone(
     assert session.notes.path.stat().st_size == before
 
 
-def test_a_file_of_judgements_that_is_none_is_named_and_left_alone(tmp_path: Path) -> None:
+def test_a_review_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "review.sqlite").write_bytes(b"what reviewers said " * 500)
     with pytest.raises(StoreError, match=r"review\.sqlite: cannot be used: file is not a database"):
         Judgements(tmp_path)
     assert (tmp_path / "review.sqlite").read_bytes() == b"what reviewers said " * 500
 
 
-def test_a_file_of_judgements_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_review_file_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "review.sqlite") as db:
         db.execute("CREATE TABLE judgement (id INTEGER PRIMARY KEY, verdict TEXT)")
     before = (tmp_path / "review.sqlite").read_bytes()
@@ -378,7 +378,7 @@ def test_a_file_of_judgements_of_another_version_is_refused_by_name(tmp_path: Pa
     assert (tmp_path / "review.sqlite").read_bytes()[100:] == before[100:]
 
 
-def test_where_nothing_may_be_written_it_says_so(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot write"):
         Judgements(tmp_path / "file" / ".review")
@@ -387,7 +387,7 @@ def test_where_nothing_may_be_written_it_says_so(tmp_path: Path) -> None:
 # Media
 
 
-def test_media_come_in_ranges(page: Page, made: Made) -> None:
+def test_media_are_sent_in_ranges(page: Page, made: Made) -> None:
     whole = (made.videos / "cam" / "b.mp4").read_bytes()
     digest = made.ids["b.mp4"]
     status, headers, body = page.get(f"/media/{digest}", Range="bytes=100-199")
@@ -397,7 +397,7 @@ def test_media_come_in_ranges(page: Page, made: Made) -> None:
     assert page.get(f"/media/{digest}", Range=f"bytes={len(whole)}-")[0] == 416
 
 
-def test_what_browsers_cannot_play_gets_a_copy_once(page: Page, made: Made) -> None:
+def test_a_video_that_browsers_cannot_play_is_copied_once(page: Page, made: Made) -> None:
     import av
 
     digest = made.ids["d.avi"]
@@ -426,12 +426,12 @@ def test_a_preview_shows_its_moment(page: Page, made: Made) -> None:
         )
 
 
-def test_a_video_of_that_name_with_other_content_is_not_shown(page: Page, made: Made) -> None:
+def test_a_video_with_the_same_name_and_other_content_is_not_shown(page: Page, made: Made) -> None:
     path = made.videos / "cam" / "c.mp4"
     kept = path.read_bytes()
     path.write_bytes(kept + b"\x00\x00\x00\x08free")
     assert page.get(f"/media/{made.ids['c.mp4']}")[0] == 404
-    assert b"no file of this name and content" in page.get(f"/v/{made.ids['c.mp4']}/player")[2]
+    assert b"no file with this name and content" in page.get(f"/v/{made.ids['c.mp4']}/player")[2]
     path.write_bytes(kept)
     assert page.get(f"/media/{made.ids['c.mp4']}")[0] == 200
 
@@ -474,7 +474,7 @@ def test_a_run_takes_more_paths_than_a_command_line_holds_and_says_why_it_failed
     assert not run.running
 
 
-def test_what_a_model_prints_is_no_word_of_the_run(
+def test_what_a_model_prints_does_not_disturb_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = (
@@ -499,7 +499,7 @@ def test_what_a_model_prints_is_no_word_of_the_run(
     assert (ended(run), run.error, [one["status"] for one in run.finished]) == (0, None, ["done"])
 
 
-def test_a_run_that_is_killed_is_said_to_have_failed(tmp_path: Path) -> None:
+def test_a_killed_run_has_failed(tmp_path: Path) -> None:
     paths = (tmp_path / "a.mp4",)
     run = started(DetectionJob(paths, tmp_path / "none.safetensors", "embedded", tmp_path))
     assert run.process is not None
@@ -507,7 +507,7 @@ def test_a_run_that_is_killed_is_said_to_have_failed(tmp_path: Path) -> None:
     assert ended(run) == -signal.SIGKILL
 
 
-def test_of_many_who_start_a_run_at_once_one_does(page: Page) -> None:
+def test_of_eight_simultaneous_starts_one_run_begins(page: Page) -> None:
     at_once = threading.Barrier(8)
 
     def start(_: int) -> int:
@@ -560,5 +560,5 @@ def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(
     )
     kept = [session.states(str(entry.video_id), alarm.recipe) for entry in done]
     assert [len(states.sites) for states in kept if states is not None] == [8] * len(done)
-    assert abs(body.count(": done") - len(done)) <= 1  # what was being told when it ended
-    assert "goes on from there" in body
+    assert abs(body.count(": done") - len(done)) <= 1  # one may be on its way when the run ends
+    assert "Start the same run again" in body

@@ -1,4 +1,4 @@
-"""A result as a picture and a self-contained page. Knows no model and no probe, only what a result says."""
+"""Reports of a result: a picture, and a self-contained page. Knows no model and no probe."""
 
 from __future__ import annotations
 

@@ -15,16 +15,20 @@ TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400,
 
 
 def needed_scores(result: Result) -> Scores:
-    """The scores of a result; raises ValueError if it has none."""
+    """Return the scores of a result; raises ValueError if it has none."""
     if result.scores is None:
         raise ValueError(f"a {result.status} result has no scores to report")
     return result.scores
 
 
 def curve(scores: Scores) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    """Points to draw: times (n,) in seconds, values (n, 3) raw, smoothed and threshold, and the unbroken run of each.
+    """Return the points to draw, in time order.
 
-    A score stands at the middle of its segment; each run also starts and ends where its first and last segment do.
+    A score is at the middle of its segment; each run of segments without a gap also begins and ends
+    where its first and last segment do.
+
+    Returns: Times (n,) in seconds; values (n, 3): raw, smoothed and threshold, NaN where there is
+    none; the number of the run (n,) that each point is in.
     """
     if not len(scores.starts):
         return np.empty(0), np.empty((0, 3)), np.empty(0, dtype=np.intp)
@@ -39,7 +43,7 @@ def curve(scores: Scores) -> tuple[Floats, Floats, NDArray[np.intp]]:
     )
     index = np.concatenate([first, np.arange(len(run)), last])
     order = np.lexsort((times, run[index]))
-    # A warm-up threshold is infinite or NaN: nothing to draw there.
+    # While an adaptive threshold warms up it is infinite or NaN, and not drawn.
     return (
         times[order],
         np.where(np.isfinite(values), values, np.nan)[index[order]],
@@ -48,7 +52,10 @@ def curve(scores: Scores) -> tuple[Floats, Floats, NDArray[np.intp]]:
 
 
 def thin(values: Floats, limit: int) -> NDArray[np.intp]:
-    """Indexes, in order, of at most `limit` of the values (n,), with the lowest and highest of each stretch."""
+    """Choose at most `limit` of the values (n,), with the lowest and highest of each stretch.
+
+    Returns their indexes, in order.
+    """
     if len(values) <= limit:
         return np.arange(len(values))
     edges = np.linspace(0, len(values), limit // 2 + 1).astype(int)
@@ -58,7 +65,7 @@ def thin(values: Floats, limit: int) -> NDArray[np.intp]:
 
 
 def value_range(values: Floats) -> tuple[float, float]:
-    """The range to draw values in: 0 to 1 for probabilities, else their own with a margin."""
+    """Return the range to draw: 0 to 1 for probabilities, else that of the values with a margin."""
     known = values[np.isfinite(values)]
     if not len(known) or (known.min() >= 0 and known.max() <= 1):
         return 0.0, 1.0

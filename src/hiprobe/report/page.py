@@ -1,4 +1,4 @@
-"""A result as a picture, a table and a self-contained page. Knows no model and no probe, only what a result says."""
+"""The report page: one HTML file with player, curve, events and provenance. Knows no model."""
 
 from __future__ import annotations
 
@@ -25,17 +25,43 @@ from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Result
 
 ASSETS = "report/assets"
-EMBED_BYTES = 64 << 20  # a larger video stays beside the page
-LONG_S = 600.0  # a longer one that no browser plays gets a proxy of half the height
+EMBED_BYTES = 64 << 20  # a larger video is a file beside the page
+LONG_S = 600.0  # from here on a copy for browsers has half the height
 POINTS = 4000  # of the curve in the page
 
 
 def write_report(
     result: Result, video_path: Path | None, folder: Path, thumbnails: Sequence[Thumbnail] = ()
 ) -> None:
-    """Write scores.csv, events.jsonl, events.vtt, timeline.png and, last, report.html into `folder`.
+    """Write scores.csv, events.jsonl, events.vtt, timeline.png and, last, report.html.
 
-    Raises ValueError for a result without scores, StoreError, and VideoError if no proxy of the video can be made.
+    Args:
+        result: a result with scores, whose provenance names the model and the probe.
+        video_path: the video, for the player in the page; None for a page without one.
+        folder: made if it is not there.
+        thumbnails: (time in seconds, frame uint8 (height, width, 3)) pairs to show beside events.
+
+    Raises:
+        ValueError: the result has no scores.
+        KeyError: the provenance lacks `model` or `probe`.
+        StoreError: a file cannot be written.
+        VideoError: no copy for browsers can be made of the video.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from hiprobe import Event, Result, Scores, report
+        >>> starts = np.array([0.0, 1.6])
+        >>> values = np.array([0.1, 0.9])
+        >>> scores = Scores(starts, starts + 1.6, values, values, np.full(2, 0.5))
+        >>> made_with = {"model": {"id": "m", "revision": None, "sites": []}, "probe": "p"}
+        >>> result = Result(
+        ...     "a.mp4", "0" * 64, "done", 3.2, scores, (Event(1.6, 3.2),), provenance=made_with
+        ... )
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report.write_report(result, None, Path(folder))
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['events.jsonl', 'events.vtt', 'report.html', 'scores.csv', 'timeline.png']
     """
     write_atomic(folder / "scores.csv", scores_csv(result).encode())
     for name, file in (("jsonl", "events.jsonl"), ("webvtt", "events.vtt")):
@@ -49,11 +75,34 @@ def write_report(
 def report_html(
     result: Result, video_path: Path | None, out: Path, *, thumbnails: Sequence[Thumbnail] = ()
 ) -> None:
-    """One self-contained HTML file: player, curve, table of events, provenance; it asks the network for nothing.
+    """Write one self-contained HTML file: player, curve, events, provenance. It loads nothing else.
 
-    The video goes inside: itself if a browser plays it, else a proxy. A large one lies beside the page as
-    `<page>.video.<suffix>`, the video itself by a hard link where the disk has such. `video_path` None makes a page
-    without a player. Raises ValueError for a result without scores, StoreError, and VideoError if no proxy can be made.
+    The page contains the video itself, or a copy if browsers cannot play it. A video over 64 MiB
+    becomes `<page>.video.<suffix>` beside the page, by a hard link where the disk has them.
+
+    Args:
+        result: a result with scores.
+        video_path: the video; None for a page without a player.
+        out: the file to write.
+        thumbnails: (time in seconds, frame uint8 (height, width, 3)) pairs to show beside events.
+
+    Raises:
+        ValueError: the result has no scores.
+        StoreError: a file cannot be written.
+        VideoError: no copy for browsers can be made of the video.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from hiprobe import Result, Scores, report
+        >>> starts = np.array([0.0, 1.6])
+        >>> values = np.array([0.1, 0.2])
+        >>> scores = Scores(starts, starts + 1.6, values, values, np.full(2, 0.5))
+        >>> result = Result("a.mp4", "0" * 64, "done", 3.2, scores)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report.report_html(result, None, Path(folder) / "a.html")
+        ...     "No event was found." in (Path(folder) / "a.html").read_text()
+        True
     """
     environment = Environment(
         loader=PackageLoader("hiprobe", ASSETS),
@@ -87,7 +136,8 @@ def _policy(style: str, script: str) -> str:
         for text in (style, script)
     )
     return (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; media-src data: blob: 'self'; "
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+        "media-src data: blob: 'self'; "
         "style-src 'sha256-{}'; script-src 'sha256-{}'"
     ).format(*allowed)
 
@@ -109,7 +159,7 @@ def _player(path: Path | None, out: Path, duration: float) -> dict[str, str] | N
 
 
 def _within(proxy: Path) -> dict[str, str]:
-    """A proxy that lies beside the page, and is put inside if it is small."""
+    """Put a copy that was made beside the page into it, unless it is large."""
     if proxy.stat().st_size > EMBED_BYTES:
         return _beside(proxy)
     inside = _inside(proxy)
@@ -154,7 +204,7 @@ def _gap_lines(result: Result) -> list[str]:
     gaps = needed_scores(result).gaps
     lines = [f"{clock(gap.start)} – {clock(gap.end)}: {gap.reason}" for gap in gaps[:10]]
     return lines + (
-        [f"and {len(gaps) - 10} more spans, all in scores.csv"] if len(gaps) > 10 else []
+        [f"and {len(gaps) - 10} more spans; scores.csv lists all"] if len(gaps) > 10 else []
     )
 
 
@@ -181,7 +231,7 @@ def _summary(result: Result) -> dict[str, str]:
 
 
 def _facts(result: Result) -> Iterator[tuple[str, str]]:
-    """Provenance as name and text, nested names joined by a dot, the video first."""
+    """List the provenance as name and text, nested names joined by a dot, the video first."""
     yield "video digest", result.video_id
     pending = list(result.provenance.items())
     while pending:
@@ -195,7 +245,7 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def _data(result: Result) -> dict[str, Any]:
-    """What the page's script draws: times in seconds, null where there is no number."""
+    """Collect what the page's script draws: times in seconds, null where there is no number."""
     times, values, run = curve(needed_scores(result))
     keep = thin(values[:, 1], POINTS)
     lists = [[sinks.number(value) for value in column] for column in values[keep].T]

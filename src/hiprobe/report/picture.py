@@ -1,4 +1,4 @@
-"""A result, and the saliency of layers, as PNG pictures. Knows no video file and no page."""
+"""PNG pictures of a result and of the saliency of layers. Knows no video file and no page."""
 
 from __future__ import annotations
 
@@ -21,17 +21,38 @@ from hiprobe.types import Event, Result, Scores
 
 Thumbnail = tuple[float, NDArray[np.uint8]]
 
-# Okabe and Ito's palette, which the common forms of colour blindness tell apart.
+# Okabe and Ito's palette: told apart with the common forms of colour blindness.
 BLUE, ORANGE, VERMILION, GREY, INK = "#0072B2", "#E69F00", "#D55E00", "#8A929B", "#1B2430"
 WIDTH, LEFT, RIGHT, PLOT, STRIP, ROW = 11.0, 0.62, 0.25, 2.5, 0.95, 0.235  # inches
 CAPTIONS = 8
-DENSE = 800  # points from which a bold line would be a blot
+DENSE = 800  # points from which a thin line is used
 
 
 def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] = ()) -> None:
-    """One video at a glance: scores, threshold, events and gaps over time, thumbnails (time in s, frame) above.
+    """Draw one video: scores, threshold, events and gaps over time, and thumbnails above.
 
-    Raises ValueError for a result without scores, and StoreError.
+    Args:
+        result: a result with scores.
+        out: the PNG file to write.
+        thumbnails: (time in seconds, frame uint8 (height, width, 3)) pairs. Where there is no room
+            for all, those with the highest scores are shown.
+
+    Raises:
+        ValueError: the result has no scores.
+        StoreError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from hiprobe import Result, Scores, report
+        >>> starts = np.array([0.0, 1.6])
+        >>> values = np.array([0.1, 0.2])
+        >>> scores = Scores(starts, starts + 1.6, values, values, np.full(2, 0.5))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result = Result("a.mp4", "0" * 64, "done", 3.2, scores)
+        ...     report.timeline_png(result, Path(folder) / "a.png")
+        ...     (Path(folder) / "a.png").read_bytes()[1:4]
+        b'PNG'
     """
     chosen = _captioned(result.events)
     below = 0.72 + ROW * (len(chosen) + (len(chosen) < len(result.events)))
@@ -67,7 +88,7 @@ def _headline(result: Result) -> str:
 
 def _draw_scores(axes: Axes, result: Result) -> None:
     times, values, run = curve(needed_scores(result))
-    lifts = np.flatnonzero(np.diff(run)) + 1  # NaN lifts the pen between two runs
+    lifts = np.flatnonzero(np.diff(run)) + 1  # a NaN breaks the line between two runs
     raw, smoothed, threshold = np.insert(values, lifts, np.nan, axis=0).T
     x = np.insert(times, lifts, np.nan)
     wide = 2.4 if len(x) < DENSE else 1.0
@@ -222,7 +243,7 @@ def _draw_strip(figure: Figure, axes: Axes, thumbnails: Sequence[Thumbnail]) -> 
 
 
 def _spread(lefts: Sequence[float], wide: float, room: float) -> list[float]:
-    """Move boxes of width `wide`, given left to right, so that none overlap and all lie in [0, room]."""
+    """Move boxes of width `wide`, given left to right, apart and into [0, room]."""
     places: list[float] = []
     for left in lefts:
         places.append(max(left, places[-1] + wide if places else 0.0))
@@ -232,11 +253,28 @@ def _spread(lefts: Sequence[float], wide: float, room: float) -> list[float]:
 
 
 def layers_png(curves: Mapping[str, Any], out: Path) -> None:
-    """Saliency over depth: KL, LDR and entropy with their permutation baseline (mean and std), S, and the AUC.
+    """Draw the saliency of each layer: KL, LDR and entropy, their sum S, and the AUC.
 
-    `curves` holds lists (layers,): `layers`, `kl`, `ldr`, `entropy`, for each `_null_mean` and `_null_std`,
-    `saliency`, `chosen` (a layer), and `auc` with `auc_low`, `auc_high` where folds were
-    scored. Raises KeyError, StoreError.
+    Args:
+        curves: lists (layers,) named `layers`, `kl`, `ldr`, `entropy` and `saliency`, the layer
+            `chosen`, and for the first three `<name>_null_mean` and `<name>_null_std` under
+            shuffled labels. `auc`, `auc_low` and `auc_high` if folds were scored.
+            `hiprobe.probe.curves` makes it.
+        out: the PNG file to write.
+
+    Raises:
+        KeyError: a curve is missing.
+        StoreError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from hiprobe import report
+        >>> curves = dict.fromkeys(("kl", "ldr", "entropy", "saliency"), [0.1, 0.9, 0.4])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     out = Path(folder) / "layers.png"
+        ...     report.layers_png({"layers": [0, 1, 2], "chosen": 1, **curves}, out)
+        ...     out.read_bytes()[1:4]
+        b'PNG'
     """
     figure = Figure(figsize=(WIDTH, 6.0), dpi=150, facecolor="white", layout="constrained")
     grid = figure.add_gridspec(2, 6)

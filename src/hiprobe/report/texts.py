@@ -6,7 +6,7 @@ import unicodedata
 
 
 def clock(seconds: float, digits: int = 1) -> str:
-    """`m:ss.s`, or `h:mm:ss.s` from an hour on, rounded to `digits` decimals."""
+    """Write seconds as `m:ss.s`, or `h:mm:ss.s` from one hour, rounded to `digits` decimals."""
     unit = 10**digits
     total, rest = divmod(round(max(0.0, seconds) * unit), unit)
     minutes = f"{total // 60}" if total < 3600 else f"{total // 3600}:{total // 60 % 60:02d}"
@@ -14,16 +14,16 @@ def clock(seconds: float, digits: int = 1) -> str:
 
 
 def printable(text: str) -> str:
-    """Text on one line, without control and direction characters (which a terminal or a title bar would obey)."""
+    """Put text on one line, without control and direction characters, which a terminal obeys."""
     obeyed = ("Cc", "Cf", "Cs", "Zl", "Zp")
     return " ".join("".join(" " if unicodedata.category(c) in obeyed else c for c in text).split())
 
 
 def two(score: float | None) -> str:
-    """A score with two decimals; empty where there is none."""
+    """Write a score with two decimals; "" for None."""
     return "" if score is None else f"{score:.2f}"
 
 
 def count(events: int) -> str:
-    """`no event`, `1 event`, `2 events`."""
+    """Write a number of events: "no event", "1 event", "2 events"."""
     return "no event" if not events else "1 event" if events == 1 else f"{events} events"

@@ -1,6 +1,7 @@
 """The child process of a run: detects in videos and reports its progress, one JSON object a line.
 
-It is a process of its own so that a run can be cancelled and a crashing model does not end the page.
+It is a process of its own so that a run can be cancelled and a crashing model does not end the
+page.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be looked at: pages, parts of them, curves, media. Nothing here changes anything but caches."""
+"""Everything the browser reads: pages, parts of pages, curves, media. Changes only caches."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ _environment.filters |= {"clock": clock, "two": two, "plain": printable, "spoken
 
 
 def session_of(request: Request) -> Session:
-    """The session that the application was made for."""
+    """Return the session that the application was made for."""
     session: Session = request.app.state.session
     return session
 
 
 def who_of(request: Request) -> str:
-    """The reviewer's name: the one set on the page, else the one given at the start."""
+    """Return the reviewer's name: the one set on the page, else the one given at the start."""
     return reviewer(unquote(request.cookies.get("hiprobe-who", "")) or request.app.state.who)
 
 
 def entry_of(video: str, session: Annotated[Session, Depends(session_of)]) -> ReviewedVideo:
-    """The scored video with this digest; anything else, a path above all, is a 404."""
+    """Find the scored video with this digest; anything else, such as a path, is a 404."""
     entry = session.entry(video) if DIGEST.fullmatch(video) else None
     if entry is None:
         raise HTTPException(404, "no such video")
@@ -69,7 +69,7 @@ WhoOf = Annotated[str, Depends(who_of)]
 
 
 def render_page(request: Request, name: str, **values: Any) -> HTMLResponse:
-    """A template as an answer; every value is escaped."""
+    """Render a template; every value is escaped."""
     text = _environment.get_template(f"{name}.html.jinja").render(
         htmx=HTMX, who=who_of(request), path=request.url.path, kinds=list(KINDS), **values
     )
@@ -84,7 +84,7 @@ def videos(
     only: Literal["all", "events", "open", "unscored"] = "all",
     page: int = 0,
 ) -> Response:
-    """The videos, worst moments first."""
+    """List the videos, worst moments first."""
     found = views.cards(session, q, only)
     first = max(0, page) * PAGE
     return render_page(
@@ -109,7 +109,7 @@ def video_page(
     t: float | None = None,
     threshold: float | None = None,
 ) -> Response:
-    """One video: player, curve, events."""
+    """Show one video: player, curve, events."""
     shown = session.shown(entry)
     probe = session.probe()
     order = [card.entry.video_id for card in views.cards(session) if card.score is not None]
@@ -132,7 +132,7 @@ def video_page(
 
 @router.get("/v/{video}/events")
 def events_page(request: Request, session: SessionOf, entry: EntryOf, threshold: float) -> Response:
-    """The events that a threshold makes, as a part of the page."""
+    """List the events at a threshold, as a part of the page."""
     shown = session.shown(entry)
     return render_page(
         request, "_events", entry=entry, said="", **event_values(session, shown, threshold)
@@ -142,7 +142,7 @@ def events_page(request: Request, session: SessionOf, entry: EntryOf, threshold:
 def event_values(
     session: Session, shown: ReviewedResult, threshold: float | None
 ) -> dict[str, Any]:
-    """What the list of events needs; the threshold in use where none is given."""
+    """Collect what the list of events needs; without a threshold, at the one in use."""
     limits = shown.scores.threshold[np.isfinite(shown.scores.threshold)]
     in_use = float(np.median(limits)) if len(limits) else 0.5
     moved = threshold is not None and np.isfinite(threshold) and abs(threshold - in_use) > 1e-9
@@ -159,7 +159,7 @@ def event_values(
 
 
 def _version(rows: list[views.Moment]) -> str:
-    """A name of all that the list of events says."""
+    """Hash everything that the list of events shows."""
     told = [
         (row.start, row.end, row.score, row.label, row.explanation, row.judgement, row.found)
         for row in rows
@@ -171,13 +171,13 @@ def _version(rows: list[views.Moment]) -> str:
 def curve_points(
     session: SessionOf, entry: EntryOf, start: float = 0.0, end: float = 1e12
 ) -> Response:
-    """The curve of a stretch, thinned to what a screen can show."""
+    """Return the curve from `start` to `end` seconds, thinned to what a screen can show."""
     return JSONResponse(curve.points(session.shown(entry).scores, start, end))
 
 
 @router.get("/v/{video}/player")
 def player(request: Request, session: SessionOf, entry: EntryOf) -> Response:
-    """The player, or why there is none, or that a copy is being made."""
+    """Show the player, or why there is none, or that a copy is being made."""
     try:
         ready, trouble = session.media.playable(entry) is not None, None
     except HiProbeError as error:
@@ -187,10 +187,12 @@ def player(request: Request, session: SessionOf, entry: EntryOf) -> Response:
 
 @router.get("/media/{video}")
 def media(session: SessionOf, entry: EntryOf) -> Response:
-    """The bytes of a video, in ranges."""
+    """Send the bytes of a video, or a range of them."""
     path = session.media.playable(entry)
     if path is None:
-        raise MissingVideo("the copy for browsers is not ready yet", where=entry.name)
+        raise MissingVideo(
+            "the copy for browsers is not ready yet", where=entry.name, cure="try again soon"
+        )
     return FileResponse(
         path,
         media_type=MEDIA_TYPES.get(path.suffix.lower(), "video/mp4"),
@@ -200,7 +202,7 @@ def media(session: SessionOf, entry: EntryOf) -> Response:
 
 @router.get("/preview/{video}/{number}.jpg")
 def preview(session: SessionOf, entry: EntryOf, number: int) -> Response:
-    """A small picture of one moment."""
+    """Send a small picture of one moment."""
     if not 0 <= number <= PREVIEWS:
         raise HTTPException(404, "no such preview")
     return FileResponse(
@@ -212,7 +214,7 @@ def preview(session: SessionOf, entry: EntryOf, number: int) -> Response:
 
 @router.get("/v/{video}/similar")
 def similar_to(request: Request, session: SessionOf, entry: EntryOf, t: float) -> Response:
-    """Segments like the one shown at `t`, of all videos."""
+    """List the segments of all videos that are like the one at `t` seconds."""
     probe = session.needed_probe()
     kept = {states.video_id: (one, states) for one, states in session.every_state(probe)}
     found = similar.neighbours(
@@ -238,7 +240,7 @@ def moments_page(
     judged: str = "open",
     page: int = 0,
 ) -> Response:
-    """Moments of all videos in one list, to judge one by one or many at once."""
+    """List moments of all videos, to judge one by one or many at once."""
     found, first = views.moments(session, order, q, judged), max(0, page) * PAGE
     return render_page(
         request,
@@ -257,7 +259,7 @@ def moments_page(
 
 @router.get("/layers")
 def layers_page(request: Request, session: SessionOf) -> Response:
-    """Saliency over depth as the probe's file tells it, and the chosen layer."""
+    """Show the saliency of each layer, as saved in the probe, and the chosen layer."""
     probe, curves, trouble = session.probe(), None, None
     try:
         curves = saliency_curves(session.needed_probe(), session.probe_path)
@@ -281,7 +283,7 @@ def layers_page(request: Request, session: SessionOf) -> Response:
 
 @router.get("/probes")
 def probes(request: Request, session: SessionOf) -> Response:
-    """Every probe that was ever in use, and the refit."""
+    """List every probe that was ever in use, and offer a refit."""
     standing = session.notes.standing()
     count = {kind: sum(j.kind == kind for j in standing) for kind in KINDS}
     return render_page(
@@ -298,7 +300,7 @@ def probes(request: Request, session: SessionOf) -> Response:
 
 @router.get("/run")
 def run_page(request: Request, session: SessionOf) -> Response:
-    """Folders that can be run over, and the run in progress."""
+    """List the folders to run detection in, and show the run in progress."""
     found = list(run_process.folders(session.videos)) if session.videos is not None else []
     return render_page(
         request,
@@ -314,13 +316,13 @@ def run_page(request: Request, session: SessionOf) -> Response:
 
 @router.get("/run/progress")
 def run_progress(request: Request) -> Response:
-    """How far the run is, as a part of the page."""
+    """Show the progress of the run, as a part of the page."""
     return render_page(request, "_run", run=request.app.state.run, folder_error=None)
 
 
 @router.get("/judgements.csv")
 def judgements_csv(session: SessionOf) -> Response:
-    """Every judgement, undone ones too, as a table for spreadsheets."""
+    """Send every judgement, undone ones too, as a CSV table."""
     names = {entry.video_id: entry.name for entry in session.entries()}
     columns = (
         "id",

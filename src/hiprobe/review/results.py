@@ -1,6 +1,6 @@
-"""What a results folder holds, read back: the manifest, scores and events. Knows no probe, no model and no page.
+"""Read a results folder: its manifest, and the result of each video. Knows no probe and no page.
 
-The folder may come from somebody else: names in it lead nowhere outside, and numbers are checked.
+The folder may come from somebody else, so names in it may not lead outside and numbers are checked.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ _UNSOUND = (
 
 @dataclass(frozen=True)
 class ReviewedVideo:
-    """One line of the manifest: a video's name, its content digest (None if it was never read), and how far it got."""
+    """One line of the manifest: a video, its status, and the folder of its result, if it has one.
+
+    `video_id` is the content digest, None for a video that could not be read. `duration` is in
+    seconds.
+    """
 
     name: str
     video_id: str | None
@@ -47,7 +51,7 @@ class ReviewedVideo:
 
 @dataclass(frozen=True)
 class ReviewedResult:
-    """Scores and events of one video, and `probe`, the digest of the probe that made them."""
+    """Scores and events of one video; `probe` is the digest of the probe that made them."""
 
     entry: ReviewedVideo
     scores: Scores
@@ -56,7 +60,10 @@ class ReviewedResult:
 
 
 def entries(out: Path) -> tuple[ReviewedVideo, ...]:
-    """The videos of a results folder, in the order of its manifest; raises StoreError if it is no sound one."""
+    """List the videos of a results folder, in the order of its manifest.
+
+    An absent manifest gives no video; raises StoreError for a damaged one.
+    """
     path = out / MANIFEST
     try:
         return _entries(path, path.stat().st_mtime_ns)
@@ -64,7 +71,7 @@ def entries(out: Path) -> tuple[ReviewedVideo, ...]:
         return ()
     except _UNSOUND as error:
         raise StoreError(
-            f"no sound manifest: {error}", where=path, cure="run hiprobe detect again"
+            f"not a valid manifest: {error}", where=path, cure="run hiprobe detect again"
         ) from error
 
 
@@ -77,12 +84,12 @@ def _entries(path: Path, _changed: int) -> tuple[ReviewedVideo, ...]:
 def _entry(out: Path, line: Mapping[str, Any]) -> ReviewedVideo:
     digest, folder = line["digest"], line["folder"]
     if digest is not None and not DIGEST.fullmatch(digest):
-        raise ValueError(f"{digest!r} is no digest")
+        raise ValueError(f"digest must be 64 hex digits, got {digest!r}")
     place = None if folder is None else out / folder
     if place is not None and place.resolve().parent != out.resolve():
-        raise ValueError(f"{folder!r} lies outside the folder")
+        raise ValueError(f"{folder!r} is outside the results folder")
     if not 0 <= float(line["duration"]) < math.inf:
-        raise ValueError(f"{line['duration']!r} is no duration")
+        raise ValueError(f"duration must be 0 s or more, got {line['duration']!r}")
     return ReviewedVideo(
         str(line["name"]),
         digest,
@@ -94,7 +101,7 @@ def _entry(out: Path, line: Mapping[str, Any]) -> ReviewedVideo:
 
 
 def reviewed_result(entry: ReviewedVideo) -> ReviewedResult:
-    """Read the scores and events that `detect` wrote; raises StoreError for a missing or damaged result."""
+    """Read the scores and events that `detect` wrote; raises StoreError if missing or damaged."""
     if entry.folder is None:
         raise StoreError("nothing was scored", where=entry.name)
     try:
@@ -115,7 +122,7 @@ def _reviewed(entry: ReviewedVideo, _changed: int) -> ReviewedResult:
 
 
 def _scores(result: Result, entry: ReviewedVideo) -> Scores:
-    """The scores, if they are those of this video and can be drawn."""
+    """Return the scores if they are of this video and every number in them is finite."""
     if result.video_id != entry.video_id or result.scores is None:
         raise ValueError("it is the result of another video")
     for name in ("starts", "ends", "raw", "smoothed"):

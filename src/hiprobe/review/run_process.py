@@ -22,7 +22,10 @@ GRACE_S = 5.0  # from the interrupt to the kill
 
 @dataclass(frozen=True)
 class DetectionJob:
-    """What the child process does: detect in `paths` with the probe in a file, write to the folder `out`."""
+    """What the child process does: detect in `paths` with the probe in a file, write to `out`.
+
+    `all_layers` also keeps the states of every layer.
+    """
 
     paths: tuple[Path, ...]
     probe: Path
@@ -48,7 +51,7 @@ class DetectionJob:
 
 @dataclass
 class RunProcess:
-    """A job in a child process: the videos that are `finished`, the one being read, and how it ended."""
+    """A job in a child process: the `finished` videos, the one being read, and how it ended."""
 
     folder: str
     job: DetectionJob
@@ -73,7 +76,10 @@ class RunProcess:
         self.listener.start()
 
     def _talk(self, process: subprocess.Popen[str]) -> None:
-        """Send the job (its paths may be longer than a command line) and note what the child reports."""
+        """Send the job on standard input and note what the child reports.
+
+        Its paths may be longer than a command line can be.
+        """
         assert process.stdin is not None
         assert process.stdout is not None
         with suppress(BrokenPipeError):  # the child died at once: its exit code says so
@@ -114,14 +120,14 @@ class RunProcess:
 
     @property
     def share(self) -> float:
-        """The share of the work that is done, from 0 to 1, with the part of the video being read."""
+        """Share of the work that is done, from 0 to 1."""
         duration = self.current.get("duration") or 0.0
         part = min(1.0, self.current.get("at", 0.0) / duration) if duration else 0.0
         return (len(self.finished) + part) / max(1, len(self.job.paths))
 
 
 def inside(root: Path, folder: str) -> Path | None:
-    """Return the folder at this relative path under `root`; None for anything else, or outside it."""
+    """Return the folder at this path relative to `root`; None if it is outside or no folder."""
     if "\0" in folder or "\\" in folder or ":" in folder:
         return None
     place = (root / folder).resolve()
@@ -129,7 +135,7 @@ def inside(root: Path, folder: str) -> Path | None:
 
 
 def folders(root: Path) -> Iterator[tuple[str, int]]:
-    """List the folders under `root` that hold videos: relative path, and videos at any depth."""
+    """List the folders under `root` with videos: relative path, and number of videos below."""
     counts: dict[str, int] = {}
     for path in served_videos(root):
         for parent in path.relative_to(root).parents:
