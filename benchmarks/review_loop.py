@@ -87,10 +87,8 @@ def wanted(
     keys = urgency(order, probe, pool, scores, rng)
     taken: list[tuple[int, int]] = []
     for video, k in sorted(everything, key=lambda at: keys[at[0]][at[1]]):
-        start, sure = (
-            pool[video][0].starts[k],
-            pool[video][1][k] >= 0,
-        )  # a reviewer skips what is half an event
+        # A reviewer skips what is half an event.
+        start, sure = pool[video][0].starts[k], pool[video][1][k] >= 0
         if sure and all(
             v != video or abs(pool[v][0].starts[j] - start) >= APART_S for v, j in taken
         ):

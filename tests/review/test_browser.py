@@ -308,9 +308,8 @@ def test_an_up_to_date_page_gets_only_the_rows_that_changed(
         tab.keyboard.press("r")
     said(tab, "true alarm: ")
     assert answer.value.text().count("<li") == 1
-    session.notes.judge(
-        [(digest, second, end)], "false_alarm", "bob"
-    )  # another reviewer at the same time
+    # Another reviewer at the same time.
+    session.notes.judge([(digest, second, end)], "false_alarm", "bob")
     with tab.expect_response("**/undo") as answer:
         tab.keyboard.press("u")
     said(tab, "undone: true alarm")

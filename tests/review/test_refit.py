@@ -141,9 +141,8 @@ def test_a_probe_is_replaced_only_when_accepted_and_can_be_brought_back(
     after = session.shown(entry)
     assert any(event.start < 24 and event.end > 18 for event in after.events)
     assert not np.array_equal(before.scores.raw, after.scores.raw)
-    assert (
-        results.reviewed_result(entry).probe == made.probe.digest
-    )  # the files of detect are unchanged
+    # The files of detect are unchanged.
+    assert results.reviewed_result(entry).probe == made.probe.digest
     kept = session.notes.probes()
     assert [one.note for one in kept] == ["refit", "given"]
     assert kept[0].who == "ann"

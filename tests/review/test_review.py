@@ -293,9 +293,8 @@ def test_random_segments_are_of_every_video_and_not_judged(session: Session, mad
     session.notes.judge([(str(first.entry.video_id), first.start, first.end)], "normal", "ann")
     again = views.moments(session, "random")
     assert (first.entry, first.start) not in [(row.entry, row.start) for row in again]
-    assert [row.start for row in again] == [
-        row.start for row in views.moments(session, "random")
-    ]  # pages stay in order
+    # The order stays the same while the reviewer turns pages.
+    assert [row.start for row in again] == [row.start for row in views.moments(session, "random")]
 
 
 def test_the_csv_holds_undone_judgements_too(page: Page, made: Made, session: Session) -> None:

@@ -116,9 +116,8 @@ class Judgements:
         try:
             with closing(sqlite3.connect(self.path, timeout=10.0)) as db:
                 db.execute("PRAGMA journal_mode=WAL")
-                db.execute(
-                    "PRAGMA synchronous=FULL"
-                )  # a power cut loses nothing that was confirmed
+                # So that a power cut loses nothing that was confirmed.
+                db.execute("PRAGMA synchronous=FULL")
                 with db:
                     yield db
         # The file may be damaged, or come from somebody else.
