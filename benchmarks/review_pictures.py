@@ -80,7 +80,9 @@ def main(out: Path, videos: Path, docs: Path) -> None:
     for entry in session.entries():
         for number, event in enumerate(session.shown(entry).events if entry.folder else ()):
             if number == 0 and entry.video_id:
-                session.notes.judge([(entry.video_id, event.start, event.end)], "true_alarm", "ann")
+                session.judgements.judge(
+                    [(entry.video_id, event.start, event.end)], "true_alarm", "ann"
+                )
                 batches += 1
     server = started(session)
     with sync_playwright() as playwright:
@@ -92,7 +94,7 @@ def main(out: Path, videos: Path, docs: Path) -> None:
         browser.close()
     server.should_exit = True
     for _ in range(batches):
-        session.notes.undo("ann")
+        session.judgements.undo("ann")
 
 
 if __name__ == "__main__":

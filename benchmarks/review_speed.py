@@ -81,10 +81,10 @@ def prepared(out: Path, layers: int, width: int, judged: int = VIDEOS) -> Sessio
     session = Session(out, None, out / "probe.safetensors", (out / ".store",))
     session.keep(probe, "bench", "given")
     session.use(probe.digest, "bench")
-    session.notes.set_labelled([(one.video_id, truth) for one in found[:5]])
+    session.judgements.set_labelled([(one.video_id, truth) for one in found[:5]])
     for one in found[5:judged]:
         for a, b, anomalous in spans:
-            session.notes.judge(
+            session.judgements.judge(
                 [(one.video_id, a, b)], "missed" if anomalous else "normal", "bench"
             )
     return session
@@ -157,7 +157,7 @@ def long_video(rows: dict[str, Took]) -> None:
         if CHROMIUM.exists():
             browser(rows, session)
         for event in result.events:
-            session.notes.judge([(LONG, event.start, event.end)], "true_alarm", "bench")
+            session.judgements.judge([(LONG, event.start, event.end)], "true_alarm", "bench")
         shown = session.shown(entry)
         rows["8 h, the curve, 18,000 segments to 1,600 points"] = timed(
             partial(curve.points, shown.scores, 0, 1e9)
@@ -170,7 +170,7 @@ def long_video(rows: dict[str, Took]) -> None:
         )
         rows["8 h, list of videos"] = timed(partial(views.cards, session))
         rows["one judgement, on disk"] = timed(
-            partial(session.notes.judge, [(LONG, 1.0, 2.0)], "true_alarm", "bench"), 20
+            partial(session.judgements.judge, [(LONG, 1.0, 2.0)], "true_alarm", "bench"), 20
         )
 
 

@@ -230,11 +230,11 @@ def test_judging_by_keys_survives_undo_and_reload(
     said(tab, "true alarm: ")
     tab.keyboard.press("f")  # the next event is chosen now
     said(tab, "false alarm: ")
-    standing = [(j.start, j.kind, j.who) for j in session.notes.standing(digest)]
+    standing = [(j.start, j.kind, j.who) for j in session.judgements.standing(digest)]
     assert standing == [(found[0][0], "true_alarm", "ann"), (found[1][0], "false_alarm", "ann")]
     tab.keyboard.press("u")
     said(tab, "undone: false alarm")
-    assert [j.kind for j in session.notes.standing(digest)] == ["true_alarm"]
+    assert [j.kind for j in session.judgements.standing(digest)] == ["true_alarm"]
     for key, seconds in (("[", 26.0), ("]", 28.0)):
         tab.evaluate(f"video.currentTime = {seconds}")
         settled(tab, seconds)
@@ -248,7 +248,7 @@ def test_judging_by_keys_survives_undo_and_reload(
     tab.wait_for_selector("body[data-ready]")
     chips = tab.locator("#events .chip").all_inner_texts()
     assert sorted(chips) == ["missed", "true alarm"]
-    assert [(j.start, j.end, j.kind) for j in session.notes.standing(digest)][1] == (
+    assert [(j.start, j.end, j.kind) for j in session.judgements.standing(digest)][1] == (
         26.0,
         28.0,
         "missed",
@@ -273,7 +273,7 @@ def test_keys_pressed_faster_than_the_server_answers_act_in_order(
         tab.keyboard.press(key)
     held[0].continue_()
     said(tab, "undone: ")
-    told = [(j.kind, j.start, bool(j.undone_at)) for j in session.notes.all()]
+    told = [(j.kind, j.start, bool(j.undone_at)) for j in session.judgements.all()]
     assert told == [
         ("true_alarm", first, False),
         ("false_alarm", second, False),
@@ -287,7 +287,7 @@ def test_a_refused_judgement_is_reported_and_not_shown(
 ) -> None:
     opened(tab, page, made.ids["b.mp4"])
     tab.keyboard.press("n")
-    with sqlite3.connect(session.notes.path) as db:
+    with sqlite3.connect(session.judgements.path) as db:
         db.execute("ALTER TABLE judgement RENAME TO elsewhere")
     tab.keyboard.press("r")
     said(tab, "StoreError: ")
@@ -309,7 +309,7 @@ def test_an_up_to_date_page_gets_only_the_rows_that_changed(
     said(tab, "true alarm: ")
     assert answer.value.text().count("<li") == 1
     # Another reviewer at the same time.
-    session.notes.judge([(digest, second, end)], "false_alarm", "bob")
+    session.judgements.judge([(digest, second, end)], "false_alarm", "bob")
     with tab.expect_response("**/undo") as answer:
         tab.keyboard.press("u")
     said(tab, "undone: true alarm")
@@ -328,7 +328,7 @@ def test_a_judgement_without_a_server_is_reported_as_not_saved(
     tab.keyboard.press("r")
     said(tab, "Nothing was changed")
     assert tab.locator("#events .chip").count() == 0
-    assert session.notes.all() == []
+    assert session.judgements.all() == []
 
 
 def test_many_moments_are_judged_at_once(
@@ -341,7 +341,7 @@ def test_many_moments_are_judged_at_once(
     tab.get_by_role("button", name="true alarm", exact=True).click()
     said(tab, f"true alarm: {count} spans")
     tab.wait_for_selector("text=No moment matches the filter.")
-    assert len(session.notes.standing()) == count
+    assert len(session.judgements.standing()) == count
     tab.get_by_role("button", name="Undo").click()
     said(tab, "undone: true alarm")
     assert tab.locator("#moments input[name=span]").count() == count
@@ -351,10 +351,10 @@ def test_refit_asks_then_replaces_and_brings_back(
     tab: Any, page: Page, made: Made, session: Session
 ) -> None:
     for video_id, truth in made.truth.items():
-        session.notes.judge(
+        session.judgements.judge(
             [(video_id, event.start, event.end) for event in truth], "missed", "ann"
         )
-        session.notes.judge([(video_id, 25.5, 30.0)], "normal", "ann")
+        session.judgements.judge([(video_id, 25.5, 30.0)], "normal", "ann")
     tab.goto(f"{page.address}/probes")
     tab.get_by_role("button", name="Refit").click()
     tab.wait_for_selector(".proposal h3")
@@ -388,7 +388,7 @@ def test_similar_segments_are_found_and_judged(
         tab.locator(".neighbours input[name=span]").nth(k).check()
     tab.get_by_role("button", name="anomalous").click()
     said(tab, "missed: 2 spans")
-    assert [j.kind for j in session.notes.standing()] == ["missed", "missed"]
+    assert [j.kind for j in session.judgements.standing()] == ["missed", "missed"]
 
 
 def test_keeping_a_threshold_asks_first(tab: Any, page: Page, made: Made, session: Session) -> None:
@@ -436,7 +436,7 @@ def test_every_view_fits_and_passes_axe(
     tab: Any, page: Page, made: Made, session: Session, scheme: str, width: int
 ) -> None:
     """All WCAG 2 A and AA rules of axe-core, which runs outside of the page's script policy."""
-    session.notes.judge([(made.ids[HOSTILE], 4.5, 9.0)], "true_alarm", "ann")
+    session.judgements.judge([(made.ids[HOSTILE], 4.5, 9.0)], "true_alarm", "ann")
     tab.set_viewport_size({"width": width, "height": 844})
     tab.emulate_media(color_scheme=scheme)
     for path in ("/", f"/v/{made.ids[HOSTILE]}", "/moments", "/layers", "/probes", "/run"):

@@ -34,13 +34,13 @@ def judge_all(session: Session, made: Made) -> None:
         assert entry is not None, name
         for event in session.shown(entry).events:
             true = any(t.start < event.end and event.start < t.end for t in made.truth[video_id])
-            session.notes.judge(
+            session.judgements.judge(
                 [(video_id, event.start, event.end)], "true_alarm" if true else "false_alarm", "ann"
             )
-        session.notes.judge(
+        session.judgements.judge(
             [(video_id, t.start, t.end) for t in made.truth[video_id]], "missed", "ann"
         )
-        session.notes.judge([(video_id, 25.5, 30.0), (video_id, 0.0, 3.0)], "normal", "ann")
+        session.judgements.judge([(video_id, 25.5, 30.0), (video_id, 0.0, 3.0)], "normal", "ann")
 
 
 # Threshold
@@ -143,7 +143,7 @@ def test_a_probe_is_replaced_only_when_accepted_and_can_be_brought_back(
     assert not np.array_equal(before.scores.raw, after.scores.raw)
     # The files of detect are unchanged.
     assert results.reviewed_result(entry).probe == made.probe.digest
-    kept = session.notes.probes()
+    kept = session.judgements.probes()
     assert [one.note for one in kept] == ["refit", "given"]
     assert kept[0].who == "ann"
     assert kept[0].figures["after"] == pytest.approx(
@@ -170,10 +170,10 @@ def test_a_second_refit_counts_only_what_is_new(session: Session, made: Made) ->
 
 
 def test_a_refit_without_the_first_labels_says_so(session: Session, made: Made) -> None:
-    session.notes.set_labelled([])
+    session.judgements.set_labelled([])
     with pytest.raises(LabelError, match="judge some events first"):
         propose_refit(session)
-    session.notes.judge([(made.ids["b.mp4"], 4.5, 6.0)], "true_alarm", "ann")
+    session.judgements.judge([(made.ids["b.mp4"], 4.5, 6.0)], "true_alarm", "ann")
     with pytest.raises(LabelError, match="at least 4"):
         propose_refit(session)
     judge_all(session, made)
@@ -184,7 +184,7 @@ def test_a_refit_without_the_first_labels_says_so(session: Session, made: Made) 
         digest
     ) in made.ids.values():  # "before" is the probe as it is: its own scores, by another library
         states = store.kept_states(made.out / ".store", digest, made.probe.recipe)[0]
-        spans = [(j.start, j.end, j.anomalous) for j in session.notes.standing(digest)]
+        spans = [(j.start, j.end, j.anomalous) for j in session.judgements.standing(digest)]
         labels.append(correct(states, np.full(len(states.starts), -1, dtype=np.int8), spans))
         old.append(score_states(states, made.probe)[0].smoothed)
     y, s = np.concatenate(labels), np.concatenate(old)
@@ -236,7 +236,7 @@ def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_only(tmp_path: Pat
     session = Session(made.out, made.videos, made.probe_path, (made.out / ".store",))
     session.keep(probe, "ann", "given")
     session.use(probe.digest, "ann")
-    session.notes.judge([(made.ids["b.mp4"], 0.0, 18.0)], "normal", "ann")
+    session.judgements.judge([(made.ids["b.mp4"], 0.0, 18.0)], "normal", "ann")
     proposal = propose_refit(session)
     assert (proposal.before, proposal.after) == (None, None)
     assert proposal.segments == {"anomalous": 0, "normal": 10, "new": 10}  # 2 of 12 are a gap
@@ -260,7 +260,7 @@ def test_a_changed_probe_file_is_refused(session: Session, made: Made) -> None:
     other = replace(made.probe, localization=Localization(rule="fixed", threshold=0.1))
     kept = session.kept("0" * 64)
     other.save(kept)
-    session.notes.choose_probe("0" * 64, "ann")
+    session.judgements.choose_probe("0" * 64, "ann")
     with pytest.raises(StoreError, match="another probe than its name says"):
         session.probe()
     kept.unlink()

@@ -226,7 +226,7 @@ def test_no_confirmed_judgement_is_lost_when_the_server_is_killed(made: Made) ->
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
     assert answered == 8
-    standing = made.session().notes.standing(digest)
+    standing = made.session().judgements.standing(digest)
     assert [(j.start, j.end) for j in standing] == [(float(k), float(k + 1)) for k in range(8)]
 
 
@@ -239,7 +239,7 @@ def test_judging_over_the_page_and_undo(page: Page, made: Made, session: Session
     assert body.count('data-found="0"') == 2  # above every score, both are spans outside of events
     _, body = page.post(f"/v/{digest}/undo", threshold=0.5)
     assert "undone: missed, 18.0 to 24.0 s" in body
-    assert [j.kind for j in session.notes.standing()] == ["true_alarm"]
+    assert [j.kind for j in session.judgements.standing()] == ["true_alarm"]
     for wrong in (
         {"kind": "maybe"},
         {"start": "nan"},
@@ -249,7 +249,7 @@ def test_judging_over_the_page_and_undo(page: Page, made: Made, session: Session
     ):
         form = {"kind": "true_alarm", "start": 1, "end": 2, "threshold": 0.5, **wrong}
         assert page.post(f"/v/{digest}/judge", **form)[0] == 400
-    assert len(session.notes.all()) == 2
+    assert len(session.judgements.all()) == 2
 
 
 def test_judgements_made_at_once_are_undone_at_once(
@@ -257,16 +257,16 @@ def test_judgements_made_at_once_are_undone_at_once(
 ) -> None:
     spans = [f"{digest}:{4.5}:{9.0}" for digest in made.ids.values()]
     assert page.post("/moments/judge", kind="false_alarm", span=spans)[0] == 200
-    assert len(session.notes.standing()) == 8
+    assert len(session.judgements.standing()) == 8
     assert {
         row.judgement.kind for row in views.moments(session, judged="any") if row.judgement
     } == {"false_alarm"}
     assert page.post("/moments/undo") == (200, "undone: false alarm, 4.5 to 9.0 s and 7 more")
-    assert session.notes.standing() == []
+    assert session.judgements.standing() == []
     assert (
         page.post("/moments/judge", kind="true_alarm", span=[spans[0], "0" * 64 + ":1:2"])[0] == 404
     )
-    assert session.notes.standing() == []
+    assert session.judgements.standing() == []
 
 
 def test_uncertain_moments_are_nearest_to_the_threshold_and_not_judged(
@@ -280,7 +280,7 @@ def test_uncertain_moments_are_nearest_to_the_threshold_and_not_judged(
     nearest = int(np.argmin(np.abs(scores.smoothed - scores.threshold)))
     mine = [row for row in rows if row.entry.name == "b.mp4"]
     assert mine[0].start == scores.starts[nearest]
-    session.notes.judge([(digest, mine[0].start, mine[0].end)], "normal", "ann")
+    session.judgements.judge([(digest, mine[0].start, mine[0].end)], "normal", "ann")
     assert mine[0].start not in [
         row.start for row in views.moments(session, "uncertain") if row.entry.name == "b.mp4"
     ]
@@ -290,7 +290,7 @@ def test_random_segments_are_of_every_video_and_not_judged(session: Session, mad
     rows = views.moments(session, "random")
     assert {row.entry.video_id for row in rows} == set(made.ids.values())
     first = rows[0]
-    session.notes.judge([(str(first.entry.video_id), first.start, first.end)], "normal", "ann")
+    session.judgements.judge([(str(first.entry.video_id), first.start, first.end)], "normal", "ann")
     again = views.moments(session, "random")
     assert (first.entry, first.start) not in [(row.entry, row.start) for row in again]
     # The order stays the same while the reviewer turns pages.
@@ -298,8 +298,8 @@ def test_random_segments_are_of_every_video_and_not_judged(session: Session, mad
 
 
 def test_the_csv_holds_undone_judgements_too(page: Page, made: Made, session: Session) -> None:
-    session.notes.judge([(made.ids["b.mp4"], 1.0, 2.5)], "missed", "ann")
-    session.notes.undo("ann")
+    session.judgements.judge([(made.ids["b.mp4"], 1.0, 2.5)], "missed", "ann")
+    session.judgements.undo("ann")
     rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
     assert [(r["name"], r["kind"], float(r["end"]), r["who"], r["undone_by"]) for r in rows] == [
         ("b.mp4", "missed", 2.5, "ann", "ann")
@@ -320,7 +320,7 @@ def test_a_reviewer_undoes_only_their_own_judgements(
     ask("bob", f"/v/{digest}/judge", kind="normal", start=5, end=6, threshold=0.5)
     assert b"undone: true alarm, 1.0 to 2.0 s" in ask("ann", f"/v/{digest}/undo", threshold=0.5)
     assert ask("ann", "/moments/undo", nothing="") == b"nothing to undo"
-    assert [(j.who, j.kind) for j in session.notes.standing()] == [("bob", "normal")]
+    assert [(j.who, j.kind) for j in session.judgements.standing()] == [("bob", "normal")]
 
 
 def test_a_span_is_cut_at_the_videos_end_and_refused_beyond_it(
@@ -335,7 +335,7 @@ def test_a_span_is_cut_at_the_videos_end_and_refused_beyond_it(
             == 400
         )
         assert page.post("/moments/judge", kind="missed", span=f"{digest}:{start}:{end}")[0] == 400
-    assert [(j.start, j.end) for j in session.notes.standing()] == [(29.0, 30.0)]
+    assert [(j.start, j.end) for j in session.judgements.standing()] == [(29.0, 30.0)]
 
 
 @pytest.mark.parametrize(
@@ -352,13 +352,13 @@ def test_a_span_is_cut_at_the_videos_end_and_refused_beyond_it(
 def test_a_damaged_review_file_is_named_and_left_alone(
     made: Made, session: Session, damage: str
 ) -> None:
-    session.notes.judge([(made.ids["b.mp4"], 1.0, 2.0)], "true_alarm", "ann")
-    with sqlite3.connect(session.notes.path) as db:
+    session.judgements.judge([(made.ids["b.mp4"], 1.0, 2.0)], "true_alarm", "ann")
+    with sqlite3.connect(session.judgements.path) as db:
         db.execute(damage)
-    before = session.notes.path.stat().st_size
+    before = session.judgements.path.stat().st_size
     with pytest.raises(StoreError, match=r"review\.sqlite: cannot be used"):
-        session.notes.all(), session.notes.probes(), session.notes.labelled()
-    assert session.notes.path.stat().st_size == before
+        session.judgements.all(), session.judgements.probes(), session.judgements.labelled()
+    assert session.judgements.path.stat().st_size == before
 
 
 def test_a_review_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
@@ -543,7 +543,7 @@ def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(
     )
     session = Session(out, tmp_path / "videos", tmp_path / "probe.safetensors", (out / ".store",))
     session.keep(alarm, "ann", "given")
-    session.notes.choose_probe(alarm.digest, "ann")
+    session.judgements.choose_probe(alarm.digest, "ann")
     with served(session) as page:
         assert "gate: 14 videos" in page.get("/run")[2].decode()
         assert page.post("/run", folder="gate", all_layers="true")[0] == 200

@@ -121,7 +121,7 @@ def test_23_another_site_changes_nothing(page: Page, made: Made, origin: dict[st
     for path in (f"/v/{made.ids['b.mp4']}/judge", "/refit", "/run", "/moments/judge", "/who"):
         connection = page.ask("POST", path, {**headers, "Content-Length": str(len(form))})
         assert connection[0] == 403, path
-    assert made.session().notes.all() == []
+    assert made.session().judgements.all() == []
 
 
 def test_23_without_the_token_nothing_is_shown(locked: Page, made: Made) -> None:
@@ -345,10 +345,10 @@ def test_26_hostile_text_is_shown_as_text(page: Page, made: Made) -> None:
 
 def test_26_the_csv_holds_no_formula(made: Made) -> None:
     session = made.session()
-    session.notes.judge([(made.ids[HOSTILE], 1.0, 2.0)], "true_alarm", "=HYPERLINK(1)\nx")
+    session.judgements.judge([(made.ids[HOSTILE], 1.0, 2.0)], "true_alarm", "=HYPERLINK(1)\nx")
     with served(session) as page:
         rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
     assert rows[-1]["name"] == f"'{HOSTILE}"
     assert rows[-1]["who"] == "'=HYPERLINK(1) x"
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@"))]
-    session.notes.undo("=HYPERLINK(1) x")
+    session.judgements.undo("=HYPERLINK(1) x")

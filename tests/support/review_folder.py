@@ -101,9 +101,9 @@ class Made:
         """A session with the probe in use and the labelled clips known."""
         session = Session(self.out, self.videos, self.probe_path, (self.out / ".store",))
         session.keep(self.probe, "ann", "given")
-        if session.notes.chosen_probe() is None:
-            session.notes.choose_probe(self.probe.digest, "ann")
-        session.notes.set_labelled(self.labelled.items())
+        if session.judgements.chosen_probe() is None:
+            session.judgements.choose_probe(self.probe.digest, "ann")
+        session.judgements.set_labelled(self.labelled.items())
         return session
 
 

@@ -96,12 +96,12 @@ def _take_probe(session: Session, path: Path | None, who: str) -> None:
     found = sorted(session.out.glob("*.probe.safetensors"))
     if path is None and len(found) == 1:
         session.probe_path = found[0]
-        path = None if session.notes.chosen_probe() else found[0]
+        path = None if session.judgements.chosen_probe() else found[0]
     if path is not None:
         given = Probe.load(path)
         session.keep(given, who, f"given: {path.name}")
-        if session.notes.chosen_probe() != given.digest:
-            session.notes.choose_probe(given.digest, who)
+        if session.judgements.chosen_probe() != given.digest:
+            session.judgements.choose_probe(given.digest, who)
 
 
 def _take_labels(session: Session, data: Path) -> None:
@@ -121,4 +121,4 @@ def _take_labels(session: Session, data: Path) -> None:
         raise HiProbeError(
             "no labelled clip can be read", where=data, cure="give the folder that fit was given"
         )
-    session.notes.set_labelled(known)
+    session.judgements.set_labelled(known)

@@ -39,7 +39,7 @@ def judge(
 ) -> Response:
     """Save a judgement of a span; answers with what changes in the list of events."""
     span, before = _span(entry, start, end), event_values(session, session.shown(entry), threshold)
-    session.notes.judge([span], kind, who)
+    session.judgements.judge([span], kind, who)
     return _changed(
         request,
         session,
@@ -61,7 +61,7 @@ def undo_in_video(
 ) -> Response:
     """Undo the reviewer's newest batch; answers with what changes in the list of events."""
     before = event_values(session, session.shown(entry), threshold)
-    return _changed(request, session, entry, _undone(session.notes.undo(who)), before, version)
+    return _changed(request, session, entry, _undone(session.judgements.undo(who)), before, version)
 
 
 def _changed(
@@ -93,7 +93,7 @@ def judge_many(
 ) -> Response:
     """Save one kind of judgement of many spans, which are undone together."""
     spans = [_parse(session, text) for text in span]
-    session.notes.judge(spans, kind, who)
+    session.judgements.judge(spans, kind, who)
     return Response(
         f"{spoken(kind)}: {len(spans)} spans",
         media_type="text/plain",
@@ -105,7 +105,9 @@ def judge_many(
 def undo_many(session: SessionOf, who: WhoOf) -> Response:
     """Undo the reviewer's newest batch."""
     return Response(
-        _undone(session.notes.undo(who)), media_type="text/plain", headers={"HX-Refresh": "true"}
+        _undone(session.judgements.undo(who)),
+        media_type="text/plain",
+        headers={"HX-Refresh": "true"},
     )
 
 

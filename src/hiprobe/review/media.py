@@ -42,7 +42,7 @@ class Media:
 
     root: Path | None
     folder: Path
-    notes: Judgements
+    judgements: Judgements
     found: dict[str, Path] = field(default_factory=dict)
     plays: dict[str, bool] = field(default_factory=dict)
     making: dict[str, threading.Thread] = field(default_factory=dict)
@@ -85,10 +85,10 @@ class Media:
     def _digest(self, path: Path) -> str:
         stat = path.stat()
         stamp = f"{stat.st_size}-{stat.st_mtime_ns}"
-        known = self.notes.digest_of(path, stamp)
+        known = self.judgements.digest_of(path, stamp)
         if known is None:
             known = video.digest(path)
-            self.notes.note_digest(path, stamp, known)
+            self.judgements.note_digest(path, stamp, known)
         return known
 
     def playable(self, entry: ReviewedVideo) -> Path | None:

@@ -147,7 +147,7 @@ def event_values(
     in_use = float(np.median(limits)) if len(limits) else 0.5
     moved = threshold is not None and np.isfinite(threshold) and abs(threshold - in_use) > 1e-9
     found = session.events(shown, float(threshold or 0.0)) if moved else shown.events
-    rows = views.rows(shown, found, session.notes.standing(str(shown.entry.video_id)))
+    rows = views.rows(shown, found, session.judgements.standing(str(shown.entry.video_id)))
     return {
         "rows": rows,
         "threshold": threshold if moved else in_use,
@@ -284,15 +284,15 @@ def layers_page(request: Request, session: SessionOf) -> Response:
 @router.get("/probes")
 def probes(request: Request, session: SessionOf) -> Response:
     """List every probe that was ever in use, and offer a refit."""
-    standing = session.notes.standing()
+    standing = session.judgements.standing()
     count = {kind: sum(j.kind == kind for j in standing) for kind in KINDS}
     return render_page(
         request,
         "probes",
-        kept=session.notes.probes(),
-        chosen=session.notes.chosen_probe(),
+        kept=session.judgements.probes(),
+        chosen=session.judgements.chosen_probe(),
         count=count,
-        labelled=len(session.notes.labelled()),
+        labelled=len(session.judgements.labelled()),
         probe=session.probe(),
         target=session.probe_path.name,
     )
@@ -351,7 +351,7 @@ def judgements_csv(session: SessionOf) -> Response:
             j.undone_at,
             j.undone_by,
         ]
-        for j in session.notes.all()
+        for j in session.judgements.all()
     ]
     return Response(
         csv.csv_text(columns, rows),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,43 +63,53 @@ def propose_refit(session: Session, *, choose: bool = False) -> Proposal:
     With `choose` the layer is chosen again. Raises LabelError for too few segments of a class,
     ProbeError and StoreError.
     """
-    began, old, standing = time.perf_counter(), session.needed_probe(), session.notes.standing()
-    used = next((kept.upto for kept in session.notes.probes() if kept.digest == old.digest), 0)
-    pairs, known, missing = _gather(session, old, standing, used)
+    began, old = time.perf_counter(), session.needed_probe()
+    standing, first = session.judgements.standing(), session.judgements.labelled()
+    pairs, known, missing = _gather(session, old, standing, _used(session, old))
     if not pairs:
         raise LabelError("no judged video has kept hidden states", cure="judge some events first")
-    notes = (
-        [f"videos left out because their hidden states are not kept: {missing}"] if missing else []
-    )
-    if choose and (
-        len({states.sites for states, _ in pairs}) > 1 or set(pairs[0][0].sites) == set(old.sites)
-    ):
-        notes.append(
-            "the layer stays the same: not every labelled video has the states of all layers; "
-            "hiprobe extract keeps them"
-        )
-        choose = False
-    if not session.notes.labelled():
-        notes.append(
-            "the clips that the probe was first fitted on are not known (--labels): only "
-            "judgements count, and 'before' is measured on the probe in use, without refitting it"
-        )
-    made = refit(old, pairs, known, choose=choose)
-    before = made.before if session.notes.labelled() else _as_it_is(old, pairs)
+    stays = choose and not _choosable(old, pairs)
+    made = refit(old, pairs, known, choose=choose and not stays)
     appear, vanish = changes(session, made.probe)
-    upto = max((judgement.id for judgement in standing), default=0)
     return Proposal(
         made.probe,
         "refit",
-        before,
+        made.before if first else _as_it_is(old, pairs),
         made.after,
         appear,
         vanish,
         _counts(pairs, known),
-        tuple(notes),
+        tuple(_warnings(missing, stays=stays, first_known=bool(first))),
         time.perf_counter() - began,
-        upto,
+        max((judgement.id for judgement in standing), default=0),
     )
+
+
+def _used(session: Session, old: Probe) -> int:
+    """Return the id of the newest judgement that the probe was fitted on, 0 for none."""
+    kept = session.judgements.probes()
+    return next((one.upto for one in kept if one.digest == old.digest), 0)
+
+
+def _choosable(old: Probe, pairs: Sequence[Pair]) -> bool:
+    """Tell whether all videos have states of the same sites, and of more than the probe's."""
+    sites = {states.sites for states, _ in pairs}
+    return len(sites) == 1 and set(pairs[0][0].sites) != set(old.sites)
+
+
+def _warnings(missing: int, *, stays: bool, first_known: bool) -> Iterator[str]:
+    if missing:
+        yield f"videos left out because their hidden states are not kept: {missing}"
+    if stays:
+        yield (
+            "the layer stays the same: not every labelled video has the states of all layers; "
+            "hiprobe extract keeps them"
+        )
+    if not first_known:
+        yield (
+            "the clips that the probe was first fitted on are not known (--labels): only "
+            "judgements count, and 'before' is measured on the probe in use, without refitting it"
+        )
 
 
 def propose_threshold(session: Session, threshold: float) -> Proposal:
@@ -148,7 +158,7 @@ def _gather(
 
     Also returns the labels that the old probe knew, and the count of videos without kept states.
     """
-    truth, pairs, known, missing = session.notes.labelled(), [], [], 0
+    truth, pairs, known, missing = session.judgements.labelled(), [], [], 0
     for video in sorted({judgement.video for judgement in standing} | set(truth)):
         states = session.states(video, old.recipe, old.sites)
         if states is None:

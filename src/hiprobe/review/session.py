@@ -41,8 +41,12 @@ class Session:
     videos: Path | None
     probe_path: Path
     stores: tuple[Path, ...]
-    notes: Judgements = field(init=False)
+    judgements: Judgements = field(init=False)
     media: Media = field(init=False)
+    # Scores and events computed again, by the file of the probe and the video's digest.
+    _scored: dict[tuple[str, str], tuple[Scores, tuple[Event, ...]] | None] = field(
+        init=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         if not self.out.is_dir():
@@ -51,8 +55,8 @@ class Session:
                 where=self.out,
                 cure="run hiprobe detect first, or give the folder of its -o",
             )
-        self.notes = Judgements(self.folder)
-        self.media = Media(self.videos, self.folder, self.notes)
+        self.judgements = Judgements(self.folder)
+        self.media = Media(self.videos, self.folder, self.judgements)
 
     @property
     def folder(self) -> Path:
@@ -73,7 +77,7 @@ class Session:
 
     def probe(self) -> Probe | None:
         """Load the probe in use, or None if there is none yet; raises ProbeError, StoreError."""
-        chosen = self.notes.chosen_probe()
+        chosen = self.judgements.chosen_probe()
         return None if chosen is None else _load(self.kept(chosen))
 
     def needed_probe(self) -> Probe:
@@ -98,7 +102,7 @@ class Session:
         """Keep a probe for good, with who made it and how; raises StoreError."""
         if not self.kept(probe.digest).exists():
             probe.save(self.kept(probe.digest))
-        self.notes.keep_probe(probe.digest, who, note, figures or {}, upto)
+        self.judgements.keep_probe(probe.digest, who, note, figures or {}, upto)
 
     def use(self, digest: str, who: str) -> Probe:
         """Take a kept probe into use and write it to `probe_path`.
@@ -107,7 +111,7 @@ class Session:
         """
         probe = _load(self.kept(digest))
         probe.save(self.probe_path)
-        self.notes.choose_probe(digest, who)
+        self.judgements.choose_probe(digest, who)
         return probe
 
     # Hidden states
@@ -153,10 +157,6 @@ class Session:
             if found is None
             else ReviewedResult(entry, found[0], worded(found[1], written.events), probe.digest)
         )
-
-    _scored: dict[tuple[str, str], tuple[Scores, tuple[Event, ...]] | None] = field(
-        default_factory=dict
-    )
 
     def events(self, shown: ReviewedResult, threshold: float) -> tuple[Event, ...]:
         """Find the events of the same scores at another threshold, and keep their words."""

@@ -73,7 +73,7 @@ def cards(session: Session, name: str = "", only: str = "all") -> list[Card]:
     `only` is "all", "events", "open" (with an event that nobody judged) or "unscored" (failed, or
     with gaps).
     """
-    standing = _by_video(session.notes.standing())
+    standing = _by_video(session.judgements.standing())
     found = [
         _card(session, entry, standing.get(entry.video_id or "", []))
         for entry in session.entries()
@@ -166,7 +166,7 @@ def moments(
         name: a part of the video's name.
         judged: "any", "open" (not judged) or a kind of judgement; for events only.
     """
-    standing = _by_video(session.notes.standing())
+    standing = _by_video(session.judgements.standing())
     shown = list(_readable(session, name))
     if order in ("random", "uncertain"):
         rng = np.random.default_rng(sum(map(len, standing.values()))) if order == "random" else None
