@@ -17,13 +17,26 @@ from hiprobe.probe.curves import saliency_curves
 from hiprobe.report.curves import value_range
 from hiprobe.report.texts import clock, printable, two
 from hiprobe.review import curve, run_process, similar, views
-from hiprobe.review.judgements import KINDS, reviewer, spoken
+from hiprobe.review.judgements import KINDS, Judgement, reviewer, spoken
 from hiprobe.review.media import MEDIA_TYPES, PREVIEWS, preview_step
 from hiprobe.review.results import DIGEST, ReviewedResult, ReviewedVideo
 from hiprobe.review.session import Session
 from hiprobe.sinks import csv
 
 PAGE = 200  # rows of a list at once
+CSV_COLUMNS = (
+    "id",
+    "batch",
+    "at",
+    "who",
+    "name",
+    "video",
+    "start",
+    "end",
+    "kind",
+    "undone_at",
+    "undone_by",
+)
 HTMX = json.dumps(
     {
         "includeIndicatorStyles": False,
@@ -324,37 +337,15 @@ def run_progress(request: Request) -> Response:
 def judgements_csv(session: SessionOf) -> Response:
     """Send every judgement, undone ones too, as a CSV table."""
     names = {entry.video_id: entry.name for entry in session.entries()}
-    columns = (
-        "id",
-        "batch",
-        "at",
-        "who",
-        "name",
-        "video",
-        "start",
-        "end",
-        "kind",
-        "undone_at",
-        "undone_by",
-    )
-    rows = [
-        [
-            str(j.id),
-            str(j.batch),
-            j.at,
-            j.who,
-            names.get(j.video, ""),
-            j.video,
-            j.start,
-            j.end,
-            j.kind,
-            j.undone_at,
-            j.undone_by,
-        ]
-        for j in session.judgements.all()
-    ]
+    rows = [_csv_row(one, names.get(one.video, "")) for one in session.judgements.all()]
     return Response(
-        csv.csv_text(columns, rows),
+        csv.csv_text(CSV_COLUMNS, rows),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="judgements.csv"'},
     )
+
+
+def _csv_row(judgement: Judgement, name: str) -> list[Any]:
+    numbers = {"id": str(judgement.id), "batch": str(judgement.batch)}  # without decimals
+    values = {**vars(judgement), **numbers, "name": name}
+    return [values[column] for column in CSV_COLUMNS]
