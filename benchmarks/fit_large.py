@@ -146,9 +146,7 @@ def main() -> None:
     measure.pin()
     with tempfile.TemporaryDirectory(dir=given.root) as root:
         rows = [measured(Path(root), *shape) for shape in (FULL if given.full else SMALL)]
-    tables.finish(
-        "fit_large", {"Fitting from the store, without the layer curve": rows}, given.json
-    )
+    tables.finish("fit_large", {"Fitting from the store, without layer curves": rows}, given.json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What each file of some folders gives: `python benchmarks/inputs.py FOLDER... > docs/inputs.md`.
+"""What each file of some folders gives: `python benchmarks/inputs.py FOLDER... > docs/data/inputs.md`.
 
 Runs the command line as a user would, with a probe fitted on the shipped clips, and prints the manifest as a table.
 """
@@ -15,13 +15,13 @@ from hiprobe import embedded
 
 HEAD = """# What each test video gives
 
-Real recordings, and files made to break decoders; none of them is ours, none is in the repository. Made by
+Real recordings, and files made to break decoders. They are not ours and not in the repository. This page was made by
 
-    python benchmarks/inputs.py {folders} > docs/inputs.md
+    python benchmarks/inputs.py {folders} > docs/data/inputs.md
 
 which fits a probe on the shipped clips and runs `hiprobe detect`; exit code {code}. The embedded model is of no use on
-real footage: how many events it reports there means nothing and is left out. What counts is that every file gives
-scores over its whole length, or a named reason.
+real footage: the number of events it reports there means nothing and is left out. What counts is that every file gives
+scores over its whole length, or an error with its reason.
 
 | file | status | seconds | segments | reason |
 |---|---|---|---|---|"""

@@ -72,8 +72,8 @@ def main() -> None:
         HEAD,
         rows,
         [
-            "Promised: a ratio of at most 1.10 of both. What grows in the decoder is FFmpeg's index of the packets, "
-            "216,000 in two hours."
+            "Promised: a ratio of at most 1.10 for both together. What grows in the decoder is FFmpeg's index of the "
+            "packets, 216,000 in two hours."
         ],
     )
 

@@ -79,7 +79,7 @@ def main() -> None:
         rows,
         [
             f"Best of {ROUNDS} alternating rounds on {CORES} cores. Promised: whole / slower at most 1.15. "
-            "A model with as many threads as there are cores leaves none to the decoder: there processor time is the "
+            "A model with as many threads as there are cores leaves none for the decoder: processor time is then the "
             "limit."
         ],
     )

@@ -47,7 +47,7 @@ def footage(family: str, split: str, recipe: Recipe, sites: Sequence[Site]) -> l
     """States at all layers, and true labels, of a split of the rendered data."""
     model = backbones.load("embedded", device="cpu")
     videos = datasets.load("folder", DATA / family / "labels.csv", split)
-    return list(pipeline.extract(videos, model, recipe=recipe, sites=sites, root=DATA / "states"))
+    return list(pipeline.extract(videos, model, recipe=recipe, sites=sites, store=DATA / "states"))
 
 
 def auc(probe: Probe, test: Sequence[Pair]) -> float:

@@ -89,10 +89,9 @@ def with_ray(videos: Path, probe: Path, out: Path, workers: int) -> tuple[float,
     began = time.time()
     found = scale.detect_on_ray(
         sorted(videos.glob("*.mp4")),
-        Loading("embedded", device="cpu"),
+        scale.RayRun(Loading("embedded", device="cpu"), Cluster(workers=workers)),
         Probe.load(probe),
         out,
-        cluster=Cluster(workers=workers),
         explain=False,
     )
     assert {result.status for result in found} == {"done"}
@@ -139,11 +138,12 @@ def killed(here: Path) -> None:
     ended, began, crew = Counter[str](), time.time(), []
     for result in scale.detect_on_ray(
         sorted(inputs.glob("*.mp4")),
-        Loading("tests.support.slow_and_crashing_backbones:slow"),
+        scale.RayRun(
+            Loading("tests.support.slow_and_crashing_backbones:slow"), workers=crew.append
+        ),
         fake_backbone.constant_probe(),
         here / "out",
         explain=False,
-        workers=crew.append,
     ):
         ended[result.path] += 1
         if sum(ended.values()) == 50:
@@ -169,11 +169,10 @@ def memory(videos: int, here: Path) -> None:
     ended: Counter[str] = Counter()
     for result in scale.detect_on_ray(
         paths,
-        Loading("tests.support.fake_backbone:load"),
+        scale.RayRun(Loading("tests.support.fake_backbone:load"), Cluster(workers=2)),
         fake_backbone.constant_probe(),
         here / "out",
         explain=False,
-        cluster=Cluster(workers=2),
     ):
         ended[result.status] += 1
         if sum(ended.values()) % (videos // 10) == 0:

@@ -116,12 +116,12 @@ def main() -> None:
         _row(model, *case, threads) for case in CASES for threads in range(1, model_threads() + 1)
     ]
     publish(
-        "Beside a plain transformers loop",
+        "Compared with a plain transformers loop",
         HEAD,
         rows,
         [
-            f"Segments a second on {CORES} cores, as many threads for either model, best of {ROUNDS} alternating "
-            "rounds. The ratio of processor time, a segment, hardly depends on what else the machine does."
+            f"Segments per second on {CORES} cores, with the same number of threads for both models, best of {ROUNDS} "
+            "alternating rounds. The ratio of processor time per segment hardly depends on the machine's other work."
         ],
     )
 

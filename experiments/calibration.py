@@ -158,9 +158,9 @@ def promises(train: Footage, tests: Mapping[str, Footage], videos: int, seeds: i
 def _note(calibrated: int, length: float) -> str:
     need = int(np.ceil(DAY_S / length))
     return (
-        f"Last layer, raw scores, segments counted one by one; intervals over draws and test videos. {calibrated} "
-        "segments of normal training videos outside the draw calibrate, so that the promise holds for "
-        "normal videos like those: test videos of the same places. Others are the test of that condition. The "
+        "Last layer, raw scores, each segment counted by itself; intervals over draws and test videos. Calibrated on "
+        f"{calibrated} segments of normal training videos outside the draw, so the promise covers normal videos of "
+        "the same places only; the other rows test what happens elsewhere. The "
         f'smallest p-value is 1 in {calibrated + 1}: "at most one false alarm a day" is 1 in {need} segments of '
         f"{length:g} s and needs at least {need - 1} normal segments, one day of the same camera."
     )

@@ -62,8 +62,8 @@ def table(name: str, made: Curves, videos: int) -> Table:
             )
         )
     note = (
-        f"Means over {len(made.chosen)} draws of {videos} labelled videos; in brackets under {PERMUTATIONS} "
-        "shuffles of the labels. H knows no labels. Layers count from 0."
+        f"Means over {len(made.chosen)} draws of {videos} labelled videos; in brackets the values under "
+        f"{PERMUTATIONS} shuffles of the labels. H does not use the labels. Layers count from 0."
     )
     columns = ("layer", "KL (shuffled)", "LDR (shuffled)", "H", "S", "AUC", "DLSP chose it")
     return Table(f"Layer curves, {name}", columns, tuple(rows), note, claims(name, made))
@@ -109,8 +109,8 @@ def depth(models: Mapping[str, Curves]) -> Table:
         "Transfer of the layer between models",
         ("depth from", "used in", "layers", "AUC", "minus own DLSP"),
         tuple(rows),
-        "The relative depth that DLSP chose in one model, taken in another on the same draw. A "
-        "probe itself does not carry over: its width and its directions are a model's own.",
+        "The relative depth that DLSP chose in one model, used in another model on the same draw. A "
+        "probe itself cannot be transferred: its width and its directions belong to one model.",
     )
 
 

@@ -56,8 +56,8 @@ def smoothing(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
         "false events an hour",
     )
     note = (
-        "DLSP's layer. F1 and false events: threshold with the best F1 on out-of-fold scores of the labelled "
-        "videos, smoothed alike; t interval over draws. A false event overlaps no true one."
+        "DLSP's layer. F1 and false events use the threshold with the best F1 on out-of-fold scores of the labelled "
+        "videos, smoothed in the same way; t interval over draws. A false event overlaps no true event."
     )
     gains = [
         interval(_minus(aucs[1.5], aucs[0.0])),
@@ -105,7 +105,7 @@ def thresholds(train: Footage, long: Footage, videos: int, seeds: int) -> Table:
         ("rule", f"event F1 at tIoU {TIOU}", "false events an hour"),
         tuple(rows),
         f"{len(long)} videos, {hours(long):.2f} hours, {sum(map(len, long.events))} events; {videos} labelled "
-        "videos; t interval over draws. The adaptive rule alarms on nothing in its first 32 segments.",
+        "videos; t interval over draws. The adaptive rule raises no alarm in its first 32 segments.",
     )
 
 

@@ -49,7 +49,7 @@ def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
     )
     note = (
         f"{videos} labelled videos. The first {SAME} ask for anomalies, the last two for something else. All are "
-        "questions that the embedded model was trained on; it was taught to answer the sixth as the first."
+        "questions that the embedded model was trained on; it was taught to answer the sixth like the first."
     )
     return Table("Wording of the question", columns, tuple(rows), note, _claims(found))
 

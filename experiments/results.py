@@ -1,4 +1,4 @@
-"""Runs every experiment on the rendered scenes and writes `docs/results.md`: `python -m experiments.results`.
+"""Runs every experiment on the rendered scenes and writes `docs/data/results.md`: `python -m experiments.results`.
 
 Finished tables are kept below `runs/results/tables` and taken again while data, models and code are the same.
 """
@@ -43,7 +43,7 @@ EXPERIMENTS = (
 JOBS = 2
 EVERY_MODEL = {"layers", "beyond"}  # the others run on the first model alone
 MODELS = ("embedded", LLAVA)
-PAGE = Path("docs/results.md")
+PAGE = Path("docs/data/results.md")
 SECTION = {
     "layers": "Layer curves",
     "selection": "Which layer, and is the choice stable",
@@ -143,23 +143,24 @@ def _head(on: Study, command: str) -> str:
     gone = f"; not there, so not measured: {', '.join(missing)}" if missing else ""
     return f"""# Results on rendered scenes
 
-Written by `make results` (`{command}`); not edited by hand. Rendered scenes and very
-small models: this says how the method behaves here, and nothing of real footage. For real data sets see
-[reproduce](reproduce.md).
+Written by `make results` (`{command}`); do not edit it by hand. The scenes are rendered and the models
+very small: the figures show how the method behaves here and say nothing about real footage. A summary is in
+[results](../results.md); the commands for real data sets are in [reproduce](../reproduce.md).
 
-- Machine: {os.cpu_count()} CPUs ({platform.machine()}), no GPU used; times are of this run, whatever else ran; Python \
-{platform.python_version()}, torch {version("torch")}, transformers {version("transformers")}, scikit-learn \
-{version("scikit-learn")}.
+- Machine: {os.cpu_count()} CPUs ({platform.machine()}), no GPU used; times are those of this run,
+  beside whatever else ran; Python {platform.python_version()}, torch {version("torch")}, transformers \
+{version("transformers")}, scikit-learn {version("scikit-learn")}.
 - Videos (`python -m experiments.rendered`, seed {rendered.SEED}): {videos}.
-  Training and test videos are 16 s, long ones 160 s; half of the first hold one event, one normal video in three a
-  look-alike of one. Labels come from seen scenes, test videos from unseen ones, unless a table says otherwise.
-- Models: {", ".join(f"`{one}`" for one in there)}{gone}. Tables without a model's name are of `{there[0]}`.
+  Training and test videos last 16 s, long ones 160 s. Half of the training and test videos hold one event; one normal
+  video in three holds something that looks like one. Labels come from seen scenes and test videos from unseen scenes,
+  unless a table says otherwise.
+- Models: {", ".join(f"`{one}`" for one in there)}{gone}. Tables that name no model are for `{there[0]}`.
 - Unless a table says otherwise: {on.videos} labelled videos with the events' spans, {on.seeds} draws (seeds 0 to \
-{on.seeds - 1}), the same draws for every row; scores smoothed with sigma 1.5.
-- AUC is over all moments of the test videos. `0.900 [0.880, 0.920]`: the mean over draws, and a 95 % interval by
-  bootstrap over draws and test videos at once. Differences are paired, draw by draw and video by video.
-- Nothing was chosen on test videos except where a line says so. Many rows are compared: of those without any effect
-  about one in 20 has an interval that excludes zero.
+{on.seeds - 1}), the same draws for every row; scores are smoothed with sigma 1.5.
+- AUC is computed over all moments of the test videos. `0.900 [0.880, 0.920]` is the mean over draws and a 95 %
+  interval by bootstrap over draws and test videos together. Differences are paired by draw and by video.
+- Nothing was chosen on test videos except where a line says so. Many rows are compared: about one in 20 of those
+  without any effect has an interval that excludes zero.
 """
 
 
@@ -175,9 +176,7 @@ def _answers(claims: Sequence[tuple[Claim, str]]) -> str:
         if name in ("beyond", "calibration")
     ]
     columns = ("claim", "figure", "holds here", "from")
-    note = (
-        "Yes or no where the 95 % interval lies on one side, else undecided. Computed, not judged."
-    )
+    note = "Yes or no if the whole 95 % interval is on one side, otherwise undecided. The answers are computed."
     return "\n".join(
         [
             "## Does the paper's claim hold here?",
@@ -186,7 +185,7 @@ def _answers(claims: Sequence[tuple[Claim, str]]) -> str:
             "",
             markdown(columns, rows),
             "",
-            "### And what goes beyond it?",
+            "### Does what goes beyond the paper hold here?",
             "",
             markdown(columns, more),
             "",
@@ -202,9 +201,7 @@ def _section(one: Done) -> str:
 
 
 def _length(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s, with the reading of those hidden states that were not yet in the store"
-    )
+    return f"{seconds:.0f} s, including the reading of hidden states that were not yet in the store"
 
 
 def main(given: Sequence[str] | None = None) -> None:

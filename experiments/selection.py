@@ -184,7 +184,7 @@ def stability(train: Footage, sizes: Sequence[int], seeds: int) -> Table:
                         _stable(share.low, share.high),
                     )
                 )
-    note = "Agreement: the share of folds that take the layer which the whole draw takes; t interval over draws."
+    note = "Agreement: the share of folds that choose the same layer as the whole draw; t interval over draws."
     return Table(
         "Is the chosen layer stable?",
         ("labelled videos", "rule", "folds that agree", "layers over draws"),

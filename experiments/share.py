@@ -44,8 +44,8 @@ def compare(read: Read, seeds: int) -> Table:
         for share, count in counts.items()
     ]
     note = (
-        "An error's name stands where a method refuses so few labels. A method without labels has one figure; the "
-        "embedded model was trained to answer the very question of `likelihood` on rendered scenes."
+        "A cell with the name of an error means that the method refuses so few labels. A method without labels has one "
+        "figure; the embedded model was trained to answer exactly the question of `likelihood` on rendered scenes."
     )
     return Table(
         "Share of the training videos that is labelled",

@@ -83,7 +83,7 @@ class Study:
                     f"{root} {split}: {number} of {len(found)} videos", file=sys.stderr, flush=True
                 )
             states.append(
-                pipeline.states(one.path, backbone, wanted, recipe=recipe, root=self.store)
+                pipeline.states(one.path, backbone, wanted, recipe=recipe, store=self.store)
             )
         events = [_events(one, read, name, root) for one, read in zip(found, states, strict=True)]
         labels = [
@@ -113,7 +113,7 @@ class Study:
                 f"{len(missing)} videos to read, {self.jobs} processes", file=sys.stderr, flush=True
             )
             with ProcessPoolExecutor(self.jobs, multiprocessing.get_context("spawn")) as pool:
-                read = partial(_read, model=model, sites=sites, recipe=recipe, root=self.store)
+                read = partial(_read, model=model, sites=sites, recipe=recipe, store=self.store)
                 list(pool.map(read, missing, chunksize=4))
 
     def has(self, split: str, data: Data | None = None) -> bool:
@@ -125,10 +125,10 @@ class Study:
 
 
 def _read(
-    path: str, *, model: str, sites: tuple[Site, ...], recipe: Recipe | None, root: Path
+    path: str, *, model: str, sites: tuple[Site, ...], recipe: Recipe | None, store: Path
 ) -> None:
     """Reads one video into the store."""
-    pipeline.states(path, load(model), sites, recipe=recipe, root=root)
+    pipeline.states(path, load(model), sites, recipe=recipe, store=store)
 
 
 def replace_sites(read: HiddenStates, wanted: tuple[Site, ...]) -> HiddenStates:

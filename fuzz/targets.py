@@ -140,10 +140,10 @@ def _detect(root: Path) -> None:
             try:
                 ask(path)
             except HiProbeError as error:
-                _no_fault(error)
+                _no_fault(str(path), error)
 
 
-def _no_fault(error: HiProbeError) -> None:
+def _no_fault(_path: str, error: HiProbeError) -> None:
     """Lets a named error be, unless a bug of the decoder stands behind it: that is a finding."""
     if isinstance(error.__cause__, ChildBug):
         raise error
@@ -187,7 +187,7 @@ def _given(reader: parallel.ParallelReader | video.SegmentReader) -> tuple[list[
                 )
             )
     except HiProbeError as error:
-        _no_fault(error)
+        _no_fault("", error)
         return found, str(error)
     return found, (reader.duration, reader.gaps, reader.skipped)
 

@@ -77,7 +77,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory, shipped: Backbone, clips: P
     from hiprobe.localize import Localization
 
     folder = tmp_path_factory.mktemp("fitted")
-    pairs = hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, root=folder / "store")
+    pairs = hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, store=folder / "store")
     probe = hiprobe.fit("hiprobe", pairs, model=shipped, permutations=2)
     alarm = replace(probe, localization=Localization(rule="fixed", threshold=0.0, min_s=0.0))
     probe.save(folder / "a.safetensors")

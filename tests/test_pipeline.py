@@ -105,7 +105,7 @@ def test_extract_fit_save_load_detect(
     tmp_path: Path, shipped: Backbone, clips: Path, normal_clip: Path
 ) -> None:
     pairs = list(
-        hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, root=tmp_path / "store")
+        hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, store=tmp_path / "store")
     )
     probe = hiprobe.fit("hiprobe", iter(pairs))
     probe.save(tmp_path / "shop.probe.safetensors")
@@ -128,7 +128,7 @@ def test_a_fit_from_the_store_gives_the_bytes_of_a_fresh_one(
     tmp_path: Path, shipped: Backbone, clips: Path, fitted: Fitted
 ) -> None:
     videos = list(hiprobe.datasets.load("folder", clips))
-    kept = hiprobe.extract(videos, shipped, root=fitted.store)
+    kept = hiprobe.extract(videos, shipped, store=fitted.store)
     fresh = hiprobe.extract(videos, shipped)
     made = [
         hiprobe.fit("hiprobe", pairs, model=shipped, permutations=2).to_bytes()
@@ -141,9 +141,9 @@ def test_detect_gives_the_same_twice_and_with_all_layers_kept(
     tmp_path: Path, shipped: Backbone, normal_clip: Path, fitted: Fitted
 ) -> None:
     one = hiprobe.detect(normal_clip, shipped, fitted.alarm)
-    list(hiprobe.extract([Video(str(normal_clip))], shipped, root=tmp_path))
+    list(hiprobe.extract([Video(str(normal_clip))], shipped, store=tmp_path))
     two, three = (
-        hiprobe.detect(normal_clip, shipped, fitted.alarm, root=tmp_path) for _ in range(2)
+        hiprobe.detect(normal_clip, shipped, fitted.alarm, store=tmp_path) for _ in range(2)
     )
     assert one.events == two.events == three.events
     assert len(one.events) == 1
@@ -160,7 +160,7 @@ def test_the_probe_brings_its_question(
     asked = replace(shipped.recipe, prompts=("is there a fire",))
     pairs = list(
         hiprobe.extract(
-            hiprobe.datasets.load("folder", clips), shipped, recipe=asked, root=tmp_path
+            hiprobe.datasets.load("folder", clips), shipped, recipe=asked, store=tmp_path
         )
     )
     probe = hiprobe.fit("hiprobe", pairs, permutations=0, layer_curve=False)
@@ -181,14 +181,14 @@ def test_the_probe_brings_its_question(
 
 def test_nothing_is_read_twice(tmp_path: Path, pixels: Pixels, ten_seconds: Path) -> None:
     sites = (Site("residual", 0), Site("residual", 2))
-    first = pipeline.states(ten_seconds, pixels, sites, root=tmp_path)
+    first = pipeline.states(ten_seconds, pixels, sites, store=tmp_path)
     assert pixels.read_segments == 7
     for wanted in (sites, sites[:1], sites[1:]):
-        again = pipeline.states(ten_seconds, pixels, wanted, root=tmp_path)
+        again = pipeline.states(ten_seconds, pixels, wanted, store=tmp_path)
         np.testing.assert_array_equal(again.at(wanted), first.at(wanted))
     assert same(again, first)
     copy = shutil.copy(ten_seconds, tmp_path / "otherwise called.mp4")
-    pipeline.states(copy, pixels, sites, root=tmp_path)
+    pipeline.states(copy, pixels, sites, store=tmp_path)
     assert pixels.read_segments == 7
 
 
@@ -207,10 +207,10 @@ def test_another_recipe_is_read_anew_and_kept_apart(
     tmp_path: Path, pixels: Pixels, ten_seconds: Path, change: dict[str, Any]
 ) -> None:
     sites, other = (Site("residual", 0),), Pixels(**change)
-    first = pipeline.states(ten_seconds, pixels, sites, root=tmp_path)
-    assert pipeline.states(ten_seconds, other, sites, root=tmp_path).recipe == other.recipe
+    first = pipeline.states(ten_seconds, pixels, sites, store=tmp_path)
+    assert pipeline.states(ten_seconds, other, sites, store=tmp_path).recipe == other.recipe
     assert other.read_segments > 0
-    assert same(pipeline.states(ten_seconds, pixels, sites, root=tmp_path), first)
+    assert same(pipeline.states(ten_seconds, pixels, sites, store=tmp_path), first)
     assert pixels.read_segments == 7
 
 
@@ -218,15 +218,15 @@ def test_another_precision_is_read_anew(tmp_path: Path, pixels: Pixels, ten_seco
     half = Pixels()
     half.provenance = {"dtype": "bfloat16"}
     for model in (pixels, half):
-        pipeline.states(ten_seconds, model, (Site("residual", 0),), root=tmp_path)
+        pipeline.states(ten_seconds, model, (Site("residual", 0),), store=tmp_path)
     assert (pixels.read_segments, half.read_segments) == (7, 7)
 
 
 def test_a_changed_file_is_another_video(tmp_path: Path, pixels: Pixels) -> None:
     path = clip(tmp_path / "a.mp4", 2.0)
-    one = pipeline.states(path, pixels, (Site("residual", 0),), root=tmp_path)
+    one = pipeline.states(path, pixels, (Site("residual", 0),), store=tmp_path)
     clip(path, 5.0)
-    two = pipeline.states(path, pixels, (Site("residual", 0),), root=tmp_path)
+    two = pipeline.states(path, pixels, (Site("residual", 0),), store=tmp_path)
     assert (len(one.starts), len(two.starts)) == (2, 4)
     assert one.video_id != two.video_id
 
@@ -315,7 +315,7 @@ def test_unreadable_videos_are_handed_over_and_the_others_go_on(
         hiprobe.extract(
             [*videos, late, Video(str(ten_seconds), ())],
             pixels,
-            failed=lambda one, error: failed.append((Path(one.path).name, type(error).__name__)),
+            failed=lambda path, error: failed.append((Path(path).name, type(error).__name__)),
         )
     )
     assert len(pairs) == 1
@@ -334,7 +334,7 @@ def test_detect_all_names_what_failed_and_never_makes_up_a_score(
             pixels,
             flat_probe,
             explain=False,
-            failed=lambda error: told.append(type(error).__name__),
+            failed=lambda _path, error: told.append(type(error).__name__),
         )
     )
     assert told == list(bad_videos)
@@ -353,7 +353,7 @@ def test_a_video_that_does_not_fit_the_memory_fails_by_name_and_another_failure_
 ) -> None:
     pixels.refuses = OutOfMemory("segment 0 does not fit the memory, even alone")
     run = hiprobe.detect_all(
-        [ten_seconds, ten_seconds], pixels, flat_probe, explain=False, root=tmp_path
+        [ten_seconds, ten_seconds], pixels, flat_probe, explain=False, store=tmp_path
     )
     first = next(run)
     assert (first.status, first.reason) == (
@@ -374,7 +374,9 @@ def test_damage_in_the_middle_is_partial_and_says_so(
     half = len(data) // 2
     data[half : half + 3000] = bytes(3000)
     (tmp_path / "hurt.mp4").write_bytes(data)
-    result = hiprobe.detect(tmp_path / "hurt.mp4", pixels, flat_probe, explain=False, root=tmp_path)
+    result = hiprobe.detect(
+        tmp_path / "hurt.mp4", pixels, flat_probe, explain=False, store=tmp_path
+    )
     assert result.status == "partial"
     assert result.reason is not None
     assert result.scores is not None
@@ -383,7 +385,7 @@ def test_damage_in_the_middle_is_partial_and_says_so(
     assert all(
         any(gap.start <= time < gap.end for gap in result.scores.gaps) for time in times[lost]
     )
-    again = hiprobe.detect(tmp_path / "hurt.mp4", pixels, flat_probe, explain=False, root=tmp_path)
+    again = hiprobe.detect(tmp_path / "hurt.mp4", pixels, flat_probe, explain=False, store=tmp_path)
     assert (again.status, again.reason, again.scores.gaps if again.scores else None) == (
         "partial",
         result.reason,
@@ -394,11 +396,11 @@ def test_damage_in_the_middle_is_partial_and_says_so(
 def test_a_damaged_store_is_named_and_not_read_over(
     tmp_path: Path, pixels: Pixels, flat_probe: Probe, ten_seconds: Path
 ) -> None:
-    hiprobe.detect(ten_seconds, pixels, flat_probe, root=tmp_path)
+    hiprobe.detect(ten_seconds, pixels, flat_probe, store=tmp_path)
     (path,) = tmp_path.rglob("*.safetensors")
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(hiprobe.errors.StoreError, match=path.name):
-        list(hiprobe.detect_all([ten_seconds], pixels, flat_probe, root=tmp_path))
+        list(hiprobe.detect_all([ten_seconds], pixels, flat_probe, store=tmp_path))
 
 
 # -- probes

@@ -256,7 +256,8 @@ def test_3_again_takes_back_a_quarantine(tmp_path: Path, few: Path) -> None:
         )
     told: list[str] = []
     assert [
-        result.status for result in run.detect([path], failed=lambda error: told.append(str(error)))
+        result.status
+        for result in run.detect([path], failed=lambda _path, error: told.append(str(error)))
     ] == ["quarantined"]
     assert told == [
         f"{path}: quarantined after 2 attempts: crashed; hiprobe runs OUT --retry puts it back"
@@ -390,10 +391,10 @@ def test_6_states_of_another_recipe_are_a_miss(
     tmp_path: Path, few: Path, change: dict[str, Any]
 ) -> None:
     path, model, sites = few / "v0.mp4", fake_backbone.load(), (Site("residual", 1),)
-    pipeline.states(path, model, sites, root=tmp_path / "s")
+    pipeline.states(path, model, sites, store=tmp_path / "s")
     other = replace(fake_backbone.RECIPE, **change)
     assert store.find_states(tmp_path / "s", video.digest(path), other, sites, "float32") is None
-    found = pipeline.states(path, model, sites, recipe=other, root=tmp_path / "s")
+    found = pipeline.states(path, model, sites, recipe=other, store=tmp_path / "s")
     assert found.recipe == other
     assert {one.recipe for one in index.kept(tmp_path / "s")} == {
         other.digest,
@@ -529,7 +530,7 @@ def test_20_states_that_safetensors_loads_happily_are_refused(
     tmp_path: Path, few: Path, kind: str, name: str
 ) -> None:
     pipeline.states(
-        few / "v0.mp4", fake_backbone.load(), (Site("residual", 1),), root=tmp_path / "s"
+        few / "v0.mp4", fake_backbone.load(), (Site("residual", 1),), store=tmp_path / "s"
     )
     (path,) = (tmp_path / "s").rglob("*.safetensors")
     arrays = load_file(path)

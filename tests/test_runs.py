@@ -128,7 +128,7 @@ def kept(tmp_path: Path) -> Path:
         path = tmp_path / f"v{number}.mp4"
         if not path.exists():
             write(path, steady(10 + number, 5), rate=5, pictures=noisy)
-        pipeline.states(path, fake_backbone.load(), sites(*layers), root=tmp_path / "s")
+        pipeline.states(path, fake_backbone.load(), sites(*layers), store=tmp_path / "s")
     return tmp_path / "s"
 
 
@@ -336,20 +336,20 @@ def detect(run: Run, folder: Path, *more: str) -> Ran:
 
 def test_a_folder_resumes_by_itself_and_says_so(run: Run, folder: Path) -> None:
     first = detect(run, folder)
-    assert (first.code, "done before" in first.out) == (3, False)
+    assert (first.code, "finished before" in first.out) == (3, False)
     written = {path: path.stat().st_mtime_ns for path in (folder / "out").glob("*/report.html")}
     assert len(written) == 3
     again = detect(run, folder)
     assert (again.code, again.errors) == (3, first.errors)
-    assert "3 of 4 done before, going on; --again does them anew" in again.out
+    assert "3 of 4 were finished before, continuing; --again does them again" in again.out
     assert again.out.splitlines()[1:] == first.out.splitlines()
     assert {path: path.stat().st_mtime_ns for path in written} == written
     (folder / "in/empty.mp4").unlink()
-    assert "all done before" in detect(run, folder).out
+    assert "all were finished before" in detect(run, folder).out
     lines = [json.loads(line) for line in detect(run, folder, "--json").out.splitlines()]
     assert [line["status"] for line in lines] == ["done", "partial", "done"]
     anew = detect(run, folder, "--again")
-    assert (anew.code, "done before" in anew.out) == (0, False)
+    assert (anew.code, "finished before" in anew.out) == (0, False)
     assert all(path.stat().st_mtime_ns > time for path, time in written.items())
 
 
@@ -402,7 +402,7 @@ def test_runs_knows_results_though_the_index_is_gone_and_forgets_those_that_are(
     assert after == {name: line for name, line in before.items() if line["status"] != "failed"}
     next((folder / "out").glob("v0-*/result.json")).unlink()
     assert "v0.mp4" not in run("runs", folder / "out").out
-    assert detect(run, folder).out.startswith("2 of 4 done before")
+    assert detect(run, folder).out.startswith("2 of 4 were finished before")
 
 
 def test_a_partial_result_says_which_span_was_scored(run: Run, folder: Path) -> None:
@@ -463,7 +463,9 @@ def test_a_run_says_that_it_waits_for_another_worker_and_takes_over_when_that_is
         folder / "out",
     )
     assert ran.code == 0
-    assert ran.errors == ["waiting for 1 video of another worker; if it has died, at most 1 s"]
+    assert ran.errors == [
+        "waiting for 1 video that another worker holds; if it has died, for at most 1 s"
+    ]
     assert manifest(folder / "out")["v0.mp4"]["status"] == "done"
 
 
@@ -476,7 +478,7 @@ def test_a_run_from_python(folder: Path) -> None:
         run.detect(
             paths,
             keep=lambda result, place: made.append(place.name),
-            failed=lambda error: told.append(type(error).__name__),
+            failed=lambda _path, error: told.append(type(error).__name__),
         )
     )
     assert [result.status for result in found] == ["failed", "done", "partial", "done"]

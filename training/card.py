@@ -1,6 +1,6 @@
 """Writes the model card's tables: `python -m training.card RUN.json CARD.json FINAL.json SECOND.json`.
 
-Replaces what stands between the marks in `docs/embedded.md`; nothing in those tables is typed by hand.
+Replaces what is between the marks in `docs/embedded.md`; nothing in those tables is typed by hand.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+__version__ = "0.1.0"  # the only place: the build reads it from here
+
 _HOME = {
     "Event": "types",
     "Gap": "types",

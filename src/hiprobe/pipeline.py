@@ -1,24 +1,24 @@
-"""The verbs, composed once: extract, fit, detect, explain. Knows no command line, no picture and no page.
+"""The verbs, composed once: extract, fit, detect, explain. Knows no command line, picture or page.
 
-Videos are read in one pass, as many segments at a time as the backbone's `batch` says, else `BATCH`; hidden states are
-kept in a store and never read twice.
+A video is read in one pass, `batch` segments of the backbone at a time; hidden states are kept in
+a store and never read twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from hiprobe import localize as _localize
-from hiprobe import methods, store, video
+from hiprobe import methods, video
 from hiprobe import probe as _probe
-from hiprobe.backbones import Backbone
+from hiprobe.backbones import Backbone, ModelFacts
 from hiprobe.errors import (
     CorruptVideo,
     EmptyVideo,
@@ -33,19 +33,65 @@ from hiprobe.errors import (
 )
 from hiprobe.localize import Localization, label_segments
 from hiprobe.probe import Probe
-from hiprobe.store import index
-from hiprobe.types import Event, HiddenStates, LabelArray, Recipe, Result, Segment, Site, Video
+from hiprobe.store import find_states, index, save_states
+from hiprobe.types import (
+    Event,
+    HiddenStates,
+    LabelArray,
+    Recipe,
+    Result,
+    Segment,
+    Site,
+    Status,
+    Video,
+)
 from hiprobe.video import parallel
 
 BATCH = 8
 MAX_TOKENS = 96
 DEADLINE_S = 60.0
 Progress = Callable[[str, Segment], None]
+Failed = Callable[[str, HiProbeError], None]
 Pair = tuple[HiddenStates, LabelArray]
 
 
-def _quiet(_path: str, _segment: Segment) -> None:
-    """The progress nobody asked for."""
+def ignore(*_: object) -> None:
+    """Do nothing: the default of every callback."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Who reads, where the states are kept, and who is told: passed down as one object.
+
+    `model`: a backbone; facts about a model alone can use only what `store` holds. `store`: the
+    folder that keeps hidden states, None to keep none. `progress` gets the path and the last
+    segment of each batch. `failed` gets the path and the error of a video that is passed over;
+    without it the error is raised.
+    """
+
+    model: ModelFacts
+    store: Path | None = None
+    progress: Progress = ignore
+    failed: Failed | None = None
+
+    @property
+    def dtype(self) -> str:
+        """The precision in which the model runs."""
+        return str(self.model.provenance.get("dtype", "unknown"))
+
+    def backbone(self, path: str | Path) -> Backbone:
+        """Return the model that reads; raise VideoError where only facts about it are known."""
+        if hasattr(self.model, "read"):
+            return cast(Backbone, self.model)
+        raise VideoError("no worker has read it", where=path, cure="see why above")
+
+
+@dataclass(frozen=True)
+class ReadPlan:
+    """What is read of a video: the sites, and the recipe by which."""
+
+    sites: tuple[Site, ...]
+    recipe: Recipe
 
 
 def states(
@@ -54,55 +100,55 @@ def states(
     sites: Sequence[Site],
     *,
     recipe: Recipe | None = None,
-    root: str | Path | None = None,
-    progress: Progress = _quiet,
+    store: str | Path | None = None,
+    progress: Progress = ignore,
 ) -> HiddenStates:
-    """The hidden states of one video at `sites`, from the store `root` if they are there, else read and kept there.
+    """Return the hidden states of one video at `sites`, from the store or read.
 
-    Raises VideoError's children for a video that cannot be read, and the errors of the model and the store.
+    What is read is kept in the folder `store`, if one is given. Raises VideoError's children for
+    a video that cannot be read, ModelError and StoreError.
     """
-    recipe = recipe or model.recipe
-    video_id, dtype = video.digest(path), str(model.provenance.get("dtype", "unknown"))
-    if root is not None:
-        kept = store.find_states(Path(root), video_id, recipe, sites, dtype)
-        if kept is not None:
-            return kept
-    fresh = read_states(
-        parallel.decode_segments(path, recipe, video_id),
-        path,
-        video_id,
-        model,
-        tuple(sites),
-        recipe,
-        progress,
-    )
+    reading = Reading(model, _folder(store), progress)
+    return _states(path, reading, ReadPlan(tuple(sites), recipe or model.recipe))
+
+
+def _states(path: str | Path, reading: Reading, plan: ReadPlan) -> HiddenStates:
+    video_id = video.digest(path)
+    kept = _kept(video_id, reading, plan)
+    if kept is not None:
+        return kept
+    segments = parallel.decode_segments(path, plan.recipe, video_id)
+    fresh = read_states(segments, path, video_id, reading, plan)
     check_same(path, video_id)
-    if root is not None:
-        index.enter(Path(root), store.save_states(Path(root), fresh, dtype))
+    if reading.store is not None:
+        index.enter(reading.store, save_states(reading.store, fresh, reading.dtype))
     return fresh
 
 
-def decode_ahead(
-    path: str | Path,
-    model: Backbone,
-    sites: Sequence[Site],
-    *,
-    recipe: Recipe | None = None,
-    root: str | Path | None = None,
-) -> None:
-    """Lets a decoder begin on a video whose `states` are to be asked for next, unless they are kept.
+def _kept(video_id: str, reading: Reading, plan: ReadPlan) -> HiddenStates | None:
+    """The states that the store holds, None if it holds none or there is no store."""
+    if reading.store is None:
+        return None
+    return find_states(reading.store, video_id, plan.recipe, plan.sites, reading.dtype)
 
-    What is wrong with the video or the store is told when its turn comes.
+
+def _folder(store: str | Path | None) -> Path | None:
+    return None if store is None else Path(store)
+
+
+def decode_ahead(path: str | Path, reading: Reading, plan: ReadPlan) -> None:
+    """Let a decoder begin on a video that is read next, unless its states are kept.
+
+    An error of the video or the store is reported when its turn comes.
     """
-    recipe, dtype = recipe or model.recipe, str(model.provenance.get("dtype", "unknown"))
     with suppress(VideoError, StoreError):
         video_id = video.digest(path)
-        if root is None or store.find_states(Path(root), video_id, recipe, sites, dtype) is None:
-            parallel.start_decoding(path, recipe, video_id)
+        if _kept(video_id, reading, plan) is None:
+            parallel.start_decoding(path, plan.recipe, video_id)
 
 
 def check_same(path: str | Path, video_id: str) -> None:
-    """Raises CorruptVideo if the file is not what it was when it was called `video_id`: replaced, or still written."""
+    """Raise CorruptVideo if the file at `path` no longer has the digest `video_id`."""
     if video.digest(path) != video_id:
         raise CorruptVideo(
             "the file changed while it was read", where=path, cure="give it again once it is whole"
@@ -110,74 +156,77 @@ def check_same(path: str | Path, video_id: str) -> None:
 
 
 def read_states(
-    reader: video.SegmentReader | parallel.ParallelReader,
+    segments: video.SegmentReader | parallel.ParallelReader,
     path: str | Path,
     video_id: str,
-    model: Backbone,
-    sites: tuple[Site, ...],
-    recipe: Recipe,
-    progress: Progress = _quiet,
+    reading: Reading,
+    plan: ReadPlan,
 ) -> HiddenStates:
-    """The hidden states of what `reader` gives of a video, as many segments at a time as the model's `batch` says.
+    """Read the hidden states of the segments of one video, `model.batch` at a time.
 
-    Raises VideoError's children, and the errors of the model.
+    Raises EmptyVideo if there is no segment, VideoError's children and the errors of the model.
     """
     values, starts, ends = [], [], []
-    segments = iter(reader)
-    while batch := list(islice(segments, getattr(model, "batch", BATCH))):
-        values.append(model.read(batch, sites, recipe))
+    coming, size = iter(segments), getattr(reading.model, "batch", BATCH)
+    while batch := list(islice(coming, size)):
+        values.append(reading.backbone(path).read(batch, plan.sites, plan.recipe))
         starts += [segment.start for segment in batch]
         ends += [segment.end for segment in batch]
-        progress(str(path), batch[-1])
+        reading.progress(str(path), batch[-1])
     if not values:
         raise EmptyVideo("no segment here", where=path)
     return HiddenStates(
         video_id,
-        recipe,
-        sites,
+        plan.recipe,
+        plan.sites,
         np.array(starts),
         np.array(ends),
         np.concatenate(values),
-        reader.duration,
-        reader.gaps,
-        reader.skipped,
+        segments.duration,
+        segments.gaps,
+        segments.skipped,
     )
 
 
 def extract(
     videos: Iterable[Video],
-    model: Backbone,
+    model: ModelFacts,
     *,
     method: str = "hiprobe",
     sites: Sequence[Site] | None = None,
     recipe: Recipe | None = None,
-    root: str | Path | None = None,
-    progress: Progress = _quiet,
-    failed: Callable[[Video, HiProbeError], None] | None = None,
+    store: str | Path | None = None,
+    progress: Progress = ignore,
+    failed: Failed | None = None,
 ) -> Iterator[Pair]:
-    """The hidden states and segment labels of each video, at the sites that `method` reads (all layers in one pass).
+    """Yield the hidden states and segment labels of each video, at the sites that `method` reads.
 
-    Labels (segments,): 1 anomalous, 0 normal, -1 left out. A video that cannot be read, does not fit the memory or
-    has an event after its end is handed to `failed` and passed over; without `failed` its error is raised. `recipe`
-    is by default `recipe_for(method, model)`. Raises ModelError for a model without what the method reads.
+    All layers are read in one pass. Labels (segments,): 1 anomalous, 0 normal, -1 left out. A
+    video that cannot be read, does not fit the memory or has an event after its end is passed
+    over: `failed` gets its path and the error; without `failed` the error is raised. `recipe` is
+    by default `recipe_for(method, model)`. Raises ModelError for a model without what the method
+    reads.
     """
-    wanted, recipe = sites_for(method, model, sites), recipe or recipe_for(method, model)
-    for one in parallel.coming(
-        videos, lambda one: decode_ahead(one.path, model, wanted, recipe=recipe, root=root)
-    ):
+    plan = ReadPlan(sites_for(method, model, sites), recipe or recipe_for(method, model))
+    return extract_pairs(videos, Reading(model, _folder(store), progress, failed), plan)
+
+
+def extract_pairs(videos: Iterable[Video], reading: Reading, plan: ReadPlan) -> Iterator[Pair]:
+    """`extract` with its arguments grouped."""
+    for one in parallel.coming(videos, lambda one: decode_ahead(one.path, reading, plan)):
         try:
-            found = states(one.path, model, wanted, recipe=recipe, root=root, progress=progress)
+            found = _states(one.path, reading, plan)
             labels = _labels(one, found)
         except (VideoError, OutOfMemory, LabelError) as error:
-            if failed is None:
+            if reading.failed is None:
                 raise
-            failed(one, error)
+            reading.failed(one.path, error)
             continue
         yield found, labels
 
 
-def recipe_for(method: str, model: Backbone, prompts: Sequence[str] = ()) -> Recipe:
-    """The model's recipe with the questions that `method` asks, if it has its own, or with `prompts` in their place.
+def recipe_for(method: str, model: ModelFacts, prompts: Sequence[str] = ()) -> Recipe:
+    """Return the model's recipe with the questions of `method`, or with `prompts` in their place.
 
     Raises UsageError for more or fewer `prompts` than the method asks.
     """
@@ -189,14 +238,14 @@ def recipe_for(method: str, model: Backbone, prompts: Sequence[str] = ()) -> Rec
 
 
 def sites_for(
-    method: str, model: Backbone, sites: Sequence[Site] | None = None
+    method: str, model: ModelFacts, sites: Sequence[Site] | None = None
 ) -> tuple[Site, ...]:
-    """The sites of the model that `method` reads, or `sites`; raises ModelError where it has none."""
+    """Return the sites that `method` reads, or `sites`; raises ModelError if the model has none."""
     how = methods.load(method)
     found = methods.candidates(how, model.layers, model.heads, model.head_layers, sites)
     if not found:
         raise ModelError(
-            f"has nothing that method {method} reads",
+            f"the model has no site that method {method} reads",
             where=model.recipe.model,
             cure="use a method that reads layers, such as hiprobe",
         )
@@ -204,7 +253,10 @@ def sites_for(
 
 
 def unread(method: str, model: Backbone, *, recipe: Recipe | None = None) -> Pair:
-    """States and labels of no segment: enough to fit a method that needs no labels; raises UsageError for others."""
+    """Return states and labels without a segment, enough to fit a method that needs no labels.
+
+    Raises UsageError for a method that needs them.
+    """
     if methods.load(method).LABELS != "none":
         raise UsageError(
             f"method {method} is fitted on labelled clips", cure="name a folder or a CSV of them"
@@ -219,7 +271,10 @@ def unread(method: str, model: Backbone, *, recipe: Recipe | None = None) -> Pai
 
 
 def _labels(one: Video, found: HiddenStates) -> LabelArray:
-    """The labels of its segments; an event after the end would silently make a normal video of an anomalous one."""
+    """The labels of its segments.
+
+    An event after the end is an error: ignored, it would turn an anomalous video into a normal one.
+    """
     end = max([found.duration, *(gap.end for gap in found.gaps)])
     for event in one.events or ():
         if event.start >= end:
@@ -232,7 +287,7 @@ def _labels(one: Video, found: HiddenStates) -> LabelArray:
 
 
 def fit(
-    method: str, pairs: Iterable[Pair], *, model: Backbone | None = None, **options: Any
+    method: str, pairs: Iterable[Pair], *, model: ModelFacts | None = None, **options: Any
 ) -> Probe:
     """A probe of `method` fitted on `pairs`; `options` as for `hiprobe.probe.fit`, whose errors it raises.
 
@@ -243,8 +298,11 @@ def fit(
     return _probe.fit(method, list(pairs), provenance=lent, **options)
 
 
-def check_probe(model: Backbone, probe: Probe) -> None:
-    """Raises RecipeMismatch unless `probe` was fitted on this model and revision; the rest it brings itself."""
+def check_probe(model: ModelFacts, probe: Probe) -> None:
+    """Raise RecipeMismatch unless `probe` was fitted on this model and revision.
+
+    The rest of the recipe comes with the probe.
+    """
     own = replace(probe.recipe, model=model.recipe.model, revision=model.recipe.revision)
     probe.check(own)
     if probe.sites and max(site.layer for site in probe.sites) >= model.layers:
@@ -259,26 +317,40 @@ def detect(
     probe: Probe,
     *,
     explain: bool = True,
-    root: str | Path | None = None,
+    store: str | Path | None = None,
     localization: Localization | None = None,
     max_tokens: int = MAX_TOKENS,
     deadline_s: float = DEADLINE_S,
-    progress: Progress = _quiet,
+    progress: Progress = ignore,
 ) -> Result:
-    """The scores and events of one video; each event is explained by the same model unless `explain` is False.
+    """Return the scores and events of one video; the same model explains each event.
 
-    The probe brings prompt, sampling, layer, smoothing and threshold; `localization` overrides the last two.
-    Raises VideoError's children, RecipeMismatch for a probe of another model, ModelError, StoreError.
+    The probe brings prompt, sampling, layer, smoothing and threshold; `localization` overrides the
+    last two. With `explain=False` no event is put into words. Raises VideoError's children,
+    RecipeMismatch for a probe of another model, ModelError and StoreError.
     """
-    check_probe(model, probe)
-    found = states(path, model, probe.sites, recipe=probe.recipe, root=root, progress=progress)
+    reading = Reading(model, _folder(store), progress)
+    result = detect_events(path, reading, probe, localization)
+    if not explain:
+        return result
+    limits = ExplainLimits(max_tokens, deadline_s)
+    words = [_explained(path, model, probe.recipe, event, limits) for event in result.events]
+    return replace(result, events=tuple(words))
+
+
+def detect_events(
+    path: str | Path, reading: Reading, probe: Probe, localization: Localization | None = None
+) -> Result:
+    """`detect` without explanations, with its arguments grouped."""
+    check_probe(reading.model, probe)
+    found = _states(path, reading, ReadPlan(tuple(probe.sites), probe.recipe))
     scores, events = _localize.localize(
-        found.starts, found.ends, probe.score(found), found.gaps, localization or probe.localization
+        found.starts,
+        found.ends,
+        probe.score(found),
+        found.gaps,
+        localization or probe.localization,
     )
-    if explain:
-        events = tuple(
-            _explained(path, model, probe.recipe, event, max_tokens, deadline_s) for event in events
-        )
     lost = (
         f"{found.skipped} damaged packets skipped"
         if found.skipped
@@ -286,15 +358,10 @@ def detect(
         if found.gaps
         else None
     )
+    status: Status = "partial" if lost else "done"
+    made_with = _provenance(reading.model, probe)
     return Result(
-        str(path),
-        found.video_id,
-        "partial" if lost else "done",
-        found.duration,
-        scores,
-        events,
-        lost,
-        _provenance(model, probe),
+        str(path), found.video_id, status, found.duration, scores, events, lost, made_with
     )
 
 
@@ -303,29 +370,29 @@ def detect_all(
     model: Backbone,
     probe: Probe,
     *,
-    failed: Callable[[HiProbeError], None] | None = None,
+    failed: Failed | None = None,
     **options: Any,
 ) -> Iterator[Result]:
-    """`detect` on each path in turn; a video that cannot be read, or does not fit the memory, gives a `failed` result.
+    """`detect` each path in turn; a video that cannot be read gives a `failed` result.
 
-    Its reason begins with the name of the error, which is also handed to `failed`.
+    So does one that does not fit the memory. The result's reason begins with the name of the
+    error; `failed` gets the path and the error. `options` are those of `detect`.
     """
     check_probe(model, probe)
-    root = options.get("root")
-    for path in parallel.coming(
-        paths, lambda one: decode_ahead(one, model, probe.sites, recipe=probe.recipe, root=root)
-    ):
+    reading = Reading(model, _folder(options.get("store")))
+    plan = ReadPlan(tuple(probe.sites), probe.recipe)
+    for path in parallel.coming(paths, lambda one: decode_ahead(one, reading, plan)):
         try:
             result = detect(path, model, probe, **options)
         except (VideoError, OutOfMemory) as error:
             if failed is not None:
-                failed(error)
+                failed(str(path), error)
             result = failure(path, error)
         yield result
 
 
 def failure(path: str | Path, error: HiProbeError) -> Result:
-    """The result of a video that gave no scores, and why."""
+    """Return the result of a video without scores, with the reason."""
     return Result(
         str(path),
         _digest_or_blank(path),
@@ -351,9 +418,10 @@ def explain(
     max_tokens: int = MAX_TOKENS,
     deadline_s: float = DEADLINE_S,
 ) -> tuple[str, bool | None]:
-    """The model's words about one event of a video, and its verdict: abnormal, normal, or None.
+    """Return the model's words about one event, and whether they call it abnormal.
 
-    The event's own frames are shown, at most `model.explain_span_s` seconds of them around its peak.
+    The second value is None if the words say neither. The model sees the event's own frames, at
+    most `model.explain_span_s` seconds of them around its peak.
     """
     recipe = recipe or model.recipe
     start, end = _shown(event, model.explain_span_s)
@@ -361,22 +429,23 @@ def explain(
     return model.explain(clip, prompt or model.explain_prompt, max_tokens, deadline_s)
 
 
+@dataclass(frozen=True)
+class ExplainLimits:
+    """The longest answer, in tokens, and the longest time to give it, in seconds."""
+
+    max_tokens: int = MAX_TOKENS
+    deadline_s: float = DEADLINE_S
+
+
 def _explained(
-    path: str | Path,
-    model: Backbone,
-    recipe: Recipe,
-    event: Event,
-    max_tokens: int,
-    deadline_s: float,
+    path: str | Path, model: Backbone, recipe: Recipe, event: Event, limits: ExplainLimits
 ) -> Event:
-    text, _verdict = explain(
-        path, model, event, recipe=recipe, max_tokens=max_tokens, deadline_s=deadline_s
-    )
+    text, _abnormal = explain(path, model, event, recipe=recipe, **vars(limits))
     return replace(event, explanation=text)
 
 
 def _shown(event: Event, longest: float | None) -> tuple[float, float]:
-    """The part of an event to show: all of it, or `longest` seconds around its peak that stay inside it."""
+    """The part of an event to show: all of it, or `longest` seconds of it around its peak."""
     if longest is None or event.end - event.start <= longest:
         return event.start, event.end
     middle = event.peak if event.peak is not None else (event.start + event.end) / 2
@@ -384,7 +453,7 @@ def _shown(event: Event, longest: float | None) -> tuple[float, float]:
     return start, start + longest
 
 
-def _provenance(model: Backbone, probe: Probe) -> dict[str, Any]:
+def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:
     sites = [str(site) for site in probe.sites]
     return {
         "model": {"id": probe.recipe.model, "revision": probe.recipe.revision, "sites": sites},

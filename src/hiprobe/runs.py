@@ -1,6 +1,6 @@
-"""Detection in many videos that may be cut off anywhere: what is done is not done again, nor what another worker has.
+"""Detect in many videos, resumably: finished videos are skipped, and so are another worker's.
 
-Knows no picture and no page: `keep` writes a result's files, and only when they stand does the result count.
+Knows no picture and no page: `keep` writes a result's files, and the result counts once they exist.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiprobe import pipeline, video
 from hiprobe.errors import DecoderLost, HiProbeError, OutOfMemory, Quarantined, VideoError
-from hiprobe.pipeline import Progress
+from hiprobe.pipeline import Failed, Progress, Reading, ReadPlan, ignore
 from hiprobe.probe import Probe
 from hiprobe.store import result_folder, results
 from hiprobe.store.leases import LeaseHolder, VideoRecord, put_back
@@ -24,22 +24,18 @@ from hiprobe.types import Result
 from hiprobe.video import parallel
 
 if TYPE_CHECKING:
-    from hiprobe.backbones import Backbone
+    from hiprobe.backbones import Backbone, ModelFacts
 
 POLL_S = 0.5
 STORE = ".store"
+RETRY_CURE = "hiprobe runs OUT --retry puts it back"
 Keep = Callable[[Result, Path], None]
-Failed = Callable[[HiProbeError], None]
-
-
-def _nothing(*_: object) -> None:
-    """What nobody asked for."""
 
 
 class DetectionRun:
-    """Detection with one model, probe and settings into one result folder, which several processes may share.
+    """Detection with one model, probe and settings into one result folder.
 
-    Raises RecipeMismatch for a probe of another model.
+    Several processes may share the folder. Raises RecipeMismatch for a probe of another model.
     """
 
     def __init__(self, model: Backbone, probe: Probe, out: Path, *, explain: bool = True) -> None:
@@ -48,18 +44,17 @@ class DetectionRun:
         self.settings = result_settings(model, probe, explain)
 
     def done(self, paths: Sequence[str | Path]) -> tuple[list[Result], list[str | Path]]:
-        """The results that were made before of these very videos with these settings, and the paths that are left."""
+        """Return the results these videos already have with these settings, and the paths left."""
         stems = self._stems()
         found = [(path, self._before(path, stems)) for path in paths]
-        return [result for _, result in found if result], [
-            path for path, result in found if result is None
-        ]
+        left = [path for path, result in found if result is None]
+        return [result for _, result in found if result], left
 
     def forget(self, paths: Iterable[str | Path]) -> None:
-        """Lets these videos be done anew, quarantined ones too; raises StoreError."""
+        """Let these videos be done again, quarantined ones too; raises StoreError."""
         places = []
         for path in paths:
-            with suppress(VideoError):  # its turn will say it
+            with suppress(VideoError):  # reported when its turn comes
                 places.append(self.place(path)[0])
         for place in places:
             (place / results.NAME).unlink(missing_ok=True)
@@ -69,23 +64,25 @@ class DetectionRun:
         self,
         paths: Sequence[str | Path],
         *,
-        keep: Keep = _nothing,
-        failed: Failed = _nothing,
-        progress: Progress = _nothing,
-        waiting: Callable[[int], None] = _nothing,
+        keep: Keep = ignore,
+        failed: Failed = ignore,
+        progress: Progress = ignore,
+        waiting: Callable[[int], None] = ignore,
     ) -> Iterator[Result]:
-        """A result of each video, in the order in which they end; those of other workers are waited for.
+        """Yield a result of each video, in the order in which they end.
 
-        `keep` writes the files of a new result into a folder. A video that cannot be read gives a `failed` result, one
-        that ends its worker or its decoder twice a `quarantined` one, and `failed` is told why. `waiting` is told
-        once, when nothing else is left, how many videos other workers hold. Raises ModelError and StoreError.
+        Videos that other workers hold are waited for. `keep` writes the files of a new result into
+        a folder. A video that cannot be read gives a `failed` result, one that ends its worker or
+        its decoder twice a `quarantined` one; `failed` gets its path and the reason. `waiting` is
+        called once, when nothing else is left, with the number of videos that other workers hold.
+        Raises ModelError and StoreError.
         """
         queue, idle, begun = deque(paths), 0, set[str]()
         with LeaseHolder(self.out / STORE, self.settings, len(paths)) as worker:
             turns = _Turns(self, worker, keep, failed, progress)
             while queue:
                 path = queue.popleft()
-                self._begin(islice(queue, parallel.decoders() - 1), begun)
+                self._decode_ahead(islice(queue, parallel.decoders() - 1), begun)
                 result = turns.take(path)
                 if result is not None:
                     idle = 0
@@ -95,31 +92,25 @@ class DetectionRun:
                 idle += 1
                 if idle > len(queue):
                     waiting(len(queue))
-                    waiting = _nothing
+                    waiting = ignore
                     time.sleep(POLL_S)
 
-    def _begin(self, paths: Iterable[str | Path], begun: set[str]) -> None:
-        """Lets decoders begin on the videos that come next, each once."""
+    def _decode_ahead(self, paths: Iterable[str | Path], begun: set[str]) -> None:
+        """Let decoders begin on the videos that come next, once for each."""
+        plan = ReadPlan(tuple(self.probe.sites), self.probe.recipe)
         for path in paths:
             if str(path) not in begun:
                 begun.add(str(path))
-                pipeline.decode_ahead(
-                    path,
-                    self.model,
-                    self.probe.sites,
-                    recipe=self.probe.recipe,
-                    root=self.out / STORE,
-                )
+                pipeline.decode_ahead(path, Reading(self.model, self.out / STORE), plan)
 
     def _before(self, path: str | Path, stems: frozenset[str]) -> Result | None:
-        if (
-            Path(path).stem[:8] not in stems
-        ):  # spares a new folder the hashing of all videos before the first result
+        # Without this check a new folder would hash all videos before the first result.
+        if Path(path).stem[:8] not in stems:
             return None
         try:
             place, video_id = self.place(path)
         except VideoError:
-            return None  # its turn will say it
+            return None  # reported when its turn comes
         return results.load_result(place, str(path), video_id, self.settings)
 
     def _stems(self) -> frozenset[str]:
@@ -129,7 +120,7 @@ class DetectionRun:
         )
 
     def place(self, path: str | Path) -> tuple[Path, str]:
-        """Where the result of a video goes, and the video's digest; raises VideoError."""
+        """Return where the result of a video goes, and the video's digest; raises VideoError."""
         video_id = video.digest(path)
         return result_folder(self.out, Result(str(path), video_id, "failed")), video_id
 
@@ -145,27 +136,27 @@ class _Turns:
     progress: Progress
 
     def take(self, path: str | Path) -> Result | None:
-        """The result of one video, or None if its turn comes later."""
+        """Return the result of one video, or None if its turn comes later."""
         try:
             place, video_id = self.run.place(path)
         except VideoError as error:
-            return self._unread(path, error)
+            result = pipeline.failure(path, error)
+            return enter_unread(result, error, self.worker, self.run.out, self.failed)
         item = self.worker.claim(place.name, Path(path).name, video_id)
         if item.status in ("failed", "quarantined"):
-            return self._ended(path, item)
+            return given_up(path, item, self.failed)
         return self._claimed(path, place, item) if self.worker.has(item) else None
 
     def _claimed(self, path: str | Path, place: Path, item: VideoRecord) -> Result | None:
-        result = results.load_result(
-            place, str(path), item.digest, self.run.settings
-        )  # it has ended since it was asked for
+        # Another worker may have finished it since this run asked for it.
+        result = results.load_result(place, str(path), item.digest, self.run.settings)
         try:
             result = result or self._detected(path, place, item.digest)
         except DecoderLost as error:
-            lost = self.worker.lose(item, _words(error))
-            return None if lost.status == "todo" else self._ended(path, lost)
+            lost = self.worker.lose(item, f"{type(error).__name__}: {error.reason}")
+            return None if lost.status == "todo" else given_up(path, lost, self.failed)
         except (VideoError, OutOfMemory) as error:
-            self.failed(error)
+            self.failed(str(path), error)
             result = pipeline.failure(path, error)
         self.worker.end(item, result.status, result.reason)
         return result
@@ -177,35 +168,39 @@ class _Turns:
             run.model,
             run.probe,
             explain=run.explain,
-            root=run.out / STORE,
+            store=run.out / STORE,
             progress=self.progress,
         )
         pipeline.check_same(path, video_id)
-        (place / results.NAME).unlink(missing_ok=True)  # while its files change, they are no result
+        # While its files change they are no result.
+        (place / results.NAME).unlink(missing_ok=True)
         self.keep(result, place)
         results.save_result(place, result, run.settings)
         return result
 
-    def _unread(self, path: str | Path, error: VideoError) -> Result:
-        self.failed(error)
-        result = pipeline.failure(path, error)
-        self.worker.missing(
-            result_folder(self.run.out, result).name, Path(path).name, _words(error)
-        )
+
+def enter_unread(
+    result: Result, error: HiProbeError, worker: LeaseHolder, out: Path, failed: Failed
+) -> Result:
+    """Report and record a video that could not even be hashed; return its `failed` result."""
+    failed(result.path, error)
+    name = Path(result.path).name
+    worker.missing(result_folder(out, result).name, name, str(result.reason))
+    return result
+
+
+def given_up(path: str | Path, item: VideoRecord, failed: Failed) -> Result:
+    """Report a video that is not tried again; return its `failed` or `quarantined` result."""
+    result = Result(str(path), item.digest, "failed", reason=str(item.reason))
+    if item.status == "failed":
+        failed(str(path), VideoError(str(item.reason), where=path))
         return result
-
-    def _ended(self, path: str | Path, item: VideoRecord) -> Result:
-        """The result of a video that is not tried (any more)."""
-        reason = str(item.reason)
-        if item.status == "failed":
-            self.failed(VideoError(reason, where=path))
-            return Result(str(path), item.digest, "failed", reason=reason)
-        self.failed(Quarantined(reason, where=path, cure="hiprobe runs OUT --retry puts it back"))
-        return Result(str(path), item.digest, "quarantined", reason=reason)
+    failed(str(path), Quarantined(str(item.reason), where=path, cure=RETRY_CURE))
+    return replace(result, status="quarantined")
 
 
-def result_settings(model: Backbone, probe: Probe, explain: bool) -> dict[str, Any]:
-    """All that decides a result beside the video, as JSON."""
+def result_settings(model: ModelFacts, probe: Probe, explain: bool) -> dict[str, Any]:
+    """Return all that decides a result beside the video, as JSON values."""
     return {
         "probe": probe.digest,
         "recipe": probe.recipe.digest,
@@ -214,7 +209,3 @@ def result_settings(model: Backbone, probe: Probe, explain: bool) -> dict[str, A
         "dtype": str(model.provenance.get("dtype", "unknown")),
         "explain": explain,
     }
-
-
-def _words(error: HiProbeError) -> str:
-    return f"{type(error).__name__}: {error.reason}"

@@ -42,7 +42,7 @@ SHARED = 5e-5  # of scale: several prompts in one read against each alone, where
 DOCS = Path(__file__).parents[2] / "docs" / "backbones.md"
 COLUMNS = (
     "early exit", "a batch", "unequal lengths", "heads", "vision features reused", "several prompts", "`max_layer=1`",
-    "explains", "verdict", "times",
+    "explains", "answer", "times",
 )  # fmt: skip
 TABLE: dict[str, dict[str, str]] = defaultdict(dict)
 PACE = np.array([0.5, 2.9, 4.0, 9.5])  # seconds from the start of a clip of 12 s
@@ -381,7 +381,7 @@ def test_the_verdict_is_what_the_answer_begins_with(name: str, backbone: Any) ->
                 segments(backbone, 1)[0], "describe the scene", count, 60.0
             )
         assert (text, verdict) == (word, expected)
-    TABLE[name]["verdict"] = "yes or no" if normal is None else "by name"
+    TABLE[name]["answer"] = "yes or no" if normal is None else "by name"
 
 
 def test_the_prompt_says_the_frames_true_times(name: str, backbone: Any) -> None:

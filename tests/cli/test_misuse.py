@@ -23,7 +23,8 @@ from hiprobe import cli, datasets, embedded, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import LabelError, ProbeError, UsageError
 from hiprobe.evaluation import DrawSummary, Report, evaluate, read_scores, write_scores
-from hiprobe.evaluation.benchmark import TIMES, Benchmark, kept_frame_times, of_probe, of_scores
+from hiprobe.evaluation.benchmark import Benchmark, of_probe, of_scores
+from hiprobe.evaluation.frame_times import TIMES, kept_frame_times
 from hiprobe.methods import Selection
 from hiprobe.probe import fit
 from hiprobe.types import Site
@@ -345,7 +346,7 @@ def test_a_probe_that_does_not_say_what_it_was_fitted_on_is_named(
 ) -> None:
     odd = replace(fitted.probe, provenance={**fitted.probe.provenance, "videos": 5})
     with pytest.raises(ProbeError, match="no list of digests"):
-        of_probe(Benchmark("folder", table), shipped, odd, kept=tmp_path / "kept")
+        of_probe(Benchmark("folder", table), shipped, odd, store=tmp_path / "kept")
 
 
 @pytest.mark.parametrize("seconds", [1e-7, float("inf"), float("nan")])
@@ -469,7 +470,10 @@ def test_an_infinite_setting_is_named(
 
 def test_an_empty_question_is_not_replaced_by_another(run: Run, normal_clip: Path) -> None:
     code, _, err = run("explain", normal_clip, "-q", " ")
-    assert (code, err) == (2, "UsageError: the question is empty; leave it out for the model's own")
+    assert (code, err) == (
+        2,
+        "UsageError: the question is empty; leave --question out for the model's own",
+    )
 
 
 @pytest.mark.parametrize("option", [("--layer", 3), ("--split", "train")])
@@ -479,7 +483,7 @@ def test_an_option_that_means_nothing_without_clips_is_refused(
     code, _, err = run("fit", "--method", "likelihood", *option, "-o", tmp_path / "p.safetensors")
     assert (code, err) == (
         2,
-        "UsageError: without labelled clips there is no layer and no split to choose",
+        "UsageError: --layer and --split need labelled clips; name a folder or a CSV of them",
     )
 
 

@@ -22,7 +22,8 @@ from hiprobe import cli, datasets, embedded, store, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import LabelError, StoreError, UsageError
 from hiprobe.evaluation import DrawSummary, Report, export, write_scores
-from hiprobe.evaluation.benchmark import Benchmark, draw, of_draws, of_probe, of_scores
+from hiprobe.evaluation.benchmark import Benchmark, of_probe, of_scores
+from hiprobe.evaluation.draws import draw, of_draws
 from hiprobe.types import Event, Recipe, Segment, Site, Video
 
 Command = Callable[..., tuple[int, str, str]]
@@ -141,7 +142,7 @@ def test_a_probe_on_the_test_split_of_a_table(
 ) -> None:
     """The figures are those of the frames by hand; nothing is read twice, and the score file gives them again."""
     model = Counting(shipped)
-    made = of_probe(Benchmark("folder", own), model, fitted.probe, kept=tmp_path / "kept")  # type: ignore[arg-type]
+    made = of_probe(Benchmark("folder", own), model, fitted.probe, store=tmp_path / "kept")  # type: ignore[arg-type]
     assert isinstance(made.report, Report)
     tests = list(datasets.load("folder", own, "test"))
     pairs = [
@@ -163,7 +164,7 @@ def test_a_probe_on_the_test_split_of_a_table(
     } - {"normal"}
     assert made.report.provenance["probe"] == fitted.probe.digest
     read = model.segments
-    again = of_probe(Benchmark("folder", own), model, fitted.probe, kept=tmp_path / "kept")  # type: ignore[arg-type]
+    again = of_probe(Benchmark("folder", own), model, fitted.probe, store=tmp_path / "kept")  # type: ignore[arg-type]
     assert (again.report, model.segments) == (made.report, read)
     for kind in ("npz", "json", "csv"):
         write_scores(tmp_path / f"s.{kind}", made.scores)
@@ -178,7 +179,7 @@ def test_a_benchmark_of_frame_folders(
     ped: Path, shipped: Backbone, fitted: Fitted, warm: Path
 ) -> None:
     """UCSD as downloaded, at its own 10 frames a second; every clip has both classes, so no video figure."""
-    made = of_probe(Benchmark("ucsd_ped", ped), shipped, fitted.alarm, kept=warm, bootstrap=50)
+    made = of_probe(Benchmark("ucsd_ped", ped), shipped, fitted.alarm, store=warm, bootstrap=50)
     assert isinstance(made.report, Report)
     assert (made.report.videos, made.report.frames, made.report.positives) == (3, 66, 33)
     assert made.report.rows[0].video_auc is None
@@ -202,7 +203,7 @@ def test_another_rate_gives_other_seconds(
     ped: Path, shipped: Backbone, fitted: Fitted, warm: Path
 ) -> None:
     made = of_probe(
-        Benchmark("ucsd_ped", ped, fps=20), shipped, fitted.alarm, kept=warm, bootstrap=0
+        Benchmark("ucsd_ped", ped, fps=20), shipped, fitted.alarm, store=warm, bootstrap=0
     )
     assert isinstance(made.report, Report)
     assert made.report.events is not None
@@ -227,7 +228,7 @@ def test_a_rule_that_leaves_frames_off_the_end(
             Benchmark("xd_violence", tmp_path, rule=rule, fps=20),
             shipped,
             fitted.alarm,
-            kept=warm,
+            store=warm,
             bootstrap=0,
         )
         assert isinstance(made.report, Report)
@@ -249,13 +250,13 @@ def test_missing_videos_are_an_error_before_anything_is_read(
     with pytest.raises(
         LabelError, match=rf"1 of 4 test videos are missing: {tests[0].stem}.*--allow-missing"
     ):
-        of_probe(Benchmark("folder", own), model, fitted.probe, kept=tmp_path / "kept")  # type: ignore[arg-type]
+        of_probe(Benchmark("folder", own), model, fitted.probe, store=tmp_path / "kept")  # type: ignore[arg-type]
     assert model.segments == 0
     made = of_probe(
         Benchmark("folder", own, allow_missing=True),
         shipped,
         fitted.probe,
-        kept=tmp_path / "kept",
+        store=tmp_path / "kept",
         bootstrap=0,
     )
     assert isinstance(made.report, Report)
@@ -272,7 +273,7 @@ def test_missing_videos_are_an_error_before_anything_is_read(
             Benchmark("folder", own, allow_missing=True),
             shipped,
             fitted.probe,
-            kept=tmp_path / "kept",
+            store=tmp_path / "kept",
         )
 
 
@@ -289,12 +290,12 @@ def test_a_video_that_cannot_be_read_is_counted(
             Benchmark("folder", own),
             shipped,
             fitted.probe,
-            kept=warm,
-            failed=lambda error: said.append(str(error)),
+            store=warm,
+            failed=lambda _path, error: said.append(str(error)),
         )
     assert len(said) == 1
     made = of_probe(
-        Benchmark("folder", own, allow_missing=True), shipped, fitted.probe, kept=warm, bootstrap=0
+        Benchmark("folder", own, allow_missing=True), shipped, fitted.probe, store=warm, bootstrap=0
     )
     assert isinstance(made.report, Report)
     assert (made.unread, made.report.videos) == (1, 3)
@@ -310,7 +311,7 @@ def test_a_test_video_that_the_probe_was_fitted_on_is_found_by_its_content(
         LabelError,
         match="1 test videos have the content of videos that the probe was fitted on: rena",
     ):
-        of_probe(Benchmark("folder", own), shipped, fitted.probe, kept=warm)
+        of_probe(Benchmark("folder", own), shipped, fitted.probe, store=warm)
 
 
 def test_the_same_video_in_train_and_test_is_found_by_its_content(
@@ -320,7 +321,7 @@ def test_the_same_video_in_train_and_test_is_found_by_its_content(
     shutil.copy(one.path, own / "renamed.mp4")
     relabel(own, "renamed.mp4,fire,1,2,test")
     with pytest.raises(LabelError, match=r"1 test videos .* would be fitted on: renamed"):
-        of_draws(Benchmark("folder", own), shipped, "hiprobe", kept=warm, draws=1, share=1.0)
+        of_draws(Benchmark("folder", own), shipped, "hiprobe", store=warm, draws=1, share=1.0)
 
 
 def test_frames_that_do_not_match_the_truth_are_named(
@@ -338,7 +339,7 @@ def test_frames_that_do_not_match_the_truth_are_named(
     with pytest.raises(
         LabelError, match=r"01_0002 \(LabelError: 21 frames in the truth, 20 in the video\)"
     ):
-        of_probe(Benchmark("shanghaitech", tmp_path), shipped, fitted.probe, kept=warm)
+        of_probe(Benchmark("shanghaitech", tmp_path), shipped, fitted.probe, store=warm)
 
 
 def test_names_must_tell_videos_apart(own: Path) -> None:
@@ -362,7 +363,7 @@ def test_an_event_between_two_frames_is_not_lost(
         "\n".join([*rest, f"{Path(one.path).name},fire,1.01,1.02,test"]) + "\n"
     )
     with pytest.raises(LabelError, match=r"no frame is shown between 1.01 and 1.02 s"):
-        of_probe(Benchmark("folder", own), shipped, fitted.probe, kept=warm)
+        of_probe(Benchmark("folder", own), shipped, fitted.probe, store=warm)
 
 
 # Draws
@@ -390,7 +391,7 @@ def test_mean_and_spread_over_draws(own: Path, shipped: Backbone, tmp_path: Path
     """Test videos are read once for all draws; the same seeds give the same draws and figures."""
     model = Counting(shipped)
     bench = Benchmark("folder", own)
-    made = of_draws(bench, model, "hiprobe", kept=tmp_path / "kept", draws=3, share=0.7)  # type: ignore[arg-type]
+    made = of_draws(bench, model, "hiprobe", store=tmp_path / "kept", draws=3, share=0.7)  # type: ignore[arg-type]
     assert isinstance(made.report, DrawSummary)
     assert (len(made.report.reports), [one["fitted on"] for one in made.report.draws]) == (
         3,
@@ -401,10 +402,10 @@ def test_mean_and_spread_over_draws(own: Path, shipped: Backbone, tmp_path: Path
     assert made.report.figures()["smoothed scores"]["auc"]["mean"] == pytest.approx(np.mean(every))
     read, drawn = model.segments, {name for one in made.report.draws for name in one["videos"]}
     assert read == 8 * (len(drawn) + 4), "12.8 s are 8 segments"
-    again = of_draws(bench, model, "hiprobe", kept=tmp_path / "kept", draws=3, share=0.7)  # type: ignore[arg-type]
+    again = of_draws(bench, model, "hiprobe", store=tmp_path / "kept", draws=3, share=0.7)  # type: ignore[arg-type]
     assert (again.report, model.segments) == (made.report, read)
     with pytest.raises(UsageError):
-        of_draws(bench, shipped, "hiprobe", kept=tmp_path / "kept", share=0)
+        of_draws(bench, shipped, "hiprobe", store=tmp_path / "kept", share=0)
 
 
 def test_a_missing_training_video_is_an_error_once_it_is_drawn(
@@ -415,12 +416,12 @@ def test_a_missing_training_video_is_an_error_once_it_is_drawn(
     with pytest.raises(
         LabelError, match=f"1 of 6 drawn training videos are missing: {Path(gone.path).stem}"
     ):
-        of_draws(Benchmark("folder", own), shipped, "hiprobe", kept=warm, draws=1, share=1.0)
+        of_draws(Benchmark("folder", own), shipped, "hiprobe", store=warm, draws=1, share=1.0)
     made = of_draws(
         Benchmark("folder", own, allow_missing=True),
         shipped,
         "hiprobe",
-        kept=warm,
+        store=warm,
         draws=1,
         share=1.0,
     )
@@ -459,7 +460,7 @@ def test_scores_from_kept_states_need_no_model(
     own: Path, shipped: Backbone, fitted: Fitted, tmp_path: Path
 ) -> None:
     made = of_probe(
-        Benchmark("folder", own), shipped, fitted.probe, kept=tmp_path / "kept", bootstrap=0
+        Benchmark("folder", own), shipped, fitted.probe, store=tmp_path / "kept", bootstrap=0
     )
     paths = [one.path for one in datasets.load("folder", own, "test")]
     for raw, expected in ((False, made.scores), (True, made.raw)):

@@ -113,7 +113,7 @@ def test_headhunt_from_labelled_clips_to_a_detection(
         "--no-explain",
     )
     assert code == 0
-    result = hiprobe.detect(normal_clip, shipped, probe, explain=False, root=store)
+    result = hiprobe.detect(normal_clip, shipped, probe, explain=False, store=store)
     by_hand = probe.score(pipeline.states(normal_clip, shipped, probe.sites, recipe=probe.recipe))
     assert result.scores is not None
     np.testing.assert_allclose(result.scores.raw, by_hand, rtol=1e-4)
@@ -124,7 +124,7 @@ def test_states_under_other_questions_are_no_hit_in_the_store(
 ) -> None:
     clip = short(tmp_path / "a.mp4")
     for method in ("hiprobe", "headhunt", "likelihood", "headhunt"):
-        list(hiprobe.extract([Video(str(clip))], shipped, method=method, root=tmp_path / "store"))
+        list(hiprobe.extract([Video(str(clip))], shipped, method=method, store=tmp_path / "store"))
     kept = [hiprobe.store.load_states(path) for path in (tmp_path / "store").rglob("*.safetensors")]
     assert sorted(len(one.recipe.prompts) for one in kept) == [1, 1, 5]
     assert sorted(one.values.shape[1:] for one in kept) == [(1, 2), (8, 160), (200, 32)]
@@ -230,7 +230,7 @@ def test_likelihood_takes_labels_for_its_threshold_only(
 ) -> None:
     pairs = list(
         hiprobe.extract(
-            hiprobe.datasets.load("folder", clips), shipped, method="likelihood", root=store
+            hiprobe.datasets.load("folder", clips), shipped, method="likelihood", store=store
         )
     )
     labelled = hiprobe.fit("likelihood", pairs)
@@ -277,7 +277,7 @@ def test_what_a_method_cannot_do_is_wrong_usage(
 def test_states_without_heads_do_not_fit_headhunt(
     few: Path, shipped: Backbone, store: Path
 ) -> None:
-    pairs = list(hiprobe.extract(hiprobe.datasets.load("folder", few), shipped, root=store))
+    pairs = list(hiprobe.extract(hiprobe.datasets.load("folder", few), shipped, store=store))
     with pytest.raises(ProbeError, match=r"not read: head/layer0/head0/prompt0"):
         hiprobe.fit("headhunt", pairs)
 
@@ -321,7 +321,9 @@ def test_the_recipes_method_from_fit_to_detect(
     nearest: str, tmp_path: Path, clips: Path, shipped: Backbone, store: Path, normal_clip: Path
 ) -> None:
     pairs = list(
-        hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, method=nearest, root=store)
+        hiprobe.extract(
+            hiprobe.datasets.load("folder", clips), shipped, method=nearest, store=store
+        )
     )
     assert {site.layer for site in pairs[0][0].sites} >= {4, 5, 6, 7}
     probe = hiprobe.fit(nearest, pairs, model=shipped)
@@ -332,8 +334,8 @@ def test_the_recipes_method_from_fit_to_detect(
         Probe.load(tmp_path / "p.safetensors")
     same = Probe.load(tmp_path / "p.safetensors", method=nearest)
     assert same.digest == probe.digest
-    result = hiprobe.detect(normal_clip, shipped, same, explain=False, root=store)
-    states = pipeline.states(normal_clip, shipped, same.sites, root=store)
+    result = hiprobe.detect(normal_clip, shipped, same, explain=False, store=store)
+    states = pipeline.states(normal_clip, shipped, same.sites, store=store)
     normal = np.concatenate([one.at(probe.sites)[labels == 0, 0] for one, labels in pairs]).astype(
         np.float64
     )
@@ -369,7 +371,7 @@ def test_help_lists_the_methods_of_the_folder(run: Run) -> None:
 def test_a_probe_of_forced_heads_keeps_them(few: Path, shipped: Backbone, store: Path) -> None:
     pairs = list(
         hiprobe.extract(
-            hiprobe.datasets.load("folder", few), shipped, method="headhunt", root=store
+            hiprobe.datasets.load("folder", few), shipped, method="headhunt", store=store
         )
     )
     first = hiprobe.fit("headhunt", pairs)

@@ -158,12 +158,13 @@ def detected(
     paths: list[Path] | list[str], out: Path | str, loading: Loading = FAKE, **options: Any
 ) -> tuple[list[Result], list[HiProbeError]]:
     errors: list[HiProbeError] = []
-    options = {"keep": keep, "explain": False, "failed": errors.append, **options}
+    cluster = options.pop("cluster", scale.Cluster())
+    keep_files = options.pop("keep", keep)
+    run = scale.RayRun(loading, cluster, lambda _path, error: errors.append(error), keep=keep_files)
     with store.Notes(scale.local_home(out)) as notes:
         found = []
-        for result in scale.detect_on_ray(
-            paths, loading, fake_backbone.constant_probe(), out, **options
-        ):
+        probe = fake_backbone.constant_probe()
+        for result in scale.detect_on_ray(paths, run, probe, out, explain=False, **options):
             notes.add([result])
             found.append(result)
     return found, errors
@@ -313,14 +314,17 @@ def test_states_are_those_of_a_local_extraction(videos: Path, tmp_path: Path) ->
     paths = [*short(videos)[1:6], videos / "long.mp4", videos / "noise.mp4"]
     found = list(
         scale.extract_on_ray(
-            paths, FAKE, tmp_path / "ray", method="hiprobe", cluster=scale.Cluster(span_s=20.0)
+            paths,
+            scale.RayRun(FAKE, scale.Cluster(span_s=20.0)),
+            tmp_path / "ray",
+            method="hiprobe",
         )
     )
     list(
         pipeline.extract(
             [Video(str(path)) for path in paths],
             fake_backbone.load(),
-            root=tmp_path / "local",
+            store=tmp_path / "local",
             failed=lambda *_: None,
         )
     )
@@ -341,12 +345,10 @@ def test_a_node_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
     crew: list[int] = []
     for result in scale.detect_on_ray(
         paths,
-        SLOW,
+        scale.RayRun(SLOW, workers=crew.append, keep=keep),
         fake_backbone.constant_probe(),
         tmp_path,
-        keep=keep,
         explain=False,
-        workers=crew.append,
     ):
         ended.append(result)
         if len(ended) == 6:
@@ -371,12 +373,10 @@ def test_workers_lost_a_little_before_their_node_are_no_attempts(
     ended, crew, killed = [], [0], False
     for result in scale.detect_on_ray(
         paths,
-        SLOW,
+        scale.RayRun(SLOW, workers=crew.append, keep=keep),
         fake_backbone.constant_probe(),
         tmp_path / "out",
-        keep=keep,
         explain=False,
-        workers=crew.append,
     ):
         ended.append(result)
         if crew[-1] > 3 and not killed:
@@ -401,12 +401,10 @@ def test_a_node_added_in_the_middle_gets_work(nodes: Nodes, videos: Path, tmp_pa
     node = None
     for _ in scale.detect_on_ray(
         paths * 3,
-        SLOW,
+        scale.RayRun(SLOW, workers=crew.append, keep=keep),
         fake_backbone.constant_probe(),
         tmp_path,
-        keep=keep,
         explain=False,
-        workers=crew.append,
         again=False,
     ):
         if node is None:
@@ -425,8 +423,9 @@ from tests.support.slow_and_crashing_backbones import keep
 from hiprobe import scale
 paths = [path for path in sorted(Path(sys.argv[1]).rglob("*.mp4")) if path.stem[0] in "vl"]
 slow = scale.Loading("tests.support.slow_and_crashing_backbones:slow")
-for result in scale.detect(paths, slow, fake_backbone.constant_probe(), Path(sys.argv[2]), keep=keep,
-                           explain=False, cluster=scale.Cluster(sys.argv[3], span_s=20.0)):
+run = scale.RayRun(slow, scale.Cluster(sys.argv[3], span_s=20.0), keep=keep)
+for result in scale.detect_on_ray(paths, run, fake_backbone.constant_probe(), Path(sys.argv[2]),
+                                  explain=False):
     print(result.status, flush=True)
 """
 
@@ -468,7 +467,11 @@ def test_what_ends_a_run_is_named(videos: Path, tmp_path: Path) -> None:
         fake_backbone.constant_probe(), recipe=replace(fake_backbone.RECIPE, model="other")
     )
     with pytest.raises(RecipeMismatch):
-        list(scale.detect_on_ray(listed(videos)[:2], FAKE, other, tmp_path, explain=False))
+        list(
+            scale.detect_on_ray(
+                listed(videos)[:2], scale.RayRun(FAKE), other, tmp_path, explain=False
+            )
+        )
     (tmp_path / "file").touch()
     with pytest.raises(StoreError):
         detected(listed(videos)[:2], tmp_path / "file")
@@ -615,16 +618,16 @@ def test_the_command_line_on_a_cluster(nodes: Nodes, videos: Path, tmp_path: Pat
 
 
 WRONG = {  # options, and what is said of them
-    ("--ray", "local", "--worker", "many"): "write CPUs",
-    ("--ray", "local", "--worker", "1,nan"): "write CPUs",
-    ("--ray", "local", "--worker", "1,1.5"): "write CPUs",
-    ("--ray", "clips/"): "give local, auto or HOST:PORT",
+    ("--ray", "local", "--worker", "many"): "must be CPUS or CPUS,GPUS",
+    ("--ray", "local", "--worker", "1,nan"): "must be CPUS or CPUS,GPUS",
+    ("--ray", "local", "--worker", "1,1.5"): "must be CPUS or CPUS,GPUS",
+    ("--ray", "clips/"): "give local, auto, or HOST:PORT",
     (
         "--ray",
         "127.0.0.1:9",
-    ): "no Ray there: Connection refused",  # the port of `discard`, which nobody serves
+    ): "Ray cannot be reached: Connection refused",  # the port of `discard`, which nobody serves
     ("--ray",): "requires an argument",
-    ("--worker", "2"): "--worker is for --ray",
+    ("--worker", "2"): "--worker needs --ray",
     ("s3://bucket/in",): "--ray local reads and writes addresses",
     ("-o", "s3://bucket/out"): "--ray local reads and writes addresses",
 }

@@ -10,6 +10,7 @@ import inspect
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -21,18 +22,28 @@ from hiprobe.backbones._catalogue import ENTRIES, PROVEN, CatalogueEntry
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.types import Recipe, Segment, Site
 
-__all__ = ["PROVEN", "Backbone", "CatalogueEntry", "catalogue", "deepest", "load", "names"]
+__all__ = [
+    "PROVEN",
+    "Backbone",
+    "CatalogueEntry",
+    "Loading",
+    "ModelFacts",
+    "catalogue",
+    "deepest",
+    "load",
+    "names",
+]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
-@runtime_checkable
-class Backbone(Protocol):
-    """A frozen multimodal LLM that is read, and asked only to explain.
+class ModelFacts(Protocol):
+    """What is known of a model without running it.
 
-    `layers`: decoder depth; `heads`: attention heads per block; `width`, `head_width`: length of a residual and of a
-    head vector. `head_layers`: the blocks whose heads can be read. `explain_span_s`: how many seconds `explain`
-    should be shown, None for the whole event. `notice`: one line for the user, or None.
+    `layers`: decoder depth; `heads`: attention heads per block; `width`, `head_width`: length of a
+    residual and of a head vector. `head_layers`: the blocks whose heads can be read.
+    `explain_span_s`: how many seconds `explain` should be shown, None for the whole event.
+    `notice`: one line for the user, or None.
     """
 
     recipe: Recipe
@@ -45,6 +56,11 @@ class Backbone(Protocol):
     explain_span_s: float | None
     notice: str | None
     provenance: Mapping[str, Any]
+
+
+@runtime_checkable
+class Backbone(ModelFacts, Protocol):
+    """A frozen multimodal LLM that is read, and asked only to explain."""
 
     def read(
         self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
@@ -59,7 +75,28 @@ class Backbone(Protocol):
         ...
 
 
-_PARTS = (*Backbone.__annotations__, "read", "explain")
+_PARTS = (*ModelFacts.__annotations__, "read", "explain")
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Which model to load, and how: the arguments of `load`."""
+
+    name: str
+    revision: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    max_layer: int | None = None
+
+    def load(self) -> Backbone:
+        """Load the model; raises what `load` raises."""
+        return load(
+            self.name,
+            revision=self.revision,
+            device=self.device,
+            dtype=self.dtype,
+            max_layer=self.max_layer,
+        )
 
 
 def names() -> tuple[str, ...]:

@@ -1,6 +1,7 @@
-"""The command line: one file a command, and its exit code; what is shown is made in `terminal`.
+"""The command line: one file for each command; `_terminal` makes what is shown.
 
-Exit codes: 0 done, 2 wrong usage, 3 some inputs failed, 4 the environment failed (disk, model), 130 interrupted.
+Exit codes: 0 done, 2 wrong usage, 3 some inputs failed, 4 the environment failed (disk, model),
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ import importlib
 import io
 import signal
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+import hiprobe
 from hiprobe.errors import HiProbeError
 
 __all__ = ["COMMANDS", "app", "main"]
 
+# In the order in which the help lists them.
 COMMANDS = (
     "demo",
     "models",
@@ -29,7 +32,7 @@ COMMANDS = (
     "extract",
     "evaluate",
     "export",
-)  # in the order of the help
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -37,23 +40,40 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 2 wrong usage, 3 some inputs failed (each is named on standard error, "
-    "the others are done), 4 the disk or the model failed, 130 interrupted.",
+    epilog="Exit codes: 0 done, 2 wrong usage, 3 some inputs failed (each is named on standard "
+    "error, the others are done), 4 the disk or the model failed, 130 interrupted.",
     help="Find, locate and explain anomalies in video by reading the hidden states of a frozen "
-    "multimodal LLM. Begin with `hiprobe demo`.",
+    "multimodal LLM. Start with `hiprobe demo`.",
 )
 
 for _name in COMMANDS:
     app.command(_name)(getattr(importlib.import_module(f"{__name__}.{_name}"), _name))
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hiprobe {hiprobe.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Declare the options of the program itself, before any command."""
+
+
 def main() -> None:
-    """Runs the command line; a named error becomes one line and its exit code."""
+    """Run the command line; a named error becomes one line and an exit code."""
     signal.signal(signal.SIGINT, _interrupted)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # a file's name or the model's words, on an ASCII terminal
+        # A file name or an explanation may hold what an ASCII terminal cannot show.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except HiProbeError as error:
@@ -65,7 +85,7 @@ def main() -> None:
 
 def _interrupted(_signal: int, _frame: Any) -> None:
     print(
-        "interrupted: what was finished is kept; the same command goes on from there",
+        "interrupted: finished videos are kept; the same command continues from there",
         file=sys.stderr,
     )
     raise SystemExit(130)

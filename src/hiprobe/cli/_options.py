@@ -1,4 +1,4 @@
-"""The options that several commands share, each with its one help text."""
+"""The options that several commands share, each with one help text."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Model = Annotated[
     ),
 ]
 Revision = Annotated[
-    str | None, typer.Option(help="Commit, tag or branch of a hub model; kept in the probe.")
+    str | None, typer.Option(help="Commit, tag or branch of a hub model; recorded in the probe.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 Out = Annotated[
     Path,
-    typer.Option("--out", "-o", help="Folder for results; hidden states are kept in its .store."),
+    typer.Option("--out", "-o", help="Folder for results; its .store keeps the hidden states."),
 ]
 Store = Annotated[
-    Path, typer.Option(help="Folder that keeps hidden states, so that none is read twice.")
+    Path, typer.Option(help="Folder that keeps hidden states, so that no video is read twice.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, one object a line.")]
 OutOrAddress = Annotated[
@@ -37,14 +37,14 @@ OutOrAddress = Annotated[
     typer.Option(
         "--out",
         "-o",
-        help="Folder for results, hidden states in its .store; with "
+        help="Folder for results; its .store keeps the hidden states. With "
         "--ray also an address such as s3://bucket/run.",
     ),
 ]
 StoreOrAddress = Annotated[
     str,
     typer.Option(
-        help="Folder that keeps hidden states, so that none is read twice; with "
+        help="Folder that keeps hidden states, so that no video is read twice; with "
         "--ray also an address."
     ),
 ]
@@ -53,9 +53,8 @@ Ray = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS",
-        help="Let the workers of a Ray cluster read. An "
-        "address must follow: local (all cores of this machine), auto (the Ray that "
-        "runs here) or HOST:PORT.",
+        help="Let the workers of a Ray cluster read. The address is local (all cores of this "
+        "machine), auto (the Ray that runs here) or HOST:PORT.",
     ),
 ]
 Worker = Annotated[
@@ -63,8 +62,8 @@ Worker = Annotated[
     typer.Option(
         "--worker",
         metavar="CPUS[,GPUS]",
-        help="With --ray: what each worker takes, one CPU if left out; a part of "
-        "a GPU lets several decode for it, e.g. 2,0.25.",
+        help="With --ray: the CPUs and GPUs of each worker, by default one CPU. With a part of "
+        "a GPU several workers share it, for example 2,0.25.",
     ),
 ]
 Paths = Annotated[
@@ -74,9 +73,8 @@ Paths = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of folds and permutations.")]
-_METHODS = plugins.names(
-    [str(Path(plugins.__file__).parent / "methods")]
-)  # importing them would load numpy
+# Listed by file name, because importing the methods would load numpy.
+_METHODS = plugins.names([str(Path(plugins.__file__).parent / "methods")])
 Method = Annotated[
     str,
     typer.Option(

@@ -1,10 +1,11 @@
-"""What detect, extract and evaluate do alike with --ray: find videos at addresses, tell how the run stands."""
+"""What detect, extract and evaluate share with --ray: videos at addresses, progress of a run."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +14,14 @@ from hiprobe.cli import _run
 from hiprobe.errors import HiProbeError, OutOfMemory, Quarantined, UsageError
 
 if TYPE_CHECKING:
+    from hiprobe.backbones import Loading
     from hiprobe.probe import Probe
-    from hiprobe.scale import Cluster, Described, Loading
+    from hiprobe.scale import Cluster, Described, RayRun
     from hiprobe.types import Result
 
 
 def check_installed() -> None:
-    """Raises UsageError where Ray is not installed."""
+    """Raise UsageError where Ray is not installed."""
     try:
         import hiprobe.scale  # noqa: F401
     except ModuleNotFoundError as error:
@@ -27,7 +29,10 @@ def check_installed() -> None:
 
 
 def results_home(out: str) -> Path:
-    """The folder with the index of the results in `out`, a folder or an address; raises UsageError without Ray."""
+    """Return the folder with the index of the results in `out`, a folder or an address.
+
+    Raises UsageError for an address where Ray is not installed.
+    """
     if "://" not in out:
         return Path(out)
     check_installed()
@@ -37,7 +42,10 @@ def results_home(out: str) -> Path:
 
 
 def cluster(address: str, worker: str | None) -> Cluster:
-    """The cluster at `address`, and what `--worker` says that each worker takes, else one CPU; raises UsageError."""
+    """Return the cluster at `address`, with the CPUs and GPUs that `--worker` gives each worker.
+
+    Raises UsageError for a malformed `--worker`.
+    """
     check_installed()
     from hiprobe.scale import Cluster
 
@@ -47,28 +55,33 @@ def cluster(address: str, worker: str | None) -> Cluster:
         found = Cluster(address, cpus=int(cpus), gpus=float(gpus or 0))
     except ValueError as error:
         raise UsageError(
-            f"--worker {worker}", cure="write CPUs, or CPUs,GPUs such as 2,0.25"
+            f"--worker must be CPUS or CPUS,GPUS, got {worker}", cure="write for example 2,0.25"
         ) from error
     if found.cpus < 1 or not 0 <= found.gpus < math.inf or (found.gpus > 1 and found.gpus % 1):
-        raise UsageError(f"--worker {worker}", cure="write CPUs, or CPUs,GPUs such as 2,0.25")
+        raise UsageError(
+            f"--worker must be CPUS or CPUS,GPUS, got {worker}", cure="write for example 2,0.25"
+        )
     return found
 
 
 def without(worker: str | None, *paths: str) -> None:
-    """Raises UsageError for what only a run on Ray takes: `--worker`, and an address in the place of a path."""
+    """Raise UsageError for what only a run on Ray takes: `--worker`, or an address as a path."""
     if worker is not None:
-        raise UsageError("--worker is for --ray", cure="add --ray local, or leave it out")
+        raise UsageError("--worker needs --ray", cure="add --ray local, or leave it out")
     for path in paths:
         if "://" in path:
             raise UsageError(
-                "this is an address, and no path of this machine",
+                "this is an address, not a path of this machine",
                 where=path,
                 cure="--ray local reads and writes addresses such as s3://bucket/folder",
             )
 
 
 def find_everywhere(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
-    """The videos meant by paths and addresses, each once, and a failed result for each that means none."""
+    """Return the videos that paths and addresses name, each once.
+
+    Also return a failed result for each path or address that names none.
+    """
     from hiprobe import pipeline
     from hiprobe.cli._terminal import complain
     from hiprobe.store import remote
@@ -86,98 +99,78 @@ def find_everywhere(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
     return list(dict.fromkeys(found)), failed
 
 
+@dataclass(frozen=True)
+class RayDetection:
+    """What `hiprobe detect --ray` asks of the workers, and where results go."""
+
+    probe: Probe
+    output: _run.Output
+    explain: bool
+    again: bool
+
+
 def detect_and_show(
-    paths: Sequence[str],
-    failed: Sequence[Result],
-    loading: Loading,
-    probe: Probe,
-    out: str,
-    at: Cluster,
-    explain: bool,
-    again: bool,
-    as_json: bool,
+    paths: Sequence[str], failed: Sequence[Result], run: RayRun, request: RayDetection
 ) -> int:
-    """Detects on the cluster, tells each result as it comes, keeps none; the exit code."""
+    """Detect on the cluster, show each result as it comes and keep none; return the exit code."""
     from hiprobe import scale, store
     from hiprobe.cli import _terminal
     from hiprobe.store import remote
 
+    out = str(request.output.folder)
     folder, counts, events = scale.local_home(out), Counter(one.status for one in failed), 0
-    crew = [0]
+    shown = replace(request.output, folder=out.rstrip("/") if remote.is_address(out) else folder)
     if remote.is_address(out):
-        remote.pull(out.rstrip("/"), folder, (store.MANIFEST,))  # what other drivers have entered
-    with store.Notes(folder) as notes, _terminal.cluster_bar(len(paths)) as told:
+        # What other drivers have entered.
+        remote.pull(out.rstrip("/"), folder, (store.MANIFEST,))
+    with store.Notes(folder) as notes, _terminal.cluster_bar(len(paths)) as bar:
         notes.add(failed)
         for result in scale.detect_on_ray(
             paths,
-            loading,
-            probe,
+            replace(run, workers=bar.set_workers, keep=_run.keep),
+            request.probe,
             out,
-            cluster=at,
-            explain=explain,
-            keep=_run.keep,
-            failed=_terminal.complain,
-            workers=partial(crew.__setitem__, 0),
-            about=_warn,
-            again=again,
+            explain=request.explain,
+            again=request.again,
         ):
             notes.add([result])
-            told(result.status, result.duration, crew[0])
-            _run.tell(result, out.rstrip("/") if remote.is_address(out) else folder, as_json)
+            bar.advance(result.status, result.duration)
+            shown.show(result)
             counts[result.status] += 1
             events += len(result.events)
     if remote.is_address(out):
         remote.push([folder / store.MANIFEST], out.rstrip("/"))
-    if not as_json:
+    shown.finish(paths)
+    if not shown.as_json:
         ended = ", ".join(f"{number} {status}" for status, number in counts.items())
         _terminal.say(f"{ended}; {events} events; all in [bold]{_terminal.markup(out)}[/]")
     return 3 if counts["failed"] + counts["quarantined"] else 0
 
 
 def extract_and_show(
-    paths: Sequence[str],
-    failed: Sequence[Result],
-    loading: Loading,
-    root: str,
-    method: str,
-    at: Cluster,
-    as_json: bool,
+    paths: Sequence[str], run: RayRun, store: str, method: str, as_json: bool
 ) -> int:
-    """Extracts on the cluster and tells each video as it comes; the exit code."""
+    """Extract on the cluster and show each video as it comes; return how many failed."""
     from hiprobe import scale
     from hiprobe.cli import _terminal
 
-    crew, lost = [0], len(failed)
-    with _terminal.cluster_bar(len(paths)) as told:
-        for one in scale.extract_on_ray(
-            paths,
-            loading,
-            root,
-            method=method,
-            cluster=at,
-            failed=_terminal.complain,
-            workers=partial(crew.__setitem__, 0),
-            about=_warn,
-        ):
-            told(one.status, one.duration, crew[0])
-            segments, sites, width = one.shape
+    lost = 0
+    with _terminal.cluster_bar(len(paths)) as bar:
+        run = replace(run, workers=bar.set_workers)
+        for one in scale.extract_on_ray(paths, run, store, method=method):
+            bar.advance(one.status, one.duration)
             lost += one.reason is not None
-            if as_json and one.reason is None:
-                _terminal.emit(
-                    {
-                        "video": one.video_id,
-                        "segments": segments,
-                        "sites": sites,
-                        "width": width,
-                        "duration": one.duration,
-                        "gaps": one.gaps,
-                    }
-                )
-            elif one.reason is None:
-                _terminal.say(
-                    f"{one.video_id[:8]}  {segments} segments x {sites} sites x {width} wide"
-                )
-    return 3 if lost else 0
+            if one.reason is None:
+                _run.show_states(one.video_id, one.shape, one.duration, one.gaps, as_json)
+    return lost
+
+
+def ray_run(address: str, worker: str | None, loading: Loading) -> RayRun:
+    """Return the run on the cluster at `address`; its failures and notice are shown."""
+    from hiprobe.cli._terminal import complain_about
+    from hiprobe.scale import RayRun
+
+    return RayRun(loading, cluster(address, worker), complain_about, about=_warn)
 
 
 def _warn(model: Described) -> None:
@@ -187,45 +180,33 @@ def _warn(model: Described) -> None:
         _terminal.warn(model.notice)
 
 
-def _unread(error: HiProbeError) -> None:
-    """Says what only workers know; any other failure is met again, and said, by what goes over the videos next."""
+def _complain_if_unread(path: str, error: HiProbeError) -> None:
+    """Show what only workers know; any other failure is met and shown by what comes next."""
     from hiprobe.cli import _terminal
 
     if isinstance(error, Quarantined | OutOfMemory):
-        _terminal.complain(error)
+        _terminal.complain_about(path, error)
 
 
 def read_on_ray(
-    videos: Sequence[str],
-    model: str,
-    how: tuple[str | None, str, str],
-    store: Path,
-    method: str,
-    at: Cluster,
-    probe: Probe | None,
+    videos: Sequence[str], run: RayRun, store: Path, method: str, probe: Probe | None
 ) -> Described:
-    """Keeps states and frame times of `videos` in `store`, so that what follows reads none; the model, described."""
+    """Keep states and frame times of `videos` in `store`; return the model, described.
+
+    What follows then reads no video.
+    """
     from hiprobe import scale
     from hiprobe.cli import _terminal
-    from hiprobe.evaluation import benchmark
+    from hiprobe.evaluation.frame_times import kept_frame_times
+    from hiprobe.pipeline import ReadPlan
 
-    sites, recipe = (probe.sites, probe.recipe) if probe else (None, None)
-    crew = [0]
+    plan = None if probe is None else ReadPlan(tuple(probe.sites), probe.recipe)
     described: list[Described] = []
-    loading = scale.Loading(model, *how)
-    with _terminal.cluster_bar(len(videos)) as told:
-        for one in scale.extract_on_ray(
-            videos,
-            loading,
-            store,
-            method=probe.method if probe else method,
-            sites=sites,
-            recipe=recipe,
-            cluster=at,
-            about=described.append,
-            also=partial(benchmark.kept_frame_times, kept=store.absolute()),
-            failed=_unread,
-            workers=partial(crew.__setitem__, 0),
-        ):
-            told(one.status, one.duration, crew[0])
+    with _terminal.cluster_bar(len(videos)) as bar:
+        run = replace(
+            run, failed=_complain_if_unread, workers=bar.set_workers, about=described.append
+        )
+        also = partial(kept_frame_times, store=store.absolute())
+        for one in scale.extract_on_ray(videos, run, store, method=method, plan=plan, also=also):
+            bar.advance(one.status, one.duration)
     return described[0]

@@ -1,34 +1,34 @@
-"""What several commands do alike: find videos, load the model, extract, fit and detect with progress shown."""
+"""What several commands share: find videos, load a model, extract, fit, detect."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hiprobe.errors import HiProbeError, UsageError, VideoError
 
 if TYPE_CHECKING:
-    from hiprobe.backbones import Backbone
-    from hiprobe.pipeline import Pair
+    from hiprobe.backbones import Backbone, Loading
+    from hiprobe.cli._sinks import SinkOutput
+    from hiprobe.pipeline import Pair, ReadPlan
     from hiprobe.probe import Probe
-    from hiprobe.types import Recipe, Result, Site, Video
+    from hiprobe.runs import DetectionRun
+    from hiprobe.types import Result, Video
 
 
-def load_model(
-    name: str, revision: str | None, device: str, dtype: str, max_layer: int | None = None
-) -> Backbone:
-    """The model, whole or up to block `max_layer`; what it has to say to its user is said."""
-    from hiprobe import backbones, video
+def load_backbone(loading: Loading) -> Backbone:
+    """Load the model, whole or up to one block, and show its notice."""
+    from hiprobe import video
     from hiprobe.cli._terminal import warn
 
-    video.warm()  # beside the model: the decoder's process takes a third of a second to start
+    # Beside the model: the decoder's process takes a third of a second to start.
+    video.warm()
     with _lasting():
-        model = backbones.load(
-            name, revision=revision, device=device, dtype=dtype, max_layer=max_layer
-        )
+        model = loading.load()
     if model.notice:
         warn(model.notice)
     return model
@@ -36,9 +36,10 @@ def load_model(
 
 @contextmanager
 def _lasting() -> Iterator[None]:
-    """What is made meanwhile is taken to stay: no search for garbage, and none of it is searched later.
+    """Keep the garbage collector away from what is made inside, now and later.
 
-    Torch and transformers are 600,000 objects, and each full search of them takes a quarter of a second.
+    Torch and transformers are 600,000 objects; each full collection over them takes a quarter of
+    a second.
     """
     gc.disable()
     try:
@@ -49,7 +50,7 @@ def _lasting() -> Iterator[None]:
 
 
 def find_videos(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
-    """The videos meant by `paths`, each once, and a failed result for each path that means none."""
+    """Return the videos that `paths` name, each once, and a failed result for each path without."""
     from hiprobe import pipeline, video
     from hiprobe.cli._terminal import complain
 
@@ -66,7 +67,7 @@ def find_videos(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
 
 
 def seconds(paths: Iterable[str]) -> dict[str, float]:
-    """How long each video says it is, for the progress bar; one that cannot be read counts nothing here."""
+    """Return the stated length of each video, for the progress bar; 0 for an unreadable one."""
     from hiprobe import video
     from hiprobe.cli._terminal import err
 
@@ -80,108 +81,129 @@ def seconds(paths: Iterable[str]) -> dict[str, float]:
 
 
 def extract_with_progress(
-    videos: Sequence[Video],
-    model: Backbone,
-    method: str,
-    store: Path,
-    lost: list[str],
-    recipe: Recipe | None = None,
-    sites: Sequence[Site] | None = None,
+    videos: Sequence[Video], model: Backbone, store: Path, plan: ReadPlan, lost: list[str]
 ) -> list[Pair]:
-    """Hidden states and labels of each video; the paths of those that cannot be read are added to `lost`."""
-    from hiprobe import pipeline
+    """Return hidden states and labels of each video; paths that cannot be read go to `lost`."""
     from hiprobe.cli._terminal import bar, complain
+    from hiprobe.pipeline import Reading, extract_pairs
 
-    def failed(one: Video, error: HiProbeError) -> None:
+    def failed(path: str, error: HiProbeError) -> None:
         complain(error)
-        lost.append(one.path)
+        lost.append(path)
 
     with bar(seconds(one.path for one in videos)) as progress:
-        return list(
-            pipeline.extract(
-                videos,
-                model,
-                method=method,
-                sites=sites,
-                recipe=recipe,
-                root=store,
-                progress=progress,
-                failed=failed,
+        return list(extract_pairs(videos, Reading(model, store, progress, failed), plan))
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What a probe is fitted on, and how: the options of `hiprobe fit`."""
+
+    data: Path | None
+    method: str
+    layer: int | None = None
+    prompts: Sequence[str] = ()
+    split: str | None = None
+    seed: int = 0
+    layer_curve: bool = True
+
+    def check(self, model: Backbone) -> None:
+        """Raise UsageError for what does not go together, or not with this model."""
+        if self.layer is not None and not 0 <= self.layer < model.layers:
+            raise UsageError(
+                f"--layer must be 0 to {model.layers - 1} for this model, got {self.layer}"
             )
-        )
+        if not all(prompt.strip() for prompt in self.prompts):
+            raise UsageError("a --prompt is empty", cure="leave it out for the model's own")
+        if self.data is None and (self.layer is not None or self.split is not None):
+            raise UsageError(
+                "--layer and --split need labelled clips", cure="name a folder or a CSV of them"
+            )
 
 
-def fit_and_show(
-    data: Path | None,
-    model: Backbone,
-    method: str,
-    store: Path,
-    *,
-    layer: int | None = None,
-    prompts: Sequence[str] = (),
-    split: str | None = None,
-    seed: int = 0,
-    layer_curve: bool = True,
-) -> tuple[Probe, list[str]]:
-    """A probe fitted on labelled clips, or on none if the method needs none, and the paths that could not be read."""
+def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe, list[str]]:
+    """Fit a probe with progress shown; also return the paths that could not be read."""
     from hiprobe import datasets, pipeline
     from hiprobe.types import Site
 
-    if layer is not None and not 0 <= layer < model.layers:
-        raise UsageError(f"layer {layer} of a model whose layers are 0 to {model.layers - 1}")
-    if not all(prompt.strip() for prompt in prompts):
-        raise UsageError("the prompt is empty")
-    recipe = pipeline.recipe_for(method, model, prompts)
-    if data is None:
-        if layer is not None or split is not None:
-            raise UsageError("without labelled clips there is no layer and no split to choose")
-        return pipeline.fit(
-            method, [pipeline.unread(method, model, recipe=recipe)], model=model
-        ), []
-    sites = None if layer is None else (Site("residual", layer),)
+    request.check(model)
+    recipe = pipeline.recipe_for(request.method, model, request.prompts)
+    if request.data is None:
+        none = pipeline.unread(request.method, model, recipe=recipe)
+        return pipeline.fit(request.method, [none], model=model), []
+    sites = None if request.layer is None else (Site("residual", request.layer),)
+    plan = pipeline.ReadPlan(pipeline.sites_for(request.method, model, sites), recipe)
     lost: list[str] = []
-    pairs = extract_with_progress(
-        list(datasets.load("folder", data, split)), model, method, store, lost, recipe, sites
+    clips = list(datasets.load("folder", request.data, request.split))
+    pairs = extract_with_progress(clips, model, store, plan, lost)
+    probe = pipeline.fit(
+        request.method,
+        pairs,
+        model=model,
+        seed=request.seed,
+        sites=sites,
+        layer_curve=request.layer_curve,
     )
-    return pipeline.fit(
-        method, pairs, model=model, seed=seed, sites=sites, layer_curve=layer_curve
-    ), lost
+    return probe, lost
 
 
-def detect_and_show(
+@dataclass(frozen=True)
+class Output:
+    """Where the results of a detection go, and how they are shown."""
+
+    folder: str | Path
+    as_json: bool = False
+    sinks: SinkOutput | None = None
+
+    def show(self, result: Result) -> None:
+        """Show one result, and keep its events for the sinks."""
+        show_result(result, self)
+        if self.sinks is not None:
+            self.sinks.add(result)
+
+    def finish(self, paths: Iterable[str | Path]) -> None:
+        """Write the sinks, with the events of all results, in the order of `paths`."""
+        if self.sinks is not None:
+            self.sinks.write(paths)
+
+
+def detect_with_progress(
     paths: Sequence[Path],
-    model: Backbone,
-    probe: Probe,
-    folder: Path,
-    explain: bool = True,
-    as_json: bool = False,
+    run: DetectionRun,
+    output: Output,
     failed: Sequence[Result] = (),
     again: bool = False,
 ) -> list[Result]:
-    """Detects in each video that is not done yet and writes what was found as soon as the video is done."""
-    from hiprobe import runs, store
+    """Detect in each video that is not done yet; write its files as soon as it is done."""
+    from hiprobe import store
     from hiprobe.cli import _terminal
 
-    run = runs.DetectionRun(model, probe, folder, explain=explain)
     if again:
         run.forget(paths)
     before, left = run.done(paths)
-    if before and not as_json:
+    if before and not output.as_json:
         goes_on = (
-            f"{len(before)} of {len(paths)} done before, going on" if left else "all done before"
+            f"{len(before)} of {len(paths)} were finished before, continuing"
+            if left
+            else "all were finished before"
         )
-        _terminal.say(f"{goes_on}; --again does them anew")
+        _terminal.say(f"{goes_on}; --again does them again")
     made = [*failed, *before]
-    with store.Notes(folder) as notes, _terminal.bar(seconds(map(str, left))) as progress:
+    with store.Notes(run.out) as notes, _terminal.bar(seconds(map(str, left))) as progress:
         notes.add(made)
         for result in made:
-            tell(result, folder, as_json)
+            output.show(result)
         for result in run.detect(
-            left, keep=keep, failed=_terminal.complain, progress=progress, waiting=_waiting
+            left,
+            keep=keep,
+            failed=_terminal.complain_about,
+            progress=progress,
+            waiting=_waiting,
         ):
             notes.add([result])
-            tell(result, folder, as_json)
+            output.show(result)
             made.append(result)
+    output.finish(paths)
     order = {str(path): place for place, path in enumerate(paths)}
     return sorted(made[len(failed) :], key=lambda result: order[result.path])
 
@@ -191,7 +213,8 @@ def _waiting(videos: int) -> None:
     from hiprobe.store.leases import LEASE_S
 
     warn(
-        f"waiting for {videos} video{'s'[videos == 1 :]} of another worker; if it has died, at most {LEASE_S:g} s"
+        f"waiting for {videos} video{'s'[videos == 1 :]} that another worker holds; "
+        f"if it has died, for at most {LEASE_S:g} s"
     )
 
 
@@ -202,12 +225,12 @@ def keep(result: Result, place: Path) -> None:
     report.report_video(result, place)
 
 
-def tell(result: Result, folder: Path | str, as_json: bool) -> None:
-    """What is said of one result, once its files are written in `folder`, which may be an address."""
+def show_result(result: Result, output: Output) -> None:
+    """Show one result, once its files are written in the output folder (or address)."""
     from hiprobe import sinks, store
     from hiprobe.cli import _terminal
 
-    if as_json:
+    if output.as_json:
         _terminal.emit(
             {
                 "path": result.path,
@@ -221,8 +244,24 @@ def tell(result: Result, folder: Path | str, as_json: bool) -> None:
     elif result.scores is not None:
         _terminal.show(_terminal.events_table(result))
         place = store.result_folder(Path(), result)
-        _terminal.say(f"report: [bold]{_terminal.markup(f'{folder}/{place}/report.html')}[/]")
+        page = _terminal.markup(f"{output.folder}/{place}/report.html")
+        _terminal.say(f"report: [bold]{page}[/]")
+
+
+def show_states(
+    video_id: str, shape: tuple[int, ...], duration: float, gaps: int, as_json: bool
+) -> None:
+    """Show what was extracted from one video: states of the shape (segments, sites, width)."""
+    from hiprobe.cli import _terminal
+
+    segments, sites, width = shape
+    if as_json:
+        values = {"video": video_id, "segments": segments, "sites": sites, "width": width}
+        _terminal.emit({**values, "duration": duration, "gaps": gaps})
+    else:
+        _terminal.say(f"{video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
 
 
 def code(results: Iterable[Result]) -> int:
+    """Return the exit code: 3 if a video failed, else 0."""
     return 3 if any(result.status in ("failed", "quarantined") for result in results) else 0

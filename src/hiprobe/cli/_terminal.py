@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: progress, tables, errors. Knows results and probes, runs nothing."""
+"""What is shown in a terminal: progress, tables, errors. Knows results and probes; runs nothing."""
 
 from __future__ import annotations
 
@@ -28,34 +28,42 @@ SLOW_S = 2.0
 
 
 def complain(error: HiProbeError) -> None:
-    """A named error on one line of standard error."""
+    """Print a named error on one line of standard error."""
     err.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", soft_wrap=True)
 
 
+def complain_about(_path: str, error: HiProbeError) -> None:
+    """`complain`, as a callback for the failure of a video."""
+    complain(error)
+
+
 def warn(text: str) -> None:
-    """A line on standard error, without markup."""
+    """Print a line on standard error, without markup."""
     err.print(Text(one_line(text), "yellow"), soft_wrap=True)
 
 
 def say(text: str) -> None:
-    """A line on standard output, its markup kept; raises StoreError where it cannot be written."""
+    """Print a line with markup on standard output; raises StoreError if it cannot be written."""
     with _written():
         out.print(text, soft_wrap=True)
 
 
 def show(table: Table | Text) -> None:
-    """A table or a text without markup on standard output; raises StoreError where it cannot be written."""
+    """Print a table or plain text on standard output; raises StoreError if that fails."""
     with _written():
         out.print(table)
 
 
 def markup(path: str | Path) -> str:
-    """A path, or another text from outside, as markup: on one line, and none of it obeyed."""
+    """Return a path, or another text from outside, as one line of markup that has no effect."""
     return escape(one_line(str(path)))
 
 
 def emit(value: Mapping[str, Any]) -> None:
-    """One JSON object on one line of standard output, ASCII only; raises StoreError where it cannot be written."""
+    """Print one JSON object on one line of standard output, ASCII only.
+
+    Raises StoreError if it cannot be written.
+    """
     with _written():
         print(json.dumps(value), flush=True)
 
@@ -65,7 +73,7 @@ def _written() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise  # the reader has had enough
+        raise  # the reader has stopped reading
     except OSError as error:
         raise StoreError(f"cannot write: {error.strerror}", where="standard output") from error
 
@@ -79,7 +87,10 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], None]]:
-    """A progress bar over seconds of video, shown once the work has taken two seconds; gives what reports segments."""
+    """Yield a callback for segments read that moves a progress bar over seconds of video.
+
+    The bar is shown once the work has taken two seconds.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -111,9 +122,31 @@ def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], Non
         live.stop()
 
 
+class ClusterBar:
+    """A progress bar over videos that workers read."""
+
+    def __init__(self, live: Progress, videos: int) -> None:
+        self._live, self._workers, self._failed, self._seconds = live, 0, 0, 0.0
+        self._task = live.add_task("reading", total=videos, rate="", lost="")
+        self._began = time.monotonic()
+
+    def set_workers(self, number: int) -> None:
+        """Note how many workers are ready."""
+        self._workers = number
+
+    def advance(self, status: str, seconds: float) -> None:
+        """Count a video that has ended, `seconds` long."""
+        self._seconds += seconds
+        self._failed += status in ("failed", "quarantined")
+        speed = self._seconds / max(time.monotonic() - self._began, 1e-3)
+        rate = f"{speed:.1f}x real time, {self._workers} workers"
+        lost = f"{self._failed} failed" if self._failed else ""
+        self._live.update(self._task, advance=1, rate=rate, lost=lost)
+
+
 @contextmanager
-def cluster_bar(videos: int) -> Iterator[Callable[[str, float, int], None]]:
-    """A progress bar over videos that workers read; gives what takes the status, seconds and workers at each end."""
+def cluster_bar(videos: int) -> Iterator[ClusterBar]:
+    """Show a `ClusterBar` for the length of a `with`."""
     columns = (
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total:.0f} videos"),
@@ -128,29 +161,20 @@ def cluster_bar(videos: int) -> Iterator[Callable[[str, float, int], None]]:
         disable=not err.is_terminal,
         redirect_stdout=out.is_terminal,
     )
-    task = live.add_task("reading", total=videos, rate="", lost="")
-    began, seconds, lost = time.monotonic(), 0.0, 0
-
-    def report(status: str, length: float, workers: int) -> None:
-        nonlocal seconds, lost
-        seconds, lost = seconds + length, lost + (status in ("failed", "quarantined"))
-        rate = f"{seconds / max(time.monotonic() - began, 1e-3):.1f}x real time, {workers} workers"
-        live.update(task, advance=1, rate=rate, lost=f"{lost} failed" if lost else "")
-
+    bar = ClusterBar(live, videos)
     with live:
-        yield report
+        yield bar
 
 
 def fitted(probe: Probe) -> None:
-    """Which sites a probe reads and why, its threshold and where it is from, and its out-of-fold AUC."""
+    """Show which sites a probe reads and why, its threshold and its source, its out-of-fold AUC."""
     facts = probe.provenance
     count, auc, folds = facts["segments"], facts["auc"], facts["folds"]
     say(f"read [bold]{', '.join(facts['chosen'])}[/], {facts['why']}")
     for reason in _reasons(facts):
         say(reason)
-    say(
-        f"  segments: {count['anomalous']} anomalous, {count['normal']} normal, {count['left_out']} left out"
-    )
+    used = f"{count['anomalous']} anomalous, {count['normal']} normal"
+    say(f"  segments: {used}, {count['left_out']} left out")
     if auc:
         interval = (
             "" if auc["low"] is None else f" [{auc['low']:.3f}, {auc['high']:.3f}] over videos"
@@ -166,7 +190,7 @@ def fitted(probe: Probe) -> None:
 
 
 def _folds(folds: Mapping[str, Any]) -> str:
-    """How the out-of-fold scores came about, and whether the folds chose what was chosen on the whole set."""
+    """How many folds there were, and how often they chose the site chosen on the whole set."""
     if folds["count"] < 2:
         return "nothing was fitted, so nothing was held out"
     chosen = (
@@ -176,7 +200,7 @@ def _folds(folds: Mapping[str, Any]) -> str:
 
 
 def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
-    """The values that the chosen site was chosen by, each beside its mean under shuffled labels."""
+    """The values by which the site was chosen, each beside its mean under shuffled labels."""
     index = facts["candidates"].index(facts["chosen"][0])
     chance = (facts["baseline"] or {}).get("mean", {})
     parts = []
@@ -212,11 +236,13 @@ def events_table(result: Result) -> Table:
 
 
 def layers_table(found: Mapping[str, Any]) -> Table:
-    """The curves as a table, one row a layer, the chosen one marked; chance level is the mean under shuffled labels."""
+    """Return the curves as a table with one row per layer, the chosen one marked.
+
+    Chance is the mean under shuffled labels.
+    """
     names = [name for name in ("kl", "ldr", "entropy", "saliency", "auc") if found.get(name)]
-    table = Table(
-        title=f"{found['segments']['anomalous']} anomalous, {found['segments']['normal']} normal segments"
-    )
+    count = found["segments"]
+    table = Table(title=f"{count['anomalous']} anomalous, {count['normal']} normal segments")
     table.add_column("layer", justify="right")
     for name in names:
         chance = f"{name}_null_mean" in found and name != "saliency"
@@ -235,14 +261,14 @@ def _cell(found: Mapping[str, Any], name: str, index: int) -> str:
 
 
 def state(item: VideoRecord, now: float) -> str:
-    """How a video stands at Unix time `now`; a claim that has run out is of a worker that died."""
+    """Return the status of a video at Unix time `now`; an expired claim is of a dead worker."""
     if item.status != "claimed":
         return item.status
     return "in progress" if item.lease > now else "cut off"
 
 
 def standing(run: RunRecord, items: Sequence[VideoRecord], now: float) -> None:
-    """Says how the videos of a run stand: counts, and a row for each that is not simply done."""
+    """Show the status of the videos of a run: counts, and a row for each that is not done."""
     counts = Counter(state(item, now) for item in items)
     told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
     say(
@@ -261,7 +287,7 @@ def standing(run: RunRecord, items: Sequence[VideoRecord], now: float) -> None:
 
 
 def _note(result: Result) -> str:
-    """Why a result is not simply done, and of a part which span was scored."""
+    """Why a result is not complete, and how much of the video was scored."""
     if result.scores is None or not (result.scores.gaps or result.reason):
         return result.reason or ""
     gaps = [f"{gap.start:.1f}-{gap.end:.1f} s: {gap.reason}" for gap in result.scores.gaps[:3]]
@@ -271,7 +297,7 @@ def _note(result: Result) -> str:
 
 
 def total(results: Sequence[Result], folder: Path) -> None:
-    """What each video of a run gave, and where everything lies."""
+    """Show what each video of a run gave, and where the results are."""
     if len(results) > 1:
         table = Table(title="videos")
         for column, side in (
@@ -293,7 +319,6 @@ def total(results: Sequence[Result], folder: Path) -> None:
             )
         show(table)
     counts = {status: sum(r.status == status for r in results) for status in STATUSES}
-    say(
-        ", ".join(f"{number} {status}" for status, number in counts.items() if number)
-        + f"; {sum(len(r.events) for r in results)} events; all in [bold]{markup(folder / 'manifest.jsonl')}[/]"
-    )
+    ended = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
+    events = sum(len(result.events) for result in results)
+    say(f"{ended}; {events} events; all in [bold]{markup(folder / 'manifest.jsonl')}[/]")

@@ -1,4 +1,4 @@
-"""`hiprobe demo`: the whole tool on what the package ships."""
+"""`hiprobe demo`: the whole tool on the clips and the model in the package."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from hiprobe.cli._options import OUT, Out
 def demo(folder: Out = OUT) -> None:
     """Fit a probe on the shipped clips, then find and explain the anomalies of a shipped video.
 
-    Model, labelled clips and video are in the package: no network, no argument. All of them are rendered, so this
-    shows how the tool works, not how well a model does on real footage.
+    Model, labelled clips and video are in the package, so this needs no network and no argument.
+    All of them are rendered: the demo shows how the tool works, not how well a model does on real
+    footage.
     """
     from hiprobe import embedded
+    from hiprobe.backbones import Loading
     from hiprobe.cli._terminal import fitted, markup, say
+    from hiprobe.runs import DetectionRun
 
-    model = _run.load_model("embedded", None, "auto", "auto")
+    model = _run.load_backbone(Loading("embedded"))
     say(f"[bold]1. fit[/] on the labelled clips in {markup(embedded.CLIPS)}")
-    probe, _ = _run.fit_and_show(
-        embedded.CLIPS, model, "hiprobe", folder / ".store", layer_curve=False
-    )
+    request = _run.FitRequest(embedded.CLIPS, "hiprobe", layer_curve=False)
+    probe, _ = _run.fit_probe(request, model, folder / ".store")
     probe.save(folder / "demo.probe.safetensors")
     fitted(probe)
-    say(
-        f"\n[bold]2. detect[/] in {embedded.VIDEO.name}: a place that neither the model nor the probe has seen"
-    )
-    results = _run.detect_and_show([embedded.VIDEO], model, probe, folder)
+    place = "a place that neither the model nor the probe has seen"
+    say(f"\n[bold]2. detect[/] in {embedded.VIDEO.name}: {place}")
+    run = DetectionRun(model, probe, folder)
+    results = _run.detect_with_progress([embedded.VIDEO], run, _run.Output(folder))
     raise typer.Exit(_run.code(results))

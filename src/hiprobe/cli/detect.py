@@ -27,57 +27,57 @@ def detect(
     probe: Annotated[Path, typer.Option("--probe", "-p", help="A probe made by hiprobe fit.")],
     model: Model = "embedded",
     out: OutOrAddress = str(OUT),
-    explain: Annotated[bool, typer.Option(help="Let the model put each event into words.")] = True,
+    explain: Annotated[
+        bool, typer.Option(help="Let the model explain each event in words.")
+    ] = True,
     method: Annotated[
         str | None,
         typer.Option(
-            help="The module:attribute that the probe was fitted with: name it if "
-            "you trust that code."
+            help="The module:attribute that the probe was fitted with. Its code is "
+            "imported, so name it only if you trust it."
         ),
     ] = None,
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
-    again: Annotated[bool, typer.Option("--again", help="Do all anew, also what is done.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also do finished videos again.")] = False,
+    sink: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=TARGET",
+            help="Also write the events of all videos of this command to a sink: csv, jsonl, "
+            "webvtt or module:attribute, for example jsonl=events.jsonl. Repeatable.",
+        ),
+    ] = None,
     ray: Ray = None,
     worker: Worker = None,
     as_json: AsJson = False,
 ) -> None:
     """Find, locate and explain anomalies in videos.
 
-    Each video gets a folder with report.html, timeline.png, events.jsonl, scores.csv and events.vtt; manifest.jsonl
-    lists all. A video that cannot be read is named, the others go on, and the exit code is 3. The same command goes
-    on where it was cut off: a video done before with this probe, model and settings is not done again.
+    Each video gets a folder with report.html, timeline.png, events.jsonl, scores.csv and
+    events.vtt; manifest.jsonl lists all videos. A video that cannot be read is named, the others
+    continue, and the exit code is 3. An interrupted command continues when it is given again:
+    videos finished with this probe, model and settings are not read again.
     """
     from hiprobe import backbones
+    from hiprobe.cli._sinks import SinkOutput
     from hiprobe.cli._terminal import total
     from hiprobe.probe import Probe
+    from hiprobe.runs import DetectionRun
 
     fitted = Probe.load(probe, method=method)
+    output = _run.Output(out, as_json, SinkOutput(sink or ()))
     deepest = None if explain else backbones.deepest(fitted.sites)
+    loading = backbones.Loading(model, revision, device, dtype, deepest)
     if ray is not None:
-        at = _ray.cluster(ray, worker)
-        from hiprobe.scale import Loading
-
-        raise typer.Exit(
-            _ray.detect_and_show(
-                *_ray.find_everywhere(paths),
-                Loading(model, revision, device, dtype, deepest),
-                fitted,
-                out,
-                at,
-                explain,
-                again,
-                as_json,
-            )
-        )
+        on_ray = _ray.ray_run(ray, worker, loading)
+        request = _ray.RayDetection(fitted, output, explain, again)
+        raise typer.Exit(_ray.detect_and_show(*_ray.find_everywhere(paths), on_ray, request))
     _ray.without(worker, *paths, out)
-    folder = Path(out)
     found, failed = _run.find_videos(paths)
-    backbone = _run.load_model(model, revision, device, dtype, deepest)
-    results = failed + _run.detect_and_show(
-        found, backbone, fitted, folder, explain, as_json, failed, again
-    )
+    run = DetectionRun(_run.load_backbone(loading), fitted, Path(out), explain=explain)
+    results = failed + _run.detect_with_progress(found, run, output, failed, again)
     if not as_json:
-        total(results, folder)
+        total(results, Path(out))
     raise typer.Exit(_run.code(results))

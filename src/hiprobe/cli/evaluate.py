@@ -1,8 +1,10 @@
-"""`hiprobe evaluate`: scores, a probe, or draws of a training set against the truth of a data set."""
+"""`hiprobe evaluate`: compare scores, a probe or random draws with the truth of a data set."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,11 +26,14 @@ from hiprobe.cli._options import (
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
+    from hiprobe.backbones import Loading, ModelFacts
     from hiprobe.evaluation.benchmark import Benchmark, Evaluated
+    from hiprobe.pipeline import Progress
+    from hiprobe.probe import Probe
 
 Share = Annotated[
     str,
-    typer.Option(help="The part of the labelled training videos in each draw, e.g. 1% or 0.01."),
+    typer.Option(help="Share of the labelled training videos in each draw, e.g. 1% or 0.01."),
 ]
 
 
@@ -45,8 +50,8 @@ def evaluate(
     scores: Annotated[
         Path | None,
         typer.Option(
-            help="Evaluate these scores of every frame: a JSON or NPZ of one array "
-            "a video, or a CSV video,start_frame,end_frame,score."
+            help="Evaluate these scores of every frame: a JSON or NPZ with one array for each "
+            "video, or a CSV video,start_frame,end_frame,score."
         ),
     ] = None,
     probe: Annotated[
@@ -57,31 +62,29 @@ def evaluate(
         int | None,
         typer.Option(
             min=1,
-            help="Fit on so many random draws of the training videos and report mean and spread.",
+            help="Fit on this many random draws of the training videos; report mean and spread.",
         ),
     ] = None,
     share: Share = "1%",
     videos: Annotated[
         Path | None,
-        typer.Option(
-            help="The folder with the videos, or folders of frames; the root if left out."
-        ),
+        typer.Option(help="The folder with the videos or folders of frames, by default the root."),
     ] = None,
     fps: Annotated[
         float | None,
         typer.Option(
             min=0.001,
-            help="Frames a second of folders of frames, and with --threshold of a score file.",
+            help="Frames per second of folders of frames; with --threshold, of a score file.",
         ),
     ] = None,
     rule: Annotated[
         str | None,
-        typer.Option(help="How the annotation is read; the data set's own way if left out."),
+        typer.Option(help="How the annotation is read, by default as the data set says."),
     ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="With --scores: runs of frames from this score on are events, "
+            help="With --scores: runs of frames with at least this score are events, "
             "for the event figures."
         ),
     ] = None,
@@ -90,7 +93,7 @@ def evaluate(
         typer.Option(
             "--allow-missing",
             help="Leave out videos and frames without scores; "
-            "their number stands beside every figure.",
+            "their number is printed beside every figure.",
         ),
     ] = False,
     model: Model = "embedded",
@@ -118,20 +121,22 @@ def evaluate(
     worker: Worker = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare frame scores with a benchmark's truth and with what needs no model at all.
+    """Compare frame scores with a benchmark's truth, and with scores that need no model.
 
-    The scores come from one of --scores (a file of any detector), --probe (detect on the test videos) and --seeds
-    (probes fitted on random draws of the training videos). Prints ROC-AUC and average precision with 95 % intervals
-    over videos, AUC within videos and per class, events, and the definition of each figure. A video that is missing
-    or cannot be read is an error: none is left out of an average unseen.
+    The scores come from one of --scores (a file of any detector), --probe (detect on the test
+    videos) and --seeds (probes fitted on random draws of the training videos). Prints ROC-AUC and
+    average precision with 95 % intervals over videos, AUC within videos and per class, events, and
+    the definition of each figure. A video that is missing or cannot be read is an error: no video
+    is left out silently.
     """
+    from hiprobe.backbones import Loading
     from hiprobe.cli import _terminal
     from hiprobe.evaluation import benchmark
 
     if [scores, probe, seeds].count(None) != 2:
         raise UsageError("give one of --scores, --probe and --seeds")
     if threshold is not None and scores is None:
-        raise UsageError("--threshold is for --scores: a probe brings its own")
+        raise UsageError("--threshold needs --scores: a probe has its own threshold")
     if ray is None:
         _ray.without(worker)
     bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing)
@@ -140,24 +145,15 @@ def evaluate(
             bench, scores, threshold=threshold, seed=seed, bootstrap=bootstrap
         )
     else:
-        made = _run_model(
-            bench,
-            model,
-            method,
-            probe,
-            seeds,
-            share,
-            store,
-            bootstrap,
-            seed,
-            (revision, device, dtype),
-            ray,
-            worker,
+        request = _ModelEvaluation(
+            bench, method, probe, seeds, _fraction(share), store, bootstrap, seed
         )
+        made = request.run(Loading(model, revision, device, dtype), ray, worker)
     try:
         if to is not None:
             _write(made, to)
-    finally:  # a report that cannot be written is shown all the same
+    finally:
+        # A report that cannot be written is still shown.
         if as_json:
             _terminal.emit(made.report.to_json())
         else:
@@ -165,86 +161,95 @@ def evaluate(
     raise typer.Exit(3 if made.unread else 0)
 
 
-def _run_model(
-    bench: Benchmark,
-    model: str,
-    method: str,
-    probe: Path | None,
-    seeds: int | None,
-    share: str,
-    store: Path,
-    bootstrap: int,
-    seed: int,
-    loading: tuple[str | None, str, str],
-    ray: str | None,
-    worker: str | None,
-) -> Evaluated:
-    """The evaluation of a probe, or of draws, with progress shown and failures named as they come."""
-    from hiprobe.cli._terminal import bar, complain
-    from hiprobe.evaluation import benchmark
-    from hiprobe.probe import Probe
+@dataclass(frozen=True)
+class _ModelEvaluation:
+    """An evaluation that reads videos: of one probe, or of draws where `probe` is None."""
 
-    fraction = _fraction(share)
-    outside = method if ":" in method else None
-    fitted = None if probe is None else Probe.load(probe, method=outside)
-    tests = [
-        one.path for one in bench.present("test")[1].values()
-    ]  # missing ones are named at once
-    lengths = _run.seconds(tests if ray is None else ())
-    if ray is None:
-        backbone = _run.load_model(model, *loading)
-    else:
-        drawn = [] if fitted else _drawn(bench, seeds or 1, fraction, seed)
-        backbone = _ray.read_on_ray(
-            [*tests, *drawn], model, loading, store, method, _ray.cluster(ray, worker), fitted
-        )
-    with bar(lengths) as progress:
+    bench: Benchmark
+    method: str
+    probe: Path | None
+    draws: int | None
+    share: float
+    store: Path
+    bootstrap: int
+    seed: int
+
+    def run(self, loading: Loading, ray: str | None, worker: str | None) -> Evaluated:
+        """Evaluate with progress shown and failures named as they come."""
+        from hiprobe.cli._terminal import bar
+        from hiprobe.probe import Probe
+
+        outside = self.method if ":" in self.method else None
+        fitted = None if self.probe is None else Probe.load(self.probe, method=outside)
+        # Missing videos are named before anything is read.
+        tests = [one.path for one in self.bench.present("test")[1].values()]
+        lengths = _run.seconds(tests if ray is None else ())
+        model = self._model(tests, fitted, loading, ray, worker)
+        with bar(lengths) as progress:
+            return self._evaluate(model, fitted, progress)
+
+    def _model(
+        self,
+        tests: Sequence[str],
+        fitted: Probe | None,
+        loading: Loading,
+        ray: str | None,
+        worker: str | None,
+    ) -> ModelFacts:
+        """The model; on Ray only facts about it, once its workers have read all videos."""
+        if ray is None:
+            return _run.load_backbone(loading)
+        videos = [*tests, *([] if fitted else self._drawn())]
+        method = fitted.method if fitted else self.method
+        on_ray = _ray.ray_run(ray, worker, loading)
+        return _ray.read_on_ray(videos, on_ray, self.store, method, fitted)
+
+    def _evaluate(self, model: ModelFacts, fitted: Probe | None, progress: Progress) -> Evaluated:
+        from hiprobe.cli._terminal import complain_about
+        from hiprobe.evaluation.benchmark import evaluate_probe
+        from hiprobe.evaluation.draws import evaluate_draws
+        from hiprobe.pipeline import Reading
+
+        reading = Reading(model, self.store, progress, complain_about)
         if fitted is not None:
-            return benchmark.of_probe(
-                bench,
-                backbone,
-                fitted,
-                kept=store,
-                seed=seed,
-                bootstrap=bootstrap,
-                progress=progress,
-                failed=complain,
+            return evaluate_probe(
+                self.bench, reading, fitted, seed=self.seed, bootstrap=self.bootstrap
             )
-        return benchmark.of_draws(
-            bench,
-            backbone,
-            method,
-            kept=store,
-            draws=seeds or 1,
-            share=fraction,
-            seed=seed,
-            progress=progress,
-            failed=complain,
+        return evaluate_draws(
+            self.bench,
+            reading,
+            self.method,
+            draws=self.draws or 1,
+            share=self.share,
+            seed=self.seed,
         )
 
+    def _drawn(self) -> list[str]:
+        """The training videos that any of the draws holds and that are there."""
+        from hiprobe.evaluation.draws import draw
+        from hiprobe.video import pictures
 
-def _drawn(bench: Benchmark, draws: int, share: float, seed: int) -> list[str]:
-    """The training videos that any of the draws holds and that are there."""
-    from hiprobe.evaluation import benchmark
-    from hiprobe.video import pictures
-
-    train = bench.part("train")
-    names = {name for i in range(draws) for name in benchmark.draw(train, share, seed + i)}
-    return [train[name].path for name in sorted(names) if pictures.exists(train[name].path)]
+        train, seeds = self.bench.part("train"), range(self.seed, self.seed + (self.draws or 1))
+        names = {name for seed in seeds for name in draw(train, self.share, seed)}
+        return [train[name].path for name in sorted(names) if pictures.exists(train[name].path)]
 
 
 def _fraction(share: str) -> float:
     try:
         value = float(share[:-1]) / 100 if share.endswith("%") else float(share)
     except ValueError as error:
-        raise UsageError(f"{share!r} is no share", cure="write 1% or 0.01") from error
+        raise UsageError(
+            f"--share must be a percentage or a fraction, got {share!r}", cure="write 1% or 0.01"
+        ) from error
     if not 0 < value <= 1:
-        raise UsageError(f"a share of {share}", cure="write 1% or 0.01")
+        raise UsageError(
+            f"--share must be above 0 and at most 100%, got {share}", cure="write 1% or 0.01"
+        )
     return value
 
 
 def _write(made: Evaluated, to: Path) -> None:
-    """The report as the one file asked for, or as a folder with the scores and the figures beside it."""
+    """Write the report as the one file asked for, or as a folder with scores and figures."""
     from hiprobe import evaluation, plot
     from hiprobe.store import write_atomic
 
@@ -252,7 +257,7 @@ def _write(made: Evaluated, to: Path) -> None:
         ".json": json.dumps(made.report.to_json(), indent=2) + "\n",
         ".md": made.report.to_markdown(),
     }
-    # a video's name may be no text
+    # The name of a video may not be valid text.
     files = {suffix: text.encode(errors="backslashreplace") for suffix, text in texts.items()}
     if to.suffix in files:
         write_atomic(to, files[to.suffix])

@@ -1,4 +1,4 @@
-"""`hiprobe explain`: a question to the model about a span."""
+"""`hiprobe explain`: ask the model about a span of a video."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def explain(
     path: Annotated[str, typer.Argument(help="A video.")],
     start: Annotated[float, typer.Option(min=0.0, help="The first second to show.")] = 0.0,
     end: Annotated[
-        float | None, typer.Option(help="The last second to show; the video's end if left out.")
+        float | None, typer.Option(help="The last second to show, by default the end of the video.")
     ] = None,
     question: Annotated[
-        str | None, typer.Option("--question", "-q", help="The model's own if left out.")
+        str | None, typer.Option("--question", "-q", help="By default the model's own question.")
     ] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 96,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The longest answer, in tokens.")] = 96,
     deadline: Annotated[
         float, typer.Option(min=0.1, help="The longest time to answer, in seconds.")
     ] = 60.0,
@@ -31,22 +31,26 @@ def explain(
     dtype: Dtype = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Ask the model about a span of a video. No probe is used: this is the model's answer, not a score."""
+    """Ask the model about a span of a video.
+
+    No probe is used: this is the model's answer, not a score.
+    """
     from rich.text import Text
 
     from hiprobe import pipeline, video
+    from hiprobe.backbones import Loading
     from hiprobe.cli import _terminal
     from hiprobe.types import Event
 
     stop = end if end is not None else float(video.frame_times(path)[-1]) + 1e-3
     if not start < stop < math.inf:
         raise UsageError(
-            f"the span ends at {stop:g} s, not after its start at {start:g} s", where=path
+            f"--end must be after --start and finite, got {stop:g} s after {start:g} s", where=path
         )
     if question is not None and not question.strip():
-        raise UsageError("the question is empty", cure="leave it out for the model's own")
-    backbone = _run.load_model(model, revision, device, dtype)
-    text, verdict = pipeline.explain(
+        raise UsageError("the question is empty", cure="leave --question out for the model's own")
+    backbone = _run.load_backbone(Loading(model, revision, device, dtype))
+    text, abnormal = pipeline.explain(
         path,
         backbone,
         Event(start, stop),
@@ -56,7 +60,7 @@ def explain(
     )
     if as_json:
         _terminal.emit(
-            {"path": path, "start": start, "end": stop, "text": text, "abnormal": verdict}
+            {"path": path, "start": start, "end": stop, "text": text, "abnormal": abnormal}
         )
     else:
         _terminal.show(Text(text))

@@ -1,4 +1,4 @@
-"""`hiprobe export`: hidden states, or scores by frame, for other people's code."""
+"""`hiprobe export`: hidden states, or scores of each frame, for other programs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def export(
             "--probe",
             "-p",
             help="Write the scores that this probe gives each "
-            "frame of the videos, from the hidden states kept.",
+            "frame of the videos, from the stored hidden states.",
         ),
     ] = None,
     videos: Annotated[
         list[str] | None,
-        typer.Option(help="With --probe: videos, folders or globs; give it several times."),
+        typer.Option(help="With --probe: videos, folders or globs. Repeatable."),
     ] = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="With --probe: scores before smoothing.")
@@ -34,16 +34,16 @@ def export(
     method: Annotated[
         str | None,
         typer.Option(
-            help="The module:attribute that the probe was fitted with: name it if "
-            "you trust that code."
+            help="The module:attribute that the probe was fitted with. Its code is "
+            "imported, so name it only if you trust it."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write hidden states, or scores by frame, as plain arrays. No model is run.
+    """Write hidden states, or scores of each frame, as plain arrays. No model runs.
 
-    Hidden states: an NPZ with values, starts and ends of each video, and an index as JSON. Scores: what `hiprobe
-    evaluate --scores` reads.
+    Hidden states: an NPZ with values, starts and ends of each video, and an index as JSON.
+    Scores: what `hiprobe evaluate --scores` reads.
     """
     from hiprobe import evaluation, video
     from hiprobe.cli import _terminal
@@ -52,7 +52,7 @@ def export(
     from hiprobe.probe import Probe
 
     if (probe is None) != (not videos):
-        raise UsageError("scores need both --probe and --videos; hidden states neither")
+        raise UsageError("scores need both --probe and --videos, hidden states need neither")
     if probe is None:
         count = _export.export_states(store, to)
     else:

@@ -1,4 +1,4 @@
-"""`hiprobe extract`: hidden states, kept."""
+"""`hiprobe extract`: read hidden states and keep them."""
 
 from __future__ import annotations
 
@@ -34,45 +34,29 @@ def extract(
     worker: Worker = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read the hidden states of all layers and keep them, so that fit and detect need not run the model again."""
-    from hiprobe.cli import _terminal
+    """Read the hidden states of all layers and keep them.
+
+    fit and detect then need not run the model again.
+    """
+    from hiprobe import pipeline
+    from hiprobe.backbones import Loading
     from hiprobe.types import Video
 
+    loading = Loading(model, revision, device, dtype)
     if ray is not None:
-        at = _ray.cluster(ray, worker)
-        from hiprobe.scale import Loading
-
-        raise typer.Exit(
-            _ray.extract_and_show(
-                *_ray.find_everywhere(paths),
-                Loading(model, revision, device, dtype),
-                store,
-                method,
-                at,
-                as_json,
-            )
-        )
+        run = _ray.ray_run(ray, worker, loading)
+        found, failed = _ray.find_everywhere(paths)
+        unread = _ray.extract_and_show(found, run, store, method, as_json)
+        raise typer.Exit(3 if failed or unread else 0)
     _ray.without(worker, *paths, store)
-    found, failed = _run.find_videos(paths)
-    backbone = _run.load_model(model, revision, device, dtype)
+    files, failed = _run.find_videos(paths)
+    backbone = _run.load_backbone(loading)
     lost = [result.path for result in failed]
-    for states, _ in _run.extract_with_progress(
-        [Video(str(path)) for path in found], backbone, method, Path(store), lost
-    ):
-        segments, sites, width = states.values.shape
-        if as_json:
-            _terminal.emit(
-                {
-                    "video": states.video_id,
-                    "segments": segments,
-                    "sites": sites,
-                    "width": width,
-                    "duration": states.duration,
-                    "gaps": len(states.gaps),
-                }
-            )
-        else:
-            _terminal.say(
-                f"{states.video_id[:8]}  {segments} segments x {sites} sites x {width} wide"
-            )
+    plan = pipeline.ReadPlan(
+        pipeline.sites_for(method, backbone), pipeline.recipe_for(method, backbone)
+    )
+    videos = [Video(str(path)) for path in files]
+    for states, _ in _run.extract_with_progress(videos, backbone, Path(store), plan, lost):
+        shape, gaps = states.values.shape, len(states.gaps)
+        _run.show_states(states.video_id, shape, states.duration, gaps, as_json)
     raise typer.Exit(3 if lost else 0)

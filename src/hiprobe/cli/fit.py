@@ -1,4 +1,4 @@
-"""`hiprobe fit`: labelled clips to a probe."""
+"""`hiprobe fit`: fit a probe on labelled clips."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def fit(
     data: Annotated[
         Path | None,
         typer.Argument(
-            help="A folder with normal/ and abnormal/, or a CSV: "
-            "path,label,start,end,split. A method of normal videos needs no "
-            "abnormal/, one without labels no data at all."
+            help="A folder with normal/ and abnormal/, or a CSV with the columns "
+            "path,label,start,end,split. A method that fits on normal videos needs no "
+            "abnormal/; a method without labels needs no data."
         ),
     ] = None,
-    probe: Annotated[Path, typer.Option("-o", "--out", help="Where the probe goes.")] = Path(
+    probe: Annotated[Path, typer.Option("-o", "--out", help="The probe file to write.")] = Path(
         "probe.safetensors"
     ),
     model: Model = "embedded",
@@ -31,8 +31,8 @@ def fit(
     prompt: Annotated[
         list[str] | None,
         typer.Option(
-            help="Ask this instead of the model's or the method's own "
-            "question; as often as the method asks."
+            help="Ask this instead of the question of the model or the method. Give as many as "
+            "the method asks."
         ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Take only the CSV rows of this split.")] = None,
@@ -43,17 +43,18 @@ def fit(
     dtype: Dtype = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Fit a probe on labelled clips, and say which layer or heads it reads and why.
+    """Fit a probe on labelled clips; say which layer or heads it reads, and why.
 
-    A row of the CSV is a video or one event of it: the label `normal` or a word for the anomaly, its start and end in
-    seconds, both blank for the whole video. Paths count from the folder of the CSV.
+    A row of the CSV is a video or one event of it: the label `normal` or a word for the anomaly,
+    and start and end in seconds, both blank for the whole video. Paths are relative to the folder
+    of the CSV.
     """
+    from hiprobe.backbones import Loading
     from hiprobe.cli._terminal import emit, fitted, markup, say
 
-    backbone = _run.load_model(model, revision, device, dtype)
-    made, failed = _run.fit_and_show(
-        data, backbone, method, store, layer=layer, prompts=prompt or (), split=split, seed=seed
-    )
+    backbone = _run.load_backbone(Loading(model, revision, device, dtype))
+    request = _run.FitRequest(data, method, layer, prompt or (), split, seed)
+    made, failed = _run.fit_probe(request, backbone, store)
     made.save(probe)
     if as_json:
         emit(

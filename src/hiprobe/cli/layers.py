@@ -1,4 +1,4 @@
-"""`hiprobe layers`: saliency over depth, drawn."""
+"""`hiprobe layers`: draw saliency over the layers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Revi
 
 def layers(
     data: Annotated[
-        Path, typer.Argument(help="Labelled clips as for fit, or a probe made by fit.")
+        Path, typer.Argument(help="Labelled clips as for fit, or a probe file made by fit.")
     ],
-    picture: Annotated[Path, typer.Option("-o", "--out", help="Where the picture goes.")] = Path(
+    picture: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")] = Path(
         "layers.png"
     ),
     model: Model = "embedded",
@@ -27,8 +27,12 @@ def layers(
     dtype: Dtype = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Draw saliency over depth: KL, LDR, entropy and their sum beside chance, and the cross-validated AUC per layer."""
+    """Draw saliency over the layers: KL, LDR, entropy and their sum, each beside chance.
+
+    The cross-validated AUC of each layer is drawn as well.
+    """
     from hiprobe import report
+    from hiprobe.backbones import Loading
     from hiprobe.cli import _terminal
     from hiprobe.probe import Probe
     from hiprobe.probe.curves import saliency_curves
@@ -37,9 +41,8 @@ def layers(
     if data.suffix == ".safetensors":
         made = Probe.load(data, method=method)
     else:
-        made, failed = _run.fit_and_show(
-            data, _run.load_model(model, revision, device, dtype), method, store, seed=seed
-        )
+        backbone = _run.load_backbone(Loading(model, revision, device, dtype))
+        made, failed = _run.fit_probe(_run.FitRequest(data, method, seed=seed), backbone, store)
     curves = saliency_curves(made, data)
     report.layers_png(curves, picture)
     if as_json:

@@ -1,4 +1,4 @@
-"""`hiprobe models`: which models load, what each needs, and where to begin."""
+"""`hiprobe models`: which models load, what each needs, and which to try first."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def models(as_json: AsJson = False) -> None:
-    """List models that load, what each needs, and good first choices for a laptop, one GPU and a server.
+    """List models that load, what each needs, and first choices for a laptop, one GPU and a server.
 
-    Any other checkpoint of these families loads too, by its hub id or from a local folder. 1e9: billion parameters.
-    GB: the weights alone in 16 bits, two bytes a parameter. deep, wide: blocks of the decoder and their hidden size.
+    Any other checkpoint of these families loads too, by its hub id or from a local folder.
+    Memory counts the weights alone, two bytes for each parameter. Layers and width are those of
+    the decoder: its blocks and their hidden size.
     """
     from hiprobe import backbones
     from hiprobe.cli import _terminal
@@ -38,7 +39,7 @@ def _table(entries: tuple[CatalogueEntry, ...]) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, padding=0)
     table.add_column("model", no_wrap=True, min_width=max(len(entry.model) for entry in entries))
-    for name in ("1e9", "GB", "deep", "wide"):
+    for name in ("parameters\n(billion)", "memory\n(GB, 16-bit)", "layers", "width"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("licence", overflow="fold")
     for entry in entries:
@@ -62,19 +63,20 @@ def _short(value: float) -> str:
 
 
 def _lines(entries: tuple[CatalogueEntry, ...]) -> Iterator[str]:
-    """What stands below the table."""
+    """The notes below the table."""
     from hiprobe import backbones
 
     for choice in dict.fromkeys(entry.good_for for entry in entries if entry.good_for):
         yield f"First choice for {choice}: " + ", ".join(
             each.model for each in entries if each.good_for == choice
         )
-    yield "First choices go by size; no accuracy was compared. ?: not confirmed."
+    yield "First choices are by size; their accuracy was not compared. ?: not confirmed."
     for frames in sorted({entry.frames for entry in entries}):
         fewer = [entry.model for entry in entries if entry.frames == frames]
-        yield f"Frames of a segment: {frames}" + (
+        yield f"Frames per segment: {frames}" + (
             f" ({', '.join(fewer)})" if len(fewer) < len(entries) / 2 else ""
         )
     for note in dict.fromkeys(entry.note for entry in entries if entry.note):
         yield f"{', '.join(entry.model for entry in entries if entry.note == note)}: {note}"
-    yield f"Tested, as a tiny model of the same architecture: {', '.join(sorted(backbones.PROVEN))}."
+    tested = ", ".join(sorted(backbones.PROVEN))
+    yield f"Tested, as a tiny model of the same architecture: {tested}."

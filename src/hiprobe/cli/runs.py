@@ -1,4 +1,4 @@
-"""`hiprobe runs`: how the videos of a result folder stand."""
+"""`hiprobe runs`: the status of every video in a result folder."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def runs(
         bool,
         typer.Option(
             "--retry",
-            help="Put failed and quarantined videos back, so that the next detect tries them.",
+            help="Let the next detect try failed and quarantined videos again.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is done, partial, in progress, failed or quarantined in a result folder, and why.
+    """Show the status of every video in a result folder: done, partial, in progress, failed, ...
 
-    A failed video is tried again by the next detect. One that ended its worker or its decoder twice is quarantined:
-    it is left alone until it is put back, or changed.
+    The next detect tries a failed video again. A video that ended its worker or its decoder twice
+    is quarantined: it is not tried again until `--retry`, or until the file changes.
     """
     from hiprobe.cli import _terminal
     from hiprobe.errors import UsageError
@@ -43,11 +43,11 @@ def runs(
     folder = _ray.results_home(out)
     if not folder.is_dir():
         raise UsageError(
-            "there is no such folder", where=out, cure="name the one given to hiprobe detect -o"
+            "no such folder", where=out, cure="name the folder given to hiprobe detect -o"
         )
     if not (folder / ".store").is_dir() and not any(folder.glob(f"*/{results.NAME}")):
         raise UsageError(
-            "no run here", where=out, cure="name the folder given to hiprobe detect -o"
+            "this folder holds no run", where=out, cure="name the folder given to hiprobe detect -o"
         )
     back = leases.put_back(folder) if retry else 0
     found, items = leases.run_status(folder)
@@ -57,14 +57,14 @@ def runs(
             _terminal.emit(_line(item, found))
         return
     if retry:
-        _terminal.say(f"{back} put back; the next detect tries them")
+        _terminal.say(f"{back} put back; the next detect tries them again")
     for run in found:
         _terminal.standing(run, [item for item in items if item.run == run.run], time.time())
     _terminal.say(_stored(kept) if items or kept else f"no run in {_terminal.markup(out)}")
 
 
 def _line(item: VideoRecord, found: list[RunRecord]) -> dict[str, Any]:
-    """One video as JSON values; `lease_s`: seconds until its worker, if it has died, is given up."""
+    """One video as JSON values; `lease_s`: seconds until the claim of a dead worker ends."""
     from hiprobe.cli._terminal import state
 
     (run,) = [run for run in found if run.run == item.run]
@@ -83,7 +83,5 @@ def _line(item: VideoRecord, found: list[RunRecord]) -> dict[str, Any]:
 
 def _stored(kept: list[Kept]) -> str:
     size, recipes = sum(one.bytes for one in kept) / 1e6, len({one.recipe for one in kept})
-    return (
-        f"hidden states of {len({one.video for one in kept})} videos by {recipes} recipe{'s'[recipes == 1 :]}, "
-        f"{size:.1f} MB"
-    )
+    videos, plural = len({one.video for one in kept}), "s"[recipes == 1 :]
+    return f"hidden states of {videos} videos by {recipes} recipe{plural}, {size:.1f} MB"

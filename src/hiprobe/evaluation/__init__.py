@@ -5,7 +5,7 @@ Knows frame labels, score files, events and metrics: no video, no model, no data
 
 from __future__ import annotations
 
-from hiprobe.evaluation.draws import DrawSummary
+from hiprobe.evaluation.draw_summary import DrawSummary
 from hiprobe.evaluation.measure import Detection, centre_prior, evaluate, thresholded, truth_digest
 from hiprobe.evaluation.score_files import COLUMNS, read_scores, write_scores
 from hiprobe.evaluation.tables import DEFINITIONS, ClassRow, Events, MetricRow, Report

@@ -6,9 +6,8 @@ same. Videos that are missing or fail are an error, unless allowed: then their n
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,24 +15,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import datasets, pipeline, store, video
-from hiprobe.backbones import Backbone
+from hiprobe import datasets, video
+from hiprobe.backbones import ModelFacts
 from hiprobe.datasets import FrameLabels, annotation_name, listing
-from hiprobe.errors import HiProbeError, LabelError, OutOfMemory, ProbeError, UsageError, VideoError
-from hiprobe.evaluation import Detection, DrawSummary, Report, evaluate, read_scores, thresholded
-from hiprobe.pipeline import Pair, Progress
+from hiprobe.errors import LabelError, OutOfMemory, ProbeError, UsageError, VideoError
+from hiprobe.evaluation.draw_summary import DrawSummary
+from hiprobe.evaluation.frame_times import kept_frame_times
+from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored, thresholded
+from hiprobe.evaluation.score_files import read_scores
+from hiprobe.evaluation.tables import Report
+from hiprobe.pipeline import Failed, Progress, Reading, check_probe, detect_events, ignore
 from hiprobe.probe import Probe
-from hiprobe.types import Result, Segment, Video
+from hiprobe.types import Result, Video
 from hiprobe.video import pictures
 
 Array = NDArray[np.float64]
-Failed = Callable[[HiProbeError], None]
-
-TIMES = "frame_times"
-
-
-def _quiet(_path: str, _segment: Segment) -> None:
-    """The progress nobody asked for."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +106,7 @@ class Benchmark:
 
 
 @dataclass
-class _Gathered:
+class Gathered:
     """What is known of each test video, by name: filled one video at a time."""
 
     truth: dict[str, FrameLabels] = field(default_factory=dict)
@@ -152,7 +148,7 @@ def of_scores(
         raise UsageError(
             f"a threshold of {threshold:g}", cure="give a number that scores can reach"
         )
-    scores, got = read_scores(path), _Gathered()
+    scores, got = read_scores(path), Gathered()
     missing: list[str] = []
     times: dict[str, Array] = {}
     if datasets.annotated(bench.name):
@@ -169,21 +165,15 @@ def of_scores(
             for name, values in scores.items()
             if name in times and len(times[name]) == len(values)
         }  # another length is `evaluate`'s to name
-    report = evaluate(
-        got.truth,
-        scores,
-        found=found,
-        categories=bench.categories(_videos(bench)),
-        allow_missing=bench.allow_missing,
-        failed=got.failed,
-        seed=seed,
-        bootstrap=bootstrap,
-        about={**bench.about(), **({} if threshold is None else {"threshold": threshold})},
+    scored = ScoredVideos(
+        got.truth, scores, None, found, bench.categories(_videos(bench)), got.failed
     )
+    about = {**bench.about(), **({} if threshold is None else {"threshold": threshold})}
+    report = evaluate_scored(scored, bench.allow_missing, seed, bootstrap, about)
     return Evaluated(report, got.truth, scores, None, found, len(got.failed) - len(missing))
 
 
-def _timed(bench: Benchmark, got: _Gathered) -> tuple[list[str], dict[str, Array]]:
+def _timed(bench: Benchmark, got: Gathered) -> tuple[list[str], dict[str, Array]]:
     """Adds the truth of the test videos that are there, and why another has none; the missing ones, and frame times.
 
     Raises LabelError for videos that are missing or cannot be used and are not allowed to be.
@@ -204,114 +194,35 @@ def _timed(bench: Benchmark, got: _Gathered) -> tuple[list[str], dict[str, Array
 
 def of_probe(
     bench: Benchmark,
-    model: Backbone,
+    model: ModelFacts,
     probe: Probe,
     *,
-    kept: Path,
+    store: Path,
     seed: int = 0,
     bootstrap: int = 1000,
-    progress: Progress = _quiet,
-    failed: Failed | None = None,
+    progress: Progress = ignore,
+    failed: Failed = ignore,
 ) -> Evaluated:
-    """The report of a probe: `detect` on each test video, hidden states and frame times kept in the folder `kept`.
+    """The report of a probe: `detect` on each test video, hidden states and frame times kept in the folder `store`.
 
     Raises LabelError for missing or failed videos that are not allowed, for a video that the probe was fitted on (by
     its content), and for other numbers of frames than the truth has; RecipeMismatch, ModelError, StoreError.
     """
-    pipeline.check_probe(model, probe)
-    missing, there = bench.present("test")
-    _apart(there, _fitted_on(probe), "was fitted on")
-    got = _detected(bench, missing, there, model, probe, kept, progress, failed)
-    about = {**bench.about(), **_made_with(model, probe)}
-    return _evaluated(bench, got, missing, about, seed, bootstrap)
-
-
-def of_draws(
-    bench: Benchmark,
-    model: Backbone,
-    method: str,
-    *,
-    kept: Path,
-    draws: int = 10,
-    share: float = 0.01,
-    seed: int = 0,
-    progress: Progress = _quiet,
-    failed: Failed | None = None,
-) -> Evaluated:
-    """Mean and spread over `draws` probes, each fitted on a random balanced `share` of the labelled training videos.
-
-    Draw `i` is seeded with `seed + i`; balanced means half of each class, all of a class that has fewer. Raises as
-    `of_probe`, and UsageError for no draw or no share.
-    """
-    if draws < 1 or not 0 < share <= 1:
-        raise UsageError(
-            f"{draws} draws of a share of {share:g}",
-            cure="give at least one draw, a share up to 100%",
-        )
-    missing, there = bench.present("test")
-    train = bench.part("train")
-    chosen = [draw(train, share, seed + i) for i in range(draws)]
-    pairs = _pairs(bench, train, chosen, model, method, kept, progress, failed)
-    _apart(there, {states.video_id for states, _ in pairs.values()}, "would be fitted on")
-    _all_sites(there, model, method, kept, progress)
-    made, records = [], []
-    for i, names in enumerate(chosen):
-        used = [pairs[name] for name in names if name in pairs]
-        probe = pipeline.fit(
-            method, used, model=model, seed=seed + i, layer_curve=False, permutations=0
-        )
-        got = _detected(
-            bench, missing, there, model, probe, kept, progress, failed if i == 0 else None
-        )
-        about = {
-            **bench.about(),
-            "model": probe.recipe.model,
-            "method": method,
-            "share": share,
-            "first seed": seed,
-        }
-        made.append(_evaluated(bench, got, missing, about, seed, 0))
-        records.append(
-            {
-                "seed": seed + i,
-                "fitted on": len(used),
-                "missing": len(names) - len(used),
-                "sites": ", ".join(map(str, probe.sites)),
-                "probe": probe.digest[:8],
-                "videos": list(names),
-            }
-        )
-    reports = tuple(one.report for one in made if isinstance(one.report, Report))
-    return made[-1]._replace(report=DrawSummary(reports, tuple(records)))
-
-
-def draw(train: Mapping[str, Video], share: float, seed: int) -> tuple[str, ...]:
-    """The names of a random `share` of the labelled videos, at least two, half of each class as far as they go.
-
-    Raises LabelError where no video is labelled.
-    """
-    rng = np.random.default_rng(seed)
-    classes = [
-        sorted(
-            name
-            for name, one in train.items()
-            if one.events is not None and bool(one.events) == abnormal
-        )
-        for abnormal in (True, False)
-    ]
-    wanted = max(2, round(share * sum(map(len, classes))))
-    if not any(classes):
-        raise LabelError("no training video is labelled")
-    each = wanted if not all(classes) else wanted // 2
-    sizes = [
-        min(each + (wanted % 2 if all(classes) and k == 1 else 0), len(names))
-        for k, names in enumerate(classes)
-    ]
-    return tuple(
-        names[i]
-        for names, size in zip(classes, sizes, strict=True)
-        for i in sorted(rng.choice(len(names), size, replace=False))
+    return evaluate_probe(
+        bench, Reading(model, store, progress, failed), probe, seed=seed, bootstrap=bootstrap
     )
+
+
+def evaluate_probe(
+    bench: Benchmark, reading: Reading, probe: Probe, *, seed: int, bootstrap: int
+) -> Evaluated:
+    """`of_probe` with its arguments grouped."""
+    check_probe(reading.model, probe)
+    missing, there = bench.present("test")
+    check_apart(there, _fitted_on(probe), "was fitted on")
+    got = detected(bench, missing, there, reading, probe)
+    about = {**bench.about(), **_made_with(reading.model, probe)}
+    return evaluated(bench, got, missing, about, seed, bootstrap)
 
 
 def _fitted_on(probe: Probe) -> set[str]:
@@ -326,7 +237,7 @@ def _fitted_on(probe: Probe) -> set[str]:
     return set(found)
 
 
-def _apart(tests: Mapping[str, Video], fitted: set[str], how: str) -> None:
+def check_apart(tests: Mapping[str, Video], fitted: set[str], how: str) -> None:
     """Raises LabelError for test videos whose content is among the digests of the videos fitted on."""
     shared = [name for name, one in tests.items() if fitted and _digest(one.path) in fitted]
     if shared:
@@ -344,32 +255,28 @@ def _digest(path: str) -> str | None:
         return None
 
 
-def _detected(
+def detected(
     bench: Benchmark,
     missing: Sequence[str],
     tests: Mapping[str, Video],
-    model: Backbone,
+    reading: Reading,
     probe: Probe,
-    kept: Path,
-    progress: Progress,
-    failed: Failed | None,
-) -> _Gathered:
-    """Scores by frame and events of each test video, and why one has none."""
-    got = _Gathered(failed=dict.fromkeys(missing, "missing"))
+) -> Gathered:
+    """Return scores by frame and events of each test video, and why one has none."""
+    assert reading.store is not None
+    got = Gathered(failed=dict.fromkeys(missing, "missing"))
     whole, cut = _annotation(bench)
     got.truth.update(cut)
     for name, one in tests.items():
         try:
-            result = pipeline.detect(
-                one.path, model, probe, explain=False, root=kept, progress=progress
-            )
-            times = kept_frame_times(one.path, result.video_id, kept)
+            result = detect_events(one.path, reading, probe)
+            times = kept_frame_times(one.path, result.video_id, reading.store)
             labels = cut[name] if name in cut else _shown(one, times)
             _same_frames(whole.get(name, labels), times, one.path)
         except (VideoError, OutOfMemory, LabelError) as error:
             got.failed[name] = f"{type(error).__name__}: {error.reason}"
-            if failed is not None:
-                failed(error)
+            if reading.failed is not None:
+                reading.failed(one.path, error)
             continue
         _keep(got, name, labels, times, result)
     return got
@@ -391,7 +298,7 @@ def _same_frames(labels: FrameLabels, times: Array, path: str) -> None:
         )
 
 
-def _keep(got: _Gathered, name: str, labels: FrameLabels, times: Array, result: Result) -> None:
+def _keep(got: Gathered, name: str, labels: FrameLabels, times: Array, result: Result) -> None:
     assert result.scores is not None
     count = len(labels)
     end = (
@@ -432,53 +339,23 @@ def _steady(count: int, fps: float | None) -> Array:
     return np.asarray(np.arange(count) / fps)
 
 
-def kept_frame_times(path: str, video_id: str, kept: Path) -> Array:
-    """The times (frames,), in seconds, of the video `video_id`, kept in the folder `kept`: decoded once for them.
-
-    Raises VideoError's children, StoreError, and LabelError for kept ones that are not sound.
-    """
-    file = kept / TIMES / f"{video_id[:32]}.npy"
-    if file.is_file():
-        try:
-            found = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise LabelError(
-                f"no sound frame times: {error}", where=file, cure="delete it"
-            ) from error
-        if (
-            not isinstance(found, np.ndarray)
-            or found.dtype.kind != "f"
-            or found.ndim != 1
-            or not (np.isfinite(found).all() and (np.diff(found) > 0).all())
-        ):
-            raise LabelError("no sound frame times: they do not rise", where=file, cure="delete it")
-        return np.asarray(found, np.float64)
-    times, data = video.frame_times(path), io.BytesIO()
-    np.save(data, times, allow_pickle=False)
-    store.write_atomic(file, data.getvalue())
-    return times
-
-
-def _evaluated(
+def evaluated(
     bench: Benchmark,
-    got: _Gathered,
+    got: Gathered,
     missing: Sequence[str],
     about: Mapping[str, Any],
     seed: int,
     bootstrap: int,
 ) -> Evaluated:
-    report = evaluate(
+    scored = ScoredVideos(
         got.truth,
         got.scores,
-        raw=got.raw,
-        found=got.found,
-        categories=bench.categories(_videos(bench)),
-        allow_missing=bench.allow_missing,
-        failed=got.failed,
-        seed=seed,
-        bootstrap=bootstrap,
-        about=about,
+        got.raw,
+        got.found,
+        bench.categories(_videos(bench)),
+        got.failed,
     )
+    report = evaluate_scored(scored, bench.allow_missing, seed, bootstrap, about)
     return Evaluated(
         report, got.truth, got.scores, got.raw, got.found, len(got.failed) - len(missing)
     )
@@ -488,7 +365,7 @@ def _videos(bench: Benchmark) -> Mapping[str, Video]:
     return {} if datasets.annotated(bench.name) else bench.part("test")
 
 
-def _made_with(model: Backbone, probe: Probe) -> dict[str, Any]:
+def _made_with(model: ModelFacts, probe: Probe) -> dict[str, Any]:
     return {
         "model": probe.recipe.model,
         "revision": probe.recipe.revision,
@@ -499,52 +376,3 @@ def _made_with(model: Backbone, probe: Probe) -> dict[str, Any]:
         "recipe": probe.recipe.digest,
         "reader": dict(model.provenance),
     }
-
-
-def _pairs(
-    bench: Benchmark,
-    train: Mapping[str, Video],
-    draws: Iterable[Sequence[str]],
-    model: Backbone,
-    method: str,
-    kept: Path,
-    progress: Progress,
-    failed: Failed | None,
-) -> dict[str, Pair]:
-    """States and labels of every training video that a draw holds; raises LabelError for missing and unread ones."""
-    names = sorted({name for names in draws for name in names})
-    missing = [name for name in names if not pictures.exists(train[name].path)]
-    bench.check(missing, len(names), "drawn training")
-    found: dict[str, Pair] = {}
-    lost: list[str] = []
-    for name in (one for one in names if one not in missing):
-
-        def note(_video: Video, error: HiProbeError, name: str = name) -> None:
-            lost.append(f"{name} ({type(error).__name__}: {error.reason})")
-            if failed is not None:
-                failed(error)
-
-        found.update(
-            (name, pair)
-            for pair in pipeline.extract(
-                [train[name]], model, method=method, root=kept, failed=note, progress=progress
-            )
-        )
-    bench.check(lost, len(names), "drawn training", "cannot be used")
-    return found
-
-
-def _all_sites(
-    tests: Mapping[str, Video], model: Backbone, method: str, kept: Path, progress: Progress
-) -> None:
-    """Reads each test video once at every site a draw may choose; one that fails will say so when it is scored."""
-    unlabelled = [Video(one.path) for one in tests.values()]
-    for _ in pipeline.extract(
-        unlabelled,
-        model,
-        method=method,
-        root=kept,
-        progress=progress,
-        failed=lambda _one, _error: None,
-    ):
-        pass

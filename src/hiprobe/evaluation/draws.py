@@ -1,120 +1,177 @@
-"""The same evaluation over several draws of a training set: mean and standard deviation. Computes no metric."""
+"""Probes fitted on random draws of the training videos, each evaluated on the same test videos.
+
+Knows no command line and no picture.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hiprobe.evaluation.tables import DEFINITIONS, Report, markdown_table, markdown_text
+from hiprobe.backbones import ModelFacts
+from hiprobe.errors import HiProbeError, LabelError, UsageError
+from hiprobe.evaluation.benchmark import Benchmark, Evaluated, check_apart, detected, evaluated
+from hiprobe.evaluation.draw_summary import DrawSummary
+from hiprobe.evaluation.tables import Report
+from hiprobe.pipeline import (
+    Failed,
+    Pair,
+    Progress,
+    Reading,
+    ReadPlan,
+    extract_pairs,
+    fit,
+    ignore,
+    recipe_for,
+    sites_for,
+)
+from hiprobe.probe import Probe
+from hiprobe.types import Video
+from hiprobe.video import pictures
 
 
-@dataclass(frozen=True)
-class DrawSummary:
-    """One `Report` a draw, on the same test videos; `draws` says of each what was fitted on and what was chosen.
+def of_draws(
+    bench: Benchmark,
+    model: ModelFacts,
+    method: str,
+    *,
+    store: Path,
+    draws: int = 10,
+    share: float = 0.01,
+    seed: int = 0,
+    progress: Progress = ignore,
+    failed: Failed = ignore,
+) -> Evaluated:
+    """Mean and spread over `draws` probes, each fitted on a random balanced `share` of the labelled training videos.
 
-    The standard deviation is that of a sample (n - 1) over the draws; a figure undefined in some of them is reported
-    over the others, with their number.
+    Draw `i` is seeded with `seed + i`; balanced means half of each class, all of a class that has fewer. Raises as
+    `of_probe`, and UsageError for no draw or no share.
     """
+    reading = Reading(model, store, progress, failed)
+    return evaluate_draws(bench, reading, method, draws=draws, share=share, seed=seed)
 
-    reports: tuple[Report, ...]
-    draws: tuple[Mapping[str, Any], ...]
 
-    def figures(self) -> dict[str, dict[str, dict[str, float | int | None]]]:
-        """For each score, then each figure: `mean`, `std` and the number of draws `n`; events under `events`."""
-        tables = [{row.name: row.figures() for row in report.rows} for report in self.reports]
-        if all(report.events for report in self.reports):
-            tables = [
-                {**found, "events": dict(report.events.figures)} if report.events else found
-                for found, report in zip(tables, self.reports, strict=True)
-            ]
-        return {
-            name: {key: _summary([one[name][key] for one in tables]) for key in figures}
-            for name, figures in tables[0].items()
-        }
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values: the summary, then every draw with its report."""
-        return {
-            "figures": self.figures(),
-            "draws": [
-                {**draw, "report": report.to_json()}
-                for draw, report in zip(self.draws, self.reports, strict=True)
-            ],
-        }
-
-    def to_markdown(self) -> str:
-        """As Markdown: mean and standard deviation, the draws, the definitions."""
-        first, found = self.reports[0], self.figures()
-        titles = ["score", *(title for title, _ in DEFINITIONS.values())]
-        rows = [
-            [
-                row.name + first.beside(),
-                *(self._cell(found[row.name][key], row.control) for key in DEFINITIONS),
-            ]
-            for row in first.rows
-        ]
-        head = (
-            f"{first.videos} test videos{first.beside()}, {len(self.reports)} draws of the training videos. Mean ± "
-            "standard deviation over the draws; the controls need no training."
+def evaluate_draws(
+    bench: Benchmark, reading: Reading, method: str, *, draws: int, share: float, seed: int
+) -> Evaluated:
+    """`of_draws` with its arguments grouped."""
+    if draws < 1 or not 0 < share <= 1:
+        raise UsageError(
+            f"{draws} draws of a share of {share:g}",
+            cure="give at least one draw, a share up to 100%",
         )
-        words = first.definitions()
-        del words["interval"]
-        blocks = [
-            head,
-            markdown_table(titles, rows),
-            *self._events(found),
-            self._drawn(),
-            "\n".join(f"- **{name}**: {text}" for name, text in words.items()),
-            "\n".join(
-                f"- {key}: {markdown_text(value)}"
-                for key, value in first.provenance.items()
-                if key != "scores"
-            ),
-        ]
-        return "\n\n".join(blocks) + "\n"
-
-    def _events(self, found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
-        if "events" not in found:
-            return []
-        return [
-            markdown_table(
-                ("events", "mean ± standard deviation"),
-                [
-                    [name + self.reports[0].beside(), self._cell(one)]
-                    for name, one in found["events"].items()
-                ],
-            )
-        ]
-
-    def _cell(self, figure: Mapping[str, Any], alone: bool = False) -> str:
-        """Mean and deviation, with the number of draws where not all define the figure."""
-        if figure["mean"] is None:
-            return "undefined"
-        spread = "" if figure["std"] is None or alone else f" ± {figure['std']:.4f}"
-        some = f" (of {figure['n']} draws)" if figure["n"] < len(self.reports) else ""
-        return f"{figure['mean']:.4f}{spread}{some}"
-
-    def _drawn(self) -> str:
-        """What each draw held and chose, and its own figures."""
-        keys = [key for key in self.draws[0] if key != "videos"]
-        rows = [
-            [
-                *(markdown_text(draw[key]) for key in keys),
-                f"{report.rows[0].pooled.auc:.4f}",
-                f"{report.rows[0].pooled.ap_step:.4f}",
-            ]
-            for draw, report in zip(self.draws, self.reports, strict=True)
-        ]
-        return markdown_table((*keys, DEFINITIONS["auc"][0], DEFINITIONS["ap_step"][0]), rows)
+    missing, there = bench.present("test")
+    train = bench.part("train")
+    chosen = [draw(train, share, seed + i) for i in range(draws)]
+    plan = ReadPlan(sites_for(method, reading.model), recipe_for(method, reading.model))
+    pairs = _pairs(bench, train, chosen, reading, plan)
+    check_apart(there, {states.video_id for states, _ in pairs.values()}, "would be fitted on")
+    _read_all_sites(there, reading, plan)
+    made, records = [], []
+    for i, names in enumerate(chosen):
+        used = [pairs[name] for name in names if name in pairs]
+        probe = fit(
+            method, used, model=reading.model, seed=seed + i, layer_curve=False, permutations=0
+        )
+        # Each video fails in the same way in every draw: once is enough to report it.
+        got = detected(bench, missing, there, reading if i == 0 else silent(reading), probe)
+        about = {
+            **bench.about(),
+            "model": probe.recipe.model,
+            "method": method,
+            "share": share,
+            "first seed": seed,
+        }
+        made.append(evaluated(bench, got, missing, about, seed, 0))
+        records.append(_record(seed + i, names, len(used), probe))
+    reports = tuple(one.report for one in made if isinstance(one.report, Report))
+    return made[-1]._replace(report=DrawSummary(reports, tuple(records)))
 
 
-def _summary(values: list[float | None]) -> dict[str, float | int | None]:
-    known = [value for value in values if value is not None]
+def silent(reading: Reading) -> Reading:
+    """Return `reading` without a callback for failures."""
+    return replace(reading, failed=ignore)
+
+
+def _record(seed: int, names: Sequence[str], used: int, probe: Probe) -> dict[str, Any]:
+    """What the report says of one draw."""
     return {
-        "mean": float(np.mean(known)) if known else None,
-        "std": float(np.std(known, ddof=1)) if len(known) > 1 else None,
-        "n": len(known),
+        "seed": seed,
+        "fitted on": used,
+        "missing": len(names) - used,
+        "sites": ", ".join(map(str, probe.sites)),
+        "probe": probe.digest[:8],
+        "videos": list(names),
     }
+
+
+def draw(train: Mapping[str, Video], share: float, seed: int) -> tuple[str, ...]:
+    """The names of a random `share` of the labelled videos, at least two, half of each class as far as they go.
+
+    Raises LabelError where no video is labelled.
+    """
+    rng = np.random.default_rng(seed)
+    classes = [
+        sorted(
+            name
+            for name, one in train.items()
+            if one.events is not None and bool(one.events) == abnormal
+        )
+        for abnormal in (True, False)
+    ]
+    wanted = max(2, round(share * sum(map(len, classes))))
+    if not any(classes):
+        raise LabelError("no training video is labelled")
+    each = wanted if not all(classes) else wanted // 2
+    sizes = [
+        min(each + (wanted % 2 if all(classes) and k == 1 else 0), len(names))
+        for k, names in enumerate(classes)
+    ]
+    return tuple(
+        names[i]
+        for names, size in zip(classes, sizes, strict=True)
+        for i in sorted(rng.choice(len(names), size, replace=False))
+    )
+
+
+def _pairs(
+    bench: Benchmark,
+    train: Mapping[str, Video],
+    draws: Iterable[Sequence[str]],
+    reading: Reading,
+    plan: ReadPlan,
+) -> dict[str, Pair]:
+    """States and labels of every training video that a draw holds.
+
+    Raises LabelError for missing and unread ones that are not allowed.
+    """
+    names = sorted({name for names in draws for name in names})
+    missing = [name for name in names if not pictures.exists(train[name].path)]
+    bench.check(missing, len(names), "drawn training")
+    found: dict[str, Pair] = {}
+    lost: list[str] = []
+    for name in (one for one in names if one not in missing):
+
+        def note(path: str, error: HiProbeError, name: str = name) -> None:
+            lost.append(f"{name} ({type(error).__name__}: {error.reason})")
+            if reading.failed is not None:
+                reading.failed(path, error)
+
+        noted = replace(reading, failed=note)
+        found.update((name, pair) for pair in extract_pairs([train[name]], noted, plan))
+    bench.check(lost, len(names), "drawn training", "cannot be used")
+    return found
+
+
+def _read_all_sites(tests: Mapping[str, Video], reading: Reading, plan: ReadPlan) -> None:
+    """Read each test video once at every site a draw may choose.
+
+    One that fails is reported when it is scored.
+    """
+    unlabelled = [Video(one.path) for one in tests.values()]
+    for _ in extract_pairs(unlabelled, silent(reading), plan):
+        pass

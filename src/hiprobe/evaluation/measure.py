@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import hiprobe
 from hiprobe.datasets._frames import FrameLabels, events_from_frames, listing
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.evaluation.tables import ClassRow, Events, MetricRow, Report
@@ -35,7 +36,7 @@ Array = NDArray[np.float64]
 FrameScores = Mapping[str, Array]
 
 MOST_DRAWS = 100_000  # of the bootstrap: each counts every video
-LIBRARIES = ("hiprobe", "numpy", "scipy", "scikit-learn")
+LIBRARIES = ("numpy", "scipy", "scikit-learn")
 CURE = "every frame of every video needs one score, by the same rule"
 
 
@@ -75,6 +76,18 @@ class _Compared:
         }
 
 
+@dataclass(frozen=True)
+class ScoredVideos:
+    """What is evaluated, by video name: labels and scores (frames,), and what `evaluate` says."""
+
+    truth: Mapping[str, FrameLabels]
+    scores: FrameScores
+    raw: FrameScores | None = None
+    found: Mapping[str, Detection] | None = None
+    categories: Mapping[str, Sequence[str]] | None = None
+    failed: Mapping[str, str] | None = None
+
+
 def evaluate(
     truth: Mapping[str, FrameLabels],
     scores: FrameScores,
@@ -98,16 +111,30 @@ def evaluate(
     only, and for a bootstrap of fewer than two videos. With `allow_missing`, videos without scores and frames whose
     score is NaN are left out, and their number stands in the report.
     """
+    scored = ScoredVideos(truth, scores, raw, found, categories, failed)
+    return evaluate_scored(scored, allow_missing, seed, bootstrap, about)
+
+
+def evaluate_scored(
+    given: ScoredVideos,
+    allow_missing: bool = False,
+    seed: int = 0,
+    bootstrap: int = 1000,
+    about: Mapping[str, Any] | None = None,
+) -> Report:
+    """`evaluate` with its arguments grouped."""
+    truth, scores, raw, failed = given.truth, given.scores, given.raw, given.failed or {}
+    found, categories = given.found, given.categories
     if not 0 <= bootstrap <= MOST_DRAWS:
         raise UsageError(
             f"bootstrap={bootstrap}",
             cure=f"give the number of draws, 0 for no intervals, at most {MOST_DRAWS:,}",
         )
-    without = sorted((truth.keys() | (failed or {}).keys()) - scores.keys())
-    missing = {name: (failed or {}).get(name, "no scores") for name in without}
-    _check(truth, scores, categories, failed or {}, allow_missing)
+    without = sorted((truth.keys() | failed.keys()) - scores.keys())
+    missing = {name: failed.get(name, "no scores") for name in without}
+    _check(truth, scores, categories, failed, allow_missing)
     if raw is not None:
-        _check(truth, raw, None, failed or {}, allow_missing)
+        _check(truth, raw, None, failed, allow_missing)
     _check_times(scores, found)
     kept = {name: np.asarray(scores[name], np.float64) for name in truth if name in scores}
     both = _Compared(
@@ -358,7 +385,8 @@ def _check_times(scores: FrameScores, found: Mapping[str, Detection] | None) -> 
 def _provenance(
     truth: Mapping[str, FrameLabels], scores: FrameScores, seed: int, bootstrap: int
 ) -> dict[str, Any]:
-    versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    versions = {"python": platform.python_version(), "hiprobe": hiprobe.__version__}
+    versions.update({name: version(name) for name in LIBRARIES})
     return {
         "truth": truth_digest(truth),
         "scores": truth_digest({name: values + 0.0 for name, values in scores.items()}),

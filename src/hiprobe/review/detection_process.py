@@ -64,7 +64,7 @@ def _keep_states(path: Path, run: runs.DetectionRun, sites: Sequence[Site]) -> N
             run.model,
             sites,
             recipe=run.probe.recipe,
-            root=run.out / runs.STORE,
+            store=run.out / runs.STORE,
             progress=_progress,
         )
     except (VideoError, OutOfMemory):

@@ -1,17 +1,19 @@
-"""The same extract and detect on Ray: workers read, this process gives out, counts attempts and keeps the index."""
+"""Extract and detect on Ray: workers read; this process gives out work and keeps the index."""
 
 from __future__ import annotations
 
+from hiprobe.backbones import Loading
 from hiprobe.scale.ledger import Extracted
 from hiprobe.scale.pool import Cluster
-from hiprobe.scale.run import account, detect_on_ray, extract_on_ray, local_home
-from hiprobe.scale.worker import Described, Loading
+from hiprobe.scale.run import RayRun, account, detect_on_ray, extract_on_ray, local_home
+from hiprobe.scale.worker import Described
 
 __all__ = [
     "Cluster",
     "Described",
     "Extracted",
     "Loading",
+    "RayRun",
     "account",
     "detect_on_ray",
     "extract_on_ray",

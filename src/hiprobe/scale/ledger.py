@@ -1,30 +1,31 @@
-"""What stands of each video of a run on a cluster: results with claims, or hidden states. Knows no Ray.
+"""The status of each video of a run on a cluster: results with claims, or hidden states.
 
-SQLite is touched here alone, in the process that gives the work out.
+Knows no Ray. Only this file uses SQLite, in the process that gives out the work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import HiProbeError, Quarantined, StoreError, VideoError
+from hiprobe.pipeline import Failed
+from hiprobe.runs import enter_unread, given_up
 from hiprobe.scale.scheduler import Job, Later
 from hiprobe.scale.worker import Row
 from hiprobe.store import index, remote, result_folder, results
-from hiprobe.store.leases import TRIES, LeaseHolder, VideoRecord, put_back
+from hiprobe.store.leases import TRIES, LeaseHolder, put_back
 from hiprobe.store.results import BESIDE, NAME
 from hiprobe.types import Result
-
-Failed = Callable[[HiProbeError], None]
-CURE = "hiprobe runs OUT --retry puts it back"
 
 
 @dataclass
 class ResultLedger:
-    """The results in `out`, a folder or an address; `home` is the folder with the index: `out` itself if it is one."""
+    """The results in `out`, a folder or an address.
+
+    `home` is the folder with the index: `out` itself if it is a folder.
+    """
 
     worker: LeaseHolder
     out: str
@@ -32,13 +33,15 @@ class ResultLedger:
     settings: dict[str, Any]
     report: Failed
     again: bool = False
-    _held: set[str] = field(
-        default_factory=set
-    )  # digests: two files of one content share their states
+    # Digests being read: two files with the same content share their states.
+    _held: set[str] = field(default_factory=set)
     _anew: set[str] = field(default_factory=set)
 
     def begin(self, job: Job) -> Result | None:
-        """The result that stands or cannot be, None after claiming the video; raises Later if another has it."""
+        """Return a result that exists or cannot be made; None once the video is claimed.
+
+        Raises Later if another worker has it.
+        """
         place = self._folder(job)
         if job.digest in self._held:
             raise Later
@@ -46,7 +49,7 @@ class ResultLedger:
             self._forget(place)
         item = self.worker.claim(place, Path(job.path).name, job.digest)
         if item.status in ("failed", "quarantined"):
-            return self._ended(job, item)
+            return given_up(job.path, item, self.report)
         if not self.worker.has(item):
             raise Later
         job.item = item
@@ -58,7 +61,7 @@ class ResultLedger:
         return None
 
     def done(self, job: Job, row: Row) -> Result:
-        """The result that a worker has written, read back."""
+        """Read back the result that a worker has written."""
         result = self._kept(job)
         if result is None:
             raise ResultLost(job.path)
@@ -66,19 +69,17 @@ class ResultLedger:
         return self._over(job, result)
 
     def failed(self, job: Job, error: HiProbeError) -> Result:
-        """The `failed` result of a video that cannot be read."""
-        self.report(error)
-        result = Result(
-            job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}"
-        )
+        """Return the `failed` result of a video that cannot be read."""
+        reason = f"{type(error).__name__}: {error.reason}"
+        result = Result(job.path, job.digest, "failed", reason=reason)
         if job.item is None:
-            self.worker.missing(
-                result_folder(self.home, result).name, Path(job.path).name, str(result.reason)
-            )
+            enter_unread(result, error, self.worker, self.home, self.report)
+        else:
+            self.report(job.path, error)
         return self._over(job, result)
 
     def lost(self, job: Job, reason: str) -> Result | None:
-        """None if the video is to be tried again, else its `quarantined` result."""
+        """Return None if the video is tried again, else its `quarantined` result."""
         if job.item is None:
             job.lost += 1
             return (
@@ -89,7 +90,7 @@ class ResultLedger:
             job.item = self.worker.claim(job.item.folder, job.item.name, job.digest)
             return None
         self._held.discard(job.digest)
-        return self._ended(job, job.item)
+        return given_up(job.path, job.item, self.report)
 
     def _over(self, job: Job, result: Result) -> Result:
         if job.item is not None:
@@ -97,16 +98,8 @@ class ResultLedger:
             self.worker.end(job.item, result.status, result.reason)
         return result
 
-    def _ended(self, job: Job, item: VideoRecord) -> Result:
-        reason = str(item.reason)
-        kind, status = (
-            (Quarantined, "quarantined") if item.status == "quarantined" else (VideoError, "failed")
-        )
-        self.report(kind(reason, where=job.path, cure=CURE if kind is Quarantined else None))
-        return Result(job.path, job.digest, status, reason=reason)  # type: ignore[arg-type]
-
     def _forget(self, place: str) -> None:
-        """Lets a video be done anew, once in a run; its result must not stand while it is."""
+        """Let a video be done again, once in a run; its old result is removed first."""
         self._anew.add(place)
         if remote.is_address(self.out):
             remote.remove(f"{self.out}/{place}/{NAME}")
@@ -117,7 +110,7 @@ class ResultLedger:
         return result_folder(self.home, Result(job.path, job.digest, "failed")).name
 
     def _kept(self, job: Job) -> Result | None:
-        """The result that stands in `out`; of an address, brought home first."""
+        """Return the result in `out`, fetched first if that is an address."""
         place = self.home / self._folder(job)
         if remote.is_address(self.out):
             (place / NAME).unlink(missing_ok=True)
@@ -131,7 +124,7 @@ class ResultLedger:
 
 
 class ResultLost(StoreError):
-    """A result that a worker has written is not there."""
+    """A result that a worker has written cannot be read back."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -143,7 +136,10 @@ class ResultLost(StoreError):
 
 @dataclass(frozen=True)
 class Extracted:
-    """What `extract` kept of one video: (segments, sites, width), seconds, gaps, and why nothing where it failed."""
+    """What `extract` kept of one video: (segments, sites, width), seconds, number of gaps.
+
+    `reason` says why there is nothing.
+    """
 
     path: str
     video_id: str
@@ -156,25 +152,28 @@ class Extracted:
 
 @dataclass
 class StateLedger:
-    """The hidden states in the store `root`, a folder or an address; attempts are counted for the length of a run."""
+    """The hidden states in `store`, a folder or an address; counts attempts within one run."""
 
-    root: str
+    store: str
     report: Failed
     _held: set[str] = field(default_factory=set)
 
     def begin(self, job: Job) -> Extracted | None:
-        """None: what is kept a worker sees; raises Later for a second file with the content of one being read."""
+        """Return None: the worker sees what is kept.
+
+        Raises Later for a second file with the content of one being read.
+        """
         if job.digest in self._held:
             raise Later
         self._held.add(job.digest)
         return None
 
     def done(self, job: Job, row: Row) -> Extracted:
-        """What a worker kept."""
+        """Return what a worker kept."""
         self._held.discard(job.digest)
-        if not remote.is_address(self.root):
+        if not remote.is_address(self.store):
             for file in row["states"]:
-                index.enter(Path(self.root), Path(self.root) / file)
+                index.enter(Path(self.store), Path(self.store) / file)
         first, second, third = row["shape"]
         return Extracted(
             job.path,
@@ -187,18 +186,18 @@ class StateLedger:
         )
 
     def failed(self, job: Job, error: HiProbeError) -> Extracted:
-        """A `failed` video."""
-        self.report(error)
+        """Return the end of a video that cannot be read."""
+        self.report(job.path, error)
         self._held.discard(job.digest)
         return Extracted(
             job.path, job.digest, "failed", reason=f"{type(error).__name__}: {error.reason}"
         )
 
     def lost(self, job: Job, reason: str) -> Extracted | None:
-        """None if the video is to be tried again, else it is `quarantined` for this run."""
+        """Return None if the video is tried again, else `quarantined`, for this run."""
         job.lost += 1
         if job.lost < TRIES:
             return None
         self._held.discard(job.digest)
-        self.report(Quarantined(f"after {job.lost} attempts: {reason}", where=job.path))
+        self.report(job.path, Quarantined(f"after {job.lost} attempts: {reason}", where=job.path))
         return Extracted(job.path, job.digest, "quarantined", reason=reason)

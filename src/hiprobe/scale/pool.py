@@ -1,7 +1,8 @@
-"""The workers of a run on Ray: started where there is room, given one task at a time, missed when they die.
+"""The workers of a run on Ray: started where there is room, given one task at a time.
 
-Plain actors: a death is then known at once and belongs to the one task that was held. Knows no video and no result.
-Objects travel between the cluster's own processes by Ray's serialisation: give it no address that strangers can reach.
+They are plain actors, so that a death is known at once and belongs to the one task that was held.
+Knows no video and no result. Objects travel between the processes of the cluster by Ray's
+serialisation, so never give Ray an address that strangers can reach.
 """
 
 from __future__ import annotations
@@ -14,18 +15,17 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any, Self
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from hiprobe import backbones
+import hiprobe
+from hiprobe.backbones import Loading
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.scale import spans
 from hiprobe.scale.worker import (
     Described,
-    Loading,
     Row,
     VideoWorker,
     Work,
@@ -36,22 +36,23 @@ from hiprobe.scale.worker import (
 from hiprobe.video import parallel
 
 LOCAL = "local"
-SCAN_S = 2.0  # between two looks at what the cluster has
-START_S = 300.0  # the longest time without a worker
-DOUBT_S = 2.0  # after the death of a worker: until then its node may die as well
-LEAVE_S = 5.0  # the longest wait for workers to tidy up
+SCAN_S = 2.0  # between two scans of the cluster's resources
+START_S = 300.0  # the longest time without a ready worker
+DOUBT_S = 2.0  # after the death of a worker, to see whether its node died as well
+LEAVE_S = 5.0  # the longest wait for workers to clean up
 ANSWER_S = 5.0  # the longest wait for a host and port to answer
-STILLBORN = 3  # so many deaths of workers before they are ready, one after the other, are chance
+MAX_FAILED_STARTS = 3  # startup failures in a row that are tolerated before giving up
 _HOST_PORT = re.compile(r"(.+):([0-9]{1,5})")
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Which Ray, and what a worker takes of it.
+    """Which Ray cluster, and the resources of each worker.
 
-    `address`: "local" for this machine alone, "auto", or `HOST:PORT`. `cpus` are a worker's threads as well; `gpus` may
-    be a fraction. At most `workers`; None for as many as fit and have work, also on nodes that come later. `span_s` is
-    about the seconds of a long video that one worker reads at a time.
+    `address`: "local" for this machine alone, "auto", or `HOST:PORT`. `cpus` is also the number of
+    threads of a worker; `gpus` may be a fraction. At most `workers` are started; None for as many
+    as fit and have work, also on nodes that join later. `span_s` is about how many seconds of a
+    long video one worker reads at a time.
     """
 
     address: str = LOCAL
@@ -62,29 +63,23 @@ class Cluster:
 
 
 class _Actor:
-    """A worker's process: loads the model when it is first asked about it."""
+    """A worker process: loads the model when first asked about it."""
 
     def __init__(self, cpus: int) -> None:
         self._reader: VideoWorker | None = None
-        parallel.MOST = min(parallel.MOST, cpus)  # decoders: the other cores are other workers'
+        parallel.MOST = min(parallel.MOST, cpus)  # the other cores are for other workers
 
     def node(self) -> str:
-        """The node that it has been started on."""
+        """Return the id of the node that it was started on."""
         return str(ray.get_runtime_context().get_node_id())
 
     def load(self, loading: Loading) -> Row:
-        """The model as it describes itself, and the version of this package."""
+        """Load the model; return its description and the version of this package."""
         return answered(self._loaded, loading)
 
     def _loaded(self, loading: Loading) -> Row:
-        self._model = backbones.load(
-            loading.name,
-            revision=loading.revision,
-            device=loading.device,
-            dtype=loading.dtype,
-            max_layer=loading.max_layer,
-        )
-        return {"model": described(self._model), "version": version("hiprobe")}
+        self._model = loading.load()
+        return {"model": described(self._model), "version": hiprobe.__version__}
 
     def begin(self, work: Work) -> Row:
         self._reader = VideoWorker(self._model, work)
@@ -94,7 +89,7 @@ class _Actor:
         return answered(getattr(self._reader, name), *args)
 
     def leave(self) -> None:
-        """Leaves nothing on the disk of its node."""
+        """Remove what it wrote on the disk of its node."""
         if self._reader is not None:
             self._reader.close()
 
@@ -110,7 +105,7 @@ class Task:
 
 
 @dataclass(eq=False)
-class _Hand:
+class _Worker:
     actor: Any
     stage: str = "start"  # then load, begin, call
     node: str = ""
@@ -119,9 +114,10 @@ class _Hand:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a task: its row, or None where its worker died; `counts` says whether that was an attempt.
+    """The outcome of a task: its row, or None if its worker died.
 
-    The loss of a whole node is none: the video did not do it.
+    `counts`: whether that death counts as an attempt of the video. The loss of a whole node does
+    not, because the video did not cause it.
     """
 
     task: Task
@@ -131,23 +127,25 @@ class Answer:
 
 @dataclass
 class Pool:
-    """The workers of a run for the length of a `with`; more are started where there is room, no more than `needed`.
+    """The workers of a run for the length of a `with`.
 
-    Raises UsageError where Ray cannot be reached or has no room, ModelError where workers cannot load the model or
-    load different ones.
+    More are started where there is room, at most `needed`. Raises UsageError where Ray cannot be
+    reached or has no room, ModelError where workers cannot load the model or load different ones.
     """
 
     cluster: Cluster
     loading: Loading
     needed: int = 1
     model: Described | None = None
-    _hands: dict[Any, _Hand] = field(default_factory=dict)  # by what is awaited of them
-    _idle: list[_Hand] = field(default_factory=list)
-    _deaths: deque[tuple[float, _Hand]] = field(default_factory=deque)  # and when they are told of
+    _busy: dict[Any, _Worker] = field(default_factory=dict)  # by the Ray reference that is awaited
+    _idle: list[_Worker] = field(default_factory=list)
+    _deaths: deque[tuple[float, _Worker]] = field(
+        default_factory=deque
+    )  # and when they are told of
     _work: Any = None
     _next_scan: float = 0.0
     _alone_since: float = 0.0
-    _stillborn: int = 0
+    _failed_starts: int = 0
     _ours: bool = False
 
     def __enter__(self) -> Self:
@@ -164,43 +162,43 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         with suppress(RayError):
-            leaving = [hand.actor.leave.remote() for hand in self._idle]
+            leaving = [worker.actor.leave.remote() for worker in self._idle]
             if leaving:
                 ray.wait(leaving, num_returns=len(leaving), timeout=LEAVE_S)
-        for hand in [*self._hands.values(), *self._idle]:
+        for worker in [*self._busy.values(), *self._idle]:
             with suppress(RayError):
-                ray.kill(hand.actor)
-        self._hands, self._idle = {}, []
+                ray.kill(worker.actor)
+        self._busy, self._idle = {}, []
         if self._ours:
             ray.shutdown()
 
     @property
     def size(self) -> int:
-        """How many workers are ready."""
-        return len(self._idle) + sum(hand.stage == "call" for hand in self._hands.values())
+        """The number of workers that are ready."""
+        return len(self._idle) + sum(worker.stage == "call" for worker in self._busy.values())
 
     @property
     def free(self) -> int:
-        """How many workers wait for a task."""
+        """The number of workers that wait for a task."""
         return len(self._idle)
 
     def begin(self, work: Work) -> None:
-        """Tells all workers, those that come later too, what the run is about."""
+        """Tell all workers, also later ones, what the run asks of them."""
         self._work = ray.put(work)
         idle, self._idle = self._idle, []
-        for hand in idle:
-            self._stage(hand, "begin", hand.actor.begin.remote(self._work))
+        for worker in idle:
+            self._stage(worker, "begin", worker.actor.begin.remote(self._work))
 
     def give(self, task: Task) -> None:
-        """Gives a task to a worker that is free."""
-        hand = self._idle.pop()
-        hand.task = task
-        self._stage(hand, "call", hand.actor.call.remote(task.call, task.args))
+        """Give a task to a free worker."""
+        worker = self._idle.pop()
+        worker.task = task
+        self._stage(worker, "call", worker.actor.call.remote(task.call, task.args))
 
     def answers(self, wait_s: float) -> Iterator[Answer]:
-        """What has come of the tasks given, after at most `wait_s` seconds."""
+        """Yield the outcomes that have arrived, after at most `wait_s` seconds."""
         self._grow()
-        awaited = list(self._hands)
+        awaited = list(self._busy)
         if awaited:
             ray.wait(awaited, num_returns=1, timeout=wait_s)
         else:
@@ -212,99 +210,97 @@ class Pool:
         yield from self._told()
 
     def _take(self, ref: Any) -> Answer | None:
-        hand = self._hands.pop(ref)
+        worker = self._busy.pop(ref)
         try:
             found = ray.get(ref)
         except RayTaskError:
-            raise  # a bug of ours
+            raise  # a bug in this package
         except RayError as error:
-            self._lost(hand, str(error))
+            self._lost(worker, str(error))
             return None
-        if hand.stage == "start":
-            hand.node = found
-            self._stage(hand, "load", hand.actor.load.remote(self.loading))
-        elif hand.stage == "load":
-            self._loaded(hand, found)
+        if worker.stage == "start":
+            worker.node = found
+            self._stage(worker, "load", worker.actor.load.remote(self.loading))
+        elif worker.stage == "load":
+            self._loaded(worker, found)
         else:
-            task, hand.task = hand.task, None
-            self._idle.append(hand)
+            task, worker.task = worker.task, None
+            self._idle.append(worker)
             if task is not None:
                 return Answer(task, found)
-            self._stillborn = 0
+            self._failed_starts = 0
         return None
 
-    def _lost(self, hand: _Hand, words: str) -> None:
+    def _lost(self, worker: _Worker, words: str) -> None:
         with suppress(RayError):
-            ray.kill(
-                hand.actor
-            )  # one that is only out of reach must not go on beside its successor
+            ray.kill(worker.actor)  # one that is only unreachable must not run on
         now = time.monotonic()
-        if hand.task is not None:
-            self._deaths.append((now + DOUBT_S, hand))
+        if worker.task is not None:
+            self._deaths.append((now + DOUBT_S, worker))
             self._next_scan = 0.0
             return
-        self._stillborn += 1
+        self._failed_starts += 1
         self._next_scan = (
-            now + SCAN_S * 2 ** min(self._stillborn, 5) if self.size else 0.0
-        )  # the others go on
-        if self._stillborn > STILLBORN and not self.size:
+            now + SCAN_S * 2 ** min(self._failed_starts, 5) if self.size else 0.0
+        )  # the others continue
+        if self._failed_starts > MAX_FAILED_STARTS and not self.size:
             lines = words.strip().splitlines() or [""]
             why = (
                 lines[-1] if "Error: " in lines[-1] else lines[0]
-            )  # the end of a traceback, or Ray's first words
+            )  # the last line of a traceback, or Ray's first
             raise ModelError(
-                f"workers die while they load it: {why[:300]}",
+                f"workers die while loading it: {why[:300]}",
                 where=self.loading.name,
-                cure="install hiprobe on every node; give each worker more memory by more CPUs for one",
+                cure="install hiprobe on every node, or give each worker more CPUs (more memory)",
             )
 
     def _told(self) -> Iterator[Answer]:
-        """The deaths of a while ago: attempts where the node still lives."""
+        """Yield deaths after a wait: they count as attempts if the node is still alive."""
         while self._deaths and self._deaths[0][0] <= time.monotonic():
-            hand = self._deaths.popleft()[1]
-            assert hand.task is not None
-            yield Answer(hand.task, None, counts=_lives(hand.node))
+            worker = self._deaths.popleft()[1]
+            assert worker.task is not None
+            yield Answer(worker.task, None, counts=_lives(worker.node))
 
-    def _loaded(self, hand: _Hand, row: Row) -> None:
+    def _loaded(self, worker: _Worker, row: Row) -> None:
         error = raised(row, self.loading.name)
         if error is not None:
             raise error
-        if row["version"] != version("hiprobe"):
+        if row["version"] != hiprobe.__version__:
             raise ModelError(
-                f"a worker runs hiprobe {row['version']}, this is {version('hiprobe')}",
-                where=hand.node,
+                f"a worker runs hiprobe {row['version']}, this is {hiprobe.__version__}",
+                where=worker.node,
                 cure="install the same version on every node",
             )
         self.model = self.model or row["model"]
         _check_same(self.model, row["model"])
         if self._work is None:
-            self._idle.append(hand)
+            self._idle.append(worker)
         else:
-            self._stage(hand, "begin", hand.actor.begin.remote(self._work))
+            self._stage(worker, "begin", worker.actor.begin.remote(self._work))
 
-    def _stage(self, hand: _Hand, stage: str, ref: Any) -> None:
-        hand.stage = stage
-        self._hands[ref] = hand
+    def _stage(self, worker: _Worker, stage: str, ref: Any) -> None:
+        worker.stage = stage
+        self._busy[ref] = worker
 
     def _grow(self) -> None:
-        """Starts the workers that are needed and that the cluster has room for."""
+        """Start the workers that are needed and for which the cluster has room."""
         now = time.monotonic()
         if now < self._next_scan:
             return
         self._next_scan = now + SCAN_S
         wanted = min(workers_that_fit(_nodes(), self.cluster), max(self.needed, 1))
-        if self._idle or any(hand.stage != "start" for hand in self._hands.values()):
+        if self._idle or any(worker.stage != "start" for worker in self._busy.values()):
             self._alone_since = now
         elif now - self._alone_since > START_S or (self.cluster.address == LOCAL and not wanted):
             kind = UsageError if self.model is None else ModelError
             raise kind(
-                "no room for a worker",
+                "the cluster has no room for a worker",
                 where=f"--ray {self.cluster.address}",
-                cure=f"each takes {self.cluster.cpus} CPUs and {self.cluster.gpus:g} GPUs of one node",
+                cure=f"each needs {self.cluster.cpus} CPUs, {self.cluster.gpus:g} GPUs of one node",
             )
-        for _ in range(wanted - len(self._hands) - len(self._idle)):
+        for _ in range(wanted - len(self._busy) - len(self._idle)):
             actor = _started(self.cluster)
-            self._stage(_Hand(actor), "start", actor.node.remote())
+            self._stage(_Worker(actor), "start", actor.node.remote())
 
 
 def _nodes() -> list[dict[str, Any]]:
@@ -312,7 +308,10 @@ def _nodes() -> list[dict[str, Any]]:
 
 
 def _lives(node: str) -> bool:
-    """Whether a node does: it is asked itself, as Ray takes 15 s to miss one that was killed with all its processes."""
+    """Whether a node is alive.
+
+    The node itself is asked: Ray takes 15 s to notice that all processes of one were killed.
+    """
     (told,) = [one for one in _nodes() if one["NodeID"] == node]
     try:
         _reach(told["NodeManagerAddress"], told["NodeManagerPort"])
@@ -322,12 +321,15 @@ def _lives(node: str) -> bool:
 
 
 def _reach(host: str, port: int) -> None:
-    """Raises OSError where nobody answers."""
+    """Raise OSError if nothing answers."""
     socket.create_connection((host, port), ANSWER_S).close()
 
 
 def _started(cluster: Cluster) -> Any:
-    """A new worker, which waits where there is no room yet; never restarted behind our back, no task tried twice."""
+    """Start a worker, which waits until there is room.
+
+    Ray never restarts it and never repeats a task: attempts are counted here.
+    """
     threads = {"env_vars": dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(cluster.cpus))}
     kind: Any = ray.remote(
         num_cpus=cluster.cpus,
@@ -340,7 +342,7 @@ def _started(cluster: Cluster) -> Any:
 
 
 def workers_that_fit(nodes: Sequence[Mapping[str, Any]], cluster: Cluster) -> int:
-    """How many workers fit on the nodes that live."""
+    """Return how many workers fit on the nodes that are alive."""
     fits = 0
     for node in nodes:
         has = node["Resources"] if node["Alive"] else {}
@@ -350,7 +352,7 @@ def workers_that_fit(nodes: Sequence[Mapping[str, Any]], cluster: Cluster) -> in
 
 
 def _connect(cluster: Cluster) -> bool:
-    """Connects to Ray, unless that has been done; whether it is ours to leave again."""
+    """Connect to Ray unless connected; return whether this call made the connection."""
     if ray.is_initialized():
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -367,29 +369,32 @@ def _connect(cluster: Cluster) -> bool:
             ray.init(cluster.address, **quiet)
     except (ConnectionError, ValueError, RuntimeError, RayError) as error:
         raise UsageError(
-            f"no Ray there: {error}",
+            f"Ray cannot be reached: {error}",
             where=f"--ray {cluster.address}",
-            cure="give local, auto or HOST:PORT of a running Ray",
+            cure="give local, auto, or HOST:PORT of a running Ray",
         ) from error
-    _speak_aside()
+    _print_to_stderr()
     return True
 
 
 def check_reachable(address: str) -> None:
-    """Raises ConnectionError or ValueError for an address at which nobody answers: Ray would try for two minutes."""
+    """Raise ConnectionError or ValueError for an address at which nothing answers.
+
+    Ray itself would try for two minutes.
+    """
     if address in ("auto", LOCAL):
         return
     found = _HOST_PORT.fullmatch(address)
     if found is None or "://" in address or not 0 < int(found[2]) < 65536:
-        raise ValueError("this is no HOST:PORT")
+        raise ValueError("the address must be HOST:PORT")
     try:
         _reach(found[1].strip("[]"), int(found[2]))
     except OSError as error:
         raise ConnectionError(error.strerror or str(error)) from error
 
 
-def _speak_aside() -> None:
-    """What Ray says of deaths goes to standard error: standard output is for results, and read by programs."""
+def _print_to_stderr() -> None:
+    """Send what Ray prints to standard error: programs read results from standard output."""
     worker: Any = ray._private.worker
     say = worker.print_to_stdstream
     worker.print_to_stdstream = lambda data, *args, **more: say(
@@ -398,10 +403,13 @@ def _speak_aside() -> None:
 
 
 def _check_same(one: Described, two: Described) -> None:
-    """Raises ModelError for workers whose results could differ: another model, precision, batch or library."""
+    """Raise ModelError for workers whose results could differ.
+
+    They differ with another model, precision, batch or library.
+    """
     for name, value in vars(one).items():
         if vars(two)[name] != value:
             raise ModelError(
                 f"workers differ in {name}: {value} and {vars(two)[name]}",
-                cure="use nodes of one kind in a run, with the same model and libraries",
+                cure="use nodes of one kind, with the same model and libraries",
             )

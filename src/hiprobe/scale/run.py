@@ -1,6 +1,7 @@
-"""The same extract and detect on Ray: workers read, this process gives out, counts attempts and keeps the index.
+"""Extract and detect on Ray: workers read; this process gives out work and keeps the index.
 
-Results are those of a local run, byte for byte at equal batch, threads and kind of device. Knows no picture, no page.
+It also counts attempts. Results are those of a local run, byte for byte at equal batch, threads
+and kind of device. Knows no picture and no page.
 """
 
 from __future__ import annotations
@@ -8,43 +9,53 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from hiprobe import backbones, pipeline, runs
-from hiprobe.errors import HiProbeError, StoreError
+from hiprobe.backbones import Loading
+from hiprobe.errors import StoreError
+from hiprobe.pipeline import Failed, ReadPlan, ignore
 from hiprobe.probe import Probe
 from hiprobe.scale.ledger import Extracted, ResultLedger, StateLedger
 from hiprobe.scale.pool import Cluster, Pool
 from hiprobe.scale.scheduler import Scheduler
-from hiprobe.scale.worker import Described, Keep, Loading, Work
+from hiprobe.scale.worker import Described, Keep, Work
 from hiprobe.store import remote
 from hiprobe.store.leases import LeaseHolder
-from hiprobe.types import Recipe, Result, Site
+from hiprobe.types import Result
 
-__all__ = [
-    "Cluster",
-    "Described",
-    "Extracted",
-    "Loading",
-    "account",
-    "detect_on_ray",
-    "extract_on_ray",
-    "local_home",
-]
-
-STORE = runs.STORE
-Failed = Callable[[HiProbeError], None]
-Told = Callable[[int], None]
+End = TypeVar("End", Result, Extracted)
 
 
-def _nothing(*_: object) -> None:
-    """What nobody asked for."""
+@dataclass(frozen=True)
+class RayRun:
+    """Where a run happens, which model its workers load, and who is told.
+
+    `failed` gets the path and the error of a video that could not be read, `workers` their number
+    after each video that ended, `about` the model as the workers describe it. `keep` writes the
+    files of a new result, on the worker.
+    """
+
+    loading: Loading
+    cluster: Cluster = field(default_factory=Cluster)
+    failed: Failed = ignore
+    workers: Callable[[int], None] = ignore
+    about: Callable[[Described], None] = ignore
+    keep: Keep | None = None
+
+    def pool(self, videos: int) -> Pool:
+        """The workers for so many videos, for the length of a `with`."""
+        return Pool(self.cluster, _found(self.loading), videos)
 
 
 def local_home(out: str | Path) -> Path:
-    """The folder for the index and the manifest of the results in `out`: itself, or for an address one in the cache."""
+    """Return the folder for the index and the manifest of the results in `out`.
+
+    It is `out` itself; for an address it is a folder in the user's cache.
+    """
     if not remote.is_address(out):
         return Path(remote.strip_scheme(str(out)))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -53,90 +64,74 @@ def local_home(out: str | Path) -> Path:
 
 def detect_on_ray(
     paths: Sequence[str | Path],
-    loading: Loading,
+    run: RayRun,
     probe: Probe,
     out: str | Path,
     *,
-    cluster: Cluster | None = None,
     explain: bool = True,
-    keep: Keep | None = None,
-    failed: Failed = _nothing,
-    workers: Told = _nothing,
-    about: Callable[[Described], None] = _nothing,
     again: bool = False,
 ) -> Iterator[Result]:
-    """A result of each video, in the order in which they end; what was done before in `out` is not done again.
+    """Yield a result of each video, in the order in which they end; finished ones are not redone.
 
-    Paths and `out` may be addresses that fsspec speaks; folders (a model's too) must be seen by all nodes under the
-    same path; paths come back absolute. `keep`
-    writes the files of a new result, on the worker. `workers` is told how many there are after each end, `about` how
-    the workers describe the model. A video that cannot be read is `failed`, one that ends its worker or decoder twice
-    `quarantined`; `failed` is told why. Raises UsageError where Ray cannot be reached, RecipeMismatch, ModelError and
-    StoreError, also where not all are accounted for.
+    Paths and `out` may be addresses that fsspec reads. Folders, also a model's, must be seen by
+    all nodes under the same path. Paths come back absolute. A video that cannot be read is
+    `failed`, one that ends its worker or decoder twice `quarantined`. Raises UsageError where Ray
+    cannot be reached, RecipeMismatch, ModelError, and StoreError, also where not all videos are
+    accounted for.
     """
     given, to = [_everywhere(path) for path in paths], _folder(out)
-    with Pool(cluster or Cluster(), _found(loading), len(given)) as pool:
+    with run.pool(len(given)) as pool:
         model = _model(pool)
-        about(model)
+        run.about(model)
         pipeline.check_probe(model, probe)
         settings = runs.result_settings(model, probe, explain)
-        pool.begin(
-            Work(
-                f"{to}/{STORE}",
-                probe.recipe,
-                tuple(probe.sites),
-                probe,
-                to,
-                explain,
-                keep,
-                span_s=pool.cluster.span_s,
-            )
-        )
-        with LeaseHolder(local_home(out) / STORE, settings, len(given), driver=True) as worker:
-            book = ResultLedger(worker, to, local_home(out), settings, failed, again)
-            ended: Counter[str] = Counter()
-            for result in Scheduler(pool, book, given, probe.recipe.segment_s).ends():
-                ended[result.status] += 1
-                workers(pool.size)
-                yield result
-    account(len(given), ended)
+        store, sites, span_s = f"{to}/{runs.STORE}", tuple(probe.sites), run.cluster.span_s
+        pool.begin(Work(store, probe.recipe, sites, probe, to, explain, run.keep, span_s=span_s))
+        with LeaseHolder(local_home(out) / runs.STORE, settings, len(given), driver=True) as worker:
+            ledger = ResultLedger(worker, to, local_home(out), settings, run.failed, again)
+            scheduler = Scheduler(pool, ledger, given, probe.recipe.segment_s)
+            yield from _counted(run, pool, scheduler, len(given))
 
 
 def extract_on_ray(
     paths: Sequence[str | Path],
-    loading: Loading,
-    root: str | Path,
+    run: RayRun,
+    store: str | Path,
     *,
     method: str = "hiprobe",
-    sites: Sequence[Site] | None = None,
-    recipe: Recipe | None = None,
-    cluster: Cluster | None = None,
+    plan: ReadPlan | None = None,
     also: Callable[[str, str], object] | None = None,
-    failed: Failed = _nothing,
-    workers: Told = _nothing,
-    about: Callable[[Described], None] = _nothing,
 ) -> Iterator[Extracted]:
-    """Keeps the hidden states of each video in the store `root`, at the sites that `method` reads, or at `sites`.
+    """Keep the hidden states of each video in `store`, a folder or an address.
 
-    `also` is called by the worker with each video as a file and its digest. Otherwise as `detect_on_ray`.
+    They are read at the sites and by the recipe of `method`, or by `plan`. `also` is called by the
+    worker with each video as a file, and its digest. Otherwise as `detect_on_ray`.
     """
-    given, to = [_everywhere(path) for path in paths], _folder(root)
-    with Pool(cluster or Cluster(), _found(loading), len(given)) as pool:
+    given, to = [_everywhere(path) for path in paths], _folder(store)
+    with run.pool(len(given)) as pool:
         model = _model(pool)
-        about(model)
-        wanted = pipeline.sites_for(method, model, sites)
-        recipe = recipe or pipeline.recipe_for(method, model)
-        pool.begin(Work(to, recipe, wanted, also=also, span_s=pool.cluster.span_s))
-        ended: Counter[str] = Counter()
-        for one in Scheduler(pool, StateLedger(to, failed), given, recipe.segment_s).ends():
-            ended[one.status] += 1
-            workers(pool.size)
-            yield one
-    account(len(given), ended)
+        run.about(model)
+        plan = plan or ReadPlan(
+            pipeline.sites_for(method, model), pipeline.recipe_for(method, model)
+        )
+        pool.begin(Work(to, plan.recipe, plan.sites, also=also, span_s=run.cluster.span_s))
+        ledger = StateLedger(to, run.failed)
+        scheduler = Scheduler(pool, ledger, given, plan.recipe.segment_s)
+        yield from _counted(run, pool, scheduler, len(given))
+
+
+def _counted(run: RayRun, pool: Pool, scheduler: Scheduler[End], given: int) -> Iterator[End]:
+    """The ends of all videos, told and counted."""
+    ended: Counter[str] = Counter()
+    for one in scheduler.ends():
+        ended[one.status] += 1
+        run.workers(pool.size)
+        yield one
+    account(given, ended)
 
 
 def account(given: int, ended: Counter[str]) -> None:
-    """Raises StoreError unless done + partial + failed + quarantined = given."""
+    """Raise StoreError unless done + partial + failed + quarantined = given."""
     if sum(ended.values()) != given:
         told = ", ".join(f"{number} {status}" for status, number in sorted(ended.items()))
         raise StoreError(
@@ -145,7 +140,7 @@ def account(given: int, ended: Counter[str]) -> None:
 
 
 def _everywhere(path: str | Path) -> str:
-    """An address, or a path that means the same whatever the working folder is: a worker has its own."""
+    """An address, or an absolute path: each worker has a working folder of its own."""
     return (
         str(path)
         if remote.is_address(path)
@@ -158,7 +153,7 @@ def _folder(out: str | Path) -> str:
 
 
 def _found(loading: Loading) -> Loading:
-    """The model folder as every worker finds it, or what is no folder as it is."""
+    """The model folder under the path that every worker sees; any other name unchanged."""
     here = loading.name not in backbones.names() and loading.name and Path(loading.name).is_dir()
     return replace(loading, name=_everywhere(loading.name)) if here else loading
 

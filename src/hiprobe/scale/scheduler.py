@@ -1,6 +1,7 @@
-"""Videos given out to workers, spans of long ones apart, until each is accounted for. Knows no Ray but a `Crew`.
+"""Give videos to workers, long ones in spans, until each is accounted for.
 
-A death that counts is an attempt; what that makes of a video, and what a result is, its `Book` says.
+Of Ray it knows only a `Pool`. What an attempt means for a video, and what a result is, its
+`Ledger` decides.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Ended = TypeVar("Ended", covariant=True)
 
 @dataclass(eq=False)
 class Job:
-    """One video: `plan` its spans, `open` those not yet read; `lost` attempts that no index counts."""
+    """One video: `plan` its spans, `open` those not read yet, `lost` attempts outside the index."""
 
     path: str
     digest: str = ""
@@ -38,62 +39,65 @@ class Job:
 
 
 class Later(Exception):
-    """The video's turn comes later: another has it."""
+    """The video's turn comes later: another worker has it."""
 
 
-class Book(Protocol[Ended]):
-    """What stands of each video, and what an end is."""
+class Ledger(Protocol[Ended]):
+    """Keeps the status of each video and makes what a video ends with."""
 
     def begin(self, job: Job) -> Ended | None:
-        """The end of a video that needs no worker, None if it is to be read; raises Later."""
+        """Return the end of a video that needs no worker, None if it must be read; raises Later."""
         ...
 
     def done(self, job: Job, row: Row) -> Ended:
-        """The end of a video that a worker has finished."""
+        """Return the end of a video that a worker has finished."""
         ...
 
     def failed(self, job: Job, error: HiProbeError) -> Ended:
-        """The end of a video that cannot be read."""
+        """Return the end of a video that cannot be read."""
         ...
 
     def lost(self, job: Job, reason: str) -> Ended | None:
-        """Counts an attempt that a worker or a decoder did not survive; the end if it was the last."""
+        """Count an attempt that killed a worker or decoder; return the end if it was the last."""
         ...
 
 
 class Scheduler(Generic[End]):
-    """The way of `paths` through the workers of `pool`."""
+    """Takes `paths` through the workers of `pool`."""
 
-    def __init__(self, pool: Pool, book: Book[End], paths: Iterable[str], segment_s: float) -> None:
-        self._crew, self._book, self._segment_s = pool, book, segment_s
+    def __init__(
+        self, pool: Pool, ledger: Ledger[End], paths: Iterable[str], segment_s: float
+    ) -> None:
+        self._pool, self._ledger, self._segment_s = pool, ledger, segment_s
         self._paths = deque(paths)
         self._tasks: deque[Task] = deque()
         self._parked: deque[tuple[float, Job]] = deque()
         self._given = 0
 
     def ends(self) -> Iterator[End]:
-        """The end of each video, in the order in which they end; raises the errors that end a run."""
+        """Yield the end of each video as it comes; raises the errors that end a run."""
         while self._paths or self._tasks or self._parked or self._given:
             yield from self._again()
             self._feed()
-            for answer in self._crew.answers(WAIT_S):
+            for answer in self._pool.answers(WAIT_S):
                 self._given -= 1
-                self._feed()  # before anything is done with the answer, so that no worker waits for that
+                self._feed()  # first, so that no worker waits while the answer is handled
                 yield from self._heard(answer)
 
     def _feed(self) -> None:
-        self._crew.needed = len(self._paths) + len(self._tasks) + self._given
-        while self._crew.free and (task := self._next()) is not None:
-            self._crew.give(task)
+        self._pool.needed = len(self._paths) + len(self._tasks) + self._given
+        while self._pool.free and (task := self._next()) is not None:
+            self._pool.give(task)
             self._given += 1
 
     def _next(self) -> Task | None:
-        """What is begun comes before what is new, but for one video a worker that is looked at ahead.
+        """Return the next task: videos begun come first, but one new video per worker is looked at.
 
-        One at an address is not: whoever looks at it fetches it, and should read it next.
+        A video at an address is not looked at ahead: the worker that does fetches it, and should
+        be the one to read it.
         """
         ahead = (
-            self._paths and len(self._tasks) < self._crew.size and not is_address(self._paths[0])
+            self._paths and len(self._tasks) < self._pool.size and not is_address(self._paths[0])
         )
         if self._tasks and not ahead:
             return self._tasks.popleft()
@@ -103,7 +107,7 @@ class Scheduler(Generic[End]):
         return Task(path, "look", (path,), Job(path))
 
     def _again(self) -> Iterator[End]:
-        """Asks again for the videos that others had."""
+        """Ask again for the videos that others had."""
         while self._parked and self._parked[0][0] <= time.monotonic():
             yield from self._begun(self._parked.popleft()[1])
 
@@ -118,7 +122,7 @@ class Scheduler(Generic[End]):
         if isinstance(error, DecoderLost):
             yield from self._missed(task, job, f"{type(error).__name__}: {error.reason}")
         elif isinstance(error, VideoError | OutOfMemory | LabelError):
-            yield self._over(job, self._book.failed(job, error))
+            yield self._over(job, self._ledger.failed(job, error))
         elif error is not None:
             raise error
         else:
@@ -127,26 +131,26 @@ class Scheduler(Generic[End]):
     def _answered(self, task: Task, job: Job, row: Row) -> Iterator[End]:
         if task.call == "look":
             job.digest = row["digest"]
-            if row["seekable"] and self._crew.model is not None:
+            if row["seekable"] and self._pool.model is not None:
                 job.plan = spans.plan_spans(
                     row["seconds"],
                     self._segment_s,
-                    self._crew.model.batch,
-                    self._crew.cluster.span_s,
+                    self._pool.model.batch,
+                    self._pool.cluster.span_s,
                 )
             yield from self._begun(job)
         elif task.call == "span":
             job.open -= 1
             if not row["sound"]:
-                self._drop(job)  # it will be read unsplit
+                self._drop(job)  # it is then read unsplit
             if not job.open:
                 self._finish(job)
         else:
-            yield self._over(job, self._book.done(job, row))
+            yield self._over(job, self._ledger.done(job, row))
 
     def _begun(self, job: Job) -> Iterator[End]:
         try:
-            end = self._book.begin(job)
+            end = self._ledger.begin(job)
         except Later:
             self._parked.append((time.monotonic() + WAIT_S, job))
             return
@@ -172,14 +176,14 @@ class Scheduler(Generic[End]):
             self._tasks.appendleft(task)
 
     def _missed(self, task: Task, job: Job, reason: str) -> Iterator[End]:
-        end = self._book.lost(job, reason)
+        end = self._ledger.lost(job, reason)
         if end is None:
             self._tasks.appendleft(task)
         else:
             yield self._over(job, end)
 
     def _drop(self, job: Job) -> None:
-        """Forgets the spans of a video that nobody has begun."""
+        """Forget the spans of a video that no worker has begun."""
         kept = [task for task in self._tasks if task.about is not job]
         job.open -= len(self._tasks) - len(kept)
         self._tasks = deque(kept)

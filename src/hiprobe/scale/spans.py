@@ -104,7 +104,9 @@ def read_part(
     """
     reader = _Seamed(path, recipe, span)
     try:
-        states = pipeline.read_states(reader, path, video_id, model, sites, recipe)
+        states = pipeline.read_states(
+            reader, path, video_id, pipeline.Reading(model), pipeline.ReadPlan(sites, recipe)
+        )
     except (
         CorruptVideo,
         EmptyVideo,

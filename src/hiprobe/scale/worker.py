@@ -14,9 +14,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hiprobe import errors, pipeline, runs, store, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import CorruptVideo, HiProbeError, StoreError, VideoError
@@ -24,7 +21,7 @@ from hiprobe.probe import Probe
 from hiprobe.scale import spans
 from hiprobe.scale.spans import Span
 from hiprobe.store import remote, results
-from hiprobe.types import Recipe, Result, Segment, Site
+from hiprobe.types import Recipe, Result, Site
 
 Row = dict[str, Any]
 Keep = Callable[[Result, Path], None]
@@ -33,20 +30,9 @@ LEAST_BYTES_S = (
 )
 
 
-@dataclass(frozen=True)
-class Loading:
-    """How each worker loads the model: the arguments of `backbones.load`."""
-
-    name: str
-    revision: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    max_layer: int | None = None
-
-
 @dataclass
 class Described:
-    """A model as a worker describes it: all of a Backbone but its weights, so that one need not load them."""
+    """A model as a worker describes it, so that the driver need not load it: `backbones.ModelFacts`."""
 
     recipe: Recipe
     layers: int
@@ -59,18 +45,6 @@ class Described:
     notice: str | None
     provenance: Mapping[str, Any]
     batch: int = pipeline.BATCH
-
-    def read(
-        self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
-    ) -> NDArray[np.float32]:
-        """Raises VideoError: what no worker could read is not read here."""
-        raise VideoError("no worker has read it", cure="see why above")
-
-    def explain(
-        self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
-    ) -> tuple[str, bool | None]:
-        """Raises VideoError."""
-        raise VideoError("no worker has explained it", cure="see why above")
 
 
 def described(model: Backbone) -> Described:
@@ -166,7 +140,7 @@ class VideoWorker:
 
     def _extracted(self, here: Path, root: Path, digest: str) -> Row:
         found = pipeline.states(
-            here, self.model, self.work.sites, recipe=self.work.recipe, root=root
+            here, self.model, self.work.sites, recipe=self.work.recipe, store=root
         )
         if found.video_id != digest:
             raise _changed(here)
@@ -181,7 +155,7 @@ class VideoWorker:
     def _detected(self, here: Path, root: Path, digest: str) -> Row:
         work = self.work
         assert work.probe is not None
-        result = pipeline.detect(here, self.model, work.probe, explain=work.explain, root=root)
+        result = pipeline.detect(here, self.model, work.probe, explain=work.explain, store=root)
         if result.video_id != digest:
             raise _changed(here)
         with self._place(store.result_folder(Path(), result).name) as place:

@@ -1,0 +1,140 @@
+"""README and docs/ point at things that exist: linked files, headings, repository paths, modules and tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCS = REPOSITORY / "docs"
+HISTORY = {"CHANGELOG.md"}  # may name what is gone
+PAGES = sorted(
+    page for page in (*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")) if page.name not in HISTORY
+)
+PACKAGE = REPOSITORY / "src" / "hiprobe"
+TOP = "benchmarks|docs|experiments|fuzz|src|tests|training"
+MODULE = re.compile(r"python -m ((?:benchmarks|experiments|fuzz|training)[\w.]*)")
+OUR_PATH = re.compile(rf"(?<![\w./-])(?:{TOP})/[\w./-]*[\w/](?![\w./*-]*[\w*])")
+PACKAGE_PATH = re.compile(r"`(?!test_)([a-z_]+(?:/[a-z0-9_]+)*\.py)(?:`|: (\w+)`)")
+# files that a recipe tells its reader to write
+EXAMPLES = {"methods/nearest.py", "nearest.py", "printer.py"}
+PYTEST_NAME = re.compile(r"(?:(\w+\.py)::)?\b(test_\w+)(\*?)`")
+
+
+def names_of(pattern: re.Pattern[str], page: Path) -> Iterator[str]:
+    """What `pattern` finds in a page, each once."""
+    yield from sorted(
+        {match[1] if match.re.groups else match[0] for match in pattern.finditer(page.read_text())}
+    )
+
+
+@cache
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    lines = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@cache
+def known_tests() -> set[tuple[str, str]]:
+    """File name and name of every test function."""
+    files = (REPOSITORY / "tests").rglob("test_*.py")
+    return {
+        (file.name, name)
+        for file in files
+        for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
+    }
+
+
+def missing_links(page: Path) -> list[str]:
+    """Relative links of a page whose file or heading does not exist."""
+    lost = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        name, _, heading = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        if "://" not in target and not (
+            file.exists() and (not heading or heading in headings(file))
+        ):
+            lost.append(target)
+    return lost
+
+
+def missing_paths(page: Path) -> list[str]:
+    """Paths below the repository's folders, files of the package and modules to run that do not exist."""
+    ours = [path for path in names_of(OUR_PATH, page) if not (REPOSITORY / path).exists()]
+    package = [
+        f"{path}: {name}" if name else path
+        for path, name in sorted(set(PACKAGE_PATH.findall(page.read_text())))
+        if path not in EXAMPLES and not defines(path, name)
+    ]
+    modules = [name for name in names_of(MODULE, page) if not module_exists(name)]
+    return ours + package + modules
+
+
+def defines(path: str, name: str) -> bool:
+    """Whether a file of the package (or of the repository) exists, and defines `name` if one is given."""
+    files = [file for file in (PACKAGE / path, REPOSITORY / path) if file.exists()]
+    wanted = re.compile(rf"^ *(?:def|class) {name}\b", re.MULTILINE)
+    return bool(files) and (not name or bool(wanted.search(files[0].read_text())))
+
+
+def module_exists(name: str) -> bool:
+    """Whether a dotted name is a module or package of the repository."""
+    path = REPOSITORY.joinpath(*name.rstrip(".").split("."))
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+def missing_tests(page: Path) -> list[str]:
+    """Test functions (`name`, `file.py::name`, `prefix_*` or `-k prefix_`) named by a page that do not exist."""
+    lost = []
+    for file, name, star in PYTEST_NAME.findall(page.read_text()):
+        prefix = star or name.endswith("_")
+        if not any(
+            (not file or file == where) and (test == name or (prefix and test.startswith(name)))
+            for where, test in known_tests()
+        ):
+            lost.append(f"{file}::{name}{star}" if file else name + star)
+    return lost
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_what_a_page_points_at_exists(page: Path) -> None:
+    assert missing_links(page) == []
+    assert missing_paths(page) == []
+    assert missing_tests(page) == []
+
+
+def test_a_wrong_pointer_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One\n[a](#one) [b](gone.md) [c](#two) [d](https://example.org)\n"
+        "`video/ahead.py` `video/frames.py` `types.py: Gone` `types.py: Recipe` tests/gone.py\n"
+        "`python -m benchmarks.gone`\n"
+        "`test_gone` `test_house.py::test_gone` `test_20_*` `test_21_nothing_*`\n"
+    )
+    assert missing_links(page) == ["gone.md", "#two"]
+    assert missing_paths(page) == [
+        "tests/gone.py",
+        "types.py: Gone",
+        "video/ahead.py",
+        "benchmarks.gone",
+    ]
+    assert missing_tests(page) == ["test_gone", "test_house.py::test_gone", "test_21_nothing_*"]
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = DOCS / "README.md"
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if page != index}
+    linked = set(re.findall(r"\]\(([^)#\s]+)\)", index.read_text()))
+    assert pages - linked == set()
+
+
+def test_documents_named_in_code_exist() -> None:
+    files = [REPOSITORY / "Makefile", *REPOSITORY.glob("*/*.py"), *PACKAGE.rglob("*.py")]
+    named = {name for file in files for name in re.findall(r"docs/[\w/.]*\w", file.read_text())}
+    assert "docs/data/card.json" in named
+    assert [name for name in sorted(named) if not (REPOSITORY / name).exists()] == []
