@@ -255,7 +255,6 @@ SHARED = {  # public names that several files may have, and why
     "select": "the plug-in protocol of methods",
     "score": "the plug-in protocol of methods",
     "fit": "fits a probe: the verb, its command, and the part that a method does",
-    "main": "the entry of a program",
 }
 MOST_ARGUMENTS = 6
 GROUPED = {  # public functions that keep many keyword arguments, and pass them on in groups
