@@ -143,35 +143,33 @@ def _policy(style: str, script: str) -> str:
 
 
 def _player(path: Path | None, out: Path, duration: float) -> dict[str, str] | None:
+    """Prepare the video for the page: its data, or a link to a file beside the page."""
     if path is None:
         return None
     if not video.info(path).playable:
-        return _within(
-            video.browser_copy(
-                path, out.with_suffix(".video.mp4"), height=240 if duration > LONG_S else 480
-            )
-        )
+        height = 240 if duration > LONG_S else 480
+        return _copied(video.browser_copy(path, out.with_suffix(".video.mp4"), height=height))
     if path.stat().st_size <= EMBED_BYTES:
-        return _inside(path)
+        return _embedded(path)
     beside = out.with_suffix(f".video{path.suffix.lower()}")
     place_also(path, beside)
-    return _beside(beside)
+    return _linked(beside)
 
 
-def _within(proxy: Path) -> dict[str, str]:
+def _copied(copy: Path) -> dict[str, str]:
     """Put a copy that was made beside the page into it, unless it is large."""
-    if proxy.stat().st_size > EMBED_BYTES:
-        return _beside(proxy)
-    inside = _inside(proxy)
-    proxy.unlink()
-    return inside
+    if copy.stat().st_size > EMBED_BYTES:
+        return _linked(copy)
+    embedded = _embedded(copy)
+    copy.unlink()
+    return embedded
 
 
-def _beside(path: Path) -> dict[str, str]:
+def _linked(path: Path) -> dict[str, str]:
     return {"link": quote(path.name), "file": path.name}
 
 
-def _inside(path: Path) -> dict[str, str]:
+def _embedded(path: Path) -> dict[str, str]:
     kind = "video/webm" if path.suffix.lower() in (".webm", ".mkv") else "video/mp4"
     return {"data": _data_uri(kind, path.read_bytes())}
 
