@@ -1,10 +1,11 @@
-"""What corrections are worth: `python -m benchmarks.review_loop [--json FILE] [--seeds N]`, a simulated reviewer.
+"""Simulate a reviewer: `python -m benchmarks.review_loop [--json FILE] [--seeds N]`.
 
-Begins with 8 labelled clips of scenes that the model was trained on, then reviews footage of scenes it has not seen:
-ten corrections at a time, each of one segment and always true, then a refit as the page does it. The segments come
-at random, or those first whose smoothed score is nearest to the threshold (as the page has it), whose raw score is
-nearest to one half, or whose score is highest. AUC is on other videos of the unseen scenes. Needs the rendered data
-of `python -m experiments.rendered`; hidden states that are not in runs/results/states are read.
+Begins with 8 labelled clips of scenes that the model was trained on, then reviews footage of scenes
+it has not seen: ten corrections at a time, each of one segment and always true, then a refit as the
+page does it. The segments come at random, or those first whose smoothed score is nearest to the
+threshold (as the page has it), whose raw score is nearest to one half, or whose score is highest.
+AUC is on other videos of the unseen scenes. Needs the rendered data of `python -m
+experiments.rendered`; hidden states that are not in runs/results/states are read.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ CLIPS = 4  # of each class at the beginning
 
 
 def footage(family: str, split: str, recipe: Recipe, sites: Sequence[Site]) -> list[Pair]:
-    """States at all layers and true labels of a split of the rendered data, read where they are not kept."""
+    """States at all layers, and true labels, of a split of the rendered data."""
     model = backbones.load("embedded", device="cpu")
     videos = datasets.load("folder", DATA / family / "labels.csv", split)
     return list(pipeline.extract(videos, model, recipe=recipe, sites=sites, store=DATA / "states"))
@@ -72,7 +73,7 @@ def wanted(
     rng: np.random.Generator,
     count: int = STEP,
 ) -> list[tuple[int, int]]:
-    """The next (video, segment) to be judged, in one video at least 8 s apart, as the page offers them."""
+    """The next (video, segment) pairs to judge, at least 8 s apart, as the page offers them."""
     if order == "half uncertain, half random":
         half = wanted("uncertain first", probe, pool, judged, rng, count // 2)
         return half + wanted("random", probe, pool, judged | set(half), rng, count - len(half))
@@ -86,10 +87,8 @@ def wanted(
     keys = urgency(order, probe, pool, scores, rng)
     taken: list[tuple[int, int]] = []
     for video, k in sorted(everything, key=lambda at: keys[at[0]][at[1]]):
-        start, sure = (
-            pool[video][0].starts[k],
-            pool[video][1][k] >= 0,
-        )  # a reviewer skips what is half an event
+        # A reviewer skips what is half an event.
+        start, sure = pool[video][0].starts[k], pool[video][1][k] >= 0
         if sure and all(
             v != video or abs(pool[v][0].starts[j] - start) >= APART_S for v, j in taken
         ):
@@ -147,7 +146,7 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints a table of mean AUC with 95 % intervals over seeds, and the paired differences from random order."""
+    """Print mean AUC with 95 % intervals over seeds, and paired differences from random order."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json")
     parser.add_argument("--seeds", type=int, default=10)
@@ -180,14 +179,14 @@ def table(found: dict[str, list[list[float]]]) -> None:
     curves = {order: np.array(rows) for order, rows in found.items()}
     for order, rows in curves.items():
         cells = [
-            f"{rows[:, k].mean():.3f} [{interval(rows[:, k])[0]:.3f}, {interval(rows[:, k])[1]:.3f}]"
+            "{:.3f} [{:.3f}, {:.3f}]".format(rows[:, k].mean(), *interval(rows[:, k]))
             for k in range(STEPS + 1)
         ]
         print(f"| {order} | {' | '.join(cells)} |")
     for order in ORDERS[1:]:
         gaps = curves[order] - curves["random"]
         cells = [
-            f"{gaps[:, k].mean():+.3f} [{interval(gaps[:, k])[0]:+.3f}, {interval(gaps[:, k])[1]:+.3f}]"
+            "{:+.3f} [{:+.3f}, {:+.3f}]".format(gaps[:, k].mean(), *interval(gaps[:, k]))
             for k in range(STEPS + 1)
         ]
         print(f"| {order}, minus random | {' | '.join(cells)} |")

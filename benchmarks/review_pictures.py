@@ -1,7 +1,8 @@
-"""The pictures of the review page in docs/images/: `python -m benchmarks.review_pictures OUT VIDEOS DOCS`.
+"""Take the pictures of the review page: `python -m benchmarks.review_pictures OUT VIDEOS DOCS`.
 
-OUT is a results folder with a probe and kept states, VIDEOS the folder of its videos. Judgements made for the
-pictures are taken back. Uses Debian's chromium; the files hold 256 colours, so that they stay small.
+OUT is a results folder with a probe and kept states, VIDEOS the folder of its videos. Judgements
+made for the pictures are taken back. Uses Debian's chromium; the files hold 256 colours, so that
+they stay small.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def main(out: Path, videos: Path, docs: Path) -> None:
     for entry in session.entries():
         for number, event in enumerate(session.shown(entry).events if entry.folder else ()):
             if number == 0 and entry.video_id:
-                session.notes.judge([(entry.video_id, event.start, event.end)], "right", "ann")
+                session.judgements.judge(
+                    [(entry.video_id, event.start, event.end)], "true_alarm", "ann"
+                )
                 batches += 1
     server = started(session)
     with sync_playwright() as playwright:
@@ -91,7 +94,7 @@ def main(out: Path, videos: Path, docs: Path) -> None:
         browser.close()
     server.should_exit = True
     for _ in range(batches):
-        session.notes.undo("ann")
+        session.judgements.undo("ann")
 
 
 if __name__ == "__main__":

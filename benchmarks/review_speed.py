@@ -1,6 +1,7 @@
-"""Does the review page keep up? `python -m benchmarks.review_speed [--json FILE]`: refits, and a long video's page.
+"""Time refits and the page of a long video: `python -m benchmarks.review_speed [--json FILE]`.
 
-Hidden states are random, in the shapes of the shipped model and of a 7B model: what is timed does not depend on them.
+Hidden states are random, in the shapes of the shipped model and of a 7B model: what is timed does
+not depend on them.
 """
 
 from __future__ import annotations
@@ -20,14 +21,13 @@ import numpy as np
 from benchmarks.review_pictures import FLAGS, PORT, started
 
 from hiprobe import probe as probes
-from hiprobe import sinks, store
+from hiprobe import store
 from hiprobe.localize import Localization, label_segments, localize
 from hiprobe.probe import Probe
 from hiprobe.review import curve, pages, similar, views
 from hiprobe.review.proposals import propose_refit
 from hiprobe.review.session import Session, score_states
-from hiprobe.sinks.csv import scores_csv
-from hiprobe.store import write_atomic
+from hiprobe.store.results import save_result
 from hiprobe.types import Event, HiddenStates, Recipe, Result, Site
 
 RECIPE = Recipe("random", ("Is anything abnormal?",))
@@ -65,21 +65,12 @@ def written(out: Path, found: HiddenStates, probe: Probe) -> Result:
         None,
         {"model": model, "probe": probe.digest},
     )
-    kept(out, result)
+    save_result(store.result_folder(out, result), result, {})
     return result
 
 
-def kept(out: Path, result: Result) -> None:
-    """The files of a result that the page reads."""
-    folder = store.result_folder(out, result)
-    write_atomic(folder / "scores.csv", scores_csv(result).encode())
-    with sinks.load("jsonl").open(folder / "events.jsonl") as sink:
-        for event in result.events:
-            sink.write(sinks.event_line(result, event))
-
-
 def prepared(out: Path, layers: int, width: int, judged: int = VIDEOS) -> Session:
-    """1,000 segments in 20 videos, of which `judged` are labelled; the probe in use knew five of them."""
+    """1,000 segments in 20 videos, `judged` of them labelled; the probe in use knew five."""
     each = SEGMENTS // VIDEOS
     found = [states(k + 1, each, layers, width) for k in range(VIDEOS)]
     spans = [(start * 1.6, (start + 5) * 1.6, start // 5 % 4 == 3) for start in range(0, each, 5)]
@@ -90,10 +81,10 @@ def prepared(out: Path, layers: int, width: int, judged: int = VIDEOS) -> Sessio
     session = Session(out, None, out / "probe.safetensors", (out / ".store",))
     session.keep(probe, "bench", "given")
     session.use(probe.digest, "bench")
-    session.notes.set_labelled([(one.video_id, truth) for one in found[:5]])
+    session.judgements.set_labelled([(one.video_id, truth) for one in found[:5]])
     for one in found[5:judged]:
         for a, b, anomalous in spans:
-            session.notes.judge(
+            session.judgements.judge(
                 [(one.video_id, a, b)], "missed" if anomalous else "normal", "bench"
             )
     return session
@@ -110,7 +101,7 @@ def timed(what: Callable[[], object], rounds: int = ROUNDS) -> Took:
 
 
 def refits(rows: dict[str, Took]) -> None:
-    """Refit among 1,000 segments, all or 400 of them judged, at one site and with the layer chosen again."""
+    """Refit on 1,000 segments, 400 or all of them judged, with the same layer or choosing one."""
     for name, layers, width in (
         ("shipped model, 8 x 160", 8, 160),
         ("7B model, 28 x 3584", 28, 3584),
@@ -150,13 +141,13 @@ def long_result(out: Path) -> Result:
     )
     made = {"model": {"id": "x", "revision": None, "sites": []}, "probe": "b" * 64}
     result = Result("long.mp4", LONG, "done", count * 1.6, scores, events, None, made)
-    kept(out, result)
+    save_result(store.result_folder(out, result), result, {})
     store.note(out, [result])
     return result
 
 
 def long_video(rows: dict[str, Took]) -> None:
-    """The server's part of what a reviewer waits for in a long video, and then the browser's as well."""
+    """Time what a reviewer waits for in a long video: the server, then the browser too."""
     with tempfile.TemporaryDirectory() as place:
         result = long_result(Path(place))
         session = Session(Path(place), None, Path(place) / "probe.safetensors", ())
@@ -166,7 +157,7 @@ def long_video(rows: dict[str, Took]) -> None:
         if CHROMIUM.exists():
             browser(rows, session)
         for event in result.events:
-            session.notes.judge([(LONG, event.start, event.end)], "right", "bench")
+            session.judgements.judge([(LONG, event.start, event.end)], "true_alarm", "bench")
         shown = session.shown(entry)
         rows["8 h, the curve, 18,000 segments to 1,600 points"] = timed(
             partial(curve.points, shown.scores, 0, 1e9)
@@ -179,12 +170,12 @@ def long_video(rows: dict[str, Took]) -> None:
         )
         rows["8 h, list of videos"] = timed(partial(views.cards, session))
         rows["one judgement, on disk"] = timed(
-            partial(session.notes.judge, [(LONG, 1.0, 2.0)], "right", "bench"), 20
+            partial(session.judgements.judge, [(LONG, 1.0, 2.0)], "true_alarm", "bench"), 20
         )
 
 
 def browser(rows: dict[str, Took], session: Session) -> None:
-    """From a key to the picture, in Debian's chromium: 1,000 events, none judged; the processor time is not known."""
+    """Time keys until the picture, in Debian's chromium; processor time is not measured."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

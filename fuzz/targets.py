@@ -237,7 +237,7 @@ def _folder(root: Path) -> None:
 def _manifest(root: Path) -> None:
     with suppress(HiProbeError):
         for one in shown.entries(root):
-            shown.read_result(one)
+            shown.reviewed_result(one)
     with suppress(HiProbeError):
         store.note(root, [_result(7)])
 
@@ -262,7 +262,7 @@ def _result_files(root: Path) -> None:
     leases.run_status(root)
     with suppress(HiProbeError):
         for one in shown.entries(root):
-            shown.read_result(one)
+            shown.reviewed_result(one)
 
 
 # -- annotation and scores

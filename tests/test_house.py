@@ -20,7 +20,7 @@ FLOORS = (  # from the ground up: a file may import what is on a lower floor tha
     ("video", "store", "methods", "backbones", "datasets", "sinks"),
     ("probe",),
     ("pipeline", "runs"),
-    ("evaluation", "report", "scale"),
+    ("evaluation", "report", "scale", "plot"),
     ("review", "checks"),
     ("cli",),
 )
@@ -29,7 +29,7 @@ EXEMPT = {  # imports within one floor, and why
     ("plugins", "errors"): "a plug-in that is not there is a named error",
     ("datasets", "video"): "a folder of pictures may take the place of a file",
     ("runs", "pipeline"): "a run repeats what the pipeline does for one video",
-    ("evaluation", "report"): "an evaluation's figures share the colours of a result's",
+    ("plot", "report"): "an evaluation's figures share the colours of a result's",
 }
 MOST_EXEMPT = 4
 PLUGINS = {"methods", "backbones", "datasets", "sinks"}
@@ -45,10 +45,10 @@ HOME = {  # who may import a library
     "fastapi": {"review"},
     "starlette": {"review"},
     "uvicorn": {"review"},
-    "matplotlib": {"report", "evaluation"},
+    "matplotlib": {"report", "plot"},
     "jinja2": {"report", "review"},
     "typer": {"cli"},
-    "rich": {"report", "cli"},
+    "rich": {"cli"},
     "numba": set(),
     "cv2": set(),
     "pickle": set(),
@@ -253,7 +253,6 @@ SHARED = {  # public names that several files may have, and why
     "select": "the plug-in protocol of methods",
     "score": "the plug-in protocol of methods",
     "fit": "fits a probe: the verb, its command, and the part that a method does",
-    "main": "the entry of a program",
 }
 MOST_ARGUMENTS = 6
 GROUPED = {  # public functions that keep many keyword arguments, and pass them on in groups

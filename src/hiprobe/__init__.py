@@ -38,6 +38,7 @@ _MODULES = (
     "methods",
     "metrics",
     "pipeline",
+    "plot",
     "probe",
     "report",
     "saliency",

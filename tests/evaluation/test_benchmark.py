@@ -21,7 +21,7 @@ import hiprobe
 from hiprobe import cli, datasets, embedded, store, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import LabelError, StoreError, UsageError
-from hiprobe.evaluation import DrawSummary, Report, export, plots, write_scores
+from hiprobe.evaluation import DrawSummary, Report, export, write_scores
 from hiprobe.evaluation.benchmark import Benchmark, of_probe, of_scores
 from hiprobe.evaluation.draws import draw, of_draws
 from hiprobe.types import Event, Recipe, Segment, Site, Video
@@ -481,51 +481,6 @@ def test_export_of_scores_from_stored_states_needs_no_model(
         StoreError, match=r"6 of 10 videos have no hidden states .*run hiprobe detect"
     ):
         export.export_scores(paths + more, fitted.probe, tmp_path / "kept")
-
-
-# Plots
-
-
-def test_plots_are_written_and_depend_on_the_scores(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    truth = {f"v{i}": (np.arange(60) // 20 == 1).astype(np.uint8) * (i < 8) for i in range(11)}
-    scores = {
-        name: labels * 0.5 + rng.random(60) / (i + 1)
-        for i, (name, labels) in enumerate(truth.items())
-    }
-    scores["v0"][5:9] = np.nan
-    made = plots.write_plots(tmp_path, truth, scores, raw=scores)
-    assert [path.name for path in made] == ["roc.png", "pr.png", "histogram.png", "timelines.png"]
-    for path in made:
-        with Image.open(path) as image:
-            assert min(image.size) > 300
-            assert len(np.unique(np.asarray(image.convert("L")))) > 20
-    before = made[-1].read_bytes()
-    plots.write_plots(tmp_path, truth, scores | {"v7": 1 - scores["v7"]})
-    assert made[-1].read_bytes() != before
-
-
-def test_timelines_show_the_best_worst_and_highest_normal_videos() -> None:
-    labels = np.array([0, 0, 1, 1], np.uint8)
-    truth = dict.fromkeys("abcdefg", labels) | {
-        "n": np.zeros(4, np.uint8),
-        "m": np.zeros(4, np.uint8),
-    }
-    order = [
-        [0, 1, 2, 3],
-        [0, 2, 1, 3],
-        [2, 3, 0, 1],
-        [0, 1, 2, 3],
-        [3, 2, 1, 0],
-        [1, 0, 2, 3],
-        [0, 3, 1, 2],
-    ]
-    scores = {name: np.array(values, float) for name, values in zip("abcdefg", order, strict=True)}
-    found = plots.cases(truth, scores | {"n": np.zeros(4), "m": np.ones(4)}, each=2)
-    assert [name for _, name in found] == ["a", "d", "c", "e", "m", "n"]
-    assert [name for _, name in plots.cases({"n": np.zeros(4, np.uint8)}, {"n": np.zeros(4)})] == [
-        "n"
-    ]
 
 
 # The command line

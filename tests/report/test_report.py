@@ -1,4 +1,4 @@
-"""The report: files read back by other programs, and the page used in a browser as an operator would."""
+"""The report: its files read by other programs, and its page used in a browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from PIL import Image
 from rich.console import Console
 
 from hiprobe import report
-from hiprobe.report import picture
+from hiprobe.cli._terminal import events_table
+from hiprobe.report import curves, picture, texts
 from hiprobe.types import Event, Gap, Result, Scores
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -123,7 +124,7 @@ def embedded_data(page: str) -> Any:
     return json.loads(match.group(1), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
 
-def test_write_leaves_five_files_that_agree(clip: Path, tmp_path: Path) -> None:
+def test_the_five_files_of_a_report_agree(clip: Path, tmp_path: Path) -> None:
     report.write_report(a_result(ATTACK, ATTACK), clip, tmp_path / "out", thumbnails())
     files = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert set(files) == {"scores.csv", "events.jsonl", "events.vtt", "timeline.png", "report.html"}
@@ -201,7 +202,7 @@ def scores_of(result: Result) -> Scores:
     return result.scores
 
 
-def test_hundreds_of_events_and_an_infinite_threshold_still_draw(tmp_path: Path) -> None:
+def test_hundreds_of_events_and_an_infinite_threshold_are_drawn(tmp_path: Path) -> None:
     starts = np.arange(3000) * 1.6
     values = np.sin(starts) * 40
     scores = Scores(starts, starts + 1.6, values, values, np.full(3000, np.inf))
@@ -245,7 +246,7 @@ def test_layers_are_drawn_with_and_without_auc(tmp_path: Path) -> None:
 
 
 def test_a_curve_never_crosses_a_gap_and_spans_its_segments() -> None:
-    times, values, run = picture.curve(scores_of(a_result()))
+    times, values, run = curves.curve(scores_of(a_result()))
     assert [(times[run == k].min(), times[run == k].max()) for k in np.unique(run)] == [
         (0.0, 15.0),
         (18.0, 30.0),
@@ -253,7 +254,7 @@ def test_a_curve_never_crosses_a_gap_and_spans_its_segments() -> None:
     assert (np.diff(times) > 0).all()
     at = scores_of(a_result()).at(np.minimum(times, 29.9) - 1e-6 * (times == 15.0))
     np.testing.assert_array_equal(values[:, 1], at)
-    assert [len(part) for part in picture.curve(Scores(*[np.empty(0)] * 5))] == [0, 0, 0]
+    assert [len(part) for part in curves.curve(Scores(*[np.empty(0)] * 5))] == [0, 0, 0]
 
 
 @given(arrays(np.float64, st.integers(1, 400), elements=st.floats(-5, 5)), st.integers(2, 60))
@@ -261,7 +262,7 @@ def test_a_curve_never_crosses_a_gap_and_spans_its_segments() -> None:
 def test_thinning_keeps_order_limit_and_extremes(
     values: np.ndarray[Any, np.dtype[np.float64]], limit: int
 ) -> None:
-    keep = picture.thin(values, limit)
+    keep = curves.thin(values, limit)
     assert len(keep) <= limit
     assert (np.diff(keep) > 0).all()
     assert values[keep].max() == values.max()
@@ -280,12 +281,12 @@ def test_thinning_keeps_order_limit_and_extremes(
     ],
 )
 def test_clock(seconds: float, text: str) -> None:
-    assert picture.clock(seconds) == text
+    assert texts.clock(seconds) == text
 
 
 def test_the_terminal_table_shows_text_as_text() -> None:
     console = Console(width=160, file=io.StringIO(), force_terminal=True, color_system=None)
-    console.print(report.events_table(a_result(LABEL, "[red]two\nlines[/red] \x1b]0;owned\x07")))
+    console.print(events_table(a_result(LABEL, "[red]two\nlines[/red] \x1b]0;owned\x07")))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "[bold]" in shown
     assert "[red]two lines[/red]" in shown
@@ -296,7 +297,7 @@ def test_the_terminal_table_shows_text_as_text() -> None:
 # The page, as text
 
 
-def test_the_page_names_no_address_and_its_policy_forbids_them(clip: Path, tmp_path: Path) -> None:
+def test_the_page_holds_no_address_and_its_policy_forbids_them(clip: Path, tmp_path: Path) -> None:
     report.report_html(a_result(ATTACK, ATTACK), clip, tmp_path / "r.html", thumbnails=thumbnails())
     tags = Tags((tmp_path / "r.html").read_text("utf-8")).seen
     addresses = [
@@ -329,7 +330,7 @@ def test_the_page_says_what_was_not_scored(tmp_path: Path) -> None:
     assert "and 20 more spans" in page
 
 
-def test_the_page_says_that_nothing_was_found(tmp_path: Path) -> None:
+def test_the_page_of_a_video_without_events_says_so(tmp_path: Path) -> None:
     report.report_html(a_result(events=()), None, tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text("utf-8")
     assert "No event was found." in page
@@ -373,7 +374,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Any]:
-    """A tab that notes every complaint and every request that leaves the folder of the page."""
+    """A tab that records every console error and every request."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.complaints = []
     page.requests = []
@@ -400,7 +401,8 @@ def settled(tab: Any, seconds: float) -> None:
     tab.wait_for_function(there, arg=seconds)
 
 
-BRIGHTNESS = """() => { const c = document.createElement('canvas').getContext('2d'); c.drawImage(video, 0, 0, 8, 8);
+BRIGHTNESS = """() => { const c = document.createElement('canvas').getContext('2d');
+                 c.drawImage(video, 0, 0, 8, 8);
                  return c.getImageData(4, 4, 1, 1).data[1]; }"""
 
 
@@ -420,7 +422,7 @@ def page_path(clip: Path, tmp_path: Path) -> Path:
     return tmp_path / "r.html"
 
 
-def test_a_chosen_event_is_shown_by_the_player(tab: Any, page_path: Path) -> None:
+def test_choosing_an_event_moves_the_player(tab: Any, page_path: Path) -> None:
     opened(tab, page_path)
     assert tab.evaluate("video.duration") == pytest.approx(30, abs=0.2)
     tab.locator("#events tbody tr").nth(1).locator(".explanation").click()
@@ -462,7 +464,8 @@ def test_keys_and_curve_move_the_player(tab: Any, page_path: Path) -> None:
 def test_the_row_of_the_playing_event_is_marked(tab: Any, page_path: Path) -> None:
     opened(tab, page_path)
     tab.evaluate(
-        "() => { video.muted = true; video.playbackRate = 4; video.currentTime = 20.2; return video.play(); }"
+        "() => { video.muted = true; video.playbackRate = 4;"
+        " video.currentTime = 20.2; return video.play(); }"
     )
     tab.wait_for_selector("#events tbody tr:nth-child(2)[aria-current=true]")
     tab.wait_for_selector("#events tbody tr:nth-child(2):not([aria-current])")
@@ -470,7 +473,9 @@ def test_the_row_of_the_playing_event_is_marked(tab: Any, page_path: Path) -> No
     assert tab.evaluate("[...document.querySelectorAll('[aria-current]')].length") == 0
 
 
-def test_hostile_text_is_shown_and_nothing_leaves_the_page(tab: Any, page_path: Path) -> None:
+def test_hostile_text_is_shown_as_text_and_no_request_leaves_the_page(
+    tab: Any, page_path: Path
+) -> None:
     opened(tab, page_path)
     assert ATTACK in tab.locator("#events tbody tr").first.inner_text()
     assert f"{ATTACK}\nsecond line" in tab.locator("#events .explanation").first.inner_text()
@@ -483,7 +488,7 @@ def test_hostile_text_is_shown_and_nothing_leaves_the_page(tab: Any, page_path: 
     assert tab.complaints == []
 
 
-def test_the_policy_stops_what_escaping_would_miss(tab: Any, page_path: Path) -> None:
+def test_the_policy_stops_scripts_that_are_not_ours(tab: Any, page_path: Path) -> None:
     page = page_path.read_text("utf-8").replace(
         "<main", "<script>document.title='owned'</script><main", 1
     )
@@ -524,7 +529,7 @@ def unplayable(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
     return path
 
 
-def test_a_video_that_no_browser_plays_gets_a_proxy_inside_or_beside(
+def test_a_video_that_no_browser_plays_is_copied_into_the_page_or_beside_it(
     tab: Any, unplayable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report.report_html(a_result(), unplayable, tmp_path / "inside.html")
@@ -537,12 +542,12 @@ def test_a_video_that_no_browser_plays_gets_a_proxy_inside_or_beside(
     check_player(tab, tmp_path / "a page#1.html")
 
 
-def test_a_large_video_lies_beside_the_page_and_takes_no_room(
+def test_a_large_video_is_linked_beside_the_page(
     tab: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report.page, "EMBED_BYTES", 0)
     (tmp_path / "link.mp4").symlink_to(clip)
-    for path in (clip, tmp_path / "link.mp4", clip):  # a second time in place of the first
+    for path in (clip, tmp_path / "link.mp4", clip):  # the second one replaces the first
         report.report_html(a_result(), path, tmp_path / "a page#1.html")
         assert (tmp_path / "a page#1.video.mp4").samefile(clip)
     check_player(tab, tmp_path / "a page#1.html")
@@ -560,7 +565,7 @@ def test_a_large_video_on_another_disk_is_copied(
 
 
 def check_player(tab: Any, page: Path) -> None:
-    """Whether a page with its video beside it plays it, and says that it must stay there."""
+    """Check that a page plays the video beside it, and says that the video must stay there."""
     opened(tab, page)
     assert f"{page.stem}.video.mp4" in tab.locator(".player").inner_text()
     tab.keyboard.press("n")
@@ -569,7 +574,7 @@ def check_player(tab: Any, page: Path) -> None:
     assert tab.complaints == []
 
 
-def test_a_missing_video_file_is_said(
+def test_a_missing_video_file_is_reported(
     tab: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report.page, "EMBED_BYTES", 0)
@@ -577,10 +582,13 @@ def test_a_missing_video_file_is_said(
     (tmp_path / "r.video.mp4").unlink()
     tab.goto((tmp_path / "r.html").as_uri())
     tab.wait_for_selector("#trouble:not([hidden])")
-    assert "r.video.mp4 must lie beside this page" in tab.locator("#trouble").inner_text()
+    assert (
+        "r.video.mp4 must be in the same folder as this page"
+        in tab.locator("#trouble").inner_text()
+    )
 
 
-def test_a_page_without_player_still_jumps_on_the_curve(tab: Any, tmp_path: Path) -> None:
+def test_keys_move_along_the_curve_without_a_player(tab: Any, tmp_path: Path) -> None:
     report.report_html(a_result(), None, tmp_path / "r.html")
     opened(tab, tmp_path / "r.html")
     tab.keyboard.press("n")

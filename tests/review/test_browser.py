@@ -1,4 +1,4 @@
-"""The review page used in a real browser, as a reviewer would: with mouse, keys, a phone and a screen reader's eyes."""
+"""The review page in a real browser: mouse, keys, a narrow screen, accessibility rules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ FLAGS = [
     "--disable-component-update",
 ]
 AXE = Path(__file__).parents[1] / "support" / "vendored" / "axe.min.js"
-SHOWS = """wanted => { const c = document.createElement('canvas').getContext('2d'); c.drawImage(video, 0, 0, 8, 8);
+SHOWS = """wanted => { const c = document.createElement('canvas').getContext('2d');
+           c.drawImage(video, 0, 0, 8, 8);
            return Math.abs(c.getImageData(4, 4, 1, 1).data[1] - wanted) <= 5; }"""
 
 
@@ -49,7 +50,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Any]:
-    """A tab that notes every complaint and every request."""
+    """A tab that records every console error and every request."""
     tab = browser.new_page(viewport={"width": 1280, "height": 900})
     tab.complaints, tab.asked = [], []
     tab.on(
@@ -77,7 +78,7 @@ def settled(tab: Any, seconds: float) -> None:
 
 
 def shown(tab: Any, second: int) -> None:
-    """Waits for the picture of this second: it is painted a little after the seek has ended."""
+    """Wait for the picture of this second, which is painted shortly after the seek has ended."""
     tab.wait_for_function(SHOWS, arg=40 + 6 * second)
 
 
@@ -104,7 +105,7 @@ def of_two_events(session: Session, digest: str) -> float:
 
 
 def across(tab: Any, seconds: float) -> tuple[float, float]:
-    """Where on the screen the curve shows this time."""
+    """The position on the screen where the curve shows this time."""
     box = tab.locator("#plot .u-over").bounding_box()
     return box["x"] + box["width"] * seconds / 30, box["y"] + box["height"] * 0.25
 
@@ -114,7 +115,8 @@ def test_playing_moves_the_playhead_and_marks_the_event(tab: Any, page: Page, ma
     start, end = spans(tab)[0]
     assert tab.evaluate("video.duration") == pytest.approx(30, abs=0.2)
     tab.evaluate(
-        "from => { video.muted = true; video.playbackRate = 8; video.currentTime = from; video.play(); }",
+        "from => { video.muted = true; video.playbackRate = 8;"
+        " video.currentTime = from; video.play(); }",
         start - 1,
     )
     tab.wait_for_selector("#events .row:first-child[aria-current=true]")
@@ -144,10 +146,10 @@ def test_clicks_and_keys_seek(tab: Any, page: Page, made: Made) -> None:
     said(tab, "Event 1 of")
 
 
-def test_a_moment_asked_for_before_the_player_is_there_is_shown(
+def test_a_moment_in_the_address_is_shown_when_the_player_comes_late(
     tab: Any, page: Page, made: Made
 ) -> None:
-    """The player comes last, and htmx is as slow to settle as on a busy machine: by then the video is loaded."""
+    """The player is sent last and htmx settles late, as on a busy machine."""
     held: list[Any] = []
     tab.route("**/player", lambda route: held.append(route))
     tab.add_init_script(
@@ -182,17 +184,17 @@ def test_the_threshold_is_dragged_and_the_events_follow(tab: Any, page: Page, ma
     tab.keyboard.press("End")
     said(tab, "0 events at threshold 1.000")
     assert spans(tab) == []
-    assert "No score reaches the threshold." in tab.locator("#events").inner_text()
+    assert "no score reaches the threshold" in tab.locator("#events").inner_text()
     tab.reload()
     tab.wait_for_selector("body[data-ready]")
-    assert spans(tab) == []  # a threshold that is being tried outlives a reload
+    assert spans(tab) == []  # a threshold that is tried survives a reload
     tab.locator("#reset-threshold").click()
     said(tab, "at threshold")
     assert spans(tab) == before
     assert tab.complaints == []
 
 
-def test_a_stretch_is_dragged_over_to_zoom(tab: Any, page: Page, made: Made) -> None:
+def test_dragging_over_the_curve_zooms_in(tab: Any, page: Page, made: Made) -> None:
     opened(tab, page, made.ids["b.mp4"])
     tab.mouse.move(*across(tab, 10))
     tab.mouse.down()
@@ -201,7 +203,7 @@ def test_a_stretch_is_dragged_over_to_zoom(tab: Any, page: Page, made: Made) -> 
         tab.mouse.up()
     start, end = (float(value) for value in re.findall(r"=([\d.]+)", asked.value.url))
     assert (start, end) == (pytest.approx(10, abs=0.2), pytest.approx(15, abs=0.2))
-    assert tab.evaluate("video.currentTime") == 0  # and it was no click
+    assert tab.evaluate("video.currentTime") == 0  # the drag was not taken for a click
     with tab.expect_response(re.compile(r"curve\.json")):
         tab.locator("#zoom-all").click()
 
@@ -217,20 +219,22 @@ def test_hovering_shows_the_moment(tab: Any, page: Page, made: Made) -> None:
     tab.locator("#hover").wait_for(state="hidden")
 
 
-def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, session: Session) -> None:
+def test_judging_by_keys_survives_undo_and_reload(
+    tab: Any, page: Page, made: Made, session: Session
+) -> None:
     digest = made.ids["b.mp4"]
     opened(tab, page, digest, f"?threshold={of_two_events(session, digest)}")
     found = spans(tab)
     tab.keyboard.press("n")
     tab.keyboard.press("r")
-    said(tab, "right: ")
-    tab.keyboard.press("f")  # the next one was chosen
+    said(tab, "true alarm: ")
+    tab.keyboard.press("f")  # the next event is chosen now
     said(tab, "false alarm: ")
-    standing = [(j.start, j.verdict, j.who) for j in session.notes.standing(digest)]
-    assert standing == [(found[0][0], "right", "ann"), (found[1][0], "false alarm", "ann")]
+    standing = [(j.start, j.kind, j.who) for j in session.judgements.standing(digest)]
+    assert standing == [(found[0][0], "true_alarm", "ann"), (found[1][0], "false_alarm", "ann")]
     tab.keyboard.press("u")
     said(tab, "undone: false alarm")
-    assert [j.verdict for j in session.notes.standing(digest)] == ["right"]
+    assert [j.kind for j in session.judgements.standing(digest)] == ["true_alarm"]
     for key, seconds in (("[", 26.0), ("]", 28.0)):
         tab.evaluate(f"video.currentTime = {seconds}")
         settled(tab, seconds)
@@ -243,8 +247,8 @@ def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, sessio
     tab.reload()
     tab.wait_for_selector("body[data-ready]")
     chips = tab.locator("#events .chip").all_inner_texts()
-    assert sorted(chips) == ["missed", "right"]
-    assert [(j.start, j.end, j.verdict) for j in session.notes.standing(digest)][1] == (
+    assert sorted(chips) == ["missed", "true alarm"]
+    assert [(j.start, j.end, j.kind) for j in session.judgements.standing(digest)][1] == (
         26.0,
         28.0,
         "missed",
@@ -252,10 +256,10 @@ def test_triage_by_keys_undo_and_reload(tab: Any, page: Page, made: Made, sessio
     assert tab.complaints == []
 
 
-def test_keys_that_come_quicker_than_answers_are_obeyed_in_turn(
+def test_keys_pressed_faster_than_the_server_answers_act_in_order(
     tab: Any, page: Page, made: Made, session: Session
 ) -> None:
-    """The first answer is held back until all keys are pressed."""
+    """The first answer is delayed until all keys are pressed."""
     digest, held = made.ids["b.mp4"], []
     opened(tab, page, digest, f"?threshold={of_two_events(session, digest)}")
     (first, _), (second, _) = spans(tab)[:2]
@@ -263,37 +267,37 @@ def test_keys_that_come_quicker_than_answers_are_obeyed_in_turn(
     with tab.expect_request("**/judge"):
         tab.keyboard.press("n")
         tab.keyboard.down("r")
-    tab.keyboard.down("r")  # a key that is held down says it once
+    tab.keyboard.down("r")  # a key held down judges once
     tab.keyboard.up("r")
     for key in "fru":
         tab.keyboard.press(key)
     held[0].continue_()
     said(tab, "undone: ")
-    told = [(j.verdict, j.start, bool(j.undone_at)) for j in session.notes.all()]
+    told = [(j.kind, j.start, bool(j.undone_at)) for j in session.judgements.all()]
     assert told == [
-        ("right", first, False),
-        ("false alarm", second, False),
-        ("right", second, True),
+        ("true_alarm", first, False),
+        ("false_alarm", second, False),
+        ("true_alarm", second, True),
     ]
-    assert tab.locator("#events .chip").all_inner_texts() == ["right", "false alarm"]
+    assert tab.locator("#events .chip").all_inner_texts() == ["true alarm", "false alarm"]
 
 
-def test_a_refused_judgement_is_said_and_not_shown(
+def test_a_refused_judgement_is_reported_and_not_shown(
     tab: Any, page: Page, made: Made, session: Session
 ) -> None:
     opened(tab, page, made.ids["b.mp4"])
     tab.keyboard.press("n")
-    with sqlite3.connect(session.notes.path) as db:
+    with sqlite3.connect(session.judgements.path) as db:
         db.execute("ALTER TABLE judgement RENAME TO elsewhere")
     tab.keyboard.press("r")
     said(tab, "StoreError: ")
-    tab.keyboard.press("]")  # what is said later is said after it
+    tab.keyboard.press("]")  # later messages follow
     said(tab, "span to")
     assert tab.locator("#events .chip").count() == 0
     assert tab.locator("#events .row").first.get_attribute("aria-current") == "true"
 
 
-def test_only_what_changes_is_sent_to_a_page_that_is_up_to_date(
+def test_an_up_to_date_page_gets_only_the_rows_that_changed(
     tab: Any, page: Page, made: Made, session: Session
 ) -> None:
     digest = made.ids["b.mp4"]
@@ -302,28 +306,29 @@ def test_only_what_changes_is_sent_to_a_page_that_is_up_to_date(
     tab.keyboard.press("n")
     with tab.expect_response("**/judge") as answer:
         tab.keyboard.press("r")
-    said(tab, "right: ")
+    said(tab, "true alarm: ")
     assert answer.value.text().count("<li") == 1
-    session.notes.judge([(digest, second, end)], "false alarm", "bob")  # somebody else, meanwhile
+    # Another reviewer at the same time.
+    session.judgements.judge([(digest, second, end)], "false_alarm", "bob")
     with tab.expect_response("**/undo") as answer:
         tab.keyboard.press("u")
-    said(tab, "undone: right")
+    said(tab, "undone: true alarm")
     assert answer.value.text().count("<li") == len(spans(tab))
     assert tab.locator("#events .chip").all_inner_texts() == ["false alarm"]
     tab.keyboard.press("p")
     assert tab.locator("#events .row[aria-current]").get_attribute("data-start") == str(first)
 
 
-def test_a_server_that_is_gone_is_said_and_nothing_is_pretended(
+def test_a_judgement_without_a_server_is_reported_as_not_saved(
     tab: Any, session: Session, made: Made
 ) -> None:
     with served(session) as page:
         opened(tab, page, made.ids["b.mp4"])
         tab.keyboard.press("n")
     tab.keyboard.press("r")
-    said(tab, "nothing was changed")
+    said(tab, "Nothing was changed")
     assert tab.locator("#events .chip").count() == 0
-    assert session.notes.all() == []
+    assert session.judgements.all() == []
 
 
 def test_many_moments_are_judged_at_once(
@@ -332,13 +337,13 @@ def test_many_moments_are_judged_at_once(
     tab.goto(f"{page.address}/moments")
     count = tab.locator("#moments input[name=span]").count()
     tab.locator("#all").check()
-    assert tab.locator("#chosen").inner_text() == f"{count} chosen"
-    tab.get_by_role("button", name="right", exact=True).click()
-    said(tab, f"right: {count} spans")
-    tab.wait_for_selector("text=No moment matches.")
-    assert len(session.notes.standing()) == count
+    assert tab.locator("#chosen").inner_text() == f"{count} selected"
+    tab.get_by_role("button", name="true alarm", exact=True).click()
+    said(tab, f"true alarm: {count} spans")
+    tab.wait_for_selector("text=No moment matches the filter.")
+    assert len(session.judgements.standing()) == count
     tab.get_by_role("button", name="Undo").click()
-    said(tab, "undone: right")
+    said(tab, "undone: true alarm")
     assert tab.locator("#moments input[name=span]").count() == count
 
 
@@ -346,10 +351,10 @@ def test_refit_asks_then_replaces_and_brings_back(
     tab: Any, page: Page, made: Made, session: Session
 ) -> None:
     for video_id, truth in made.truth.items():
-        session.notes.judge(
+        session.judgements.judge(
             [(video_id, event.start, event.end) for event in truth], "missed", "ann"
         )
-        session.notes.judge([(video_id, 25.5, 30.0)], "normal", "ann")
+        session.judgements.judge([(video_id, 25.5, 30.0)], "normal", "ann")
     tab.goto(f"{page.address}/probes")
     tab.get_by_role("button", name="Refit").click()
     tab.wait_for_selector(".proposal h3")
@@ -357,7 +362,7 @@ def test_refit_asks_then_replaces_and_brings_back(
     before, after = (float(value) for value in tab.locator(".compare td").all_inner_texts())
     assert after > before
     assert re.search(r"[1-9]\d* events? appear", text)
-    tab.get_by_role("button", name="Keep the present one").click()
+    tab.get_by_role("button", name="Keep the current probe").click()
     assert tab.locator(".proposal").count() == 0
     assert Probe.load(made.probe_path).digest == made.probe.digest
     tab.get_by_role("button", name="Refit").click()
@@ -367,13 +372,13 @@ def test_refit_asks_then_replaces_and_brings_back(
     opened(tab, page, made.ids["c.mp4"])
     assert any(a < 24 and b > 18 for a, b in spans(tab))
     tab.goto(f"{page.address}/probes")
-    tab.get_by_role("button", name="Bring back").click()
+    tab.get_by_role("button", name="Use again").click()
     tab.wait_for_selector("tr[aria-current]:has-text('given')")
     assert Probe.load(made.probe_path).digest == made.probe.digest
     assert tab.complaints == []
 
 
-def test_siblings_of_a_moment_are_found_and_judged(
+def test_similar_segments_are_found_and_judged(
     tab: Any, page: Page, made: Made, session: Session
 ) -> None:
     opened(tab, page, made.ids["b.mp4"], "?t=19")
@@ -383,10 +388,10 @@ def test_siblings_of_a_moment_are_found_and_judged(
         tab.locator(".neighbours input[name=span]").nth(k).check()
     tab.get_by_role("button", name="anomalous").click()
     said(tab, "missed: 2 spans")
-    assert [j.verdict for j in session.notes.standing()] == ["missed", "missed"]
+    assert [j.kind for j in session.judgements.standing()] == ["missed", "missed"]
 
 
-def test_a_kept_threshold_is_asked_for(tab: Any, page: Page, made: Made, session: Session) -> None:
+def test_keeping_a_threshold_asks_first(tab: Any, page: Page, made: Made, session: Session) -> None:
     opened(tab, page, made.ids["b.mp4"], "?threshold=0.25")
     tab.locator("#keep-threshold").click()
     tab.wait_for_selector(".proposal h3")
@@ -413,7 +418,9 @@ def test_what_was_not_scored_is_marked(tab: Any, page: Page, made: Made) -> None
     )
 
 
-def test_hostile_text_is_only_text_and_nothing_leaves(tab: Any, page: Page, made: Made) -> None:
+def test_hostile_text_is_shown_as_text_and_no_request_leaves_the_page(
+    tab: Any, page: Page, made: Made
+) -> None:
     opened(tab, page, made.ids[HOSTILE])
     assert tab.locator("h1").inner_text() == HOSTILE
     assert ATTACK in tab.locator("#events .words").first.inner_text()
@@ -428,8 +435,8 @@ def test_hostile_text_is_only_text_and_nothing_leaves(tab: Any, page: Page, made
 def test_every_view_fits_and_passes_axe(
     tab: Any, page: Page, made: Made, session: Session, scheme: str, width: int
 ) -> None:
-    """axe-core, all its WCAG 2 A and AA rules; it is evaluated past the page's policy, which allows no such script."""
-    session.notes.judge([(made.ids[HOSTILE], 4.5, 9.0)], "right", "ann")
+    """All WCAG 2 A and AA rules of axe-core, which runs outside of the page's script policy."""
+    session.judgements.judge([(made.ids[HOSTILE], 4.5, 9.0)], "true_alarm", "ann")
     tab.set_viewport_size({"width": width, "height": 844})
     tab.emulate_media(color_scheme=scheme)
     for path in ("/", f"/v/{made.ids[HOSTILE]}", "/moments", "/layers", "/probes", "/run"):
@@ -446,7 +453,7 @@ def test_every_view_fits_and_passes_axe(
         assert wrong == [], (path, json.dumps(wrong, indent=1))
 
 
-def test_all_can_be_reached_by_tab_alone(tab: Any, page: Page, made: Made) -> None:
+def test_every_control_is_reached_with_the_tab_key(tab: Any, page: Page, made: Made) -> None:
     opened(tab, page, made.ids["b.mp4"])
     seen = []
     for _ in range(40):
@@ -458,11 +465,11 @@ def test_all_can_be_reached_by_tab_alone(tab: Any, page: Page, made: Made) -> No
             )
         )
     for name in (
-        "Skip to the content",
+        "Skip to content",
         "video",
         "undo",
-        "right",
-        "false alarm",
+        "true_alarm",
+        "false_alarm",
         "plot",
         "handle",
         "zoom-in",

@@ -1,4 +1,4 @@
-"""Refits on the review page: corrections become labels, a probe is proposed, replaced when told, and brought back."""
+"""Refits on the review page: from judgements to a proposed probe, its use, and the way back."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from hiprobe.types import Event
 
 
 def judge_all(session: Session, made: Made) -> None:
-    """A reviewer who knows the truth marks what the probe missed, and rejects its false alarms."""
+    """Judge as a reviewer who knows the truth: mark missed events, reject false alarms."""
     for name, video_id in made.ids.items():
         entry = session.entry(video_id)
         assert entry is not None, name
         for event in session.shown(entry).events:
             true = any(t.start < event.end and event.start < t.end for t in made.truth[video_id])
-            session.notes.judge(
-                [(video_id, event.start, event.end)], "right" if true else "false alarm", "ann"
+            session.judgements.judge(
+                [(video_id, event.start, event.end)], "true_alarm" if true else "false_alarm", "ann"
             )
-        session.notes.judge(
+        session.judgements.judge(
             [(video_id, t.start, t.end) for t in made.truth[video_id]], "missed", "ann"
         )
-        session.notes.judge([(video_id, 25.5, 30.0), (video_id, 0.0, 3.0)], "normal", "ann")
+        session.judgements.judge([(video_id, 25.5, 30.0), (video_id, 0.0, 3.0)], "normal", "ann")
 
 
 # Threshold
 
 
-def test_the_threshold_makes_the_events_that_the_rule_makes(
+def test_moving_the_threshold_gives_the_events_of_the_rule(
     page: Page, made: Made, session: Session
 ) -> None:
     entry = session.entry(made.ids["b.mp4"])
@@ -60,7 +60,7 @@ def test_the_threshold_makes_the_events_that_the_rule_makes(
         assert [(float(a), float(b)) for a, b in found] == [(e.start, e.end) for e in expected]
 
 
-def test_words_follow_their_event() -> None:
+def test_labels_move_to_the_event_that_overlaps_most() -> None:
     old = (Event(0, 10, label="fall"), Event(20, 22, label="fire"))
     found = worded((Event(1, 9), Event(8, 19), Event(19, 30)), old)
     assert [event.label for event in found] == ["fall", None, "fire"]
@@ -69,7 +69,7 @@ def test_words_follow_their_event() -> None:
 # Refit
 
 
-def test_corrections_become_labels_by_the_one_rule() -> None:
+def test_corrections_become_labels_by_the_rule_of_fit() -> None:
     states = made_states("0" * 64, (), 0, 1)
     base = np.full(20, -1, dtype=np.int8)
     found = correct(
@@ -110,7 +110,7 @@ def test_a_refit_learns_what_was_corrected(session: Session, made: Made) -> None
 
 
 def test_before_and_after_are_scored_on_the_same_folds(session: Session, made: Made) -> None:
-    """Where the new labels say nothing new, before and after are one number; wrong labels keep it from 1."""
+    """Labels that add nothing give equal numbers; wrong labels keep them below 1."""
     rng, pairs = np.random.default_rng(3), []
     for digest, spans in made.labelled.items():
         states = store.kept_states(made.out / ".store", digest, made.probe.recipe)[0]
@@ -124,7 +124,7 @@ def test_before_and_after_are_scored_on_the_same_folds(session: Session, made: M
     assert refit(made.probe, pairs, few).before is None
 
 
-def test_a_probe_is_replaced_only_when_told_and_can_be_brought_back(
+def test_a_probe_is_replaced_only_when_accepted_and_can_be_brought_back(
     page: Page, session: Session, made: Made
 ) -> None:
     judge_all(session, made)
@@ -141,8 +141,9 @@ def test_a_probe_is_replaced_only_when_told_and_can_be_brought_back(
     after = session.shown(entry)
     assert any(event.start < 24 and event.end > 18 for event in after.events)
     assert not np.array_equal(before.scores.raw, after.scores.raw)
-    assert results.read_result(entry).probe == made.probe.digest  # what detect wrote stays
-    kept = session.notes.probes()
+    # The files of detect are unchanged.
+    assert results.reviewed_result(entry).probe == made.probe.digest
+    kept = session.judgements.probes()
     assert [one.note for one in kept] == ["refit", "given"]
     assert kept[0].who == "ann"
     assert kept[0].figures["after"] == pytest.approx(
@@ -151,7 +152,7 @@ def test_a_probe_is_replaced_only_when_told_and_can_be_brought_back(
     assert page.post(f"/probes/{made.probe.digest}/use")[0] == 303
     assert made.probe_path.read_bytes() == made.probe.to_bytes()
     np.testing.assert_allclose(session.shown(entry).scores.raw, before.scores.raw)
-    assert page.post(f"/probes/{digest.group(1)}/use")[0] == 303  # and forth again
+    assert page.post(f"/probes/{digest.group(1)}/use")[0] == 303  # and back to the refit
     for nothing in ("0" * 64, "..%2f..%2fa"):
         assert page.post(f"/probes/{nothing}/use")[0] == 404
 
@@ -168,11 +169,11 @@ def test_a_second_refit_counts_only_what_is_new(session: Session, made: Made) ->
     assert (again.appear, again.vanish) == ((), ())
 
 
-def test_without_the_first_labels_the_page_says_so(session: Session, made: Made) -> None:
-    session.notes.set_labelled([])
+def test_a_refit_without_the_first_labels_says_so(session: Session, made: Made) -> None:
+    session.judgements.set_labelled([])
     with pytest.raises(LabelError, match="judge some events first"):
         propose_refit(session)
-    session.notes.judge([(made.ids["b.mp4"], 4.5, 6.0)], "right", "ann")
+    session.judgements.judge([(made.ids["b.mp4"], 4.5, 6.0)], "true_alarm", "ann")
     with pytest.raises(LabelError, match="at least 4"):
         propose_refit(session)
     judge_all(session, made)
@@ -183,14 +184,14 @@ def test_without_the_first_labels_the_page_says_so(session: Session, made: Made)
         digest
     ) in made.ids.values():  # "before" is the probe as it is: its own scores, by another library
         states = store.kept_states(made.out / ".store", digest, made.probe.recipe)[0]
-        spans = [(j.start, j.end, j.anomalous) for j in session.notes.standing(digest)]
+        spans = [(j.start, j.end, j.anomalous) for j in session.judgements.standing(digest)]
         labels.append(correct(states, np.full(len(states.starts), -1, dtype=np.int8), spans))
         old.append(score_states(states, made.probe)[0].smoothed)
     y, s = np.concatenate(labels), np.concatenate(old)
     assert proposal.before == pytest.approx(roc_auc_score(y[y >= 0], s[y >= 0]))
 
 
-def test_the_layer_is_chosen_again_only_where_all_are_kept(
+def test_the_layer_is_chosen_again_only_if_all_layers_are_kept(
     made: Made, session: Session, tmp_path: Path
 ) -> None:
     judge_all(session, made)
@@ -209,12 +210,12 @@ def test_the_layer_is_chosen_again_only_where_all_are_kept(
         assert any("hiprobe extract" in note for note in proposal.notes)
         assert proposal.probe.sites == made.probe.sites
         less.unlink()
-        assert any("1 videos are left out" in note for note in propose_refit(session).notes)
+        assert any("not kept: 1" in note for note in propose_refit(session).notes)
     finally:
         files[0].write_bytes(kept)
 
 
-def test_where_only_the_probes_layer_is_kept_it_stays_and_the_page_says_so(tmp_path: Path) -> None:
+def test_the_layer_stays_and_a_note_says_so_if_only_its_states_are_kept(tmp_path: Path) -> None:
     made = make(tmp_path, ("b.mp4",))
     for path in sorted((made.out / ".store").glob("*/*/*.safetensors")):
         states = store.load_states(path)
@@ -226,7 +227,7 @@ def test_where_only_the_probes_layer_is_kept_it_stays_and_the_page_says_so(tmp_p
     assert any("hiprobe extract" in note for note in proposal.notes)
 
 
-def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_alone(tmp_path: Path) -> None:
+def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_only(tmp_path: Path) -> None:
     made = make(tmp_path, ("b.mp4",))
     states = store.kept_states(made.out / ".store", made.ids["b.mp4"], made.probe.recipe)[0]
     probe = fit(
@@ -235,7 +236,7 @@ def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_alone(tmp_path: Pa
     session = Session(made.out, made.videos, made.probe_path, (made.out / ".store",))
     session.keep(probe, "ann", "given")
     session.use(probe.digest, "ann")
-    session.notes.judge([(made.ids["b.mp4"], 0.0, 18.0)], "normal", "ann")
+    session.judgements.judge([(made.ids["b.mp4"], 0.0, 18.0)], "normal", "ann")
     proposal = propose_refit(session)
     assert (proposal.before, proposal.after) == (None, None)
     assert proposal.segments == {"anomalous": 0, "normal": 10, "new": 10}  # 2 of 12 are a gap
@@ -255,11 +256,11 @@ def test_a_threshold_is_proposed_like_a_probe(session: Session) -> None:
     )
 
 
-def test_a_probe_file_that_was_changed_is_refused(session: Session, made: Made) -> None:
+def test_a_changed_probe_file_is_refused(session: Session, made: Made) -> None:
     other = replace(made.probe, localization=Localization(rule="fixed", threshold=0.1))
     kept = session.kept("0" * 64)
     other.save(kept)
-    session.notes.choose_probe("0" * 64, "ann")
+    session.judgements.choose_probe("0" * 64, "ann")
     with pytest.raises(StoreError, match="another probe than its name says"):
         session.probe()
     kept.unlink()
@@ -270,7 +271,7 @@ def test_a_probe_file_that_was_changed_is_refused(session: Session, made: Made) 
 # Neighbours
 
 
-def test_neighbours_are_those_that_another_library_finds(made: Made, session: Session) -> None:
+def test_neighbours_agree_with_scikit_learn(made: Made, session: Session) -> None:
     videos = [states for _, states in session.every_state(made.probe)]
     digest, time_s = made.ids["b.mp4"], 19.0
     found = similar.neighbours(videos, made.probe.sites, digest, time_s, 10_000)

@@ -1,9 +1,10 @@
-"""The review page behind the browser: judgements that last, curves that lose no peak."""
+"""The review page without a browser: judgements, results, curves, media, runs."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import shutil
@@ -13,8 +14,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,8 +32,9 @@ from hiprobe.backbones import Backbone
 from hiprobe.errors import StoreError, UsageError
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe
-from hiprobe.review import curve, results, runs, views
-from hiprobe.review.judgements import Judgements, verdicts
+from hiprobe.review import curve, results, views
+from hiprobe.review.judgements import Judgements, latest_judgements
+from hiprobe.review.run_process import DetectionJob, RunProcess, videos_in
 from hiprobe.review.session import Session, score_states
 from hiprobe.types import Event, Scores
 
@@ -38,20 +42,22 @@ from hiprobe.types import Event, Scores
 
 
 def test_results_are_read_back_as_they_were_written(made: Made, session: Session) -> None:
-    shown = results.read_result(next(e for e in session.entries() if e.name == HOSTILE))
+    shown = results.reviewed_result(next(e for e in session.entries() if e.name == HOSTILE))
     states = store.kept_states(made.out / ".store", made.ids[HOSTILE], made.probe.recipe)[0]
     scores, events = score_states(states, made.probe)
     for name in ("starts", "ends", "raw", "smoothed", "threshold"):
-        np.testing.assert_allclose(getattr(shown.scores, name), getattr(scores, name), atol=1e-6)
+        np.testing.assert_array_equal(getattr(shown.scores, name), getattr(scores, name))
     assert [(g.start, g.end, g.reason) for g in shown.scores.gaps] == [
         (13.5, 16.5, "2 damaged packets")
     ]
-    assert [(e.start, e.end) for e in shown.events] == [(e.start, e.end) for e in events]
+    assert [(e.start, e.end, e.score) for e in shown.events] == [
+        (e.start, e.end, e.score) for e in events
+    ]
     assert shown.probe == made.probe.digest
     assert [entry.status for entry in session.entries()].count("failed") == 1
 
 
-def test_the_list_begins_with_the_worst_moment(session: Session) -> None:
+def test_videos_are_listed_by_their_worst_moment(session: Session) -> None:
     cards = views.cards(session)
     peaks = [card.score for card in cards if card.score is not None]
     assert peaks == sorted(peaks, reverse=True)
@@ -64,27 +70,56 @@ def test_the_list_begins_with_the_worst_moment(session: Session) -> None:
     assert [card.entry.name for card in views.cards(session, "B.MP")] == ["b.mp4"]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    ["x", "start,end\n1,2\n", "start,end,raw,smoothed,threshold,status\n0,1,nan,0,0,scored\n"],
-)
-def test_a_damaged_result_is_named_and_the_others_are_shown(
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "no JSON": lambda path: path.write_text("x"),
+    "another schema": lambda path: changed(path, schema="hiprobe.result/0"),
+    "another video": lambda path: changed(path, video="0" * 64),
+    "a raw score is NaN": lambda path: changed(path, ("scores", "raw", 0), "nan"),
+    "a gap without end": lambda path: changed(
+        path, gaps=[{"start": 1.0, "end": "inf", "reason": "lost"}]
+    ),
+    "a peak is a text": lambda path: changed(path, ("events", 0, "peak"), "soon"),
+    "no probe": lambda path: changed(path, provenance={}),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "a device": lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
+    "too large": lambda path: os.truncate(path, store.results.LARGEST + 1),
+    "missing": lambda path: path.unlink(),
+}
+
+
+def changed(
+    path: Path, place: tuple[str | int, ...] = (), value: object = None, **new: Any
+) -> None:
+    """Change a field of a JSON file: the one at `place`, or those named."""
+    values = {**json.loads(path.read_text()), **new}
+    inner = values
+    for key in place[:-1]:
+        inner = inner[key]
+    if place:
+        inner[place[-1]] = value
+    path.write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_result_is_one_named_row_beside_the_others(
     made: Made, session: Session, damage: str
 ) -> None:
     entry = session.entry(made.ids["b.mp4"])
     assert entry is not None
     assert entry.folder is not None
-    path = entry.folder / "scores.csv"
+    before = {row.entry.name for row in views.moments(session)}
+    path = entry.folder / "result.json"
     kept = path.read_bytes()
     try:
-        path.write_text(damage)
-        card = next(card for card in views.cards(session) if card.entry.name == "b.mp4")
-        if damage.startswith("start,end,raw"):
-            assert card.error is not None
-            assert "is not finite" in card.error
+        DAMAGES[damage](path)
+        wrong = [card for card in views.cards(session) if card.error is not None]
+        assert [card.entry.name for card in wrong] == ["b.mp4"]
+        assert "not a valid result" in str(wrong[0].error)
+        assert {row.entry.name for row in views.moments(session)} == before - {"b.mp4"}
         with pytest.raises(StoreError, match=str(entry.folder)):
-            results.read_result(entry)
+            results.reviewed_result(entry)
     finally:
+        path.unlink(missing_ok=True)
         path.write_bytes(kept)
 
 
@@ -111,7 +146,7 @@ def test_a_thinned_curve_keeps_every_peak() -> None:
     assert {round(v, 6) for v in smoothed[inside]} <= {round(v, 6) for v in part["smoothed"]}
 
 
-def test_the_pen_is_lifted_over_a_gap(made: Made, session: Session) -> None:
+def test_the_curve_is_broken_at_a_gap(made: Made, session: Session) -> None:
     entry = session.entry(made.ids[HOSTILE])
     assert entry is not None
     drawn = curve.points(session.shown(entry).scores, 0, 100)
@@ -123,13 +158,13 @@ def test_the_pen_is_lifted_over_a_gap(made: Made, session: Session) -> None:
 # Judgements
 
 
-def test_a_judgement_is_kept_with_who_and_when_and_undone_the_same_way(tmp_path: Path) -> None:
+def test_judging_and_undoing_are_saved_with_who_and_when(tmp_path: Path) -> None:
     notes = Judgements(tmp_path)
-    notes.judge([("v", 1.0, 2.0)], "right", "  ann\nlee ")
-    notes.judge([("v", 3.0, 4.0), ("w", 1.0, 2.0)], "false alarm", "bob")
+    notes.judge([("v", 1.0, 2.0)], "true_alarm", "  ann\nlee ")
+    notes.judge([("v", 3.0, 4.0), ("w", 1.0, 2.0)], "false_alarm", "bob")
     assert [j.who for j in notes.standing()] == ["ann lee", "bob", "bob"]
     assert [(j.video, j.start) for j in notes.undo("bob")] == [("v", 3.0), ("w", 1.0)]
-    assert [j.verdict for j in notes.standing()] == ["right"]
+    assert [j.kind for j in notes.standing()] == ["true_alarm"]
     assert [(j.undone_by, bool(j.undone_at)) for j in notes.all()] == [
         (None, False),
         ("bob", True),
@@ -138,36 +173,36 @@ def test_a_judgement_is_kept_with_who_and_when_and_undone_the_same_way(tmp_path:
     notes.undo(" ann lee")
     assert notes.undo("ann lee") == []
     assert len(notes.all()) == 3
-    for verdict, spans in (("wrong", [("v", 1.0, 2.0)]), ("right", [])):
+    for kind, spans in (("wrong", [("v", 1.0, 2.0)]), ("true_alarm", [])):
         with pytest.raises(UsageError):
-            notes.judge(spans, verdict, "ann")
+            notes.judge(spans, kind, "ann")
     assert sqlite3.connect(notes.path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_a_later_judgement_of_the_same_seconds_counts(tmp_path: Path) -> None:
+def test_the_later_judgement_of_the_same_seconds_counts(tmp_path: Path) -> None:
     notes = Judgements(tmp_path)
-    notes.judge([("v", 0.0, 10.0)], "false alarm", "ann")
-    notes.judge([("v", 2.0, 4.0)], "right", "bob")
+    notes.judge([("v", 0.0, 10.0)], "false_alarm", "ann")
+    notes.judge([("v", 2.0, 4.0)], "true_alarm", "bob")
     standing = notes.standing("v")
-    for event, verdict in (
-        ((2.0, 4.0), "right"),
-        ((6.0, 8.0), "false alarm"),
-        ((3.5, 9.5), "false alarm"),
+    for event, kind in (
+        ((2.0, 4.0), "true_alarm"),
+        ((6.0, 8.0), "false_alarm"),
+        ((3.5, 9.5), "false_alarm"),
     ):
-        found = verdicts([Event(*event)], standing)[0]
+        found = latest_judgements([Event(*event)], standing)[0]
         assert found is not None
-        assert found.verdict == verdict
-    assert verdicts([Event(9.0, 20.0)], standing) == [None]
+        assert found.kind == kind
+    assert latest_judgements([Event(9.0, 20.0)], standing) == [None]
 
 
-def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made) -> None:
+def test_no_confirmed_judgement_is_lost_when_the_server_is_killed(made: Made) -> None:
     port = free_port()
     program = (
         "import sys; from pathlib import Path; from hiprobe.review import server\n"
         "from hiprobe.review.session import Session; from hiprobe.review.guard import Guard\n"
         "out, videos, probe = map(Path, sys.argv[1:4])\n"
         "session = Session(out, videos, probe, (out / '.store',))\n"
-        "server.serve(session, Guard('127.0.0.1', int(sys.argv[4])), who='ann')"
+        "server.serve_page(session, Guard('127.0.0.1', int(sys.argv[4])), who='ann')"
     )
     arguments = [
         sys.executable,
@@ -185,51 +220,53 @@ def test_nothing_that_was_answered_is_lost_when_the_server_is_killed(made: Made)
             assert process.stdout is not None
             assert process.stdout.readline().startswith("http://127.0.0.1")
             for k in range(round_ * 4, round_ * 4 + 4):
-                form = {"verdict": "missed", "start": k, "end": k + 1, "threshold": 0.5}
+                form = {"kind": "missed", "start": k, "end": k + 1, "threshold": 0.5}
                 answered += Page(port).post(f"/v/{digest}/judge", **form)[0] == 200
         finally:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
     assert answered == 8
-    standing = made.session().notes.standing(digest)
+    standing = made.session().judgements.standing(digest)
     assert [(j.start, j.end) for j in standing] == [(float(k), float(k + 1)) for k in range(8)]
 
 
 def test_judging_over_the_page_and_undo(page: Page, made: Made, session: Session) -> None:
     digest = made.ids["b.mp4"]
-    _, body = page.post(f"/v/{digest}/judge", verdict="right", start=4.5, end=9.0, threshold=0.5)
-    assert 'data-said="right: 4.5 to 9.0 s"' in body
-    assert re.search(r'class="chip" data-verdict="right"[^>]*title="ann, ', body)
-    _, body = page.post(f"/v/{digest}/judge", verdict="missed", start=18, end=24, threshold=0.99)
-    assert body.count('data-found="0"') == 2  # above every score both are spans beside events
+    _, body = page.post(f"/v/{digest}/judge", kind="true_alarm", start=4.5, end=9.0, threshold=0.5)
+    assert 'data-said="true alarm: 4.5 to 9.0 s"' in body
+    assert re.search(r'class="chip" data-kind="true_alarm"[^>]*title="ann, ', body)
+    _, body = page.post(f"/v/{digest}/judge", kind="missed", start=18, end=24, threshold=0.99)
+    assert body.count('data-found="0"') == 2  # above every score, both are spans outside of events
     _, body = page.post(f"/v/{digest}/undo", threshold=0.5)
     assert "undone: missed, 18.0 to 24.0 s" in body
-    assert [j.verdict for j in session.notes.standing()] == ["right"]
+    assert [j.kind for j in session.judgements.standing()] == ["true_alarm"]
     for wrong in (
-        {"verdict": "maybe"},
+        {"kind": "maybe"},
         {"start": "nan"},
         {"start": 5, "end": 5},
         {"start": -1},
         {"end": "inf"},
     ):
-        form = {"verdict": "right", "start": 1, "end": 2, "threshold": 0.5, **wrong}
+        form = {"kind": "true_alarm", "start": 1, "end": 2, "threshold": 0.5, **wrong}
         assert page.post(f"/v/{digest}/judge", **form)[0] == 400
-    assert len(session.notes.all()) == 2
+    assert len(session.judgements.all()) == 2
 
 
-def test_many_at_once_are_undone_at_once(page: Page, made: Made, session: Session) -> None:
+def test_judgements_made_at_once_are_undone_at_once(
+    page: Page, made: Made, session: Session
+) -> None:
     spans = [f"{digest}:{4.5}:{9.0}" for digest in made.ids.values()]
-    assert page.post("/moments/judge", verdict="false alarm", span=spans)[0] == 200
-    assert len(session.notes.standing()) == 8
+    assert page.post("/moments/judge", kind="false_alarm", span=spans)[0] == 200
+    assert len(session.judgements.standing()) == 8
     assert {
-        row.verdict.verdict for row in views.moments(session, verdict="any") if row.verdict
-    } == {"false alarm"}
+        row.judgement.kind for row in views.moments(session, judged="any") if row.judgement
+    } == {"false_alarm"}
     assert page.post("/moments/undo") == (200, "undone: false alarm, 4.5 to 9.0 s and 7 more")
-    assert session.notes.standing() == []
+    assert session.judgements.standing() == []
     assert (
-        page.post("/moments/judge", verdict="right", span=[spans[0], "0" * 64 + ":1:2"])[0] == 404
+        page.post("/moments/judge", kind="true_alarm", span=[spans[0], "0" * 64 + ":1:2"])[0] == 404
     )
-    assert session.notes.standing() == []
+    assert session.judgements.standing() == []
 
 
 def test_uncertain_moments_are_nearest_to_the_threshold_and_not_judged(
@@ -243,36 +280,33 @@ def test_uncertain_moments_are_nearest_to_the_threshold_and_not_judged(
     nearest = int(np.argmin(np.abs(scores.smoothed - scores.threshold)))
     mine = [row for row in rows if row.entry.name == "b.mp4"]
     assert mine[0].start == scores.starts[nearest]
-    session.notes.judge([(digest, mine[0].start, mine[0].end)], "normal", "ann")
+    session.judgements.judge([(digest, mine[0].start, mine[0].end)], "normal", "ann")
     assert mine[0].start not in [
         row.start for row in views.moments(session, "uncertain") if row.entry.name == "b.mp4"
     ]
 
 
-def test_segments_at_random_reach_every_video_and_leave_out_what_was_judged(
-    session: Session, made: Made
-) -> None:
+def test_random_segments_are_of_every_video_and_not_judged(session: Session, made: Made) -> None:
     rows = views.moments(session, "random")
     assert {row.entry.video_id for row in rows} == set(made.ids.values())
     first = rows[0]
-    session.notes.judge([(str(first.entry.video_id), first.start, first.end)], "normal", "ann")
+    session.judgements.judge([(str(first.entry.video_id), first.start, first.end)], "normal", "ann")
     again = views.moments(session, "random")
     assert (first.entry, first.start) not in [(row.entry, row.start) for row in again]
-    assert [row.start for row in again] == [
-        row.start for row in views.moments(session, "random")
-    ]  # pages stay in order
+    # The order stays the same while the reviewer turns pages.
+    assert [row.start for row in again] == [row.start for row in views.moments(session, "random")]
 
 
-def test_the_table_of_judgements_is_complete(page: Page, made: Made, session: Session) -> None:
-    session.notes.judge([(made.ids["b.mp4"], 1.0, 2.5)], "missed", "ann")
-    session.notes.undo("ann")
+def test_the_csv_holds_undone_judgements_too(page: Page, made: Made, session: Session) -> None:
+    session.judgements.judge([(made.ids["b.mp4"], 1.0, 2.5)], "missed", "ann")
+    session.judgements.undo("ann")
     rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
-    assert [(r["name"], r["verdict"], float(r["end"]), r["who"], r["undone_by"]) for r in rows] == [
+    assert [(r["name"], r["kind"], float(r["end"]), r["who"], r["undone_by"]) for r in rows] == [
         ("b.mp4", "missed", 2.5, "ann", "ann")
     ]
 
 
-def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(
+def test_a_reviewer_undoes_only_their_own_judgements(
     page: Page, made: Made, session: Session
 ) -> None:
     digest = made.ids["b.mp4"]
@@ -282,36 +316,32 @@ def test_of_two_reviewers_at_once_none_takes_back_what_the_other_said(
         assert status == 200
         return bytes(body)
 
-    ask("ann", f"/v/{digest}/judge", verdict="right", start=1, end=2, threshold=0.5)
-    ask("bob", f"/v/{digest}/judge", verdict="normal", start=5, end=6, threshold=0.5)
-    assert b"undone: right, 1.0 to 2.0 s" in ask("ann", f"/v/{digest}/undo", threshold=0.5)
+    ask("ann", f"/v/{digest}/judge", kind="true_alarm", start=1, end=2, threshold=0.5)
+    ask("bob", f"/v/{digest}/judge", kind="normal", start=5, end=6, threshold=0.5)
+    assert b"undone: true alarm, 1.0 to 2.0 s" in ask("ann", f"/v/{digest}/undo", threshold=0.5)
     assert ask("ann", "/moments/undo", nothing="") == b"nothing to undo"
-    assert [(j.who, j.verdict) for j in session.notes.standing()] == [("bob", "normal")]
+    assert [(j.who, j.kind) for j in session.judgements.standing()] == [("bob", "normal")]
 
 
-def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(
+def test_a_span_is_cut_at_the_videos_end_and_refused_beyond_it(
     page: Page, made: Made, session: Session
 ) -> None:
     digest = made.ids["b.mp4"]
-    _, body = page.post(f"/v/{digest}/judge", verdict="missed", start=29.0, end=31.5, threshold=0.5)
+    _, body = page.post(f"/v/{digest}/judge", kind="missed", start=29.0, end=31.5, threshold=0.5)
     assert "missed: 29.0 to 30.0 s" in body
     for start, end in ((30.0, 31.0), (1e300, 1.1e300), (-1.0, 2.0), (float("nan"), 2.0)):
         assert (
-            page.post(f"/v/{digest}/judge", verdict="missed", start=start, end=end, threshold=0.5)[
-                0
-            ]
+            page.post(f"/v/{digest}/judge", kind="missed", start=start, end=end, threshold=0.5)[0]
             == 400
         )
-        assert (
-            page.post("/moments/judge", verdict="missed", span=f"{digest}:{start}:{end}")[0] == 400
-        )
-    assert [(j.start, j.end) for j in session.notes.standing()] == [(29.0, 30.0)]
+        assert page.post("/moments/judge", kind="missed", span=f"{digest}:{start}:{end}")[0] == 400
+    assert [(j.start, j.end) for j in session.judgements.standing()] == [(29.0, 30.0)]
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE judgement SET verdict = 'perhaps'",
+        "UPDATE judgement SET kind = 'perhaps'",
         "UPDATE judgement SET end = 'soon'",
         "UPDATE probe SET figures = '{'",
         "UPDATE labelled SET events = '[[3, 1]]'",
@@ -319,52 +349,44 @@ def test_a_judgement_is_cut_at_the_videos_end_and_one_past_it_refused(
         "DROP TABLE judgement",
     ],
 )
-def test_a_damaged_file_of_judgements_is_named_and_left_alone(
+def test_a_damaged_review_file_is_named_and_left_alone(
     made: Made, session: Session, damage: str
 ) -> None:
-    session.notes.judge([(made.ids["b.mp4"], 1.0, 2.0)], "right", "ann")
-    with sqlite3.connect(session.notes.path) as db:
+    session.judgements.judge([(made.ids["b.mp4"], 1.0, 2.0)], "true_alarm", "ann")
+    with sqlite3.connect(session.judgements.path) as db:
         db.execute(damage)
-    before = session.notes.path.stat().st_size
+    before = session.judgements.path.stat().st_size
     with pytest.raises(StoreError, match=r"review\.sqlite: cannot be used"):
-        session.notes.all(), session.notes.probes(), session.notes.labelled()
-    assert session.notes.path.stat().st_size == before
+        session.judgements.all(), session.judgements.probes(), session.judgements.labelled()
+    assert session.judgements.path.stat().st_size == before
 
 
-def test_a_file_of_judgements_that_is_none_is_named_and_left_alone(tmp_path: Path) -> None:
+def test_a_review_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "review.sqlite").write_bytes(b"what reviewers said " * 500)
     with pytest.raises(StoreError, match=r"review\.sqlite: cannot be used: file is not a database"):
         Judgements(tmp_path)
     assert (tmp_path / "review.sqlite").read_bytes() == b"what reviewers said " * 500
 
 
-def test_where_nothing_may_be_written_it_says_so(tmp_path: Path) -> None:
+def test_a_review_file_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "review.sqlite") as db:
+        db.execute("CREATE TABLE judgement (id INTEGER PRIMARY KEY, verdict TEXT)")
+    before = (tmp_path / "review.sqlite").read_bytes()
+    with pytest.raises(StoreError, match=r"review\.sqlite: .*schema 0, expected 2.*move it away"):
+        Judgements(tmp_path)
+    assert (tmp_path / "review.sqlite").read_bytes()[100:] == before[100:]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot write"):
         Judgements(tmp_path / "file" / ".review")
 
 
-def test_moments_of_the_sound_results_are_shown_beside_a_damaged_one(
-    made: Made, session: Session
-) -> None:
-    before = {row.entry.name for row in views.moments(session)}
-    entry = session.entry(made.ids["c.mp4"])
-    assert entry is not None
-    assert entry.folder is not None
-    scores = entry.folder / "scores.csv"
-    kept = scores.read_bytes()
-    try:
-        scores.write_bytes(b"no scores")
-        assert {row.entry.name for row in views.moments(session)} == before - {"c.mp4"}
-        assert [card.entry.name for card in views.cards(session) if card.error] == ["c.mp4"]
-    finally:
-        scores.write_bytes(kept)
-
-
 # Media
 
 
-def test_media_come_in_ranges(page: Page, made: Made) -> None:
+def test_media_are_sent_in_ranges(page: Page, made: Made) -> None:
     whole = (made.videos / "cam" / "b.mp4").read_bytes()
     digest = made.ids["b.mp4"]
     status, headers, body = page.get(f"/media/{digest}", Range="bytes=100-199")
@@ -374,7 +396,7 @@ def test_media_come_in_ranges(page: Page, made: Made) -> None:
     assert page.get(f"/media/{digest}", Range=f"bytes={len(whole)}-")[0] == 416
 
 
-def test_what_browsers_cannot_play_gets_a_copy_once(page: Page, made: Made) -> None:
+def test_a_video_that_browsers_cannot_play_is_copied_once(page: Page, made: Made) -> None:
     import av
 
     digest = made.ids["d.avi"]
@@ -403,12 +425,12 @@ def test_a_preview_shows_its_moment(page: Page, made: Made) -> None:
         )
 
 
-def test_a_video_of_that_name_with_other_content_is_not_shown(page: Page, made: Made) -> None:
+def test_a_video_with_the_same_name_and_other_content_is_not_shown(page: Page, made: Made) -> None:
     path = made.videos / "cam" / "c.mp4"
     kept = path.read_bytes()
     path.write_bytes(kept + b"\x00\x00\x00\x08free")
     assert page.get(f"/media/{made.ids['c.mp4']}")[0] == 404
-    assert b"no file of this name and content" in page.get(f"/v/{made.ids['c.mp4']}/player")[2]
+    assert b"no file with this name and content" in page.get(f"/v/{made.ids['c.mp4']}/player")[2]
     path.write_bytes(kept)
     assert page.get(f"/media/{made.ids['c.mp4']}")[0] == 200
 
@@ -426,7 +448,13 @@ def until(page: Page, word: str, seconds: float = 90) -> str:
         time.sleep(0.1)
 
 
-def ended(run: runs.RunProcess, seconds: float = 60) -> int:
+def started(job: DetectionJob) -> RunProcess:
+    run = RunProcess("all", job)
+    run.start()
+    return run
+
+
+def ended(run: RunProcess, seconds: float = 60) -> int:
     end = time.monotonic() + seconds
     while run.code is None:
         assert time.monotonic() < end
@@ -437,17 +465,15 @@ def ended(run: runs.RunProcess, seconds: float = 60) -> int:
 def test_a_run_takes_more_paths_than_a_command_line_holds_and_says_why_it_failed(
     tmp_path: Path,
 ) -> None:
-    run = runs.RunProcess(
-        "all", [tmp_path / f"{number:04}{'x' * 200}.mp4" for number in range(2000)]
-    )
-    run.start(tmp_path / "none.safetensors", "embedded", tmp_path, explain=False, all_layers=False)
+    paths = tuple(tmp_path / f"{number:04}{'x' * 200}.mp4" for number in range(2000))
+    run = started(DetectionJob(paths, tmp_path / "none.safetensors", "embedded", tmp_path))
     assert ended(run) == 3
     assert run.error is not None
     assert run.error.startswith("ProbeError")
     assert not run.running
 
 
-def test_what_a_model_prints_is_no_word_of_the_run(
+def test_what_a_model_prints_does_not_disturb_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = (
@@ -460,27 +486,27 @@ def test_what_a_model_prints_is_no_word_of_the_run(
     clip.parent.mkdir()
     shutil.copy(next(embedded.CLIPS.glob("*.mp4")), clip)
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
-    run = runs.begin(
-        tmp_path / "videos",
-        ".",
+    job = DetectionJob(
+        videos_in(tmp_path / "videos", "."),
         tmp_path / "p.safetensors",
         "chatty:load",
         tmp_path / "out",
         explain=False,
         all_layers=True,
     )
+    run = started(job)
     assert (ended(run), run.error, [one["status"] for one in run.finished]) == (0, None, ["done"])
 
 
-def test_a_run_that_is_killed_is_said_to_have_failed(tmp_path: Path) -> None:
-    run = runs.RunProcess("all", [tmp_path / "a.mp4"])
-    run.start(tmp_path / "none.safetensors", "embedded", tmp_path, explain=False, all_layers=False)
+def test_a_killed_run_has_failed(tmp_path: Path) -> None:
+    paths = (tmp_path / "a.mp4",)
+    run = started(DetectionJob(paths, tmp_path / "none.safetensors", "embedded", tmp_path))
     assert run.process is not None
     run.process.kill()
     assert ended(run) == -signal.SIGKILL
 
 
-def test_of_many_who_start_a_run_at_once_one_does(page: Page) -> None:
+def test_of_eight_simultaneous_starts_one_run_begins(page: Page) -> None:
     at_once = threading.Barrier(8)
 
     def start(_: int) -> int:
@@ -517,7 +543,7 @@ def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(
     )
     session = Session(out, tmp_path / "videos", tmp_path / "probe.safetensors", (out / ".store",))
     session.keep(alarm, "ann", "given")
-    session.notes.choose_probe(alarm.digest, "ann")
+    session.judgements.choose_probe(alarm.digest, "ann")
     with served(session) as page:
         assert "gate: 14 videos" in page.get("/run")[2].decode()
         assert page.post("/run", folder="gate", all_layers="true")[0] == 200
@@ -529,9 +555,9 @@ def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(
     done = [entry for entry in session.entries() if entry.video_id]
     assert 0 < len(done) < 14
     assert all(
-        entry.status == "done" and len(results.read_result(entry).events) == 1 for entry in done
+        entry.status == "done" and len(results.reviewed_result(entry).events) == 1 for entry in done
     )
     kept = [session.states(str(entry.video_id), alarm.recipe) for entry in done]
     assert [len(states.sites) for states in kept if states is not None] == [8] * len(done)
-    assert abs(body.count(": done") - len(done)) <= 1  # what was being told when it ended
-    assert "goes on from there" in body
+    assert abs(body.count(": done") - len(done)) <= 1  # one may be on its way when the run ends
+    assert "Start the same run again" in body

@@ -1,4 +1,4 @@
-"""Promises 23 to 26 of the fault list, on a running server: nothing tidies what is sent to it."""
+"""Promises 23 to 26 of the list of faults, on a running server that gets raw requests."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.support.review_folder import ATTACK, HOSTILE, Made, Page, make, serve
 from hiprobe.errors import StoreError, UsageError
 from hiprobe.review import results
 from hiprobe.review.guard import Guard
-from hiprobe.review.media import files
-from hiprobe.review.runs import inside
+from hiprobe.review.media import served_videos
+from hiprobe.review.run_process import inside
 
 TOKEN = "correct-horse-battery"
 
@@ -46,7 +46,8 @@ def locked(made: Made) -> Iterator[Page]:
         yield page
 
 
-# 23. Binds to 127.0.0.1; another address needs a token; Host and Origin are checked; media are authorised like pages.
+# 23. Listens on 127.0.0.1; another address needs a token; Host and Origin are checked, for
+# media too.
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_23_another_address_is_refused_without_a_token(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.5"])
-def test_23_loopback_needs_none(host: str) -> None:
+def test_23_loopback_needs_no_token(host: str) -> None:
     assert "127.0.0.1:8010" in Guard(host, 8010).hosts
 
 
@@ -81,7 +82,7 @@ def addresses(made: Made) -> list[str]:
     ]
 
 
-def test_23_a_name_that_was_made_to_point_here_is_refused(page: Page, made: Made) -> None:
+def test_23_another_host_name_that_points_here_is_refused(page: Page, made: Made) -> None:
     for path in addresses(made):
         assert page.get(path)[0] == 200, path
         for host in (
@@ -115,12 +116,12 @@ def test_23_another_site_reads_nothing(page: Page, made: Made) -> None:
     ],
 )
 def test_23_another_site_changes_nothing(page: Page, made: Made, origin: dict[str, str]) -> None:
-    form = "verdict=right&start=1&end=2&threshold=0.5"
+    form = "kind=true_alarm&start=1&end=2&threshold=0.5"
     headers = {"Content-Type": "application/x-www-form-urlencoded", **origin}
     for path in (f"/v/{made.ids['b.mp4']}/judge", "/refit", "/run", "/moments/judge", "/who"):
         connection = page.ask("POST", path, {**headers, "Content-Length": str(len(form))})
         assert connection[0] == 403, path
-    assert made.session().notes.all() == []
+    assert made.session().judgements.all() == []
 
 
 def test_23_without_the_token_nothing_is_shown(locked: Page, made: Made) -> None:
@@ -177,7 +178,7 @@ PATHS = (
     "route",
     ["/media/{}", "/v/{}", "/v/{}/curve.json", "/v/{}/player", "/preview/{}/1.jpg", "/static/{}"],
 )
-def test_24_a_path_is_no_id(page: Page, route: str, path: str) -> None:
+def test_24_a_path_is_not_accepted_as_an_id(page: Page, route: str, path: str) -> None:
     if "\\" in path or " " in path:
         path = path.replace("\\", "%5C")
     status, _, body = page.get(route.format(path))
@@ -186,12 +187,12 @@ def test_24_a_path_is_no_id(page: Page, route: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["-1", "99999", "1.5", "..%2f1", "x"])
-def test_24_a_preview_is_a_number(page: Page, made: Made, number: str) -> None:
+def test_24_a_preview_number_out_of_range_is_refused(page: Page, made: Made, number: str) -> None:
     assert page.get(f"/preview/{made.ids['b.mp4']}/{number}.jpg")[0] in (404, 422)
 
 
-def test_24_links_out_of_the_folder_are_passed_over(made: Made) -> None:
-    assert sorted(path.name for path in files(made.videos)) == sorted([HOSTILE, "b.mp4"])
+def test_24_links_to_outside_are_not_listed(made: Made) -> None:
+    assert sorted(path.name for path in served_videos(made.videos)) == sorted([HOSTILE, "b.mp4"])
 
 
 @pytest.mark.parametrize(
@@ -228,7 +229,7 @@ def test_24_a_run_stays_under_the_videos_folder(page: Page, made: Made, folder: 
         {"duration": -1.0},
     ],
 )
-def test_24_a_manifest_from_a_stranger_leads_nowhere(
+def test_24_a_manifest_from_a_stranger_leads_to_no_other_folder(
     tmp_path: Path, line: dict[str, object]
 ) -> None:
     (tmp_path / "link").symlink_to("/etc")
@@ -241,11 +242,11 @@ def test_24_a_manifest_from_a_stranger_leads_nowhere(
         "folder": "x",
     }
     (tmp_path / "manifest.jsonl").write_text(json.dumps({**whole, **line}) + "\n")
-    with pytest.raises(StoreError, match="no sound manifest"):
+    with pytest.raises(StoreError, match="not a valid manifest"):
         results.entries(tmp_path)
 
 
-def test_24_links_in_a_folder_from_a_stranger_lead_nowhere(made: Made, page: Page) -> None:
+def test_24_links_in_a_folder_from_a_stranger_are_not_followed(made: Made, page: Page) -> None:
     secret, digest = made.videos.parent / "secret.mp4", made.ids["b.mp4"]
     links = [
         made.out / ".review" / "copies" / f"{digest}.mp4",
@@ -264,7 +265,7 @@ def test_24_links_in_a_folder_from_a_stranger_lead_nowhere(made: Made, page: Pag
             link.unlink()
 
 
-# 25. A URL from a user is refused: the page takes none.
+# 25. A URL from a user is refused.
 
 
 @pytest.mark.parametrize(
@@ -278,10 +279,10 @@ def test_24_links_in_a_folder_from_a_stranger_lead_nowhere(made: Made, page: Pag
         "http://2130706433/",
     ],
 )
-def test_25_no_address_is_taken(page: Page, made: Made, url: str) -> None:
+def test_25_no_url_is_accepted(page: Page, made: Made, url: str) -> None:
     assert page.post("/run", folder=url)[0] == 404
     assert page.get(f"/media/{url}")[0] == 404
-    assert page.post("/moments/judge", verdict="right", span=f"{url}:0:1")[0] in (400, 404)
+    assert page.post("/moments/judge", kind="true_alarm", span=f"{url}:0:1")[0] in (400, 404)
     assert not [name for name in ("http", "urllib", "socket") if _review_imports(name)]
 
 
@@ -313,7 +314,7 @@ class Tags(HTMLParser):
         self.text += data
 
 
-def test_26_hostile_text_is_shown_and_not_obeyed(page: Page, made: Made) -> None:
+def test_26_hostile_text_is_shown_as_text(page: Page, made: Made) -> None:
     digest = made.ids[HOSTILE]
     page.ask("POST", "/who", {"Cookie": ""}, {"who": ATTACK})
     query = "q=%22%3E%3Cscript%3Ex%3C/script%3E"
@@ -342,12 +343,12 @@ def test_26_hostile_text_is_shown_and_not_obeyed(page: Page, made: Made) -> None
     assert HOSTILE in Tags(page.get("/")[2]).text
 
 
-def test_26_the_table_runs_in_no_spreadsheet(made: Made) -> None:
+def test_26_the_csv_holds_no_formula(made: Made) -> None:
     session = made.session()
-    session.notes.judge([(made.ids[HOSTILE], 1.0, 2.0)], "right", "=HYPERLINK(1)\nx")
+    session.judgements.judge([(made.ids[HOSTILE], 1.0, 2.0)], "true_alarm", "=HYPERLINK(1)\nx")
     with served(session) as page:
         rows = list(csv.DictReader(io.StringIO(page.get("/judgements.csv")[2].decode())))
     assert rows[-1]["name"] == f"'{HOSTILE}"
     assert rows[-1]["who"] == "'=HYPERLINK(1) x"
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@"))]
-    session.notes.undo("=HYPERLINK(1) x")
+    session.judgements.undo("=HYPERLINK(1) x")

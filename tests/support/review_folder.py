@@ -1,4 +1,4 @@
-"""A results folder made by hand for the tests of the review page: small videos, hidden states with a known answer."""
+"""A results folder for tests of the review page: small videos, and states with known events."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ import av
 import numpy as np
 
 from hiprobe import probe as probes
-from hiprobe import sinks, store, video
+from hiprobe import store, video
 from hiprobe.localize import label_segments
 from hiprobe.probe import Probe
 from hiprobe.review.session import Session, score_states
-from hiprobe.sinks.csv import scores_csv
-from hiprobe.store import write_atomic
+from hiprobe.store.results import save_result
 from hiprobe.types import Event, Gap, HiddenStates, Recipe, Result, Site
 
 SECONDS, FPS, SEGMENT_S, WIDTH, LAYERS = 30, 10, 1.5, 12, 3
 RECIPE = Recipe("made-by-hand", ("Is anything abnormal?",), segment_s=SEGMENT_S)
 SITES = tuple(Site("residual", layer) for layer in range(LAYERS))
-ATTACK = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> --> =1+1"
+ATTACK = (
+    "</script><script>document.title='owned'</script>"
+    "<img src=x onerror=\"document.title='owned'\"> --> =1+1"
+)
 HOSTILE = "=cmd()<b>&amp;'\" onload=x.mp4"
 
 
 def write_clip(path: Path, codec: str = "libx264", mark: int = 0) -> Path:
-    """30 s whose brightness is 40 + 6 per second; `mark` makes its content its own."""
+    """Write 30 s of video of brightness 40 + 6 per second; `mark` makes its digest unique."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         container.metadata["comment"] = str(mark)
@@ -63,7 +65,7 @@ def made_states(
     count: int = 20,
     gaps: tuple[Gap, ...] = (),
 ) -> HiddenStates:
-    """Noise; inside `spans` one dimension is 4 higher in layer 1, which is the layer that tells most."""
+    """Noise with one dimension 4 higher inside `spans` in layer 1, and 1 higher in layer 2."""
     rng = np.random.default_rng(seed)
     starts = np.arange(count) * SEGMENT_S
     keep = np.array([not any(g.start < s + SEGMENT_S and s < g.end for g in gaps) for s in starts])
@@ -85,7 +87,7 @@ def made_states(
 
 @dataclass(frozen=True)
 class Made:
-    """The folder, its videos' folder, the probe it was made with, true spans by digest, and the labelled clips."""
+    """The folders, the probe, the true events by digest, the labelled clips, digests by name."""
 
     out: Path
     videos: Path
@@ -99,9 +101,9 @@ class Made:
         """A session with the probe in use and the labelled clips known."""
         session = Session(self.out, self.videos, self.probe_path, (self.out / ".store",))
         session.keep(self.probe, "ann", "given")
-        if session.notes.chosen_probe() is None:
-            session.notes.choose_probe(self.probe.digest, "ann")
-        session.notes.set_labelled(self.labelled.items())
+        if session.judgements.chosen_probe() is None:
+            session.judgements.choose_probe(self.probe.digest, "ann")
+        session.judgements.set_labelled(self.labelled.items())
         return session
 
 
@@ -109,7 +111,10 @@ NAMES = (HOSTILE, "b.mp4", "c.mp4", "d.avi", "e.mp4", "f.mp4", "g.mp4", "h.mp4")
 
 
 def make(folder: Path, names: Sequence[str] = NAMES) -> Made:
-    """Labelled clips where dimension 0 tells, and videos in which dimension 4 is anomalous too: the probe misses it."""
+    """Make labelled clips with anomalies in dimension 0, and videos with more in dimension 4.
+
+    The probe, fitted on the clips, misses those in dimension 4.
+    """
     out, videos = folder / "out", folder / "videos"
     labelled, pairs = {}, []
     for k in range(8):
@@ -158,17 +163,13 @@ def _written(out: Path, path: Path, states: HiddenStates, probe: Probe, hostile:
         "2 packets lost" if states.gaps else None,
         provenance,
     )
-    folder = store.result_folder(out, result)
-    write_atomic(folder / "scores.csv", scores_csv(result).encode())
-    with sinks.load("jsonl").open(folder / "events.jsonl") as sink:
-        for event in events:
-            sink.write(sinks.event_line(result, event))
+    save_result(store.result_folder(out, result), result, {})
     return result
 
 
 @dataclass
 class Page:
-    """A running server, spoken to over a socket, so that nothing tidies the path or the headers."""
+    """A running server, asked over a socket, so that no client library changes path or headers."""
 
     port: int
     host: str = "127.0.0.1"
@@ -180,7 +181,7 @@ class Page:
     def ask(
         self, method: str, path: str, headers: dict[str, str] | None = None, form: Any = None
     ) -> tuple[int, Any, bytes]:
-        """(status, headers, body) of one request; a form is sent as the page itself sends it."""
+        """Send one request, a form as the page sends it; returns (status, headers, body)."""
         sent = dict(headers or {})
         body = None
         if form is not None:
@@ -206,7 +207,7 @@ class Page:
 
 
 def free_port() -> int:
-    """A port that nothing listens at."""
+    """A port that is not in use."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -214,7 +215,7 @@ def free_port() -> int:
 
 @contextmanager
 def served(session: Session, token: str | None = None, model: str = "embedded") -> Iterator[Page]:
-    """The page of `session` at a free port of 127.0.0.1, in a thread."""
+    """Serve the page of `session` on a free port of 127.0.0.1, in a thread."""
     import uvicorn
 
     from hiprobe.review.guard import Guard

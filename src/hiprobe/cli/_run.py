@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hiprobe.errors import HiProbeError, UsageError, VideoError
 
@@ -220,15 +220,15 @@ def _waiting(videos: int) -> None:
 
 
 def keep(result: Result, place: Path) -> None:
-    """Write the files of a result that people look at."""
+    """Write the files of a result that a person looks at; matplotlib is loaded for the first one."""
     from hiprobe import report
 
-    report.write_report(result, Path(result.path), place, thumbnails(result))
+    report.report_video(result, place)
 
 
 def show_result(result: Result, output: Output) -> None:
     """Show one result, once its files are written in the output folder (or address)."""
-    from hiprobe import report, sinks, store
+    from hiprobe import sinks, store
     from hiprobe.cli import _terminal
 
     if output.as_json:
@@ -243,7 +243,7 @@ def show_result(result: Result, output: Output) -> None:
             }
         )
     elif result.scores is not None:
-        _terminal.show(report.events_table(result))
+        _terminal.show(_terminal.events_table(result))
         place = store.result_folder(Path(), result)
         page = _terminal.markup(f"{output.folder}/{place}/report.html")
         _terminal.say(f"report: [bold]{page}[/]")
@@ -261,14 +261,6 @@ def show_states(
         _terminal.emit({**values, "duration": duration, "gaps": gaps})
     else:
         _terminal.say(f"{video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
-
-
-def thumbnails(result: Result) -> list[tuple[float, Any]]:
-    """Return the frame at the peak of each of the first 12 events."""
-    from hiprobe import video
-
-    peaks = [event.peak for event in result.events[:12] if event.peak is not None]
-    return [(peak, video.span(result.path, peak, peak + 0.04, 1).frames[0]) for peak in peaks]
 
 
 def code(results: Iterable[Result]) -> int:

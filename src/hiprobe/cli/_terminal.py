@@ -215,6 +215,26 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"  why: {', '.join(parts)}"
 
 
+def events_table(result: Result) -> Table:
+    """The events for a terminal, one row each; text is shown as it is, without markup or control characters."""
+    from hiprobe import sinks
+    from hiprobe.report.texts import clock, printable, two
+
+    table = Table(title=Text(printable(sinks.display_name(result.path))), title_justify="left")
+    labelled = any(event.label for event in result.events)
+    for name in ("start", "end", "score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("label", "explanation") if labelled else ("explanation",):
+        table.add_column(name, ratio=None if name == "label" else 1)
+    for event in result.events:
+        words = (event.label, event.explanation) if labelled else (event.explanation,)
+        cells = (clock(event.start), clock(event.end), two(event.score), *words)
+        table.add_row(*(Text(printable(cell or "")) for cell in cells))
+    if not result.events:
+        table.add_row("", "", "", Text("no event: no score reaches the threshold", style="dim"))
+    return table
+
+
 def layers_table(found: Mapping[str, Any]) -> Table:
     """Return the curves as a table with one row per layer, the chosen one marked.
 

@@ -250,8 +250,7 @@ def _fraction(share: str) -> float:
 
 def _write(made: Evaluated, to: Path) -> None:
     """Write the report as the one file asked for, or as a folder with scores and figures."""
-    from hiprobe import evaluation
-    from hiprobe.evaluation import plots
+    from hiprobe import evaluation, plot
     from hiprobe.store import write_atomic
 
     texts: dict[str, Any] = {
@@ -268,4 +267,4 @@ def _write(made: Evaluated, to: Path) -> None:
     evaluation.write_scores(to / "scores.npz", made.scores)
     if made.raw is not None:
         evaluation.write_scores(to / "raw.npz", made.raw)
-    plots.write_plots(to, made.truth, made.scores, raw=made.raw, found=made.found)
+    plot.write_plots(to, made.truth, made.scores, raw=made.raw, found=made.found)

@@ -1,4 +1,4 @@
-"""`hiprobe review`: see results on a page, correct them, refit the probe."""
+"""`hiprobe review`: look at results on a web page, correct them, refit the probe."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 def review(
     out: Annotated[
-        Path, typer.Argument(help="A folder of results: the -o of hiprobe detect.")
+        Path, typer.Argument(help="The folder of results: the -o of hiprobe detect.")
     ] = OUT,
     videos: Annotated[
         Path | None,
         typer.Option(
-            help="The folder with the videos; found there by name and content, and "
-            "the only one served."
+            help="The folder with the videos. They are found by name and content; no other "
+            "folder is served."
         ),
     ] = None,
     probe: Annotated[
@@ -31,47 +31,46 @@ def review(
         typer.Option(
             "--probe",
             "-p",
-            help="The probe in use; a refit that is accepted "
-            "replaces this file. Left out: the one used last, or the only "
-            "*.probe.safetensors in OUT.",
+            help="The probe in use; a refit that you accept replaces this file. Default: the "
+            "one used last, or the only *.probe.safetensors in OUT.",
         ),
     ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="The clips the probe was fitted on, as for fit: their labels "
-            "count in a refit. Remembered."
+            help="The clips that the probe was fitted on, as for fit. Their labels count in a "
+            "refit. They are remembered."
         ),
     ] = None,
     store: Annotated[
         Path | None,
-        typer.Option(help="The store that fit kept hidden states in, if not OUT/.store."),
+        typer.Option(help="The store with the hidden states of fit, if it is not OUT/.store."),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen at; another than loopback needs --token.")
+        str, typer.Option(help="Address to listen on. Any but loopback needs --token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8010,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8010,
     token: Annotated[
         str | None,
         typer.Option(
             envvar="HIPROBE_TOKEN",
-            help="Asked for before anything is shown; 16 characters or more.",
+            help="A secret of 16 characters or more, needed to open the page.",
         ),
     ] = None,
     who: Annotated[
         str | None,
-        typer.Option(help="Your name, kept with each judgement; the login name if left out."),
+        typer.Option(help="Your name, saved with each judgement. Default: your login name."),
     ] = None,
     model: Model = "embedded",
 ) -> None:
-    """Serve a page on which results are looked at and corrected, and the probe refitted from the corrections."""
+    """Serve a web page to look at results, correct them, and refit the probe."""
     try:
         from hiprobe.review import server
         from hiprobe.review.guard import Guard
         from hiprobe.review.session import Session
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"the page needs {error.name}", cure="pip install 'hiprobe[review]'"
+            f"the review page needs the package {error.name}", cure="pip install 'hiprobe[review]'"
         ) from error
     guard = Guard(host, port, token)
     session = Session(
@@ -84,29 +83,29 @@ def review(
     _take_probe(session, probe, by)
     if labels is not None:
         _take_labels(session, labels)
-    typer.echo("review page (ends with Ctrl-C):", err=True)
+    typer.echo("review page (stop it with Ctrl-C):", err=True)
     server.serve_page(
         session, guard, who=by, model=model, ready=lambda address: typer.echo(address)
     )
 
 
 def _take_probe(session: Session, path: Path | None, who: str) -> None:
-    """The probe given, or before any was in use the only one that lies in the folder."""
+    """Use the probe that was given, or the only one in the folder if none is in use yet."""
     from hiprobe.probe import Probe
 
     found = sorted(session.out.glob("*.probe.safetensors"))
     if path is None and len(found) == 1:
         session.probe_path = found[0]
-        path = None if session.notes.chosen_probe() else found[0]
+        path = None if session.judgements.chosen_probe() else found[0]
     if path is not None:
         given = Probe.load(path)
         session.keep(given, who, f"given: {path.name}")
-        if session.notes.chosen_probe() != given.digest:
-            session.notes.choose_probe(given.digest, who)
+        if session.judgements.chosen_probe() != given.digest:
+            session.judgements.choose_probe(given.digest, who)
 
 
 def _take_labels(session: Session, data: Path) -> None:
-    """Remembers the labels of the clips that can be read; the others are named."""
+    """Remember the labels of the clips that can be read; the errors of the others are printed."""
     from hiprobe import datasets, video
     from hiprobe.cli._terminal import complain
 
@@ -119,5 +118,7 @@ def _take_labels(session: Session, data: Path) -> None:
         except VideoError as error:
             complain(error)
     if not known:
-        raise HiProbeError("no labelled clip", where=data)
-    session.notes.set_labelled(known)
+        raise HiProbeError(
+            "no labelled clip can be read", where=data, cure="give the folder that fit was given"
+        )
+    session.judgements.set_labelled(known)

@@ -1,4 +1,4 @@
-"""A result as a picture, a table and a self-contained page. Knows no model and no probe, only what a result says."""
+"""The report page: one HTML file with player, curve, events and provenance. Knows no model."""
 
 from __future__ import annotations
 
@@ -15,30 +15,53 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
-from rich.table import Table
-from rich.text import Text
 
 from hiprobe import sinks, video
-from hiprobe.report import picture
-from hiprobe.report.picture import Thumbnail, clock, layers_png, printable, timeline_png, two
+from hiprobe.report.curves import TICKS_S, curve, needed_scores, thin, value_range
+from hiprobe.report.picture import Thumbnail, timeline_png
+from hiprobe.report.texts import clock, count, printable, two
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Result
 
-__all__ = ["Thumbnail", "events_table", "layers_png", "report_html", "timeline_png", "write_report"]
-
 ASSETS = "report/assets"
-EMBED_BYTES = 64 << 20  # a larger video stays beside the page
-LONG_S = 600.0  # a longer one that no browser plays gets a proxy of half the height
+EMBED_BYTES = 64 << 20  # a larger video is a file beside the page
+LONG_S = 600.0  # from here on a copy for browsers has half the height
 POINTS = 4000  # of the curve in the page
 
 
 def write_report(
     result: Result, video_path: Path | None, folder: Path, thumbnails: Sequence[Thumbnail] = ()
 ) -> None:
-    """Write scores.csv, events.jsonl, events.vtt, timeline.png and, last, report.html into `folder`.
+    """Write scores.csv, events.jsonl, events.vtt, timeline.png and, last, report.html.
 
-    Raises ValueError for a result without scores, StoreError, and VideoError if no proxy of the video can be made.
+    Args:
+        result: a result with scores, whose provenance names the model and the probe.
+        video_path: the video, for the player in the page; None for a page without one.
+        folder: made if it is not there.
+        thumbnails: (time in seconds, frame uint8 (height, width, 3)) pairs to show beside events.
+
+    Raises:
+        ValueError: the result has no scores.
+        KeyError: the provenance lacks `model` or `probe`.
+        StoreError: a file cannot be written.
+        VideoError: no copy for browsers can be made of the video.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from hiprobe import Event, Result, Scores, report
+        >>> starts = np.array([0.0, 1.6])
+        >>> values = np.array([0.1, 0.9])
+        >>> scores = Scores(starts, starts + 1.6, values, values, np.full(2, 0.5))
+        >>> made_with = {"model": {"id": "m", "revision": None, "sites": []}, "probe": "p"}
+        >>> result = Result(
+        ...     "a.mp4", "0" * 64, "done", 3.2, scores, (Event(1.6, 3.2),), provenance=made_with
+        ... )
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report.write_report(result, None, Path(folder))
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['events.jsonl', 'events.vtt', 'report.html', 'scores.csv', 'timeline.png']
     """
     write_atomic(folder / "scores.csv", scores_csv(result).encode())
     for name, file in (("jsonl", "events.jsonl"), ("webvtt", "events.vtt")):
@@ -49,31 +72,37 @@ def write_report(
     report_html(result, video_path, folder / "report.html", thumbnails=thumbnails)
 
 
-def events_table(result: Result) -> Table:
-    """The events for a terminal, one row each; text is shown as it is, without markup or control characters."""
-    table = Table(title=Text(printable(sinks.display_name(result.path))), title_justify="left")
-    labelled = any(event.label for event in result.events)
-    for name in ("start", "end", "score"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("label", "explanation") if labelled else ("explanation",):
-        table.add_column(name, ratio=None if name == "label" else 1)
-    for event in result.events:
-        words = (event.label, event.explanation) if labelled else (event.explanation,)
-        cells = (clock(event.start), clock(event.end), two(event.score), *words)
-        table.add_row(*(Text(printable(cell or "")) for cell in cells))
-    if not result.events:
-        table.add_row("", "", "", Text("no event: no score reaches the threshold", style="dim"))
-    return table
-
-
 def report_html(
     result: Result, video_path: Path | None, out: Path, *, thumbnails: Sequence[Thumbnail] = ()
 ) -> None:
-    """One self-contained HTML file: player, curve, table of events, provenance; it asks the network for nothing.
+    """Write one self-contained HTML file: player, curve, events, provenance. It loads nothing else.
 
-    The video goes inside: itself if a browser plays it, else a proxy. A large one lies beside the page as
-    `<page>.video.<suffix>`, the video itself by a hard link where the disk has such. `video_path` None makes a page
-    without a player. Raises ValueError for a result without scores, StoreError, and VideoError if no proxy can be made.
+    The page contains the video itself, or a copy if browsers cannot play it. A video over 64 MiB
+    becomes `<page>.video.<suffix>` beside the page, by a hard link where the disk has them.
+
+    Args:
+        result: a result with scores.
+        video_path: the video; None for a page without a player.
+        out: the file to write.
+        thumbnails: (time in seconds, frame uint8 (height, width, 3)) pairs to show beside events.
+
+    Raises:
+        ValueError: the result has no scores.
+        StoreError: a file cannot be written.
+        VideoError: no copy for browsers can be made of the video.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from hiprobe import Result, Scores, report
+        >>> starts = np.array([0.0, 1.6])
+        >>> values = np.array([0.1, 0.2])
+        >>> scores = Scores(starts, starts + 1.6, values, values, np.full(2, 0.5))
+        >>> result = Result("a.mp4", "0" * 64, "done", 3.2, scores)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report.report_html(result, None, Path(folder) / "a.html")
+        ...     "No event was found." in (Path(folder) / "a.html").read_text()
+        True
     """
     environment = Environment(
         loader=PackageLoader("hiprobe", ASSETS),
@@ -107,41 +136,40 @@ def _policy(style: str, script: str) -> str:
         for text in (style, script)
     )
     return (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; media-src data: blob: 'self'; "
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+        "media-src data: blob: 'self'; "
         "style-src 'sha256-{}'; script-src 'sha256-{}'"
     ).format(*allowed)
 
 
 def _player(path: Path | None, out: Path, duration: float) -> dict[str, str] | None:
+    """Prepare the video for the page: its data, or a link to a file beside the page."""
     if path is None:
         return None
     if not video.info(path).playable:
-        return _within(
-            video.browser_copy(
-                path, out.with_suffix(".video.mp4"), height=240 if duration > LONG_S else 480
-            )
-        )
+        height = 240 if duration > LONG_S else 480
+        return _copied(video.browser_copy(path, out.with_suffix(".video.mp4"), height=height))
     if path.stat().st_size <= EMBED_BYTES:
-        return _inside(path)
+        return _embedded(path)
     beside = out.with_suffix(f".video{path.suffix.lower()}")
     place_also(path, beside)
-    return _beside(beside)
+    return _linked(beside)
 
 
-def _within(proxy: Path) -> dict[str, str]:
-    """A proxy that lies beside the page, and is put inside if it is small."""
-    if proxy.stat().st_size > EMBED_BYTES:
-        return _beside(proxy)
-    inside = _inside(proxy)
-    proxy.unlink()
-    return inside
+def _copied(copy: Path) -> dict[str, str]:
+    """Put a copy that was made beside the page into it, unless it is large."""
+    if copy.stat().st_size > EMBED_BYTES:
+        return _linked(copy)
+    embedded = _embedded(copy)
+    copy.unlink()
+    return embedded
 
 
-def _beside(path: Path) -> dict[str, str]:
+def _linked(path: Path) -> dict[str, str]:
     return {"link": quote(path.name), "file": path.name}
 
 
-def _inside(path: Path) -> dict[str, str]:
+def _embedded(path: Path) -> dict[str, str]:
     kind = "video/webm" if path.suffix.lower() in (".webm", ".mkv") else "video/mp4"
     return {"data": _data_uri(kind, path.read_bytes())}
 
@@ -171,16 +199,16 @@ def _jpeg(frame: NDArray[np.uint8]) -> str:
 
 
 def _gap_lines(result: Result) -> list[str]:
-    gaps = picture.needed_scores(result).gaps
+    gaps = needed_scores(result).gaps
     lines = [f"{clock(gap.start)} – {clock(gap.end)}: {gap.reason}" for gap in gaps[:10]]
     return lines + (
-        [f"and {len(gaps) - 10} more spans, all in scores.csv"] if len(gaps) > 10 else []
+        [f"and {len(gaps) - 10} more spans; scores.csv lists all"] if len(gaps) > 10 else []
     )
 
 
 def _summary(result: Result) -> dict[str, str]:
-    scores = picture.needed_scores(result)
-    lines = {"events": picture.count(len(result.events)), "length": clock(result.duration)}
+    scores = needed_scores(result)
+    lines = {"events": count(len(result.events)), "length": clock(result.duration)}
     lines["segments"] = str(len(scores.starts))
     if len(scores.starts) and (scores.gaps or result.status == "partial"):
         lines["scored"] = (
@@ -201,7 +229,7 @@ def _summary(result: Result) -> dict[str, str]:
 
 
 def _facts(result: Result) -> Iterator[tuple[str, str]]:
-    """Provenance as name and text, nested names joined by a dot, the video first."""
+    """List the provenance as name and text, nested names joined by a dot, the video first."""
     yield "video digest", result.video_id
     pending = list(result.provenance.items())
     while pending:
@@ -215,17 +243,17 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def _data(result: Result) -> dict[str, Any]:
-    """What the page's script draws: times in seconds, null where there is no number."""
-    times, values, run = picture.curve(picture.needed_scores(result))
-    keep = picture.thin(values[:, 1], POINTS)
+    """Collect what the page's script draws: times in seconds, null where there is no number."""
+    times, values, run = curve(needed_scores(result))
+    keep = thin(values[:, 1], POINTS)
     lists = [[sinks.number(value) for value in column] for column in values[keep].T]
     return {
         "duration": sinks.number(result.duration),
-        "limits": picture.value_range(values),
-        "ticks": picture.TICKS_S,
+        "limits": value_range(values),
+        "ticks": TICKS_S,
         "t": np.round(times[keep], 3).tolist(),
         **dict(zip(("raw", "smoothed", "threshold"), lists, strict=True)),
         "run": run[keep].tolist(),
         "events": [[event.start, event.end] for event in result.events],
-        "gaps": [[gap.start, gap.end] for gap in picture.needed_scores(result).gaps],
+        "gaps": [[gap.start, gap.end] for gap in needed_scores(result).gaps],
     }

@@ -1,11 +1,9 @@
-"""A result, and the saliency of layers, as PNG pictures. Knows no video file and no page."""
+"""PNG pictures of a result and of the saliency of layers. Knows no video file and no page."""
 
 from __future__ import annotations
 
 import io
-import unicodedata
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +13,46 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
+from hiprobe.report.curves import TICKS_S, curve, needed_scores, value_range
+from hiprobe.report.texts import clock, count, printable, two
 from hiprobe.sinks import display_name
 from hiprobe.store import write_atomic
 from hiprobe.types import Event, Result, Scores
 
 Thumbnail = tuple[float, NDArray[np.uint8]]
-Floats = NDArray[np.float64]
 
-TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
-# Okabe and Ito's palette, which the common forms of colour blindness tell apart.
+# Okabe and Ito's palette: told apart with the common forms of colour blindness.
 BLUE, ORANGE, VERMILION, GREY, INK = "#0072B2", "#E69F00", "#D55E00", "#8A929B", "#1B2430"
 WIDTH, LEFT, RIGHT, PLOT, STRIP, ROW = 11.0, 0.62, 0.25, 2.5, 0.95, 0.235  # inches
 CAPTIONS = 8
-DENSE = 800  # points from which a bold line would be a blot
+DENSE = 800  # points from which a thin line is used
 
 
 def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] = ()) -> None:
-    """One video at a glance: scores, threshold, events and gaps over time, thumbnails (time in s, frame) above.
+    """Draw one video: scores, threshold, events and gaps over time, and thumbnails above.
 
-    Raises ValueError for a result without scores, and StoreError.
+    Args:
+        result: a result with scores.
+        out: the PNG file to write.
+        thumbnails: (time in seconds, frame uint8 (height, width, 3)) pairs. Where there is no room
+            for all, those with the highest scores are shown.
+
+    Raises:
+        ValueError: the result has no scores.
+        StoreError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from hiprobe import Result, Scores, report
+        >>> starts = np.array([0.0, 1.6])
+        >>> values = np.array([0.1, 0.2])
+        >>> scores = Scores(starts, starts + 1.6, values, values, np.full(2, 0.5))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result = Result("a.mp4", "0" * 64, "done", 3.2, scores)
+        ...     report.timeline_png(result, Path(folder) / "a.png")
+        ...     (Path(folder) / "a.png").read_bytes()[1:4]
+        b'PNG'
     """
     chosen = _captioned(result.events)
     below = 0.72 + ROW * (len(chosen) + (len(chosen) < len(result.events)))
@@ -56,7 +75,7 @@ def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] =
         color=INK,
         parse_math=False,
     )
-    _save(figure, out)
+    save_png(figure, out)
 
 
 def _headline(result: Result) -> str:
@@ -67,14 +86,9 @@ def _headline(result: Result) -> str:
     )
 
 
-def count(events: int) -> str:
-    """`no event`, `1 event`, `2 events`."""
-    return "no event" if not events else "1 event" if events == 1 else f"{events} events"
-
-
 def _draw_scores(axes: Axes, result: Result) -> None:
     times, values, run = curve(needed_scores(result))
-    lifts = np.flatnonzero(np.diff(run)) + 1  # NaN lifts the pen between two runs
+    lifts = np.flatnonzero(np.diff(run)) + 1  # a NaN breaks the line between two runs
     raw, smoothed, threshold = np.insert(values, lifts, np.nan, axis=0).T
     x = np.insert(times, lifts, np.nan)
     wide = 2.4 if len(x) < DENSE else 1.0
@@ -229,7 +243,7 @@ def _draw_strip(figure: Figure, axes: Axes, thumbnails: Sequence[Thumbnail]) -> 
 
 
 def _spread(lefts: Sequence[float], wide: float, room: float) -> list[float]:
-    """Move boxes of width `wide`, given left to right, so that none overlap and all lie in [0, room]."""
+    """Move boxes of width `wide`, given left to right, apart and into [0, room]."""
     places: list[float] = []
     for left in lefts:
         places.append(max(left, places[-1] + wide if places else 0.0))
@@ -238,18 +252,29 @@ def _spread(lefts: Sequence[float], wide: float, room: float) -> list[float]:
     return places
 
 
-def _save(figure: Figure, out: Path) -> None:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
-    write_atomic(out, data.getvalue())
-
-
 def layers_png(curves: Mapping[str, Any], out: Path) -> None:
-    """Saliency over depth: KL, LDR and entropy with their permutation baseline (mean and std), S, and the AUC.
+    """Draw the saliency of each layer: KL, LDR and entropy, their sum S, and the AUC.
 
-    `curves` holds lists (layers,): `layers`, `kl`, `ldr`, `entropy`, for each `_null_mean` and `_null_std`,
-    `saliency`, `chosen` (a layer), and `auc` with `auc_low`, `auc_high` where folds were
-    scored. Raises KeyError, StoreError.
+    Args:
+        curves: lists (layers,) named `layers`, `kl`, `ldr`, `entropy` and `saliency`, the layer
+            `chosen`, and for the first three `<name>_null_mean` and `<name>_null_std` under
+            shuffled labels. `auc`, `auc_low` and `auc_high` if folds were scored.
+            `hiprobe.probe.curves` makes it.
+        out: the PNG file to write.
+
+    Raises:
+        KeyError: a curve is missing.
+        StoreError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from hiprobe import report
+        >>> curves = dict.fromkeys(("kl", "ldr", "entropy", "saliency"), [0.1, 0.9, 0.4])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     out = Path(folder) / "layers.png"
+        ...     report.layers_png({"layers": [0, 1, 2], "chosen": 1, **curves}, out)
+        ...     out.read_bytes()[1:4]
+        b'PNG'
     """
     figure = Figure(figsize=(WIDTH, 6.0), dpi=150, facecolor="white", layout="constrained")
     grid = figure.add_gridspec(2, 6)
@@ -276,7 +301,7 @@ def layers_png(curves: Mapping[str, Any], out: Path) -> None:
         ncols=3,
         frameon=False,
     )
-    _save(figure, out)
+    save_png(figure, out)
 
 
 def _draw_metric(axes: Axes, curves: Mapping[str, Any], key: str, name: str) -> None:
@@ -330,72 +355,8 @@ def _draw_metric(axes: Axes, curves: Mapping[str, Any], key: str, name: str) -> 
     _plain_frame(axes)
 
 
-def curve(scores: Scores) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    """Points to draw: times (n,) in seconds, values (n, 3) raw, smoothed and threshold, and the unbroken run of each.
-
-    A score stands at the middle of its segment; each run also starts and ends where its first and last segment do.
-    """
-    if not len(scores.starts):
-        return np.empty(0), np.empty((0, 3)), np.empty(0, dtype=np.intp)
-    values = np.stack([scores.raw, scores.smoothed, scores.threshold], axis=1)
-    run = np.cumsum(np.concatenate([[False], scores.starts[1:] > scores.ends[:-1] + 1e-6]))
-    first, last = (
-        np.flatnonzero(np.diff(run, prepend=-1)),
-        np.flatnonzero(np.diff(run, append=run[-1] + 1)),
-    )
-    times = np.concatenate(
-        [scores.starts[first], (scores.starts + scores.ends) / 2, scores.ends[last]]
-    )
-    index = np.concatenate([first, np.arange(len(run)), last])
-    order = np.lexsort((times, run[index]))
-    # A warm-up threshold is infinite or NaN: nothing to draw there.
-    return (
-        times[order],
-        np.where(np.isfinite(values), values, np.nan)[index[order]],
-        run[index[order]],
-    )
-
-
-def thin(values: Floats, limit: int) -> NDArray[np.intp]:
-    """Indexes, in order, of at most `limit` of the values (n,), with the lowest and highest of each stretch."""
-    if len(values) <= limit:
-        return np.arange(len(values))
-    edges = np.linspace(0, len(values), limit // 2 + 1).astype(int)
-    return np.unique(
-        [(a + np.argmin(values[a:b]), a + np.argmax(values[a:b])) for a, b in pairwise(edges)]
-    )
-
-
-def value_range(values: Floats) -> tuple[float, float]:
-    """The range to draw values in: 0 to 1 for probabilities, else their own with a margin."""
-    known = values[np.isfinite(values)]
-    if not len(known) or (known.min() >= 0 and known.max() <= 1):
-        return 0.0, 1.0
-    margin = 0.06 * (known.max() - known.min() or 1.0)
-    return float(known.min() - margin), float(known.max() + margin)
-
-
-def clock(seconds: float, digits: int = 1) -> str:
-    """`m:ss.s`, or `h:mm:ss.s` from an hour on, rounded to `digits` decimals."""
-    unit = 10**digits
-    total, rest = divmod(round(max(0.0, seconds) * unit), unit)
-    minutes = f"{total // 60}" if total < 3600 else f"{total // 3600}:{total // 60 % 60:02d}"
-    return f"{minutes}:{total % 60:02d}" + (f".{rest:0{digits}d}" if digits else "")
-
-
-def printable(text: str) -> str:
-    """Text on one line, without control and direction characters (which a terminal or a title bar would obey)."""
-    obeyed = ("Cc", "Cf", "Cs", "Zl", "Zp")
-    return " ".join("".join(" " if unicodedata.category(c) in obeyed else c for c in text).split())
-
-
-def two(score: float | None) -> str:
-    """A score with two decimals; empty where there is none."""
-    return "" if score is None else f"{score:.2f}"
-
-
-def needed_scores(result: Result) -> Scores:
-    """The scores of a result; raises ValueError if it has none."""
-    if result.scores is None:
-        raise ValueError(f"a {result.status} result has no scores to report")
-    return result.scores
+def save_png(figure: Figure, out: Path) -> None:
+    """Write a figure as PNG, the same bytes each time; raises StoreError."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", metadata={"Software": None})
+    write_atomic(out, data.getvalue())

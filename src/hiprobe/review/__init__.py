@@ -1,1 +1,4 @@
-"""The review page: see results, correct them, refit the probe. Needs the extra `review`; `server.serve` starts it."""
+"""The review page: look at results, correct them and refit the probe.
+
+It needs the extra `review`; `hiprobe.review.server.serve_page` starts it.
+"""

@@ -1,7 +1,8 @@
-"""What changes something: judgements, probes, runs. Every one is a POST that `guard` has let pass."""
+"""Everything the browser changes: judgements, probes, runs. All are POST requests."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -10,14 +11,15 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from hiprobe.errors import HiProbeError, UsageError
-from hiprobe.review import proposals, runs
-from hiprobe.review.judgements import Judgement, Span, reviewer
+from hiprobe.review import proposals
+from hiprobe.review.judgements import Judgement, Span, reviewer, spoken
 from hiprobe.review.pages import EntryOf, SessionOf, WhoOf, event_values, render_page
 from hiprobe.review.proposals import Proposal
 from hiprobe.review.results import DIGEST, ReviewedVideo
+from hiprobe.review.run_process import DetectionJob, RunProcess, inside, videos_in
 from hiprobe.review.session import Session
 
-KEEP = 8  # proposals that wait for an answer
+KEEP = 8  # unanswered proposals
 router = APIRouter()
 Text = Annotated[str, Form()]
 Number = Annotated[float, Form()]
@@ -29,17 +31,22 @@ def judge(
     session: SessionOf,
     entry: EntryOf,
     who: WhoOf,
-    verdict: Text,
+    kind: Text,
     start: Number,
     end: Number,
     threshold: Number,
     version: Text = "",
 ) -> Response:
-    """Enters a verdict about a span of one video; answers with what changes in the list of events."""
+    """Save a judgement of a span; answers with what changes in the list of events."""
     span, before = _span(entry, start, end), event_values(session, session.shown(entry), threshold)
-    session.notes.judge([span], verdict, who)
+    session.judgements.judge([span], kind, who)
     return _changed(
-        request, session, entry, f"{verdict}: {span[1]:.1f} to {span[2]:.1f} s", before, version
+        request,
+        session,
+        entry,
+        f"{spoken(kind)}: {span[1]:.1f} to {span[2]:.1f} s",
+        before,
+        version,
     )
 
 
@@ -52,9 +59,9 @@ def undo_in_video(
     threshold: Number,
     version: Text = "",
 ) -> Response:
-    """Takes the newest batch back; answers with what changes in the list of events."""
+    """Undo the reviewer's newest batch; answers with what changes in the list of events."""
     before = event_values(session, session.shown(entry), threshold)
-    return _changed(request, session, entry, _undone(session.notes.undo(who)), before, version)
+    return _changed(request, session, entry, _undone(session.judgements.undo(who)), before, version)
 
 
 def _changed(
@@ -65,7 +72,7 @@ def _changed(
     before: dict[str, Any],
     version: str,
 ) -> Response:
-    """The rows that say something else than before, to a page that shows the list of before; else the whole list."""
+    """Send the rows that changed if the page shows the list of `before`, else the whole list."""
     after = event_values(session, session.shown(entry), before["threshold"])
     pairs = list(zip(before["rows"], after["rows"], strict=False))
     same = len(before["rows"]) == len(after["rows"]) and all(
@@ -76,33 +83,37 @@ def _changed(
     answer = render_page(
         request, "_changed", said=said, changed=[b for a, b in pairs if a != b], **after
     )
-    answer.headers["HX-Reswap"] = "none"  # each part says where it goes
+    answer.headers["HX-Reswap"] = "none"  # each part names its own target
     return answer
 
 
 @router.post("/moments/judge")
 def judge_many(
-    session: SessionOf, who: WhoOf, verdict: Text, span: Annotated[list[str], Form()]
+    session: SessionOf, who: WhoOf, kind: Text, span: Annotated[list[str], Form()]
 ) -> Response:
-    """Enters one verdict about many spans, which are undone together."""
+    """Save one kind of judgement of many spans, which are undone together."""
     spans = [_parse(session, text) for text in span]
-    session.notes.judge(spans, verdict, who)
+    session.judgements.judge(spans, kind, who)
     return Response(
-        f"{verdict}: {len(spans)} spans", media_type="text/plain", headers={"HX-Refresh": "true"}
+        f"{spoken(kind)}: {len(spans)} spans",
+        media_type="text/plain",
+        headers={"HX-Refresh": "true"},
     )
 
 
 @router.post("/moments/undo")
 def undo_many(session: SessionOf, who: WhoOf) -> Response:
-    """Takes the newest batch back."""
+    """Undo the reviewer's newest batch."""
     return Response(
-        _undone(session.notes.undo(who)), media_type="text/plain", headers={"HX-Refresh": "true"}
+        _undone(session.judgements.undo(who)),
+        media_type="text/plain",
+        headers={"HX-Refresh": "true"},
     )
 
 
 @router.post("/who")
 def set_who(who: Text) -> Response:
-    """Remembers the reviewer's name in this browser."""
+    """Remember the reviewer's name in this browser."""
     answer = RedirectResponse("/", 303)
     answer.set_cookie(
         "hiprobe-who", quote(reviewer(who)), max_age=365 * 86400, httponly=True, samesite="strict"
@@ -114,21 +125,21 @@ def set_who(who: Text) -> Response:
 def refit_action(
     request: Request, session: SessionOf, choose: Annotated[bool, Form()] = False
 ) -> Response:
-    """Proposes the probe that all labels give; replaces nothing."""
+    """Propose a probe fitted on all labels; replaces nothing."""
     return _propose(request, lambda: proposals.propose_refit(session, choose=choose))
 
 
 @router.post("/threshold")
 def threshold(request: Request, session: SessionOf, threshold: Number) -> Response:
-    """Proposes the probe in use with another threshold; replaces nothing."""
+    """Propose the probe in use with another threshold; replaces nothing."""
     if not np.isfinite(threshold):
-        raise UsageError(f"the threshold {threshold} is not a number")
+        raise UsageError(f"the threshold must be a finite number, got {threshold}")
     return _propose(request, lambda: proposals.propose_threshold(session, threshold))
 
 
 @router.post("/probes/{digest}/use")
 def use(request: Request, session: SessionOf, who: WhoOf, digest: str) -> Response:
-    """Takes a proposed or a kept probe into use; the one it replaces is kept."""
+    """Take a proposed or kept probe into use; the one that it replaces is kept."""
     waiting: dict[str, Proposal] = request.app.state.proposals
     proposal = waiting.pop(digest, None)
     if proposal is not None:
@@ -147,38 +158,34 @@ def start_run(
     explain: Annotated[bool, Form()] = False,
     all_layers: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Starts detection in a folder under the videos folder, unless a run is going on."""
+    """Start detection in a folder under the videos folder, unless a run is in progress."""
     state = request.app.state
-    if session.videos is None or runs.inside(session.videos, folder) is None:
+    if session.videos is None or inside(session.videos, folder) is None:
         raise HTTPException(404, "no such folder")
     probe = session.needed_probe()
     with state.starting:
         if state.run is not None and state.run.running:
-            raise UsageError("a run is going on", cure="wait for it, or cancel it")
-        state.run = runs.begin(
-            session.videos,
-            folder,
-            session.kept(probe.digest),
-            state.model,
-            session.out,
-            explain=explain,
-            all_layers=all_layers,
+            raise UsageError("a run is already in progress", cure="wait for it, or cancel it")
+        paths = videos_in(session.videos, folder)
+        job = DetectionJob(
+            paths, session.kept(probe.digest), state.model, session.out, explain, all_layers
         )
+        state.run = RunProcess(folder, job)
+        state.run.start()
     return render_page(request, "_run", run=state.run, folder_error=None)
 
 
 @router.post("/run/cancel")
 def cancel_run(request: Request) -> Response:
-    """Ends the run; what it finished is kept."""
+    """Cancel the run; what it finished is kept."""
     if request.app.state.run is not None:
         request.app.state.run.cancel()
     return render_page(request, "_run", run=request.app.state.run, folder_error=None)
 
 
-def _propose(request: Request, make: object) -> Response:
-    assert callable(make)
+def _propose(request: Request, make: Callable[[], Proposal]) -> Response:
     try:
-        proposal: Proposal = make()
+        proposal = make()
     except HiProbeError as error:
         return render_page(request, "_proposal", proposal=None, trouble=str(error))
     waiting: dict[str, Proposal] = request.app.state.proposals
@@ -189,19 +196,22 @@ def _propose(request: Request, make: object) -> Response:
 
 
 def _span(entry: ReviewedVideo, start: float, end: float) -> Span:
-    """The span, cut where the video ends: a player may show a little more than was scored."""
+    """Check a span and cut it at the video's end, as a player may show a little more."""
     if not (np.isfinite([start, end]).all() and 0 <= start < min(end, entry.duration)):
-        raise UsageError(f"no span of a video of {entry.duration:.1f} s: {start} to {end} s")
+        raise UsageError(
+            f"a span must have 0 <= start < end within the {entry.duration:.1f} s of the video, "
+            f"got {start} to {end} s"
+        )
     return str(entry.video_id), start, min(end, entry.duration)
 
 
 def _parse(session: Session, text: str) -> Span:
-    """A span as a form holds it, `digest:start:end`."""
+    """Parse a span as a form sends it, `digest:start:end`."""
     try:
         video, start, end = text.split(":")
         times = float(start), float(end)
     except ValueError as error:
-        raise UsageError(f"no span: {text[:100]!r}") from error
+        raise UsageError(f"a span must be digest:start:end, got {text[:100]!r}") from error
     entry = session.entry(video)
     if entry is None:
         raise HTTPException(404, "no such video")
@@ -212,4 +222,4 @@ def _undone(batch: list[Judgement]) -> str:
     if not batch:
         return "nothing to undo"
     more = f" and {len(batch) - 1} more" if len(batch) > 1 else ""
-    return f"undone: {batch[0].verdict}, {batch[0].start:.1f} to {batch[0].end:.1f} s{more}"
+    return f"undone: {spoken(batch[0].kind)}, {batch[0].start:.1f} to {batch[0].end:.1f} s{more}"

@@ -1,7 +1,8 @@
-"""Who may ask the page for anything: host, origin, token, and what a browser may load. Knows no result and no route.
+"""Which requests may pass: host, origin, token, and what browsers may load. Knows no route.
 
-Loopback alone is no protection: any site that the reviewer visits can send requests there (and, by a name that is
-made to point to 127.0.0.1, read the answers). So every request, media included, passes here.
+Listening on loopback does not protect the page: any site that the reviewer visits can send requests
+to it, and can read the answers through a host name that it points to 127.0.0.1. So every request
+passes here, media too.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ Next = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Guard:
-    """The address that is served, and the token it asks for: none is needed on loopback.
+    """The address to serve and the token to ask for, which loopback does not need.
 
-    Raises UsageError for another address without a token of at least 16 characters.
+    Raises UsageError for another address without a token, and for a token under 16 ASCII
+    characters.
     """
 
     host: str
@@ -47,31 +49,33 @@ class Guard:
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
             raise UsageError(
-                "an address that others can reach needs a token",
+                "other machines can reach this address, so it needs a token",
                 where=self.host,
-                cure="give --token, or --host 127.0.0.1",
+                cure="give --token, or use --host 127.0.0.1",
             )
         if self.token is not None and (len(self.token) < TOKEN_LENGTH or not self.token.isascii()):
-            raise UsageError(f"a token needs {TOKEN_LENGTH} ASCII characters or more")
+            raise UsageError(
+                f"--token must have at least {TOKEN_LENGTH} ASCII characters, got {len(self.token)}"
+            )
 
     @property
     def hosts(self) -> set[str]:
-        """What the Host header may say."""
+        """Values that the Host header may have."""
         names = {"127.0.0.1", "localhost", "[::1]"} if is_loopback(self.host) else {self.host}
         return {f"{name}:{self.port}" for name in names} | (names if self.port == 80 else set())
 
     def refusal(self, request: Request) -> Response | None:
-        """The answer to a request that may not pass, or None."""
+        """Answer a request that may not pass; None for one that may."""
         if request.headers.get("host", "").lower() not in self.hosts:
-            return PlainTextResponse("unknown host", 400)
+            return PlainTextResponse("unknown Host header", 400)
         if not self._same_origin(request):
-            return PlainTextResponse("asked from another site", 403)
+            return PlainTextResponse("request from another site", 403)
         if self.token is not None and not _equal(request.cookies.get(COOKIE), self.token):
             return self._enter(request, self.token)
         return None
 
     def _same_origin(self, request: Request) -> bool:
-        """A change needs proof that the page itself asks; a read only that no other site is known to ask."""
+        """Check that a change comes from the page, and that a read comes from no other site."""
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         if (
             origin is not None
@@ -80,23 +84,22 @@ class Guard:
             return False
         if request.method not in ("GET", "HEAD"):
             return origin is not None or site == "same-origin"
-        visit = (
-            request.headers.get("sec-fetch-mode") == "navigate"
-        )  # a link in a mail may open the page
+        # A link, in a mail for example, may open the page.
+        visit = request.headers.get("sec-fetch-mode") == "navigate"
         return visit or site in (None, "none", "same-origin")
 
     def _enter(self, request: Request, token: str) -> Response:
-        """A token in the address becomes a cookie, so that it stays in no history, log or Referer."""
+        """Move the token from the address to a cookie, so that no history or log keeps it."""
         if request.method != "GET" or not _equal(request.query_params.get("token"), token):
             return PlainTextResponse(
-                "a token is needed: open the address that hiprobe review printed", 401
+                "a token is needed: open the address that hiprobe review has printed", 401
             )
         answer = RedirectResponse("/", 303)
         answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")
         return answer
 
     async def __call__(self, request: Request, following: Next) -> Response:
-        """The middleware: refuses, or passes on and sets the headers."""
+        """Refuse a request, or pass it on and set the headers of the answer (middleware)."""
         answer = self.refusal(request) or await following(request)
         for name, value in HEADERS.items():
             answer.headers[name] = value
@@ -106,7 +109,7 @@ class Guard:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address; a name other than localhost counts as reachable."""
+    """Tell whether only this machine can reach the address; of names, only localhost counts."""
     if host.lower() == "localhost":
         return True
     try:

@@ -1,7 +1,8 @@
-"""What reviewers said, in one SQLite file (WAL): every judgement with who and when, none ever deleted. Knows no page.
+"""Judgements in one SQLite file (WAL), with who made them and when; none is deleted. Knows no page.
 
-A judgement is about a span of a video, not about an event: events move with the threshold and with the probe.
-A later judgement of the same seconds takes precedence; undoing marks a batch, and says who and when.
+A judgement is about a span of a video, not about an event: events move with the threshold and the
+probe. Of two judgements of the same seconds the later one counts. Undoing marks a batch, with who
+undid it and when.
 """
 
 from __future__ import annotations
@@ -19,31 +20,35 @@ import numpy as np
 from hiprobe.errors import StoreError, UsageError, one_line
 from hiprobe.types import Event
 
-VERDICTS = {
-    "right": True,
-    "missed": True,
-    "false alarm": False,
-    "normal": False,
-}  # whether the span is anomalous
+# What a reviewer can say of a span, and whether the span is then anomalous.
+KINDS = {"true_alarm": True, "missed": True, "false_alarm": False, "normal": False}
 NAME = "review.sqlite"
+SCHEMA = 2  # of the file; 1 had no number, and other words for a kind
 WHO = 64  # characters of a reviewer's name
-_SCHEMA = """
+_TABLES = f"""
+PRAGMA user_version = {SCHEMA};
 CREATE TABLE IF NOT EXISTS judgement (
-  id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL, video TEXT NOT NULL,
-  start REAL NOT NULL, end REAL NOT NULL CHECK (end > start), verdict TEXT NOT NULL, undone_at TEXT, undone_by TEXT);
+  id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,
+  video TEXT NOT NULL, start REAL NOT NULL, end REAL NOT NULL CHECK (end > start),
+  kind TEXT NOT NULL, undone_at TEXT, undone_by TEXT);
 CREATE INDEX IF NOT EXISTS by_video ON judgement (video);
 CREATE TABLE IF NOT EXISTS probe (
-  id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, at TEXT NOT NULL, who TEXT NOT NULL, note TEXT NOT NULL,
-  figures TEXT NOT NULL, upto INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS choice (id INTEGER PRIMARY KEY, digest TEXT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL);
+  id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, at TEXT NOT NULL, who TEXT NOT NULL,
+  note TEXT NOT NULL, figures TEXT NOT NULL, upto INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS choice (
+  id INTEGER PRIMARY KEY, digest TEXT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS labelled (video TEXT PRIMARY KEY, events TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS source (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS source (
+  path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL);
 """
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What `who` said `at` (UTC, ISO 8601) of `[start, end)` seconds of a video; undone ones say when and by whom."""
+    """What `who` said of `[start, end)` seconds of a video, and when; `at` is in UTC, ISO 8601.
+
+    An undone judgement has `undone_at` and `undone_by`.
+    """
 
     id: int
     batch: int
@@ -52,25 +57,29 @@ class Judgement:
     video: str
     start: float
     end: float
-    verdict: str
+    kind: str
     undone_at: str | None = None
     undone_by: str | None = None
 
     def __post_init__(self) -> None:
-        if self.verdict not in VERDICTS or not (
+        if self.kind not in KINDS or not (
             isinstance(self.start, float) and isinstance(self.end, float)
         ):
-            raise ValueError(f"judgement {self.id} is damaged")
+            raise ValueError(f"judgement {self.id} has a wrong kind or wrong times")
 
     @property
     def anomalous(self) -> bool:
-        """Whether the span is said to be anomalous."""
-        return VERDICTS[self.verdict]
+        """Whether the span was judged anomalous."""
+        return KINDS[self.kind]
 
 
 @dataclass(frozen=True)
 class KeptProbe:
-    """A probe that was in use or proposed: `figures` are its refit's, `upto` the last judgement that it knows."""
+    """A probe that is or was in use.
+
+    `figures` are the AUC before and after its refit and its threshold; `upto` is the id of the last
+    judgement that it was fitted on.
+    """
 
     digest: str
     at: str
@@ -84,7 +93,11 @@ Span = tuple[str, float, float]
 
 
 class Judgements:
-    """The file of one results folder. Each call is one transaction, on disk before it returns. Raises StoreError."""
+    """The review file of one results folder.
+
+    Each call is one transaction, which is on disk when the call returns. Every call may raise
+    StoreError.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
@@ -92,55 +105,56 @@ class Judgements:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"cannot write: {error.strerror}", where=folder, cure="review a copy of it"
+                f"cannot write: {error.strerror}", where=folder, cure="review a copy of the folder"
             ) from error
         with self._open() as db:
-            db.executescript(_SCHEMA)
+            _check_schema(db, self.path)
+            db.executescript(_TABLES)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             with closing(sqlite3.connect(self.path, timeout=10.0)) as db:
                 db.execute("PRAGMA journal_mode=WAL")
-                db.execute("PRAGMA synchronous=FULL")  # a power cut loses nothing that was answered
+                # So that a power cut loses nothing that was confirmed.
+                db.execute("PRAGMA synchronous=FULL")
                 with db:
                     yield db
-        except (
-            sqlite3.Error,
-            ValueError,
-            TypeError,
-        ) as error:  # the file may come from somebody else, or be damaged
+        # The file may be damaged, or come from somebody else.
+        except (sqlite3.Error, ValueError, TypeError) as error:
             raise StoreError(
-                f"cannot be used: {error}", where=self.path, cure="free space, or restore it"
+                f"cannot be used: {error}",
+                where=self.path,
+                cure="free disk space, or restore the file",
             ) from error
 
-    def judge(self, spans: Sequence[Span], verdict: str, who: str) -> int:
-        """Enters one verdict about `spans` (video, start, end) as a batch that is undone together; its number.
+    def judge(self, spans: Sequence[Span], kind: str, who: str) -> int:
+        """Save one kind of judgement about `spans` as a batch that is undone together.
 
-        Raises UsageError for a verdict that is none of VERDICTS or no span.
+        Returns the batch's number. Raises UsageError for no span, or a kind that is not in KINDS.
         """
-        if verdict not in VERDICTS or not spans:
-            raise UsageError(
-                f"verdict {verdict!r} of {len(spans)} spans: one of {', '.join(VERDICTS)} is needed"
-            )
+        if kind not in KINDS:
+            raise UsageError(f"a judgement must be one of {', '.join(KINDS)}, got {kind!r}")
+        if not spans:
+            raise UsageError("no span was chosen", cure="choose at least one")
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
             batch = int(
                 db.execute("SELECT coalesce(max(batch), 0) + 1 FROM judgement").fetchone()[0]
             )
             rows = [
-                (batch, _now(), reviewer(who), video, start, end, verdict)
+                (batch, _now(), reviewer(who), video, start, end, kind)
                 for video, start, end in spans
             ]
             db.executemany(
-                "INSERT INTO judgement (batch, at, who, video, start, end, verdict) "
+                "INSERT INTO judgement (batch, at, who, video, start, end, kind) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
         return batch
 
     def undo(self, who: str) -> list[Judgement]:
-        """Takes back the newest batch of `who` that stands; what it held, or nothing: others' work is not touched."""
+        """Undo the newest batch of `who`, never one of another reviewer; returns its judgements."""
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
             batch = db.execute(
@@ -148,35 +162,37 @@ class Judgements:
                 (reviewer(who),),
             ).fetchone()[0]
             db.execute(
-                "UPDATE judgement SET undone_at = ?, undone_by = ? WHERE batch = ? AND undone_at IS NULL",
+                "UPDATE judgement SET undone_at = ?, undone_by = ? "
+                "WHERE batch = ? AND undone_at IS NULL",
                 (_now(), reviewer(who), batch),
             )
             return _judgements(db, "WHERE batch = ?", (batch,))
 
     def standing(self, video: str | None = None) -> list[Judgement]:
-        """The judgements that were not undone, oldest first; of one video if it is given."""
+        """List the judgements that were not undone, oldest first; all, or those of `video`."""
         with self._open() as db:
             if video is None:
                 return _judgements(db, "WHERE undone_at IS NULL", ())
             return _judgements(db, "WHERE undone_at IS NULL AND video = ?", (video,))
 
     def all(self) -> list[Judgement]:
-        """Every judgement ever made, undone ones too, oldest first."""
+        """List every judgement ever made, undone ones too, oldest first."""
         with self._open() as db:
             return _judgements(db, "", ())
 
     def keep_probe(
         self, digest: str, who: str, note: str, figures: dict[str, float | None], upto: int
     ) -> None:
-        """Enters a probe whose file is kept; one entered before stays as it is."""
+        """Save the facts of a probe whose file is kept; those saved before stay as they are."""
         with self._open() as db:
             db.execute(
-                "INSERT OR IGNORE INTO probe (digest, at, who, note, figures, upto) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO probe (digest, at, who, note, figures, upto) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 (digest, _now(), reviewer(who), note, json.dumps(figures), upto),
             )
 
     def choose_probe(self, digest: str, who: str) -> None:
-        """Enters that from now on the probe `digest` is in use."""
+        """Save that the probe `digest` is in use from now on."""
         with self._open() as db:
             db.execute(
                 "INSERT INTO choice (digest, at, who) VALUES (?, ?, ?)",
@@ -184,13 +200,13 @@ class Judgements:
             )
 
     def chosen_probe(self) -> str | None:
-        """The digest of the probe in use; None before any was."""
+        """Return the digest of the probe in use, or None if there was none yet."""
         with self._open() as db:
             row = db.execute("SELECT digest FROM choice ORDER BY id DESC LIMIT 1").fetchone()
         return str(row[0]) if row else None
 
     def probes(self) -> list[KeptProbe]:
-        """The probes that are kept, newest first."""
+        """List the kept probes, newest first."""
         with self._open() as db:
             rows = db.execute(
                 "SELECT digest, at, who, note, figures, upto FROM probe ORDER BY id DESC"
@@ -201,7 +217,7 @@ class Judgements:
             ]
 
     def set_labelled(self, labelled: Iterable[tuple[str, Sequence[Event]]]) -> None:
-        """Keeps what the labelled clips are, so that a later start need not be told: (video digest, true events)."""
+        """Save the labelled clips, as (video digest, true events) pairs, for later starts."""
         rows = [
             (video, json.dumps([[e.start, min(e.end, 1e9)] for e in events]))
             for video, events in labelled
@@ -211,7 +227,7 @@ class Judgements:
             db.executemany("INSERT OR REPLACE INTO labelled VALUES (?, ?)", rows)
 
     def labelled(self) -> dict[str, tuple[Event, ...]]:
-        """The true events of the labelled clips, by video digest."""
+        """Return the true events of the labelled clips, by video digest."""
         with self._open() as db:
             rows = db.execute("SELECT video, events FROM labelled ORDER BY video")
             return {
@@ -219,7 +235,7 @@ class Judgements:
             }
 
     def digest_of(self, path: Path, stamp: str) -> str | None:
-        """The digest noted of a file with this size and time of change; None if it has changed or was never read."""
+        """Return the saved digest of a file with this size and time of change, or None."""
         with self._open() as db:
             row = db.execute(
                 "SELECT digest FROM source WHERE path = ? AND stamp = ?", (str(path), stamp)
@@ -227,13 +243,18 @@ class Judgements:
         return str(row[0]) if row else None
 
     def note_digest(self, path: Path, stamp: str, digest: str) -> None:
-        """Notes the digest of a file, so that it is not read for it again."""
+        """Save the digest of a file, so that the file is not read again for it."""
         with self._open() as db:
             db.execute("INSERT OR REPLACE INTO source VALUES (?, ?, ?)", (str(path), stamp, digest))
 
 
-def verdicts(events: Sequence[Event], standing: Sequence[Judgement]) -> list[Judgement | None]:
-    """For each event the latest of one video's standing judgements that covers at least half of it, or None."""
+def latest_judgements(
+    events: Sequence[Event], standing: Sequence[Judgement]
+) -> list[Judgement | None]:
+    """Find for each event the latest judgement that covers at least half of it, or None.
+
+    `standing` are the judgements of the events' video that were not undone, oldest first.
+    """
     starts, ends = (
         np.array([getattr(j, side) for j in standing], dtype=np.float64)
         for side in ("start", "end")
@@ -246,13 +267,29 @@ def verdicts(events: Sequence[Event], standing: Sequence[Judgement]) -> list[Jud
     return found
 
 
+def spoken(kind: str) -> str:
+    """Write a kind of judgement as people say it: "true alarm"."""
+    return kind.replace("_", " ")
+
+
 def reviewer(who: str) -> str:
-    """A reviewer's name as it is kept: one line, at most 64 characters."""
+    """Clean a reviewer's name: one line, at most 64 characters."""
     return one_line(" ".join(who.split()))[:WHO] or "unnamed"
 
 
+def _check_schema(db: sqlite3.Connection, path: Path) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and version != SCHEMA:
+        raise StoreError(
+            f"written by another version of hiprobe: schema {version}, expected {SCHEMA}",
+            where=path,
+            cure="move it away and judge again",
+        )
+
+
 def _judgements(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[Judgement]:
-    columns = "id, batch, at, who, video, start, end, verdict, undone_at, undone_by"
+    columns = "id, batch, at, who, video, start, end, kind, undone_at, undone_by"
     return [
         Judgement(*row)
         for row in db.execute(f"SELECT {columns} FROM judgement {where} ORDER BY id", values)

@@ -1,6 +1,6 @@
-"""Video bytes for the page: the source found by content, a copy that browsers play, a frame to look at.
+"""Videos for the page: the file itself, a copy that browsers can play, single frames.
 
-Asked for by digest only; paths never come from a request. Knows no score and no judgement.
+A request names a video by its digest, never by a path. Knows no score and no judgement.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from hiprobe.review.results import ReviewedVideo
 from hiprobe.store import write_atomic
 from hiprobe.video.files import videos_below
 
-PREVIEWS = 240  # along a video; more time between them where it is longer
+PREVIEWS = 240  # at most, along a video
 PREVIEW_PX = 192
-LONG_S = 1800.0  # a longer video gets a copy of half the height
-KINDS = {
+LONG_S = 1800.0  # from here on a copy has half the height
+MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
     ".mov": "video/mp4",
@@ -35,27 +35,29 @@ KINDS = {
 
 @dataclass
 class Media:
-    """The videos under `root`, and what is kept of them under `folder`; None where the page has no videos folder."""
+    """The videos under `root`, and the copies and previews of them that are kept under `folder`.
+
+    `root` is None if the page was started without a videos folder.
+    """
 
     root: Path | None
     folder: Path
-    notes: Judgements
+    judgements: Judgements
     found: dict[str, Path] = field(default_factory=dict)
     plays: dict[str, bool] = field(default_factory=dict)
     making: dict[str, threading.Thread] = field(default_factory=dict)
     refused: dict[str, HiProbeError] = field(default_factory=dict)
-    copying: threading.Lock = field(
-        default_factory=threading.Lock
-    )  # one copy at a time: each takes a whole core
+    # One copy at a time, as each takes a whole core.
+    copying: threading.Lock = field(default_factory=threading.Lock)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    decoding: threading.Semaphore = field(
-        default_factory=lambda: threading.Semaphore(2)
-    )  # previews at once
+    # Two previews at a time.
+    decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))
 
     def source(self, entry: ReviewedVideo) -> Path:
-        """The file under the root that has the entry's name and content; raises MissingVideo if there is none.
+        """Find the file under the root that has the entry's name and content.
 
-        A file of that name is read once for its digest, which is noted with its size and time of change.
+        A file of that name is read once for its digest, which is saved with its size and time of
+        change. Raises MissingVideo if there is no such file.
         """
         known = self.found.get(str(entry.video_id))
         if known is not None and known.is_file() and self._digest(known) == entry.video_id:
@@ -67,28 +69,30 @@ class Media:
         cure = (
             "start hiprobe review with --videos FOLDER"
             if self.root is None
-            else "put it back, or choose --videos"
+            else "put the file back, or choose another --videos folder"
         )
         raise MissingVideo(
-            "no file of this name and content under the videos folder", where=entry.name, cure=cure
+            "no file with this name and content under the videos folder",
+            where=entry.name,
+            cure=cure,
         )
 
     def _named(self, name: str) -> Iterator[Path]:
-        for path in files(self.root) if self.root is not None else ():
+        for path in served_videos(self.root) if self.root is not None else ():
             if path.name.encode("utf-8", "replace") == name.encode("utf-8", "replace"):
                 yield path
 
     def _digest(self, path: Path) -> str:
         stat = path.stat()
         stamp = f"{stat.st_size}-{stat.st_mtime_ns}"
-        known = self.notes.digest_of(path, stamp)
+        known = self.judgements.digest_of(path, stamp)
         if known is None:
             known = video.digest(path)
-            self.notes.note_digest(path, stamp, known)
+            self.judgements.note_digest(path, stamp, known)
         return known
 
     def playable(self, entry: ReviewedVideo) -> Path | None:
-        """A file that a browser plays: the source itself, or its copy; None while the copy is being made.
+        """Return a file that browsers play: the source or its copy; None while the copy is made.
 
         Raises MissingVideo, and the error that stopped the copy.
         """
@@ -104,12 +108,12 @@ class Media:
         return None
 
     def _plays(self, entry: ReviewedVideo, source: Path) -> bool:
-        """Whether a browser plays the file itself: found out once. At damage it would stop."""
+        """Tell whether browsers play the file itself; they stop at damage, so not a partial one."""
         known = self.plays.get(str(entry.video_id))
         if known is None:
             known = (
                 entry.status == "done"
-                and source.suffix.lower() in KINDS
+                and source.suffix.lower() in MEDIA_TYPES
                 and video.info(source).playable
             )
             self.plays[str(entry.video_id)] = known
@@ -119,11 +123,11 @@ class Media:
         return self.folder / "copies" / f"{entry.video_id}.mp4"
 
     def _made(self, path: Path) -> bool:
-        """Whether the page has made this file: a folder that comes from somebody else may hold links out of it."""
+        """Tell whether the page made this file; a stranger's folder may hold links to outside."""
         return path.is_file() and path.resolve().is_relative_to(self.folder.resolve())
 
     def _make(self, video_id: str, source: Path, copy: Path, height: int) -> None:
-        """Starts to make the copy, unless that has begun."""
+        """Start to make the copy, unless that has begun."""
 
         def make() -> None:
             try:
@@ -140,14 +144,14 @@ class Media:
                 self.making[video_id].start()
 
     def preview(self, entry: ReviewedVideo, number: int) -> Path:
-        """A JPEG, at most 192 pixels wide, of the frame at the start of preview `number`, made once.
+        """Return a JPEG, at most 192 pixels wide, of the frame where preview `number` begins.
 
-        Raises MissingVideo, and the errors of `video.span`.
+        It is made once. Raises MissingVideo, and the errors of `video.span`.
         """
         path = self.folder / "previews" / str(entry.video_id) / f"{number}.jpg"
         if not self._made(path):
             time = min(number * preview_step(entry.duration), max(0.0, entry.duration - 0.1))
-            copy = self._copy(entry)  # quicker to seek in, where there is one
+            copy = self._copy(entry)  # faster to seek in
             with self.decoding:
                 shown = copy if self._made(copy) else self.source(entry)
                 frame = video.span(shown, time, time + 0.04, 1).frames[0]
@@ -158,8 +162,8 @@ class Media:
         return path
 
 
-def files(root: Path) -> Iterator[Path]:
-    """The video files under `root`, sorted; links that lead out of it, and hidden folders, are passed over."""
+def served_videos(root: Path) -> Iterator[Path]:
+    """List the video files under `root`, sorted, without hidden folders and links to outside."""
     base = root.resolve()
     for path in videos_below(root):
         if path.resolve().is_relative_to(base):
@@ -167,5 +171,5 @@ def files(root: Path) -> Iterator[Path]:
 
 
 def preview_step(duration: float) -> float:
-    """Seconds from one preview to the next: whole ones, at most 240 in a video."""
+    """Return the whole seconds from one preview to the next, so that a video has at most 240."""
     return float(max(1, math.ceil(duration / PREVIEWS)))

@@ -1,4 +1,4 @@
-"""What can be looked at: pages, parts of them, curves, media. Nothing here changes anything but caches."""
+"""Everything the browser reads: pages, parts of pages, curves, media. Changes only caches."""
 
 from __future__ import annotations
 
@@ -14,15 +14,29 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hiprobe.errors import HiProbeError, MissingVideo, ProbeError
 from hiprobe.probe.curves import saliency_curves
-from hiprobe.report import picture
-from hiprobe.review import curve, runs, similar, views
-from hiprobe.review.judgements import VERDICTS, reviewer
-from hiprobe.review.media import KINDS, PREVIEWS, preview_step
+from hiprobe.report.curves import value_range
+from hiprobe.report.texts import clock, printable, two
+from hiprobe.review import curve, run_process, similar, views
+from hiprobe.review.judgements import KINDS, Judgement, reviewer, spoken
+from hiprobe.review.media import MEDIA_TYPES, PREVIEWS, preview_step
 from hiprobe.review.results import DIGEST, ReviewedResult, ReviewedVideo
 from hiprobe.review.session import Session
 from hiprobe.sinks import csv
 
 PAGE = 200  # rows of a list at once
+CSV_COLUMNS = (
+    "id",
+    "batch",
+    "at",
+    "who",
+    "name",
+    "video",
+    "start",
+    "end",
+    "kind",
+    "undone_at",
+    "undone_by",
+)
 HTMX = json.dumps(
     {
         "includeIndicatorStyles": False,
@@ -40,22 +54,22 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"clock": picture.clock, "two": picture.two, "plain": picture.printable}
+_environment.filters |= {"clock": clock, "two": two, "plain": printable, "spoken": spoken}
 
 
 def session_of(request: Request) -> Session:
-    """The session that the application was made for."""
+    """Return the session that the application was made for."""
     session: Session = request.app.state.session
     return session
 
 
 def who_of(request: Request) -> str:
-    """The reviewer's name: the one set on the page, else the one given at the start."""
+    """Return the reviewer's name: the one set on the page, else the one given at the start."""
     return reviewer(unquote(request.cookies.get("hiprobe-who", "")) or request.app.state.who)
 
 
 def entry_of(video: str, session: Annotated[Session, Depends(session_of)]) -> ReviewedVideo:
-    """The scored video with this digest; anything else, a path above all, is a 404."""
+    """Find the scored video with this digest; anything else, such as a path, is a 404."""
     entry = session.entry(video) if DIGEST.fullmatch(video) else None
     if entry is None:
         raise HTTPException(404, "no such video")
@@ -68,9 +82,9 @@ WhoOf = Annotated[str, Depends(who_of)]
 
 
 def render_page(request: Request, name: str, **values: Any) -> HTMLResponse:
-    """A template as an answer; every value is escaped."""
+    """Render a template; every value is escaped."""
     text = _environment.get_template(f"{name}.html.jinja").render(
-        htmx=HTMX, who=who_of(request), path=request.url.path, verdicts=list(VERDICTS), **values
+        htmx=HTMX, who=who_of(request), path=request.url.path, kinds=list(KINDS), **values
     )
     return HTMLResponse(text.encode("utf-8", "replace"))
 
@@ -83,7 +97,7 @@ def videos(
     only: Literal["all", "events", "open", "unscored"] = "all",
     page: int = 0,
 ) -> Response:
-    """The videos, worst moments first."""
+    """List the videos, worst moments first."""
     found = views.cards(session, q, only)
     first = max(0, page) * PAGE
     return render_page(
@@ -108,7 +122,7 @@ def video_page(
     t: float | None = None,
     threshold: float | None = None,
 ) -> Response:
-    """One video: player, curve, events."""
+    """Show one video: player, curve, events."""
     shown = session.shown(entry)
     probe = session.probe()
     order = [card.entry.video_id for card in views.cards(session) if card.score is not None]
@@ -120,18 +134,18 @@ def video_page(
         shown=shown,
         t=t,
         step=preview_step(entry.duration),
-        limits=picture.value_range(np.append(shown.scores.smoothed, shown.scores.raw)),
+        limits=value_range(np.append(shown.scores.smoothed, shown.scores.raw)),
         duration=max(entry.duration, float(shown.scores.ends.max(initial=0.1))),
         after=after[0] if after else None,
         probe=probe,
-        old=probe is not None and shown.probe not in (None, probe.digest),
+        old=probe is not None and shown.probe != probe.digest,
         **event_values(session, shown, threshold),
     )
 
 
 @router.get("/v/{video}/events")
 def events_page(request: Request, session: SessionOf, entry: EntryOf, threshold: float) -> Response:
-    """The events that a threshold makes, as a part of the page."""
+    """List the events at a threshold, as a part of the page."""
     shown = session.shown(entry)
     return render_page(
         request, "_events", entry=entry, said="", **event_values(session, shown, threshold)
@@ -141,12 +155,12 @@ def events_page(request: Request, session: SessionOf, entry: EntryOf, threshold:
 def event_values(
     session: Session, shown: ReviewedResult, threshold: float | None
 ) -> dict[str, Any]:
-    """What the list of events needs; the threshold in use where none is given."""
+    """Collect what the list of events needs; without a threshold, at the one in use."""
     limits = shown.scores.threshold[np.isfinite(shown.scores.threshold)]
     in_use = float(np.median(limits)) if len(limits) else 0.5
     moved = threshold is not None and np.isfinite(threshold) and abs(threshold - in_use) > 1e-9
     found = session.events(shown, float(threshold or 0.0)) if moved else shown.events
-    rows = views.rows(shown, found, session.notes.standing(str(shown.entry.video_id)))
+    rows = views.rows(shown, found, session.judgements.standing(str(shown.entry.video_id)))
     return {
         "rows": rows,
         "threshold": threshold if moved else in_use,
@@ -158,9 +172,9 @@ def event_values(
 
 
 def _version(rows: list[views.Moment]) -> str:
-    """A name of all that the list of events says."""
+    """Hash everything that the list of events shows."""
     told = [
-        (row.start, row.end, row.score, row.label, row.explanation, row.verdict, row.found)
+        (row.start, row.end, row.score, row.label, row.explanation, row.judgement, row.found)
         for row in rows
     ]
     return hashlib.sha256(repr(told).encode("utf-8", "replace")).hexdigest()[:16]
@@ -170,13 +184,13 @@ def _version(rows: list[views.Moment]) -> str:
 def curve_points(
     session: SessionOf, entry: EntryOf, start: float = 0.0, end: float = 1e12
 ) -> Response:
-    """The curve of a stretch, thinned to what a screen can show."""
+    """Return the curve from `start` to `end` seconds, thinned to what a screen can show."""
     return JSONResponse(curve.points(session.shown(entry).scores, start, end))
 
 
 @router.get("/v/{video}/player")
 def player(request: Request, session: SessionOf, entry: EntryOf) -> Response:
-    """The player, or why there is none, or that a copy is being made."""
+    """Show the player, or why there is none, or that a copy is being made."""
     try:
         ready, trouble = session.media.playable(entry) is not None, None
     except HiProbeError as error:
@@ -186,20 +200,22 @@ def player(request: Request, session: SessionOf, entry: EntryOf) -> Response:
 
 @router.get("/media/{video}")
 def media(session: SessionOf, entry: EntryOf) -> Response:
-    """The bytes of a video, in ranges."""
+    """Send the bytes of a video, or a range of them."""
     path = session.media.playable(entry)
     if path is None:
-        raise MissingVideo("the copy for browsers is not ready yet", where=entry.name)
+        raise MissingVideo(
+            "the copy for browsers is not ready yet", where=entry.name, cure="try again soon"
+        )
     return FileResponse(
         path,
-        media_type=KINDS.get(path.suffix.lower(), "video/mp4"),
+        media_type=MEDIA_TYPES.get(path.suffix.lower(), "video/mp4"),
         headers={"Cache-Control": "private, max-age=3600"},
     )
 
 
 @router.get("/preview/{video}/{number}.jpg")
 def preview(session: SessionOf, entry: EntryOf, number: int) -> Response:
-    """A small picture of one moment."""
+    """Send a small picture of one moment."""
     if not 0 <= number <= PREVIEWS:
         raise HTTPException(404, "no such preview")
     return FileResponse(
@@ -211,7 +227,7 @@ def preview(session: SessionOf, entry: EntryOf, number: int) -> Response:
 
 @router.get("/v/{video}/similar")
 def similar_to(request: Request, session: SessionOf, entry: EntryOf, t: float) -> Response:
-    """Segments like the one shown at `t`, of all videos."""
+    """List the segments of all videos that are like the one at `t` seconds."""
     probe = session.needed_probe()
     kept = {states.video_id: (one, states) for one, states in session.every_state(probe)}
     found = similar.neighbours(
@@ -234,11 +250,11 @@ def moments_page(
     session: SessionOf,
     order: Literal["worst", "random", "uncertain", "time"] = "worst",
     q: str = "",
-    verdict: str = "open",
+    judged: str = "open",
     page: int = 0,
 ) -> Response:
-    """Moments of all videos in one list, to judge one by one or many at once."""
-    found, first = views.moments(session, order, q, verdict), max(0, page) * PAGE
+    """List moments of all videos, to judge one by one or many at once."""
+    found, first = views.moments(session, order, q, judged), max(0, page) * PAGE
     return render_page(
         request,
         "moments",
@@ -246,7 +262,7 @@ def moments_page(
         total=len(found),
         order=order,
         q=q,
-        verdict=verdict,
+        judged=judged,
         page=max(0, page),
         first=first,
         size=PAGE,
@@ -256,7 +272,7 @@ def moments_page(
 
 @router.get("/layers")
 def layers_page(request: Request, session: SessionOf) -> Response:
-    """Saliency over depth as the probe's file tells it, and the chosen layer."""
+    """Show the saliency of each layer, as saved in the probe, and the chosen layer."""
     probe, curves, trouble = session.probe(), None, None
     try:
         curves = saliency_curves(session.needed_probe(), session.probe_path)
@@ -280,16 +296,16 @@ def layers_page(request: Request, session: SessionOf) -> Response:
 
 @router.get("/probes")
 def probes(request: Request, session: SessionOf) -> Response:
-    """Every probe that was ever in use, and the refit."""
-    standing = session.notes.standing()
-    count = {name: sum(j.verdict == name for j in standing) for name in VERDICTS}
+    """List every probe that was ever in use, and offer a refit."""
+    standing = session.judgements.standing()
+    count = {kind: sum(j.kind == kind for j in standing) for kind in KINDS}
     return render_page(
         request,
         "probes",
-        kept=session.notes.probes(),
-        chosen=session.notes.chosen_probe(),
+        kept=session.judgements.probes(),
+        chosen=session.judgements.chosen_probe(),
         count=count,
-        labelled=len(session.notes.labelled()),
+        labelled=len(session.judgements.labelled()),
         probe=session.probe(),
         target=session.probe_path.name,
     )
@@ -297,8 +313,8 @@ def probes(request: Request, session: SessionOf) -> Response:
 
 @router.get("/run")
 def run_page(request: Request, session: SessionOf) -> Response:
-    """Folders that can be run over, and the run in progress."""
-    found = list(runs.folders(session.videos)) if session.videos is not None else []
+    """List the folders to run detection in, and show the run in progress."""
+    found = list(run_process.folders(session.videos)) if session.videos is not None else []
     return render_page(
         request,
         "run",
@@ -313,45 +329,23 @@ def run_page(request: Request, session: SessionOf) -> Response:
 
 @router.get("/run/progress")
 def run_progress(request: Request) -> Response:
-    """How far the run is, as a part of the page."""
+    """Show the progress of the run, as a part of the page."""
     return render_page(request, "_run", run=request.app.state.run, folder_error=None)
 
 
 @router.get("/judgements.csv")
 def judgements_csv(session: SessionOf) -> Response:
-    """Every judgement, undone ones too, as a table for spreadsheets."""
+    """Send every judgement, undone ones too, as a CSV table."""
     names = {entry.video_id: entry.name for entry in session.entries()}
-    columns = (
-        "id",
-        "batch",
-        "at",
-        "who",
-        "name",
-        "video",
-        "start",
-        "end",
-        "verdict",
-        "undone_at",
-        "undone_by",
-    )
-    rows = [
-        [
-            str(j.id),
-            str(j.batch),
-            j.at,
-            j.who,
-            names.get(j.video, ""),
-            j.video,
-            j.start,
-            j.end,
-            j.verdict,
-            j.undone_at,
-            j.undone_by,
-        ]
-        for j in session.notes.all()
-    ]
+    rows = [_csv_row(one, names.get(one.video, "")) for one in session.judgements.all()]
     return Response(
-        csv.csv_text(columns, rows),
+        csv.csv_text(CSV_COLUMNS, rows),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="judgements.csv"'},
     )
+
+
+def _csv_row(judgement: Judgement, name: str) -> list[Any]:
+    numbers = {"id": str(judgement.id), "batch": str(judgement.batch)}  # without decimals
+    values = {**vars(judgement), **numbers, "name": name}
+    return [values[column] for column in CSV_COLUMNS]

@@ -1,9 +1,9 @@
-"""From judgements to a proposed probe, and what it would change; nothing is replaced here. Knows no page."""
+"""Propose a probe from the judgements, and what it would change. Replaces nothing."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from hiprobe.types import Event, LabelArray
 
 @dataclass(frozen=True)
 class Change:
-    """An event that appears or vanishes in a video."""
+    """An event that appears in a video, or vanishes from it."""
 
     entry: ReviewedVideo
     event: Event
@@ -30,9 +30,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A probe that could replace the one in use: AUC before and after, events gained and lost, and how it was made.
+    """A probe that could replace the one in use, and what a reviewer needs to know to decide.
 
-    `upto` is the newest judgement that it knows; `notes` are what a reviewer must know before saying yes.
+    `before` and `after` are the AUC on all labels, None if not measured. `segments` counts the
+    labels by class and the new ones. `notes` are warnings, `seconds` is how long the proposal took,
+    and `upto` is the id of the newest judgement that the probe was fitted on.
     """
 
     probe: Probe
@@ -48,7 +50,7 @@ class Proposal:
 
     @property
     def figures(self) -> dict[str, float | None]:
-        """What is kept beside the probe."""
+        """The numbers that are kept beside the probe."""
         return {
             "before": self.before,
             "after": self.after,
@@ -57,50 +59,62 @@ class Proposal:
 
 
 def propose_refit(session: Session, *, choose: bool = False) -> Proposal:
-    """The probe that all labels give: those of the labelled clips and the judgements that stand.
+    """Fit a probe on all labels: those of the labelled clips, and the judgements.
 
-    Raises LabelError for too few segments of a class, ProbeError, StoreError.
+    With `choose` the layer is chosen again. Raises LabelError for too few segments of a class,
+    ProbeError and StoreError.
     """
-    began, old, standing = time.perf_counter(), session.needed_probe(), session.notes.standing()
-    used = next((kept.upto for kept in session.notes.probes() if kept.digest == old.digest), 0)
-    pairs, known, missing = _gather(session, old, standing, used)
+    began, old = time.perf_counter(), session.needed_probe()
+    standing, first = session.judgements.standing(), session.judgements.labelled()
+    pairs, known, missing = _gather(session, old, standing, _used(session, old))
     if not pairs:
-        raise LabelError(
-            "no judgement of a video whose hidden states are kept", cure="judge some events first"
-        )
-    notes = [f"{missing} videos are left out: their hidden states are not kept"] if missing else []
-    if choose and (
-        len({states.sites for states, _ in pairs}) > 1 or set(pairs[0][0].sites) == set(old.sites)
-    ):
-        notes.append(
-            "the layer stays: not all layers are kept of every labelled video; hiprobe extract keeps them"
-        )
-        choose = False
-    if not session.notes.labelled():
-        notes.append(
-            "the clips the probe was first fitted on are not known here (--labels): only judgements count, "
-            "and 'before' is the probe in use, as it is"
-        )
-    made = refit(old, pairs, known, choose=choose)
-    before = made.before if session.notes.labelled() else _as_it_is(old, pairs)
+        raise LabelError("no judged video has kept hidden states", cure="judge some events first")
+    stays = choose and not _choosable(old, pairs)
+    made = refit(old, pairs, known, choose=choose and not stays)
     appear, vanish = changes(session, made.probe)
-    upto = max((judgement.id for judgement in standing), default=0)
     return Proposal(
         made.probe,
         "refit",
-        before,
+        made.before if first else _as_it_is(old, pairs),
         made.after,
         appear,
         vanish,
         _counts(pairs, known),
-        tuple(notes),
+        tuple(_warnings(missing, stays=stays, first_known=bool(first))),
         time.perf_counter() - began,
-        upto,
+        max((judgement.id for judgement in standing), default=0),
     )
 
 
+def _used(session: Session, old: Probe) -> int:
+    """Return the id of the newest judgement that the probe was fitted on, 0 for none."""
+    kept = session.judgements.probes()
+    return next((one.upto for one in kept if one.digest == old.digest), 0)
+
+
+def _choosable(old: Probe, pairs: Sequence[Pair]) -> bool:
+    """Tell whether all videos have states of the same sites, and of more than the probe's."""
+    sites = {states.sites for states, _ in pairs}
+    return len(sites) == 1 and set(pairs[0][0].sites) != set(old.sites)
+
+
+def _warnings(missing: int, *, stays: bool, first_known: bool) -> Iterator[str]:
+    if missing:
+        yield f"videos left out because their hidden states are not kept: {missing}"
+    if stays:
+        yield (
+            "the layer stays the same: not every labelled video has the states of all layers; "
+            "hiprobe extract keeps them"
+        )
+    if not first_known:
+        yield (
+            "the clips that the probe was first fitted on are not known (--labels): only "
+            "judgements count, and 'before' is measured on the probe in use, without refitting it"
+        )
+
+
 def propose_threshold(session: Session, threshold: float) -> Proposal:
-    """The probe in use with another, fixed threshold; raises ProbeError, StoreError."""
+    """Propose the probe in use with a fixed threshold; raises ProbeError, StoreError."""
     began, old = time.perf_counter(), session.needed_probe()
     made = replace(old, localization=replace(old.localization, rule="fixed", threshold=threshold))
     appear, vanish = changes(session, made)
@@ -118,7 +132,10 @@ def propose_threshold(session: Session, threshold: float) -> Proposal:
 
 
 def changes(session: Session, probe: Probe) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
-    """The events that appear and those that vanish with another probe, in all videos whose states are kept."""
+    """List the events that appear and those that vanish with another probe.
+
+    Only videos with kept states are compared. Raises StoreError and ProbeError.
+    """
     appear: list[Change] = []
     vanish: list[Change] = []
     for entry, states in session.every_state(probe):
@@ -126,14 +143,6 @@ def changes(session: Session, probe: Probe) -> tuple[tuple[Change, ...], tuple[C
         appear += [Change(entry, event) for event in _alone(new, old)]
         vanish += [Change(entry, event) for event in _alone(old, new)]
     return tuple(appear), tuple(vanish)
-
-
-def labelled_videos(session: Session, probe: Probe) -> int:
-    """How many of the labelled clips have states that a refit can use."""
-    return sum(
-        session.states(video, probe.recipe, probe.sites) is not None
-        for video in session.notes.labelled()
-    )
 
 
 def _alone(some: Sequence[Event], others: Sequence[Event]) -> list[Event]:
@@ -146,8 +155,11 @@ def _gather(
     standing: Sequence[Judgement],
     used: int,
 ) -> tuple[list[Pair], list[LabelArray], int]:
-    """States and labels of each labelled video, the labels known to the old probe, and how many videos lack states."""
-    truth, pairs, known, missing = session.notes.labelled(), [], [], 0
+    """Collect states and labels of each labelled video.
+
+    Also returns the labels that the old probe knew, and the count of videos without kept states.
+    """
+    truth, pairs, known, missing = session.judgements.labelled(), [], [], 0
     for video in sorted({judgement.video for judgement in standing} | set(truth)):
         states = session.states(video, old.recipe, old.sites)
         if states is None:
@@ -167,7 +179,7 @@ def _spans(said: Sequence[Judgement]) -> list[tuple[float, float, bool]]:
 
 
 def _as_it_is(old: Probe, pairs: Sequence[Pair]) -> float | None:
-    """The AUC of the probe in use on all labels; None for labels of one class, on which some methods can be fitted."""
+    """Measure the AUC of the probe in use on all labels; None if they are of one class."""
     if len(np.unique(np.concatenate([labels[labels >= 0] for _, labels in pairs]))) < 2:
         return None
     return frame_auc(

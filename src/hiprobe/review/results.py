@@ -1,27 +1,25 @@
-"""What a results folder holds, read back: the manifest, scores and events. Knows no probe, no model and no page.
+"""Read a results folder: its manifest, and the result of each video. Knows no probe and no page.
 
-The folder may come from somebody else: names in it lead nowhere outside, and numbers are checked.
+The folder may come from somebody else, so names in it may not lead outside and numbers are checked.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hiprobe.errors import StoreError
-from hiprobe.sinks.csv import SCORE_COLUMNS
 from hiprobe.store import MANIFEST
-from hiprobe.types import Event, Gap, Scores
+from hiprobe.store import results as stored
+from hiprobe.types import Event, Result, Scores
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 _UNSOUND = (
@@ -37,7 +35,11 @@ _UNSOUND = (
 
 @dataclass(frozen=True)
 class ReviewedVideo:
-    """One line of the manifest: a video's name, its content digest (None if it was never read), and how far it got."""
+    """One line of the manifest: a video, its status, and the folder of its result, if it has one.
+
+    `video_id` is the content digest, None for a video that could not be read. `duration` is in
+    seconds.
+    """
 
     name: str
     video_id: str | None
@@ -49,16 +51,19 @@ class ReviewedVideo:
 
 @dataclass(frozen=True)
 class ReviewedResult:
-    """Scores and events of one video, `probe` being the digest of what made them (None if no event says)."""
+    """Scores and events of one video; `probe` is the digest of the probe that made them."""
 
     entry: ReviewedVideo
     scores: Scores
     events: tuple[Event, ...]
-    probe: str | None
+    probe: str
 
 
 def entries(out: Path) -> tuple[ReviewedVideo, ...]:
-    """The videos of a results folder, in the order of its manifest; raises StoreError if it is no sound one."""
+    """List the videos of a results folder, in the order of its manifest.
+
+    An absent manifest gives no video; raises StoreError for a damaged one.
+    """
     path = out / MANIFEST
     try:
         return _entries(path, path.stat().st_mtime_ns)
@@ -66,7 +71,7 @@ def entries(out: Path) -> tuple[ReviewedVideo, ...]:
         return ()
     except _UNSOUND as error:
         raise StoreError(
-            f"no sound manifest: {error}", where=path, cure="run hiprobe detect again"
+            f"not a valid manifest: {error}", where=path, cure="run hiprobe detect again"
         ) from error
 
 
@@ -79,12 +84,12 @@ def _entries(path: Path, _changed: int) -> tuple[ReviewedVideo, ...]:
 def _entry(out: Path, line: Mapping[str, Any]) -> ReviewedVideo:
     digest, folder = line["digest"], line["folder"]
     if digest is not None and not DIGEST.fullmatch(digest):
-        raise ValueError(f"{digest!r} is no digest")
+        raise ValueError(f"digest must be 64 hex digits, got {digest!r}")
     place = None if folder is None else out / folder
     if place is not None and place.resolve().parent != out.resolve():
-        raise ValueError(f"{folder!r} lies outside the folder")
+        raise ValueError(f"{folder!r} is outside the results folder")
     if not 0 <= float(line["duration"]) < math.inf:
-        raise ValueError(f"{line['duration']!r} is no duration")
+        raise ValueError(f"duration must be 0 s or more, got {line['duration']!r}")
     return ReviewedVideo(
         str(line["name"]),
         digest,
@@ -95,69 +100,54 @@ def _entry(out: Path, line: Mapping[str, Any]) -> ReviewedVideo:
     )
 
 
-def read_result(entry: ReviewedVideo) -> ReviewedResult:
-    """The scores and events that `detect` wrote; raises StoreError for files that are missing or not sound."""
+def reviewed_result(entry: ReviewedVideo) -> ReviewedResult:
+    """Read the scores and events that `detect` wrote; raises StoreError if missing or damaged."""
     if entry.folder is None:
         raise StoreError("nothing was scored", where=entry.name)
-    files = [entry.folder / name for name in ("scores.csv", "events.jsonl")]
     try:
-        return _read(entry, tuple(file.stat().st_mtime_ns for file in files))
-    except _UNSOUND as error:
-        raise StoreError(
-            f"no sound result: {error}", where=entry.folder, cure="run hiprobe detect again"
-        ) from error
+        changed = (entry.folder / stored.NAME).stat().st_mtime_ns
+    except OSError as error:
+        raise _damaged(entry, error) from error
+    return _reviewed(entry, changed)
 
 
 @lru_cache(maxsize=1024)
-def _read(entry: ReviewedVideo, _changed: tuple[int, ...]) -> ReviewedResult:
+def _reviewed(entry: ReviewedVideo, _changed: int) -> ReviewedResult:
     assert entry.folder is not None
-    lines = [
-        json.loads(line)
-        for line in (entry.folder / "events.jsonl").read_text("utf-8").split("\n")
-        if line
+    result = stored.read_result(entry.folder)
+    try:
+        return ReviewedResult(entry, _scores(result, entry), result.events, _probe(result))
+    except _UNSOUND as error:
+        raise _damaged(entry, error) from error
+
+
+def _scores(result: Result, entry: ReviewedVideo) -> Scores:
+    """Return the scores if they are of this video and every number in them is finite."""
+    if result.video_id != entry.video_id or result.scores is None:
+        raise ValueError("it is the result of another video")
+    for name in ("starts", "ends", "raw", "smoothed"):
+        if not np.isfinite(getattr(result.scores, name)).all():
+            raise ValueError(f"a value of {name!r} is not finite")
+    gaps = [time for gap in result.scores.gaps for time in (gap.start, gap.end)]
+    events = [
+        value
+        for event in result.events
+        for value in (event.end, event.peak, event.score)
+        if value is not None
     ]
-    probes = {str(line["probe"]) for line in lines}
-    return ReviewedResult(
-        entry,
-        _scores(entry.folder / "scores.csv"),
-        tuple(map(_event, lines)),
-        max(probes, default=None),
+    if not np.isfinite([*gaps, *events]).all():
+        raise ValueError("a gap or an event has a value that is not finite")
+    return result.scores
+
+
+def _probe(result: Result) -> str:
+    probe = result.provenance["probe"]
+    if not isinstance(probe, str):
+        raise TypeError(f"the probe's digest is {probe!r}")
+    return probe
+
+
+def _damaged(entry: ReviewedVideo, error: Exception) -> StoreError:
+    return StoreError(
+        f"not a valid result: {error}", where=entry.folder, cure="run hiprobe detect again"
     )
-
-
-def _event(line: Mapping[str, Any]) -> Event:
-    return Event(
-        float(line["start"]),
-        float(line["end"]),
-        line["peak_time"],
-        line["peak_score"],
-        line["label"],
-        line["explanation"],
-    )
-
-
-def _scores(path: Path) -> Scores:
-    with path.open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(file)
-        if tuple(table.fieldnames or ()) != SCORE_COLUMNS:
-            raise ValueError(f"scores.csv has the columns {table.fieldnames}")
-        rows = list(table)
-    gaps = tuple(
-        Gap(float(row["start"]), float(row["end"]), row["status"].removeprefix("gap: "))
-        for row in rows
-        if row["status"] != "scored"
-    )
-    scored = [row for row in rows if row["status"] == "scored"]
-    starts, ends, raw, smoothed = (
-        _column(scored, name) for name in ("start", "end", "raw", "smoothed")
-    )
-    # Blank while an adaptive threshold warms up: no score reaches it.
-    threshold = np.array([float(row["threshold"] or "inf") for row in scored])
-    return Scores(starts, ends, raw, smoothed, threshold, gaps)
-
-
-def _column(rows: Sequence[Mapping[str, str]], name: str) -> NDArray[np.float64]:
-    values = np.array([float(row[name]) for row in rows], dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(f"a {name} is not finite")
-    return values

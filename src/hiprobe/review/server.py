@@ -1,4 +1,4 @@
-"""The server: the application of one results folder, and how it is started. Routes are in `pages` and `actions`."""
+"""The web server of one results folder. The routes are in `pages` and `actions`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ STATIC = Path(__file__).with_name("static")
 def application(
     session: Session, guard: Guard, *, who: str = "", model: str = "embedded"
 ) -> FastAPI:
-    """The page over one results folder; every request passes `guard`."""
+    """Build the web application of one results folder; every request passes `guard`.
+
+    `who` is the reviewer until another name is set on the page; `model` is what a run loads.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.session, app.state.who, app.state.model = session, who, model
     app.state.proposals, app.state.run, app.state.starting = {}, None, threading.Lock()
@@ -39,7 +42,7 @@ def application(
 
 
 def _named(_request: Request, error: Exception) -> Response:
-    """A named error as the one line that it is; a video that is not there is a 404."""
+    """Answer with the error on one line; a missing video is a 404."""
     status = 404 if isinstance(error, VideoError) else 500 if isinstance(error, StoreError) else 400
     return PlainTextResponse(f"{type(error).__name__}: {error}", status)
 
@@ -57,15 +60,19 @@ def serve_page(
     model: str = "embedded",
     ready: Callable[[str], None] = print,
 ) -> None:
-    """Serves until interrupted; `ready` is told the address. Raises UsageError for an address that cannot be had."""
+    """Serve the page until interrupted; `ready` is called with the address.
+
+    Raises UsageError if the address or port cannot be used.
+    """
     listening = _listen(guard.host, guard.port)
     host = f"[{guard.host}]" if ":" in guard.host and not guard.host.startswith("[") else guard.host
     query = f"/?token={guard.token}" if guard.token else "/"
     ready(f"http://{host}:{guard.port}{query}")
     app = application(session, guard, who=who, model=model)
+    # The first refit needs scikit-learn, which takes a second to load.
     threading.Thread(
         target=importlib.import_module, args=("sklearn.linear_model",), daemon=True
-    ).start()  # a refit's
+    ).start()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -88,9 +95,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host.strip("[]"), port))
-        listening.listen(
-            128
-        )  # before the address is told: a browser that is quick waits, and is not refused
+        # Before the address is printed, so that a fast browser waits instead of being refused.
+        listening.listen(128)
     except OSError as error:
         raise UsageError(
             f"port {port} cannot be used: {error.strerror}",

@@ -1,7 +1,8 @@
-"""What lies on the reviewer's session: a results folder, the probe in use, hidden states that were kept. Knows no page.
+"""A review session: one results folder, the probe in use and the kept hidden states. Knows no page.
 
-The result files are what `detect` wrote and stay so. Where the probe in use is another than theirs, the scores shown
-are computed from the hidden states that were kept; where none were kept, the old scores are shown and said to be old.
+The files that `detect` wrote are never changed. If the probe in use is not the one they were made
+with, the session computes the scores again from the kept hidden states; without kept states it
+shows the old scores.
 """
 
 from __future__ import annotations
@@ -29,36 +30,45 @@ FOLDER = ".review"
 
 @dataclass
 class Session:
-    """One results folder `out` under review; `probe_path` is where a probe goes that is taken into use."""
+    """The review of one results folder `out`.
+
+    `videos` is the folder that videos are served from, if any. A probe that is taken into use is
+    written to `probe_path`. `stores` are the folders that hidden states may be kept in. Raises
+    UsageError if there is no folder `out`, and StoreError if nothing can be written there.
+    """
 
     out: Path
     videos: Path | None
     probe_path: Path
-    states_roots: tuple[Path, ...]
-    notes: Judgements = field(init=False)
+    stores: tuple[Path, ...]
+    judgements: Judgements = field(init=False)
     media: Media = field(init=False)
+    # Scores and events computed again, by the file of the probe and the video's digest.
+    _scored: dict[tuple[str, str], tuple[Scores, tuple[Event, ...]] | None] = field(
+        init=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         if not self.out.is_dir():
             raise UsageError(
-                "no such folder",
+                "no such folder of results",
                 where=self.out,
-                cure="run hiprobe detect first, or name its -o folder",
+                cure="run hiprobe detect first, or give the folder of its -o",
             )
-        self.notes = Judgements(self.folder)
-        self.media = Media(self.videos, self.folder, self.notes)
+        self.judgements = Judgements(self.folder)
+        self.media = Media(self.videos, self.folder, self.judgements)
 
     @property
     def folder(self) -> Path:
-        """Where the page keeps what it makes."""
+        """The folder for everything that the page makes."""
         return self.out / FOLDER
 
     def entries(self) -> tuple[ReviewedVideo, ...]:
-        """The videos of the manifest; raises StoreError."""
+        """List the videos of the manifest; raises StoreError."""
         return results.entries(self.out)
 
     def entry(self, video_id: str) -> ReviewedVideo | None:
-        """The scored video with this digest, or None."""
+        """Find the scored video with this digest, or None."""
         return next(
             (e for e in self.entries() if e.video_id == video_id and e.folder is not None), None
         )
@@ -66,19 +76,19 @@ class Session:
     # Probes
 
     def probe(self) -> Probe | None:
-        """The probe in use, or None before one was given; raises ProbeError."""
-        chosen = self.notes.chosen_probe()
+        """Load the probe in use, or None if there is none yet; raises ProbeError, StoreError."""
+        chosen = self.judgements.chosen_probe()
         return None if chosen is None else _load(self.kept(chosen))
 
     def needed_probe(self) -> Probe:
-        """The probe in use; raises ProbeError where there is none."""
+        """Load the probe in use; raises ProbeError if there is none."""
         probe = self.probe()
         if probe is None:
             raise ProbeError("no probe is in use", cure="start hiprobe review with --probe FILE")
         return probe
 
     def kept(self, digest: str) -> Path:
-        """Where the file of a probe is kept."""
+        """Return the path of a kept probe's file."""
         return self.folder / "probes" / f"{digest}.safetensors"
 
     def keep(
@@ -89,16 +99,19 @@ class Session:
         figures: dict[str, float | None] | None = None,
         upto: int = 0,
     ) -> None:
-        """Keeps a probe for good, with who made it and why; raises StoreError."""
+        """Keep a probe for good, with who made it and how; raises StoreError."""
         if not self.kept(probe.digest).exists():
             probe.save(self.kept(probe.digest))
-        self.notes.keep_probe(probe.digest, who, note, figures or {}, upto)
+        self.judgements.keep_probe(probe.digest, who, note, figures or {}, upto)
 
     def use(self, digest: str, who: str) -> Probe:
-        """Takes a kept probe into use, and writes it to `probe_path`; raises ProbeError, StoreError."""
+        """Take a kept probe into use and write it to `probe_path`.
+
+        Raises ProbeError and StoreError.
+        """
         probe = _load(self.kept(digest))
         probe.save(self.probe_path)
-        self.notes.choose_probe(digest, who)
+        self.judgements.choose_probe(digest, who)
         return probe
 
     # Hidden states
@@ -106,15 +119,15 @@ class Session:
     def states(
         self, video_id: str, recipe: Recipe, sites: Sequence[Site] = ()
     ) -> HiddenStates | None:
-        """The kept states of a video that hold `sites`, those with most sites; None if there are none."""
-        for root in self.states_roots:
-            for states in store.kept_states(root, video_id, recipe):
+        """Find the kept states of a video with all of `sites`, and most others; or None."""
+        for folder in self.stores:
+            for states in store.kept_states(folder, video_id, recipe):
                 if set(sites) <= set(states.sites):
                     return states
         return None
 
     def every_state(self, probe: Probe) -> Iterator[tuple[ReviewedVideo, HiddenStates]]:
-        """Each scored video whose states at the probe's sites were kept, with them."""
+        """List each scored video that has kept states at the probe's sites, with these states."""
         for entry in self.entries():
             states = (
                 self.states(entry.video_id, probe.recipe, probe.sites)
@@ -127,8 +140,11 @@ class Session:
     # Scores and events
 
     def shown(self, entry: ReviewedVideo) -> ReviewedResult:
-        """Scores and events by the probe in use where they can be had, else those on disk; raises StoreError."""
-        written, probe = results.read_result(entry), self.probe()
+        """Return scores and events by the probe in use, else those on disk.
+
+        Raises StoreError.
+        """
+        written, probe = results.reviewed_result(entry), self.probe()
         if probe is None or written.probe == probe.digest or entry.video_id is None:
             return written
         key = (str(self.kept(probe.digest)), entry.video_id)
@@ -142,12 +158,8 @@ class Session:
             else ReviewedResult(entry, found[0], worded(found[1], written.events), probe.digest)
         )
 
-    _scored: dict[tuple[str, str], tuple[Scores, tuple[Event, ...]] | None] = field(
-        default_factory=dict
-    )
-
     def events(self, shown: ReviewedResult, threshold: float) -> tuple[Event, ...]:
-        """The events that another threshold makes of the same scores; words are kept where they fit."""
+        """Find the events of the same scores at another threshold, and keep their words."""
         probe, scores = self.probe(), shown.scores
         rules = probe.localization if probe else Localization()
         found = localize.find_events(
@@ -159,18 +171,24 @@ class Session:
             min_s=rules.min_s,
             gaps=scores.gaps,
         )
-        return worded(found, results.read_result(shown.entry).events)
+        return worded(found, results.reviewed_result(shown.entry).events)
 
 
 def score_states(states: HiddenStates, probe: Probe) -> tuple[Scores, tuple[Event, ...]]:
-    """What `detect` would find with this probe in states that were kept; raises RecipeMismatch, ProbeError."""
+    """Find what `detect` would find with this probe in kept states.
+
+    Raises RecipeMismatch and ProbeError.
+    """
     return localize.localize(
         states.starts, states.ends, probe.score(states), states.gaps, probe.localization
     )
 
 
 def worded(events: Sequence[Event], older: Sequence[Event]) -> tuple[Event, ...]:
-    """`events` with label and explanation of the older event that shares most with each, if it shares half of it."""
+    """Give each event the label and explanation of the older event that overlaps it most.
+
+    The overlap must be at least half of the shorter of the two.
+    """
     if not older:
         return tuple(events)
     starts, ends = (
@@ -194,6 +212,8 @@ def _load(path: Path) -> Probe:
     probe = Probe.load(path)
     if probe.digest != path.stem:
         raise StoreError(
-            "the file holds another probe than its name says", where=path, cure="restore it"
+            "the file holds another probe than its name says",
+            where=path,
+            cure="restore the file, or take another probe into use",
         )
     return probe

@@ -1,6 +1,7 @@
-"""Segments like this one: exact nearest neighbours among hidden states. Knows states and times, no label.
+"""Segments like a given one: exact nearest neighbours of its hidden state. Knows no label.
 
-Cosine of the states after the mean of all segments is taken off; our own: a residual stream has a large part in common.
+Compares by the cosine of states from which the mean of all segments is subtracted, because residual
+streams have a large part in common. This is our own choice, not from a paper.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from hiprobe.types import FloatArray, HiddenStates, Site
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A segment `[start, end)` of a video, and its cosine with the one asked for."""
+    """A segment `[start, end)` in seconds; `likeness` is its cosine with the given one."""
 
     video_id: str
     start: float
@@ -32,10 +33,10 @@ def neighbours(
     time: float,
     count: int = 24,
 ) -> list[Neighbour]:
-    """The `count` segments, of all `videos`, most like the one shown at `time` s of `video_id`, the best first.
+    """Find the `count` segments of all `videos` most like the one at `time` seconds of `video_id`.
 
-    Every segment is compared. The segment itself is left out, and of segments that touch each other only the best
-    stays. Raises UsageError if that time was not scored.
+    Compares every segment. Leaves out the given one, and keeps only the best of segments that touch
+    each other. The best comes first. Raises UsageError if that time was not scored.
     """
     mean = _mean(videos, sites)
     asked = _unit(_asked(videos, sites, video_id, time)[None] - mean)[0]
@@ -54,7 +55,9 @@ def _asked(
         here = np.flatnonzero((states.starts <= time + 1e-6) & (time < states.ends - 1e-6))
         if states.video_id == video_id and len(here):
             return np.asarray(_flat(states.at(sites))[here[0]], dtype=np.float32)
-    raise UsageError(f"no segment with hidden states at {time:.1f} s")
+    raise UsageError(
+        f"no segment with kept hidden states at {time:.1f} s", cure="choose a scored moment"
+    )
 
 
 def _mean(videos: Sequence[HiddenStates], sites: tuple[Site, ...]) -> NDArray[np.float32]:
@@ -70,9 +73,9 @@ def _of_one(
     count: int,
     itself: tuple[str, float],
 ) -> list[tuple[float, float, float]]:
-    """The best segments of one video, no two of them neighbours in time."""
+    """Find the best segments of one video, no two of which touch."""
     likeness = _unit(_flat(states.at(sites)) - mean) @ asked
-    taken = np.zeros(len(likeness) + 2, dtype=bool)  # one place more on each side
+    taken = np.zeros(len(likeness) + 2, dtype=bool)  # padded by one on each side
     if states.video_id == itself[0]:
         taken[1:-1] = (states.starts <= itself[1] + 1e-6) & (itself[1] < states.ends - 1e-6)
     found = []

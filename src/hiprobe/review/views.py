@@ -1,4 +1,4 @@
-"""What the page lists, made from results and judgements: videos, events, moments to look at. Knows no HTML."""
+"""The lists on the page: videos, events, moments, with their judgements. Knows no HTML."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ import numpy as np
 
 from hiprobe.errors import StoreError
 from hiprobe.review.curve import spark
-from hiprobe.review.judgements import Judgement, verdicts
+from hiprobe.review.judgements import Judgement, latest_judgements
 from hiprobe.review.media import preview_step
 from hiprobe.review.results import ReviewedResult, ReviewedVideo
 from hiprobe.review.session import Session
 from hiprobe.types import Event
 
-EACH = 20  # moments of one video
-APART_S = 8.0  # between two of them
+EACH = 20  # segments offered of one video
+APART_S = 8.0  # at least, between two of them
 ORDERS = ("worst", "random", "uncertain", "time")
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A span of a video to look at: an event, or one that was judged without being an event (`score` may be None)."""
+    """A span of a video to look at: an event, or a span that was judged without being one.
+
+    Times are in seconds. `score` is None for a span that is no event. `found` tells whether the
+    score reaches the threshold.
+    """
 
     entry: ReviewedVideo
     start: float
@@ -32,18 +36,21 @@ class Moment:
     peak: float
     label: str | None
     explanation: str | None
-    verdict: Judgement | None
+    judgement: Judgement | None
     found: bool
 
     @property
     def preview(self) -> int:
-        """The number of the preview nearest to the peak."""
+        """Number of the preview nearest to the peak."""
         return round(self.peak / preview_step(self.entry.duration))
 
 
 @dataclass(frozen=True)
 class Card:
-    """A video in the list; `peak` and `score` of its worst moment, `error` where its result cannot be read."""
+    """A video in the list: time and score of its worst moment, and counts.
+
+    `error` says why its result cannot be read. `score` is None for a video without scores.
+    """
 
     entry: ReviewedVideo
     peak: float = 0.0
@@ -56,16 +63,17 @@ class Card:
 
     @property
     def preview(self) -> int:
-        """The number of the preview nearest to the worst moment."""
+        """Number of the preview nearest to the worst moment."""
         return round(self.peak / preview_step(self.entry.duration))
 
 
 def cards(session: Session, name: str = "", only: str = "all") -> list[Card]:
-    """The videos whose name holds `name`, the one with the worst moment first, those without scores last.
+    """List the videos whose name contains `name`, worst moment first, without scores last.
 
-    `only`: all, events, open (an event that nobody judged) or unscored (failed, or with gaps).
+    `only` is "all", "events", "open" (with an event that nobody judged) or "unscored" (failed, or
+    with gaps).
     """
-    standing = _by_video(session.notes.standing())
+    standing = _by_video(session.judgements.standing())
     found = [
         _card(session, entry, standing.get(entry.video_id or "", []))
         for entry in session.entries()
@@ -95,7 +103,7 @@ def _card(session: Session, entry: ReviewedVideo, standing: Sequence[Judgement])
         return Card(entry, gaps=len(shown.scores.gaps))
     worst = int(np.argmax(shown.scores.smoothed))
     peak = float(shown.scores.starts[worst] + shown.scores.ends[worst]) / 2
-    judged = sum(verdict is not None for verdict in verdicts(shown.events, standing))
+    judged = sum(one is not None for one in latest_judgements(shown.events, standing))
     return Card(
         entry,
         peak,
@@ -110,10 +118,10 @@ def _card(session: Session, entry: ReviewedVideo, standing: Sequence[Judgement])
 def rows(
     shown: ReviewedResult, events: Sequence[Event], standing: Sequence[Judgement]
 ) -> list[Moment]:
-    """Events, and what was judged beside them, in time order."""
+    """List events, and the spans that were judged outside of them, in time order."""
     found = [
-        _event_row(shown.entry, event, verdict)
-        for event, verdict in zip(events, verdicts(events, standing), strict=True)
+        _event_row(shown.entry, event, judgement)
+        for event, judgement in zip(events, latest_judgements(events, standing), strict=True)
     ]
     starts, ends = (
         np.array([getattr(event, side) for event in events]) for side in ("start", "end")
@@ -129,7 +137,7 @@ def rows(
     return sorted(found, key=lambda row: row.start)
 
 
-def _event_row(entry: ReviewedVideo, event: Event, verdict: Judgement | None) -> Moment:
+def _event_row(entry: ReviewedVideo, event: Event, judgement: Judgement | None) -> Moment:
     peak = event.peak if event.peak is not None else (event.start + event.end) / 2
     return Moment(
         entry,
@@ -139,22 +147,27 @@ def _event_row(entry: ReviewedVideo, event: Event, verdict: Judgement | None) ->
         peak,
         event.label,
         event.explanation,
-        verdict,
+        judgement,
         True,
     )
 
 
 def moments(
-    session: Session, order: str = "worst", name: str = "", verdict: str = "open"
+    session: Session, order: str = "worst", name: str = "", judged: str = "open"
 ) -> list[Moment]:
-    """Spans of all videos in one list: events with the highest score first, or by video and time, or segments.
+    """List spans of all videos whose name contains `name`.
 
-    `verdict`: any, open (not judged) or one of the verdicts. Random and uncertain moments are segments that nobody
-    judged: in an order that changes with the number of judgements, or those whose smoothed score lies nearest to the
-    threshold first.
+    Args:
+        session: the review.
+        order: "worst" (events, the highest score first), "time" (events by video and time),
+            "random" or "uncertain". The last two list segments that nobody judged: in an order that
+            changes with the number of judgements, or the smoothed score nearest to the threshold
+            first.
+        name: a part of the video's name.
+        judged: "any", "open" (not judged) or a kind of judgement; for events only.
     """
-    standing = _by_video(session.notes.standing())
-    shown = list(_sound(session, name))
+    standing = _by_video(session.judgements.standing())
+    shown = list(_readable(session, name))
     if order in ("random", "uncertain"):
         rng = np.random.default_rng(sum(map(len, standing.values()))) if order == "random" else None
         near = [
@@ -167,7 +180,7 @@ def moments(
         row
         for one in shown
         for row in rows(one, one.events, standing.get(one.entry.video_id or "", []))
-        if _fits(row, verdict)
+        if _fits(row, judged)
     ]
     return (
         found
@@ -178,18 +191,18 @@ def moments(
     )
 
 
-def _sound(session: Session, name: str) -> Iterator[ReviewedResult]:
-    """The results of that name; one that cannot be read is named in the list of videos, see `Card.error`."""
+def _readable(session: Session, name: str) -> Iterator[ReviewedResult]:
+    """List the results that can be read; the list of videos shows the others, see `Card.error`."""
     for entry in session.entries():
         if entry.folder is not None and name.casefold() in entry.name.casefold():
             with suppress(StoreError):
                 yield session.shown(entry)
 
 
-def _fits(row: Moment, verdict: str) -> bool:
-    if verdict == "open":
-        return row.verdict is None
-    return verdict == "any" or (row.verdict is not None and row.verdict.verdict == verdict)
+def _fits(row: Moment, judged: str) -> bool:
+    if judged == "open":
+        return row.judgement is None
+    return judged == "any" or (row.judgement is not None and row.judgement.kind == judged)
 
 
 def _segments(
@@ -197,7 +210,7 @@ def _segments(
     standing: Sequence[Judgement],
     rng: np.random.Generator | None,
 ) -> Iterator[tuple[float, Moment]]:
-    """Segments to judge, with what orders them: the distance to the threshold, or chance."""
+    """List segments to judge, with the number that orders them."""
     scores = shown.scores
     distance = (
         np.abs(scores.smoothed - scores.threshold)
@@ -211,7 +224,7 @@ def _segments(
             return
         if (
             any(abs(start - other) < APART_S for other in taken)
-            or verdicts([Event(start, end)], standing)[0]
+            or latest_judgements([Event(start, end)], standing)[0]
         ):
             continue
         taken.append(start)

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from hiprobe.atomic import write_atomic
+from hiprobe.errors import StoreError
 from hiprobe.types import Event, Gap, Result, Scores
 
 NAME = "result.json"
 SCHEMA = "hiprobe.result/1"
 BESIDE = ("scores.csv", "events.jsonl")
 STEM_BYTES = 200  # of a folder name; with digest and suffix it must stay below 255
+LARGEST = 256 << 20  # bytes; eight hours of video make two million
 _ARRAYS = ("starts", "ends", "raw", "smoothed", "threshold")
 _UNSOUND = (
     OSError,
@@ -54,7 +56,7 @@ def load_result(folder: Path, path: str, video_id: str, settings: Settings) -> R
     again.
     """
     try:
-        values = json.loads((folder / NAME).read_bytes())
+        values = _values(folder)
         same = (values["schema"], values["video"], values["settings"]) == (
             SCHEMA,
             video_id,
@@ -65,14 +67,40 @@ def load_result(folder: Path, path: str, video_id: str, settings: Settings) -> R
         return None
 
 
+def read_result(folder: Path) -> Result:
+    """Read the result in `folder`, whatever settings it was made with; its path is the video's file name.
+
+    Raises StoreError for a file that is missing or damaged.
+    """
+    try:
+        values = _values(folder)
+        if values["schema"] != SCHEMA:
+            raise ValueError(f"schema {values['schema']!r}, expected {SCHEMA!r}")
+        return _from_json(values, str(values["name"]))
+    except _UNSOUND as error:
+        raise StoreError(
+            f"not a valid result: {error}", where=folder / NAME, cure="run hiprobe detect again"
+        ) from error
+
+
 def result_facts(folder: Path) -> dict[str, Any] | None:
     """Return name, digest, status, reason and settings of a result; None if it is damaged."""
     try:
-        values = json.loads((folder / NAME).read_bytes())
+        values = _values(folder)
         _from_json(values, values["name"])
         return {name: values[name] for name in ("name", "video", "status", "reason", "settings")}
     except _UNSOUND:
         return None
+
+
+def _values(folder: Path) -> dict[str, Any]:
+    """Parse the file; raises an error of `_UNSOUND` for anything but a regular file of a fair size."""
+    path = folder / NAME
+    size = path.stat().st_size
+    if not path.is_file() or size > LARGEST:
+        raise ValueError(f"not a regular file of at most {LARGEST >> 20} MiB")
+    values: dict[str, Any] = json.loads(path.read_bytes())
+    return values
 
 
 def _beside(folder: Path) -> dict[str, str]:
@@ -106,8 +134,8 @@ def _from_json(values: Mapping[str, Any], path: str) -> Result:
         name: np.array([float(value) for value in values["scores"][name]], np.float64)
         for name in _ARRAYS
     }
-    scores = Scores(**arrays, gaps=tuple(Gap(**gap) for gap in values["gaps"]))
-    events = tuple(Event(**event) for event in values["events"])
+    scores = Scores(**arrays, gaps=tuple(map(_gap, values["gaps"])))
+    events = tuple(map(_event, values["events"]))
     return Result(
         path,
         values["video"],
@@ -118,6 +146,22 @@ def _from_json(values: Mapping[str, Any], path: str) -> Result:
         values["reason"],
         values["provenance"],
     )
+
+
+def _gap(values: Mapping[str, Any]) -> Gap:
+    return Gap(float(values["start"]), float(values["end"]), str(values["reason"]))
+
+
+def _event(values: Mapping[str, Any]) -> Event:
+    numbers = {
+        name: None if values[name] is None else float(values[name])
+        for name in ("start", "end", "peak", "score")
+    }
+    words = {
+        name: None if values[name] is None else str(values[name])
+        for name in ("label", "explanation")
+    }
+    return Event(**numbers, **words)  # type: ignore[arg-type]
 
 
 def _plain(value: Any) -> Any:

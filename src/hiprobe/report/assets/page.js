@@ -21,7 +21,7 @@ function shape(parent, name, attributes, text) {
   return node;
 }
 
-// One path per curve; a new run, or a value that is not known, lifts the pen.
+// One path per curve, broken between two runs and where a value is missing.
 function path(name, x, y) {
   let pen = "M", run = -1;
   return data.t.map((t, i) => {
@@ -98,7 +98,7 @@ function move() {
   find("readout").textContent = `${clock(now)}   ${scoreAt(now)}`;
 }
 
-// Only the list scrolls, never the page.
+// Scroll the list only, not the page.
 function reveal(row) {
   const list = row.closest("section"), head = 36;
   if (list.scrollHeight <= list.clientHeight) return;
@@ -166,7 +166,7 @@ if (host) {
   });
 }
 rows.forEach((row, k) => row.addEventListener("click", e => {
-  if (e.target.closest("button") || !String(getSelection())) visit(k);  // Text can be selected without a jump.
+  if (e.target.closest("button") || !String(getSelection())) visit(k);  // selecting text does not jump
 }));
 document.addEventListener("keydown", e => {
   if (e.ctrlKey || e.metaKey || e.altKey) return;

@@ -1,6 +1,7 @@
 "use strict";
 const find = id => document.getElementById(id);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+const spoken = kind => kind.replace("_", " ");
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 function clock(seconds, digits = 1) {
@@ -10,7 +11,7 @@ function clock(seconds, digits = 1) {
   return (hours ? `${hours}:${pad(minutes)}` : minutes) + ":" + pad(total % 60) + (digits ? "." + ticks % unit : "");
 }
 
-// The live region, for eyes and screen readers alike.
+// A message in the live region, seen by all and read by screen readers.
 function say(text) {
   const said = find("said");
   said.textContent = "";
@@ -18,14 +19,14 @@ function say(text) {
 }
 
 document.addEventListener("htmx:responseError", e => say(e.detail.xhr.responseText.slice(0, 400)));
-document.addEventListener("htmx:sendError", () => say("The server does not answer: nothing was changed."));
+document.addEventListener("htmx:sendError", () => say("The server does not answer. Nothing was changed."));
 document.addEventListener("htmx:afterRequest", e => {
   if (e.detail.xhr.getResponseHeader("HX-Refresh")) sessionStorage.setItem("said", e.detail.xhr.responseText);
 });
 document.addEventListener("click", e => {
   if (e.target.closest("[data-act=dismiss]")) e.target.closest(".proposal").remove();
 });
-// A picture that cannot be had leaves its room empty instead of a broken sign.
+// A missing picture leaves an empty space instead of the broken-image sign.
 document.addEventListener("error", e => { if (e.target.tagName === "IMG") e.target.classList.add("none"); }, true);
 
 function carryOver() {
@@ -36,12 +37,12 @@ function carryOver() {
 
 function bulk() {
   const form = find("moments"), boxes = [...form.querySelectorAll("input[name=span]")];
-  const tell = () => { find("chosen").textContent = `${boxes.filter(box => box.checked).length || "none"} chosen`; };
+  const tell = () => { find("chosen").textContent = `${boxes.filter(box => box.checked).length || "none"} selected`; };
   find("all").addEventListener("change", e => { boxes.forEach(box => { box.checked = e.target.checked; }); tell(); });
   form.addEventListener("change", tell);
 }
 
-// Saliency over depth, one small chart for each curve.
+// Saliency by layer, one small chart for each curve.
 function layers() {
   const host = find("layers"), curves = JSON.parse(host.dataset.curves), names = JSON.parse(host.dataset.names);
   for (const [key, name] of names) {
@@ -68,7 +69,7 @@ function start() {
   if (find("video-page")) timeline(find("video-page").dataset);
 }
 
-// One video: everything below follows `now`, `threshold`, `view` and the list of rows.
+// One video. Everything below depends on `now`, `threshold`, `view` and the list of rows.
 function timeline(about) {
   const duration = +about.duration, low = +about.low, high = +about.high, step = +about.step;
   const base = `/v/${about.video}`, plot = find("plot"), handle = find("handle"), hover = find("hover");
@@ -79,7 +80,7 @@ function timeline(about) {
 
   function readRows() {
     rows = [...document.querySelectorAll("#events .row")].map(node => ({
-      node, start: +node.dataset.start, end: +node.dataset.end, found: node.dataset.found === "1", verdict: node.dataset.verdict }));
+      node, start: +node.dataset.start, end: +node.dataset.end, found: node.dataset.found === "1", kind: node.dataset.kind }));
     if (chart) chart.redraw(false);
   }
 
@@ -92,11 +93,11 @@ function timeline(about) {
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
     const seen = (a, b) => b > view[0] && a < view[1];
-    for (const { start, end, found, verdict } of rows) if (seen(start, end)) {
+    for (const { start, end, found, kind } of rows) if (seen(start, end)) {
       ctx.fillStyle = found ? colour("band") : "transparent";
       ctx.fillRect(x(start), bbox.top, Math.max(2, x(end) - x(start)), bbox.height);
-      if (verdict) {
-        ctx.fillStyle = colour(verdict === "right" || verdict === "missed" ? "threshold" : "good");
+      if (kind) {
+        ctx.fillStyle = colour(kind === "true_alarm" || kind === "missed" ? "threshold" : "good");
         ctx.fillRect(x(start), bbox.top + bbox.height - 6 * devicePixelRatio, Math.max(3, x(end) - x(start)), 6 * devicePixelRatio);
       }
     }
@@ -138,7 +139,7 @@ function timeline(about) {
     chart.over.addEventListener("pointerleave", () => { hover.hidden = true; });
   }
 
-  // uPlot lays itself out later than it is made.
+  // uPlot computes its layout after it is created.
   function settle(u) {
     chart = u;
     follow();
@@ -218,7 +219,7 @@ function timeline(about) {
     row.node.setAttribute("aria-current", "true");
     const list = row.node.closest(".side"), top = row.node.offsetTop - list.scrollTop;
     if (top < 48 || top + row.node.offsetHeight > list.clientHeight) list.scrollTop = row.node.offsetTop - 60;
-    if (!quietly) say(`Event ${index + 1} of ${rows.length}, ${clock(row.start)} to ${clock(row.end)}${row.verdict ? ", " + row.verdict : ""}`);
+    if (!quietly) say(`Event ${index + 1} of ${rows.length}, ${clock(row.start)} to ${clock(row.end)}${row.kind ? ", " + spoken(row.kind) : ""}`);
   }
 
   function jump(index) {
@@ -235,23 +236,23 @@ function timeline(about) {
     if (direction < 0 || !about.after) return say(direction < 0 ? "This is the first event." : "This is the last event of the last video.");
     if (leave) location.href = `/v/${about.after}`;
     leave = true;
-    say("This is the last event: once more goes to the next video.");
+    say("This is the last event. Press again for the next video.");
   }
 
-  // One after the other: of the requests that wait for one of ours, htmx would send only the newest.
+  // One request at a time: of several waiting requests htmx would send only the newest.
   function inTurn(act) {
     turn = turn.then(act, act);
     return turn;
   }
 
-  // Whether the list was answered: a refusal, or silence, leaves it as it was and has been said.
+  // True if the list was replaced. After an error it stays as it was, and the error has been shown.
   async function listed(method, address, values) {
     const head = find("events-head");
     await htmx.ajax(method, address, { target: "#events", swap: "outerHTML", values }).catch(() => {});
     return find("events-head") !== head;
   }
 
-  // With the version of the list that is shown: where the server's is the same, only what changes is sent.
+  // Sends the version of the list that is shown, so that the server answers with the changed rows only.
   async function send(address, values) {
     const before = rows[chosen]?.start ?? now, { version } = find("events-head").dataset;
     if (!await listed("POST", address, { threshold, version, ...values })) return false;
@@ -266,21 +267,21 @@ function timeline(about) {
     choose(rows.findIndex(r => Math.abs(r.start - time) < .01));
   }
 
-  // The row that is chosen when its turn comes, which the judgement before has moved on; or the one that was clicked.
-  async function judge(verdict, clicked = null) {
+  // Judges the clicked row, or the one chosen when its turn comes (the judgement before may have moved on).
+  async function judge(kind, clicked = null) {
     if (clicked) choose(rows.findIndex(r => r.start === clicked.start && r.end === clicked.end));
     const row = rows[chosen];
-    if (!row) return say("No event is chosen: n goes to the first.");
-    if (!row.found) verdict = verdict === "right" ? "missed" : verdict === "false alarm" ? "normal" : verdict;
-    if (!await send(`${base}/judge`, { verdict, start: row.start, end: row.end })) return;
-    const open = rows.findIndex((r, k) => k > chosen && !r.verdict);
+    if (!row) return say("No event is selected. Press n for the first one.");
+    if (!row.found) kind = kind === "true_alarm" ? "missed" : kind === "false_alarm" ? "normal" : kind;
+    if (!await send(`${base}/judge`, { kind, start: row.start, end: row.end })) return;
+    const open = rows.findIndex((r, k) => k > chosen && !r.kind);
     if (open >= 0) { choose(open); seek(rows[open].start); remember(); }
   }
 
-  async function mark(verdict) {
+  async function mark(kind) {
     const [from, to] = [find("mark-start"), find("mark-end")].map(field => parseTime(field.value));
-    if (!(to > from)) return say("Set the start with [ and the end with ], or type both.");
-    if (await send(`${base}/judge`, { verdict, start: from, end: to })) find("mark-start").value = find("mark-end").value = "";
+    if (!(to > from)) return say("Set the start with [ and the end with ], or type both times.");
+    if (await send(`${base}/judge`, { kind, start: from, end: to })) find("mark-start").value = find("mark-end").value = "";
   }
 
   function parseTime(text) {
@@ -363,7 +364,7 @@ function timeline(about) {
   for (const [id, act] of Object.entries(buttons)) find(id)?.addEventListener("click", act);
   const keys = {
     n: () => next(1), p: () => next(-1), ArrowDown: () => next(1), ArrowUp: () => next(-1), ArrowRight: () => seek(now + 1), ArrowLeft: () => seek(now - 1),
-    r: () => inTurn(() => judge("right")), f: () => inTurn(() => judge("false alarm")), u: () => inTurn(undo), m: () => inTurn(() => mark("missed")), o: () => inTurn(() => mark("normal")),
+    r: () => inTurn(() => judge("true_alarm")), f: () => inTurn(() => judge("false_alarm")), u: () => inTurn(undo), m: () => inTurn(() => mark("missed")), o: () => inTurn(() => mark("normal")),
     "[": () => { find("mark-start").value = now.toFixed(1); say(`span from ${clock(now)}`); },
     "]": () => { find("mark-end").value = now.toFixed(1); say(`span to ${clock(now)}`); },
     " ": () => { if (video()) { if (video().paused) video().play(); else video().pause(); } },
@@ -371,7 +372,7 @@ function timeline(about) {
   document.addEventListener("keydown", e => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea, video")) return;
     if (e.key === " " && e.target.closest("button, summary, a")) return;
-    if (e.repeat && "rfumo".includes(e.key)) return;  // held down, a key that judges says it once
+    if (e.repeat && "rfumo".includes(e.key)) return;  // a judging key that is held down judges once
     if (keys[e.key]) { keys[e.key](); e.preventDefault(); }
   });
 
@@ -386,7 +387,7 @@ function timeline(about) {
     player.addEventListener("error", () => { find("trouble").hidden = false; });
   }
 
-  // Not afterSettle, which comes 20 ms later or more: what the player says of itself until then would be missed.
+  // Not afterSettle: it comes at least 20 ms later, and events of the player would be missed until then.
   document.addEventListener("htmx:afterSwap", bindPlayer);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new ResizeObserver(() => { if (chart && plot.clientWidth) { chart.setSize({ width: plot.clientWidth, height: plot.clientHeight }); } }).observe(plot);
