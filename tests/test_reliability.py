@@ -1,4 +1,4 @@
-"""Test every promise of docs/reliability.md about runs and untrusted files.
+"""Test the promises of docs/reliability.md about runs and untrusted files.
 
 Processes, disks and files are real. A test's number is that of its promise.
 

@@ -30,6 +30,7 @@ from hiprobe import cli, embedded, video
 from hiprobe.cli import _run, _terminal
 from hiprobe.errors import EmptyVideo, StoreError
 from hiprobe.probe import Probe
+from hiprobe.runs import DetectionRun
 from hiprobe.types import Segment
 
 RESULT_FILES = {
@@ -803,9 +804,8 @@ def cut_off(
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=threads
     ) as again:
-        _run.detect_and_show(
-            videos, shipped, Probe.load(fitted.alarm_path), whole, as_json=True
-        )  # meanwhile
+        whole_run = DetectionRun(shipped, Probe.load(fitted.alarm_path), whole)
+        _run.detect_with_progress(videos, whole_run, _run.Output(whole, as_json=True))  # meanwhile
         second = again.communicate()
     return CutOff(len(videos), first, kept, after, Ran(again.returncode, *second), out, whole)
 

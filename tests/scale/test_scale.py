@@ -286,7 +286,7 @@ def test_at_most_as_many_workers_start_as_there_are_videos(videos: Path) -> None
     with Pool(scale.Cluster(), FAKE, 1) as crew:
         crew._next_scan = 0.0
         assert list(crew.answers(0.1)) == []
-        assert len(crew._hands) + len(crew._idle) == 1
+        assert len(crew._busy) + len(crew._idle) == 1
 
 
 @pytest.mark.usefixtures("nodes")
