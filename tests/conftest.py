@@ -39,7 +39,7 @@ CLIPS_EACH = 4
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A worker a core for the whole suite, each with whole files; none for chosen tests, which start sooner so."""
+    """Use one worker per core for the whole suite; none for chosen tests, which then start sooner."""
     if config.args_source == pytest.Config.ArgsSource.ARGS or config.option.keyword:
         return 0
     config.option.dist = "loadfile"

@@ -1,4 +1,4 @@
-"""README and docs/ point at things that exist: linked files, headings, repository paths, modules and tests."""
+"""README and docs/ point at files, headings, paths, modules and tests that exist."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def missing_links(page: Path) -> list[str]:
 
 
 def missing_paths(page: Path) -> list[str]:
-    """Paths below the repository's folders, files of the package and modules to run that do not exist."""
+    """Return repository paths, files of the package and modules to run that do not exist."""
     ours = [path for path in names_of(OUR_PATH, page) if not (REPOSITORY / path).exists()]
     package = [
         f"{path}: {name}" if name else path
@@ -76,7 +76,7 @@ def missing_paths(page: Path) -> list[str]:
 
 
 def defines(path: str, name: str) -> bool:
-    """Whether a file of the package (or of the repository) exists, and defines `name` if one is given."""
+    """Whether a file of the package or repository exists, and defines `name` if one is given."""
     files = [file for file in (PACKAGE / path, REPOSITORY / path) if file.exists()]
     wanted = re.compile(rf"^ *(?:def|class) {name}\b", re.MULTILINE)
     return bool(files) and (not name or bool(wanted.search(files[0].read_text())))
@@ -89,7 +89,7 @@ def module_exists(name: str) -> bool:
 
 
 def missing_tests(page: Path) -> list[str]:
-    """Test functions (`name`, `file.py::name`, `prefix_*` or `-k prefix_`) named by a page that do not exist."""
+    """Return test functions named by a page that do not exist."""
     lost = []
     for file, name, star in PYTEST_NAME.findall(page.read_text()):
         prefix = star or name.endswith("_")

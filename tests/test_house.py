@@ -1,4 +1,4 @@
-"""The house: imports go down only, each heavy library has its one place, and `import hiprobe` costs nothing."""
+"""The house: imports go down only, heavy libraries have one place, `import hiprobe` is free."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
 
 
 def is_endpoint(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether a function answers requests of the review page: its parameters are those of a form."""
+    """Whether a function answers requests of the review page: a form's fields are its parameters."""
     return any("router" in ast.dump(decorator) for decorator in node.decorator_list)
 
 

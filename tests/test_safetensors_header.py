@@ -1,4 +1,4 @@
-"""The header of a safetensors file: read as the library writes it, and refused where its bounds do not hold."""
+"""The header of a safetensors file is read as the library writes it, within bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""HiProbe: find, locate and explain anomalies in video by reading the hidden states of a frozen multimodal LLM.
+"""HiProbe: find, locate and explain anomalies in video.
+
+It reads the hidden states of a frozen multimodal LLM.
 
 Names are loaded when first used, so that `import hiprobe` costs nothing.
 """

@@ -124,7 +124,7 @@ def _states(path: str | Path, reading: Reading, plan: ReadPlan) -> HiddenStates:
 
 
 def _kept(video_id: str, reading: Reading, plan: ReadPlan) -> HiddenStates | None:
-    """The states that the store holds, None if it holds none or there is no store."""
+    """Return the states that the store holds, None if it holds none or there is no store."""
     if reading.store is None:
         return None
     return find_states(reading.store, video_id, plan.recipe, plan.sites, reading.dtype)
@@ -272,7 +272,7 @@ def unread(method: str, model: Backbone, *, recipe: Recipe | None = None) -> Pai
 
 
 def _labels(one: Video, found: HiddenStates) -> LabelArray:
-    """The labels of its segments.
+    """Return the labels of its segments.
 
     An event after the end is an error: ignored, it would turn an anomalous video into a normal one.
     """
@@ -434,7 +434,7 @@ def _explained(
 
 
 def _shown(event: Event, longest: float | None) -> tuple[float, float]:
-    """The part of an event to show: all of it, or `longest` seconds of it around its peak."""
+    """Return the part of an event to show: all, or `longest` seconds of it around its peak."""
     if longest is None or event.end - event.start <= longest:
         return event.start, event.end
     middle = event.peak if event.peak is not None else (event.start + event.end) / 2

@@ -114,7 +114,7 @@ class DetectionRun:
         return results.load_result(place, str(path), video_id, self.settings)
 
     def _stems(self) -> frozenset[str]:
-        """The first letters of the videos that have a result."""
+        """Return the first letters of the videos that have a result."""
         return frozenset(
             path.parent.name.rpartition("-")[0][:8] for path in self.out.glob(f"*/{results.NAME}")
         )

@@ -1,4 +1,4 @@
-"""The command line as a person or a script uses it: files, exit codes, one line an error, and a run that is cut off."""
+"""The command line as a person or a script uses it: files, exit codes, errors, interruption."""
 
 from __future__ import annotations
 
@@ -752,7 +752,7 @@ START = [sys.executable, "-c", "from hiprobe.cli import main; main()"]
 
 @dataclass(frozen=True)
 class CutOff:
-    """A run over the clips that was interrupted after its first video, and the same command again; then unbroken."""
+    """Interrupt a run after its first video and give the command again; also run it unbroken."""
 
     videos: int
     first: Ran

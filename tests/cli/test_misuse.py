@@ -1,4 +1,4 @@
-"""What a user, a file or a method from outside may do wrong: one named error, no made-up figure, no lost report."""
+"""What a user, a file or an outside method may do wrong: one named error, no made-up figure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """The command line in this process: exit code, standard output, the lines of standard error but the notice."""
+    """Run the command line here: exit code, standard output, standard error without the notice."""
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -73,7 +73,7 @@ def masks(tmp_path: Path) -> Path:
 def test_an_archive_of_very_many_frames_is_refused_before_it_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A few kilobytes of zeros unpack to anything; what is packed here is damaged, so that reading it would show."""
+    """A few kilobytes may unpack to anything; these are damaged, so that reading them would show."""
     monkeypatch.setattr("hiprobe.evaluation.score_files.MOST_FRAMES", 10_000)
     np.savez_compressed(tmp_path / "s.npz", a=np.zeros(9_000))
     assert len(read_scores(tmp_path / "s.npz")["a"]) == 9_000
@@ -161,7 +161,7 @@ def test_a_report_names_a_video_whose_name_is_no_text(run: Run, masks: Path) -> 
 def test_spans_and_counts_that_are_not_of_one_video_are_named(
     tmp_path: Path, count: object, span: str, words: str
 ) -> None:
-    """The public spans reach at most 2 frames past the end; counts at half the frame rate would be cut silently."""
+    """Public spans end at most 2 frames too late; counts at half the rate would be cut silently."""
     (tmp_path / "Temporal_Anomaly_Annotation.txt").write_text(
         f"Arson001_x264.mp4  Arson  {span}  -1  -1\n"
     )
@@ -264,7 +264,7 @@ def test_more_draws_than_memory_holds_are_wrong_usage(run: Run, masks: Path) -> 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """Three shipped clips to test on, one of them anomalous, and scores of all their frames in `scores.npz`."""
+    """Make three test clips, one of them anomalous, and scores of all frames in `scores.npz`."""
     folder = tmp_path / "own"
     folder.mkdir()
     for name in ("abnormal_07.mp4", "normal_07.mp4", "normal_08.mp4"):
@@ -301,7 +301,7 @@ def test_scores_of_a_video_that_is_not_there_are_left_out_where_that_is_allowed(
     ("name", "reason"), [("normal_08", "CorruptVideo: "), ("abnormal_07", "LabelError: no frame")]
 )
 def test_a_video_whose_truth_cannot_be_had_is_counted(table: Path, name: str, reason: str) -> None:
-    """One that is cut off, or one whose event lies after its end: named as in an evaluation of a probe."""
+    """A truncated clip, or one with an event after its end: named as for a probe."""
     if name == "normal_08":
         (table / "normal_08.mp4").write_bytes((table / "normal_08.mp4").read_bytes()[:2000])
     else:
@@ -501,7 +501,7 @@ def test_an_option_that_means_nothing_without_clips_is_refused(
 def test_a_lower_limit_of_the_system_is_kept_and_does_not_stop_the_decoder(
     normal_clip: Path,
 ) -> None:
-    """As under `ulimit -v` and `ulimit -t`, which batch systems set and nobody but root may raise."""
+    """As under `ulimit -v` and `ulimit -t`, which batch systems set and only root may raise."""
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))

@@ -1,4 +1,4 @@
-"""`hiprobe --version` and `python -m hiprobe`: the version of the code that runs, without loading a library for it."""
+"""`hiprobe --version` and `python -m hiprobe`: the version of the running code, quickly."""
 
 from __future__ import annotations
 

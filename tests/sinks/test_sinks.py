@@ -208,7 +208,7 @@ def test_scores_csv_lists_segments_and_gaps_in_time_order() -> None:
 
 
 def parse_vtt(text: str) -> list[tuple[str, float, float, list[str]]]:
-    """Read cues by W3C WebVTT section 6.1: an arrow makes a timing line, a blank line ends a cue."""
+    """Read cues by W3C WebVTT 6.1: an arrow makes a timing line, a blank line ends a cue."""
     unix = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     blocks = [block.split("\n") for block in re.split(r"\n{2,}", unix)]
     assert blocks[0] == ["WEBVTT"]

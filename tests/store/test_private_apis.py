@@ -33,7 +33,7 @@ def test_an_address_is_still_parted_into_options_and_a_path() -> None:
 
 
 def test_an_object_name_with_two_colons_is_one_name() -> None:
-    """The reason for the private parts: fsspec's public function takes it for a chain of addresses."""
+    """Why private parts are used: fsspec's public function sees a chain of addresses here."""
     fs, path = remote._opened("memory://run/a::b.mp4")
     assert path.strip("/") == "run/a::b.mp4"
     fs.pipe_file(path, b"x")

@@ -9,7 +9,7 @@ from pathlib import Path
 def install(
     folder: Path, package: str, entries: Mapping[str, Mapping[str, str]], **modules: str
 ) -> None:
-    """Install `package` into `folder`: `entries` are names and targets by group, `modules` sources."""
+    """Install `package` into `folder`: `entries` by group, `modules` with their sources."""
     info = folder / f"{package.replace('-', '_')}-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")

@@ -15,7 +15,7 @@ from hiprobe.isolate.child import Item, Link
 
 
 def arrays(link: Link, count: int, side: int, log: str | None = None) -> Iterator[Item]:
-    """Array `i` is filled with `i`; each is noted in the file `log` as soon as there is room for it."""
+    """Fill array `i` with `i`; note each in the file `log` as soon as there is room for it."""
     for index in range(count):
         room = link.place((side, side))
         room[:] = index % 256

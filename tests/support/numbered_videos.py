@@ -53,7 +53,7 @@ _WRITTEN: dict[str, bytes] = {}  # what this process has encoded, by how
 
 
 def write(path: Path, times: list[float], **how: Any) -> Path:
-    """`encode`, but what is asked for again is not encoded again where its pictures are those of this file."""
+    """`encode`, but the same pictures with the same options are encoded only once."""
     if how.get("pictures", numbered) not in (numbered, noisy) or "setup" in how:
         return encode(path, times, **how)
     key = repr((path.suffix, times, sorted(how.items())))

@@ -60,7 +60,7 @@ class BackboneTrial:
     def read(
         self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
     ) -> NDArray[np.float32]:
-        """What the backbone reads, under one prompt unless a recipe is given."""
+        """Return what the backbone reads, under one prompt unless a recipe is given."""
         values: NDArray[np.float32] = self.backbone.read(segments, sites, recipe or self.recipe)
         return values
 
@@ -90,7 +90,7 @@ def _noise(recipe: Recipe, index: int) -> Segment:
 
 
 def _far(values: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
-    """The largest difference as a share of the largest true value."""
+    """Return the largest difference as a share of the largest true value."""
     scale = float(np.abs(truth).max()) or 1.0
     return float(np.abs(values - truth).max()) / scale
 

@@ -50,7 +50,7 @@ class SinkTrial:
 
 
 def _line(text: str | None = "a person falls", start: float = 1.6) -> dict[str, Any]:
-    """An event as it is published, with `text` wherever free text stands."""
+    """Return an event as it is published, with `text` wherever free text stands."""
     return {
         "schema": SCHEMA,
         "id": f"{int(start * 10):032x}",
@@ -68,7 +68,7 @@ def _line(text: str | None = "a person falls", start: float = 1.6) -> dict[str, 
 
 
 def _bare() -> dict[str, Any]:
-    """An event of which only the span is known."""
+    """Return an event of which only the span is known."""
     unknown = dict.fromkeys(("peak_time", "peak_score", "threshold", "label", "explanation"))
     return {**_line(), **unknown}
 

@@ -220,7 +220,7 @@ def _waiting(videos: int) -> None:
 
 
 def keep(result: Result, place: Path) -> None:
-    """Write the files of a result that a person looks at; matplotlib is loaded for the first one."""
+    """Write the files of a result that people look at; the first one loads matplotlib."""
     from hiprobe import report
 
     report.report_video(result, place)

@@ -200,7 +200,7 @@ def _folds(folds: Mapping[str, Any]) -> str:
 
 
 def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
-    """The values by which the site was chosen, each beside its mean under shuffled labels."""
+    """Yield the values by which the site was chosen, each beside its mean under shuffled labels."""
     index = facts["candidates"].index(facts["chosen"][0])
     chance = (facts["baseline"] or {}).get("mean", {})
     parts = []
@@ -216,7 +216,10 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def events_table(result: Result) -> Table:
-    """The events for a terminal, one row each; text is shown as it is, without markup or control characters."""
+    """Return the events as a table, one row each.
+
+    Text is shown as it is, without markup or control characters.
+    """
     from hiprobe import sinks
     from hiprobe.report.texts import clock, printable, two
 

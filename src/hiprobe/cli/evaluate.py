@@ -196,7 +196,7 @@ class _ModelEvaluation:
         ray: str | None,
         worker: str | None,
     ) -> ModelFacts:
-        """The model; on Ray only facts about it, once its workers have read all videos."""
+        """Return the model; on Ray only facts about it, once its workers have read all videos."""
         if ray is None:
             return _run.load_backbone(loading)
         videos = [*tests, *([] if fitted else self._drawn())]
@@ -225,7 +225,7 @@ class _ModelEvaluation:
         )
 
     def _drawn(self) -> list[str]:
-        """The training videos that any of the draws holds and that are there."""
+        """Return the training videos that any of the draws holds and that are there."""
         from hiprobe.evaluation.draws import draw
         from hiprobe.video import pictures
 

@@ -63,7 +63,7 @@ def _short(value: float) -> str:
 
 
 def _lines(entries: tuple[CatalogueEntry, ...]) -> Iterator[str]:
-    """The notes below the table."""
+    """Yield the notes below the table."""
     from hiprobe import backbones
 
     for choice in dict.fromkeys(entry.good_for for entry in entries if entry.good_for):

@@ -58,7 +58,7 @@ class Wire:
         self._connection.sendall(json.dumps(value).encode() + b"\n")
 
     def receive(self, timeout_s: float | None = None) -> Any:
-        """The next value.
+        """Return the next value.
 
         Raises TimeoutError if none comes within `timeout_s` seconds, and EOFError at the end.
         """
@@ -120,7 +120,7 @@ class Link:
         self._slot, self._free, self._sent = (self._slot + 1) % self._slots, self._free - 1, True
 
     def asked(self) -> dict[str, Any]:
-        """The parent's next call; by then all arrays of the one before have been taken."""
+        """Return the parent's next call; by then all arrays of the one before have been taken."""
         while not self._take(message := self._wire.receive()):
             pass
         self._sent, self._free = False, self._slots

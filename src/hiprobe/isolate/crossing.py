@@ -13,13 +13,13 @@ from hiprobe.errors import HiProbeError
 
 
 def pack_error(error: HiProbeError) -> list[str | None]:
-    """The error as JSON values: the name of its class, the reason, where, and the cure."""
+    """Return the error as JSON values: the name of its class, the reason, where, and the cure."""
     where = None if error.where is None else os.fspath(error.where)
     return [type(error).__name__, error.reason, where, error.cure]
 
 
 def unpack_error(values: list[Any]) -> HiProbeError:
-    """The error from which `pack_error` made `values`.
+    """Return the error from which `pack_error` made `values`.
 
     A class that is not in `hiprobe.errors` (a plug-in may have its own) becomes HiProbeError.
     """

@@ -116,7 +116,7 @@ class Child:
         )
 
     def answers(self) -> Generator[Item, None, None]:
-        """What the call yields: JSON values, each with a uint8 array or None.
+        """Yield what the call yields: JSON values, each with a uint8 array or None.
 
         Raises the call's own error, ChildLost and ChildBug.
         """
@@ -266,7 +266,7 @@ def _end_all() -> None:
 
 
 def _working_folder() -> str | None:
-    """The folder that relative paths count from; None if it was removed."""
+    """Return the folder that relative paths count from; None if it was removed."""
     try:
         return os.getcwd()
     except FileNotFoundError:
@@ -274,7 +274,7 @@ def _working_folder() -> str | None:
 
 
 def _nameless() -> int:
-    """A file without a name in the file system: it vanishes with the last process that holds it."""
+    """Return a file without a name: it vanishes with the last process that holds it."""
     if sys.platform == "linux":
         return os.memfd_create("hiprobe")
     with tempfile.TemporaryFile() as file:

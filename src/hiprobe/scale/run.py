@@ -47,7 +47,7 @@ class RayRun:
     keep: Keep | None = None
 
     def pool(self, videos: int) -> Pool:
-        """The workers for so many videos, for the length of a `with`."""
+        """Return the workers for so many videos, for the length of a `with`."""
         return Pool(self.cluster, _found(self.loading), videos)
 
 
@@ -121,7 +121,7 @@ def extract_on_ray(
 
 
 def _counted(run: RayRun, pool: Pool, scheduler: Scheduler[End], given: int) -> Iterator[End]:
-    """The ends of all videos, told and counted."""
+    """Yield the ends of all videos, told and counted."""
     ended: Counter[str] = Counter()
     for one in scheduler.ends():
         ended[one.status] += 1
@@ -140,7 +140,7 @@ def account(given: int, ended: Counter[str]) -> None:
 
 
 def _everywhere(path: str | Path) -> str:
-    """An address, or an absolute path: each worker has a working folder of its own."""
+    """Return an address, or an absolute path: each worker has a working folder of its own."""
     return (
         str(path)
         if remote.is_address(path)
@@ -153,7 +153,7 @@ def _folder(out: str | Path) -> str:
 
 
 def _found(loading: Loading) -> Loading:
-    """The model folder under the path that every worker sees; any other name unchanged."""
+    """Return the model folder under the path that every worker sees; any other name unchanged."""
     here = loading.name not in backbones.names() and loading.name and Path(loading.name).is_dir()
     return replace(loading, name=_everywhere(loading.name)) if here else loading
 

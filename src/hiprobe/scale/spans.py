@@ -74,7 +74,7 @@ def read_span(
 
 
 def join_states(parts: Sequence[SpanStates]) -> HiddenStates:
-    """The states of the whole video, from spans whose seams `can_join`."""
+    """Return the states of the whole video, from spans whose seams `can_join`."""
     all_states = [part.states for part in parts if part.states is not None]
     starts, ends, values = (
         np.concatenate([getattr(one, name) for one in all_states])
@@ -84,7 +84,7 @@ def join_states(parts: Sequence[SpanStates]) -> HiddenStates:
 
 
 def span_store(store: Path, span: Span) -> Path:
-    """The store of one span within `store`, apart from the states of whole videos."""
+    """Return the store of one span within `store`, apart from the states of whole videos."""
     return store / FOLDER / f"{span.first}-{span.count or 'end'}"
 
 
@@ -103,7 +103,7 @@ def save_span(store: Path, span: Span, part: SpanStates, dtype: str) -> Path:
 def find_span(
     store: Path, span: Span, video_id: str, recipe: Recipe, sites: Sequence[Site], dtype: str
 ) -> SpanStates | None:
-    """The kept span, or None. Raises StoreError if it is damaged."""
+    """Return the kept span, or None. Raises StoreError if it is damaged."""
     states = find_states(span_store(store, span), video_id, recipe, sites, dtype)
     seam = states_folder(span_store(store, span), video_id, recipe) / f"{dtype}.json"
     if states is None or states.sites != tuple(sites):

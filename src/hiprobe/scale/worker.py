@@ -53,7 +53,7 @@ class Described:
 
 
 def described(model: Backbone) -> Described:
-    """What `model` says of itself."""
+    """Return what `model` says of itself."""
     facts = {one.name: getattr(model, one.name) for one in fields(Described)}
     return Described(**{**facts, "provenance": dict(model.provenance)})
 
@@ -200,7 +200,7 @@ class VideoWorker:
             self._held = None
 
     def _here(self, path: str) -> Path:
-        """The video as a file of this machine; the last one fetched is kept."""
+        """Return the video as a file of this machine; the last one fetched is kept."""
         if not remote.is_address(path):
             return Path(remote.strip_scheme(path))
         if self._held is None or self._held[0] != path:
@@ -217,7 +217,7 @@ class VideoWorker:
 
     @contextmanager
     def _own_store(self, digest: str, span: Span | None = None) -> Iterator[Path]:
-        """A store of this worker's own.
+        """Return a store of this worker's own.
 
         The folder of one video, or of a span, in it is that of the run's store.
         """
@@ -248,7 +248,7 @@ class VideoWorker:
 
     @contextmanager
     def _place(self, name: str) -> Iterator[Path]:
-        """The folder of a result: in `out`, or one that is sent there."""
+        """Return the folder of a result: in `out`, or one that is sent there."""
         if not remote.is_address(self.work.out):
             yield Path(self.work.out) / name
             return
@@ -275,7 +275,7 @@ def _made(folder: Path) -> Path:
 
 
 def answered(call: Callable[..., Row], *args: Any) -> Row:
-    """The row of a call, or of the named error that it raised.
+    """Return the row of a call, or of the named error that it raised.
 
     If a worker's own disk refuses, that is a StoreError.
     """
@@ -293,7 +293,7 @@ def answered(call: Callable[..., Row], *args: Any) -> Row:
 
 
 def raised(row: Row, path: str) -> HiProbeError | None:
-    """The error that a row carries, naming the video as the caller knows it; None if none."""
+    """Return the error in a row, naming the video as the caller knows it; None if there is none."""
     if "error" not in row:
         return None
     error = unpack_error(row["error"])

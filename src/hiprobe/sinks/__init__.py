@@ -27,7 +27,7 @@ Target = str | PathLike[str]
 
 
 class Sink(Protocol):
-    """Takes event lines until it is closed, by hand or at the end of a `with` block.
+    r"""Takes event lines until it is closed, by hand or at the end of a `with` block.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "events.jsonl"

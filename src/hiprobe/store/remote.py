@@ -33,7 +33,7 @@ def strip_scheme(path: str) -> str:
 
 
 def find_addresses(address: str, wanted: Callable[[str], bool]) -> list[str]:
-    """The files meant by `address`: a file, a folder (with its folders, sorted) or a pattern.
+    """Return the files that `address` names: a file, a folder with its folders, or a pattern.
 
     `wanted` decides, by the name below the folder, which files of a folder or pattern are taken.
     Raises MissingVideo.
@@ -136,6 +136,6 @@ def _opened(address: str) -> tuple[Any, str]:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """The errors of a store; botocore's own are not OSErrors, and it need not be installed."""
+    """Return the errors of a store. Botocore's are not OSErrors, and it may not be installed."""
     boto: Any = sys.modules.get("botocore.exceptions")
     return (OSError, ValueError, *([boto.BotoCoreError] if boto else []))

@@ -68,7 +68,7 @@ def load_result(folder: Path, path: str, video_id: str, settings: Settings) -> R
 
 
 def read_result(folder: Path) -> Result:
-    """Read the result in `folder`, whatever settings it was made with; its path is the video's file name.
+    """Read the result in `folder`, whatever its settings; its path is the video's file name.
 
     Raises StoreError for a file that is missing or damaged.
     """
@@ -94,7 +94,7 @@ def result_facts(folder: Path) -> dict[str, Any] | None:
 
 
 def _values(folder: Path) -> dict[str, Any]:
-    """Parse the file; raises an error of `_UNSOUND` for anything but a regular file of a fair size."""
+    """Parse the file; raise an error of `_UNSOUND` unless it is a regular file of a fair size."""
     path = folder / NAME
     size = path.stat().st_size
     if not path.is_file() or size > LARGEST:

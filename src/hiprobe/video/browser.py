@@ -32,7 +32,7 @@ BT601 = 6  # AVCOL_SPC_SMPTE170M, what the scaler writes from RGB
 
 
 def facts(reader: pictures.FrameSource) -> dict[str, Any]:
-    """The fields of a `VideoInfo`; one frame is decoded."""
+    """Return the fields of a `VideoInfo`; one frame is decoded."""
     with closing(iter(reader)) as shown_frames:
         image = next(shown_frames).image
     assert image is not None

@@ -102,7 +102,7 @@ def _described(window: Window) -> dict[str, Any]:
 
 
 def _known(reader: pictures.FrameSource, told: int) -> dict[str, Any]:
-    """What the reader has found out, without the first `told` gaps."""
+    """Return what the reader has found out, without the first `told` gaps."""
     return {
         "duration": reader.duration,
         "frames": reader.frame_count,

@@ -142,7 +142,7 @@ def stated_end(container: InputContainer, stream: VideoStream) -> float:
 
 
 def nothing_decoded(path: Path, packets: int) -> VideoError:
-    """The error for a file of whose `packets` none gave a frame."""
+    """Return the error for a file of whose `packets` none gave a frame."""
     if _says_encrypted(path):
         return UnsupportedVideo("the video is encrypted", where=path, cure="decrypt it first")
     if not packets:

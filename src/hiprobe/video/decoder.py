@@ -47,7 +47,7 @@ def warm() -> None:
 
 
 def _asked(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, None, None]:
-    """What the decoder answers about the video at `path`. Raises its errors, and DecoderLost."""
+    """Yield what the decoder answers about a video. Raises its errors, and DecoderLost."""
     with _named(path):
         yield from isolate.stream(DECODER, LIMITS, call, os.fspath(path), *args)
 

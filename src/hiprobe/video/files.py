@@ -121,12 +121,12 @@ def _files(path: str) -> list[Path]:
 
 
 def _below(place: Path) -> list[Path]:
-    """The file itself, or the videos of a folder; nothing for a device or a pipe."""
+    """Return the file itself, or the videos of a folder; nothing for a device or a pipe."""
     return [place] if place.is_file() else videos_below(place)
 
 
 def videos_below(folder: Path) -> list[Path]:
-    """The video files in `folder` and the folders below it, sorted."""
+    """Return the video files in `folder` and the folders below it, sorted."""
     return sorted(
         file
         for file in folder.rglob("*")

@@ -193,7 +193,7 @@ class FrameReader:
         return raw + self._offset - self._packet_zero
 
     def _demuxed(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
-        """The stream's packets and the final flush.
+        """Yield the stream's packets and the final flush.
 
         A read error is passed over once; a second one at the same place ends the file.
         """

@@ -36,7 +36,7 @@ class Seam:
 
 
 def cut(starts: Sequence[int]) -> list[Span]:
-    """The spans that begin at the windows `starts`: each to the next, the last to the end."""
+    """Return the spans that begin at the windows `starts`, each up to the next one."""
     inner = [Span(start, after - start) for start, after in pairwise(starts)]
     return [*inner, Span(starts[-1], None)]
 
@@ -83,7 +83,7 @@ class SpanReader(SegmentReader):
         return self._last
 
     def read_head(self) -> str:
-        """The fingerprint of the window before the span, empty if there is none.
+        """Return the fingerprint of the window before the span, empty if there is none.
 
         Raises the errors of `segments`.
         """

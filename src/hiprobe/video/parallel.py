@@ -71,7 +71,7 @@ def coming(items: Iterable[Item], begin_on: Callable[[Item], None]) -> Iterator[
 
 
 def decode_segments(path: str | Path, recipe: Recipe, video_id: str) -> ParallelReader:
-    """What `video.segments` gives of the video with the digest `video_id`, by several decoders."""
+    """Return what `video.segments` gives, decoded by several decoders."""
     return ParallelReader(
         path, recipe, _begun.pop((os.fspath(path), recipe.digest, video_id), None)
     )
@@ -146,7 +146,7 @@ class ParallelReader:
             yield from self._unsplit()
 
     def _planned(self) -> list[Span]:
-        """The parts after the one started early; the whole if the file cannot be cut."""
+        """Return the parts after the one started early; the whole if the file cannot be cut."""
         first = self._begun.span.count or 0 if self._begun else 0
         try:
             return plan_parts(decoder.info(self._path), self._recipe, first)
@@ -197,14 +197,14 @@ class ParallelReader:
         return "video"
 
     def _give(self) -> Iterator[Segment]:
-        """The segment that was held back, if there is one."""
+        """Yield the segment that was held back, if there is one."""
         held, self._held = self._held, None
         if held is not None:
             self._next = held.index + 1
             yield held
 
     def _unsplit(self) -> Iterator[Segment]:
-        """The rest of the video, as one decoder gives it."""
+        """Return the rest of the video, as one decoder gives it."""
         self._now.close()
         self._now = decoder.segments(self._path, self._recipe)
         return (segment for segment in self._now if segment.index >= self._next)

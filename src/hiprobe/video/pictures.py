@@ -45,7 +45,7 @@ FrameSource: TypeAlias = "FrameReader | PictureReader"
 
 
 def named(folder: AnyPath, fps: float | None) -> str:
-    """The path that means the pictures of `folder` at `fps` frames a second; for None, `folder`."""
+    """Return the path of the pictures in `folder` at `fps` frames per second, if one is given."""
     return fspath(folder) if fps is None else f"{fspath(folder)}@{fps:.10g}fps"
 
 
@@ -56,7 +56,7 @@ def bare(name: str) -> str:
 
 
 def parted(path: AnyPath) -> tuple[Path, float | None]:
-    """The folder and the rate that `path` names; a path that exists as it is names no rate."""
+    """Return the folder and the rate in `path`; a path that exists as it is has no rate."""
     match = None if os.path.exists(path) else _RATE.fullmatch(fspath(path))
     return (Path(match[1]), float(match[2])) if match else (Path(path), None)
 
@@ -75,7 +75,7 @@ def exists(path: AnyPath) -> bool:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The pictures directly in `folder`, in natural order (2 before 10), without hidden files."""
+    """Return the pictures directly in `folder`, in natural order (2 before 10), none hidden."""
     try:
         found = [
             path
@@ -88,7 +88,7 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def below(path: AnyPath) -> list[Path]:
-    """The folders of pictures in the folder that `path` names, each with its rate.
+    """Return the folders of pictures in the folder that `path` names, each with its rate.
 
     In natural order; the folder itself is one of them if it has pictures.
     """
@@ -127,7 +127,7 @@ def folder_digest(path: AnyPath) -> str:
 
 
 def picture_times(path: AnyPath) -> NDArray[np.float64]:
-    """The times (frames,), in seconds, from which the pictures are shown.
+    """Return the times (frames,), in seconds, from which the pictures are shown.
 
     Raises the errors of `checked`.
     """
@@ -136,7 +136,7 @@ def picture_times(path: AnyPath) -> NDArray[np.float64]:
 
 
 def checked(path: AnyPath) -> tuple[Path, float, list[Path]]:
-    """The folder, the rate and the pictures in order.
+    """Return the folder, the rate and the pictures in order.
 
     Raises MissingVideo if there is no such folder, EmptyVideo if it has no pictures, and
     UnsupportedVideo for a missing or invalid rate or for pictures of several kinds (a mask beside
@@ -225,7 +225,7 @@ def reader(
     after: float | None = None,
     beat: Callable[[], None] = lambda: None,
 ) -> FrameSource:
-    """The frames of a file (`frames.FrameReader`) or of a folder of pictures (`PictureReader`)."""
+    """Return the frames of a file (`FrameReader`) or a folder of pictures (`PictureReader`)."""
     from hiprobe.video.frames import FrameReader
 
     kind = PictureReader if is_folder(path) else FrameReader

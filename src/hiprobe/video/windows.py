@@ -111,7 +111,7 @@ class Window:
         self.times: list[float] = []
 
     def cut(self, end: float | None) -> Window:
-        """This window, still empty, ending at `end` if that is known and comes sooner."""
+        """Return this window, still empty, ending at `end` if that is known and comes sooner."""
         end = min(self.end, end) if end and end > self.start else self.end
         return Window(self.start, end, self._count, self._place)
 
@@ -202,7 +202,7 @@ class WindowReader:
 def read_window(
     path: str | PathLike[str], sampling: Sampling, place: Place, beat: Callable[[], None]
 ) -> Window | None:
-    """The window `sampling`, cut at the video's end; None if it begins after that."""
+    """Return the window `sampling`, cut at the video's end; None if it begins after that."""
     start, ahead_s = sampling.start, 2 * (sampling.end - sampling.start)
     asked = Window(start, sampling.end, sampling.count, place)
     try:
@@ -219,7 +219,7 @@ def read_window(
 
 
 def _filled(reader: pictures.FrameSource, asked: Window, painter: Painter) -> Window | None:
-    """The window; None if the frames begin (after a seek) past its start, or end before it."""
+    """Return the window; None if the frames begin (after a seek) past its start, or end too soon."""
     start, window, screen = asked.start, None, None
     with closing(iter(reader)) as shown_frames:
         for shown in chain(shown_frames, [None]):
