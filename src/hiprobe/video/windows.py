@@ -219,7 +219,7 @@ def read_window(
 
 
 def _filled(reader: pictures.FrameSource, asked: Window, painter: Painter) -> Window | None:
-    """Return the window; None if the frames begin (after a seek) past its start, or end too soon."""
+    """Return the window; None if the frames begin (after a seek) past its start or end too soon."""
     start, window, screen = asked.start, None, None
     with closing(iter(reader)) as shown_frames:
         for shown in chain(shown_frames, [None]):
