@@ -15,7 +15,7 @@ from experiments.footage import Footage, draw
 from experiments.measure import interval, verdict
 from experiments.study import Study, main
 from experiments.tables import Claim, Table
-from hiprobe.methods.hiprobe import standard
+from hiprobe.methods._logistic_regression import standard
 from hiprobe.types import LabelArray
 
 Array = NDArray[np.float64]

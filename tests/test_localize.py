@@ -102,27 +102,27 @@ def test_the_adaptive_threshold_is_causal_and_a_constant_score_raises_no_event()
 def test_events_by_hand() -> None:
     starts, ends = spans(8, 1.0)
     smoothed = np.array([0.0, 0.6, 0.8, 0.1, 0.0, 0.0, 0.5, 0.0])
-    found = find_events(starts, ends, smoothed, 0.5, merge_s=0.0, min_s=0.0)
+    found = find_events(starts, ends, smoothed, 0.5, EventTracker(0.0, 0.0))
     assert found == (Event(1, 3, peak=2.5, score=0.8), Event(6, 7, peak=6.5, score=0.5))
-    assert find_events(starts, ends, smoothed, 0.5, merge_s=3.5, min_s=0.0) == (
+    assert find_events(starts, ends, smoothed, 0.5, EventTracker(3.5, 0.0)) == (
         Event(1, 7, peak=2.5, score=0.8),
     )
     assert (
-        find_events(starts, ends, smoothed, 0.5, merge_s=3.0, min_s=0.0) == found
+        find_events(starts, ends, smoothed, 0.5, EventTracker(3.0, 0.0)) == found
     )  # 3 s apart is not closer than 3 s
-    assert find_events(starts, ends, smoothed, 0.5, merge_s=0.0, min_s=1.5) == found[:1]
-    assert find_events(starts, ends, smoothed, math.inf, merge_s=0.0, min_s=0.0) == ()
+    assert find_events(starts, ends, smoothed, 0.5, EventTracker(0.0, 1.5)) == found[:1]
+    assert find_events(starts, ends, smoothed, math.inf, EventTracker(0.0, 0.0)) == ()
 
 
 def test_no_event_crosses_a_gap() -> None:
     starts, ends = np.array([0.0, 1, 3, 4]), np.array([1.0, 2, 4, 5])
     hot = np.ones(4)
-    assert [(e.start, e.end) for e in find_events(starts, ends, hot, 0.5, merge_s=60, min_s=0)] == [
+    assert [(e.start, e.end) for e in find_events(starts, ends, hot, 0.5, EventTracker(60, 0))] == [
         (0, 2),
         (3, 5),
     ]
     touching = find_events(
-        *spans(4, 1.0), hot, 0.5, merge_s=60, min_s=0, gaps=(Gap(2.0, 2.0, "lost packets"),)
+        *spans(4, 1.0), hot, 0.5, EventTracker(60, 0), gaps=(Gap(2.0, 2.0, "lost packets"),)
     )
     assert [(e.start, e.end) for e in touching] == [(0, 2), (2, 4)]
 
@@ -175,11 +175,11 @@ def test_events_equal_those_of_a_plain_implementation(data: st.DataObject) -> No
     merge, least = data.draw(st.integers(0, 8)), data.draw(st.integers(0, 6))
     holes = {i for i in range(1, len(ends)) if starts[i] > ends[i - 1]}
     want = events_slowly(starts, ends, scores, limits, merge, least, holes)
-    assert find_events(starts, ends, scores, limits, merge_s=merge, min_s=least) == want
+    assert find_events(starts, ends, scores, limits, EventTracker(merge, least)) == want
 
 
 def test_a_pending_event_is_visible_and_closes_as_soon_as_nothing_can_join() -> None:
-    tracker = EventTracker(merge_s=2.0, min_s=0.0)
+    tracker = EventTracker(2.0, 0.0)
     assert tracker.push(0, 1, 0.9, 0.5) == []
     assert tracker.pending == Event(0, 1, peak=0.5, score=0.9)
     assert tracker.push(1, 2, 0.1, 0.5) == []  # the next could start 1 s after it
@@ -212,7 +212,7 @@ def test_live_equals_offline_for_every_prefix(
     assert (scores.smoothed == want).all()
     assert (scores.threshold == limits).all()
     assert found == find_events(
-        starts, ends, want, limits, merge_s=chosen.merge_s, min_s=chosen.min_s, gaps=gaps
+        starts, ends, want, limits, EventTracker(chosen.merge_s, chosen.min_s), gaps=gaps
     )
     live, settled, closed = Localizer(chosen), [], []
     for i, segment in enumerate(zip(starts, ends, raw, strict=True)):

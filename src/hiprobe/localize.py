@@ -242,17 +242,15 @@ def find_events(
     ends: Array,
     smoothed: Array,
     threshold: float | Array,
-    *,
-    merge_s: float,
-    min_s: float,
+    tracker: EventTracker,
     gaps: Sequence[Gap] = (),
 ) -> tuple[Event, ...]:
-    """Find the events of one video with `EventTracker`; spans and peaks in seconds.
+    """Find the events of one video with a new `tracker`; spans and peaks in seconds.
 
     `starts`, `ends` and `smoothed` are (n,), `threshold` is a number or (n,). An event's score is
     the highest smoothed score in it, its peak the centre of that segment.
     """
-    tracker, new = EventTracker(merge_s, min_s), set(contiguous_runs(starts, ends, gaps))
+    new = set(contiguous_runs(starts, ends, gaps))
     limits = np.broadcast_to(np.asarray(threshold, dtype=np.float64), smoothed.shape)
     found: list[Event] = []
     for i, (start, end, score, limit) in enumerate(

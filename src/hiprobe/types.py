@@ -25,6 +25,8 @@ LabelArray = NDArray[np.int8]
 SITE_KINDS = ("residual", "head", "logit")
 # The shortest segment, in seconds. A probe from a stranger could ask for shorter ones, and a run
 # would never end.
+SEGMENT_S = 1.6  # of video in a segment, unless a recipe says otherwise
+FRAMES = 16  # sampled in a segment, unless a recipe says otherwise
 SHORTEST_S = 0.01
 STATUSES = ("done", "partial", "failed", "quarantined")
 
@@ -203,8 +205,8 @@ class Recipe:
     model: str
     prompts: tuple[str, ...]
     revision: str | None = None
-    segment_s: float = 1.6
-    frames: int = 16
+    segment_s: float = SEGMENT_S
+    frames: int = FRAMES
     size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:

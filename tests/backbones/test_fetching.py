@@ -18,7 +18,7 @@ import sys
 from hiprobe.backbones import _folder
 from hiprobe.errors import HiProbeError
 try:
-    found = _folder.find(sys.argv[1], sys.argv[2] or None)
+    found = _folder.find_checkpoint(sys.argv[1], sys.argv[2] or None)
     print(found.model, found.revision, found.folder)
 except HiProbeError as error:
     sys.exit(f"{type(error).__name__} {error.exit_code} {error}")

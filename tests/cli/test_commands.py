@@ -513,7 +513,11 @@ def test_labels_that_will_not_do_are_named(
     rows = (clips / "labels.csv").read_text().splitlines()
     cases = {
         "broken.csv": ([*rows, "x,fight,1,"], 3, "broken.csv:10: there is no file"),
-        "number.csv": ([rows[0], rows[1] + "x"], 3, "number.csv:2: end is 'x'"),
+        "number.csv": (
+            [rows[0], rows[1] + "x"],
+            3,
+            "number.csv:2: end must be a number of seconds, got 'x'",
+        ),
         "one class.csv": (
             [rows[0], *(row for row in rows if "normal,," in row and "abnormal," not in row)],
             3,

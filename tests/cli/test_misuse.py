@@ -152,8 +152,8 @@ def test_a_report_names_a_video_whose_name_is_no_text(run: Run, masks: Path) -> 
 @pytest.mark.parametrize(
     ("count", "span", "words"),
     [
-        (100, "10 131", "a span of frames 10 to 131 in a video of 100"),
-        (100, "100 110", "a span of frames 100 to 110"),
+        (100, "10 131", "the span of frames 10 to 131 is not in a video of 100"),
+        (100, "100 110", "the span of frames 100 to 110"),
         (10**14, "10 20", "its number of frames"),
         ("9" * 5000, "10 20", "its number of frames"),
     ],
@@ -173,10 +173,16 @@ def test_spans_and_counts_that_are_not_of_one_video_are_named(
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"truth": lambda root, rule: None}, "no uint8"),
+        ({"truth": lambda root, rule: None}, "must be uint8 labels of 0 and 1"),
         ({"truth": lambda root, rule: {"a": [0, 1]}}, "labels of 0 "),
-        ({"truth": lambda root, rule: {"a": np.array([0.0, 0.5])}}, "no uint8 labels"),
-        ({"truth": lambda root, rule: {"a": np.array([0, 2], np.uint8)}}, "no uint8 labels"),
+        (
+            {"truth": lambda root, rule: {"a": np.array([0.0, 0.5])}},
+            "must be uint8 labels of 0 and 1",
+        ),
+        (
+            {"truth": lambda root, rule: {"a": np.array([0, 2], np.uint8)}},
+            "must be uint8 labels of 0 and 1",
+        ),
         ({"RULES": ()}, "no rule"),
     ],
 )

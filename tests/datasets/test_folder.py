@@ -153,12 +153,12 @@ WRONG_ROWS = {  # the row, the line that is named, what is said of it
     "end before start": (
         "b.mp4,normal,,,\n\na.mp4,fight,5,2,\n",
         4,
-        "an event must end after its start at 5.0 s, got end 2.0 s",
+        "the event must end after its start at 5.0 s, got end 2.0 s",
     ),
     "end at the start": (
         "a.mp4,fight,2,2,\n",
         2,
-        "an event must end after its start at 2.0 s, got end 2.0 s",
+        "the event must end after its start at 2.0 s, got end 2.0 s",
     ),
     "a normal span": ("a.mp4,normal,1,2,\n", 2, "a normal row is about the whole video"),
     "no label": ("a.mp4,,1,2,\n", 2, "a row needs a path and a label"),

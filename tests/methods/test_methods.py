@@ -22,7 +22,15 @@ from torch.distributions import MultivariateNormal, kl_divergence
 
 from hiprobe import checks, methods
 from hiprobe.errors import LabelError, ProbeError, UsageError
-from hiprobe.methods import _criteria, headhunt, hiprobe, likelihood, one_class, output_layer
+from hiprobe.methods import (
+    _criteria,
+    _logistic_regression,
+    headhunt,
+    hiprobe,
+    likelihood,
+    one_class,
+    output_layer,
+)
 from hiprobe.types import Site
 
 RNG = np.random.default_rng
@@ -54,7 +62,7 @@ def test_hiprobe_is_sklearns_pipeline(width: int) -> None:
 def test_a_regression_that_does_not_converge_is_a_named_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hiprobe, "ITERATIONS", 2)
+    monkeypatch.setattr(_logistic_regression, "ITERATIONS", 2)
     with pytest.raises(ProbeError, match=r"not converged in 2 iterations on 40 segments; choose"):
         hiprobe.fit(*two_classes())
 

@@ -186,7 +186,7 @@ def test_a_model_without_heads_and_too_few_questions_are_named(
     with pytest.raises(ModelError, match="1 prompts"):
         shipped.read([], headhunt.sites(8, 5), shipped.recipe)
     monkeypatch.setattr(shipped, "head_layers", ())
-    with pytest.raises(ModelError, match="nothing that method headhunt reads"):
+    with pytest.raises(ModelError, match="no site that method headhunt reads"):
         list(hiprobe.extract([Video("a.mp4")], shipped, method="headhunt"))
 
 

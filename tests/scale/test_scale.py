@@ -291,7 +291,7 @@ def test_at_most_as_many_workers_start_as_there_are_videos(videos: Path) -> None
 
 @pytest.mark.usefixtures("nodes")
 def test_a_worker_that_fits_on_no_node_is_an_error_at_once(videos: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="each takes 99 CPUs"):
+    with pytest.raises(UsageError, match="each needs 99 CPUs"):
         detected(listed(videos)[:1], tmp_path, cluster=scale.Cluster(cpus=99))
 
 
@@ -390,7 +390,7 @@ def test_a_killed_node_loses_no_video_and_repeats_none(
 def test_workers_lost_shortly_before_their_node_do_not_count_as_attempts(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "TRIES", 1)  # quarantine after one counted attempt
+    monkeypatch.setattr(leases, "MAX_ATTEMPTS", 1)  # quarantine after one counted attempt
     node = nodes.add_node(num_cpus=2, object_store_memory=80 << 20)
     paths = [flat(tmp_path / f"v{number}.mp4", 5 * number) for number in range(40)]
     ended, crew, killed = [], [0], False

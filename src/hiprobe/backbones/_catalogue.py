@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hiprobe.types import FRAMES
+
 # The families that tests/backbones/test_conformance.py runs over.
 PROVEN = frozenset(
     {
@@ -25,7 +27,6 @@ PROVEN = frozenset(
         "video_llama_3",
     }
 )
-FRAMES = 16  # in a segment, where a model has no settings of its own
 LAPTOP, CARD, SERVER = "a laptop", "one GPU", "a server"
 RENDERED = "of use on rendered scenes only: for trying out"
 RESEARCH = "the licence allows research, no commercial use"

@@ -48,6 +48,7 @@ from hiprobe.backbones._processing import (
     make_inputs,
     shapes,
 )
+from hiprobe.backbones._prompts import EXPLAIN_PROMPT, PROMPT
 from hiprobe.backbones._reading import (
     States,
     decoder_of,
@@ -71,13 +72,8 @@ from hiprobe.backbones._weights import (
     shorten,
 )
 from hiprobe.errors import ModelError
-from hiprobe.types import Recipe, Segment, Site
+from hiprobe.types import FRAMES, SEGMENT_S, Recipe, Segment, Site
 
-PROMPT = "Identify any abnormal events or safety hazards in this video."
-EXPLAIN_PROMPT = (
-    "Is there an abnormal event or a safety hazard in this video? "
-    "Answer yes or no first, then say in one sentence what happens."
-)
 # For families that take any size; a multiple of every family's token size.
 SIZE = (448, 448)
 
@@ -386,7 +382,7 @@ def _recipe(found: Checkpoint, values: Mapping[str, Any], processor: Any) -> Rec
         model=found.model,
         revision=found.revision,
         prompts=tuple(values.get("prompts", (PROMPT,))),
-        segment_s=float(values.get("segment_s", 1.6)),
-        frames=values.get("frames", 16),
+        segment_s=float(values.get("segment_s", SEGMENT_S)),
+        frames=values.get("frames", FRAMES),
         size=None if size is None else (int(size[0]), int(size[1])),
     )

@@ -145,7 +145,7 @@ def detect_and_show(
     if not shown.as_json:
         ended = ", ".join(f"{number} {status}" for status, number in counts.items())
         _terminal.say(f"{ended}; {events} events; all in [bold]{_terminal.markup(out)}[/]")
-    return 3 if counts["failed"] + counts["quarantined"] else 0
+    return _run.exit_code(counts["failed"] + counts["quarantined"])
 
 
 def extract_and_show(

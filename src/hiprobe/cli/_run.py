@@ -263,6 +263,11 @@ def show_states(
         _terminal.say(f"{video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
 
 
-def code(results: Iterable[Result]) -> int:
-    """Return the exit code: 3 if a video failed, else 0."""
-    return 3 if any(result.status in ("failed", "quarantined") for result in results) else 0
+def exit_code(failed: object) -> int:
+    """Return the exit code of a command that continues past failures: 3 if any, else 0."""
+    return HiProbeError.exit_code if failed else 0
+
+
+def exit_code_of(results: Iterable[Result]) -> int:
+    """Return the exit code for the results of a detection."""
+    return exit_code(any(result.status in ("failed", "quarantined") for result in results))

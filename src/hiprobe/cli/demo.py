@@ -30,4 +30,4 @@ def demo(folder: Out = OUT) -> None:
     say(f"\n[bold]2. detect[/] in {embedded.VIDEO.name}: {place}")
     run = DetectionRun(model, probe, folder)
     results = _run.detect_with_progress([embedded.VIDEO], run, _run.Output(folder))
-    raise typer.Exit(_run.code(results))
+    raise typer.Exit(_run.exit_code_of(results))

@@ -80,4 +80,4 @@ def detect(
     results = failed + _run.detect_with_progress(found, run, output, failed, again)
     if not as_json:
         total(results, Path(out))
-    raise typer.Exit(_run.code(results))
+    raise typer.Exit(_run.exit_code_of(results))

@@ -158,7 +158,7 @@ def evaluate(
             _terminal.emit(made.report.to_json())
         else:
             print(made.report.to_markdown(), end="")
-    raise typer.Exit(3 if made.unread else 0)
+    raise typer.Exit(_run.exit_code(made.unread))
 
 
 @dataclass(frozen=True)

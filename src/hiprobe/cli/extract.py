@@ -47,7 +47,7 @@ def extract(
         run = _ray.ray_run(ray, worker, loading)
         found, failed = _ray.find_everywhere(paths)
         unread = _ray.extract_and_show(found, run, store, method, as_json)
-        raise typer.Exit(3 if failed or unread else 0)
+        raise typer.Exit(_run.exit_code(failed or unread))
     _ray.without(worker, *paths, store)
     files, failed = _run.find_videos(paths)
     backbone = _run.load_backbone(loading)
@@ -59,4 +59,4 @@ def extract(
     for states, _ in _run.extract_with_progress(videos, backbone, Path(store), plan, lost):
         shape, gaps = states.values.shape, len(states.gaps)
         _run.show_states(states.video_id, shape, states.duration, gaps, as_json)
-    raise typer.Exit(3 if lost else 0)
+    raise typer.Exit(_run.exit_code(lost))

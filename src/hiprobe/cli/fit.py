@@ -69,4 +69,4 @@ def fit(
     else:
         fitted(made)
         say(f"probe: [bold]{markup(probe)}[/] ({made.digest[:8]})")
-    raise typer.Exit(3 if failed else 0)
+    raise typer.Exit(_run.exit_code(failed))

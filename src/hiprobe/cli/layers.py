@@ -50,4 +50,4 @@ def layers(
     else:
         _terminal.show(_terminal.layers_table(curves))
         _terminal.say(f"picture: [bold]{_terminal.markup(picture)}[/]")
-    raise typer.Exit(3 if failed else 0)
+    raise typer.Exit(_run.exit_code(failed))

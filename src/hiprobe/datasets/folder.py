@@ -188,7 +188,7 @@ def _event(row: dict[str, str], where: str) -> Event | None:
         return None
     if end <= start:
         raise LabelError(
-            f"the event ends at {end} s, not after its start at {start} s", where=where
+            f"the event must end after its start at {start} s, got end {end} s", where=where
         )
     return Event(start, end, label=label)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import hiprobe
 from hiprobe.datasets import FrameLabels, events_from_frames
 from hiprobe.errors import LabelError, UsageError
-from hiprobe.evaluation.class_rows import class_rows, is_mixed
+from hiprobe.evaluation.class_figures import class_rows, is_mixed
 from hiprobe.evaluation.input_checks import check_scores, check_times
 from hiprobe.evaluation.tables import Events, MetricRow, Report
 from hiprobe.metrics import (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import LabelError
 from hiprobe.methods import Labels, Selection, Tensors
-from hiprobe.methods.hiprobe import flat, standard, standardised
+from hiprobe.methods._logistic_regression import flat, standard, standardised
 from hiprobe.saliency import SiteArray
 from hiprobe.types import FloatArray, LabelArray, Site
 

@@ -6,7 +6,8 @@ Arrays and labels only.
 from __future__ import annotations
 
 from hiprobe.methods import Labels
-from hiprobe.methods.hiprobe import baseline, fit, score, select
+from hiprobe.methods._logistic_regression import fit, score
+from hiprobe.methods.hiprobe import baseline, select
 from hiprobe.types import Site
 
 __all__ = ["LABELS", "PROMPTS", "baseline", "fit", "score", "select", "sites"]

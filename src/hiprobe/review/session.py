@@ -167,9 +167,8 @@ class Session:
             scores.ends,
             scores.smoothed,
             threshold,
-            merge_s=rules.merge_s,
-            min_s=rules.min_s,
-            gaps=scores.gaps,
+            localize.EventTracker(rules.merge_s, rules.min_s),
+            scores.gaps,
         )
         return worded(found, results.reviewed_result(shown.entry).events)
 

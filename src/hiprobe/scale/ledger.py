@@ -15,7 +15,7 @@ from hiprobe.runs import enter_unread, given_up
 from hiprobe.scale.scheduler import Job, Later
 from hiprobe.scale.worker import Row
 from hiprobe.store import index, remote, result_folder, results
-from hiprobe.store.leases import TRIES, LeaseHolder, put_back
+from hiprobe.store.leases import MAX_ATTEMPTS, LeaseHolder, put_back
 from hiprobe.store.results import BESIDE, NAME
 from hiprobe.types import Result
 
@@ -83,7 +83,9 @@ class ResultLedger:
         if job.item is None:
             job.lost += 1
             return (
-                None if job.lost < TRIES else self.failed(job, VideoError(reason, where=job.path))
+                None
+                if job.lost < MAX_ATTEMPTS
+                else self.failed(job, VideoError(reason, where=job.path))
             )
         job.item = self.worker.lose(job.item, reason)
         if job.item.status == "todo":
@@ -194,7 +196,7 @@ class StateLedger:
     def lost(self, job: Job, reason: str) -> Extracted | None:
         """Return None if the video is tried again, else `quarantined`, for this run."""
         job.lost += 1
-        if job.lost < TRIES:
+        if job.lost < MAX_ATTEMPTS:
             return None
         self._held.discard(job.digest)
         self.report(job.path, Quarantined(f"after {job.lost} attempts: {reason}", where=job.path))

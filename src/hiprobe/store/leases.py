@@ -24,7 +24,7 @@ from hiprobe.types import digest_json
 
 LEASE_S = 20.0
 BEATS = 4  # renewals during a lease
-TRIES = 2  # attempts that crash a worker or decoder before a video is quarantined
+MAX_ATTEMPTS = 2  # attempts that crash a worker or decoder before a video is quarantined
 WORKER_LOST = "its worker died"
 DRIVER = "driver-"  # prefix of the token of a driver
 
@@ -193,7 +193,7 @@ def _held(item: VideoRecord, now: float) -> bool:
 
 
 def _lost(item: VideoRecord, lost: int, reason: str) -> VideoRecord:
-    if lost < TRIES:
+    if lost < MAX_ATTEMPTS:
         return replace(item, status="todo", lost=lost, lease=0.0, reason=reason)
     return replace(
         item,

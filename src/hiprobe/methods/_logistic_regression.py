@@ -1,0 +1,90 @@
+"""The scorer of HiProbe-VAD and its siblings: standardise, then L2 logistic regression.
+
+Arrays and labels only. Several methods share it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from warnings import catch_warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import ProbeError
+from hiprobe.methods import Tensors
+from hiprobe.types import FloatArray, LabelArray
+
+ITERATIONS = 2000
+_DIMENSIONS = 256  # per block of the standard deviation, which needs a copy
+
+
+def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
+    """Standardise each dimension, then fit L2 logistic regression (HiProbe-VAD).
+
+    `values` (n, chosen, D), `labels` (n,) of 0 and 1. The solver is liblinear with C = 1 and 2000
+    iterations, as in HeadHunt-VAD. Standardising is our own, and so are the class weights: both
+    classes count alike, as labels by interval leave few positive segments. Returns float64 `mean`,
+    `scale`, `weight` (chosen * D,) and `bias` (1,). Raises ProbeError if the regression does not
+    converge.
+
+    >>> values = np.array([0.0, 1.0, 4.0, 5.0]).reshape(4, 1, 1)
+    >>> tensors = fit(values, np.array([0, 0, 1, 1], np.int8))
+    >>> (score(values, tensors) > 0.5).tolist()
+    [False, False, True, True]
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    z = flat(values)  # the only float64 copy
+    mean, scale = standard(z)
+    z -= mean
+    z /= scale
+    model = LogisticRegression(
+        solver="liblinear", C=1.0, max_iter=ITERATIONS, class_weight="balanced"
+    )
+    with catch_warnings(action="ignore", category=ConvergenceWarning):  # an error, see below
+        model.fit(z, labels)
+    if model.n_iter_[0] >= ITERATIONS:
+        raise ProbeError(
+            f"logistic regression has not converged in {ITERATIONS} iterations "
+            f"on {len(z)} segments",
+            cure="choose another layer, or label other videos",
+        )
+    return {"mean": mean, "scale": scale, "weight": model.coef_[0], "bias": model.intercept_}
+
+
+def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
+    """Compute sigmoid(w . z + b) (n,), with z the standardised `values` (n, chosen, D)."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -log_odds(values, tensors))), dtype=np.float64)
+
+
+def log_odds(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
+    """Compute w . z + b (n,), with z the standardised `values` (n, chosen, D)."""
+    return np.asarray(
+        standardised(values, tensors) @ tensors["weight"] + tensors["bias"], dtype=np.float64
+    )
+
+
+def standardised(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
+    """Standardise `values` (n, chosen, D) to one new float64 array (n, chosen * D)."""
+    z = flat(values)
+    z -= tensors["mean"]
+    z /= tensors["scale"]
+    return z
+
+
+def flat(values: FloatArray) -> NDArray[np.float64]:
+    """Copy (n, chosen, D) to float64 (n, chosen * D)."""
+    n, chosen, width = values.shape
+    return values.astype(np.float64).reshape(n, chosen * width)
+
+
+def standard(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute mean and standard deviation (d,) of `x` (n, d); 1 for a constant column."""
+    mean = x.mean(0)
+    std = np.concatenate(
+        [x[:, first : first + _DIMENSIONS].std(0) for first in range(0, x.shape[1], _DIMENSIONS)]
+    )
+    constant = std <= 10 * np.finfo(np.float64).eps * np.abs(mean)
+    return mean, np.where(constant, 1.0, std)
