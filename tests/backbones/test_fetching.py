@@ -72,14 +72,14 @@ def test_a_model_is_fetched_and_pinned_to_its_commit(
     ("name", "revision", "reason", "cure"),
     [
         ("org/gated", "", "access is gated", "accept its licence"),
-        ("org/absent", "", "no such model on the hub, or it is private", "check the name"),
-        ("org/private", "", "no such model on the hub, or it is private", "log in"),
+        ("org/absent", "", "is not on the hub, or is private", "check the name"),
+        ("org/private", "", "is not on the hub, or is private", "log in"),
         ("org/tiny", "v9", "has no such revision", "that exists"),
         ("org/broken", "", "cannot be fetched from the hub", "a local folder"),
         (
             "org/pickled",
             "",
-            "holds no .safetensors weights; pickled weights are never loaded",
+            "has no .safetensors weights; pickled weights are never loaded",
             "as safetensors",
         ),
     ],

@@ -149,7 +149,7 @@ WRONG_ROWS = {  # the row, the line that is named, what is said of it
         "end must be a time from 0 on, got 'NaN'",
     ),
     "before the start": ("a.mp4,fight,-1,2,\n", 2, "start must be a time from 0 on, got '-1'"),
-    "an infinite start": ("a.mp4,fight,inf,,\n", 2, "the event ends at inf s"),
+    "an infinite start": ("a.mp4,fight,inf,,\n", 2, "the event must end after its start at inf s"),
     "end before start": (
         "b.mp4,normal,,,\n\na.mp4,fight,5,2,\n",
         4,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
 from hiprobe.methods import Labels, Selection, Tensors
-from hiprobe.methods import hiprobe as one_prompt
+from hiprobe.methods import _logistic_regression as one_prompt
 from hiprobe.saliency import SiteArray, saliency
 from hiprobe.types import FloatArray, LabelArray, Site
 

@@ -34,7 +34,7 @@ class Sink(Protocol):
     >>> with load("jsonl").open(target) as sink:
     ...     sink.write({"schema": "hiprobe.event/1", "start": 1.6, "end": 4.8})
     >>> target.read_text()
-    '{"schema": "hiprobe.event/1", "start": 1.6, "end": 4.8}\\n'
+    '{"schema": "hiprobe.event/1", "start": 1.6, "end": 4.8}\n'
     """
 
     def write(self, line: Line) -> None:
