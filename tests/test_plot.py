@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import doctest
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from hiprobe import plot, report
+from hiprobe import plot
 from hiprobe.errors import LabelError
 
 
@@ -67,10 +65,3 @@ def test_scores_under_other_names_are_told_apart_by_colour() -> None:
     pair = np.array([0, 1, 0, 1]), np.arange(4.0)
     lines = plot.roc({"ours": pair, "theirs": pair}).axes[0].lines[:2]
     assert lines[0].get_color() != lines[1].get_color()
-
-
-@pytest.mark.parametrize("module", [plot, report.page, report.picture, report.thumbnails])
-def test_the_examples_in_the_docstrings_run(module: ModuleType) -> None:
-    done = doctest.testmod(module)
-    assert done.attempted > 0
-    assert done.failed == 0

@@ -207,6 +207,14 @@ def extract(
     over: `failed` gets its path and the error; without `failed` the error is raised. `recipe` is
     by default `recipe_for(method, model)`. Raises ModelError for a model without what the method
     reads.
+
+    >>> from hiprobe import backbones, datasets, embedded
+    >>> model = backbones.load("embedded", device="cpu")
+    >>> clips = list(datasets.load("folder", embedded.CLIPS))[:2]
+    >>> for states, labels in extract(clips, model):
+    ...     print(states.values.shape, labels.shape)
+    (8, 8, 160) (8,)
+    (8, 8, 160) (8,)
     """
     plan = ReadPlan(sites_for(method, model, sites), recipe or recipe_for(method, model))
     return extract_pairs(videos, Reading(model, _folder(store), progress, failed), plan)
@@ -317,6 +325,13 @@ def detect(
     The probe brings prompt, sampling, layer, smoothing and threshold; `localization` overrides the
     last two. With `explain=False` no event is put into words. Raises VideoError's children,
     RecipeMismatch for a probe of another model, ModelError and StoreError.
+
+    >>> from hiprobe import backbones, embedded, fit
+    >>> model = backbones.load("embedded", device="cpu")
+    >>> probe = fit("likelihood", [unread("likelihood", model)], model=model)
+    >>> result = detect(embedded.VIDEO, model, probe, explain=False)
+    >>> result.status, len(result.scores.starts)
+    ('done', 25)
     """
     reading = Reading(model, _folder(store), progress)
     result = detect_events(path, reading, probe, localization)
@@ -366,6 +381,13 @@ def detect_all(
 
     So does one that does not fit the memory. The result's reason begins with the name of the
     error; `failed` gets the path and the error. `options` are those of `detect`.
+
+    >>> from hiprobe import backbones, embedded, fit
+    >>> model = backbones.load("embedded", device="cpu")
+    >>> probe = fit("likelihood", [unread("likelihood", model)], model=model)
+    >>> paths = [embedded.VIDEO, "no-such-video.mp4"]
+    >>> [result.status for result in detect_all(paths, model, probe, explain=False)]
+    ['done', 'failed']
     """
     check_probe(model, probe)
     reading = Reading(model, _folder(options.get("store")))
@@ -411,6 +433,12 @@ def explain(
 
     The second value is None if the words say neither. The model sees the event's own frames, at
     most `model.explain_span_s` seconds of them around its peak.
+
+    >>> from hiprobe import backbones, embedded
+    >>> model = backbones.load("embedded", device="cpu")
+    >>> text, abnormal = explain(embedded.VIDEO, model, Event(6.2, 11.6))
+    >>> text.split(",")[0], abnormal
+    ('fight', True)
     """
     recipe = recipe or model.recipe
     start, end = _shown(event, model.explain_span_s)
