@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hiprobe.disk.safetensors_header import read_header
 from hiprobe.errors import ModelError
-from hiprobe.safetensors_header import read_header
 from hiprobe.types import SHORTEST_S
 
 SETTINGS_FILE = "hiprobe.json"

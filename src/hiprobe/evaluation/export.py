@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import localize, store, video
-from hiprobe.atomic import replacing
 from hiprobe.datasets import annotation_name, listing
+from hiprobe.disk.atomic import replacing
 from hiprobe.errors import LabelError, StoreError, UsageError
 from hiprobe.probe import Probe
 from hiprobe.types import HiddenStates

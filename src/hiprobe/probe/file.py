@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import methods
+from hiprobe.disk.safetensors_header import read_header, strict_json
 from hiprobe.errors import HiProbeError, ProbeError, RecipeMismatch
 from hiprobe.localize import Localization
 from hiprobe.probe.calibration import MIN_SEGMENTS as MIN_SEGMENTS
 from hiprobe.probe.calibration import checked_values, difference
 from hiprobe.probe.held_out import checked_scores
-from hiprobe.safetensors_header import read_header, strict_json
 from hiprobe.store import write_atomic
 from hiprobe.types import HiddenStates, Recipe, Site
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from hiprobe import plugins
-from hiprobe.atomic import write_atomic
+from hiprobe.disk.atomic import write_atomic
 from hiprobe.types import Event, Result, Scores, digest_json
 
 SCHEMA = "hiprobe.event/1"

@@ -5,7 +5,7 @@ Knows no models and no video formats.
 
 from __future__ import annotations
 
-from hiprobe.atomic import write_atomic
+from hiprobe.disk.atomic import write_atomic
 from hiprobe.store.files import alone, place_also
 from hiprobe.store.manifest import MANIFEST, Notes, note
 from hiprobe.store.results import result_folder

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hiprobe.atomic import disk_errors, replacing
+from hiprobe.disk.atomic import disk_errors, replacing
 
 
 def place_also(source: Path, path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from hiprobe.atomic import write_atomic
+from hiprobe.disk.atomic import write_atomic
 from hiprobe.errors import StoreError
 from hiprobe.store.files import alone
 from hiprobe.store.results import result_folder

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe.atomic import write_atomic
+from hiprobe.disk.atomic import write_atomic
 from hiprobe.errors import StoreError
 from hiprobe.types import Event, Gap, Result, Scores
 

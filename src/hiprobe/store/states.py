@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe.atomic import write_atomic
+from hiprobe.disk.atomic import write_atomic
+from hiprobe.disk.safetensors_header import read_header
 from hiprobe.errors import StoreError
-from hiprobe.safetensors_header import read_header
 from hiprobe.types import Gap, HiddenStates, Recipe, Site, digest_json
 
 SCHEMA = "hiprobe.states/1"

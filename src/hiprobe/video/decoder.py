@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import isolate
-from hiprobe.atomic import replacing
+from hiprobe.disk.atomic import replacing
 from hiprobe.errors import DecoderLost, UsageError
 from hiprobe.isolate.child import Item
 from hiprobe.types import Gap, Recipe, Segment

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from hiprobe.safetensors_header import MAX_HEADER, read_header
+from hiprobe.disk.safetensors_header import MAX_HEADER, read_header
 
 
 def test_the_header_says_where_each_tensor_lies() -> None:
