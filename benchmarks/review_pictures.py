@@ -1,7 +1,9 @@
 """Take the pictures of the review page: `python -m benchmarks.review_pictures OUT VIDEOS DOCS`.
 
-OUT is a results folder with a probe and kept states, VIDEOS the folder of its videos. Judgements
-made for the pictures are taken back. Uses Debian's chromium; the files hold 256 colours, so that
+OUT is a results folder with the hidden states of all layers, on which `hiprobe review OUT --videos
+VIDEOS --probe PROBE --labels CLIPS` has run once; VIDEOS is the folder of its videos, one of them
+called cam2*. Judgements made for the pictures are taken back. Uses Debian's chromium; the files
+hold 256 colours, so that
 they stay small.
 """
 
