@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import localize, store, video
+from hiprobe import localize, video
 from hiprobe.datasets import annotation_name, listing
 from hiprobe.disk.atomic import replacing
 from hiprobe.errors import LabelError, StoreError, UsageError
 from hiprobe.probe import Probe
+from hiprobe.store import find_states, load_states, precision, state_files
 from hiprobe.types import HiddenStates
 
 Array = NDArray[np.float64]
@@ -28,8 +29,8 @@ SCHEMA = "hiprobe.export/1"
 INDEX = "index"
 
 
-def export_states(kept: Path, out: Path) -> int:
-    """Write all hidden states of the store `kept` into one NPZ and return the number of entries.
+def export_states(store: Path, out: Path) -> int:
+    """Write all hidden states of the store `store` into one NPZ and return the number of entries.
 
     An entry `K` has the arrays `K/values` (segments, sites, width) and `K/starts` and `K/ends`
     (segments,) in seconds. The array `index` is JSON and gives for each entry the video's digest,
@@ -43,10 +44,10 @@ def export_states(kept: Path, out: Path) -> int:
             where=out,
             cure="give a .npz",
         )
-    files = store.state_files(kept)
+    files = state_files(store)
     if not files:
         raise StoreError(
-            "the store holds no hidden states", where=kept, cure="give the .store folder of a run"
+            "the store holds no hidden states", where=store, cure="give the .store folder of a run"
         )
     with (
         replacing(out) as temporary,
@@ -59,8 +60,8 @@ def export_states(kept: Path, out: Path) -> int:
 def _fill(archive: zipfile.ZipFile, files: Mapping[str, Path]) -> None:
     index = {}
     for key, file in files.items():
-        found = store.load_states(file)
-        index[key] = _described(found, store.precision(file))
+        found = load_states(file)
+        index[key] = _described(found, precision(file))
         for name, values in (
             ("values", found.values),
             ("starts", found.starts),
@@ -91,12 +92,12 @@ def _described(found: HiddenStates, dtype: str) -> dict[str, Any]:
 
 
 def export_scores(
-    paths: Iterable[str | Path], probe: Probe, kept: Path, *, raw: bool = False
+    paths: Iterable[str | Path], probe: Probe, store: Path, *, raw: bool = False
 ) -> dict[str, Array]:
     """Score every frame of the videos at `paths` with `probe` and return scores (frames,) by name.
 
     Names have no folder and no suffix. A frame without hidden states gets NaN. The hidden states
-    come from the store `kept`, so no model is needed. Scores are smoothed unless `raw` is set.
+    come from the store `store`, so no model is needed. Scores are smoothed unless `raw` is set.
 
     Raises StoreError if a video has no hidden states for this probe, LabelError if several videos
     have the same name, UsageError if a video was read in several precisions, and the errors of
@@ -110,9 +111,9 @@ def export_scores(
             f"{len(twice)} names are shared by several videos: {listing(twice)}",
             cure="give each video its own name, or export them one at a time",
         )
-    dtypes = sorted({store.precision(file) for file in store.state_files(kept)})
+    dtypes = sorted({precision(file) for file in state_files(store)})
     at = {
-        name: _found(kept, str(path), probe, dtypes)
+        name: _found(store, str(path), probe, dtypes)
         for name, path in zip(names, paths, strict=True)
     }
     lacking = [name for name, found in at.items() if found is None]
@@ -120,7 +121,7 @@ def export_scores(
         raise StoreError(
             f"{len(lacking)} of {len(at)} videos have no hidden states for this probe: "
             f"{listing(lacking)}",
-            where=kept,
+            where=store,
             cure="run hiprobe detect or extract on them first",
         )
     return {
@@ -130,7 +131,7 @@ def export_scores(
     }
 
 
-def _found(kept: Path, path: str, probe: Probe, dtypes: Iterable[str]) -> HiddenStates | None:
+def _found(store: Path, path: str, probe: Probe, dtypes: Iterable[str]) -> HiddenStates | None:
     """Return the stored states of a video at the probe's sites, or None.
 
     Raises UsageError if the store holds them in several precisions.
@@ -139,7 +140,7 @@ def _found(kept: Path, path: str, probe: Probe, dtypes: Iterable[str]) -> Hidden
     found = {
         dtype: one
         for dtype in dtypes
-        if (one := store.find_states(kept, digest, probe.recipe, probe.sites, dtype)) is not None
+        if (one := find_states(store, digest, probe.recipe, probe.sites, dtype)) is not None
     }
     if len(found) > 1:
         raise UsageError(
