@@ -30,7 +30,7 @@ INDEX = "index"
 
 
 def export_states(store: Path, out: Path) -> int:
-    """Write all hidden states of the store `store` into one NPZ and return the number of entries.
+    """Write all hidden states of the folder `store` into one NPZ and return the number of entries.
 
     An entry `K` has the arrays `K/values` (segments, sites, width) and `K/starts` and `K/ends`
     (segments,) in seconds. The array `index` is JSON and gives for each entry the video's digest,
@@ -97,7 +97,7 @@ def export_scores(
     """Score every frame of the videos at `paths` with `probe` and return scores (frames,) by name.
 
     Names have no folder and no suffix. A frame without hidden states gets NaN. The hidden states
-    come from the store `store`, so no model is needed. Scores are smoothed unless `raw` is set.
+    come from the folder `store`, so no model is needed. Scores are smoothed unless `raw` is set.
 
     Raises StoreError if a video has no hidden states for this probe, LabelError if several videos
     have the same name, UsageError if a video was read in several precisions, and the errors of
