@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from training import events, scenes
+from training.acts import Act, drive, stand, stroll
 from training.draw import Array, paint, rect, transform
-from training.events import Act
 from training.scenes import Rng, Scene
 
 SEGMENT_S, FRAMES, SIZE, GRID = 1.6, 8, 96, 6
@@ -79,10 +79,10 @@ def ordinary(rng: Rng, scene: Scene, t: Array, busy: float) -> list[Act]:
     A longer video gets more of them, since each is in view for a few seconds only.
     """
     longer = 1 + max(0.0, float(np.ptp(t)) - SEGMENT_S) * 0.1
-    acts = [events.stroll(rng, scene, t) for _ in range(rng.poisson(1.3 * busy * longer))]
-    acts += [events.stand(rng, scene, t) for _ in range(rng.poisson(0.4 * busy))]
+    acts = [stroll(rng, scene, t) for _ in range(rng.poisson(1.3 * busy * longer))]
+    acts += [stand(rng, scene, t) for _ in range(rng.poisson(0.4 * busy))]
     if scene.lanes:
-        acts += [events.drive(rng, scene, t) for _ in range(rng.poisson(0.5 * busy * longer))]
+        acts += [drive(rng, scene, t) for _ in range(rng.poisson(0.5 * busy * longer))]
     return acts
 
 
