@@ -591,7 +591,7 @@ def test_videos_and_results_can_be_at_an_address(
 
 
 def test_an_address_without_videos_is_an_error(bucket: str) -> None:
-    with pytest.raises(MissingVideo, match="no video file here"):
+    with pytest.raises(MissingVideo, match="no video file found"):
         remote.find_addresses(f"{bucket}/nothing", is_video)
     with pytest.raises(MissingVideo):
         remote.find_addresses("s3://no-such-bucket-at-all/in", is_video)

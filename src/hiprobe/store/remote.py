@@ -49,7 +49,7 @@ def find_addresses(address: str, wanted: Callable[[str], bool]) -> list[str]:
             if name == path or wanted(name.removeprefix(above))
         ]
     if not found:
-        raise MissingVideo("no video file here", where=address, cure=ACCESS)
+        raise MissingVideo("no video file found", where=address, cure=ACCESS)
     return found
 
 

@@ -59,7 +59,7 @@ def _playable(reader: pictures.FrameSource, image: av.VideoFrame) -> bool:
 
 
 def _displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
-    """(height, width) of `image` on a screen: with square pixels, then turned."""
+    """Return (height, width) of `image` on a screen: with square pixels, then turned."""
     height, width = (
         int(image.height / min(1.0, aspect) + 0.5),
         int(image.width * max(1.0, aspect) + 0.5),
@@ -110,7 +110,7 @@ def _write(
 
 
 def _fitted(size: tuple[int, int], height: int) -> tuple[int, int]:
-    """`size` (height, width) at most `height` lines high, both even as H.264 in 4:2:0 needs."""
+    """Scale `size` (height, width) to at most `height` lines, both even as H.264 4:2:0 needs."""
     scale = min(1.0, height / size[0])
     return max(2, 2 * round(size[0] * scale / 2)), max(2, 2 * round(size[1] * scale / 2))
 

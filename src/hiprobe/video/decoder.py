@@ -60,7 +60,7 @@ def _named(path: str | PathLike[str]) -> Iterator[None]:
     except isolate.ChildLost as error:
         raise DecoderLost(f"the decoder {error}", where=path, cure=CURE) from error
     except isolate.ChildBug as error:
-        # A bug of ours, or of a decoding library, that one video meets: the other videos go on.
+        # A bug here or in a decoding library that one video triggers: the other videos continue.
         raise DecoderLost(
             f"the decoder failed: {str(error).splitlines()[-1]}", where=path, cure=CURE
         ) from error
@@ -73,7 +73,7 @@ class SegmentReader:
     lost. `frame_count` counts the frames shown, `skipped` the damaged packets (a single one leaves
     no gap), and `concealed` the damaged pictures that the decoder patched with what it had.
     `uneven` means that two frames were further apart than the distance at which lost packets make
-    a gap. The decoder works a few segments ahead; with `begun`, it starts now.
+    a gap. The decoder works a few segments ahead; with `begun`, it starts at once.
 
     >>> from hiprobe import video
     >>> from hiprobe.embedded import VIDEO
@@ -111,29 +111,29 @@ class SegmentReader:
 
     def __next__(self) -> Segment:
         with _named(self._path):
-            for told, frames in self._items:
-                self._note(told)
+            for facts, frames in self._items:
+                self._note(facts)
                 if frames is not None:
                     self._next += 1
-                    return _segment(told, frames, self._next - 1)
+                    return _segment(facts, frames, self._next - 1)
         raise StopIteration
 
-    def _note(self, told: dict[str, Any]) -> None:
+    def _note(self, facts: dict[str, Any]) -> None:
         self.duration, self.frame_count, self.skipped = (
-            told["duration"],
-            told["frames"],
-            told["skipped"],
+            facts["duration"],
+            facts["frames"],
+            facts["skipped"],
         )
-        self.concealed, self.uneven = told["concealed"], told["uneven"]
-        self.gaps += tuple(Gap(*gap) for gap in told["gaps"])
+        self.concealed, self.uneven = facts["concealed"], facts["uneven"]
+        self.gaps += tuple(Gap(*gap) for gap in facts["gaps"])
 
     def close(self) -> None:
         """Stop reading; if the decoder's process has not finished, it is ended."""
         self._items.close()
 
 
-def _segment(told: dict[str, Any], frames: NDArray[np.uint8], index: int) -> Segment:
-    return Segment(frames, np.array(told["times"]), told["start"], told["end"], index)
+def _segment(facts: dict[str, Any], frames: NDArray[np.uint8], index: int) -> Segment:
+    return Segment(frames, np.array(facts["times"]), facts["start"], facts["end"], index)
 
 
 def segments(
@@ -149,9 +149,9 @@ def segments(
     (frames, height, width, 3); times are in seconds. The decoder holds the frame on screen, the
     packets of two windows, and up to 64 windows (256 MiB) of samples.
 
-    `first` starts at that window and `count` stops after that many. MP4, Matroska and folders of
-    pictures are sought; what the reader then says of the video is what it met on the way, and it
-    gives no window where the keyframes mislead.
+    `first` starts at that window and `count` stops after that many. The reader seeks in MP4,
+    Matroska and folders of pictures. What it says about the video then covers only what it read,
+    and it gives no window if the keyframes are misleading.
 
     Raises MissingVideo, EmptyVideo, CorruptVideo, NoVideoStream, UnsupportedVideo or DecoderLost,
     while iterating.
@@ -180,7 +180,7 @@ def span(
     `frames` are uint8 (frames, height, width, 3); `size` is (height, width), None for the stored
     size. MP4 and Matroska are read from a keyframe before `start`, others from the beginning.
 
-    Raises UsageError for a span that holds nothing of the video, and the errors of `segments`.
+    Raises UsageError for a span that begins after the video's end, and the errors of `segments`.
 
     >>> from hiprobe import video
     >>> from hiprobe.embedded import VIDEO
@@ -194,8 +194,8 @@ def span(
             where=path,
         )
     found = [
-        _segment(told, pixels, 0)
-        for told, pixels in _asked(path, "span", asdict(Sampling(start, end, frames, size)))
+        _segment(facts, pixels, 0)
+        for facts, pixels in _asked(path, "span", asdict(Sampling(start, end, frames, size)))
         if pixels is not None
     ]
     if not found:
@@ -226,7 +226,7 @@ class VideoInfo:
 
     `width` and `height` are in pixels as displayed, `fps` is the average rate in frames a second,
     `duration` is in seconds; None where the file does not say. `playable`: Chromium and its
-    relatives play the file itself, at the times of `segments`. It says nothing of damage, at which
+    relatives play the file itself, at the times of `segments`. It does not tell of damage, at which
     a browser stops: make a browser copy of a file with `skipped` packets. `seekable`: `segments`
     finds a later window without reading all before it.
 
