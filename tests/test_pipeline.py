@@ -361,14 +361,14 @@ def test_detect_all_reports_failed_videos_without_scores(
 def test_out_of_memory_fails_one_video_and_a_model_error_ends_the_run(
     tmp_path: Path, pixels: Pixels, flat_probe: Probe, ten_seconds: Path
 ) -> None:
-    pixels.refuses = OutOfMemory("segment 0 does not fit the memory, even alone")
+    pixels.refuses = OutOfMemory("segment 0 does not fit into memory, even alone")
     run = hiprobe.detect_all(
         [ten_seconds, ten_seconds], pixels, flat_probe, explain=False, store=tmp_path
     )
     first = next(run)
     assert (first.status, first.reason) == (
         "failed",
-        "OutOfMemory: segment 0 does not fit the memory, even alone",
+        "OutOfMemory: segment 0 does not fit into memory, even alone",
     )
     pixels.refuses = None
     assert next(run).status == "done"
