@@ -423,7 +423,7 @@ def test_score_of_no_segment_and_of_states_that_hold_only_its_site(probe: Probe)
     [
         ({"model": "org/other"}, "model 'sha256:abc', not 'org/other'"),
         ({"prompts": ("Really?",)}, "prompts"),
-        ({"frames": 8}, "frames a segment 16, not 8"),
+        ({"frames": 8}, "frames per segment 16, not 8"),
         ({"segment_s": 2.0}, "segment length 1.6, not 2.0"),
         ({"size": (96, 96)}, "frame size None, not \\(96, 96\\)"),
         ({"revision": "abc"}, "revision"),
