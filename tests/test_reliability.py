@@ -284,7 +284,7 @@ def test_3_again_takes_back_a_quarantine(tmp_path: Path, few: Path) -> None:
         for result in run.detect([path], failed=lambda _path, error: told.append(str(error)))
     ] == ["quarantined"]
     assert told == [
-        f"{path}: quarantined after 2 attempts: crashed; hiprobe runs OUT --retry puts it back"
+        f"{path}: quarantined after 2 attempts: crashed; release it with hiprobe runs OUT --retry"
     ]
     run.forget([path])
     assert [result.status for result in run.detect([path])] == ["done"]

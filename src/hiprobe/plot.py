@@ -135,7 +135,7 @@ def precision_recall(pairs: Mapping[str, Pair]) -> Figure:
 
 
 def score_histogram(pairs: Mapping[str, Pair]) -> Figure:
-    """Draw the spread of the scores of normal and of anomalous frames, a panel for each set.
+    """Draw histograms of the scores of normal and of anomalous frames, a panel for each set.
 
     Each class is scaled to its own number of frames.
 
@@ -173,7 +173,7 @@ def timelines(
 
     Args:
         truth: labels, 1 where a frame is anomalous, uint8 (frames,) by video name.
-        scores: scores (frames,) by video name; NaN leaves a hole.
+        scores: scores (frames,) by video name; NaN leaves a gap.
         found: the predicted events by video name, with frame times in seconds. The time axis is in
             seconds where it is given, else in frames.
 
@@ -248,7 +248,7 @@ def write_plots(
     """Write roc.png, pr.png, histogram.png and timelines.png into `folder`.
 
     Args:
-        folder: made if it is not there.
+        folder: created if it does not exist.
         truth: labels, 1 where a frame is anomalous, uint8 (frames,) by video name.
         scores: scores (frames,) by video name; NaN where a frame was not scored.
         raw: scores before smoothing, drawn beside the others.
