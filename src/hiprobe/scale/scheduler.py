@@ -1,7 +1,7 @@
 """Give videos to workers, long ones in spans, until each is accounted for.
 
-Of Ray it knows only a `Pool`. What an attempt means for a video, and what a result is, its
-`Ledger` decides.
+Knows Ray only as a `Pool`. Its `Ledger` decides what an attempt means for a video, and what a
+result is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Ended = TypeVar("Ended", covariant=True)
 
 @dataclass(eq=False)
 class Job:
-    """One video: `plan` its spans, `open` those not read yet, `lost` attempts outside the index."""
+    """One video: its spans, how many are `open` (unread), and its `lost` uncounted attempts."""
 
     path: str
     digest: str = ""
@@ -39,31 +39,31 @@ class Job:
 
 
 class Later(Exception):
-    """The video's turn comes later: another worker has it."""
+    """Another worker holds the video, so its turn comes later."""
 
 
 class Ledger(Protocol[Ended]):
-    """Keeps the status of each video and makes what a video ends with."""
+    """Keeps the status of each video and makes its outcome."""
 
     def begin(self, job: Job) -> Ended | None:
-        """Return the end of a video that needs no worker, None if it must be read; raises Later."""
+        """Return the outcome of a video that needs no worker, else None; raises Later."""
         ...
 
     def done(self, job: Job, row: Row) -> Ended:
-        """Return the end of a video that a worker has finished."""
+        """Return the outcome of a video that a worker has finished."""
         ...
 
     def failed(self, job: Job, error: HiProbeError) -> Ended:
-        """Return the end of a video that cannot be read."""
+        """Return the outcome of a video that cannot be read."""
         ...
 
     def lost(self, job: Job, reason: str) -> Ended | None:
-        """Count an attempt that killed a worker or decoder; return the end if it was the last."""
+        """Count an attempt that killed a worker or decoder; return the outcome after the last."""
         ...
 
 
 class Scheduler(Generic[End]):
-    """Takes `paths` through the workers of `pool`."""
+    """Has the videos at `paths` processed by the workers of `pool`."""
 
     def __init__(
         self, pool: Pool, ledger: Ledger[End], paths: Iterable[str], segment_s: float
@@ -75,9 +75,9 @@ class Scheduler(Generic[End]):
         self._given = 0
 
     def ends(self) -> Iterator[End]:
-        """Yield the end of each video as it comes; raises the errors that end a run."""
+        """Yield the outcome of each video as it arrives; raises the errors that end a run."""
         while self._paths or self._tasks or self._parked or self._given:
-            yield from self._again()
+            yield from self._retried()
             self._feed()
             for answer in self._pool.answers(WAIT_S):
                 self._given -= 1
@@ -91,10 +91,10 @@ class Scheduler(Generic[End]):
             self._given += 1
 
     def _next(self) -> Task | None:
-        """Return the next task: videos begun come first, but one new video per worker is looked at.
+        """Return the next task: started videos first, but each worker may look at one new video.
 
-        A video at an address is not looked at ahead: the worker that does fetches it, and should
-        be the one to read it.
+        A video at an address is not looked at ahead, because the worker that looks at it fetches it
+        and should be the one that reads it.
         """
         ahead = (
             self._paths and len(self._tasks) < self._pool.size and not is_address(self._paths[0])
@@ -106,8 +106,8 @@ class Scheduler(Generic[End]):
         path = self._paths.popleft()
         return Task(path, "look", (path,), Job(path))
 
-    def _again(self) -> Iterator[End]:
-        """Ask again for the videos that others had."""
+    def _retried(self) -> Iterator[End]:
+        """Try again the videos that other workers held."""
         while self._parked and self._parked[0][0] <= time.monotonic():
             yield from self._begun(self._parked.popleft()[1])
 
@@ -142,7 +142,7 @@ class Scheduler(Generic[End]):
         elif task.call == "span":
             job.open -= 1
             if not row["sound"]:
-                self._drop(job)  # it is then read unsplit
+                self._drop(job)  # it will be read unsplit
             if not job.open:
                 self._finish(job)
         else:

@@ -2,7 +2,7 @@
 
 Knows no cluster. A call answers with a row of JSON values: what it found, or its named error.
 Files are written whole, the result's own last. The index of the store stays with the process
-that gives out the work; a worker's own is thrown away.
+that distributes the work; a worker's own is thrown away.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LEAST_BYTES_S = 1000
 class Described:
     """A model as a worker describes it (`backbones.ModelFacts`).
 
-    So the process that gives out the work need not load it.
+    With it, the process that distributes the work need not load the model.
     """
 
     recipe: Recipe
@@ -53,7 +53,7 @@ class Described:
 
 
 def described(model: Backbone) -> Described:
-    """Return what `model` says of itself."""
+    """Describe `model` by its facts."""
     facts = {one.name: getattr(model, one.name) for one in fields(Described)}
     return Described(**{**facts, "provenance": dict(model.provenance)})
 
@@ -79,7 +79,7 @@ class Work:
 
 
 class VideoWorker:
-    """Does the work of one worker. Named errors become rows by `answered`; only bugs go further."""
+    """Does the work of one worker. `answered` turns named errors into rows; bugs are raised."""
 
     def __init__(self, model: Backbone, work: Work) -> None:
         self.model, self.work = model, work
@@ -93,7 +93,7 @@ class VideoWorker:
         self._scratch.cleanup()
 
     def look(self, path: str) -> Row:
-        """Digest, stated length in seconds, and whether spans of it can be sought."""
+        """Return digest, stated length in seconds, and whether one can seek to spans."""
         here = self._here(path)
         digest = video.digest(here)
         if here.is_file() and here.stat().st_size < self.work.span_s * LEAST_BYTES_S:
@@ -129,7 +129,7 @@ class VideoWorker:
         try:
             pipeline.check_same(here, digest)
         except CorruptVideo:
-            self._clear(digest, plan)  # the spans may be of either content
+            self._clear(digest, plan)  # the spans may be of the old or the new content
             raise
         with self._own_store(digest) as store:
             if plan:
@@ -176,7 +176,7 @@ class VideoWorker:
         return {"status": result.status, "reason": result.reason, "duration": result.duration}
 
     def _join(self, store: Path, digest: str, plan: Sequence[Span]) -> None:
-        """Make one file of states from the kept spans, if they fit; else do nothing."""
+        """Join the kept spans to one file of states, if they can be joined."""
         work = self.work
         if find_states(store, digest, work.recipe, work.sites, self._dtype) is not None:
             return
@@ -211,15 +211,15 @@ class VideoWorker:
         return self._held[1]
 
     def _inside(self, digest: str, span: Span | None = None) -> str:
-        """Where the states of a video, or of a span of it, are in the run's store."""
+        """Return where the states of a video, or of a span of it, are in the run's store."""
         store = Path() if span is None else spans.span_store(Path(), span)
         return f"{self.work.store}/{states_folder(store, digest, self.work.recipe)}"
 
     @contextmanager
     def _own_store(self, digest: str, span: Span | None = None) -> Iterator[Path]:
-        """Return a store of this worker's own.
+        """Yield a store of this worker's own.
 
-        The folder of one video, or of a span, in it is that of the run's store.
+        In it, the folder of one video, or of a span, is that of the run's store.
         """
         top = Path(tempfile.mkdtemp(dir=self._own))
         inside = states_folder(
@@ -248,7 +248,7 @@ class VideoWorker:
 
     @contextmanager
     def _place(self, name: str) -> Iterator[Path]:
-        """Return the folder of a result: in `out`, or one that is sent there."""
+        """Yield the folder of a result: in `out`, or one that is uploaded there at the end."""
         if not remote.is_address(self.work.out):
             yield Path(self.work.out) / name
             return
