@@ -142,13 +142,17 @@ WRONG_ROWS = {  # the row, the line that is named, what is said of it
         2,
         "start must be a number of seconds, got '1,5'",
     ),
-    "not a number": ("a.mp4,fight,nan,2,\n", 2, "start must be a time from 0 on, got 'nan'"),
+    "not a number": ("a.mp4,fight,nan,2,\n", 2, "start must be a time of 0 s or later, got 'nan'"),
     "an end that is not a number": (
         "a.mp4,fight,1,NaN,\n",
         2,
-        "end must be a time from 0 on, got 'NaN'",
+        "end must be a time of 0 s or later, got 'NaN'",
     ),
-    "before the start": ("a.mp4,fight,-1,2,\n", 2, "start must be a time from 0 on, got '-1'"),
+    "before the start": (
+        "a.mp4,fight,-1,2,\n",
+        2,
+        "start must be a time of 0 s or later, got '-1'",
+    ),
     "an infinite start": ("a.mp4,fight,inf,,\n", 2, "the event must end after its start at inf s"),
     "end before start": (
         "b.mp4,normal,,,\n\na.mp4,fight,5,2,\n",

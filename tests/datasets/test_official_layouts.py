@@ -425,7 +425,7 @@ def test_ucsd_numbers_that_differ_are_both_named(ped: Path) -> None:
     with pytest.raises(LabelError, match=r"Test002 \(3 masks, 4 frames\)"):
         datasets.truth("ucsd_ped", ped, rule="masks")
     write(ped / "UCSDped2" / "Test" / "Test003" / "001.tif")
-    with pytest.raises(LabelError, match="2 lines gt_frame for 3 clips"):
+    with pytest.raises(LabelError, match="2 gt_frame lines for 3 clips"):
         datasets.truth("ucsd_ped", ped)
 
 
