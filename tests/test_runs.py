@@ -386,7 +386,7 @@ def test_runs_lists_the_status_of_each_video_and_retries(run: Run, folder: Path)
         "hidden states of 3 ",
     ):
         assert said in shown.out
-    assert run("runs", folder / "out", "--retry").out.startswith("2 put back")
+    assert run("runs", folder / "out", "--retry").out.startswith("2 released")
     told = {line["name"]: line["status"] for line in run("runs", folder / "out", "--json").objects}
     assert (told["bad.mp4"], told["empty.mp4"]) == ("todo", "todo")
     assert run("runs", folder / "nowhere").code == 2
