@@ -21,11 +21,11 @@ from hiprobe.types import Event, Result, Scores
 
 Thumbnail = tuple[float, NDArray[np.uint8]]
 
-# Okabe and Ito's palette: told apart with the common forms of colour blindness.
+# Okabe and Ito's palette, which people with common forms of colour blindness can tell apart.
 BLUE, ORANGE, VERMILION, GREY, INK = "#0072B2", "#E69F00", "#D55E00", "#8A929B", "#1B2430"
 WIDTH, LEFT, RIGHT, PLOT, STRIP, ROW = 11.0, 0.62, 0.25, 2.5, 0.95, 0.235  # inches
 CAPTIONS = 8
-DENSE = 800  # points from which a thin line is used
+DENSE = 800  # a curve of more points is drawn with a thin line
 
 
 def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] = ()) -> None:
@@ -166,7 +166,7 @@ def _draw_events(axes: Axes, events: Sequence[Event]) -> None:
 
 
 def _fit(text: str, inches: float) -> str:
-    room = min(40, int(inches / 0.085))  # of one bold 9 pt letter, on average
+    room = min(40, int(inches / 0.085))  # inches of an average bold 9 pt letter
     number = text.split(" ")[0]
     return (
         text
@@ -189,7 +189,7 @@ def _draw_captions(
     height = figure.get_figheight()
     lines = [_caption(n, event) for n, event in chosen]
     if len(chosen) < total:
-        lines.append(f"and {total - len(chosen)} more events, none of a higher score")
+        lines.append(f"and {total - len(chosen)} more events, none with a higher score")
     for row, line in enumerate(lines):
         figure.text(
             LEFT / WIDTH,

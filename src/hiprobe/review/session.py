@@ -32,7 +32,7 @@ FOLDER = ".review"
 class Session:
     """The review of one results folder `out`.
 
-    `videos` is the folder that videos are served from, if any. A probe that is taken into use is
+    `videos` is the folder that videos are served from, if any. A probe that is put into use is
     written to `probe_path`. `stores` are the folders that hidden states may be kept in. Raises
     UsageError if there is no folder `out`, and StoreError if nothing can be written there.
     """
@@ -105,7 +105,7 @@ class Session:
         self.judgements.keep_probe(probe.digest, who, note, figures or {}, upto)
 
     def use(self, digest: str, who: str) -> Probe:
-        """Take a kept probe into use and write it to `probe_path`.
+        """Put a kept probe into use and write it to `probe_path`.
 
         Raises ProbeError and StoreError.
         """
@@ -119,7 +119,7 @@ class Session:
     def states(
         self, video_id: str, recipe: Recipe, sites: Sequence[Site] = ()
     ) -> HiddenStates | None:
-        """Find the kept states of a video with all of `sites`, and most others; or None."""
+        """Find the kept states of a video with all of `sites`, most sites first; or None."""
         for folder in self.stores:
             for states in store.kept_states(folder, video_id, recipe):
                 if set(sites) <= set(states.sites):
@@ -213,6 +213,6 @@ def _load(path: Path) -> Probe:
         raise StoreError(
             "the file holds another probe than its name says",
             where=path,
-            cure="restore the file, or take another probe into use",
+            cure="restore the file, or put another probe into use",
         )
     return probe

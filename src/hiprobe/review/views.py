@@ -25,7 +25,7 @@ ORDERS = ("worst", "random", "uncertain", "time")
 class Moment:
     """A span of a video to look at: an event, or a span that was judged without being one.
 
-    Times are in seconds. `score` is None for a span that is no event. `found` tells whether the
+    Times are in seconds. `score` is None for a span that is not an event. `found` tells whether the
     score reaches the threshold.
     """
 
