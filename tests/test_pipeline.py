@@ -1,6 +1,6 @@
 """The Python interface: extract, fit, detect and explain.
 
-Nothing is read twice, every frame is scored, and a video that fails is named while others go on.
+Nothing is read twice, every frame is scored; a failed video is named and the others continue.
 """
 
 from __future__ import annotations

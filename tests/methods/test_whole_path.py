@@ -30,7 +30,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Runs the command line in this process: exit code, standard output, standard error."""
+    """Run the command line in this process: exit code, standard output, standard error."""
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setenv("COLUMNS", "200")
 
