@@ -1,6 +1,6 @@
 """The status of each video of a run on a cluster: results with claims, or hidden states.
 
-Knows no Ray. Only this file uses SQLite, in the process that gives out the work.
+Knows no Ray. Only this file uses SQLite, in the process that distributes the work.
 """
 
 from __future__ import annotations

@@ -239,7 +239,7 @@ class Pool:
             self._next_scan = 0.0
             return
         self._failed_starts += 1
-        # The other workers, if any, continue meanwhile.
+        # The other workers, if any, continue in the meantime.
         self._next_scan = now + SCAN_S * 2 ** min(self._failed_starts, 5) if self.size else 0.0
         if self._failed_starts > MAX_FAILED_STARTS and not self.size:
             lines = words.strip().splitlines() or [""]
@@ -256,7 +256,7 @@ class Pool:
         while self._deaths and self._deaths[0][0] <= time.monotonic():
             worker = self._deaths.popleft()[1]
             assert worker.task is not None
-            yield Answer(worker.task, None, counts=_lives(worker.node))
+            yield Answer(worker.task, None, counts=_is_alive(worker.node))
 
     def _loaded(self, worker: _Worker, row: Row) -> None:
         error = raised(row, self.loading.name)
@@ -296,7 +296,7 @@ class Pool:
                 cure=f"each needs {self.cluster.cpus} CPUs, {self.cluster.gpus:g} GPUs of one node",
             )
         for _ in range(wanted - len(self._busy) - len(self._idle)):
-            actor = _started(self.cluster)
+            actor = _start_worker(self.cluster)
             self._stage(_Worker(actor), "start", actor.node.remote())
 
 
@@ -304,7 +304,7 @@ def _nodes() -> list[dict[str, Any]]:
     return list(ray.nodes())  # type: ignore[no-untyped-call]
 
 
-def _lives(node: str) -> bool:
+def _is_alive(node: str) -> bool:
     """Tell whether a node is alive.
 
     The node itself is asked: Ray takes 15 s to notice that all processes of one were killed.
@@ -322,7 +322,7 @@ def _reach(host: str, port: int) -> None:
     socket.create_connection((host, port), ANSWER_S).close()
 
 
-def _started(cluster: Cluster) -> Any:
+def _start_worker(cluster: Cluster) -> Any:
     """Start a worker, which waits until there is room.
 
     Ray never restarts it and never repeats a task: attempts are counted here.

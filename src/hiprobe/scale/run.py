@@ -79,7 +79,7 @@ def detect_on_ray(
     be reached, RecipeMismatch, ModelError, and StoreError, also where not all videos are accounted
     for.
     """
-    given, to = [_everywhere(path) for path in paths], _folder(out)
+    given, to = [_seen_by_all_nodes(path) for path in paths], _folder(out)
     with run.pool(len(given)) as pool:
         model = _model(pool)
         run.about(model)
@@ -107,7 +107,7 @@ def extract_on_ray(
     They are read at the sites and by the recipe of `method`, or by `plan`. `also` is called by the
     worker with each video as a file, and its digest. Otherwise as `detect_on_ray`.
     """
-    given, to = [_everywhere(path) for path in paths], _folder(store)
+    given, to = [_seen_by_all_nodes(path) for path in paths], _folder(store)
     with run.pool(len(given)) as pool:
         model = _model(pool)
         run.about(model)
@@ -139,7 +139,7 @@ def account(given: int, ended: Counter[str]) -> None:
         )
 
 
-def _everywhere(path: str | Path) -> str:
+def _seen_by_all_nodes(path: str | Path) -> str:
     """Return an address, or an absolute path: each worker has a working folder of its own."""
     return (
         str(path)
@@ -149,13 +149,15 @@ def _everywhere(path: str | Path) -> str:
 
 
 def _folder(out: str | Path) -> str:
-    return _everywhere(out).rstrip("/") if remote.is_address(out) else _everywhere(out)
+    return (
+        _seen_by_all_nodes(out).rstrip("/") if remote.is_address(out) else _seen_by_all_nodes(out)
+    )
 
 
 def _found(loading: Loading) -> Loading:
     """Return the model folder under the path that every worker sees; any other name unchanged."""
     here = loading.name not in backbones.names() and loading.name and Path(loading.name).is_dir()
-    return replace(loading, name=_everywhere(loading.name)) if here else loading
+    return replace(loading, name=_seen_by_all_nodes(loading.name)) if here else loading
 
 
 def _model(pool: Pool) -> Described:

@@ -94,7 +94,7 @@ class VideoWorker:
 
     def look(self, path: str) -> Row:
         """Return digest, stated length in seconds, and whether one can seek to spans."""
-        here = self._here(path)
+        here = self._local_file(path)
         digest = video.digest(here)
         if here.is_file() and here.stat().st_size < self.work.span_s * LEAST_BYTES_S:
             return {"digest": digest, "seconds": None, "seekable": False}
@@ -111,7 +111,7 @@ class VideoWorker:
             part = spans.find_span(store, one, digest, work.recipe, work.sites, self._dtype)
             if part is None:
                 part = spans.read_span(
-                    self._here(path), digest, self.model, work.sites, work.recipe, one
+                    self._local_file(path), digest, self.model, work.sites, work.recipe, one
                 )
                 if part.states is not None:
                     spans.save_span(store, one, part, self._dtype)
@@ -125,7 +125,7 @@ class VideoWorker:
 
         The row says how the video ended and where its states are.
         """
-        here, plan = self._here(path), [Span(*one) for one in parts]
+        here, plan = self._local_file(path), [Span(*one) for one in parts]
         try:
             pipeline.check_same(here, digest)
         except CorruptVideo:
@@ -192,14 +192,14 @@ class VideoWorker:
         """Forget the spans of a video that is done, and the copy of it."""
         for one in plan:
             if remote.is_address(self.work.store):
-                remote.remove(self._inside(digest, one))
+                remote.remove(self._folder_in_store(digest, one))
             else:
-                shutil.rmtree(self._inside(digest, one), ignore_errors=True)
+                shutil.rmtree(self._folder_in_store(digest, one), ignore_errors=True)
         if self._held is not None:
             shutil.rmtree(self._held[1].parent)
             self._held = None
 
-    def _here(self, path: str) -> Path:
+    def _local_file(self, path: str) -> Path:
         """Return the video as a file of this machine; the last one fetched is kept."""
         if not remote.is_address(path):
             return Path(remote.strip_scheme(path))
@@ -210,7 +210,7 @@ class VideoWorker:
             self._held = path, remote.fetch(path, Path(tempfile.mkdtemp(dir=self._own)))
         return self._held[1]
 
-    def _inside(self, digest: str, span: Span | None = None) -> str:
+    def _folder_in_store(self, digest: str, span: Span | None = None) -> str:
         """Return where the states of a video, or of a span of it, are in the run's store."""
         store = Path() if span is None else spans.span_store(Path(), span)
         return f"{self.work.store}/{states_folder(store, digest, self.work.recipe)}"
@@ -228,15 +228,15 @@ class VideoWorker:
         inside.parent.mkdir(parents=True)
         try:
             if remote.is_address(self.work.store):
-                known = set(remote.pull(self._inside(digest, span), inside))
+                known = set(remote.pull(self._folder_in_store(digest, span), inside))
                 yield top
                 fresh = [file for file in inside.iterdir() if file not in known]
                 remote.push(
                     sorted(fresh, key=lambda file: file.suffix != ".json"),
-                    self._inside(digest, span),
+                    self._folder_in_store(digest, span),
                 )
                 return
-            there = _made(Path(self._inside(digest, span)).absolute())
+            there = _made_folder(Path(self._folder_in_store(digest, span)).absolute())
             inside.symlink_to(there, target_is_directory=True)
             try:
                 yield top
@@ -264,7 +264,7 @@ class VideoWorker:
             )
 
 
-def _made(folder: Path) -> Path:
+def _made_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
