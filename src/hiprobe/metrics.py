@@ -328,7 +328,7 @@ class EventTable:
         return {
             name: ends
             for name, values in figures.items()
-            if (ends := _ends(values, level)) is not None
+            if (ends := _central_interval(values, level)) is not None
         }
 
 
@@ -353,7 +353,7 @@ def mean_interval(
     values: Array, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
     """Compute the bootstrap interval of the mean of `values` (videos,); at least two are needed."""
-    ends = _ends(_draws(len(values), resamples, seed) @ values / len(values), level)
+    ends = _central_interval(_draws(len(values), resamples, seed) @ values / len(values), level)
     assert ends is not None  # every draw has a mean
     return ends
 
@@ -365,7 +365,7 @@ def _draws(videos: int, resamples: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).multinomial(videos, np.full(videos, 1 / videos), resamples)
 
 
-def _ends(values: Array, level: float) -> tuple[float, float] | None:
+def _central_interval(values: Array, level: float) -> tuple[float, float] | None:
     """Return the central interval of the finite `values` (draws,), or None if there are none."""
     known = values[np.isfinite(values)]
     if not len(known):

@@ -112,7 +112,7 @@ def states(
 
 def _states(path: str | Path, reading: Reading, plan: ReadPlan) -> HiddenStates:
     video_id = video.digest(path)
-    kept = _kept(video_id, reading, plan)
+    kept = _stored(video_id, reading, plan)
     if kept is not None:
         return kept
     segments = parallel.decode_segments(path, plan.recipe, video_id)
@@ -123,7 +123,7 @@ def _states(path: str | Path, reading: Reading, plan: ReadPlan) -> HiddenStates:
     return fresh
 
 
-def _kept(video_id: str, reading: Reading, plan: ReadPlan) -> HiddenStates | None:
+def _stored(video_id: str, reading: Reading, plan: ReadPlan) -> HiddenStates | None:
     """Return the stored states; None if there are none, or no store."""
     if reading.store is None:
         return None
@@ -141,7 +141,7 @@ def decode_ahead(path: str | Path, reading: Reading, plan: ReadPlan) -> None:
     """
     with suppress(VideoError, StoreError):
         video_id = video.digest(path)
-        if _kept(video_id, reading, plan) is None:
+        if _stored(video_id, reading, plan) is None:
             parallel.start_decoding(path, plan.recipe, video_id)
 
 

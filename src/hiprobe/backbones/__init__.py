@@ -172,7 +172,7 @@ def load(
     if not own and ((name and Path(name).is_dir()) or _HUB_ID.fullmatch(name)):
         return cast(Backbone, importlib.import_module(f"{__name__}.auto").load(name, **options))
     if name in known or plugins.OUTSIDE.fullmatch(name):
-        return _made(name, options)
+        return _load_plugin(name, options)
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         raise ModelError("there is no such model folder", where=name, cure="check the path")
     raise UsageError(
@@ -194,7 +194,7 @@ def deepest(sites: Sequence[Site]) -> int | None:
     return max(site.layer for site in sites)
 
 
-def _made(name: str, options: Mapping[str, Any]) -> Backbone:
+def _load_plugin(name: str, options: Mapping[str, Any]) -> Backbone:
     """Call the plug-in's `load`, or the plug-in itself, and check that it makes a backbone."""
     found = plugins.load(sys.modules[__name__], "backbone", name, ())
     make = getattr(found, "load", found)

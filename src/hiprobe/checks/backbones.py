@@ -89,7 +89,7 @@ def _noise(recipe: Recipe, index: int) -> Segment:
     return Segment(frames, start + offsets, start, start + recipe.segment_s, index)
 
 
-def _far(values: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+def _largest_difference(values: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
     """Return the largest difference as a share of the largest true value."""
     scale = float(np.abs(truth).max()) or 1.0
     return float(np.abs(values - truth).max()) / scale
@@ -182,7 +182,7 @@ def _a_batch_equals_single_reads(trial: BackboneTrial) -> Broken | None:
     batched = trial.read(trial.clips, trial.residuals)
     others = [trial.read([one], trial.residuals) for one in trial.clips[1:]]
     single = np.concatenate([trial.states, *others])
-    if (far := _far(batched, single)) > trial.exact:
+    if (far := _largest_difference(batched, single)) > trial.exact:
         return Broken(
             f"a batch differs by {far:.1g} of scale, allowed {trial.exact:.1g}",
             "do not pad, and do not let segments see each other",
@@ -217,13 +217,15 @@ def _several_prompts_equal_each_alone(trial: BackboneTrial) -> Broken | None:
     values = values.reshape(2, 3, len(trial.residuals), -1)
     for place, prompt in enumerate(order):
         lone = replace(trial.recipe, prompts=(prompts[prompt],))
-        far = _far(values[:, place], trial.read(trial.clips[:2], trial.residuals, lone))
+        far = _largest_difference(
+            values[:, place], trial.read(trial.clips[:2], trial.residuals, lone)
+        )
         if far > trial.shared:
             return Broken(
                 f"prompt {prompt} differs by {far:.1g} of scale, allowed {trial.shared:.1g}",
                 "read each prompt as if it were alone",
             )
-    if _far(values[:, 0], values[:, 1]) <= MATTERS:
+    if _largest_difference(values[:, 0], values[:, 1]) <= MATTERS:
         return Broken("two prompts give the same state", "ask recipe.prompts[site.prompt]")
     return None
 
@@ -234,7 +236,7 @@ def _frames_and_their_order_matter(trial: BackboneTrial) -> Broken | None:
     backwards = replace(one, frames=np.ascontiguousarray(one.frames[::-1]))
     values = trial.read([one, other, backwards], trial.last)
     for place, what in ((1, "other frames"), (2, "the frames backwards")):
-        if _far(values[place], values[0]) <= MATTERS:
+        if _largest_difference(values[place], values[0]) <= MATTERS:
             return Broken(f"{what} give the same state", "show every frame, in order")
     return None
 

@@ -27,7 +27,7 @@ def load_backbone(loading: Loading) -> Backbone:
 
     # Starts while the model loads: the decoder's process takes a third of a second.
     video.warm()
-    with _lasting():
+    with _collector_paused():
         model = loading.load()
     if model.notice:
         warn(model.notice)
@@ -35,7 +35,7 @@ def load_backbone(loading: Loading) -> Backbone:
 
 
 @contextmanager
-def _lasting() -> Iterator[None]:
+def _collector_paused() -> Iterator[None]:
     """Keep the garbage collector away from objects made in the block, now and later.
 
     Torch and transformers are 600,000 objects; each full collection over them takes a quarter of

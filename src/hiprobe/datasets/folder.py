@@ -117,7 +117,7 @@ def _check_same(first: _Row, row: _Row) -> None:
 
 def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
     first = rows[0]
-    if not (absent or _there(first.video, fps)):
+    if not (absent or _exists(first.video, fps)):
         raise LabelError(
             f"there is no file {first.video}",
             where=first.where,
@@ -129,7 +129,7 @@ def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
     return Video(path, tuple(events), first.split, kinds)
 
 
-def _there(path: Path, fps: float | None) -> bool:
+def _exists(path: Path, fps: float | None) -> bool:
     """Tell whether there is such a file, or such a folder of frames with a known rate."""
     folder, rate = pictures.parted(path)
     return os.path.isfile(path) or (os.path.isdir(folder) and (rate or fps) is not None)

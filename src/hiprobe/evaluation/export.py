@@ -145,7 +145,7 @@ def _found(kept: Path, path: str, probe: Probe, dtypes: Iterable[str]) -> Hidden
         raise UsageError(
             f"the store holds its hidden states in several precisions: {', '.join(found)}",
             where=path,
-            cure="keep a store of its own for each precision",
+            cure="keep a separate store for each precision",
         )
     return next(iter(found.values()), None)
 

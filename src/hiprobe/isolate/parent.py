@@ -77,7 +77,7 @@ class Child:
     def __init__(self, module: str, limits: Limits) -> None:
         self.module, self.limits = module, limits
         ours, theirs = socket.socketpair()
-        self._wire, self._file = Wire(ours), _nameless()
+        self._wire, self._file = Wire(ours), _nameless_file()
         self._memory: mmap.mmap | None = None
         self._slots = self._slot_bytes = self._taken = 0
         self._heard = False
@@ -273,7 +273,7 @@ def _working_folder() -> str | None:
         return None
 
 
-def _nameless() -> int:
+def _nameless_file() -> int:
     """Return a file without a name: it vanishes with the last process that holds it."""
     if sys.platform == "linux":
         return os.memfd_create("hiprobe")

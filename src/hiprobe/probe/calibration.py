@@ -118,7 +118,7 @@ def calibration_set(
             f"all states must have one width, got {sorted(widths)}",
             cure="extract all videos with one model",
         )
-    return _enough(how, _joined(pairs, wanted))
+    return _check_enough(how, _joined(pairs, wanted))
 
 
 def _joined(pairs: Sequence[Pair], sites: tuple[Site, ...]) -> Calibration:
@@ -170,7 +170,7 @@ def _candidates(
     return next((offer for offer in offers if there >= set(offer)), first)
 
 
-def _enough(how: Method, data: Calibration) -> Calibration:
+def _check_enough(how: Method, data: Calibration) -> Calibration:
     counts = {c: int((data.labels == c).sum()) for c in (1, 0)}
     if any(counts[c] < MIN_SEGMENTS for c in CLASSES[how.LABELS]):
         need = " and ".join(

@@ -89,7 +89,7 @@ def report_html(
     Raises:
         ValueError: the result has no scores.
         StoreError: a file cannot be written.
-        VideoError: no copy for browsers can be made of the video.
+        VideoError: no browser copy can be made of the video.
 
     Example:
         >>> import tempfile

@@ -108,10 +108,10 @@ def _draw_scores(axes: Axes, result: Result) -> None:
             zorder=1,
             label="_" if k else "not scored",
         )
-    _dress(axes, max(result.duration, float(times.max(initial=1e-3))), value_range(values))
+    _label_axes(axes, max(result.duration, float(times.max(initial=1e-3))), value_range(values))
 
 
-def _dress(axes: Axes, duration: float, limits: tuple[float, float]) -> None:
+def _label_axes(axes: Axes, duration: float, limits: tuple[float, float]) -> None:
     axes.set(xlim=(0, duration), ylim=limits)
     axes.set_ylabel("anomaly score", color=INK)
     axes.xaxis.set_major_locator(
@@ -146,7 +146,7 @@ def _draw_events(axes: Axes, events: Sequence[Event]) -> None:
         axes.axvline(event.start, color="#B87900", lw=1, zorder=2)
         following = events[n].start if n < len(events) else right
         words = printable(event.label or event.explanation or "")
-        text = _fit(f"{n}  {words}".strip(), (following - event.start) / per_inch)
+        text = _shorten(f"{n}  {words}".strip(), (following - event.start) / per_inch)
         if text and event.start >= free:
             axes.annotate(
                 text,
@@ -165,7 +165,7 @@ def _draw_events(axes: Axes, events: Sequence[Event]) -> None:
             free = event.start + 0.085 * len(text) * per_inch
 
 
-def _fit(text: str, inches: float) -> str:
+def _shorten(text: str, inches: float) -> str:
     room = min(40, int(inches / 0.085))  # inches of an average bold 9 pt letter
     number = text.split(" ")[0]
     return (

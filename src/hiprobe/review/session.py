@@ -78,7 +78,7 @@ class Session:
     def probe(self) -> Probe | None:
         """Load the probe in use, or None if there is none yet; raises ProbeError, StoreError."""
         chosen = self.judgements.chosen_probe()
-        return None if chosen is None else _load(self.kept(chosen))
+        return None if chosen is None else _load_kept_probe(self.kept(chosen))
 
     def needed_probe(self) -> Probe:
         """Load the probe in use; raises ProbeError if there is none."""
@@ -109,7 +109,7 @@ class Session:
 
         Raises ProbeError and StoreError.
         """
-        probe = _load(self.kept(digest))
+        probe = _load_kept_probe(self.kept(digest))
         probe.save(self.probe_path)
         self.judgements.choose_probe(digest, who)
         return probe
@@ -207,7 +207,7 @@ def _worded(event: Event, older: Sequence[Event], shared: NDArray[np.float64]) -
 
 
 @lru_cache(maxsize=8)
-def _load(path: Path) -> Probe:
+def _load_kept_probe(path: Path) -> Probe:
     probe = Probe.load(path)
     if probe.digest != path.stem:
         raise StoreError(

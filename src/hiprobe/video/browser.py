@@ -74,7 +74,7 @@ def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
     """
     stream: VideoStream | None = None
     # How long each frame lasts, by its time, in ticks: the encoder forgets it for the last frame.
-    lasting: dict[int, int] = {}
+    durations: dict[int, int] = {}
     with av.open(f"file:{target}", "w", format="mp4", options={"movflags": "+faststart"}) as output:
         for shown, following in pairwise(chain(reader, [None])):
             assert shown is not None
@@ -87,25 +87,25 @@ def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
             )
             frame.time_base, frame.pts = (
                 COPY_CLOCK,
-                round(shown.time / COPY_CLOCK) if lasting else 0,
+                round(shown.time / COPY_CLOCK) if durations else 0,
             )
-            lasting[frame.pts] = (
+            durations[frame.pts] = (
                 round((following.time if following else reader.duration) / COPY_CLOCK) - frame.pts
             )
-            _write(output, stream, frame, lasting)
+            _write(output, stream, frame, durations)
         if stream is not None:
-            _write(output, stream, None, lasting)
+            _write(output, stream, None, durations)
 
 
 def _write(
     output: OutputContainer,
     stream: VideoStream,
     frame: av.VideoFrame | None,
-    lasting: dict[int, int],
+    durations: dict[int, int],
 ) -> None:
     for packet in stream.encode(frame):
         if packet.pts is not None:
-            packet.duration = lasting[packet.pts]
+            packet.duration = durations[packet.pts]
         output.mux(packet)
 
 

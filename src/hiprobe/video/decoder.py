@@ -1,7 +1,7 @@
 """Read a video in segments, its facts and its frame times, and copy it for a browser.
 
 Knows no model and no score. All times are seconds as a player shows them; `frames.FrameReader`
-says where zero lies and what a gap is. Nothing is decoded in this process: `calls` does it in a
+says where zero is and what a gap is. Nothing is decoded in this process: `calls` does it in a
 child process, which a damaged or hostile file may crash.
 """
 
@@ -46,7 +46,7 @@ def warm() -> None:
         raise DecoderLost(f"the decoder {error}") from error
 
 
-def _asked(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, None, None]:
+def _ask(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, None, None]:
     """Yield what the decoder answers about a video. Raises its errors, and DecoderLost."""
     with _named(path):
         yield from isolate.stream(DECODER, LIMITS, call, os.fspath(path), *args)
@@ -145,7 +145,7 @@ def segments(
     be repeated (the sampling rule is our own). The last window ends with the video and spreads its
     samples over that shorter span, so a video shorter than one window is one segment. A remainder
     shorter than half a frame is not a segment. A window without a new frame repeats the one on
-    screen; a window that lies wholly in a gap is left out. A segment's `frames` are uint8 RGB
+    screen; a window that is wholly in a gap is left out. A segment's `frames` are uint8 RGB
     (frames, height, width, 3); times are in seconds. The decoder holds the frame on screen, the
     packets of two windows, and up to 64 windows (256 MiB) of samples.
 
@@ -195,7 +195,7 @@ def span(
         )
     found = [
         _segment(facts, pixels, 0)
-        for facts, pixels in _asked(path, "span", asdict(Sampling(start, end, frames, size)))
+        for facts, pixels in _ask(path, "span", asdict(Sampling(start, end, frames, size)))
         if pixels is not None
     ]
     if not found:
@@ -217,7 +217,7 @@ def frame_times(path: str | PathLike[str]) -> NDArray[np.float64]:
     """
     if pictures.is_folder(path):
         return pictures.picture_times(path)
-    return np.array([one for times, _ in _asked(path, "times") for one in times])
+    return np.array([one for times, _ in _ask(path, "times") for one in times])
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def info(path: str | PathLike[str]) -> VideoInfo:
     >>> facts.codec, facts.width, facts.height, facts.duration
     ('h264', 240, 240, 40.0)
     """
-    ((facts, _),) = _asked(path, "info")
+    ((facts, _),) = _ask(path, "info")
     return VideoInfo(**facts)
 
 
@@ -278,6 +278,6 @@ def browser_copy(path: str | PathLike[str], out: str | PathLike[str], *, height:
     """
     out = Path(out)
     with replacing(out) as temporary:
-        for _ in _asked(path, "browser_copy", os.fspath(temporary), height, os.fspath(out)):
+        for _ in _ask(path, "browser_copy", os.fspath(temporary), height, os.fspath(out)):
             pass
     return out

@@ -195,7 +195,7 @@ class FrameReader:
     def _demuxed(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
         """Yield the stream's packets and the final flush.
 
-        A read error is passed over once; a second one at the same place ends the file.
+        A read error is skipped once; a second one at the same place ends the file.
         """
         read_at_error, stored = -1, 0
         while True:

@@ -92,7 +92,7 @@ def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list
     pixels = facts.width * facts.height * (facts.fps or USUAL_FPS) * recipe.segment_s
     least = max(LEAST_WINDOWS, math.ceil(LEAST_PIXELS / pixels))
     number = max(1, min(decoders(), left // least), math.ceil(left / most)) if least <= most else 1
-    # Each decoder goes on while the parts before it are read. If more parts follow than there are
+    # Each decoder continues while the parts before it are read. If more parts follow than there are
     # decoders, they get out of step anyway.
     growth = number / (number - 1) if 1 < number <= decoders() else 1.0
     shares = list(accumulate(growth**k for k in range(number)))

@@ -1,7 +1,7 @@
 """Frames as windows of samples, and as upright RGB of one size.
 
 Knows no model and no process. All times are seconds as a player shows them; `frames.FrameReader`
-says where zero lies and what a gap is.
+says where zero is and what a gap is.
 """
 
 from __future__ import annotations
