@@ -226,10 +226,10 @@ def test_the_command_line_fits_with_an_installed_method(site: Path, tmp_path: Pa
     run = "import sys, hiprobe.cli; sys.argv[0] = 'hiprobe'; hiprobe.cli.main()"
     command = [sys.executable, "-c", run, "fit"]
     search = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    told = subprocess.run(
+    ran = subprocess.run(
         [*command, "--help"], capture_output=True, text=True, env={**search, "COLUMNS": "300"}
     )
-    assert "asks, headhunt" in told.stdout
+    assert "asks, headhunt" in ran.stdout
     probe = tmp_path / "p.safetensors"
     done = subprocess.run(
         [*command, "--method", "asks", "-o", str(probe)], capture_output=True, text=True, env=search

@@ -278,12 +278,12 @@ def test_3_again_releases_a_quarantined_video(tmp_path: Path, few: Path) -> None
             worker.lose(worker.claim(item.folder, item.name, item.digest), "crashed").status
             == "quarantined"
         )
-    told: list[str] = []
+    reported: list[str] = []
     assert [
         result.status
-        for result in run.detect([path], failed=lambda _path, error: told.append(str(error)))
+        for result in run.detect([path], failed=lambda _path, error: reported.append(str(error)))
     ] == ["quarantined"]
-    assert told == [
+    assert reported == [
         f"{path}: quarantined after 2 attempts: crashed; release it with hiprobe runs OUT --retry"
     ]
     run.forget([path])

@@ -817,12 +817,11 @@ def cut_off(
 def test_an_interrupted_run_says_so_and_keeps_what_was_finished(cut_off: CutOff) -> None:
     assert cut_off.first.code == 130
     assert [line.partition(":")[0] for line in cut_off.first.errors] == ["interrupted"]
-    told = [one["path"] for one in cut_off.first.objects]
-    assert 1 <= len(told) < cut_off.videos
+    reported = [one["path"] for one in cut_off.first.objects]
+    assert 1 <= len(reported) < cut_off.videos
     noted = [json.loads(line) for line in cut_off.after["manifest.jsonl"].splitlines()]
-    assert {Path(path).name for path in told} <= {
-        line["name"] for line in noted
-    }  # what was told of is on disk
+    on_disk = {line["name"] for line in noted}
+    assert {Path(path).name for path in reported} <= on_disk
     for line in noted:
         assert {f"{line['folder']}/{name}" for name in RESULT_FILES} <= set(cut_off.after)
 

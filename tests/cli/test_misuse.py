@@ -515,7 +515,7 @@ def test_a_lower_limit_of_the_system_is_kept_and_does_not_stop_the_decoder(
         resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
         resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
 
-    told = subprocess.run(
+    ran = subprocess.run(
         [
             sys.executable,
             "-c",
@@ -528,7 +528,7 @@ def test_a_lower_limit_of_the_system_is_kept_and_does_not_stop_the_decoder(
         timeout=60,
         check=False,
     )
-    assert (told.stdout.strip(), told.returncode) == (
+    assert (ran.stdout.strip(), ran.returncode) == (
         str(len(video.frame_times(normal_clip))),
         0,
-    ), told.stderr
+    ), ran.stderr

@@ -354,10 +354,10 @@ def test_the_recipes_commands(
 ) -> None:
     probe = tmp_path / "nearest.safetensors"
     assert run("fit", clips, "--method", nearest, "-o", probe, "--store", store)[0] == 0
-    told = ("detect", normal_clip, "-p", probe, "-o", tmp_path / "out", "--no-explain")
-    code, _, err = run(*told)
+    arguments = ("detect", normal_clip, "-p", probe, "-o", tmp_path / "out", "--no-explain")
+    code, _, err = run(*arguments)
     assert (code, "code from outside the package" in err) == (3, True)
-    assert run(*told, "--method", nearest)[0] == 0
+    assert run(*arguments, "--method", nearest)[0] == 0
     code, _, err = run("layers", probe, "--method", nearest, "-o", tmp_path / "l.png")
     assert (code, "has no saliency curves" in err) == (3, True)
 

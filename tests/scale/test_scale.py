@@ -734,15 +734,13 @@ def test_detect_and_runs_work_at_an_address(
         assert done.returncode == 3 * turn, done.stderr
     lines = s3fs.S3FileSystem().cat_file(f"{bucket}/out/{store.MANIFEST}").splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["done", "quarantined"]
-    told = subprocess.run(
+    ran = subprocess.run(
         [*HIPROBE, "runs", f"{bucket}/out", "--retry", "--json"],
         capture_output=True,
         text=True,
         cwd=HERE,
     )
-    assert [json.loads(line)["status"] for line in told.stdout.splitlines()] == ["todo"], (
-        told.stderr
-    )
+    assert [json.loads(line)["status"] for line in ran.stdout.splitlines()] == ["todo"], ran.stderr
 
 
 def test_evaluating_on_a_cluster_gives_the_same_report(

@@ -194,4 +194,4 @@ def test_a_folder_that_is_not_a_video_gives_a_named_error(tmp_path: Path) -> Non
         ):
             with pytest.raises(error, match=words):
                 read(name)
-    assert issubclass(UnsupportedVideo, VideoError), "so that the other videos of a run go on"
+    assert issubclass(UnsupportedVideo, VideoError), "so that the other videos of a run continue"
