@@ -265,7 +265,7 @@ def _cell(found: Mapping[str, Any], name: str, index: int) -> str:
 
 
 def state(item: VideoRecord, now: float) -> str:
-    """Return the status of a video at Unix time `now`; the claim of a dead worker expires."""
+    """Return the status of a video at Unix time `now`; "cut off" if its claim has expired."""
     if item.status != "claimed":
         return item.status
     return "in progress" if item.lease > now else "cut off"

@@ -45,7 +45,8 @@ def evaluate(
         ),
     ],
     root: Annotated[
-        Path, typer.Option(help="The folder with the data set's annotation; for folder also a CSV.")
+        Path,
+        typer.Option(help="The folder with the data set's annotation; with folder, also a CSV."),
     ],
     scores: Annotated[
         Path | None,

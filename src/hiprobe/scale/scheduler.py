@@ -27,7 +27,7 @@ Ended = TypeVar("Ended", covariant=True)
 
 @dataclass(eq=False)
 class Job:
-    """One video: its spans, how many are `open` (unread), and its `lost` uncounted attempts."""
+    """One video: its spans, how many are `open` (unread), and `lost` attempts not in the index."""
 
     path: str
     digest: str = ""
@@ -63,7 +63,7 @@ class Ledger(Protocol[Ended]):
 
 
 class Scheduler(Generic[End]):
-    """Has the videos at `paths` processed by the workers of `pool`."""
+    """Gives the videos at `paths` to the workers of `pool`."""
 
     def __init__(
         self, pool: Pool, ledger: Ledger[End], paths: Iterable[str], segment_s: float

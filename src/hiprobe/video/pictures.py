@@ -45,7 +45,7 @@ FrameSource: TypeAlias = "FrameReader | PictureReader"
 
 
 def named(folder: AnyPath, fps: float | None) -> str:
-    """Return the path of the pictures in `folder` at `fps` frames per second, if one is given."""
+    """Return the path of the pictures in `folder`, with the rate `fps` if one is given."""
     return fspath(folder) if fps is None else f"{fspath(folder)}@{fps:.10g}fps"
 
 
