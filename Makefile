@@ -24,7 +24,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-# The report is tested in a real browser where there is one; as root, Debian's is installed.
+# The report is tested in a real browser if there is one; as root, Debian's is installed first.
 browser:
 	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
@@ -35,11 +35,11 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The embedded model, from nothing (87 minutes on 3 cores), and the figures of its card.
+# The embedded model, from scratch (87 minutes on 3 cores). `make card` measures the figures of its card.
 train: $(READY)
 	$(BIN)/python -m training.train runs/embedded --steps 3600 --more 1200 --seed 1
 
-# A model of another build on the same clips, for the comparisons in docs/data/results.md (74 minutes on 2 busy cores).
+# A model of another architecture on the same clips, for the comparisons in docs/data/results.md (74 minutes on 2 busy cores).
 second: $(READY)
 	$(BIN)/python -m training.train runs/llava --family llava_onevision --steps 1700 --more 600 --threads 2 --workers 1
 	$(BIN)/python -m training.evaluate runs/llava/model docs/data/llava_card.json --jobs 2
@@ -61,7 +61,7 @@ backbones: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-# Damaged files of every kind that is read, for 5 minutes; only named errors may come of them.
+# Damaged files of every kind that is read, for 5 minutes; only named errors may result.
 fuzz: $(READY)
 	timeout 600 $(BIN)/python -m fuzz --seconds 300
 

@@ -1,4 +1,4 @@
-"""The house: imports go down only, heavy libraries have one place, `import hiprobe` is free."""
+"""House rules: imports go down only, heavy libraries have one place, `import hiprobe` is cheap."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def room_of(file: Path) -> str:
 
 
 def imports(file: Path) -> Iterator[Import]:
-    """Every import that runs, inside functions too; what only a type checker reads is none."""
+    """Every import that runs, inside functions too, but not those that only a type checker reads."""
     yield from walk(ast.parse(file.read_text("utf-8")), file)
 
 
@@ -117,7 +117,7 @@ ALL = [one for file in FILES for one in imports(file)]
 INSIDE = [(one, room) for one in ALL for room in rooms(one) if room != one.room]
 
 
-def test_the_walk_sees_imports_wherever_they_stand(
+def test_imports_are_found_wherever_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules[__name__], "HOUSE", tmp_path)
@@ -201,7 +201,7 @@ def test_the_pipeline_takes_only_the_protocol_of_a_backbone() -> None:
 
 
 @pytest.mark.parametrize("library", HOME)
-def test_a_library_has_its_one_place(library: str) -> None:
+def test_a_heavy_library_is_imported_in_one_place(library: str) -> None:
     wrong = [
         str(one)
         for one in ALL

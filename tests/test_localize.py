@@ -63,7 +63,7 @@ def test_smoothing_does_not_cross_a_break() -> None:
     ).all()
 
 
-def test_runs_break_at_holes_and_at_gaps_that_lie_on_a_boundary() -> None:
+def test_runs_break_at_pauses_and_at_gaps_on_a_boundary() -> None:
     starts, ends = np.array([0.0, 1.6, 4.8, 6.4]), np.array([1.6, 3.2, 6.4, 8.0])
     assert contiguous_runs(starts, ends) == [2]
     assert contiguous_runs(
@@ -78,7 +78,7 @@ def test_runs_break_at_holes_and_at_gaps_that_lie_on_a_boundary() -> None:
 # thresholds
 
 
-def test_the_adaptive_threshold_sees_only_what_lies_behind_the_lag() -> None:
+def test_the_adaptive_threshold_uses_only_scores_older_than_the_lag() -> None:
     scores, warmup, lag = RNG(0).random(40), 5, 3
     got = adaptive_threshold(scores, 2.0, warmup, lag)
     for i in range(40):

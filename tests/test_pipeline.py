@@ -1,6 +1,6 @@
 """The Python interface: extract, fit, detect and explain.
 
-Nothing is read twice, every frame is scored, and a video that fails is named while others go on.
+Nothing is read twice, every frame is scored; a failed video is named and the others continue.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ def test_a_changed_file_is_another_video(tmp_path: Path, pixels: Pixels) -> None
 def test_batch_size_makes_no_difference_and_progress_is_reported(
     monkeypatch: pytest.MonkeyPatch, pixels: Pixels, ten_seconds: Path
 ) -> None:
-    told: list[tuple[str, int]] = []
+    reported: list[tuple[str, int]] = []
     found = []
     for size in (1, 3, 8):
         monkeypatch.setattr(pixels, "batch", size)
@@ -250,13 +250,13 @@ def test_batch_size_makes_no_difference_and_progress_is_reported(
                 ten_seconds,
                 pixels,
                 (Site("residual", 0),),
-                progress=lambda path, segment: told.append((path, segment.index)),
+                progress=lambda path, segment: reported.append((path, segment.index)),
             )
         )
     assert same(found[0], found[1])
     assert same(found[0], found[2])
-    assert [index for _, index in told] == [0, 1, 2, 3, 4, 5, 6, 2, 5, 6, 6]
-    assert {path for path, _ in told} == {str(ten_seconds)}
+    assert [index for _, index in reported] == [0, 1, 2, 3, 4, 5, 6, 2, 5, 6, 6]
+    assert {path for path, _ in reported} == {str(ten_seconds)}
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.2, 1.5, 1.6, 1.7, 3.2, 4.3, 10.0])
@@ -337,17 +337,17 @@ def test_extract_reports_unreadable_videos_and_continues_with_the_others(
 def test_detect_all_reports_failed_videos_without_scores(
     pixels: Pixels, flat_probe: Probe, ten_seconds: Path, bad_videos: dict[str, Path]
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     results = list(
         hiprobe.detect_all(
             [*bad_videos.values(), ten_seconds],
             pixels,
             flat_probe,
             explain=False,
-            failed=lambda _path, error: told.append(type(error).__name__),
+            failed=lambda _path, error: reported.append(type(error).__name__),
         )
     )
-    assert told == list(bad_videos)
+    assert reported == list(bad_videos)
     for name, result in zip(bad_videos, results, strict=False):
         assert (result.status, result.scores, result.events) == ("failed", None, ())
         assert result.reason is not None
@@ -361,14 +361,14 @@ def test_detect_all_reports_failed_videos_without_scores(
 def test_out_of_memory_fails_one_video_and_a_model_error_ends_the_run(
     tmp_path: Path, pixels: Pixels, flat_probe: Probe, ten_seconds: Path
 ) -> None:
-    pixels.refuses = OutOfMemory("segment 0 does not fit the memory, even alone")
+    pixels.refuses = OutOfMemory("segment 0 does not fit into memory, even alone")
     run = hiprobe.detect_all(
         [ten_seconds, ten_seconds], pixels, flat_probe, explain=False, store=tmp_path
     )
     first = next(run)
     assert (first.status, first.reason) == (
         "failed",
-        "OutOfMemory: segment 0 does not fit the memory, even alone",
+        "OutOfMemory: segment 0 does not fit into memory, even alone",
     )
     pixels.refuses = None
     assert next(run).status == "done"

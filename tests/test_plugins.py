@@ -47,7 +47,7 @@ def test_a_file_dropped_in_is_a_plug_in(kennel: ModuleType, tmp_path: Path) -> N
     assert plugins.load(kennel, "animal", "ant", ("bark",)).bark() == "tiny"
 
 
-def test_one_from_outside_needs_no_place_in_the_folder(kennel: ModuleType) -> None:
+def test_a_plug_in_may_be_outside_the_folder(kennel: ModuleType) -> None:
     assert plugins.load(methods, "animal", "kennel.dog:bark", ())() == "woof"
     assert plugins.load(methods, "animal", "kennel.dog:Tail", ("wag",))().wag() == 1
     assert plugins.load(methods, "animal", "kennel.dog:Tail.wag", ("__call__",)).__name__ == "wag"
@@ -60,7 +60,7 @@ def test_an_unknown_name_lists_the_known_ones(kennel: ModuleType) -> None:
         plugins.load(kennel, "animal", "cow", ())
 
 
-def test_what_is_missing_of_one_is_named(kennel: ModuleType) -> None:
+def test_a_missing_attribute_is_named(kennel: ModuleType) -> None:
     for name in ("cat", "kennel.cat:purr"):
         with pytest.raises(UsageError, match=f"animal '{name}' lacks bark, fetch"):
             plugins.load(kennel, "animal", name, ("bark", "fetch", "__doc__"))
@@ -124,7 +124,7 @@ def test_every_folder_names_what_it_lacks(load: object, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["os:getcwd", "os:sep"])
-def test_something_that_loads_no_model_is_no_backbone(name: str) -> None:
+def test_an_object_that_loads_no_model_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=r"backbone .* (cannot be loaded|lacks)"):
         backbones.load(name)
 
@@ -226,10 +226,10 @@ def test_the_command_line_fits_with_an_installed_method(site: Path, tmp_path: Pa
     run = "import sys, hiprobe.cli; sys.argv[0] = 'hiprobe'; hiprobe.cli.main()"
     command = [sys.executable, "-c", run, "fit"]
     search = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    told = subprocess.run(
+    ran = subprocess.run(
         [*command, "--help"], capture_output=True, text=True, env={**search, "COLUMNS": "300"}
     )
-    assert "asks, headhunt" in told.stdout
+    assert "asks, headhunt" in ran.stdout
     probe = tmp_path / "p.safetensors"
     done = subprocess.run(
         [*command, "--method", "asks", "-o", str(probe)], capture_output=True, text=True, env=search

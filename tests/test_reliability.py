@@ -154,7 +154,7 @@ def few(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_1_a_run_killed_anywhere_and_given_again_is_an_unbroken_one(
+def test_1_a_killed_run_given_again_equals_an_uninterrupted_one(
     tmp_path: Path, hundred: Path, seed: int, unbroken: dict[str, bytes]
 ) -> None:
     rng, log = random.Random(seed), tmp_path / "read"
@@ -266,7 +266,7 @@ def test_3_a_video_that_kills_its_worker_twice_is_quarantined_and_the_others_fin
     assert finished(started(few, tmp_path / "out"))[-1] == ["done", "v2.mp4"]
 
 
-def test_3_again_takes_back_a_quarantine(tmp_path: Path, few: Path) -> None:
+def test_3_again_releases_a_quarantined_video(tmp_path: Path, few: Path) -> None:
     path = few / "v2.mp4"
     run = runs.DetectionRun(
         fake_backbone.load(), fake_backbone.constant_probe(), tmp_path / "out", explain=False
@@ -278,13 +278,13 @@ def test_3_again_takes_back_a_quarantine(tmp_path: Path, few: Path) -> None:
             worker.lose(worker.claim(item.folder, item.name, item.digest), "crashed").status
             == "quarantined"
         )
-    told: list[str] = []
+    reported: list[str] = []
     assert [
         result.status
-        for result in run.detect([path], failed=lambda _path, error: told.append(str(error)))
+        for result in run.detect([path], failed=lambda _path, error: reported.append(str(error)))
     ] == ["quarantined"]
-    assert told == [
-        f"{path}: quarantined after 2 attempts: crashed; hiprobe runs OUT --retry puts it back"
+    assert reported == [
+        f"{path}: quarantined after 2 attempts: crashed; release it with hiprobe runs OUT --retry"
     ]
     run.forget([path])
     assert [result.status for result in run.detect([path])] == ["done"]
@@ -334,7 +334,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
-def test_4_a_full_disk_is_named_nothing_half_written_is_seen_and_it_goes_on(
+def test_4_a_full_disk_is_named_nothing_half_written_is_seen_and_the_run_resumes(
     tmp_path: Path, hundred: Path, small_disk: Path, unbroken: dict[str, bytes]
 ) -> None:
     child = started(hundred, small_disk / "out")
@@ -358,7 +358,7 @@ def test_4_a_full_disk_is_named_nothing_half_written_is_seen_and_it_goes_on(
 
 
 @pytest.mark.parametrize("room", [0, 100, 600, 5000, 12_000])
-def test_4_a_file_that_may_not_grow_is_named_and_it_goes_on(
+def test_4_a_file_that_may_not_grow_is_named_and_the_run_resumes(
     tmp_path: Path, few: Path, room: int
 ) -> None:
     def run() -> list[Result]:
@@ -428,7 +428,7 @@ def test_6_states_of_another_recipe_are_a_miss(
         fake_backbone.constant_probe().score(found)
 
 
-def test_6_a_changed_probe_video_or_setting_is_done_anew(tmp_path: Path, few: Path) -> None:
+def test_6_a_changed_probe_video_or_setting_is_processed_again(tmp_path: Path, few: Path) -> None:
     def left(bias: float = 0.0, **options: Any) -> list[str]:
         run = runs.DetectionRun(
             fake_backbone.load(), fake_backbone.constant_probe(bias), tmp_path / "out", **options
@@ -535,7 +535,7 @@ def with_header(path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("name", ["mean", "scale", "weight", "bias"])
-def test_20_a_probe_that_safetensors_loads_happily_is_refused(
+def test_20_a_malformed_probe_that_safetensors_accepts_is_refused(
     tmp_path: Path, kind: str, name: str
 ) -> None:
     path = tmp_path / "p.safetensors"
@@ -550,7 +550,7 @@ def test_20_a_probe_that_safetensors_loads_happily_is_refused(
 
 @pytest.mark.parametrize("kind", sorted(set(HOSTILE) - {"NaN", "infinity"}))
 @pytest.mark.parametrize("name", ["values", "starts", "ends"])
-def test_20_states_that_safetensors_loads_happily_are_refused(
+def test_20_malformed_states_that_safetensors_accepts_are_refused(
     tmp_path: Path, few: Path, kind: str, name: str
 ) -> None:
     pipeline.states(
@@ -564,7 +564,7 @@ def test_20_states_that_safetensors_loads_happily_are_refused(
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_20_states_that_are_no_numbers_give_no_score(few: Path, value: float) -> None:
+def test_20_states_that_are_not_finite_give_no_score(few: Path, value: float) -> None:
     states = pipeline.states(few / "v0.mp4", fake_backbone.load(), (Site("residual", 1),))
     with pytest.raises(HiProbeError):
         fake_backbone.constant_probe().score(
@@ -581,7 +581,7 @@ def test_20_states_that_are_no_numbers_give_no_score(few: Path, value: float) ->
         b"[" * 10**6,
     ],
 )
-def test_20_doubled_keys_and_huge_headers_are_refused(tmp_path: Path, header: bytes) -> None:
+def test_20_repeated_keys_and_huge_headers_are_refused(tmp_path: Path, header: bytes) -> None:
     path = tmp_path / "x.safetensors"
     for data in (
         len(header).to_bytes(8, "little") + header,

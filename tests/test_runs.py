@@ -77,7 +77,7 @@ def test_a_saved_result_loads_equal(tmp_path: Path, seed: int) -> None:
     found = results.load_result(tmp_path, "in/a.mp4", VIDEO, SETTINGS)
     assert found is not None
     assert equal(found, result)
-    json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert str(tmp_path) not in path.read_text()
     moved = results.load_result(tmp_path, "out/b.mp4", VIDEO, SETTINGS)
     assert moved is not None
@@ -348,8 +348,8 @@ def test_detect_on_the_same_folder_resumes_and_reports_it(run: Run, folder: Path
     assert "all were finished before" in detect(run, folder).out
     lines = [json.loads(line) for line in detect(run, folder, "--json").out.splitlines()]
     assert [line["status"] for line in lines] == ["done", "partial", "done"]
-    anew = detect(run, folder, "--again")
-    assert (anew.code, "finished before" in anew.out) == (0, False)
+    repeated = detect(run, folder, "--again")
+    assert (repeated.code, "finished before" in repeated.out) == (0, False)
     assert all(path.stat().st_mtime_ns > time for path, time in written.items())
 
 
@@ -363,8 +363,8 @@ def test_runs_lists_the_status_of_each_video_and_retries(run: Run, folder: Path)
         )
         worker.claim("now-1", "now.mp4", "1")
         shown = run("runs", folder / "out")
-        told = {line["name"]: line for line in run("runs", folder / "out", "--json").objects}
-    assert {name: line["status"] for name, line in told.items()} == {
+        listed = {line["name"]: line for line in run("runs", folder / "out", "--json").objects}
+    assert {name: line["status"] for name, line in listed.items()} == {
         "v0.mp4": "done",
         "v1.mp4": "partial",
         "v2.mp4": "done",
@@ -372,10 +372,10 @@ def test_runs_lists_the_status_of_each_video_and_retries(run: Run, folder: Path)
         "bad.mp4": "quarantined",
         "now.mp4": "in progress",
     }
-    assert told["empty.mp4"]["reason"] == "EmptyVideo: the file is empty"
-    assert told["bad.mp4"]["reason"].startswith("quarantined after 2 attempts")
-    assert told["v1.mp4"]["folder"].startswith("v1-")
-    assert 0 < told["now.mp4"]["lease_s"] <= leases.LEASE_S
+    assert listed["empty.mp4"]["reason"] == "EmptyVideo: the file is empty"
+    assert listed["bad.mp4"]["reason"].startswith("quarantined after 2 attempts")
+    assert listed["v1.mp4"]["folder"].startswith("v1-")
+    assert 0 < listed["now.mp4"]["lease_s"] <= leases.LEASE_S
     for said in (
         "1 failed",
         "1 partial",
@@ -386,9 +386,11 @@ def test_runs_lists_the_status_of_each_video_and_retries(run: Run, folder: Path)
         "hidden states of 3 ",
     ):
         assert said in shown.out
-    assert run("runs", folder / "out", "--retry").out.startswith("2 put back")
-    told = {line["name"]: line["status"] for line in run("runs", folder / "out", "--json").objects}
-    assert (told["bad.mp4"], told["empty.mp4"]) == ("todo", "todo")
+    assert run("runs", folder / "out", "--retry").out.startswith("2 released")
+    listed = {
+        line["name"]: line["status"] for line in run("runs", folder / "out", "--json").objects
+    }
+    assert (listed["bad.mp4"], listed["empty.mp4"]) == ("todo", "todo")
     assert run("runs", folder / "nowhere").code == 2
 
 
@@ -468,7 +470,7 @@ def test_a_run_reports_waiting_for_a_dead_worker_and_takes_over(
 
 
 def test_a_run_from_python_reports_and_resumes(folder: Path) -> None:
-    told: list[str] = []
+    listed: list[str] = []
     made: list[Any] = []
     run = runs.DetectionRun(fake_backbone.load(), fake_backbone.constant_probe(), folder / "out")
     paths = sorted((folder / "in").glob("*.mp4"))
@@ -476,11 +478,11 @@ def test_a_run_from_python_reports_and_resumes(folder: Path) -> None:
         run.detect(
             paths,
             keep=lambda result, place: made.append(place.name),
-            failed=lambda _path, error: told.append(type(error).__name__),
+            failed=lambda _path, error: listed.append(type(error).__name__),
         )
     )
     assert [result.status for result in found] == ["failed", "done", "partial", "done"]
-    assert told == ["EmptyVideo"]
+    assert listed == ["EmptyVideo"]
     assert made == [
         f"v{number}-{video.digest(folder / f'in/v{number}.mp4')[:8]}" for number in range(3)
     ]

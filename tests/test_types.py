@@ -1,4 +1,4 @@
-"""The nouns: a site is read back from its text, and from nothing else."""
+"""The data types: a site is read back from its text, and from nothing else."""
 
 from __future__ import annotations
 

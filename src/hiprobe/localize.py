@@ -24,7 +24,7 @@ Rule = Literal["calibrated", "fixed", "adaptive"]
 RULES = ("calibrated", "fixed", "adaptive")
 # Segments at most this many seconds apart are consecutive; a longer pause is a gap.
 JOIN_S = 1e-3
-# The least running deviation, so that a constant score is below its own threshold.
+# Lower bound of the running deviation: keeps a constant score below its own threshold.
 STD_FLOOR = 1e-3
 # Tolerance in seconds when sums of durations are compared.
 _ROUNDING = 1e-6
@@ -83,7 +83,7 @@ class Localization:
 
 
 class Smoother:
-    """Gaussian smoothing over segments, of one run of segments without a gap.
+    """Gaussian smoothing of the scores of one run of segments without a gap.
 
     The kernel is cut at 4 `sigma`. Weights outside the run are dropped and the rest are normalised,
     so that the ends are not pulled towards zero and a constant stays constant (our own). A smoothed
@@ -164,7 +164,8 @@ class RunningThreshold:
 
     The lag keeps an event from raising its own threshold. Until `warmup` scores are that old, the
     threshold is infinite and there is no event. The deviation is taken as at least 0.001, so that a
-    constant score is no event. A gap does not reset the rule, as the camera is the same.
+    constant score does not become an event. A gap does not reset the rule, as the camera is the
+    same.
     """
 
     def __init__(self, kappa: float, warmup: int, lag: int) -> None:
@@ -199,9 +200,9 @@ def adaptive_threshold(scores: Array, kappa: float, warmup: int, lag: int) -> Ar
 
 
 class EventTracker:
-    """Joins consecutive segments at or above the threshold to events, and merges close events.
+    """Joins consecutive segments at or above the threshold into events, and merges close events.
 
-    Events shorter than `min_s` seconds are dropped, those less than `merge_s` seconds apart merged.
+    Events less than `merge_s` seconds apart are merged; shorter ones than `min_s` are dropped.
     `pending` is the current event; a later segment may still extend it.
     """
 
@@ -215,8 +216,8 @@ class EventTracker:
     ) -> list[Event]:
         """Add the next segment and return the events that became final: none or one.
 
-        `start` and `end` in seconds, `score` smoothed. No event crosses a gap: a pause before the
-        segment is one by itself, and `gap` states one where the times touch.
+        `start` and `end` in seconds, `score` smoothed. No event crosses a gap. A pause before
+        the segment is a gap; `gap` marks one before a segment whose start touches the last end.
         """
         closed = self.flush() if gap or start - self._end > JOIN_S else []
         self._end = end
@@ -373,7 +374,7 @@ def label_segments(
 
 
 def _union(events: Sequence[Event]) -> list[tuple[float, float]]:
-    """Return the spans of `events`, sorted and with overlapping ones merged."""
+    """Return the spans of `events`, sorted, with overlapping ones merged."""
     out: list[tuple[float, float]] = []
     for event in sorted(events, key=lambda e: e.start):
         if out and event.start <= out[-1][1]:
@@ -384,7 +385,7 @@ def _union(events: Sequence[Event]) -> list[tuple[float, float]]:
 
 
 def _limit(settings: Localization) -> Callable[[float], float]:
-    """Return the rule: a function from each smoothed score, in order, to its threshold."""
+    """Return a function that gives each smoothed score, in order, its threshold."""
     if settings.rule == "adaptive":
         return RunningThreshold(settings.kappa, settings.warmup, settings.lag).update
     threshold = settings.threshold

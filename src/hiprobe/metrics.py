@@ -66,7 +66,7 @@ def average_precision_trapezoid(labels: Labels, scores: Array) -> float:
 def frame_auc(videos: Sequence[Pair]) -> float:
     """Compute the ROC-AUC over the frames of all `videos`, each (labels (n,), scores (n,)).
 
-    Raises LabelError as `roc_auc` does, and for no video.
+    Raises LabelError as `roc_auc` does, and if there are no videos.
     """
     if not videos:
         raise LabelError("there is no video to evaluate")
@@ -134,15 +134,15 @@ class Ranking:
     ) -> tuple[Pooled, Pooled]:
         """Compute the ends of the percentile bootstrap intervals over videos (seeded).
 
-        Whole videos are drawn with replacement (Efron and Tibshirani 1993, chapter 13). Draws with
-        one class have no metrics and are left out. Raises LabelError if all draws are, and for
-        fewer than two videos.
+        Whole videos are drawn with replacement (Efron and Tibshirani 1993, chapter 13). Draws
+        with only one class have no metrics and are left out. Raises LabelError if no draw is left,
+        or for fewer than two videos.
         """
         draws = _draws(self.videos, resamples, seed)
         weights = draws[(draws @ self._sizes.T > 0).all(1)].T.astype(np.float64)
         if not weights.shape[1]:
             raise LabelError(
-                f"none of {resamples} draws of videos has both classes", cure="draw more"
+                f"none of {resamples} draws of videos has both classes", cure="use more draws"
             )
         width = max(1, CACHED // self._true.shape[0])
         figures = [
@@ -203,7 +203,7 @@ def tiou(one: Event, other: Event) -> float:
 
 
 def matches(truth: Sequence[Event], predicted: Sequence[Event], at: float) -> int:
-    """Count the matching events of one video: pairs of a tIoU of at least `at`, each event once.
+    """Count the matching events of one video: pairs with a tIoU of at least `at`, each event once.
 
     Pairs are taken greedily, the highest tIoU first. Raises ValueError for `at` outside (0, 1].
     """
@@ -328,7 +328,7 @@ class EventTable:
         return {
             name: ends
             for name, values in figures.items()
-            if (ends := _ends(values, level)) is not None
+            if (ends := _central_interval(values, level)) is not None
         }
 
 
@@ -353,7 +353,7 @@ def mean_interval(
     values: Array, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
     """Compute the bootstrap interval of the mean of `values` (videos,); at least two are needed."""
-    ends = _ends(_draws(len(values), resamples, seed) @ values / len(values), level)
+    ends = _central_interval(_draws(len(values), resamples, seed) @ values / len(values), level)
     assert ends is not None  # every draw has a mean
     return ends
 
@@ -365,7 +365,7 @@ def _draws(videos: int, resamples: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).multinomial(videos, np.full(videos, 1 / videos), resamples)
 
 
-def _ends(values: Array, level: float) -> tuple[float, float] | None:
+def _central_interval(values: Array, level: float) -> tuple[float, float] | None:
     """Return the central interval of the finite `values` (draws,), or None if there are none."""
     known = values[np.isfinite(values)]
     if not len(known):

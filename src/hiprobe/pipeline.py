@@ -1,4 +1,4 @@
-"""The verbs, composed once: extract, detect, explain. Knows no command line, picture or page.
+"""The main operations: extract, detect, explain. Knows no command line, picture or page.
 
 A video is read in one pass, `batch` segments of the backbone at a time; hidden states are kept in
 a store and never read twice.
@@ -59,12 +59,12 @@ def ignore(*_: object) -> None:
 
 @dataclass(frozen=True)
 class Reading:
-    """Who reads, where the states are kept, and who is told: passed down as one object.
+    """The model, the store and the callbacks of a run, passed down as one object.
 
-    `model`: a backbone; facts about a model alone can use only what `store` holds. `store`: the
-    folder that keeps hidden states, None to keep none. `progress` gets the path and the last
-    segment of each batch. `failed` gets the path and the error of a video that is passed over;
-    without it the error is raised.
+    `model` is a backbone, or only facts about a model if `store` already holds all states. `store`
+    is the folder that keeps hidden states, None to keep none. `progress` gets the path and the last
+    segment of each batch. `failed` gets the path and the error of a video that is skipped; without
+    it the error is raised.
     """
 
     model: ModelFacts
@@ -78,15 +78,15 @@ class Reading:
         return str(self.model.provenance.get("dtype", "unknown"))
 
     def backbone(self, path: str | Path) -> Backbone:
-        """Return the model that reads; raise VideoError where only facts about it are known."""
+        """Return the model; raise VideoError if only facts about it are known."""
         if hasattr(self.model, "read"):
             return cast(Backbone, self.model)
-        raise VideoError("no worker has read it", where=path, cure="see why above")
+        raise VideoError("no worker has read it", where=path, cure="see the error above")
 
 
 @dataclass(frozen=True)
 class ReadPlan:
-    """What is read of a video: the sites, and the recipe by which."""
+    """What to read from a video: the sites, and the recipe to read them by."""
 
     sites: tuple[Site, ...]
     recipe: Recipe
@@ -101,9 +101,9 @@ def states(
     store: str | Path | None = None,
     progress: Progress = ignore,
 ) -> HiddenStates:
-    """Return the hidden states of one video at `sites`, from the store or read.
+    """Return the hidden states of one video at `sites`, from the store or by running the model.
 
-    What is read is kept in the folder `store`, if one is given. Raises VideoError's children for
+    New states are kept in the folder `store`, if one is given. Raises a subclass of VideoError for
     a video that cannot be read, ModelError and StoreError.
     """
     reading = Reading(model, _folder(store), progress)
@@ -112,7 +112,7 @@ def states(
 
 def _states(path: str | Path, reading: Reading, plan: ReadPlan) -> HiddenStates:
     video_id = video.digest(path)
-    kept = _kept(video_id, reading, plan)
+    kept = _stored(video_id, reading, plan)
     if kept is not None:
         return kept
     segments = parallel.decode_segments(path, plan.recipe, video_id)
@@ -123,8 +123,8 @@ def _states(path: str | Path, reading: Reading, plan: ReadPlan) -> HiddenStates:
     return fresh
 
 
-def _kept(video_id: str, reading: Reading, plan: ReadPlan) -> HiddenStates | None:
-    """Return the states that the store holds, None if it holds none or there is no store."""
+def _stored(video_id: str, reading: Reading, plan: ReadPlan) -> HiddenStates | None:
+    """Return the stored states; None if there are none, or no store."""
     if reading.store is None:
         return None
     return find_states(reading.store, video_id, plan.recipe, plan.sites, reading.dtype)
@@ -135,24 +135,24 @@ def _folder(store: str | Path | None) -> Path | None:
 
 
 def decode_ahead(path: str | Path, reading: Reading, plan: ReadPlan) -> None:
-    """Let a decoder begin on a video that is read next, unless its states are kept.
+    """Start decoding a video that will be read soon, unless its states are kept.
 
     An error of the video or the store is reported when its turn comes.
     """
     with suppress(VideoError, StoreError):
         video_id = video.digest(path)
-        if _kept(video_id, reading, plan) is None:
+        if _stored(video_id, reading, plan) is None:
             parallel.start_decoding(path, plan.recipe, video_id)
 
 
 def check_same(path: str | Path, video_id: str, read_as: str | None = None) -> None:
     """Raise CorruptVideo if the file at `path` no longer has the digest `video_id`.
 
-    `read_as` is the digest with which it was read, if that is known.
+    `read_as` is the digest that it had when it was read, if that is known.
     """
     if (read_as or video.digest(path)) != video_id:
         raise CorruptVideo(
-            "the file changed while it was read", where=path, cure="give it again once it is whole"
+            "the file changed while it was read", where=path, cure="try again once it is complete"
         )
 
 
@@ -165,7 +165,7 @@ def read_states(
 ) -> HiddenStates:
     """Read the hidden states of the segments of one video, `model.batch` at a time.
 
-    Raises EmptyVideo if there is no segment, VideoError's children and the errors of the model.
+    Raises EmptyVideo if there are no segments, other VideoErrors and the errors of the model.
     """
     values, starts, ends = [], [], []
     coming = iter(segments)
@@ -175,7 +175,7 @@ def read_states(
         ends += [segment.end for segment in batch]
         reading.progress(str(path), batch[-1])
     if not values:
-        raise EmptyVideo("no segment here", where=path)
+        raise EmptyVideo("the video has no segments", where=path)
     return HiddenStates(
         video_id,
         plan.recipe,
@@ -203,9 +203,9 @@ def extract(
     """Yield the hidden states and segment labels of each video, at the sites that `method` reads.
 
     All layers are read in one pass. Labels (segments,): 1 anomalous, 0 normal, -1 left out. A
-    video that cannot be read, does not fit the memory or has an event after its end is passed
-    over: `failed` gets its path and the error; without `failed` the error is raised. `recipe` is
-    by default `recipe_for(method, model)`. Raises ModelError for a model without what the method
+    video that cannot be read, does not fit into memory or has an event after its end is skipped:
+    `failed` gets its path and the error; without `failed` the error is raised. `recipe` is
+    by default `recipe_for(method, model)`. Raises ModelError if the model lacks what the method
     reads.
 
     >>> from hiprobe import backbones, datasets, embedded
@@ -221,7 +221,7 @@ def extract(
 
 
 def extract_pairs(videos: Iterable[Video], reading: Reading, plan: ReadPlan) -> Iterator[Pair]:
-    """`extract` with its arguments grouped."""
+    """Do what `extract` does, with its arguments grouped."""
     for one in parallel.coming(videos, lambda one: decode_ahead(one.path, reading, plan)):
         try:
             found = _states(one.path, reading, plan)
@@ -262,7 +262,7 @@ def sites_for(
 
 
 def unread(method: str, model: Backbone, *, recipe: Recipe | None = None) -> Pair:
-    """Return states and labels without a segment, enough to fit a method that needs no labels.
+    """Return empty states and labels, enough to fit a method that needs no labels.
 
     Raises UsageError for a method that needs them.
     """
@@ -280,9 +280,9 @@ def unread(method: str, model: Backbone, *, recipe: Recipe | None = None) -> Pai
 
 
 def _labels(one: Video, found: HiddenStates) -> LabelArray:
-    """Return the labels of its segments.
+    """Return the labels of the segments of `one`.
 
-    An event after the end is an error: ignored, it would turn an anomalous video into a normal one.
+    An event after its end is an error: without that event an anomalous video would count as normal.
     """
     end = max([found.duration, *(gap.end for gap in found.gaps)])
     for event in one.events or ():
@@ -322,8 +322,8 @@ def detect(
 ) -> Result:
     """Return the scores and events of one video; the same model explains each event.
 
-    The probe brings prompt, sampling, layer, smoothing and threshold; `localization` overrides the
-    last two. With `explain=False` no event is put into words. Raises VideoError's children,
+    The probe supplies prompt, sampling, layer, smoothing and threshold; `localization` overrides
+    the last two. With `explain=False` events get no explanation. Raises VideoError's subclasses,
     RecipeMismatch for a probe of another model, ModelError and StoreError.
 
     >>> from hiprobe import backbones, embedded, fit
@@ -345,7 +345,7 @@ def detect(
 def detect_events(
     path: str | Path, reading: Reading, probe: Probe, localization: Localization | None = None
 ) -> Result:
-    """`detect` without explanations, with its arguments grouped."""
+    """Do what `detect` does, without explanations and with its arguments grouped."""
     check_probe(reading.model, probe)
     found = _states(path, reading, ReadPlan(tuple(probe.sites), probe.recipe))
     scores, events = _localize.localize(
@@ -377,9 +377,9 @@ def detect_all(
     failed: Failed | None = None,
     **options: Any,
 ) -> Iterator[Result]:
-    """`detect` each path in turn; a video that cannot be read gives a `failed` result.
+    """Run `detect` on each path in turn; a video that cannot be read gives a `failed` result.
 
-    So does one that does not fit the memory. The result's reason begins with the name of the
+    So does one that does not fit into memory. The result's reason begins with the name of the
     error; `failed` gets the path and the error. `options` are those of `detect`.
 
     >>> from hiprobe import backbones, embedded, fit

@@ -97,7 +97,7 @@ def roc(pairs: Mapping[str, Pair]) -> Figure:
         alarms, hits, _ = roc_curve(labels, scores)
         _line(axes, alarms, hits, f"{name}: area {auc(alarms, hits):.4f}", _colour(name, index))
     _dashed(axes, (0, 1), "chance: 0.5")
-    _dress(axes, "false positive rate", "true positive rate", "ROC over all frames")
+    _label_axes(axes, "false positive rate", "true positive rate", "ROC over all frames")
     return figure
 
 
@@ -130,12 +130,12 @@ def precision_recall(pairs: Mapping[str, Pair]) -> Figure:
         _line(axes, recall[::-1], precision[::-1], area, _colour(name, index))
     base = float(np.mean(next(iter(pairs.values()))[0]))
     _dashed(axes, (base, base), f"all alike: precision {base:.4f}")
-    _dress(axes, "recall", "precision", "precision and recall over all frames")
+    _label_axes(axes, "recall", "precision", "precision and recall over all frames")
     return figure
 
 
 def score_histogram(pairs: Mapping[str, Pair]) -> Figure:
-    """Draw the spread of the scores of normal and of anomalous frames, a panel for each set.
+    """Draw histograms of the scores of normal and of anomalous frames, a panel for each set.
 
     Each class is scaled to its own number of frames.
 
@@ -162,7 +162,7 @@ def score_histogram(pairs: Mapping[str, Pair]) -> Figure:
             share = np.histogram(of_class, edges)[0] / max(len(of_class), 1)
             words = f"{word}: {len(of_class):,}"
             axes.stairs(share, edges, fill=True, color=colour, alpha=0.5, label=words)
-        _dress(axes, name, "share of the frames", f"{name} by class")
+        _label_axes(axes, name, "share of the frames", f"{name} by class")
     return figure
 
 
@@ -173,7 +173,7 @@ def timelines(
 
     Args:
         truth: labels, 1 where a frame is anomalous, uint8 (frames,) by video name.
-        scores: scores (frames,) by video name; NaN leaves a hole.
+        scores: scores (frames,) by video name; NaN leaves a gap.
         found: the predicted events by video name, with frame times in seconds. The time axis is in
             seconds where it is given, else in frames.
 
@@ -248,7 +248,7 @@ def write_plots(
     """Write roc.png, pr.png, histogram.png and timelines.png into `folder`.
 
     Args:
-        folder: made if it is not there.
+        folder: created if it does not exist.
         truth: labels, 1 where a frame is anomalous, uint8 (frames,) by video name.
         scores: scores (frames,) by video name; NaN where a frame was not scored.
         raw: scores before smoothing, drawn beside the others.
@@ -332,7 +332,7 @@ def _timeline_legend(figure: Figure, *, alarms: bool) -> None:
     figure.legend(handles=signs, loc="outside upper right", ncols=3, frameon=False, fontsize=8)
 
 
-def _dress(axes: Axes, x: str, y: str, title: str) -> None:
+def _label_axes(axes: Axes, x: str, y: str, title: str) -> None:
     axes.set_xlabel(x, size=9, color=INK)
     axes.set_ylabel(y, size=9, color=INK)
     axes.set_title(title, loc="left", size=10, weight="bold", color=INK)

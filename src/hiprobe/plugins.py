@@ -5,7 +5,7 @@ A name is looked up in this order:
 1. `module:attribute` is imported from anywhere on the Python path.
 2. A file of the package's folder, such as `hiprobe/methods/one_class.py`. An installed package
    cannot replace it.
-3. An entry point of an installed package, in the group that is called like the package, such as
+3. An entry point of an installed package, in the group named after the package, such as
    `hiprobe.methods`. A name that several packages offer is an error.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-FAILURES = (  # what the code of somebody else's plug-in may raise
+FAILURES = (  # what a plug-in's code may raise
     ArithmeticError,
     AssertionError,
     AttributeError,

@@ -1,4 +1,4 @@
-"""Detect in many videos, resumably: finished videos are skipped, and so are another worker's.
+"""Detect in many videos, resumably: skips finished videos and those that other workers hold.
 
 Knows no picture and no page: `keep` writes a result's files, and the result counts once they exist.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.5
 STORE = ".store"
-RETRY_CURE = "hiprobe runs OUT --retry puts it back"
+RETRY_CURE = "release it with hiprobe runs OUT --retry"
 Keep = Callable[[Result, Path], None]
 
 
@@ -51,7 +51,7 @@ class DetectionRun:
         return [result for _, result in found if result], left
 
     def forget(self, paths: Iterable[str | Path]) -> None:
-        """Let these videos be done again, quarantined ones too; raises StoreError."""
+        """Mark these videos to be processed again, quarantined ones too; raises StoreError."""
         places = []
         for path in paths:
             with suppress(VideoError):  # reported when its turn comes
@@ -69,13 +69,13 @@ class DetectionRun:
         progress: Progress = ignore,
         waiting: Callable[[int], None] = ignore,
     ) -> Iterator[Result]:
-        """Yield a result of each video, in the order in which they end.
+        """Yield a result of each video, in the order in which they finish.
 
         Videos that other workers hold are waited for. `keep` writes the files of a new result into
-        a folder. A video that cannot be read gives a `failed` result, one that ends its worker or
-        its decoder twice a `quarantined` one; `failed` gets its path and the reason. `waiting` is
-        called once, when nothing else is left, with the number of videos that other workers hold.
-        Raises ModelError and StoreError.
+        a folder. A video that cannot be read gives a `failed` result, one that crashes its worker
+        or its decoder twice a `quarantined` one; `failed` gets its path and the reason. `waiting`
+        is called once, when nothing else is left, with the number of videos that other workers
+        hold. Raises ModelError and StoreError.
         """
         queue, idle, begun = deque(paths), 0, set[str]()
         with LeaseHolder(self.out / STORE, self.settings, len(paths)) as worker:
@@ -96,7 +96,7 @@ class DetectionRun:
                     time.sleep(POLL_S)
 
     def _decode_ahead(self, paths: Iterable[str | Path], begun: set[str]) -> None:
-        """Let decoders begin on the videos that come next, once for each."""
+        """Start decoding the next videos, each once."""
         plan = ReadPlan(tuple(self.probe.sites), self.probe.recipe)
         for path in paths:
             if str(path) not in begun:
@@ -114,7 +114,7 @@ class DetectionRun:
         return results.load_result(place, str(path), video_id, self.settings)
 
     def _stems(self) -> frozenset[str]:
-        """Return the first letters of the videos that have a result."""
+        """Return the first letters of the names of the videos that have a result."""
         return frozenset(
             path.parent.name.rpartition("-")[0][:8] for path in self.out.glob(f"*/{results.NAME}")
         )
@@ -127,7 +127,7 @@ class DetectionRun:
 
 @dataclass(frozen=True)
 class _Turns:
-    """One worker's way through the videos of a run."""
+    """One worker's pass over the videos of a run."""
 
     run: DetectionRun
     worker: LeaseHolder
@@ -172,7 +172,7 @@ class _Turns:
             progress=self.progress,
         )
         pipeline.check_same(path, video_id)
-        # While its files change they are no result.
+        # Until all files are written they must not count as a result.
         (place / results.NAME).unlink(missing_ok=True)
         self.keep(result, place)
         results.save_result(place, result, run.settings)
@@ -200,7 +200,7 @@ def given_up(path: str | Path, item: VideoRecord, failed: Failed) -> Result:
 
 
 def result_settings(model: ModelFacts, probe: Probe, explain: bool) -> dict[str, Any]:
-    """Return all that decides a result beside the video, as JSON values."""
+    """Return everything but the video that determines a result, as JSON values."""
     return {
         "probe": probe.digest,
         "recipe": probe.recipe.digest,

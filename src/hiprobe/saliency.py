@@ -167,8 +167,8 @@ def permutation_baseline(
 
     `values` and `labels` as for `saliency`. Segments are shuffled one by one. As segments of one
     video resemble each other, the true baseline is higher. The entropy does not use labels, so its
-    standard deviation is 0. Raises LabelError if a class has no segment, ValueError for no
-    permutation.
+    standard deviation is 0. Raises LabelError if a class has no segment, ValueError if
+    `permutations` is below 1.
 
     >>> values = np.random.default_rng(0).normal(size=(40, 6, 8))
     >>> labels = np.repeat([0, 1], 20).astype(np.int8)
@@ -198,7 +198,7 @@ def _known(values: SiteArray, labels: LabelArray) -> tuple[NDArray[np.bool_], ND
     """Return which rows have a label, and which of those are anomalous as one labelling (1, n)."""
     if labels.shape != values.shape[:1]:
         raise ValueError(
-            f"values of shape {values.shape} need one label a segment, "
+            f"values of shape {values.shape} need one label per segment, "
             f"got labels of shape {labels.shape}"
         )
     keep = labels >= 0

@@ -25,7 +25,7 @@ LabelArray = NDArray[np.int8]
 SITE_KINDS = ("residual", "head", "logit")
 # The shortest segment, in seconds. A probe from a stranger could ask for shorter ones, and a run
 # would never end.
-SEGMENT_S = 1.6  # of video in a segment, unless a recipe says otherwise
+SEGMENT_S = 1.6  # seconds of video in a segment, unless a recipe says otherwise
 FRAMES = 16  # sampled in a segment, unless a recipe says otherwise
 SHORTEST_S = 0.01
 STATUSES = ("done", "partial", "failed", "quarantined")
@@ -366,7 +366,7 @@ class Result:
     """What `detect` found in one video: its status, scores and events, and how they were made.
 
     `duration` is in seconds. `reason` says why a video is `partial`, `failed` or `quarantined`.
-    `scores` are there exactly if the status is `done` or `partial`; raises ValueError otherwise.
+    `scores` must be given exactly if it is `done` or `partial`; raises ValueError otherwise.
     `provenance` names the model, the probe and the recipe.
 
     >>> Result("a.mp4", "", "failed", reason="EmptyVideo: the file is empty").events

@@ -83,7 +83,7 @@ def test_the_pixel_budget_equals_a_calculation_by_hand(
     assert _pixels.fit_budget(size, 28, low, high) == expected
 
 
-def test_too_long_frames_are_refused() -> None:
+def test_frames_that_are_too_long_are_refused() -> None:
     with pytest.raises(ModelError, match="200 times"):
         _pixels.fit_budget((1, 201), 28, 1, 10**9)
 
@@ -116,7 +116,7 @@ def test_times_in_the_prompt_are_the_segments_own(loaded: Callable[[str], Any]) 
     assert "<|end_of_image|>0.7seconds" in text
 
 
-def test_qwen_is_told_the_seconds_of_a_temporal_patch(qwen: Any) -> None:
+def test_qwen_gets_the_seconds_of_a_temporal_patch(qwen: Any) -> None:
     inputs = make_inputs(qwen._processor, clips(1)[0], "describe the scene")
     assert inputs["second_per_grid_ts"].tolist() == pytest.approx([0.8])  # 2 of 4 frames in 1.6 s
 
@@ -226,7 +226,7 @@ def test_a_segment_that_never_fits_is_named(qwen: Any) -> None:
         (Site("head", 0, 4), "has 4 heads"),
     ],
 )
-def test_a_site_that_is_not_there_is_refused(qwen: Any, site: Site, reason: str) -> None:
+def test_a_site_that_the_model_lacks_is_refused(qwen: Any, site: Site, reason: str) -> None:
     with pytest.raises(ModelError, match=reason):
         qwen.read(clips(1), [site])
 

@@ -179,7 +179,7 @@ def test_heads_are_slices_of_the_o_proj_input(name: str, backbone: Any, plain: A
 
 
 def test_segments_of_unequal_length_are_never_padded(name: str, backbone: Any) -> None:
-    """Some families make other numbers of tokens of tall and of still frames."""
+    """Some families make a different number of tokens for tall or for still frames."""
     recipe, sites = dataclasses.replace(alone(backbone), size=None), residuals(backbone)
     one, two, three = segments(backbone, 3)
     tall = np.repeat(two.frames, 2, axis=1)

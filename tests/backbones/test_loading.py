@@ -114,7 +114,7 @@ def test_a_backbone_from_outside_gets_the_options(monkeypatch: pytest.MonkeyPatc
     made: Any = backbones.load("outside:make", device="cpu", max_layer=3)
     assert made.options == {"revision": None, "device": "cpu", "dtype": "auto", "max_layer": 3}
     with pytest.raises(
-        UsageError, match="what backbone 'outside:unmake' loads lacks recipe, layers, heads"
+        UsageError, match="backbone 'outside:unmake' loads lacks recipe, layers, heads"
     ):
         backbones.load("outside:unmake")
 

@@ -122,7 +122,7 @@ def test_a_sound_method_keeps_every_promise() -> None:
 
 
 @pytest.mark.parametrize("promise", FAULTY_METHODS)
-def test_a_faulty_method_is_told_its_promise(promise: str) -> None:
+def test_a_faulty_method_gets_an_error_that_names_the_promise(promise: str) -> None:
     faulty = own(FAULTY_METHODS[promise])
     if promise == "it has every member":
         faulty = SimpleNamespace(LABELS="both", PROMPTS=(), fit=one_class.fit)
@@ -235,14 +235,14 @@ def test_a_sound_sink_keeps_every_promise() -> None:
 
 
 @pytest.mark.parametrize("promise", FAULTY_SINKS)
-def test_a_faulty_sink_is_told_its_promise(promise: str) -> None:
+def test_a_faulty_sink_gets_an_error_that_names_the_promise(promise: str) -> None:
     faulty = SimpleNamespace(open=FAULTY_SINKS[promise])
     if promise == "it has every member":
         faulty = SimpleNamespace()
     assert promise_of(lambda: checks.check_sink(faulty)) == promise
 
 
-def test_a_sink_that_is_no_file_is_checked_on_its_target() -> None:
+def test_a_sink_that_writes_no_file_is_checked_on_its_target() -> None:
     sent: list[str] = []
 
     class Network(LinesFile):
@@ -335,7 +335,7 @@ def test_a_sound_data_set_keeps_every_promise() -> None:
 
 
 @pytest.mark.parametrize("promise", FAULTY_DATASETS)
-def test_a_faulty_data_set_is_told_its_promise(promise: str) -> None:
+def test_a_faulty_data_set_gets_an_error_that_names_the_promise(promise: str) -> None:
     faulty = type("Faulty", (TwoClips,), FAULTY_DATASETS[promise])()
     if promise == "it has every member":
         faulty = SimpleNamespace(list=TwoClips().load)
@@ -482,7 +482,7 @@ def test_a_sound_backbone_keeps_every_promise() -> None:
 
 
 @pytest.mark.parametrize("promise", FAULTY_BACKBONES)
-def test_a_faulty_backbone_is_told_its_promise(promise: str) -> None:
+def test_a_faulty_backbone_gets_an_error_that_names_the_promise(promise: str) -> None:
     faulty = type("Faulty", (Numbers,), FAULTY_BACKBONES[promise])()
     if promise == "it has every member":
         faulty = SimpleNamespace(layers=3)
@@ -513,7 +513,7 @@ def test_every_check_of_every_kind_has_a_faulty_plug_in() -> None:
     assert tried == written - {"answer", "same names"}
 
 
-def test_names_and_objects_are_both_taken() -> None:
+def test_names_and_objects_are_both_accepted() -> None:
     assert checks.check_method("one_class") == checks.check_method(methods.load("one_class"))
     assert checks.check_sink("csv") == checks.check_sink(sinks.load("csv"))
     assert datasets.find_dataset("folder").__name__ == "hiprobe.datasets.folder"

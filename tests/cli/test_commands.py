@@ -185,7 +185,7 @@ def test_detect_as_json(
     assert found[str(bad_videos["MissingVideo"])]["reason"].startswith("MissingVideo: ")
 
 
-def test_what_cannot_be_read_is_named_on_one_line_and_the_others_go_on(
+def test_what_cannot_be_read_is_named_on_one_line_and_the_others_continue(
     run: Run, tmp_path: Path, fitted: Fitted, bad_videos: dict[str, Path]
 ) -> None:
     short = shortest(tmp_path / "short.mp4")
@@ -290,7 +290,7 @@ HOSTILE = [
 
 
 @pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
-def test_hostile_names_are_shown_and_not_obeyed(run: Run, tmp_path: Path, fitted: Fitted) -> None:
+def test_hostile_names_are_shown_as_text(run: Run, tmp_path: Path, fitted: Fitted) -> None:
     good, bad = tmp_path / "good", tmp_path / "bad"
     for number, name in enumerate(HOSTILE):
         for folder in (good, bad):
@@ -358,7 +358,7 @@ def test_an_out_that_cannot_be_written_ends_the_run(
     assert (tmp_path / "torn/manifest.jsonl").read_text() == "{"
 
 
-def test_a_full_disk_leaves_nothing_half_written_and_is_gone_on_from(
+def test_a_full_disk_leaves_nothing_half_written_and_the_run_resumes(
     run: Run, tmp_path: Path, fitted: Fitted, normal_clip: Path
 ) -> None:
     command = ("detect", normal_clip, "-p", fitted.alarm_path, "--no-explain", "-o")
@@ -411,7 +411,7 @@ def test_states_of_all_layers_serve_detect(
 # -- probes and models
 
 
-def test_a_probe_that_is_none_or_of_another_model_is_named(
+def test_an_invalid_probe_or_one_of_another_model_is_named(
     run: Run, tmp_path: Path, fitted: Fitted, normal_clip: Path
 ) -> None:
     (tmp_path / "text").write_text("a probe, honestly")
@@ -449,7 +449,7 @@ def test_a_probe_that_is_none_or_of_another_model_is_named(
         ("--revision", "abc", 4, "ModelError"),
     ],
 )
-def test_a_model_that_cannot_be_had_is_named(
+def test_a_model_that_cannot_be_loaded_is_named(
     run: Run,
     tmp_path: Path,
     fitted: Fitted,
@@ -491,7 +491,7 @@ def test_fit_says_what_it_chose(run: Run, tmp_path: Path, fitted: Fitted, clips:
     ).read_bytes()
 
 
-def test_a_clip_that_cannot_be_read_is_left_out_and_told(
+def test_a_clip_that_cannot_be_read_is_left_out_and_reported(
     run: Run, tmp_path: Path, clips: Path, fitted: Fitted
 ) -> None:
     for label, name in (
@@ -507,9 +507,7 @@ def test_a_clip_that_cannot_be_read_is_left_out_and_told(
     assert Probe.load(tmp_path / "p").provenance["segments"]["normal"] == 32
 
 
-def test_labels_that_will_not_do_are_named(
-    run: Run, tmp_path: Path, clips: Path, fitted: Fitted
-) -> None:
+def test_unusable_labels_are_named(run: Run, tmp_path: Path, clips: Path, fitted: Fitted) -> None:
     rows = (clips / "labels.csv").read_text().splitlines()
     cases = {
         "broken.csv": ([*rows, "x,fight,1,"], 3, "broken.csv:10: there is no file"),
@@ -572,7 +570,9 @@ def test_a_forced_layer_is_read_alone_and_drawn_as_itself(
     assert (ran.objects[0]["layers"], ran.objects[0]["chosen"]) == ([5], 5)
 
 
-def test_layers_are_drawn_and_told(run: Run, tmp_path: Path, fitted: Fitted, clips: Path) -> None:
+def test_layers_are_drawn_and_printed(
+    run: Run, tmp_path: Path, fitted: Fitted, clips: Path
+) -> None:
     ran = run("layers", fitted.path, "-o", tmp_path / "l.png", "--json")
     assert (ran.code, len(ran.objects)) == (0, 1)
     found, facts = ran.objects[0], fitted.probe.provenance
@@ -637,7 +637,7 @@ def test_explain_answers_about_a_span(run: Run, normal_clip: Path, shipped: Any)
         (("--max-tokens", "0"), 2),
     ],
 )
-def test_a_span_or_a_limit_that_is_none_is_wrong_usage(
+def test_an_invalid_span_or_limit_is_wrong_usage(
     run: Run, normal_clip: Path, options: tuple[str, ...], code: int
 ) -> None:
     ran = run("explain", normal_clip, *options)
@@ -645,7 +645,7 @@ def test_a_span_or_a_limit_that_is_none_is_wrong_usage(
     assert "Traceback" not in ran.err
 
 
-def test_explain_names_what_is_no_video(
+def test_explain_names_a_file_that_is_not_a_video(
     run: Run, tmp_path: Path, bad_videos: dict[str, Path]
 ) -> None:
     for name, path in [*bad_videos.items(), ("EmptyVideo", tmp_path)]:
@@ -756,7 +756,7 @@ START = [sys.executable, "-c", "from hiprobe.cli import main; main()"]
 
 @dataclass(frozen=True)
 class CutOff:
-    """Interrupt a run after its first video and give the command again; also run it unbroken."""
+    """Interrupt a run after its first video and resume it; also run it without interruption."""
 
     videos: int
     first: Ran
@@ -817,12 +817,11 @@ def cut_off(
 def test_an_interrupted_run_says_so_and_keeps_what_was_finished(cut_off: CutOff) -> None:
     assert cut_off.first.code == 130
     assert [line.partition(":")[0] for line in cut_off.first.errors] == ["interrupted"]
-    told = [one["path"] for one in cut_off.first.objects]
-    assert 1 <= len(told) < cut_off.videos
+    reported = [one["path"] for one in cut_off.first.objects]
+    assert 1 <= len(reported) < cut_off.videos
     noted = [json.loads(line) for line in cut_off.after["manifest.jsonl"].splitlines()]
-    assert {Path(path).name for path in told} <= {
-        line["name"] for line in noted
-    }  # what was told of is on disk
+    on_disk = {line["name"] for line in noted}
+    assert {Path(path).name for path in reported} <= on_disk
     for line in noted:
         assert {f"{line['folder']}/{name}" for name in RESULT_FILES} <= set(cut_off.after)
 
@@ -836,7 +835,7 @@ def test_the_same_command_again_reads_no_finished_video_twice(cut_off: CutOff) -
 
 
 def test_a_saved_probe_gives_the_same_bytes_in_another_process(cut_off: CutOff) -> None:
-    """And an interrupted run that went on is an unbroken one."""
+    """And an interrupted run that was resumed equals an uninterrupted one."""
     here, there = tree(cut_off.whole), tree(cut_off.out)
     assert here.keys() == there.keys()
     assert sum(name.endswith("events.jsonl") for name in here) == cut_off.videos

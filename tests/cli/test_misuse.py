@@ -1,4 +1,4 @@
-"""What a user, a file or an outside method may do wrong: one named error, no made-up figure."""
+"""Mistakes of a user, a file or an outside method: one named error, no made-up figure."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def test_a_row_of_very_many_frames_is_refused(tmp_path: Path, end: int) -> None:
 
 
 def test_a_decimal_comma_is_not_read_as_another_score(tmp_path: Path) -> None:
-    """`0,5` would be the score 0 and a cell that nobody asked for."""
+    """`0,5` would be the score 0 and an extra cell."""
     (tmp_path / "s.csv").write_text(f"{HEAD}a,0,10,0,5\n")
     with pytest.raises(LabelError, match=r"s\.csv:2: a row has more cells than the first line"):
         read_scores(tmp_path / "s.csv")
 
 
-def test_an_absent_file_is_not_called_a_bad_one(tmp_path: Path) -> None:
+def test_an_absent_file_is_not_called_malformed(tmp_path: Path) -> None:
     with pytest.raises(LabelError) as caught:
         read_scores(tmp_path / "absent.json")
     assert (
@@ -125,7 +125,7 @@ def test_a_name_comes_back_as_it_is_or_is_not_written(
             assert not path.exists()
 
 
-def test_a_report_names_a_video_whose_name_is_no_text(run: Run, masks: Path) -> None:
+def test_a_report_names_a_video_whose_name_is_not_valid_text(run: Run, masks: Path) -> None:
     (masks / "test_frame_mask" / "01_0001.npy").rename(masks / "test_frame_mask" / "a\udcff.npy")
     write_scores(masks.parent / "s.json", {"01_0002": np.linspace(0, 1, 10)})
     code, _, err = run(
@@ -206,7 +206,7 @@ def test_a_data_set_that_misbehaves_is_named(
 # The command and the benchmark
 
 
-def test_a_report_that_cannot_be_written_is_shown_all_the_same(run: Run, masks: Path) -> None:
+def test_a_report_that_cannot_be_written_is_still_shown(run: Run, masks: Path) -> None:
     scores = masks.parent / "scores.json"
     code, out, err = run(
         "evaluate",
@@ -226,7 +226,7 @@ def test_a_report_that_cannot_be_written_is_shown_all_the_same(run: Run, masks: 
 
 
 @pytest.mark.parametrize("threshold", ["nan", "inf", "-inf"])
-def test_a_threshold_that_is_no_number_is_wrong_usage(
+def test_a_threshold_that_is_not_finite_is_wrong_usage(
     run: Run, masks: Path, threshold: str
 ) -> None:
     code, _, err = run(
@@ -286,7 +286,7 @@ def table(tmp_path: Path) -> Path:
     return folder
 
 
-def test_scores_of_a_video_that_is_not_there_are_left_out_where_that_is_allowed(
+def test_scores_of_a_missing_video_are_left_out_if_allowed(
     table: Path,
 ) -> None:
     (table / "normal_08.mp4").unlink()
@@ -306,7 +306,7 @@ def test_scores_of_a_video_that_is_not_there_are_left_out_where_that_is_allowed(
 @pytest.mark.parametrize(
     ("name", "reason"), [("normal_08", "CorruptVideo: "), ("abnormal_07", "LabelError: no frame")]
 )
-def test_a_video_whose_truth_cannot_be_had_is_counted(table: Path, name: str, reason: str) -> None:
+def test_a_video_whose_truth_is_unknown_is_counted(table: Path, name: str, reason: str) -> None:
     """A truncated clip, or one with an event after its end: named as for a probe."""
     if name == "normal_08":
         (table / "normal_08.mp4").write_bytes((table / "normal_08.mp4").read_bytes()[:2000])
@@ -317,7 +317,7 @@ def test_a_video_whose_truth_cannot_be_had_is_counted(table: Path, name: str, re
         of_scores(Benchmark("folder", table), table.parent / "scores.npz", bootstrap=0)
 
 
-def test_a_video_that_fails_is_left_out_where_that_is_allowed(table: Path) -> None:
+def test_a_video_that_fails_is_left_out_if_allowed(table: Path) -> None:
     (table / "normal_08.mp4").write_bytes((table / "normal_08.mp4").read_bytes()[:2000])
     made = of_scores(
         Benchmark("folder", table, allow_missing=True), table.parent / "scores.npz", bootstrap=0
@@ -342,7 +342,7 @@ def test_scores_of_another_length_are_named_with_a_threshold_too(table: Path) ->
 @pytest.mark.parametrize(
     "times", [np.zeros(5), np.array([0.0, np.nan]), np.zeros((2, 2)), np.array(["a"])]
 )
-def test_kept_frame_times_that_are_none_are_named(
+def test_invalid_kept_frame_times_are_named(
     tmp_path: Path, normal_clip: Path, times: np.ndarray
 ) -> None:
     kept_frame_times(str(normal_clip), "0" * 64, tmp_path)
@@ -361,7 +361,9 @@ def test_a_probe_that_does_not_say_what_it_was_fitted_on_is_named(
 
 
 @pytest.mark.parametrize("seconds", [1e-7, float("inf"), float("nan")])
-def test_windows_that_would_have_no_end_make_no_recipe(fitted: Fitted, seconds: float) -> None:
+def test_a_segment_length_that_is_tiny_or_not_finite_is_refused(
+    fitted: Fitted, seconds: float
+) -> None:
     with pytest.raises(ValueError, match="segment_s="):
         replace(fitted.probe.recipe, segment_s=seconds)
 
@@ -431,13 +433,13 @@ def method(**wrong: Any) -> SimpleNamespace:
 def test_a_method_that_misbehaves_is_named(
     monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], words: str
 ) -> None:
-    """A single score, above all, would silently be that of every segment."""
+    """A single score in particular would silently become that of every segment."""
     monkeypatch.setitem(sys.modules, "strange", SimpleNamespace(method=method(**wrong)))
     with pytest.raises((UsageError, ProbeError), match=words):
         fit("strange:method", planted(layer=1, sites=2), permutations=0)
 
 
-def test_the_method_is_sound_where_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_method_without_a_fault_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "strange", SimpleNamespace(method=method()))
     assert fit("strange:method", planted(layer=1, sites=2), permutations=0).sites == (
         Site("residual", 1),
@@ -465,7 +467,7 @@ def test_a_device_that_cannot_hold_a_model_is_refused(
         '{"a": {"dtype": "F32", "data_offsets": [0]}}',
     ],
 )
-def test_a_header_of_weights_that_says_nothing_is_named(
+def test_a_malformed_header_of_weights_is_named(
     run: Run, checkpoint: Path, normal_clip: Path, header: str
 ) -> None:
     (checkpoint / "model.safetensors").write_bytes(
@@ -513,7 +515,7 @@ def test_a_lower_limit_of_the_system_is_kept_and_does_not_stop_the_decoder(
         resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
         resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
 
-    told = subprocess.run(
+    ran = subprocess.run(
         [
             sys.executable,
             "-c",
@@ -526,7 +528,7 @@ def test_a_lower_limit_of_the_system_is_kept_and_does_not_stop_the_decoder(
         timeout=60,
         check=False,
     )
-    assert (told.stdout.strip(), told.returncode) == (
+    assert (ran.stdout.strip(), ran.returncode) == (
         str(len(video.frame_times(normal_clip))),
         0,
-    ), told.stderr
+    ), ran.stderr

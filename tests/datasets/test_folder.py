@@ -1,4 +1,4 @@
-"""Folders and CSVs of clips are read as written; what is unclear is named by its line."""
+"""Folders and CSVs of clips are read as written; an unclear row is named by its line."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_names_with_commas_and_other_scripts(root: Path) -> None:
     assert [Path(video.path).name for video in found] == ["a, b.mp4", "日本.mp4"]
 
 
-def test_absolute_paths_are_taken_as_they_are(
+def test_absolute_paths_are_used_unchanged(
     root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("else") / "x.mp4"
@@ -127,7 +127,7 @@ def test_one_file_written_in_two_ways_is_one_video(root: Path) -> None:
     assert spans(video) == [(1, 2, "fight"), (3, 4, "fall"), (5, 6, "fire")]
 
 
-def test_a_split_is_picked(root: Path) -> None:
+def test_a_split_is_selected(root: Path) -> None:
     text = HEAD + "a.mp4,fight,,,train\nb.mp4,normal,,,test\nmissing.mp4,normal,,,test2\n"
     assert [Path(v.path).name for v in load(root, text, "train")] == ["a.mp4"]
     with pytest.raises(LabelError, match=r"labels\.csv: there is no row of split 'val'"):
@@ -142,13 +142,17 @@ WRONG_ROWS = {  # the row, the line that is named, what is said of it
         2,
         "start must be a number of seconds, got '1,5'",
     ),
-    "not a number": ("a.mp4,fight,nan,2,\n", 2, "start must be a time from 0 on, got 'nan'"),
+    "not a number": ("a.mp4,fight,nan,2,\n", 2, "start must be a time of 0 s or later, got 'nan'"),
     "an end that is not a number": (
         "a.mp4,fight,1,NaN,\n",
         2,
-        "end must be a time from 0 on, got 'NaN'",
+        "end must be a time of 0 s or later, got 'NaN'",
     ),
-    "before the start": ("a.mp4,fight,-1,2,\n", 2, "start must be a time from 0 on, got '-1'"),
+    "before the start": (
+        "a.mp4,fight,-1,2,\n",
+        2,
+        "start must be a time of 0 s or later, got '-1'",
+    ),
     "an infinite start": ("a.mp4,fight,inf,,\n", 2, "the event must end after its start at inf s"),
     "end before start": (
         "b.mp4,normal,,,\n\na.mp4,fight,5,2,\n",
@@ -172,17 +176,17 @@ WRONG_ROWS = {  # the row, the line that is named, what is said of it
     "both classes": (
         "a.mp4,fight,1,2,\nb.mp4,normal,,,\na.mp4,normal,,,\n",
         4,
-        "called normal here and fight in",
+        "has label normal here and fight in",
     ),
     "both classes, otherwise spelt": (
         "a.mp4,normal,,,\n./sub/../a.mp4,fight,1,2,\n",
         3,
-        "called fight here and",
+        "has label fight here and",
     ),
     "both classes, in two splits": (
         "a.mp4,normal,,,x\na.mp4,fight,1,2,y\n",
         3,
-        "called fight here and normal in",
+        "has label fight here and normal in",
     ),
     "two splits": (
         "a.mp4,fight,1,2,train\na.mp4,fight,3,4,test\n",

@@ -1,6 +1,6 @@
 """The benchmark data sets on small folders in their official layouts.
 
-And on the public annotations, where ../shared is there.
+And on the public annotations, if ../shared exists.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def test_ucf_files_that_do_not_fit_are_named(
     assert all(word in str(caught.value) for word in words), caught.value
 
 
-def test_a_missing_or_doubled_annotation_is_named(ucf: Path) -> None:
+def test_a_missing_or_duplicate_annotation_is_named(ucf: Path) -> None:
     write(ucf / "copy" / "Temporal_Anomaly_Annotation.txt", UCF_LINES)
     with pytest.raises(LabelError, match="2 files are called Temporal_Anomaly_Annotation"):
         datasets.truth("ucf_crime", ucf)
@@ -425,7 +425,7 @@ def test_ucsd_numbers_that_differ_are_both_named(ped: Path) -> None:
     with pytest.raises(LabelError, match=r"Test002 \(3 masks, 4 frames\)"):
         datasets.truth("ucsd_ped", ped, rule="masks")
     write(ped / "UCSDped2" / "Test" / "Test003" / "001.tif")
-    with pytest.raises(LabelError, match="2 lines gt_frame for 3 clips"):
+    with pytest.raises(LabelError, match="2 gt_frame lines for 3 clips"):
         datasets.truth("ucsd_ped", ped)
 
 

@@ -11,7 +11,7 @@ from safetensors.numpy import save
 from hiprobe.disk.safetensors_header import MAX_HEADER, read_header
 
 
-def test_the_header_says_where_each_tensor_lies() -> None:
+def test_the_header_says_where_each_tensor_is() -> None:
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
     data = save({"values": values}, {"made": "here"})
     entries, body = read_header(BytesIO(data), len(data))

@@ -303,9 +303,9 @@ def test_platt_undoes_a_known_distortion() -> None:
     rng = np.random.default_rng(0)
     true = rng.random(20000)
     y = (rng.random(20000) < true).astype(float)
-    told = 1 / (1 + np.exp(-(3 * calibration.odds(true) + 1)))  # overconfident and shifted
-    assert calibration.platt(told, y)(told) == pytest.approx(true, abs=0.05)
-    assert calibration.isotonic(told, y)(told) == pytest.approx(true, abs=0.15)
+    overconfident = 1 / (1 + np.exp(-(3 * calibration.odds(true) + 1)))  # and shifted
+    assert calibration.platt(overconfident, y)(overconfident) == pytest.approx(true, abs=0.05)
+    assert calibration.isotonic(overconfident, y)(overconfident) == pytest.approx(true, abs=0.15)
 
 
 def test_conformal_p_values_by_hand_and_their_promised_rate() -> None:

@@ -245,7 +245,7 @@ def test_headhunt_uses_no_row_without_a_label() -> None:
     assert (one.curves["kl"] == two.curves["kl"]).all()
 
 
-def test_headhunt_takes_all_of_few_sites_and_refuses_what_it_cannot_compare() -> None:
+def test_headhunt_selects_all_of_few_sites_and_refuses_what_it_cannot_compare() -> None:
     values, labels = heads({})
     assert headhunt.select(values[:, :4], labels).indices == (0, 1, 2, 3)
     with pytest.raises(UsageError, match="59 sites"):

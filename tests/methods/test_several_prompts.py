@@ -56,7 +56,7 @@ def test_its_score_is_the_mean_of_the_prompts_log_odds() -> None:
     )
 
 
-def test_few_sites_are_all_taken_and_odd_ones_refused() -> None:
+def test_few_sites_are_all_selected_and_odd_ones_refused() -> None:
     x, y = data()
     assert several_prompts.select(x[:, :2], y).indices == (0, 1)
     with pytest.raises(UsageError, match="7 sites"):

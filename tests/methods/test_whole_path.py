@@ -30,7 +30,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Runs the command line in this process: exit code, standard output, standard error."""
+    """Run the command line in this process: exit code, standard output, standard error."""
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -354,10 +354,10 @@ def test_the_recipes_commands(
 ) -> None:
     probe = tmp_path / "nearest.safetensors"
     assert run("fit", clips, "--method", nearest, "-o", probe, "--store", store)[0] == 0
-    told = ("detect", normal_clip, "-p", probe, "-o", tmp_path / "out", "--no-explain")
-    code, _, err = run(*told)
+    arguments = ("detect", normal_clip, "-p", probe, "-o", tmp_path / "out", "--no-explain")
+    code, _, err = run(*arguments)
     assert (code, "code from outside the package" in err) == (3, True)
-    assert run(*told, "--method", nearest)[0] == 0
+    assert run(*arguments, "--method", nearest)[0] == 0
     code, _, err = run("layers", probe, "--method", nearest, "-o", tmp_path / "l.png")
     assert (code, "has no saliency curves" in err) == (3, True)
 

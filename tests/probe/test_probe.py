@@ -240,7 +240,7 @@ def test_one_class_fits_on_normal_videos_and_alarms_on_few_of_them() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 7, 8, 28, 32, 33, 80])
-def test_one_class_finds_its_site_whether_all_layers_were_read_or_that_one(depth: int) -> None:
+def test_one_class_finds_its_site_whether_all_layers_were_read_or_only_that_one(depth: int) -> None:
     site = Site("residual", min(5 * depth // 8, depth - 1))
     whole = [video(f"v{i}", RNG(i).normal(size=(4, depth, 3)), np.zeros(4)) for i in range(3)]
     alone = [
@@ -423,7 +423,7 @@ def test_score_of_no_segment_and_of_states_that_hold_only_its_site(probe: Probe)
     [
         ({"model": "org/other"}, "model 'sha256:abc', not 'org/other'"),
         ({"prompts": ("Really?",)}, "prompts"),
-        ({"frames": 8}, "frames a segment 16, not 8"),
+        ({"frames": 8}, "frames per segment 16, not 8"),
         ({"segment_s": 2.0}, "segment length 1.6, not 2.0"),
         ({"size": (96, 96)}, "frame size None, not \\(96, 96\\)"),
         ({"revision": "abc"}, "revision"),

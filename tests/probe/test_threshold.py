@@ -33,7 +33,7 @@ def test_the_calibrated_threshold_has_the_best_f1_of_all() -> None:
         assert not np.isin(found, scores)
 
 
-def test_a_calibrated_threshold_lies_midway_and_ignores_what_is_left_out() -> None:
+def test_a_calibrated_threshold_is_midway_and_ignores_what_is_left_out() -> None:
     scores, labels = np.array([0.1, 0.2, 0.6, 0.9, 5.0]), np.array([0, 0, 1, 1, -1], dtype=np.int8)
     assert calibrate(scores, labels) == pytest.approx(0.4)
 

@@ -121,7 +121,9 @@ class Tags(HTMLParser):
 def embedded_data(page: str) -> Any:
     match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert match
-    return json.loads(match.group(1), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    return json.loads(
+        match.group(1), parse_constant=lambda word: pytest.fail(f"{word} is not JSON")
+    )
 
 
 def test_the_five_files_of_a_report_agree(clip: Path, tmp_path: Path) -> None:

@@ -273,8 +273,8 @@ def test_keys_pressed_faster_than_the_server_answers_act_in_order(
         tab.keyboard.press(key)
     held[0].continue_()
     said(tab, "undone: ")
-    told = [(j.kind, j.start, bool(j.undone_at)) for j in session.judgements.all()]
-    assert told == [
+    stored = [(j.kind, j.start, bool(j.undone_at)) for j in session.judgements.all()]
+    assert stored == [
         ("true_alarm", first, False),
         ("false_alarm", second, False),
         ("true_alarm", second, True),

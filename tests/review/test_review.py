@@ -361,7 +361,7 @@ def test_a_damaged_review_file_is_named_and_left_alone(
     assert session.judgements.path.stat().st_size == before
 
 
-def test_a_review_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
+def test_a_review_file_that_is_not_a_database_is_named_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "review.sqlite").write_bytes(b"what reviewers said " * 500)
     with pytest.raises(StoreError, match=r"review\.sqlite: cannot be used: file is not a database"):
         Judgements(tmp_path)

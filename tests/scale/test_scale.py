@@ -591,7 +591,7 @@ def test_videos_and_results_can_be_at_an_address(
 
 
 def test_an_address_without_videos_is_an_error(bucket: str) -> None:
-    with pytest.raises(MissingVideo, match="no video file here"):
+    with pytest.raises(MissingVideo, match="no video file found"):
         remote.find_addresses(f"{bucket}/nothing", is_video)
     with pytest.raises(MissingVideo):
         remote.find_addresses("s3://no-such-bucket-at-all/in", is_video)
@@ -734,15 +734,13 @@ def test_detect_and_runs_work_at_an_address(
         assert done.returncode == 3 * turn, done.stderr
     lines = s3fs.S3FileSystem().cat_file(f"{bucket}/out/{store.MANIFEST}").splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["done", "quarantined"]
-    told = subprocess.run(
+    ran = subprocess.run(
         [*HIPROBE, "runs", f"{bucket}/out", "--retry", "--json"],
         capture_output=True,
         text=True,
         cwd=HERE,
     )
-    assert [json.loads(line)["status"] for line in told.stdout.splitlines()] == ["todo"], (
-        told.stderr
-    )
+    assert [json.loads(line)["status"] for line in ran.stdout.splitlines()] == ["todo"], ran.stderr
 
 
 def test_evaluating_on_a_cluster_gives_the_same_report(

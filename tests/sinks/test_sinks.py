@@ -1,4 +1,4 @@
-"""What other programs read back from the files of the sinks, for harmless and hostile text."""
+"""Other programs read the files of the sinks correctly, for harmless and hostile text."""
 
 from __future__ import annotations
 

@@ -214,8 +214,8 @@ WRONG_BYTES = {
     "a header longer than the file": lambda data: (len(data) - 7).to_bytes(8, "little") + data[8:],
     "a header of 2^63 bytes": lambda data: (2**63).to_bytes(8, "little") + data[8:],
     "no header": lambda data: bytes(8) + data[8:],
-    "a header that is no JSON": lambda data: data[:8] + b"x" + data[9:],
-    "a header that is no text": lambda data: data[:8] + b"\xff" + data[9:],
+    "a header that is not JSON": lambda data: data[:8] + b"x" + data[9:],
+    "a header that is not text": lambda data: data[:8] + b"\xff" + data[9:],
     "a header nested too deep": lambda data: (200_000).to_bytes(8, "little") + b"[" * 200_000,
     "zeros": lambda data: bytes(len(data)),
 }
@@ -264,7 +264,9 @@ def test_a_changed_byte_in_the_header_is_refused_or_harmless(tmp_path: Path) -> 
             found = store.load_states(path)
         except StoreError:
             continue
-        assert found.values.tobytes() in data  # whatever it says it is, it lies in the file
+        assert (
+            found.values.tobytes() in data
+        )  # whatever the header says, the values are in the file
 
 
 # -- writing

@@ -1,4 +1,4 @@
-"""Calls for a child process of `hiprobe.isolate` that are no good, and some that are."""
+"""Calls for a child process of `hiprobe.isolate`: some misbehave, some do not."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A decoder that dies, hangs or takes too much memory gives a named error.
 
-Other videos go on.
+The other videos are still read.
 """
 
 from __future__ import annotations

@@ -275,10 +275,10 @@ def test_the_oldest_early_start_is_given_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [0, 1, 2, 4, 9])
 def test_the_next_items_are_started_once_and_in_time(number: int) -> None:
-    told: list[int] = []
-    for turn, item in enumerate(parallel.coming(range(number), told.append)):
+    begun: list[int] = []
+    for turn, item in enumerate(parallel.coming(range(number), begun.append)):
         assert item == turn
-        assert told == list(range(1, min(turn + 4, number)))
+        assert begun == list(range(1, min(turn + 4, number)))
 
 
 @pytest.mark.parametrize("number", [2, 4])

@@ -182,7 +182,7 @@ def test_a_folder_that_is_not_a_video_gives_a_named_error(tmp_path: Path) -> Non
     for name, error, words in (
         (f"{tmp_path / 'empty'}@10fps", EmptyVideo, "no pictures"),
         (f"{tmp_path / 'absent'}@10fps", MissingVideo, "no such folder"),
-        (str(path), UnsupportedVideo, "give its frames a second as FOLDER@25fps"),
+        (str(path), UnsupportedVideo, "give its frame rate as FOLDER@25fps"),
         (f"{path}@0fps", UnsupportedVideo, "at most 1000, got 0"),
         (f"{mixed}@10fps", UnsupportedVideo, "BMP, PNG"),
     ):
@@ -194,4 +194,4 @@ def test_a_folder_that_is_not_a_video_gives_a_named_error(tmp_path: Path) -> Non
         ):
             with pytest.raises(error, match=words):
                 read(name)
-    assert issubclass(UnsupportedVideo, VideoError), "so that the other videos of a run go on"
+    assert issubclass(UnsupportedVideo, VideoError), "so that the other videos of a run continue"

@@ -39,7 +39,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 class ModelFacts(Protocol):
-    """What is known of a model without running it.
+    """What is known about a model without running it.
 
     - `recipe`: the settings it reads with unless others are given.
     - `layers`: number of decoder blocks; `heads`: attention heads per block.
@@ -47,7 +47,7 @@ class ModelFacts(Protocol):
     - `head_layers`: the blocks whose heads can be read.
     - `batch`: the most segments that one forward pass takes.
     - `explain_prompt`: the question asked about an event.
-    - `explain_span_s`: how many seconds of an event are shown to it, None for the whole event.
+    - `explain_span_s`: how many seconds of an event the model is shown, None for the whole event.
     - `notice`: one line for the user, or None.
     - `provenance`: JSON values that say what ran, among them `dtype` and `device`.
     """
@@ -84,7 +84,7 @@ class Backbone(ModelFacts, Protocol):
         """Return the vectors (segments, sites, width) at `sites`, at the last prompt position.
 
         All sites have one width. Raises ModelError for a site that the model does not have,
-        RecipeMismatch for segments or a recipe made for something else.
+        RecipeMismatch for segments or a recipe that do not fit the model.
         """
         ...
 
@@ -154,7 +154,7 @@ def load(
     `revision` pins a hub model. `device` is auto, cpu, cuda or mps; `dtype` is auto, float32,
     bfloat16 or float16. `max_layer` loads no decoder block above it where the family allows that:
     enough to read, not to explain. A plug-in's `load`, or the object `module:attribute` itself, is
-    called with the same keyword arguments. Raises UsageError for a name that is none of these,
+    called with the same keyword arguments. Raises UsageError for any other name,
     ModelError if the model cannot be loaded.
 
     >>> model = load("embedded", device="cpu")
@@ -172,7 +172,7 @@ def load(
     if not own and ((name and Path(name).is_dir()) or _HUB_ID.fullmatch(name)):
         return cast(Backbone, importlib.import_module(f"{__name__}.auto").load(name, **options))
     if name in known or plugins.OUTSIDE.fullmatch(name):
-        return _made(name, options)
+        return _load_plugin(name, options)
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         raise ModelError("there is no such model folder", where=name, cure="check the path")
     raise UsageError(
@@ -194,7 +194,7 @@ def deepest(sites: Sequence[Site]) -> int | None:
     return max(site.layer for site in sites)
 
 
-def _made(name: str, options: Mapping[str, Any]) -> Backbone:
+def _load_plugin(name: str, options: Mapping[str, Any]) -> Backbone:
     """Call the plug-in's `load`, or the plug-in itself, and check that it makes a backbone."""
     found = plugins.load(sys.modules[__name__], "backbone", name, ())
     make = getattr(found, "load", found)
@@ -209,7 +209,7 @@ def _made(name: str, options: Mapping[str, Any]) -> Backbone:
     lacking = [part for part in MEMBERS if not hasattr(made, part)]
     if lacking:
         raise UsageError(
-            f"what backbone {name!r} loads lacks {', '.join(lacking)}",
+            f"the object that backbone {name!r} loads lacks {', '.join(lacking)}",
             cure="see docs/recipes.md",
         )
     return cast(Backbone, made)

@@ -1,8 +1,8 @@
 """Choose how many segments a forward pass takes, and prepare the next ones meanwhile.
 
-The batch follows from memory, measured once. Equal bytes need equal batches, so nothing that varies
-from run to run may choose it: not a clock, and not what other processes leave of a card's memory. A
-CPU gets a fixed batch, as a larger one is not faster there. Knows no model.
+The batch size follows from memory, measured once. Equal bytes need equal batches, so it must not
+depend on anything that varies from run to run, such as a clock or the card memory that other
+processes use. A CPU gets a fixed batch, as a larger one is not faster there. Knows no model.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Made = TypeVar("Made")
 
 
 def prefetched(make: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
-    """Yield `make(item)` of every item, in order, making the next one in a thread meanwhile."""
+    """Yield `make(item)` for every item, in order, while a thread makes the next one."""
     # A single item needs no thread, whose memory a small machine may lack.
     if len(items) < 2:
         yield from map(make, items)
@@ -37,14 +37,14 @@ def prefetched(make: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[
 
 
 def largest_batch(device: torch.device) -> int:
-    """Return the most segments in one pass on `device`, if they fit."""
+    """Return the most segments that a pass on `device` may take, if they fit into memory."""
     return MOST if device.type == "cuda" else ON_CPU
 
 
 def fitting_batch(one: int, room: int) -> int:
     """Return how many segments of `one` bytes fit in `room` bytes: a power of two, 1 to `MOST`.
 
-    A pass takes at most in proportion to its segments, so this never promises too much.
+    A pass takes at most this many bytes for each of its segments, so the batch always fits.
 
     >>> fitting_batch(10, 100), fitting_batch(10, 5)
     (8, 1)
@@ -54,13 +54,13 @@ def fitting_batch(one: int, room: int) -> int:
 
 
 def card_room(device: torch.device) -> int:
-    """Return the bytes of the card that passes may take beside the weights allocated now."""
+    """Return how many bytes of the card passes may take beside the weights allocated now."""
     total = torch.cuda.get_device_properties(device).total_memory
     return int(SHARE * total) - torch.cuda.memory_allocated(device)
 
 
 def bytes_taken(run: Callable[[], Any], device: torch.device) -> int:
-    """Return the most bytes that `run` takes on a card, beside what is allocated before it."""
+    """Return the peak of bytes that `run` takes on a card, beside what was allocated before."""
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     run()

@@ -28,15 +28,15 @@ PROVEN = frozenset(
     }
 )
 LAPTOP, CARD, SERVER = "a laptop", "one GPU", "a server"
-RENDERED = "of use on rendered scenes only: for trying out"
-RESEARCH = "the licence allows research, no commercial use"
+RENDERED = "works on rendered scenes only: for trying HiProbe out"
+RESEARCH = "the licence allows research but no commercial use"
 REMOTE = (
-    "InternVL2.5 as published is remote code, never run; "
+    "InternVL2.5 as published needs remote code, which is never run; "
     "these conversions load (the licence is the original's)"
 )
-TWO = "the original says Apache-2.0, this conversion Qwen"
+TWO = "the licence is Apache-2.0 for the original, Qwen for this conversion"
 PARTLY = (
-    "as published (DAMO-NLP-SG) remote code, never run; "
+    "as published (DAMO-NLP-SG) it needs remote code, which is never run; "
     "these conversions of the image checkpoints load"
 )
 

@@ -47,7 +47,7 @@ def answer(
 
 
 def tries(frames: int, resizable: bool) -> list[tuple[int, int]]:
-    """List how to show a clip of `frames` frames while the memory is full, one after the other.
+    """List the ways to show a clip of `frames` frames, to be tried in turn while memory is full.
 
     Each is (take every n-th frame, divide its height and width by). Frames get smaller only if
     `resizable`: a model that brings every frame to one size gains nothing from that.
@@ -63,9 +63,9 @@ def shown_frames(
     sizes: Sequence[tuple[int, int]],
     deadline_s: float,
 ) -> tuple[str, str]:
-    """Return what `ask(clip, seconds left)` answers at the first of `sizes` that fits the memory.
+    """Return what `ask(clip, seconds left)` answers at the first of `sizes` that fits into memory.
 
-    The second text is a note if not the whole clip was shown. Raises torch.OutOfMemoryError if no
+    The second text is a note if the clip was not shown whole. Raises torch.OutOfMemoryError if no
     size fits.
     """
     begun, failure = time.monotonic(), ""
@@ -84,7 +84,7 @@ def shown_frames(
 
 
 def smaller(segment: Segment, step: int, shrink: int) -> Segment:
-    """Take every `step`-th frame at 1 / `shrink` of the height and width; times stay its own."""
+    """Take every `step`-th frame, with its time, at 1 / `shrink` of the height and width."""
     if step == shrink == 1:
         return segment
     frames, times = segment.frames[step // 2 :: step], segment.times[step // 2 :: step]

@@ -86,7 +86,7 @@ def find_checkpoint(name: str, revision: str | None) -> Checkpoint:
 
 
 def content_digest(folder: Path) -> str:
-    """Digest the files that make a model's states: SHA-256, in hex, of their names and contents.
+    """Digest the files that determine a model's states: SHA-256, in hex, of names and contents.
 
     They are taken in sorted order.
     """
@@ -143,7 +143,7 @@ def _unreachable(name: str, error: Exception) -> ModelError:
         return ModelError(
             f"cannot be written to {constants.HF_HUB_CACHE}: {error.strerror}",
             where=name,
-            cure="make room there, or set HF_HOME to a folder with more; what was fetched is kept",
+            cure="free space there, or set HF_HOME to another disk; what was fetched is kept",
         )
     if isinstance(error, GatedRepoError):
         return ModelError(
@@ -157,7 +157,7 @@ def _unreachable(name: str, error: Exception) -> ModelError:
         )
     if isinstance(error, RepositoryNotFoundError):
         return ModelError(
-            "is not on the hub, or is private", where=name, cure="check the name, log in"
+            "is not on the hub, or is private", where=name, cure="check the name, or log in"
         )
     return ModelError(
         f"cannot be fetched from the hub ({type(error).__name__})",
@@ -169,8 +169,9 @@ def _unreachable(name: str, error: Exception) -> ModelError:
 def weight_bytes(found: Checkpoint, blocks: int | None = None, floats: int | None = None) -> int:
     """Count the bytes that the weights take once loaded, by the headers of their files.
 
-    With `blocks`, only the first blocks of the decoder count; with `floats`, every floating-point
-    number takes so many bytes. Raises ModelError for a file whose header cannot be read.
+    With `blocks`, only that many first blocks of the decoder count; with `floats`, every
+    floating-point number takes that many bytes. Raises ModelError for a file whose header cannot be
+    read.
     """
     index = found.json("model.safetensors.index.json") or {}
     names = set(index.get("weight_map", {}).values()) or {
@@ -185,7 +186,7 @@ def weight_bytes(found: Checkpoint, blocks: int | None = None, floats: int | Non
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """Read what a safetensors file says about its tensors: dtype, shape and place of each."""
+    """Read what a safetensors file says about its tensors: dtype, shape and position of each."""
     try:
         with path.open("rb") as file:
             entries, _ = read_header(file, path.stat().st_size)

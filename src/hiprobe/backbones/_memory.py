@@ -1,4 +1,4 @@
-"""Tell how much memory is free, what fits it, and when it ran out. Knows no model."""
+"""Tell how much memory is free, what fits into it, and when it ran out. Knows no model."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Place = int | str
 
 @contextmanager
 def one_memory_error() -> Iterator[None]:
-    """Raise every kind of exhausted memory as torch.OutOfMemoryError.
+    """Raise every error about exhausted memory as torch.OutOfMemoryError.
 
-    Also that of a CPU, for which torch has no class.
+    This includes a CPU's memory, for which torch has no class.
     """
     try:
         yield
@@ -46,7 +46,7 @@ def ran_out(error: BaseException) -> bool:
 
 
 def free() -> dict[Place, int]:
-    """Return the bytes that weights may take of each card, by number, and of the machine, "cpu"."""
+    """Return how many bytes weights may take, by card number, and under "cpu" for the machine."""
     return {
         "cpu" if place == "mps" else place: int(ROOM * size)
         for place, size in get_max_memory().items()
@@ -56,7 +56,7 @@ def free() -> dict[Place, int]:
 def fits(need: int, device: torch.device, spread: bool, free: Mapping[Place, int]) -> str | None:
     """Tell where weights of `need` bytes go: "one" place, "all" cards and the machine, or None.
 
-    None means that they fit nowhere. `spread` allows more than `device`. A card that is large
+    None means that they fit nowhere. `spread` allows others than `device`. A card that is large
     enough takes all, as nothing is faster.
     """
     # mps shares the machine's memory
@@ -70,6 +70,6 @@ def too_large(segment: Segment) -> OutOfMemory:
     """Make the error for a segment that does not fit the memory."""
     return OutOfMemory(
         f"segment {segment.index} ({segment.start:.2f} to {segment.end:.2f} s) "
-        "does not fit the memory, even alone",
+        "does not fit into memory, even alone",
         cure="use a smaller model, fewer or smaller frames, or 16 bits",
     )

@@ -22,7 +22,7 @@ from hiprobe.backbones._video import VideoProcessor, video_processor
 from hiprobe.errors import ModelError
 from hiprobe.types import Segment
 
-# Prompts beside clips of different times that are remembered, a few kB each.
+# Pairs of a prompt and a clip's times whose text inputs are remembered, a few kB each.
 KNOWN = 256
 Inputs = dict[str, Tensor]
 Known = dict[Hashable, tuple[Inputs, tuple[str, ...]]]
@@ -179,7 +179,7 @@ def _made(
     made = make_inputs(processor, segment, prompt)
     names = tuple(name for name, value in packed.items() if made.get(name) is value)
     text = {name: value for name, value in made.items() if name not in names}
-    # Otherwise the processor made other tensors of them, which depend on the pixels.
+    # Otherwise the processor has made further tensors from the pixels.
     if len(names) == sum(isinstance(value, Tensor) for value in packed.values()):
         if len(known) >= KNOWN:
             known.clear()
@@ -188,20 +188,20 @@ def _made(
 
 
 def _times(segment: Segment) -> Hashable:
-    """Return all that a processor is told of a segment beside its pixels."""
-    told = video_metadata(segment)
-    return told.total_num_frames, told.width, told.height, tuple(told.frames_indices or ())
+    """Return everything about a segment that a processor uses, except the pixels."""
+    seen = video_metadata(segment)
+    return seen.total_num_frames, seen.width, seen.height, tuple(seen.frames_indices or ())
 
 
 def _tokens(packed: Mapping[str, Any]) -> Hashable:
-    """Return all that a processor is told of the pixels beside their values.
+    """Return everything about the pixels that a processor uses, except their values.
 
     That is shapes, grids, and which tokens are dropped.
     """
-    return tuple((name, _told(name, value)) for name, value in packed.items())
+    return tuple((name, _without_pixels(name, value)) for name, value in packed.items())
 
 
-def _told(name: str, value: Any) -> Hashable:
+def _without_pixels(name: str, value: Any) -> Hashable:
     if not isinstance(value, Tensor):
         return tuple(value)
     content = b"" if name.startswith("pixel_") else value.cpu().numpy().tobytes()

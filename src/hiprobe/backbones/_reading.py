@@ -1,7 +1,7 @@
 """Read hidden states with hooks: the output of a decoder block, the input of its `o_proj`.
 
-An exception raised in a hook stops the forward pass right after the deepest block that is asked
-for, or inside it if only its heads are. That is exact, as nothing computed before is changed. Knows
+An exception raised in a hook stops the forward pass right after the deepest block that is needed,
+or inside it if only its heads are. That is exact, as nothing computed before is changed. Knows
 no text, frames or files.
 """
 
@@ -122,7 +122,7 @@ def _stop(*_: Any) -> None:
 
 
 def encode_video(model: Any, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Run the vision encoder on the pixels in `inputs`; the model's forward takes the result back.
+    """Run the vision encoder on the pixels in `inputs`; the model's forward accepts the result.
 
     A private method of transformers: tests/backbones/test_transformers_private_apis.py fails when
     it changes.

@@ -1,4 +1,4 @@
-"""Check what is asked of a model, before anything runs: sites, segments, recipe. Knows no torch."""
+"""Check a request to a model before anything runs: sites, segments, recipe. Knows no torch."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Readable:
         kinds = {site.kind == "logit" for site in sites}
         if len(widths) != 1 or len(kinds) != 1:
             raise ModelError(
-                "one read needs sites of one width and kind",
+                "the sites of one read must have one width and kind",
                 where=self.name,
                 cure="read them in separate calls",
             )
@@ -57,7 +57,7 @@ class Readable:
 
 
 def check_recipe(segments: Sequence[Segment], recipe: Recipe, own: Recipe, name: str) -> None:
-    """Check that `recipe` is for the model of recipe `own`, and the segments are made by it.
+    """Check that `recipe` is for the model of recipe `own`, and that the segments follow it.
 
     Raises RecipeMismatch.
     """

@@ -76,7 +76,7 @@ def suffix(input_ids: Tensor, cache: DynamicCache, length: int) -> Inputs:
     in space, from what the first pass left in the model. Without padding no mask is needed.
     """
     layers: list[Any] = cache.layers
-    # Each layer by itself: a prompt that was read less deep left the upper ones as they were.
+    # Each layer by itself: a prompt that stopped at a lower block did not extend the upper ones.
     for layer in layers:
         layer.crop(length - layer.get_seq_length())
     return {"input_ids": input_ids[:, length:], "past_key_values": cache, "use_cache": True}

@@ -48,7 +48,7 @@ class VideoProcessor:
     fps: float | None = None
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        # Where pixels become numbers; the frames are resized on the CPU.
+        # The device that normalises pixels; frames are resized on the CPU.
         self.device = torch.device("cpu")
         self._kept: tuple[NDArray[np.uint8], Mapping[str, Any]] | None = None
         for name in self.known_settings() & settings.keys():
@@ -99,7 +99,7 @@ class VideoProcessor:
     def __call__(
         self, videos: Sequence[NDArray[np.uint8]], *, video_metadata: Sequence[Any], **_: Any
     ) -> dict[str, Any]:
-        # Compared by identity, as another thread may be at another clip.
+        # Compared by identity, as another thread may be working on another clip.
         kept = self._kept
         if kept is not None and len(videos) == 1 and videos[0] is kept[0]:
             return {**kept[1], "video_metadata": list(video_metadata)}
@@ -141,7 +141,7 @@ class Qwen2VL(VideoProcessor):
         return self.patch_size * self.merge_size
 
     def budget(self) -> tuple[int, int]:
-        """Return the least and the most pixels; raises ModelError for settings that name none."""
+        """Return the least and the most pixels; raises ModelError if the settings name none."""
         low, high = self.size.get("shortest_edge"), self.size.get("longest_edge")
         low, high = self.min_pixels or low, self.max_pixels or high
         if not low or not high:

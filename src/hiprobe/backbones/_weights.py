@@ -91,7 +91,7 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         if device.type not in DEVICES:
-            # such as meta, which holds no numbers
+            # such as meta, which stores no values
             raise NotImplementedError(f"not one of {', '.join(DEVICES)}")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -146,7 +146,7 @@ def quantiser(config: Any) -> str | None:
 def layout(
     found: Checkpoint, config: Any, device: torch.device, dtype: torch.dtype | str, spread: bool
 ) -> dict[str, Any]:
-    """Return a device map: `device` if the weights fit it, else, with `spread`, all that is there.
+    """Return a device map: `device` if the weights fit on it, else, with `spread`, every device.
 
     That is all cards and the machine's memory. Blocks that `shorten` cut do not count. Raises
     ModelError if the weights are larger than what is free.
@@ -184,7 +184,7 @@ def devices(model: Any) -> list[str]:
 
 
 def entry(model: Any) -> torch.device:
-    """Return the device for a model's inputs: its first card where it is spread over several."""
+    """Return the device for a model's inputs: the first card if it is spread over several."""
     found = [place for place in devices(model) if place != "disk"]
     return torch.device(next((place for place in found if place != "cpu"), found[0]))
 

@@ -158,11 +158,11 @@ class AutoBackbone:
         `width` is the hidden size for residual sites, the head width for head sites and 2 (yes, no)
         for logit sites; one call reads one kind. `recipe` gives the prompts, by default the
         backbone's own. The pass stops after the deepest block that is asked for. Raises ModelError
-        for a site the model does not have, RecipeMismatch for segments or a recipe made for
-        something else, OutOfMemory if one segment alone does not fit.
+        for a site the model does not have, RecipeMismatch for segments or a recipe that do not fit
+        it, OutOfMemory if one segment alone does not fit into memory.
 
-        Under a recipe with several prompts the video's part of the prompt is computed once, where
-        the family allows it, whatever is asked. The bits then differ from those under one prompt
+        With several prompts in the recipe, the video's part of the prompt is computed once if the
+        family allows it, whichever sites are read. The bits then differ from those with one prompt
         (within 5e-5 of scale), but are the same every time.
         """
         recipe = self.recipe if recipe is None else recipe
@@ -184,7 +184,7 @@ class AutoBackbone:
 
         The second value is None if the answer does not say. The text has at most `max_tokens`
         tokens and 2,000 characters; after `deadline_s` seconds no token but the first is started. A
-        clip that does not fit the memory is shown with fewer, then smaller frames, and the text
+        clip that does not fit into memory is shown with fewer, then smaller frames, and the text
         ends with a note that says so. Raises ModelError if the model was loaded without its upper
         blocks, OutOfMemory if a quarter of the frames still does not fit.
         """
@@ -347,7 +347,7 @@ class AutoBackbone:
         return state[:, site.head * self.head_width : (site.head + 1) * self.head_width]
 
     def _answer_logits(self, inputs: Mapping[str, Any]) -> Tensor:
-        """Log-sum-exp of the next-token logits over the spellings of yes and of no: (batch, 2)."""
+        """Sum the next-token logits over the spellings of yes and no (log-sum-exp): (batch, 2)."""
         try:
             spellings = answer_tokens(self._processor.tokenizer)
         except ValueError as error:
@@ -366,7 +366,7 @@ class AutoBackbone:
             raise too_large(segment) from error
 
     def _on_device(self, inputs: Inputs) -> Inputs:
-        """Move what this family's forward takes to its device; only pixels take its precision."""
+        """Move the inputs of this family's forward to its device; only pixels get its precision."""
         device, dtype = self._entry, self._model.dtype
         return {
             name: value.to(device, dtype) if name.startswith("pixel_values") else value.to(device)

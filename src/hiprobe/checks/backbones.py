@@ -89,7 +89,7 @@ def _noise(recipe: Recipe, index: int) -> Segment:
     return Segment(frames, start + offsets, start, start + recipe.segment_s, index)
 
 
-def _far(values: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+def _largest_difference(values: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
     """Return the largest difference as a share of the largest true value."""
     scale = float(np.abs(truth).max()) or 1.0
     return float(np.abs(values - truth).max()) / scale
@@ -104,7 +104,7 @@ def _its_sizes_are_sound(trial: BackboneTrial) -> Broken | None:
     for name in ("layers", "heads", "width", "batch"):
         value = getattr(model, name)
         if not isinstance(value, int) or value < 1:
-            return Broken(f"{name} is {value!r}", "give a whole number from 1 on")
+            return Broken(f"{name} is {value!r}", "give a whole number of at least 1")
     sound = {layer for layer in model.head_layers if 0 <= layer < model.layers}
     if tuple(sorted(sound)) != tuple(model.head_layers):
         return Broken(f"head_layers is {model.head_layers!r}", "list layers in order, each once")
@@ -157,7 +157,7 @@ def _it_reads_the_same_again(trial: BackboneTrial) -> Broken | None:
 def _it_keeps_the_order_of_the_sites(trial: BackboneTrial) -> Broken | None:
     backwards = trial.read(trial.clips[:1], trial.residuals[::-1])
     if not np.array_equal(trial.states, backwards[:, ::-1]):
-        return Broken("sites in another order give other vectors", "give column i for sites[i]")
+        return Broken("sites in another order give different vectors", "give column i for sites[i]")
     return None
 
 
@@ -165,7 +165,9 @@ def _a_layer_alone_equals_all_layers_together(trial: BackboneTrial) -> Broken | 
     for site in trial.residuals:
         alone = trial.read(trial.clips[:1], [site])
         if not np.array_equal(alone[:, 0], trial.states[:, site.layer]):
-            return Broken(f"{site} alone has other bits", "stop early without changing the states")
+            return Broken(
+                f"{site} read alone has different bits", "stop early without changing the states"
+            )
     return None
 
 
@@ -180,7 +182,7 @@ def _a_batch_equals_single_reads(trial: BackboneTrial) -> Broken | None:
     batched = trial.read(trial.clips, trial.residuals)
     others = [trial.read([one], trial.residuals) for one in trial.clips[1:]]
     single = np.concatenate([trial.states, *others])
-    if (far := _far(batched, single)) > trial.exact:
+    if (far := _largest_difference(batched, single)) > trial.exact:
         return Broken(
             f"a batch differs by {far:.1g} of scale, allowed {trial.exact:.1g}",
             "do not pad, and do not let segments see each other",
@@ -200,7 +202,7 @@ def _heads_are_read_alone_and_together(trial: BackboneTrial) -> Broken | None:
         return Broken(f"heads give {values.shape}", f"give {(1, len(sites), model.head_width)}")
     for place in (0, len(sites) - 1):
         if not np.array_equal(trial.read(trial.clips[:1], [sites[place]])[0, 0], values[0, place]):
-            return Broken(f"{sites[place]} alone has other bits", "slice the same vector")
+            return Broken(f"{sites[place]} read alone has different bits", "slice the same vector")
     return None
 
 
@@ -215,14 +217,16 @@ def _several_prompts_equal_each_alone(trial: BackboneTrial) -> Broken | None:
     values = values.reshape(2, 3, len(trial.residuals), -1)
     for place, prompt in enumerate(order):
         lone = replace(trial.recipe, prompts=(prompts[prompt],))
-        far = _far(values[:, place], trial.read(trial.clips[:2], trial.residuals, lone))
+        far = _largest_difference(
+            values[:, place], trial.read(trial.clips[:2], trial.residuals, lone)
+        )
         if far > trial.shared:
             return Broken(
                 f"prompt {prompt} differs by {far:.1g} of scale, allowed {trial.shared:.1g}",
                 "read each prompt as if it were alone",
             )
-    if _far(values[:, 0], values[:, 1]) <= MATTERS:
-        return Broken("two prompts give one state", "ask recipe.prompts[site.prompt]")
+    if _largest_difference(values[:, 0], values[:, 1]) <= MATTERS:
+        return Broken("two prompts give the same state", "ask recipe.prompts[site.prompt]")
     return None
 
 
@@ -232,7 +236,7 @@ def _frames_and_their_order_matter(trial: BackboneTrial) -> Broken | None:
     backwards = replace(one, frames=np.ascontiguousarray(one.frames[::-1]))
     values = trial.read([one, other, backwards], trial.last)
     for place, what in ((1, "other frames"), (2, "the frames backwards")):
-        if _far(values[place], values[0]) <= MATTERS:
+        if _largest_difference(values[place], values[0]) <= MATTERS:
             return Broken(f"{what} give the same state", "show every frame, in order")
     return None
 
@@ -243,7 +247,10 @@ def _the_place_in_the_video_does_not_matter(trial: BackboneTrial) -> Broken | No
         one, times=one.times + 4800.0, start=one.start + 4800.0, end=one.end + 4800.0, index=3000
     )
     if not np.array_equal(trial.read([later], trial.residuals), trial.states):
-        return Broken("the same frames later give other bits", "count times from segment.start")
+        return Broken(
+            "the same frames later in the video give different bits",
+            "count times from segment.start",
+        )
     return None
 
 
@@ -275,7 +282,7 @@ def _it_explains_in_one_line_of_text(trial: BackboneTrial) -> Broken | None:
     if abnormal not in (True, False, None):
         return Broken(f"abnormal is {abnormal!r}", "give True, False or None")
     if (text, abnormal) != _answer(trial, 8, PATIENCE_S):
-        return Broken("the same question gets another answer", "decode greedily")
+        return Broken("the same question gets a different answer", "decode greedily")
     return None
 
 

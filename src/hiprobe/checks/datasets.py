@@ -95,9 +95,11 @@ def _its_events_are_in_order_of_time(trial: DatasetTrial) -> Broken | None:
 def _normal_videos_are_called_normal(trial: DatasetTrial) -> Broken | None:
     for video in trial.videos:
         if video.events == () and video.categories not in ((), ("normal",)):
-            return Broken(f"{video.path} has no event but {video.categories}", "use ('normal',)")
+            return Broken(
+                f"{video.path} has no event but categories {video.categories}", "use ('normal',)"
+            )
         if video.events and "normal" in video.categories:
-            return Broken(f"{video.path} is normal and has events", "name its classes only")
+            return Broken(f"{video.path} is called normal but has events", "name its classes only")
     return None
 
 
@@ -139,7 +141,8 @@ def _its_truth_labels_every_frame(trial: DatasetTrial) -> Broken | None:
             kind = getattr(labels, "dtype", type(labels).__name__)
             if kind != np.uint8 or np.ndim(labels) != 1 or not len(labels) or labels.max() > 1:
                 return Broken(
-                    f"rule {rule}: {name} has {kind} {labels!s:.40}", "uint8 0 or 1 a frame"
+                    f"rule {rule}: {name} has {kind} {labels!s:.40}",
+                    "give one uint8 0 or 1 per frame",
                 )
     return None
 

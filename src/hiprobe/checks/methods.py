@@ -23,7 +23,7 @@ _MEMBERS = ("LABELS", "PROMPTS", "sites", "select", "fit", "score")
 
 
 class MethodTrial:
-    """A method and what it makes of 40 made-up segments; each part is computed when first used."""
+    """A method and its results on 40 made-up segments; each part is computed when first used."""
 
     def __init__(self, method: Any) -> None:
         self.method = method
@@ -125,7 +125,7 @@ def _it_offers_sites_of_the_model(trial: MethodTrial) -> Broken | None:
     if not sites or not all(isinstance(site, Site) for site in sites):
         return Broken(f"sites gives {str(sites)[:80]}", "return a tuple of at least one Site")
     if len(set(sites)) < len(sites) or len({site.kind for site in sites}) > 1:
-        return Broken("sites repeat or are of several kinds", "offer each site of one kind once")
+        return Broken("sites are repeated or of several kinds", "offer each site of one kind once")
     outside = [site for site in sites if site.layer >= LAYERS or (site.head or 0) >= HEADS]
     if outside:
         return Broken(
@@ -157,7 +157,9 @@ def _it_selects_offered_sites(trial: MethodTrial) -> Broken | None:
 def _its_curves_have_one_value_for_each_site(trial: MethodTrial) -> Broken | None:
     for name, curve in trial.selection.curves.items():
         if np.shape(curve) != (len(trial.sites),) or not np.isfinite(curve).all():
-            return Broken(f"curve {name!r} has shape {np.shape(curve)}", "one finite number a site")
+            return Broken(
+                f"curve {name!r} has shape {np.shape(curve)}", "give one finite number per site"
+            )
     return None
 
 
@@ -168,7 +170,10 @@ def _rows_left_out_change_no_selection(trial: MethodTrial) -> Broken | None:
     other[labels < 0] = np.random.default_rng(1).normal(size=other[labels < 0].shape) * 1000
     after = list(trial.method.select(other, labels).indices)
     if before != after:
-        return Broken(f"{before[:8]} became {after[:8]}", "select from rows with labels >= 0 only")
+        return Broken(
+            f"the selection {before[:8]} became {after[:8]}",
+            "select from rows with labels >= 0 only",
+        )
     return None
 
 
@@ -179,17 +184,17 @@ def _it_fits_finite_float_tensors(trial: MethodTrial) -> Broken | None:
     for name, tensor in tensors.items():
         kind = getattr(tensor, "dtype", type(tensor).__name__)
         if str(kind) not in ("float32", "float64") or not np.isfinite(tensor).all():
-            return Broken(f"tensor {name!r} is {kind} {tensor!s:.60}", "fit finite float arrays")
+            return Broken(f"tensor {name!r} is {kind} {tensor!s:.60}", "return finite float arrays")
     return None
 
 
 def _it_fits_the_same_again(trial: MethodTrial) -> Broken | None:
     again = trial.method.fit(trial.rows, trial.row_labels)
     if again.keys() != trial.tensors.keys():
-        return Broken("a second fit has other tensors", "return the same names every time")
+        return Broken("a second fit has tensors of other names", "return the same names every time")
     for name, tensor in trial.tensors.items():
         if not np.array_equal(tensor, again[name]):
-            return Broken(f"a second fit gives another {name!r}", "seed what is random")
+            return Broken(f"a second fit gives a different {name!r}", "seed what is random")
     return None
 
 
@@ -251,7 +256,7 @@ def _its_baseline_repeats(trial: MethodTrial) -> Broken | None:
         return Broken(f"baseline gives {type(one).__name__}", "return a saliency.Baseline")
     for name, curve in one.mean.items():
         if curve.shape != (len(trial.sites),) or not np.array_equal(curve, two.mean[name]):
-            return Broken(f"curve {name!r} is not repeated", "give (sites,) by the seed alone")
+            return Broken(f"curve {name!r} is not the same (sites,) twice", "use the seed")
     return None
 
 

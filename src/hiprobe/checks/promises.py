@@ -35,7 +35,7 @@ class BrokenPromise(HiProbeError, AssertionError):
 def run_checks(
     plugin: str, trial: Trial, checks: Sequence[Callable[[Trial], Broken | None]]
 ) -> list[str]:
-    """Run `checks` on `trial` and return the promises kept; raises BrokenPromise for the first not.
+    """Run `checks` on `trial`; return the promises kept. Raises BrokenPromise for the first broken.
 
     `plugin` names it in the error. An exception in the plug-in's own code breaks the promise too.
 
@@ -71,13 +71,13 @@ def title(kind: str, plugin: Any) -> str:
 
 
 def lacking(plugin: Any, members: Sequence[str]) -> Broken | None:
-    """Tell which of `members` the plug-in does not have."""
+    """Say which of `members` the plug-in lacks; None if it has all."""
     missing = [member for member in members if not hasattr(plugin, member)]
     return Broken(f"it lacks {', '.join(missing)}", "define it") if missing else None
 
 
 def refusal(call: Callable[[], Any], asked: str) -> Broken | None:
-    """Tell if `call`, which asks for what does not exist, raises no HiProbeError."""
+    """Say what is wrong if `call`, which asks for what does not exist, raises no HiProbeError."""
     try:
         call()
     except HiProbeError:

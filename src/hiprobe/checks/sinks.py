@@ -50,7 +50,7 @@ class SinkTrial:
 
 
 def _line(text: str | None = "a person falls", start: float = 1.6) -> dict[str, Any]:
-    """Return an event as it is published, with `text` wherever free text stands."""
+    """Return an event as it is published, with `text` wherever free text is allowed."""
     return {
         "schema": SCHEMA,
         "id": f"{int(start * 10):032x}",
@@ -76,8 +76,8 @@ def _bare() -> dict[str, Any]:
 def check_sink(sink: Any, target: str | None = None) -> list[str]:
     """Check a sink, given by name or as an object with `open`; return the promises it keeps.
 
-    Without `target` it writes files in a temporary folder; a sink that is no file needs the target
-    to try. Raises BrokenPromise for the first promise it breaks, UsageError for an unknown name.
+    Without `target` it writes files in a temporary folder; a sink that does not write files needs a
+    target. Raises BrokenPromise for the first promise it breaks, UsageError for an unknown name.
 
     >>> check_sink("jsonl")[:3]
     ['it has every member', 'it opens something to write and close', 'it takes every event line']
@@ -118,7 +118,9 @@ def _it_leaves_a_line_as_it_is(trial: SinkTrial) -> Broken | None:
 
 def _it_writes_a_file_without_events(trial: SinkTrial) -> Broken | None:
     if trial.written("none", []) is None:
-        return Broken("without a line no file is written", "write an empty table or list on close")
+        return Broken(
+            "no file is written if there are no lines", "write an empty table or list on close"
+        )
     return None
 
 
@@ -158,7 +160,7 @@ def _an_exception_leaves_the_file_as_it_was(trial: SinkTrial) -> Broken | None:
     except KeyboardInterrupt:
         pass
     if not target.is_file() or target.read_bytes() != before:
-        return Broken("a half-written file took its place", "do not write after an exception")
+        return Broken("a half-written file replaced it", "do not write after an exception")
     return None
 
 

@@ -1,4 +1,4 @@
-"""The command line: one file for each command; `_terminal` makes what is shown.
+"""The command line: one file for each command; `_terminal` formats the output.
 
 Exit codes: 0 done, 2 wrong usage, 3 some inputs failed, 4 the environment failed (disk, model),
 130 interrupted.

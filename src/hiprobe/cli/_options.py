@@ -31,7 +31,9 @@ Out = Annotated[
 Store = Annotated[
     Path, typer.Option(help="Folder that keeps hidden states, so that no video is read twice.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, one object a line.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="JSON on standard output, one object per line.")
+]
 OutOrAddress = Annotated[
     str,
     typer.Option(
@@ -53,8 +55,8 @@ Ray = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS",
-        help="Let the workers of a Ray cluster read. The address is local (all cores of this "
-        "machine), auto (the Ray that runs here) or HOST:PORT.",
+        help="Run on a Ray cluster. The address is local (all cores of this machine), auto (the "
+        "Ray that runs on this machine) or HOST:PORT.",
     ),
 ]
 Worker = Annotated[
@@ -62,8 +64,8 @@ Worker = Annotated[
     typer.Option(
         "--worker",
         metavar="CPUS[,GPUS]",
-        help="With --ray: the CPUs and GPUs of each worker, by default one CPU. With a part of "
-        "a GPU several workers share it, for example 2,0.25.",
+        help="With --ray: the CPUs and GPUs of each worker, by default one CPU. Several workers "
+        "can share a GPU, for example 2,0.25.",
     ),
 ]
 Paths = Annotated[

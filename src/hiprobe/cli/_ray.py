@@ -71,7 +71,7 @@ def without(worker: str | None, *paths: str) -> None:
     for path in paths:
         if "://" in path:
             raise UsageError(
-                "this is an address, not a path of this machine",
+                "this is an address, not a path on this machine",
                 where=path,
                 cure="--ray local reads and writes addresses such as s3://bucket/folder",
             )
@@ -113,7 +113,7 @@ class RayDetection:
 def detect_and_show(
     paths: Sequence[str], failed: Sequence[Result], run: RayRun, request: RayDetection
 ) -> int:
-    """Detect on the cluster, show each result as it comes and keep none; return the exit code."""
+    """Detect on the cluster and show each result as it comes; return the exit code."""
     from hiprobe import scale, store
     from hiprobe.cli import _terminal
     from hiprobe.store import remote
@@ -122,7 +122,7 @@ def detect_and_show(
     folder, counts, events = scale.local_home(out), Counter(one.status for one in failed), 0
     shown = replace(request.output, folder=out.rstrip("/") if remote.is_address(out) else folder)
     if remote.is_address(out):
-        # What other drivers have entered.
+        # What other drivers have noted.
         remote.pull(out.rstrip("/"), folder, (store.MANIFEST,))
     with store.Notes(folder) as notes, _terminal.cluster_bar(len(paths)) as bar:
         notes.add(failed)
@@ -182,7 +182,7 @@ def _warn(model: Described) -> None:
 
 
 def _complain_if_unread(path: str, error: HiProbeError) -> None:
-    """Show what only workers know; any other failure is met and shown by what comes next."""
+    """Show an error that only workers know of; later steps meet and show any other."""
     from hiprobe.cli import _terminal
 
     if isinstance(error, Quarantined | OutOfMemory):
@@ -192,9 +192,9 @@ def _complain_if_unread(path: str, error: HiProbeError) -> None:
 def read_on_ray(
     videos: Sequence[str], run: RayRun, store: Path, method: str, probe: Probe | None
 ) -> Described:
-    """Keep states and frame times of `videos` in `store`; return the model, described.
+    """Keep states and frame times of `videos` in `store`; return facts about the model.
 
-    What follows then reads no video.
+    Later steps then read no video.
     """
     from hiprobe import scale
     from hiprobe.cli import _terminal

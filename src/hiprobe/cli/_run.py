@@ -25,9 +25,9 @@ def load_backbone(loading: Loading) -> Backbone:
     from hiprobe import video
     from hiprobe.cli._terminal import warn
 
-    # Beside the model: the decoder's process takes a third of a second to start.
+    # Starts while the model loads: the decoder's process takes a third of a second.
     video.warm()
-    with _lasting():
+    with _collector_paused():
         model = loading.load()
     if model.notice:
         warn(model.notice)
@@ -35,8 +35,8 @@ def load_backbone(loading: Loading) -> Backbone:
 
 
 @contextmanager
-def _lasting() -> Iterator[None]:
-    """Keep the garbage collector away from what is made inside, now and later.
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector away from objects made in the block, now and later.
 
     Torch and transformers are 600,000 objects; each full collection over them takes a quarter of
     a second.
@@ -50,7 +50,7 @@ def _lasting() -> Iterator[None]:
 
 
 def find_videos(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
-    """Return the videos that `paths` name, each once, and a failed result for each path without."""
+    """Return the videos that `paths` name, each once, and a failed result for other paths."""
     from hiprobe import pipeline, video
     from hiprobe.cli._terminal import complain
 
@@ -108,7 +108,7 @@ class FitRequest:
     layer_curve: bool = True
 
     def check(self, model: Backbone) -> None:
-        """Raise UsageError for what does not go together, or not with this model."""
+        """Raise UsageError for options that do not fit together, or do not fit this model."""
         if self.layer is not None and not 0 <= self.layer < model.layers:
             raise UsageError(
                 f"--layer must be 0 to {model.layers - 1} for this model, got {self.layer}"

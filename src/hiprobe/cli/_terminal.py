@@ -33,7 +33,7 @@ def complain(error: HiProbeError) -> None:
 
 
 def complain_about(_path: str, error: HiProbeError) -> None:
-    """`complain`, as a callback for the failure of a video."""
+    """Print the error of a failed video; a callback."""
     complain(error)
 
 
@@ -73,7 +73,7 @@ def _written() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise  # the reader has stopped reading
+        raise  # the other end of the pipe has stopped reading
     except OSError as error:
         raise StoreError(f"cannot write: {error.strerror}", where="standard output") from error
 
@@ -103,8 +103,9 @@ def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], Non
         console=err,
         transient=True,
         disable=not err.is_terminal,
+        # What goes to a pipe or a file must not pass through `err`.
         redirect_stdout=out.is_terminal,
-    )  # what goes to a pipe or a file must not pass through `err`
+    )
     task = live.add_task("reading", total=sum(durations.values()) or None)
     began, done, order = time.monotonic(), 0.0, list(durations)
     before = dict(zip(order, accumulate(durations.values(), initial=0.0), strict=False))
@@ -146,7 +147,7 @@ class ClusterBar:
 
 @contextmanager
 def cluster_bar(videos: int) -> Iterator[ClusterBar]:
-    """Show a `ClusterBar` for the length of a `with`."""
+    """Yield a `ClusterBar` that is shown during a `with` block."""
     columns = (
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total:.0f} videos"),
@@ -190,7 +191,7 @@ def fitted(probe: Probe) -> None:
 
 
 def _folds(folds: Mapping[str, Any]) -> str:
-    """How many folds there were, and how often they chose the site chosen on the whole set."""
+    """Say how many folds there were, and how often they chose what the whole set chose."""
     if folds["count"] < 2:
         return "nothing was fitted, so nothing was held out"
     chosen = (
@@ -264,7 +265,7 @@ def _cell(found: Mapping[str, Any], name: str, index: int) -> str:
 
 
 def state(item: VideoRecord, now: float) -> str:
-    """Return the status of a video at Unix time `now`; an expired claim is of a dead worker."""
+    """Return the status of a video at Unix time `now`; "cut off" if its claim has expired."""
     if item.status != "claimed":
         return item.status
     return "in progress" if item.lease > now else "cut off"
@@ -273,12 +274,9 @@ def state(item: VideoRecord, now: float) -> str:
 def standing(run: RunRecord, items: Sequence[VideoRecord], now: float) -> None:
     """Show the status of the videos of a run: counts, and a row for each that is not done."""
     counts = Counter(state(item, now) for item in items)
-    told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-    say(
-        markup(
-            f"probe {str(run.settings.get('probe'))[:8]}, model {run.settings.get('model')}: {told}"
-        )
-    )
+    shown = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+    probe, model = str(run.settings.get("probe"))[:8], run.settings.get("model")
+    say(markup(f"probe {probe}, model {model}: {shown}"))
     table = Table()
     for column in ("video", "status", "note"):
         table.add_column(column, overflow="fold")
@@ -290,7 +288,7 @@ def standing(run: RunRecord, items: Sequence[VideoRecord], now: float) -> None:
 
 
 def _note(result: Result) -> str:
-    """Why a result is not complete, and how much of the video was scored."""
+    """Say why a result is not complete, and how much of the video was scored."""
     if result.scores is None or not (result.scores.gaps or result.reason):
         return result.reason or ""
     gaps = [f"{gap.start:.1f}-{gap.end:.1f} s: {gap.reason}" for gap in result.scores.gaps[:3]]
@@ -300,7 +298,7 @@ def _note(result: Result) -> str:
 
 
 def total(results: Sequence[Result], folder: Path) -> None:
-    """Show what each video of a run gave, and where the results are."""
+    """Show the outcome of each video of a run, and where the results are."""
     if len(results) > 1:
         table = Table(title="videos")
         for column, side in (

@@ -45,7 +45,8 @@ def evaluate(
         ),
     ],
     root: Annotated[
-        Path, typer.Option(help="The folder with the data set's annotation; the CSV of a folder.")
+        Path,
+        typer.Option(help="The folder with the data set's annotation; with folder, also a CSV."),
     ],
     scores: Annotated[
         Path | None,

@@ -27,7 +27,7 @@ def layers(
     dtype: Dtype = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Draw saliency over the layers: KL, LDR, entropy and their sum, each beside chance.
+    """Draw saliency over the layers: KL, LDR, entropy and their sum, each with its chance level.
 
     The cross-validated AUC of each layer is drawn as well.
     """

@@ -33,7 +33,7 @@ def runs(
 ) -> None:
     """Show the status of every video in a result folder: done, partial, in progress, failed, ...
 
-    The next detect tries a failed video again. A video that ended its worker or its decoder twice
+    The next detect tries a failed video again. A video that crashed its worker or its decoder twice
     is quarantined: it is not tried again until `--retry`, or until the file changes.
     """
     from hiprobe.cli import _terminal
@@ -57,14 +57,14 @@ def runs(
             _terminal.emit(_line(item, found))
         return
     if retry:
-        _terminal.say(f"{back} put back; the next detect tries them again")
+        _terminal.say(f"{back} released; the next detect tries them again")
     for run in found:
         _terminal.standing(run, [item for item in items if item.run == run.run], time.time())
     _terminal.say(_stored(kept) if items or kept else f"no run in {_terminal.markup(out)}")
 
 
 def _line(item: VideoRecord, found: list[RunRecord]) -> dict[str, Any]:
-    """One video as JSON values; `lease_s`: seconds until the claim of a dead worker ends."""
+    """Return a video as JSON values; `lease_s` is in seconds, until its claim expires."""
     from hiprobe.cli._terminal import state
 
     (run,) = [run for run in found if run.run == item.run]

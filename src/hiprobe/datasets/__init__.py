@@ -1,4 +1,4 @@
-"""Load labelled videos and what is true of them. One file is one layout, found by its name.
+"""Load labelled videos and their true labels. One file is one layout, found by its name.
 
 Knows no model and no score.
 """
@@ -70,7 +70,7 @@ def load(
     """Yield the videos of the data set `name` that is in the folder `root`, of one split or of all.
 
     `videos` is the folder of the videos, if not `root`. `fps` is the rate of folders of frames, if
-    not the data set's own. `absent` keeps a listed video that is not there, so that it can be
+    not the data set's own. `absent` keeps a listed video whose file is missing, so that it can be
     counted. Raises UsageError for an unknown name or an option that the data set does not have,
     LabelError for labels that cannot be read.
 
@@ -149,14 +149,14 @@ def _annotated(name: str) -> Any:
 
 
 def _checked(name: str, found: Any) -> dict[str, FrameLabels]:
-    """Check the truth of a data set, which may come from outside; raises UsageError."""
+    """Check the truth of a data set, which may be an outside plug-in; raises UsageError."""
     if not isinstance(found, dict):
         odd = found
     else:
         odd = [key for key, labels in found.items() if not _is_frame_labels(labels)]
     if odd or not isinstance(found, dict):
         raise UsageError(
-            f"the truth of data set {name} must be uint8 labels of 0 and 1, one a frame, "
+            f"the truth of data set {name} must be uint8 labels of 0 and 1, one per frame, "
             f"got {str(odd)[:80]}"
         )
     return found

@@ -79,7 +79,7 @@ def locate(root: Path, name: str, cure: str | None = None) -> Path:
 
 
 def lines(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the place (`file:number`) and the words of each line that is not blank.
+    """Iterate over the place (`file:number`) and the words of each line that is not blank.
 
     Raises LabelError for a file that is not UTF-8 text.
     """
@@ -153,7 +153,7 @@ def _rows(path: Path) -> list[tuple[str, dict[str, str]]]:
 
 
 def same_videos(root: Path, **sides: Collection[str]) -> None:
-    """Check that two sides are about the same videos; raises LabelError that names the others."""
+    """Check that two sides are about the same videos; raises LabelError with those that differ."""
     (one, first), (other, second) = (
         (side.replace("_", " "), set(names)) for side, names in sides.items()
     )
@@ -169,8 +169,8 @@ def same_videos(root: Path, **sides: Collection[str]) -> None:
 def mark(spans: Iterable[Span], frames: int, where: str) -> FrameLabels:
     """Make the labels (frames,) of one video: 1 in `spans`, which are cut at the end of the video.
 
-    Spans of UCF-Crime reach 2 frames past it. Many frames mean counts or spans of another video or
-    frame rate: that raises LabelError.
+    Spans of UCF-Crime reach 2 frames past it. More than `SLACK` frames mean that counts or spans
+    are of another video or frame rate, and raise LabelError.
 
     >>> mark([(1, 3), (4, 6)], 5, "shop").tolist()
     [0, 1, 1, 0, 1]
@@ -239,8 +239,8 @@ def find_file(
     """Return the path of the video listed as `relative`.
 
     That is the file whose path ends like it, or else the only one of that name. A folder of
-    pictures gets the rate `fps`. An absent video keeps its listed path, so that reading it fails by
-    name. Raises LabelError if several files could be meant.
+    pictures gets the rate `fps`. An absent video keeps its listed path, so that the error of
+    reading it names it. Raises LabelError if several files could be meant.
     """
     paths = found.get(annotation_name(relative), ())
     endings = [

@@ -26,7 +26,7 @@ COLUMNS = "path,label,start,end,split"
 
 @dataclass(frozen=True)
 class _Row:
-    """One line of the CSV, about `video`; `event` is None if it says that nothing happens."""
+    """One line of the CSV, about `video`; `event` is None if the line says that it is normal."""
 
     video: Path
     event: Event | None
@@ -89,7 +89,7 @@ def _from_folders(root: Path, fps: float | None) -> list[Video]:
 def _from_csv(
     path: Path, base: Path, split: str | None, fps: float | None, absent: bool
 ) -> list[Video]:
-    # By absolute path, as one file may be written in several ways.
+    # By absolute path, as the CSV may write one path in several ways.
     videos: dict[str, list[_Row]] = {}
     for row in _rows(path, base):
         rows = videos.setdefault(os.path.abspath(row.video), [])
@@ -105,7 +105,7 @@ def _check_same(first: _Row, row: _Row) -> None:
     if (first.event is None) != (row.event is None):
         said = ["normal" if one.event is None else one.event.label for one in (first, row)]
         raise LabelError(
-            f"{row.video} is called {said[1]} here and {said[0]} in {first.where}", where=row.where
+            f"{row.video} has label {said[1]} here and {said[0]} in {first.where}", where=row.where
         )
     if first.split != row.split:
         raise LabelError(
@@ -117,7 +117,7 @@ def _check_same(first: _Row, row: _Row) -> None:
 
 def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
     first = rows[0]
-    if not (absent or _there(first.video, fps)):
+    if not (absent or _exists(first.video, fps)):
         raise LabelError(
             f"there is no file {first.video}",
             where=first.where,
@@ -129,7 +129,7 @@ def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
     return Video(path, tuple(events), first.split, kinds)
 
 
-def _there(path: Path, fps: float | None) -> bool:
+def _exists(path: Path, fps: float | None) -> bool:
     """Tell whether there is such a file, or such a folder of frames with a known rate."""
     folder, rate = pictures.parted(path)
     return os.path.isfile(path) or (os.path.isdir(folder) and (rate or fps) is not None)
@@ -156,7 +156,7 @@ def _check_columns(names: Sequence[str], path: Path) -> None:
         raise LabelError(
             f"the columns are {','.join(names)[:80] or 'not named'}",
             where=f"{path}:1",
-            cure=f"the first line names columns of {COLUMNS}, path and label at least",
+            cure=f"the first line must name path and label, and may name others of {COLUMNS}",
         )
 
 
@@ -202,5 +202,5 @@ def _seconds(row: dict[str, str], column: str, blank: float, where: str) -> floa
             f"{column} must be a number of seconds, got {text!r}", where=where
         ) from error
     if math.isnan(value) or value < 0:
-        raise LabelError(f"{column} must be a time from 0 on, got {text!r}", where=where)
+        raise LabelError(f"{column} must be a time of 0 s or later, got {text!r}", where=where)
     return value

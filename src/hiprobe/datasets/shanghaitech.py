@@ -1,8 +1,8 @@
 """Read ShanghaiTech Campus (Luo, Liu and Gao, ICCV 2017). Opens no video, so it knows no seconds.
 
 330 normal training videos are `training/videos/*.avi`; 107 test clips, labelled by frame, are
-folders of frames in `testing/frames/`. The truth is `test_frame_mask/NAME.npy`, one number a frame.
-Classes are not annotated.
+folders of frames in `testing/frames/`. The truth is `test_frame_mask/NAME.npy`, one number per
+frame. Classes are not annotated.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def load(
 ) -> Iterator[Video]:
     """Yield the clips of the split `train`, `test` or both, below `videos` or `root`.
 
-    A test clip is a folder of frames, shown at `fps`; an absent one keeps its path, so that reading
-    it fails by name. The events of an abnormal one are None: `truth` has its frames. Raises
-    LabelError, UsageError.
+    A test clip is a folder of frames, shown at `fps`; an absent one keeps its path, so that the
+    error of reading it names it. The events of an abnormal one are None, as only `truth` knows its
+    frames. Raises LabelError, UsageError.
     """
     base = videos or root
     reader = {"train": lambda: _train(base), "test": lambda: _test(root, base, fps)}
@@ -98,5 +98,5 @@ def _mask(path: Path) -> FrameLabels:
         or not len(mask)
         or not np.isin(mask, (0, 1)).all()
     ):
-        raise LabelError("a mask must have one 0 or 1 a frame", where=path)
+        raise LabelError("a mask must have one 0 or 1 per frame", where=path)
     return mask.astype(np.uint8)

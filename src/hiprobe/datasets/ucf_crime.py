@@ -106,7 +106,7 @@ def _annotation(root: Path) -> dict[str, tuple[str, list[Span]]]:
         marked = spans(words[2:], where)
         if not kind or name in found or (kind == "normal") == bool(marked):
             raise LabelError(
-                "a line must be `name class start end ...`, one a video, with a span unless Normal",
+                "each video needs one line `name class start end ...`, with a span unless Normal",
                 where=where,
             )
         found[name] = kind, marked

@@ -85,7 +85,7 @@ def _part(root: Path) -> Path:
         raise LabelError(
             f"one of UCSDped1 and UCSDped2 is needed, found: {held}",
             where=root,
-            cure="point at one",
+            cure="give the folder of one of them",
         )
     return found[0]
 
@@ -125,7 +125,7 @@ def _from_ranges(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
         raise LabelError(f"cannot be read: {error}", where=path) from error
     rows = _LINE.findall("\n".join(line.partition("%")[0] for line in text.splitlines()))
     if len(rows) != len(clips):
-        raise LabelError(f"there are {len(rows)} lines gt_frame for {len(clips)} clips", where=path)
+        raise LabelError(f"there are {len(rows)} gt_frame lines for {len(clips)} clips", where=path)
     return {
         clip.name: mark(_spans(row, path), _frames(clip), clip.name)
         for clip, row in zip(clips, rows, strict=True)
@@ -157,7 +157,7 @@ def _from_masks(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
     ]
     if odd:
         raise LabelError(
-            f"{len(odd)} clips have another number of masks than of frames: {listing(odd)}",
+            f"{len(odd)} clips have different numbers of masks and frames: {listing(odd)}",
             where=part,
         )
     return {clip.name: np.array([_any(path) for path in masks[clip]], np.uint8) for clip in clips}

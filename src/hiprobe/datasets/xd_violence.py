@@ -132,6 +132,6 @@ def _annotation(root: Path) -> dict[str, list[Span]]:
     for where, words in lines(path):
         name, marked = annotation_name(words[0]), spans(words[1:], where)
         if not marked or name in found:
-            raise LabelError("a line must be `name start end ...`, one a video", where=where)
+            raise LabelError("each video needs one line `name start end ...`", where=where)
         found[name] = marked
     return found

@@ -13,10 +13,10 @@ from hiprobe.errors import StoreError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield the name of a file beside `path` to write, which then replaces `path`.
+    """Yield the name of a new file beside `path`, which replaces `path` after the `with` block.
 
-    A reader sees the old file or the whole new one. If the body fails, the new file is removed.
-    Missing folders are made. Raises StoreError naming `path` if the disk refuses.
+    A reader sees the old file or the whole new one. If the block fails, the new file is removed.
+    Missing folders are created. Raises StoreError naming `path` if the file cannot be written.
     """
     # Not named by process id: in a container every run may have the same one, and a killed run
     # leaves its file behind.

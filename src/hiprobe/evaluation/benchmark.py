@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Name a data set, the folder `root` with its annotation, and how both are read.
+    """A data set, the folder `root` with its annotation, and how both are read.
 
     `videos` is the folder of the videos, if it is not `root`. `rule` says how the annotation is
     read, `fps` is the frame rate of folders of frames; both default to what the data set says.
@@ -100,7 +100,7 @@ class Benchmark:
     def check(
         self, missing: Sequence[str], videos: int, what: str, fault: str = "are missing"
     ) -> None:
-        """Raise LabelError for `missing` videos, unless they are allowed and others are left."""
+        """Raise LabelError for `missing` videos, unless that is allowed and others are left."""
         if missing and (not self.allow_missing or len(missing) == videos):
             raise LabelError(
                 f"{len(missing)} of {videos} {what} videos {fault}: {listing(missing, 10)}",
@@ -112,7 +112,7 @@ class Benchmark:
 
 @dataclass
 class Gathered:
-    """Collect what is known about each test video, by name, one video at a time."""
+    """What is known about each test video, by name; filled one video at a time."""
 
     truth: dict[str, FrameLabels] = field(default_factory=dict)
     scores: dict[str, Array] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Gathered:
 
 
 class Evaluated(NamedTuple):
-    """Hold a report and, by video name, the arrays that plots and score files are made from.
+    """A report and, by video name, the arrays that plots and score files are made from.
 
     `raw` and `found` are None for a score file without them. With several draws, the arrays are
     those of the last draw. `unread` counts the videos that exist but failed.

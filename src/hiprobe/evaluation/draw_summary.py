@@ -16,7 +16,7 @@ from hiprobe.evaluation.tables import DEFINITIONS, Report, markdown_table, markd
 
 @dataclass(frozen=True)
 class DrawSummary:
-    """Hold one `Report` per draw on the same test videos, and summarise them.
+    """One `Report` per draw on the same test videos, and a summary of them.
 
     `draws` says what each draw was fitted on and which sites it chose. The standard deviation is
     that of a sample (n - 1) over the draws. A figure that is undefined in some draws is reported

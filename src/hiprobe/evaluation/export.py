@@ -146,7 +146,7 @@ def _found(store: Path, path: str, probe: Probe, dtypes: Iterable[str]) -> Hidde
         raise UsageError(
             f"the store holds its hidden states in several precisions: {', '.join(found)}",
             where=path,
-            cure="keep a store of its own for each precision",
+            cure="keep a separate store for each precision",
         )
     return next(iter(found.values()), None)
 

@@ -45,7 +45,7 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 @dataclass(frozen=True)
 class Detection:
-    """Hold the predicted events of one video and the times of its frames, all in seconds.
+    """The predicted events of one video and the times of its frames, all in seconds.
 
     `times` (frames,) says when each frame is shown, `end` when the video ends. Raises ValueError if
     the times do not increase or the end is not after the last of them.
@@ -70,7 +70,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class _Compared:
-    """Hold, for each evaluated video, its labels, its scores and which frames have a score.
+    """The labels and scores of each evaluated video, and which of its frames have a score.
 
     All arrays are (frames,).
     """
@@ -93,7 +93,7 @@ class _Compared:
 
 @dataclass(frozen=True)
 class ScoredVideos:
-    """Group the arguments of `evaluate` that hold one entry per video name."""
+    """The arguments of `evaluate` that hold one entry per video name."""
 
     truth: Mapping[str, FrameLabels]
     scores: FrameScores

@@ -104,7 +104,7 @@ def _read_json(path: Path) -> list[tuple[str, Array]]:
 
 
 class _Object(list[tuple[str, Any]]):
-    """Mark a JSON object, so that it differs from an array of pairs."""
+    """A JSON object as pairs; the class distinguishes it from an array of pairs."""
 
 
 def _read_npz(path: Path) -> list[tuple[str, Array]]:

@@ -67,7 +67,7 @@ INTERVAL = "percentile bootstrap over whole videos (Efron and Tibshirani 1993, c
 
 @dataclass(frozen=True)
 class MetricRow:
-    """Hold the figures of one score. `DEFINITIONS` defines each of them.
+    """The figures of one score. `DEFINITIONS` defines each of them.
 
     `abnormal_auc`, `macro_auc` and `video_auc` are None where they are undefined, for example
     because no video has frames of both classes. `intervals` holds the 95 % interval of a figure
@@ -99,7 +99,7 @@ class MetricRow:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """Hold the figures of the videos of one class, such as "Fire".
+    """The figures of the videos of one class, such as "Fire".
 
     `auc` is the ROC-AUC over the frames of these videos alone, `auc_with_normal` over their frames
     and those of the normal videos; papers call either of them "per-class AUC". Both are None where
@@ -122,7 +122,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Events:
-    """Hold how the predicted events agree with the true ones.
+    """How the predicted events agree with the true ones.
 
     `counts`, `figures` and 95 % `intervals` use the names of `metrics.EventTable`. A figure is None
     where it is undefined.
@@ -138,7 +138,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Report:
-    """Hold everything that an evaluation found, and print it as JSON or Markdown.
+    """Everything that an evaluation found, as JSON or Markdown on request.
 
     `videos`, `frames` and `positives` count what was evaluated; `abnormal` counts the videos with
     an anomalous frame, `mixed` those with frames of both classes. `rows` holds the scores, then the

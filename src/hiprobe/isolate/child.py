@@ -77,7 +77,7 @@ class Wire:
 
 
 class Link:
-    """What a call has of its parent: memory for arrays, and a way to say that it is alive."""
+    """What a call can use of its parent: memory for arrays, and a way to say that it is alive."""
 
     def __init__(self, wire: Wire, memory: int, cpu_s: int) -> None:
         self._wire, self._file, self._cpu_s = wire, memory, cpu_s
@@ -88,7 +88,7 @@ class Link:
         self._next_beat = 0.0
 
     def beat(self) -> None:
-        """Report progress, at most once in `BEAT_S`; the limit of processor time starts anew."""
+        """Report progress, at most every `BEAT_S`, and reset the limit of processor time."""
         now = time.monotonic()
         if now >= self._next_beat:
             self._next_beat = now + BEAT_S
@@ -97,7 +97,7 @@ class Link:
             self._wire.send({"beat": True})
 
     def place(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        """Shared memory for the next item's array; waits until some is free.
+        """Return shared memory for the next item's array; wait until some is free.
 
         It stays the same until the item is sent.
         """
@@ -152,7 +152,7 @@ class Link:
 
 
 def slots_of(size: int, most: int, ring_bytes: int) -> int:
-    """How many arrays of `size` bytes a child may be ahead: at most `most`, and at least one.
+    """Return how many arrays of `size` bytes a child may be ahead: 1 to `most`.
 
     Together they take at most `ring_bytes`.
     """
@@ -219,4 +219,4 @@ def _die_with_parent() -> None:
         fcntl.fcntl(LIFELINE, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(LIFELINE, fcntl.F_SETFL, fcntl.fcntl(LIFELINE, fcntl.F_GETFL) | os.O_ASYNC)
     if select.select([LIFELINE], [], [], 0)[0]:
-        os._exit(1)  # the parent died before the kernel was told
+        os._exit(1)  # the parent died before the signal was armed

@@ -1,7 +1,7 @@
 """Calls in a child process that may crash, hang or eat memory without harm.
 
 Such a child is killed, and the next call gets a new one. A child stays warm between calls. Arrays
-come through memory without a name, so nothing is left behind however parent or child ends. Knows
+come through nameless memory, so nothing is left behind however parent or child ends. Knows
 no video. `child` is the other side.
 """
 
@@ -49,7 +49,7 @@ class ChildLost(Exception):
 
 
 class ChildBug(RuntimeError):
-    """The call has a bug: it raised something else than a named error.
+    """The call has a bug: it raised something other than a named error.
 
     `str(error)` is the child's traceback.
     """
@@ -77,7 +77,7 @@ class Child:
     def __init__(self, module: str, limits: Limits) -> None:
         self.module, self.limits = module, limits
         ours, theirs = socket.socketpair()
-        self._wire, self._file = Wire(ours), _nameless()
+        self._wire, self._file = Wire(ours), _nameless_file()
         self._memory: mmap.mmap | None = None
         self._slots = self._slot_bytes = self._taken = 0
         self._heard = False
@@ -209,7 +209,7 @@ def stream(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item
 
 
 def start_call(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item, None, None]:
-    """As `stream`, but started at once: the child works before anybody reads. Raises ChildLost."""
+    """Do what `stream` does, but start at once, before anything is read. Raises ChildLost."""
     items = _asked(_take(module, limits), name, list(args))
     # After the first, empty item the call is sent, and the child is returned however this ends.
     next(items)
@@ -231,7 +231,7 @@ def _asked(child: Child, name: str, args: list[Any]) -> Generator[Item, None, No
 
 
 def arrays_ahead(size: int) -> int:
-    """How many arrays of `size` bytes a child may be ahead."""
+    """Return how many arrays of `size` bytes a child may be ahead."""
     return slots_of(size, SLOTS, RING_BYTES)
 
 
@@ -273,7 +273,7 @@ def _working_folder() -> str | None:
         return None
 
 
-def _nameless() -> int:
+def _nameless_file() -> int:
     """Return a file without a name: it vanishes with the last process that holds it."""
     if sys.platform == "linux":
         return os.memfd_create("hiprobe")

@@ -40,10 +40,10 @@ class Method(Protocol):
     """What a method must offer, as a module or an object.
 
     Labels are 1 anomalous, 0 normal and -1 left out. `LABELS` names the classes that it fits on
-    ("both", "normal" or "none"). `PROMPTS` are the questions that it asks, which `Site.prompt`
-    counts; () means the question of the model. Optional are `baseline(values, labels, permutations,
-    seed) -> saliency.Baseline`, its curves under shuffled labels, and `THRESHOLD`, the threshold of
-    its scores where there are no labels to find a better one.
+    ("both", "normal" or "none"). `PROMPTS` are the questions that it asks, numbered by
+    `Site.prompt`; () means the question of the model. Optional are `baseline(values, labels,
+    permutations, seed) -> saliency.Baseline`, its curves under shuffled labels, and `THRESHOLD`,
+    the threshold of its scores where there are no labels to find a better one.
 
     >>> class Mean:
     ...     LABELS, PROMPTS = "none", ()

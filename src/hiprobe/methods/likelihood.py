@@ -1,4 +1,4 @@
-"""Likelihood: no labels, but how much likelier the model is to answer yes than no.
+"""Likelihood: how much likelier the model is to answer yes than no. Needs no labels.
 
 Two logits only: no hidden states. The baseline of asking the model instead of reading it.
 """
@@ -15,7 +15,7 @@ from hiprobe.saliency import SiteArray
 from hiprobe.types import FloatArray, LabelArray, Site
 
 LABELS: Labels = "none"
-# Our own wording, which the shipped model knows, too.
+# Our own wording, which the shipped model knows as well.
 PROMPTS = ("Is anything abnormal? Answer yes or no.",)
 THRESHOLD = 0.5  # log-odds 0: yes and no are equally likely
 

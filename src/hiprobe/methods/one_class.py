@@ -1,6 +1,6 @@
 """One class: how far a state is from those of normal videos.
 
-Arrays only, and no anomalous ones.
+Arrays only. Uses no anomalous ones.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _FIELDS = {
     "revision": "revision",
     "prompts": "prompts",
     "segment_s": "segment length",
-    "frames": "frames a segment",
+    "frames": "frames per segment",
     "size": "frame size",
 }
 _SITES = 64  # per block of values that are checked
@@ -50,7 +50,6 @@ class Calibration:
     @property
     def shape(self) -> tuple[int, ...]:
         """The number of segments, of sites, and of dimensions."""
-        """The number of segments, of sites, and of dimensions."""
         return len(self.labels), len(self.sites), self.states[0].values.shape[2]
 
     def __getitem__(self, key: tuple[slice, int]) -> FloatArray:
@@ -59,7 +58,7 @@ class Calibration:
     def at(self, indices: Sequence[int], rows: NDArray[np.bool_] | None = None) -> FloatArray:
         """Return the values (n, len(indices), D) of all segments, or of `rows` (n,), at some sites.
 
-        A copy that is filled video by video, so that nothing else of that size is in memory.
+        They are copied video by video, so that no second array of that size is in memory.
         """
         wanted = tuple(self.sites[i] for i in indices)
         used = np.ones(len(self.labels), bool) if rows is None else rows
@@ -74,8 +73,7 @@ class Calibration:
         return values
 
     def names(self, indices: Sequence[int]) -> list[str]:
-        """Return the names of some of the sites."""
-        """Return the names of some of the sites."""
+        """Return the names of the sites at `indices`."""
         return [str(self.sites[i]) for i in indices]
 
     def smoothed(self, raw: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
@@ -100,7 +98,7 @@ def difference(one: Recipe, other: Recipe) -> str:
 def calibration_set(
     how: Method, pairs: Sequence[Pair], sites: Sequence[Site] | None
 ) -> Calibration:
-    """Join `pairs` of states and labels to the calibration set of `how`.
+    """Join `pairs` of states and labels into the calibration set of the method `how`.
 
     Its sites are `sites`, or those that the method selects from. Raises the errors that
     `hiprobe.probe.fit` names.
@@ -120,7 +118,7 @@ def calibration_set(
             f"all states must have one width, got {sorted(widths)}",
             cure="extract all videos with one model",
         )
-    return _enough(how, _joined(pairs, wanted))
+    return _check_enough(how, _joined(pairs, wanted))
 
 
 def _joined(pairs: Sequence[Pair], sites: tuple[Site, ...]) -> Calibration:
@@ -153,9 +151,9 @@ def _candidates(
 ) -> tuple[Site, ...]:
     """Return the sites to select from in a model of which the sites `found` were read.
 
-    The states do not say how deep the model is. It is as deep as what was read, or the least depth
-    up to four times that at which all sites that the method wants were read: a single site at five
-    eighths of the depth reveals the depth.
+    The states do not say how deep the model is. The smallest depth is assumed for which all sites
+    that the method wants were read, from the deepest layer read to four times that; otherwise the
+    deepest layer read. So a single site at five eighths of the depth reveals the depth.
     """
     shallow, heads = (
         1 + max(site.layer for site in found),
@@ -172,7 +170,7 @@ def _candidates(
     return next((offer for offer in offers if there >= set(offer)), first)
 
 
-def _enough(how: Method, data: Calibration) -> Calibration:
+def _check_enough(how: Method, data: Calibration) -> Calibration:
     counts = {c: int((data.labels == c).sum()) for c in (1, 0)}
     if any(counts[c] < MIN_SEGMENTS for c in CLASSES[how.LABELS]):
         need = " and ".join(

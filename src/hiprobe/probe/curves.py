@@ -1,4 +1,4 @@
-"""The curves over layers in the provenance of a probe: how to make and how to read them."""
+"""Make the curves over layers for the provenance of a probe, and read them back from it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ MAX_BYTES = 512 * 2**20
 MAX_INPUTS = 2**22  # the most sites x width of a file: 16 layers of a model 262,144 wide
 _KEYS = {"schema", "method", "recipe", "sites", "width", "tensors", "localization", "provenance"}
 _DTYPES = {"F32": "float32", "F64": "float64"}
-_UNSOUND = (
+_INVALID = (
     HiProbeError,
     ArithmeticError,
     AttributeError,
@@ -147,7 +147,7 @@ class Probe:
             return _unpack(_bytes(Path(path)), method)
         except OSError as error:
             raise ProbeError(f"cannot be read: {error.strerror}", where=path) from error
-        except _UNSOUND as error:
+        except _INVALID as error:
             reason, cure = (
                 f"{type(error).__name__}: {error}",
                 "fit the probe again, or copy it again",
@@ -166,7 +166,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _unpack(data: bytes, method: str | None) -> Probe:
-    """Build a probe from the bytes of a file; raises an error of `_UNSOUND`."""
+    """Build a probe from the bytes of a file; raises an error of `_INVALID`."""
     header, tensors = _contents(data)
     if not isinstance(header, dict) or header.get("schema") != SCHEMA:
         raise ProbeError(f"the header must be of schema {SCHEMA}, got {str(header)[:80]}")
@@ -196,7 +196,7 @@ def _unpack(data: bytes, method: str | None) -> Probe:
         settings,
         dict(header["provenance"]),
     )
-    _try(probe)
+    _check_shapes(probe)
     return probe
 
 
@@ -225,7 +225,7 @@ def _same(what: str, got: Any, stated: Any) -> None:
         raise ProbeError(f"the {what} must be {str(stated)[:200]}, got {str(got)[:200]}")
 
 
-def _try(probe: Probe) -> None:
+def _check_shapes(probe: Probe) -> None:
     """Score two zero vectors, so that missing or misshapen tensors are found before a run."""
     if not 1 <= probe.width * len(probe.sites) <= MAX_INPUTS:
         raise ProbeError(

@@ -81,8 +81,8 @@ def fit(
     so.
 
     The threshold is the one with the best F1 (the rule of HeadHunt-VAD). A method of normal videos
-    uses the 0.99 quantile of their scores, one without labels its own where there are no labels
-    (our own); `provenance["threshold_from"]` says which.
+    uses the 0.99 quantile of their scores; one without labels has a threshold of its own for when
+    there are none (both our own). `provenance["threshold_from"]` says which was used.
 
     `folds` is the most folds to make, `permutations` the number of label shuffles behind the
     saliency baseline (0: none), and `layer_curve` asks for the AUC of each layer. The provenance of
@@ -167,7 +167,7 @@ def _record(
 
 
 def _shared(picked: Sequence[int], chosen: Sequence[int]) -> float:
-    """Compute the share of the chosen sites that a fold picked, too."""
+    """Compute the share of the chosen sites that a fold picked as well."""
     return len(set(picked) & set(chosen)) / len(set(chosen))
 
 

@@ -29,8 +29,7 @@ def held_out(
     """Score each segment of `data` with a method that was fitted on the other folds.
 
     Returns raw scores (n,) and the sites of each fold: `fixed`, the only one, or selected inside
-    the fold. Raises UsageError or ProbeError for a method that returns something else than it
-    should.
+    the fold. Raises UsageError or ProbeError for a method that breaks its protocol.
     """
     raw, picked = np.full(len(data.labels), np.nan), []
     fixed = (0,) if len(data.sites) == 1 else fixed
@@ -86,7 +85,7 @@ def pooled_auc(
 ) -> dict[str, float | None] | None:
     """Compute the pooled AUC of the labelled segments and its 95 % interval over videos.
 
-    None unless both classes are there; no interval for a single video.
+    None unless both classes occur; no interval for a single video.
     """
     if not {0, 1} <= set(data.labels.tolist()):
         return None

@@ -114,9 +114,9 @@ def _held_out(
     sites: Sequence[Site] | None,
     seed: int,
 ) -> NDArray[np.float64]:
-    """Score each fold by a fit on the known labels of the others; smoothed, (n,).
+    """Score each fold with a fit on the known labels of the others; returns smoothed scores (n,).
 
-    The folds are made by all labels.
+    The folds are made from all labels.
     """
     how, before = methods.load(old.method), np.concatenate(known)
     data = calibration_set(how, pairs, sites)

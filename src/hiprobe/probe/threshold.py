@@ -24,12 +24,12 @@ def with_threshold(
     scores: Array,
     settings: Localization,
 ) -> tuple[Localization, str]:
-    """Return `settings` with the threshold they ask for, and a text that says where it is from.
+    """Return `settings` with the threshold they ask for, and a text that says how it was found.
 
     `scores` (n,) are out of fold and smoothed, `labels` (n,) are 1, 0 or -1. The threshold has the
-    best F1; for a method of normal videos it is the 0.99 quantile of their scores, and for one
-    without labels its own if no labels of both classes are there. The quantile is our own. Raises
-    LabelError as `calibrate`.
+    best F1. For a method of normal videos it is the 0.99 quantile of their scores (our own); a
+    method without labels uses its own threshold unless there are labels of both classes. Raises
+    LabelError as `calibrate` does.
     """
     if settings.rule != "calibrated":
         return settings, f"the {settings.rule} rule"
@@ -82,7 +82,8 @@ def calibrate(scores: Array, labels: LabelArray) -> float:
 def _cuts(levels: Array) -> Array:
     """Return a threshold below each of the rising `levels`.
 
-    It is midway to the level before; for the first, half the distance to the next one below it.
+    It is midway between a level and the one before. The first level has none before it: its
+    threshold is as far below it as the second threshold is above it.
     """
     if len(levels) == 1:
         return levels - 1e-6

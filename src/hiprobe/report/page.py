@@ -26,7 +26,7 @@ from hiprobe.types import Result
 
 ASSETS = "report/assets"
 EMBED_BYTES = 64 << 20  # a larger video is a file beside the page
-LONG_S = 600.0  # from here on a copy for browsers has half the height
+LONG_S = 600.0  # a browser copy of a longer video has half the height
 POINTS = 4000  # of the curve in the page
 
 
@@ -38,14 +38,14 @@ def write_report(
     Args:
         result: a result with scores, whose provenance names the model and the probe.
         video_path: the video, for the player in the page; None for a page without one.
-        folder: made if it is not there.
+        folder: created if it does not exist.
         thumbnails: (time in seconds, frame uint8 (height, width, 3)) pairs to show beside events.
 
     Raises:
         ValueError: the result has no scores.
         KeyError: the provenance lacks `model` or `probe`.
         StoreError: a file cannot be written.
-        VideoError: no copy for browsers can be made of the video.
+        VideoError: no browser copy can be made of the video.
 
     Example:
         >>> import tempfile
@@ -89,7 +89,7 @@ def report_html(
     Raises:
         ValueError: the result has no scores.
         StoreError: a file cannot be written.
-        VideoError: no copy for browsers can be made of the video.
+        VideoError: no browser copy can be made of the video.
 
     Example:
         >>> import tempfile
@@ -157,7 +157,7 @@ def _player(path: Path | None, out: Path, duration: float) -> dict[str, str] | N
 
 
 def _copied(copy: Path) -> dict[str, str]:
-    """Put a copy that was made beside the page into it, unless it is large."""
+    """Embed a copy that was made beside the page, unless it is large."""
     if copy.stat().st_size > EMBED_BYTES:
         return _linked(copy)
     embedded = _embedded(copy)

@@ -21,11 +21,11 @@ from hiprobe.types import Event, Result, Scores
 
 Thumbnail = tuple[float, NDArray[np.uint8]]
 
-# Okabe and Ito's palette: told apart with the common forms of colour blindness.
+# Okabe and Ito's palette, which people with common forms of colour blindness can tell apart.
 BLUE, ORANGE, VERMILION, GREY, INK = "#0072B2", "#E69F00", "#D55E00", "#8A929B", "#1B2430"
 WIDTH, LEFT, RIGHT, PLOT, STRIP, ROW = 11.0, 0.62, 0.25, 2.5, 0.95, 0.235  # inches
 CAPTIONS = 8
-DENSE = 800  # points from which a thin line is used
+DENSE = 800  # a curve of more points is drawn with a thin line
 
 
 def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] = ()) -> None:
@@ -108,10 +108,10 @@ def _draw_scores(axes: Axes, result: Result) -> None:
             zorder=1,
             label="_" if k else "not scored",
         )
-    _dress(axes, max(result.duration, float(times.max(initial=1e-3))), value_range(values))
+    _label_axes(axes, max(result.duration, float(times.max(initial=1e-3))), value_range(values))
 
 
-def _dress(axes: Axes, duration: float, limits: tuple[float, float]) -> None:
+def _label_axes(axes: Axes, duration: float, limits: tuple[float, float]) -> None:
     axes.set(xlim=(0, duration), ylim=limits)
     axes.set_ylabel("anomaly score", color=INK)
     axes.xaxis.set_major_locator(
@@ -146,7 +146,7 @@ def _draw_events(axes: Axes, events: Sequence[Event]) -> None:
         axes.axvline(event.start, color="#B87900", lw=1, zorder=2)
         following = events[n].start if n < len(events) else right
         words = printable(event.label or event.explanation or "")
-        text = _fit(f"{n}  {words}".strip(), (following - event.start) / per_inch)
+        text = _shorten(f"{n}  {words}".strip(), (following - event.start) / per_inch)
         if text and event.start >= free:
             axes.annotate(
                 text,
@@ -165,8 +165,8 @@ def _draw_events(axes: Axes, events: Sequence[Event]) -> None:
             free = event.start + 0.085 * len(text) * per_inch
 
 
-def _fit(text: str, inches: float) -> str:
-    room = min(40, int(inches / 0.085))  # of one bold 9 pt letter, on average
+def _shorten(text: str, inches: float) -> str:
+    room = min(40, int(inches / 0.085))  # inches of an average bold 9 pt letter
     number = text.split(" ")[0]
     return (
         text
@@ -189,7 +189,7 @@ def _draw_captions(
     height = figure.get_figheight()
     lines = [_caption(n, event) for n, event in chosen]
     if len(chosen) < total:
-        lines.append(f"and {total - len(chosen)} more events, none of a higher score")
+        lines.append(f"and {total - len(chosen)} more events, none with a higher score")
     for row, line in enumerate(lines):
         figure.text(
             LEFT / WIDTH,

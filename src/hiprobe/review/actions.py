@@ -139,7 +139,7 @@ def threshold(request: Request, session: SessionOf, threshold: Number) -> Respon
 
 @router.post("/probes/{digest}/use")
 def use(request: Request, session: SessionOf, who: WhoOf, digest: str) -> Response:
-    """Take a proposed or kept probe into use; the one that it replaces is kept."""
+    """Put a proposed or kept probe into use; the one that it replaces is kept."""
     waiting: dict[str, Proposal] = request.app.state.proposals
     proposal = waiting.pop(digest, None)
     if proposal is not None:

@@ -71,7 +71,7 @@ class Guard:
         if not self._same_origin(request):
             return PlainTextResponse("request from another site", 403)
         if self.token is not None and not _equal(request.cookies.get(COOKIE), self.token):
-            return self._enter(request, self.token)
+            return self._token_to_cookie(request, self.token)
         return None
 
     def _same_origin(self, request: Request) -> bool:
@@ -88,7 +88,7 @@ class Guard:
         visit = request.headers.get("sec-fetch-mode") == "navigate"
         return visit or site in (None, "none", "same-origin")
 
-    def _enter(self, request: Request, token: str) -> Response:
+    def _token_to_cookie(self, request: Request, token: str) -> Response:
         """Move the token from the address to a cookie, so that no history or log keeps it."""
         if request.method != "GET" or not _equal(request.query_params.get("token"), token):
             return PlainTextResponse(

@@ -23,7 +23,7 @@ from hiprobe.types import Event
 # What a reviewer can say of a span, and whether the span is then anomalous.
 KINDS = {"true_alarm": True, "missed": True, "false_alarm": False, "normal": False}
 NAME = "review.sqlite"
-SCHEMA = 2  # of the file; 1 had no number, and other words for a kind
+SCHEMA = 2  # of the file; 1 had no version number, and other names of kinds
 WHO = 64  # characters of a reviewer's name
 _TABLES = f"""
 PRAGMA user_version = {SCHEMA};
@@ -131,7 +131,7 @@ class Judgements:
     def judge(self, spans: Sequence[Span], kind: str, who: str) -> int:
         """Save one kind of judgement about `spans` as a batch that is undone together.
 
-        Returns the batch's number. Raises UsageError for no span, or a kind that is not in KINDS.
+        Returns the batch's number. Raises UsageError for no spans or a kind that is not in KINDS.
         """
         if kind not in KINDS:
             raise UsageError(f"a judgement must be one of {', '.join(KINDS)}, got {kind!r}")

@@ -23,7 +23,7 @@ from hiprobe.video.files import videos_below
 
 PREVIEWS = 240  # at most, along a video
 PREVIEW_PX = 192
-LONG_S = 1800.0  # from here on a copy has half the height
+LONG_S = 1800.0  # a copy of a longer video has half the height
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",

@@ -173,11 +173,11 @@ def event_values(
 
 def _version(rows: list[views.Moment]) -> str:
     """Hash everything that the list of events shows."""
-    told = [
+    shown_values = [
         (row.start, row.end, row.score, row.label, row.explanation, row.judgement, row.found)
         for row in rows
     ]
-    return hashlib.sha256(repr(told).encode("utf-8", "replace")).hexdigest()[:16]
+    return hashlib.sha256(repr(shown_values).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 @router.get("/v/{video}/curve.json")

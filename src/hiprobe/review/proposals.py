@@ -75,7 +75,7 @@ def propose_refit(session: Session, *, choose: bool = False) -> Proposal:
     return Proposal(
         made.probe,
         "refit",
-        made.before if first else _as_it_is(old, pairs),
+        made.before if first else _auc_without_refit(old, pairs),
         made.after,
         appear,
         vanish,
@@ -178,7 +178,7 @@ def _spans(said: Sequence[Judgement]) -> list[tuple[float, float, bool]]:
     return [(judgement.start, judgement.end, judgement.anomalous) for judgement in said]
 
 
-def _as_it_is(old: Probe, pairs: Sequence[Pair]) -> float | None:
+def _auc_without_refit(old: Probe, pairs: Sequence[Pair]) -> float | None:
     """Measure the AUC of the probe in use on all labels; None if they are of one class."""
     if len(np.unique(np.concatenate([labels[labels >= 0] for _, labels in pairs]))) < 2:
         return None

@@ -22,7 +22,7 @@ from hiprobe.store import results as stored
 from hiprobe.types import Event, Result, Scores
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
-_UNSOUND = (
+_INVALID = (
     OSError,
     ArithmeticError,
     AttributeError,
@@ -69,7 +69,7 @@ def entries(out: Path) -> tuple[ReviewedVideo, ...]:
         return _entries(path, path.stat().st_mtime_ns)
     except FileNotFoundError:
         return ()
-    except _UNSOUND as error:
+    except _INVALID as error:
         raise StoreError(
             f"not a valid manifest: {error}", where=path, cure="run hiprobe detect again"
         ) from error
@@ -117,7 +117,7 @@ def _reviewed(entry: ReviewedVideo, _changed: int) -> ReviewedResult:
     result = stored.read_result(entry.folder)
     try:
         return ReviewedResult(entry, _scores(result, entry), result.events, _probe(result))
-    except _UNSOUND as error:
+    except _INVALID as error:
         raise _damaged(entry, error) from error
 
 

@@ -91,14 +91,14 @@ class RunProcess:
             self._note(json.loads(line))
         self.code = process.wait()
 
-    def _note(self, told: dict[str, Any]) -> None:
-        if "done" in told:
-            self.finished.append(told)
+    def _note(self, line: dict[str, Any]) -> None:
+        if "done" in line:
+            self.finished.append(line)
             self.current = {}
-        elif "error" in told:
-            self.error = told["error"]
+        elif "error" in line:
+            self.error = line["error"]
         else:
-            self.current |= told
+            self.current |= line
 
     def cancel(self) -> None:
         """End the child process and wait until it is gone; what it finished is kept."""
@@ -127,7 +127,7 @@ class RunProcess:
 
 
 def inside(root: Path, folder: str) -> Path | None:
-    """Return the folder at this path relative to `root`; None if it is outside or no folder."""
+    """Return the folder at this path relative to `root`; None if it is outside or not a folder."""
     if "\0" in folder or "\\" in folder or ":" in folder:
         return None
     place = (root / folder).resolve()

@@ -32,7 +32,7 @@ FOLDER = ".review"
 class Session:
     """The review of one results folder `out`.
 
-    `videos` is the folder that videos are served from, if any. A probe that is taken into use is
+    `videos` is the folder that videos are served from, if any. A probe that is put into use is
     written to `probe_path`. `stores` are the folders that hidden states may be kept in. Raises
     UsageError if there is no folder `out`, and StoreError if nothing can be written there.
     """
@@ -78,7 +78,7 @@ class Session:
     def probe(self) -> Probe | None:
         """Load the probe in use, or None if there is none yet; raises ProbeError, StoreError."""
         chosen = self.judgements.chosen_probe()
-        return None if chosen is None else _load(self.kept(chosen))
+        return None if chosen is None else _load_kept_probe(self.kept(chosen))
 
     def needed_probe(self) -> Probe:
         """Load the probe in use; raises ProbeError if there is none."""
@@ -105,11 +105,11 @@ class Session:
         self.judgements.keep_probe(probe.digest, who, note, figures or {}, upto)
 
     def use(self, digest: str, who: str) -> Probe:
-        """Take a kept probe into use and write it to `probe_path`.
+        """Put a kept probe into use and write it to `probe_path`.
 
         Raises ProbeError and StoreError.
         """
-        probe = _load(self.kept(digest))
+        probe = _load_kept_probe(self.kept(digest))
         probe.save(self.probe_path)
         self.judgements.choose_probe(digest, who)
         return probe
@@ -119,7 +119,7 @@ class Session:
     def states(
         self, video_id: str, recipe: Recipe, sites: Sequence[Site] = ()
     ) -> HiddenStates | None:
-        """Find the kept states of a video with all of `sites`, and most others; or None."""
+        """Find the kept states of a video with all of `sites`, most sites first; or None."""
         for folder in self.stores:
             for states in store.kept_states(folder, video_id, recipe):
                 if set(sites) <= set(states.sites):
@@ -207,12 +207,12 @@ def _worded(event: Event, older: Sequence[Event], shared: NDArray[np.float64]) -
 
 
 @lru_cache(maxsize=8)
-def _load(path: Path) -> Probe:
+def _load_kept_probe(path: Path) -> Probe:
     probe = Probe.load(path)
     if probe.digest != path.stem:
         raise StoreError(
             "the file holds another probe than its name says",
             where=path,
-            cure="restore the file, or take another probe into use",
+            cure="restore the file, or put another probe into use",
         )
     return probe

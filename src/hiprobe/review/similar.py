@@ -39,16 +39,18 @@ def neighbours(
     each other. The best comes first. Raises UsageError if that time was not scored.
     """
     mean = _mean(videos, sites)
-    asked = _unit(_asked(videos, sites, video_id, time)[None] - mean)[0]
+    asked = _unit(_given_segment(videos, sites, video_id, time)[None] - mean)[0]
     found = [
         Neighbour(states.video_id, float(start), float(end), float(cosine))
         for states in videos
-        for start, end, cosine in _of_one(states, sites, mean, asked, count, (video_id, time))
+        for start, end, cosine in _best_of_video(
+            states, sites, mean, asked, count, (video_id, time)
+        )
     ]
     return sorted(found, key=lambda one: -one.likeness)[:count]
 
 
-def _asked(
+def _given_segment(
     videos: Sequence[HiddenStates], sites: tuple[Site, ...], video_id: str, time: float
 ) -> NDArray[np.float32]:
     for states in videos:
@@ -65,7 +67,7 @@ def _mean(videos: Sequence[HiddenStates], sites: tuple[Site, ...]) -> NDArray[np
     return np.asarray(total / sum(len(states.starts) for states in videos), dtype=np.float32)
 
 
-def _of_one(
+def _best_of_video(
     states: HiddenStates,
     sites: tuple[Site, ...],
     mean: NDArray[np.float32],

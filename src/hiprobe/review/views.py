@@ -25,7 +25,7 @@ ORDERS = ("worst", "random", "uncertain", "time")
 class Moment:
     """A span of a video to look at: an event, or a span that was judged without being one.
 
-    Times are in seconds. `score` is None for a span that is no event. `found` tells whether the
+    Times are in seconds. `score` is None for a span that is not an event. `found` tells whether the
     score reaches the threshold.
     """
 
@@ -126,13 +126,13 @@ def rows(
     starts, ends = (
         np.array([getattr(event, side) for event in events]) for side in ("start", "end")
     )
-    beside: dict[tuple[float, float], Judgement] = {}
+    outside: dict[tuple[float, float], Judgement] = {}
     for judgement in standing:
         if not ((judgement.start < ends) & (starts < judgement.end)).any():
-            beside[judgement.start, judgement.end] = judgement
+            outside[judgement.start, judgement.end] = judgement
     found += [
         Moment(shown.entry, start, end, None, (start + end) / 2, None, None, judgement, False)
-        for (start, end), judgement in beside.items()
+        for (start, end), judgement in outside.items()
     ]
     return sorted(found, key=lambda row: row.start)
 

@@ -1,4 +1,4 @@
-"""Extract and detect on Ray: workers read; this process gives out work and keeps the index."""
+"""Extract and detect on Ray: workers read; this process distributes work and keeps the index."""
 
 from __future__ import annotations
 

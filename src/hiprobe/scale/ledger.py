@@ -1,6 +1,6 @@
 """The status of each video of a run on a cluster: results with claims, or hidden states.
 
-Knows no Ray. Only this file uses SQLite, in the process that gives out the work.
+Knows no Ray. Only this file uses SQLite, in the process that distributes the work.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class ResultLedger:
     again: bool = False
     # Digests being read: two files with the same content share their states.
     _held: set[str] = field(default_factory=set)
-    _anew: set[str] = field(default_factory=set)
+    _forgotten: set[str] = field(default_factory=set)
 
     def begin(self, job: Job) -> Result | None:
-        """Return a result that exists or cannot be made; None once the video is claimed.
+        """Return the result if it exists or cannot be made; None once the video is claimed.
 
-        Raises Later if another worker has it.
+        Raises Later if another worker holds the video.
         """
         place = self._folder(job)
         if job.digest in self._held:
             raise Later
-        if self.again and place not in self._anew:
+        if self.again and place not in self._forgotten:
             self._forget(place)
         item = self.worker.claim(place, Path(job.path).name, job.digest)
         if item.status in ("failed", "quarantined"):
@@ -101,8 +101,8 @@ class ResultLedger:
         return result
 
     def _forget(self, place: str) -> None:
-        """Let a video be done again, once in a run; its old result is removed first."""
-        self._anew.add(place)
+        """Remove the old result of a video, once in a run, so that it is processed again."""
+        self._forgotten.add(place)
         if remote.is_address(self.out):
             remote.remove(f"{self.out}/{place}/{NAME}")
         (self.home / place / NAME).unlink(missing_ok=True)
@@ -140,7 +140,7 @@ class ResultLost(StoreError):
 class Extracted:
     """What `extract` kept of one video: (segments, sites, width), seconds, number of gaps.
 
-    `reason` says why there is nothing.
+    `reason` says why nothing was kept.
     """
 
     path: str
@@ -161,7 +161,7 @@ class StateLedger:
     _held: set[str] = field(default_factory=set)
 
     def begin(self, job: Job) -> Extracted | None:
-        """Return None: the worker sees what is kept.
+        """Return None, as the worker itself finds what is kept.
 
         Raises Later for a second file with the content of one being read.
         """
@@ -188,13 +188,13 @@ class StateLedger:
         )
 
     def failed(self, job: Job, error: HiProbeError) -> Extracted:
-        """Return the end of a video that cannot be read."""
+        """Return the `failed` entry of a video that cannot be read."""
         self.report(job.path, error)
         self._held.discard(job.digest)
         return Extracted(job.path, job.digest, "failed", reason=error.named)
 
     def lost(self, job: Job, reason: str) -> Extracted | None:
-        """Return None if the video is tried again, else `quarantined`, for this run."""
+        """Return None if the video is tried again, else its `quarantined` entry, for this run."""
         job.lost += 1
         if job.lost < MAX_ATTEMPTS:
             return None

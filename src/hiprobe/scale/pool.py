@@ -1,6 +1,6 @@
 """The workers of a run on Ray: started where there is room, given one task at a time.
 
-They are plain actors, so that a death is known at once and belongs to the one task that was held.
+They are plain actors, so that a death is known at once and is charged to the worker's only task.
 Knows no video and no result. Objects travel between the processes of the cluster by Ray's
 serialisation, so never give Ray an address that strangers can reach.
 """
@@ -38,7 +38,7 @@ from hiprobe.video import parallel
 LOCAL = "local"
 SCAN_S = 2.0  # between two scans of the cluster's resources
 START_S = 300.0  # the longest time without a ready worker
-DOUBT_S = 2.0  # after the death of a worker, to see whether its node died as well
+DOUBT_S = 2.0  # wait after the death of a worker, to see whether its node died as well
 LEAVE_S = 5.0  # the longest wait for workers to clean up
 ANSWER_S = 5.0  # the longest wait for a host and port to answer
 MAX_FAILED_STARTS = 3  # startup failures in a row that are tolerated before giving up
@@ -139,9 +139,8 @@ class Pool:
     model: Described | None = None
     _busy: dict[Any, _Worker] = field(default_factory=dict)  # by the Ray reference that is awaited
     _idle: list[_Worker] = field(default_factory=list)
-    _deaths: deque[tuple[float, _Worker]] = field(
-        default_factory=deque
-    )  # and when they are told of
+    # Workers that died during a task, each with the time at which that is reported.
+    _deaths: deque[tuple[float, _Worker]] = field(default_factory=deque)
     _work: Any = None
     _next_scan: float = 0.0
     _alone_since: float = 0.0
@@ -207,7 +206,7 @@ class Pool:
             answer = self._take(ref)
             if answer is not None:
                 yield answer
-        yield from self._told()
+        yield from self._reported_deaths()
 
     def _take(self, ref: Any) -> Answer | None:
         worker = self._busy.pop(ref)
@@ -233,33 +232,31 @@ class Pool:
 
     def _lost(self, worker: _Worker, words: str) -> None:
         with suppress(RayError):
-            ray.kill(worker.actor)  # one that is only unreachable must not run on
+            ray.kill(worker.actor)  # one that is only unreachable must not keep running
         now = time.monotonic()
         if worker.task is not None:
             self._deaths.append((now + DOUBT_S, worker))
             self._next_scan = 0.0
             return
         self._failed_starts += 1
-        self._next_scan = (
-            now + SCAN_S * 2 ** min(self._failed_starts, 5) if self.size else 0.0
-        )  # the others continue
+        # The other workers, if any, continue in the meantime.
+        self._next_scan = now + SCAN_S * 2 ** min(self._failed_starts, 5) if self.size else 0.0
         if self._failed_starts > MAX_FAILED_STARTS and not self.size:
             lines = words.strip().splitlines() or [""]
-            why = (
-                lines[-1] if "Error: " in lines[-1] else lines[0]
-            )  # the last line of a traceback, or Ray's first
+            # The last line of a traceback, or the first line of Ray's own message.
+            why = lines[-1] if "Error: " in lines[-1] else lines[0]
             raise ModelError(
                 f"workers die while loading it: {why[:300]}",
                 where=self.loading.name,
                 cure="install hiprobe on every node, or give each worker more CPUs (more memory)",
             )
 
-    def _told(self) -> Iterator[Answer]:
+    def _reported_deaths(self) -> Iterator[Answer]:
         """Yield deaths after a wait: they count as attempts if the node is still alive."""
         while self._deaths and self._deaths[0][0] <= time.monotonic():
             worker = self._deaths.popleft()[1]
             assert worker.task is not None
-            yield Answer(worker.task, None, counts=_lives(worker.node))
+            yield Answer(worker.task, None, counts=_is_alive(worker.node))
 
     def _loaded(self, worker: _Worker, row: Row) -> None:
         error = raised(row, self.loading.name)
@@ -299,7 +296,7 @@ class Pool:
                 cure=f"each needs {self.cluster.cpus} CPUs, {self.cluster.gpus:g} GPUs of one node",
             )
         for _ in range(wanted - len(self._busy) - len(self._idle)):
-            actor = _started(self.cluster)
+            actor = _start_worker(self.cluster)
             self._stage(_Worker(actor), "start", actor.node.remote())
 
 
@@ -307,17 +304,17 @@ def _nodes() -> list[dict[str, Any]]:
     return list(ray.nodes())  # type: ignore[no-untyped-call]
 
 
-def _lives(node: str) -> bool:
-    """Whether a node is alive.
+def _is_alive(node: str) -> bool:
+    """Tell whether a node is alive.
 
     The node itself is asked: Ray takes 15 s to notice that all processes of one were killed.
     """
-    (told,) = [one for one in _nodes() if one["NodeID"] == node]
+    (facts,) = [one for one in _nodes() if one["NodeID"] == node]
     try:
-        _reach(told["NodeManagerAddress"], told["NodeManagerPort"])
+        _reach(facts["NodeManagerAddress"], facts["NodeManagerPort"])
     except OSError:
         return False
-    return bool(told["Alive"])
+    return bool(facts["Alive"])
 
 
 def _reach(host: str, port: int) -> None:
@@ -325,7 +322,7 @@ def _reach(host: str, port: int) -> None:
     socket.create_connection((host, port), ANSWER_S).close()
 
 
-def _started(cluster: Cluster) -> Any:
+def _start_worker(cluster: Cluster) -> Any:
     """Start a worker, which waits until there is room.
 
     Ray never restarts it and never repeats a task: attempts are counted here.

@@ -1,7 +1,7 @@
-"""Extract and detect on Ray: workers read; this process gives out work and keeps the index.
+"""Extract and detect on Ray: workers read; this process distributes work and keeps the index.
 
-It also counts attempts. Results are those of a local run, byte for byte at equal batch, threads
-and kind of device. Knows no picture and no page.
+It also counts attempts. Results equal those of a local run byte for byte, given the same batch
+size, threads and kind of device. Knows no picture and no page.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ End = TypeVar("End", Result, Extracted)
 
 @dataclass(frozen=True)
 class RayRun:
-    """Where a run happens, which model its workers load, and who is told.
+    """The cluster of a run, the model that its workers load, and the callbacks.
 
     `failed` gets the path and the error of a video that could not be read, `workers` their number
     after each video that ended, `about` the model as the workers describe it. `keep` writes the
@@ -47,7 +47,7 @@ class RayRun:
     keep: Keep | None = None
 
     def pool(self, videos: int) -> Pool:
-        """Return the workers for so many videos, for the length of a `with`."""
+        """Return the workers for that many videos, to be used in a `with`."""
         return Pool(self.cluster, _found(self.loading), videos)
 
 
@@ -71,15 +71,15 @@ def detect_on_ray(
     explain: bool = True,
     again: bool = False,
 ) -> Iterator[Result]:
-    """Yield a result of each video, in the order in which they end; finished ones are not redone.
+    """Yield a result of each video as it finishes; videos finished before are not redone.
 
-    Paths and `out` may be addresses that fsspec reads. Folders, also a model's, must be seen by
-    all nodes under the same path. Paths come back absolute. A video that cannot be read is
-    `failed`, one that ends its worker or decoder twice `quarantined`. Raises UsageError where Ray
-    cannot be reached, RecipeMismatch, ModelError, and StoreError, also where not all videos are
-    accounted for.
+    Paths and `out` may be addresses that fsspec reads. Folders, also a model's, must be seen by all
+    nodes under the same path. Paths come back absolute. A video that cannot be read is `failed`,
+    one that crashes its worker or decoder twice `quarantined`. Raises UsageError where Ray cannot
+    be reached, RecipeMismatch, ModelError, and StoreError, also where not all videos are accounted
+    for.
     """
-    given, to = [_everywhere(path) for path in paths], _folder(out)
+    given, to = [_seen_by_all_nodes(path) for path in paths], _folder(out)
     with run.pool(len(given)) as pool:
         model = _model(pool)
         run.about(model)
@@ -107,7 +107,7 @@ def extract_on_ray(
     They are read at the sites and by the recipe of `method`, or by `plan`. `also` is called by the
     worker with each video as a file, and its digest. Otherwise as `detect_on_ray`.
     """
-    given, to = [_everywhere(path) for path in paths], _folder(store)
+    given, to = [_seen_by_all_nodes(path) for path in paths], _folder(store)
     with run.pool(len(given)) as pool:
         model = _model(pool)
         run.about(model)
@@ -121,7 +121,7 @@ def extract_on_ray(
 
 
 def _counted(run: RayRun, pool: Pool, scheduler: Scheduler[End], given: int) -> Iterator[End]:
-    """Yield the ends of all videos, told and counted."""
+    """Yield the outcome of each video, reporting the number of workers; then check the count."""
     ended: Counter[str] = Counter()
     for one in scheduler.ends():
         ended[one.status] += 1
@@ -133,13 +133,13 @@ def _counted(run: RayRun, pool: Pool, scheduler: Scheduler[End], given: int) -> 
 def account(given: int, ended: Counter[str]) -> None:
     """Raise StoreError unless done + partial + failed + quarantined = given."""
     if sum(ended.values()) != given:
-        told = ", ".join(f"{number} {status}" for status, number in sorted(ended.items()))
+        counts = ", ".join(f"{number} {status}" for status, number in sorted(ended.items()))
         raise StoreError(
-            f"{given} videos given, accounted for: {told or 'none'}", cure="give the command again"
+            f"{given} videos given, accounted for: {counts or 'none'}", cure="run the command again"
         )
 
 
-def _everywhere(path: str | Path) -> str:
+def _seen_by_all_nodes(path: str | Path) -> str:
     """Return an address, or an absolute path: each worker has a working folder of its own."""
     return (
         str(path)
@@ -149,13 +149,15 @@ def _everywhere(path: str | Path) -> str:
 
 
 def _folder(out: str | Path) -> str:
-    return _everywhere(out).rstrip("/") if remote.is_address(out) else _everywhere(out)
+    return (
+        _seen_by_all_nodes(out).rstrip("/") if remote.is_address(out) else _seen_by_all_nodes(out)
+    )
 
 
 def _found(loading: Loading) -> Loading:
     """Return the model folder under the path that every worker sees; any other name unchanged."""
     here = loading.name not in backbones.names() and loading.name and Path(loading.name).is_dir()
-    return replace(loading, name=_everywhere(loading.name)) if here else loading
+    return replace(loading, name=_seen_by_all_nodes(loading.name)) if here else loading
 
 
 def _model(pool: Pool) -> Described:

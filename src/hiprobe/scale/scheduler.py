@@ -1,7 +1,7 @@
 """Give videos to workers, long ones in spans, until each is accounted for.
 
-Of Ray it knows only a `Pool`. What an attempt means for a video, and what a result is, its
-`Ledger` decides.
+Knows Ray only as a `Pool`. Its `Ledger` decides what an attempt means for a video, and what a
+result is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Ended = TypeVar("Ended", covariant=True)
 
 @dataclass(eq=False)
 class Job:
-    """One video: `plan` its spans, `open` those not read yet, `lost` attempts outside the index."""
+    """One video: its spans, how many are `open` (unread), and `lost` attempts not in the index."""
 
     path: str
     digest: str = ""
@@ -39,31 +39,31 @@ class Job:
 
 
 class Later(Exception):
-    """The video's turn comes later: another worker has it."""
+    """Another worker holds the video, so its turn comes later."""
 
 
 class Ledger(Protocol[Ended]):
-    """Keeps the status of each video and makes what a video ends with."""
+    """Keeps the status of each video and makes its outcome."""
 
     def begin(self, job: Job) -> Ended | None:
-        """Return the end of a video that needs no worker, None if it must be read; raises Later."""
+        """Return the outcome of a video that needs no worker, else None; raises Later."""
         ...
 
     def done(self, job: Job, row: Row) -> Ended:
-        """Return the end of a video that a worker has finished."""
+        """Return the outcome of a video that a worker has finished."""
         ...
 
     def failed(self, job: Job, error: HiProbeError) -> Ended:
-        """Return the end of a video that cannot be read."""
+        """Return the outcome of a video that cannot be read."""
         ...
 
     def lost(self, job: Job, reason: str) -> Ended | None:
-        """Count an attempt that killed a worker or decoder; return the end if it was the last."""
+        """Count an attempt that killed a worker or decoder; return the outcome after the last."""
         ...
 
 
 class Scheduler(Generic[End]):
-    """Takes `paths` through the workers of `pool`."""
+    """Gives the videos at `paths` to the workers of `pool`."""
 
     def __init__(
         self, pool: Pool, ledger: Ledger[End], paths: Iterable[str], segment_s: float
@@ -75,14 +75,14 @@ class Scheduler(Generic[End]):
         self._given = 0
 
     def ends(self) -> Iterator[End]:
-        """Yield the end of each video as it comes; raises the errors that end a run."""
+        """Yield the outcome of each video as it arrives; raises the errors that end a run."""
         while self._paths or self._tasks or self._parked or self._given:
-            yield from self._again()
+            yield from self._retry()
             self._feed()
             for answer in self._pool.answers(WAIT_S):
                 self._given -= 1
                 self._feed()  # first, so that no worker waits while the answer is handled
-                yield from self._heard(answer)
+                yield from self._handle_answer(answer)
 
     def _feed(self) -> None:
         self._pool.needed = len(self._paths) + len(self._tasks) + self._given
@@ -91,10 +91,10 @@ class Scheduler(Generic[End]):
             self._given += 1
 
     def _next(self) -> Task | None:
-        """Return the next task: videos begun come first, but one new video per worker is looked at.
+        """Return the next task: started videos first, but each worker may look at one new video.
 
-        A video at an address is not looked at ahead: the worker that does fetches it, and should
-        be the one to read it.
+        A video at an address is not looked at ahead, because the worker that looks at it fetches it
+        and should be the one that reads it.
         """
         ahead = (
             self._paths and len(self._tasks) < self._pool.size and not is_address(self._paths[0])
@@ -106,29 +106,29 @@ class Scheduler(Generic[End]):
         path = self._paths.popleft()
         return Task(path, "look", (path,), Job(path))
 
-    def _again(self) -> Iterator[End]:
-        """Ask again for the videos that others had."""
+    def _retry(self) -> Iterator[End]:
+        """Try again the videos that other workers held."""
         while self._parked and self._parked[0][0] <= time.monotonic():
-            yield from self._begun(self._parked.popleft()[1])
+            yield from self._begin(self._parked.popleft()[1])
 
-    def _heard(self, answer: Answer) -> Iterator[End]:
+    def _handle_answer(self, answer: Answer) -> Iterator[End]:
         task, job = answer.task, answer.task.about
         if job.over:
             return
         if answer.row is None:
-            yield from self._died(task, job, answer.counts)
+            yield from self._handle_death(task, job, answer.counts)
             return
         error = raised(answer.row, job.path)
         if isinstance(error, DecoderLost):
-            yield from self._missed(task, job, error.named)
+            yield from self._count_attempt(task, job, error.named)
         elif isinstance(error, VideoError | OutOfMemory | LabelError):
-            yield self._over(job, self._ledger.failed(job, error))
+            yield self._end(job, self._ledger.failed(job, error))
         elif error is not None:
             raise error
         else:
-            yield from self._answered(task, job, answer.row)
+            yield from self._handle_row(task, job, answer.row)
 
-    def _answered(self, task: Task, job: Job, row: Row) -> Iterator[End]:
+    def _handle_row(self, task: Task, job: Job, row: Row) -> Iterator[End]:
         if task.call == "look":
             job.digest = row["digest"]
             if row["seekable"] and self._pool.model is not None:
@@ -138,24 +138,24 @@ class Scheduler(Generic[End]):
                     self._pool.model.batch,
                     self._pool.cluster.span_s,
                 )
-            yield from self._begun(job)
+            yield from self._begin(job)
         elif task.call == "span":
             job.open -= 1
             if not row["sound"]:
-                self._drop(job)  # it is then read unsplit
+                self._drop(job)  # it will be read unsplit
             if not job.open:
                 self._finish(job)
         else:
-            yield self._over(job, self._ledger.done(job, row))
+            yield self._end(job, self._ledger.done(job, row))
 
-    def _begun(self, job: Job) -> Iterator[End]:
+    def _begin(self, job: Job) -> Iterator[End]:
         try:
             end = self._ledger.begin(job)
         except Later:
             self._parked.append((time.monotonic() + WAIT_S, job))
             return
         if end is not None:
-            yield self._over(job, end)
+            yield self._end(job, end)
         elif job.plan:
             job.open = len(job.plan)
             for span in reversed(job.plan):
@@ -169,18 +169,18 @@ class Scheduler(Generic[End]):
         plan = [(span.first, span.count) for span in job.plan]
         self._tasks.appendleft(Task(job.path, "finish", (job.path, job.digest, plan), job))
 
-    def _died(self, task: Task, job: Job, counts: bool) -> Iterator[End]:
+    def _handle_death(self, task: Task, job: Job, counts: bool) -> Iterator[End]:
         if counts:
-            yield from self._missed(task, job, WORKER_LOST)
+            yield from self._count_attempt(task, job, WORKER_LOST)
         else:
             self._tasks.appendleft(task)
 
-    def _missed(self, task: Task, job: Job, reason: str) -> Iterator[End]:
+    def _count_attempt(self, task: Task, job: Job, reason: str) -> Iterator[End]:
         end = self._ledger.lost(job, reason)
         if end is None:
             self._tasks.appendleft(task)
         else:
-            yield self._over(job, end)
+            yield self._end(job, end)
 
     def _drop(self, job: Job) -> None:
         """Forget the spans of a video that no worker has begun."""
@@ -188,7 +188,7 @@ class Scheduler(Generic[End]):
         job.open -= len(self._tasks) - len(kept)
         self._tasks = deque(kept)
 
-    def _over(self, job: Job, end: End) -> End:
+    def _end(self, job: Job, end: End) -> End:
         job.over = True
         self._drop(job)
         return end

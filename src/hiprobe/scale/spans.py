@@ -39,9 +39,9 @@ class SpanStates:
 def plan_spans(
     seconds: float | None, segment_s: float, batch: int, span_s: float = SPAN_S
 ) -> tuple[Span, ...]:
-    """Spans of about `span_s` seconds, whose lengths are multiples of the batch.
+    """Plan spans of about `span_s` seconds, whose lengths are multiples of the batch.
 
-    The last one takes what is left, at least half a span. Empty for a video that is too short to be
+    The last span takes the rest, at least half a span. Empty for a video that is too short to be
     worth splitting, or whose length is not known (`seconds` None).
     """
     step = math.lcm(batch, MOST_BATCH)
@@ -60,7 +60,7 @@ def read_span(
 ) -> SpanStates:
     """Read the states of one span, and whether they may be joined.
 
-    Raises VideoError's children for a video that cannot be read, and the errors of the model.
+    Raises a subclass of VideoError if the video cannot be read, and the errors of the model.
     """
     reader = SpanReader(path, recipe, span)
     try:
@@ -68,7 +68,7 @@ def read_span(
             reader, path, video_id, pipeline.Reading(model), pipeline.ReadPlan(sites, recipe)
         )
     except (CorruptVideo, EmptyVideo):
-        # The keyframes mislead: only reading from the beginning can tell.
+        # The keyframes are misleading: only reading from the beginning can tell.
         return SpanStates(None, Seam("", "", False))
     return SpanStates(states, reader.seam)
 

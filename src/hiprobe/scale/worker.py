@@ -2,7 +2,7 @@
 
 Knows no cluster. A call answers with a row of JSON values: what it found, or its named error.
 Files are written whole, the result's own last. The index of the store stays with the process
-that gives out the work; a worker's own is thrown away.
+that distributes the work; a worker's own is thrown away.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LEAST_BYTES_S = 1000
 class Described:
     """A model as a worker describes it (`backbones.ModelFacts`).
 
-    So the process that gives out the work need not load it.
+    With it, the process that distributes the work need not load the model.
     """
 
     recipe: Recipe
@@ -53,7 +53,7 @@ class Described:
 
 
 def described(model: Backbone) -> Described:
-    """Return what `model` says of itself."""
+    """Describe `model` by its facts."""
     facts = {one.name: getattr(model, one.name) for one in fields(Described)}
     return Described(**{**facts, "provenance": dict(model.provenance)})
 
@@ -79,7 +79,7 @@ class Work:
 
 
 class VideoWorker:
-    """Does the work of one worker. Named errors become rows by `answered`; only bugs go further."""
+    """Does the work of one worker. `answered` turns named errors into rows; bugs are raised."""
 
     def __init__(self, model: Backbone, work: Work) -> None:
         self.model, self.work = model, work
@@ -93,8 +93,8 @@ class VideoWorker:
         self._scratch.cleanup()
 
     def look(self, path: str) -> Row:
-        """Digest, stated length in seconds, and whether spans of it can be sought."""
-        here = self._here(path)
+        """Return digest, stated length in seconds, and whether one can seek to spans."""
+        here = self._local_file(path)
         digest = video.digest(here)
         if here.is_file() and here.stat().st_size < self.work.span_s * LEAST_BYTES_S:
             return {"digest": digest, "seconds": None, "seekable": False}
@@ -111,7 +111,7 @@ class VideoWorker:
             part = spans.find_span(store, one, digest, work.recipe, work.sites, self._dtype)
             if part is None:
                 part = spans.read_span(
-                    self._here(path), digest, self.model, work.sites, work.recipe, one
+                    self._local_file(path), digest, self.model, work.sites, work.recipe, one
                 )
                 if part.states is not None:
                     spans.save_span(store, one, part, self._dtype)
@@ -125,11 +125,11 @@ class VideoWorker:
 
         The row says how the video ended and where its states are.
         """
-        here, plan = self._here(path), [Span(*one) for one in parts]
+        here, plan = self._local_file(path), [Span(*one) for one in parts]
         try:
             pipeline.check_same(here, digest)
         except CorruptVideo:
-            self._clear(digest, plan)  # the spans may be of either content
+            self._clear(digest, plan)  # the spans may be of the old or the new content
             raise
         with self._own_store(digest) as store:
             if plan:
@@ -176,7 +176,7 @@ class VideoWorker:
         return {"status": result.status, "reason": result.reason, "duration": result.duration}
 
     def _join(self, store: Path, digest: str, plan: Sequence[Span]) -> None:
-        """Make one file of states from the kept spans, if they fit; else do nothing."""
+        """Join the kept spans to one file of states, if they can be joined."""
         work = self.work
         if find_states(store, digest, work.recipe, work.sites, self._dtype) is not None:
             return
@@ -192,14 +192,14 @@ class VideoWorker:
         """Forget the spans of a video that is done, and the copy of it."""
         for one in plan:
             if remote.is_address(self.work.store):
-                remote.remove(self._inside(digest, one))
+                remote.remove(self._folder_in_store(digest, one))
             else:
-                shutil.rmtree(self._inside(digest, one), ignore_errors=True)
+                shutil.rmtree(self._folder_in_store(digest, one), ignore_errors=True)
         if self._held is not None:
             shutil.rmtree(self._held[1].parent)
             self._held = None
 
-    def _here(self, path: str) -> Path:
+    def _local_file(self, path: str) -> Path:
         """Return the video as a file of this machine; the last one fetched is kept."""
         if not remote.is_address(path):
             return Path(remote.strip_scheme(path))
@@ -210,16 +210,16 @@ class VideoWorker:
             self._held = path, remote.fetch(path, Path(tempfile.mkdtemp(dir=self._own)))
         return self._held[1]
 
-    def _inside(self, digest: str, span: Span | None = None) -> str:
-        """Where the states of a video, or of a span of it, are in the run's store."""
+    def _folder_in_store(self, digest: str, span: Span | None = None) -> str:
+        """Return where the states of a video, or of a span of it, are in the run's store."""
         store = Path() if span is None else spans.span_store(Path(), span)
         return f"{self.work.store}/{states_folder(store, digest, self.work.recipe)}"
 
     @contextmanager
     def _own_store(self, digest: str, span: Span | None = None) -> Iterator[Path]:
-        """Return a store of this worker's own.
+        """Yield a store of this worker's own.
 
-        The folder of one video, or of a span, in it is that of the run's store.
+        In it, the folder of one video, or of a span, is that of the run's store.
         """
         top = Path(tempfile.mkdtemp(dir=self._own))
         inside = states_folder(
@@ -228,15 +228,15 @@ class VideoWorker:
         inside.parent.mkdir(parents=True)
         try:
             if remote.is_address(self.work.store):
-                known = set(remote.pull(self._inside(digest, span), inside))
+                known = set(remote.pull(self._folder_in_store(digest, span), inside))
                 yield top
                 fresh = [file for file in inside.iterdir() if file not in known]
                 remote.push(
                     sorted(fresh, key=lambda file: file.suffix != ".json"),
-                    self._inside(digest, span),
+                    self._folder_in_store(digest, span),
                 )
                 return
-            there = _made(Path(self._inside(digest, span)).absolute())
+            there = _made_folder(Path(self._folder_in_store(digest, span)).absolute())
             inside.symlink_to(there, target_is_directory=True)
             try:
                 yield top
@@ -248,7 +248,7 @@ class VideoWorker:
 
     @contextmanager
     def _place(self, name: str) -> Iterator[Path]:
-        """Return the folder of a result: in `out`, or one that is sent there."""
+        """Yield the folder of a result: in `out`, or one that is uploaded there at the end."""
         if not remote.is_address(self.work.out):
             yield Path(self.work.out) / name
             return
@@ -264,7 +264,7 @@ class VideoWorker:
             )
 
 
-def _made(folder: Path) -> Path:
+def _made_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

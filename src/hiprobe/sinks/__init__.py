@@ -42,7 +42,7 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Write what is left; no line follows."""
+        """Write what is left; no more lines follow."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -114,9 +114,9 @@ def load(name: str) -> Plugin:
 def event_line(result: Result, event: Event) -> dict[str, Any]:
     """Make the published form of an event: JSON values in a fixed order.
 
-    Times are in seconds and numbers have 6 decimals. It holds no clock time and no folder. Raises
-    KeyError if the result's provenance lacks `model` or `probe`, and ValueError if the event has no
-    finite end.
+    Times are in seconds and numbers have 6 decimals. It contains no time of day and no folder.
+    Raises KeyError if the result's provenance lacks `model` or `probe`, and ValueError if the event
+    has no finite end.
     """
     model, probe = result.provenance["model"], result.provenance["probe"]
     start, end = number(event.start), number(event.end)
@@ -173,7 +173,7 @@ def unicode(text: str | None) -> str | None:
 
 
 def display_name(path: str) -> str:
-    """Return the file's name without its folder; of an address only the host.
+    """Return the file's name without its folder; for an address only its host.
 
     The rest of an address may hold a password.
 

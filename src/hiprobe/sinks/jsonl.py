@@ -1,4 +1,4 @@
-"""Write events as JSON lines, one event a line. Knows no result, only event lines."""
+"""Write events as JSON lines, one event per line. Knows no result, only event lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hiprobe.sinks import Line, Target, TextFile
 
 
 def events_jsonl(lines: Sequence[Line]) -> str:
-    """Make one JSON object a line, in ASCII, so that no text inside ends a line for any reader."""
+    """Make one JSON object per line, in ASCII, so that no text inside can end a line."""
     return "".join(json.dumps(line, ensure_ascii=True, allow_nan=False) + "\n" for line in lines)
 
 

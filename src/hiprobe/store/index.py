@@ -174,7 +174,7 @@ def _sound(path: Path) -> bool:
             raise
         return False
     except UnicodeDecodeError:
-        return False  # a damaged name in the text of an error
+        return False  # raised for a damaged name in the text of an SQLite error
 
 
 def _create(path: Path) -> None:

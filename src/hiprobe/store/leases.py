@@ -129,7 +129,7 @@ class LeaseHolder:
         return lost
 
     def missing(self, folder: str, name: str, reason: str) -> None:
-        """Record the failure of a file without a digest, as it cannot be read.
+        """Record the failure of a file that cannot be read and so has no digest.
 
         `folder` ends with a hyphen.
         """
@@ -188,7 +188,7 @@ class LeaseHolder:
 
 
 def _held(item: VideoRecord, now: float) -> bool:
-    """Tell whether a claim is valid; one longer than a lease is from a clock that was set back."""
+    """Tell whether a claim is valid; one longer than a lease means the clock was set back."""
     return item.status == "claimed" and now < item.lease <= now + LEASE_S
 
 

@@ -47,8 +47,8 @@ class Notes:
     """Adds results to a manifest, in batches once rewriting takes time.
 
     A rewrite waits for 20 times as long as the last one took, so that the cost of a run stays
-    proportional to its length. The end of the `with` block adds the rest; what a killed run did not
-    add, the next one does.
+    proportional to its length. The end of the `with` block adds the rest; the next run adds what a
+    killed one did not.
     """
 
     def __init__(self, out: Path) -> None:

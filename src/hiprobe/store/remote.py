@@ -1,6 +1,6 @@
 """Files at an address (`s3://...`, or any scheme of fsspec) as local files, and back.
 
-Knows no video and no result. A store of objects shows each object whole or not at all; what has
+Knows no video and no result. An object store shows each object whole or not at all; what has
 to appear last is sent last.
 """
 
@@ -23,12 +23,12 @@ ACCESS = "check the address, and the credentials that its library uses"
 
 
 def is_address(path: object) -> bool:
-    """Whether `path` is an address with a scheme; a path of this machine and `file://` are not."""
+    """Tell whether `path` is an address with a scheme, which local paths and `file://` are not."""
     return "://" in str(path) and not str(path).startswith("file://")
 
 
 def strip_scheme(path: str) -> str:
-    """`path` without the scheme `file://`."""
+    """Return `path` without the scheme `file://`."""
     return path.removeprefix("file://")
 
 
@@ -49,7 +49,7 @@ def find_addresses(address: str, wanted: Callable[[str], bool]) -> list[str]:
             if name == path or wanted(name.removeprefix(above))
         ]
     if not found:
-        raise MissingVideo("no video file here", where=address, cure=ACCESS)
+        raise MissingVideo("no video file found", where=address, cure=ACCESS)
     return found
 
 
@@ -104,7 +104,7 @@ def remove(address: str) -> None:
 
 @contextmanager
 def _named(address: str, kind: type[MissingVideo] | type[StoreError]) -> Iterator[None]:
-    """Turn what the other side refuses into a `kind` that names the address."""
+    """Turn an error of the remote store into a `kind` that names the address."""
     try:
         yield
     except (MissingVideo, StoreError):

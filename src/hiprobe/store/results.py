@@ -25,7 +25,7 @@ BESIDE = ("scores.csv", "events.jsonl")
 STEM_BYTES = 200  # of a folder name; with digest and suffix it must stay below 255
 LARGEST = 256 << 20  # bytes; eight hours of video make two million
 _ARRAYS = ("starts", "ends", "raw", "smoothed", "threshold")
-_UNSOUND = (
+_INVALID = (
     OSError,
     ArithmeticError,
     AttributeError,
@@ -63,7 +63,7 @@ def load_result(folder: Path, path: str, video_id: str, settings: Settings) -> R
             settings,
         )
         return _from_json(values, path) if same and values["beside"] == _beside(folder) else None
-    except _UNSOUND:
+    except _INVALID:
         return None
 
 
@@ -77,7 +77,7 @@ def read_result(folder: Path) -> Result:
         if values["schema"] != SCHEMA:
             raise ValueError(f"schema {values['schema']!r}, expected {SCHEMA!r}")
         return _from_json(values, str(values["name"]))
-    except _UNSOUND as error:
+    except _INVALID as error:
         raise StoreError(
             f"not a valid result: {error}", where=folder / NAME, cure="run hiprobe detect again"
         ) from error
@@ -89,12 +89,12 @@ def result_facts(folder: Path) -> dict[str, Any] | None:
         values = _values(folder)
         _from_json(values, values["name"])
         return {name: values[name] for name in ("name", "video", "status", "reason", "settings")}
-    except _UNSOUND:
+    except _INVALID:
         return None
 
 
 def _values(folder: Path) -> dict[str, Any]:
-    """Parse the file; raise an error of `_UNSOUND` unless it is a regular file of a fair size."""
+    """Parse the file; raise an error of `_INVALID` unless it is a regular file of a fair size."""
     path = folder / NAME
     size = path.stat().st_size
     if not path.is_file() or size > LARGEST:
@@ -129,7 +129,7 @@ def _to_json(result: Result) -> dict[str, Any]:
 
 
 def _from_json(values: Mapping[str, Any], path: str) -> Result:
-    """Build a result; raises an error of `_UNSOUND` for invalid values."""
+    """Build a result; raises an error of `_INVALID` for invalid values."""
     arrays = {
         name: np.array([float(value) for value in values["scores"][name]], np.float64)
         for name in _ARRAYS

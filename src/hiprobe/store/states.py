@@ -22,7 +22,7 @@ from hiprobe.types import Gap, HiddenStates, Recipe, Site, digest_json
 
 SCHEMA = "hiprobe.states/1"
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
-_UNSOUND = (
+_INVALID = (
     OSError,
     ArithmeticError,
     AttributeError,
@@ -125,7 +125,7 @@ def load_states(path: Path) -> HiddenStates:
                 int(header["skipped"]),
             )
         )
-    except _UNSOUND as error:
+    except _INVALID as error:
         raise StoreError(
             f"not valid hidden states: {error}", where=path, cure="delete it and extract again"
         ) from error

@@ -59,7 +59,7 @@ def _playable(reader: pictures.FrameSource, image: av.VideoFrame) -> bool:
 
 
 def _displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
-    """(height, width) of `image` on a screen: with square pixels, then turned."""
+    """Return (height, width) of `image` on a screen: with square pixels, then turned."""
     height, width = (
         int(image.height / min(1.0, aspect) + 0.5),
         int(image.width * max(1.0, aspect) + 0.5),
@@ -74,7 +74,7 @@ def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
     """
     stream: VideoStream | None = None
     # How long each frame lasts, by its time, in ticks: the encoder forgets it for the last frame.
-    lasting: dict[int, int] = {}
+    durations: dict[int, int] = {}
     with av.open(f"file:{target}", "w", format="mp4", options={"movflags": "+faststart"}) as output:
         for shown, following in pairwise(chain(reader, [None])):
             assert shown is not None
@@ -87,30 +87,30 @@ def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
             )
             frame.time_base, frame.pts = (
                 COPY_CLOCK,
-                round(shown.time / COPY_CLOCK) if lasting else 0,
+                round(shown.time / COPY_CLOCK) if durations else 0,
             )
-            lasting[frame.pts] = (
+            durations[frame.pts] = (
                 round((following.time if following else reader.duration) / COPY_CLOCK) - frame.pts
             )
-            _write(output, stream, frame, lasting)
+            _write(output, stream, frame, durations)
         if stream is not None:
-            _write(output, stream, None, lasting)
+            _write(output, stream, None, durations)
 
 
 def _write(
     output: OutputContainer,
     stream: VideoStream,
     frame: av.VideoFrame | None,
-    lasting: dict[int, int],
+    durations: dict[int, int],
 ) -> None:
     for packet in stream.encode(frame):
         if packet.pts is not None:
-            packet.duration = lasting[packet.pts]
+            packet.duration = durations[packet.pts]
         output.mux(packet)
 
 
 def _fitted(size: tuple[int, int], height: int) -> tuple[int, int]:
-    """`size` (height, width) at most `height` lines high, both even as H.264 in 4:2:0 needs."""
+    """Scale `size` (height, width) to at most `height` lines, both even as H.264 4:2:0 needs."""
     scale = min(1.0, height / size[0])
     return max(2, 2 * round(size[0] * scale / 2)), max(2, 2 * round(size[1] * scale / 2))
 

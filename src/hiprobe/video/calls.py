@@ -1,7 +1,7 @@
 """What the decoder's process can be asked: `CALLS`.
 
-Each call answers with JSON values and, for a window, its pixels. Knows no model, and of its
-parent only a `Link`. `decoder` is the side that asks.
+Each call answers with JSON values and, for a window, its pixels. Knows no model, and its parent
+only as a `Link`. `decoder` is the side that asks.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ TIMES = 4096  # times in one answer
 
 
 def answer_segments(link: Link, path: str, grid: dict[str, Any]) -> Iterator[Item]:
-    """Yield each window with what is new about the video, and at the end what is left to say.
+    """Yield each window with what is newly known about the video, and the last news at the end.
 
-    `grid` holds the fields of a `Grid`. Its first window is found by a keyframe.
+    `grid` holds the fields of a `Grid`. A later first window is reached by seeking to a keyframe.
     """
     asked = Grid(**(grid | {"size": _pair(grid["size"])}))
     after = asked.first * asked.segment_s if asked.first else None
     reader = pictures.reader(path, ahead_s=2 * asked.segment_s, after=after, beat=link.beat)
-    told = 0
+    sent = 0
     wanted = WindowReader(reader, asked, Painter(asked.size, path), link.place)
     try:
         for window in islice(wanted, asked.windows):
-            yield {**_described(window), **_known(reader, told)}, window.frames
-            told = len(reader.gaps)
+            yield {**_described(window), **_known(reader, sent)}, window.frames
+            sent = len(reader.gaps)
     except MemoryError:
         raise
     except av.error.FFmpegError as error:
         raise CorruptVideo(f"cannot be read further: {error.strerror}", where=path) from error
-    yield _known(reader, told), None
+    yield _known(reader, sent), None
 
 
 def answer_span(link: Link, path: str, sampling: dict[str, Any]) -> Iterator[Item]:
@@ -101,15 +101,15 @@ def _described(window: Window) -> dict[str, Any]:
     return {"start": window.start, "end": window.end, "times": window.times}
 
 
-def _known(reader: pictures.FrameSource, told: int) -> dict[str, Any]:
-    """Return what the reader has found out, without the first `told` gaps."""
+def _known(reader: pictures.FrameSource, sent: int) -> dict[str, Any]:
+    """Return what the reader has found out, without the first `sent` gaps."""
     return {
         "duration": reader.duration,
         "frames": reader.frame_count,
         "skipped": reader.skipped,
         "uneven": reader.longest > reader.tolerance,
         "concealed": reader.concealed,
-        "gaps": [[gap.start, gap.end, gap.reason] for gap in reader.gaps[told:]],
+        "gaps": [[gap.start, gap.end, gap.reason] for gap in reader.gaps[sent:]],
     }
 
 

@@ -1,6 +1,6 @@
-"""Open one video file: its container and its video stream, or a named error.
+"""Open one video file and read what it says about itself, or raise a named error.
 
-And what it says of itself. Decodes nothing.
+Decodes nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,"
     "dv,rm,yuv4mpegpipe,wav,flac"
 )
-# Containers whose packets follow each other without space. FFmpeg skips damage in them silently.
+# Containers that store packets without space between. FFmpeg skips damage in them silently.
 CONTIGUOUS = ("matroska,webm", "flv")
 # Containers that store no presentation times.
 UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo", "obu")
@@ -126,7 +126,7 @@ def check_pixels(width: int, height: int, path: Path) -> None:
 
 
 def stated_end(container: InputContainer, stream: VideoStream) -> float:
-    """Where the file says its video ends, in seconds of its own clock; infinite if unsaid."""
+    """Return the end that the file states, in seconds of its own clock; infinite if none."""
     # FFmpeg cuts the duration of an AVI to what is left of the file.
     if container.format.name == "avi" and stream.average_rate:
         return float(stream.frames / stream.average_rate) or math.inf
@@ -142,7 +142,7 @@ def stated_end(container: InputContainer, stream: VideoStream) -> float:
 
 
 def nothing_decoded(path: Path, packets: int) -> VideoError:
-    """Return the error for a file of whose `packets` none gave a frame."""
+    """Return the error for a file none of whose `packets` gave a frame."""
     if _says_encrypted(path):
         return UnsupportedVideo("the video is encrypted", where=path, cure="decrypt it first")
     if not packets:
@@ -152,7 +152,7 @@ def nothing_decoded(path: Path, packets: int) -> VideoError:
 
 
 def _says_encrypted(path: Path) -> bool:
-    """Whether the first MiB holds an MP4 sample entry `encv`.
+    """Tell whether the first MiB holds an MP4 sample entry `encv`.
 
     PyAV shows the tag of the codec inside it instead.
     """

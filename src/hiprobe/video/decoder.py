@@ -1,7 +1,7 @@
 """Read a video in segments, its facts and its frame times, and copy it for a browser.
 
 Knows no model and no score. All times are seconds as a player shows them; `frames.FrameReader`
-says where zero lies and what a gap is. Nothing is decoded in this process: `calls` does it in a
+says where zero is and what a gap is. Nothing is decoded in this process: `calls` does it in a
 child process, which a damaged or hostile file may crash.
 """
 
@@ -46,7 +46,7 @@ def warm() -> None:
         raise DecoderLost(f"the decoder {error}") from error
 
 
-def _asked(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, None, None]:
+def _ask(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, None, None]:
     """Yield what the decoder answers about a video. Raises its errors, and DecoderLost."""
     with _named(path):
         yield from isolate.stream(DECODER, LIMITS, call, os.fspath(path), *args)
@@ -60,7 +60,7 @@ def _named(path: str | PathLike[str]) -> Iterator[None]:
     except isolate.ChildLost as error:
         raise DecoderLost(f"the decoder {error}", where=path, cure=CURE) from error
     except isolate.ChildBug as error:
-        # A bug of ours, or of a decoding library, that one video meets: the other videos go on.
+        # A bug here or in a decoding library that one video triggers: the other videos continue.
         raise DecoderLost(
             f"the decoder failed: {str(error).splitlines()[-1]}", where=path, cure=CURE
         ) from error
@@ -73,7 +73,7 @@ class SegmentReader:
     lost. `frame_count` counts the frames shown, `skipped` the damaged packets (a single one leaves
     no gap), and `concealed` the damaged pictures that the decoder patched with what it had.
     `uneven` means that two frames were further apart than the distance at which lost packets make
-    a gap. The decoder works a few segments ahead; with `begun`, it starts now.
+    a gap. The decoder works a few segments ahead; with `begun`, it starts at once.
 
     >>> from hiprobe import video
     >>> from hiprobe.embedded import VIDEO
@@ -111,29 +111,29 @@ class SegmentReader:
 
     def __next__(self) -> Segment:
         with _named(self._path):
-            for told, frames in self._items:
-                self._note(told)
+            for facts, frames in self._items:
+                self._note(facts)
                 if frames is not None:
                     self._next += 1
-                    return _segment(told, frames, self._next - 1)
+                    return _segment(facts, frames, self._next - 1)
         raise StopIteration
 
-    def _note(self, told: dict[str, Any]) -> None:
+    def _note(self, facts: dict[str, Any]) -> None:
         self.duration, self.frame_count, self.skipped = (
-            told["duration"],
-            told["frames"],
-            told["skipped"],
+            facts["duration"],
+            facts["frames"],
+            facts["skipped"],
         )
-        self.concealed, self.uneven = told["concealed"], told["uneven"]
-        self.gaps += tuple(Gap(*gap) for gap in told["gaps"])
+        self.concealed, self.uneven = facts["concealed"], facts["uneven"]
+        self.gaps += tuple(Gap(*gap) for gap in facts["gaps"])
 
     def close(self) -> None:
         """Stop reading; if the decoder's process has not finished, it is ended."""
         self._items.close()
 
 
-def _segment(told: dict[str, Any], frames: NDArray[np.uint8], index: int) -> Segment:
-    return Segment(frames, np.array(told["times"]), told["start"], told["end"], index)
+def _segment(facts: dict[str, Any], frames: NDArray[np.uint8], index: int) -> Segment:
+    return Segment(frames, np.array(facts["times"]), facts["start"], facts["end"], index)
 
 
 def segments(
@@ -145,13 +145,13 @@ def segments(
     be repeated (the sampling rule is our own). The last window ends with the video and spreads its
     samples over that shorter span, so a video shorter than one window is one segment. A remainder
     shorter than half a frame is not a segment. A window without a new frame repeats the one on
-    screen; a window that lies wholly in a gap is left out. A segment's `frames` are uint8 RGB
+    screen; a window that is wholly in a gap is left out. A segment's `frames` are uint8 RGB
     (frames, height, width, 3); times are in seconds. The decoder holds the frame on screen, the
     packets of two windows, and up to 64 windows (256 MiB) of samples.
 
-    `first` starts at that window and `count` stops after that many. MP4, Matroska and folders of
-    pictures are sought; what the reader then says of the video is what it met on the way, and it
-    gives no window where the keyframes mislead.
+    `first` starts at that window and `count` stops after that many. The reader seeks in MP4,
+    Matroska and folders of pictures. What it says about the video then covers only what it read,
+    and it gives no window if the keyframes are misleading.
 
     Raises MissingVideo, EmptyVideo, CorruptVideo, NoVideoStream, UnsupportedVideo or DecoderLost,
     while iterating.
@@ -180,7 +180,7 @@ def span(
     `frames` are uint8 (frames, height, width, 3); `size` is (height, width), None for the stored
     size. MP4 and Matroska are read from a keyframe before `start`, others from the beginning.
 
-    Raises UsageError for a span that holds nothing of the video, and the errors of `segments`.
+    Raises UsageError for a span that begins after the video's end, and the errors of `segments`.
 
     >>> from hiprobe import video
     >>> from hiprobe.embedded import VIDEO
@@ -194,8 +194,8 @@ def span(
             where=path,
         )
     found = [
-        _segment(told, pixels, 0)
-        for told, pixels in _asked(path, "span", asdict(Sampling(start, end, frames, size)))
+        _segment(facts, pixels, 0)
+        for facts, pixels in _ask(path, "span", asdict(Sampling(start, end, frames, size)))
         if pixels is not None
     ]
     if not found:
@@ -217,7 +217,7 @@ def frame_times(path: str | PathLike[str]) -> NDArray[np.float64]:
     """
     if pictures.is_folder(path):
         return pictures.picture_times(path)
-    return np.array([one for times, _ in _asked(path, "times") for one in times])
+    return np.array([one for times, _ in _ask(path, "times") for one in times])
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ class VideoInfo:
 
     `width` and `height` are in pixels as displayed, `fps` is the average rate in frames a second,
     `duration` is in seconds; None where the file does not say. `playable`: Chromium and its
-    relatives play the file itself, at the times of `segments`. It says nothing of damage, at which
+    relatives play the file itself, at the times of `segments`. It does not tell of damage, at which
     a browser stops: make a browser copy of a file with `skipped` packets. `seekable`: `segments`
     finds a later window without reading all before it.
 
@@ -255,7 +255,7 @@ def info(path: str | PathLike[str]) -> VideoInfo:
     >>> facts.codec, facts.width, facts.height, facts.duration
     ('h264', 240, 240, 40.0)
     """
-    ((facts, _),) = _asked(path, "info")
+    ((facts, _),) = _ask(path, "info")
     return VideoInfo(**facts)
 
 
@@ -278,6 +278,6 @@ def browser_copy(path: str | PathLike[str], out: str | PathLike[str], *, height:
     """
     out = Path(out)
     with replacing(out) as temporary:
-        for _ in _asked(path, "browser_copy", os.fspath(temporary), height, os.fspath(out)):
+        for _ in _ask(path, "browser_copy", os.fspath(temporary), height, os.fspath(out)):
             pass
     return out

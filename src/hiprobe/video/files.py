@@ -98,7 +98,7 @@ def find(paths: Iterable[str]) -> list[Path]:
             raise MissingVideo(f"cannot be read: {error.strerror}", where=path) from error
         if not files:
             raise MissingVideo(
-                "no video file here",
+                "no video file found",
                 where=path,
                 cure=f"check the path or the pattern; for a folder of pictures, {pictures.CURE}",
             )
@@ -135,7 +135,7 @@ def videos_below(folder: Path) -> list[Path]:
 
 
 def is_video(name: str) -> bool:
-    """Whether a file is a video, by its name.
+    """Tell by its name whether a file is a video.
 
     `name` counts from the folder (or address) that was given. It must end in one of
     `VIDEO_SUFFIXES`, and neither the file nor a folder on the way to it may be hidden.

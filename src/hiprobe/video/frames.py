@@ -41,7 +41,7 @@ Raw: TypeAlias = "tuple[float, av.VideoFrame | None, int | None]"
 Wants = Callable[[float, float], bool]
 
 JUMP_S = 3600.0  # frames further apart mean a broken clock, not a frozen picture
-LEAP_S = 1.0  # a frame further from the one before is believed once the next frames confirm it
+LEAP_S = 1.0  # a frame further from the one before counts once the next frames confirm it
 REORDERED = 4  # more late frames in a row mean that the clock was set back
 # A first frame this soon after the container's start counts as the start: sound is encoded ahead.
 LEAD_S = 0.1
@@ -81,7 +81,7 @@ class FrameReader:
     A gap is a distance between frames of more than three frames and 0.5 s in which packets were
     damaged, or of more than an hour; a low or variable frame rate does not make one. What is
     missing at the end, up to a stated duration that the frame count does not contradict, is a gap,
-    unless the stated end is no further off than two frames of this video are.
+    unless it is no longer than the largest distance between two frames of this video.
 
     `gaps`, `frame_count`, `skipped` (damaged packets), `concealed` (damaged pictures), `duration`
     (end of the last frame) and `longest` (distance of two frames) grow while it is read. `first` is
@@ -150,7 +150,7 @@ class FrameReader:
         return None if self._raw_end is None else self._held(self._placed(self._raw_end))
 
     def _held(self, end: float) -> float:
-        """`end`, or the stated end if the last frame can be on screen until then.
+        """Return `end`, or the stated end if the last frame can be on screen until then.
 
         Few containers say how long the last frame lasts.
         """
@@ -195,7 +195,7 @@ class FrameReader:
     def _demuxed(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
         """Yield the stream's packets and the final flush.
 
-        A read error is passed over once; a second one at the same place ends the file.
+        A read error is skipped once; a second one at the same place ends the file.
         """
         read_at_error, stored = -1, 0
         while True:
@@ -222,13 +222,13 @@ class FrameReader:
                 read_at_error = self._packets_read
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
-        """Each packet, once `ahead_s` more of the video, or its end, has been read."""
+        """Yield each packet once `ahead_s` more of the video, or its end, has been read."""
         held: deque[tuple[float, VideoPacket]] = deque()
         end = self._packet_end = 0.0
         for packet in self._demuxed(container, stream):
             before, start = self._packet_end, self._packet_start(packet)
             self._packet_end = start + self._lasts(packet.duration)
-            self._note_hurt(packet, before, start)
+            self._note_damage(packet, before, start)
             if packet.size and not packet.is_discard:
                 set_back = start < end - max(LEAP_S, REORDERED * self.frame_s)
                 end = self._packet_end if set_back else max(end, self._packet_end)
@@ -241,7 +241,7 @@ class FrameReader:
         self._raw_end, self._sure = end, True
         yield from (packet for _, packet in held)
 
-    def _note_hurt(self, packet: VideoPacket, before: float, start: float) -> None:
+    def _note_damage(self, packet: VideoPacket, before: float, start: float) -> None:
         """If bytes were lost before `packet`, mark the time since the last packet as damaged."""
         if self._hurt:
             since = before if before <= start else -math.inf  # a damaged time says nothing
@@ -262,11 +262,11 @@ class FrameReader:
         return seconds if 0 < seconds <= JUMP_S else self.frame_s
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[Raw]:
-        """Each frame that was decoded or left out, ordered by time as far as times are valid."""
+        """Yield each frame, decoded or left out, ordered by time as far as times are valid."""
         raw, begun = -self.frame_s, False
         spared: list[tuple[float, None, int]] = []
         for packet in self._packets(container, stream):
-            if begun and self._spares(packet):
+            if begun and self._can_skip(packet):
                 heapq.heappush(spared, ((packet.pts or 0) * self._base, None, packet.duration or 0))
                 continue
             for image in self._images(packet):
@@ -282,8 +282,8 @@ class FrameReader:
                 yield raw, image, image.duration
         yield from sorted(spared)
 
-    def _spares(self, packet: VideoPacket) -> bool:
-        """Whether `packet` need not be decoded: nobody wants its frame or needs it for another."""
+    def _can_skip(self, packet: VideoPacket) -> bool:
+        """Tell whether neither a sample nor another frame needs the frame of `packet`."""
         if self.skipped or self.concealed or self._damage or self._offset or self.gaps:
             self._size_bytes, self._stamps = 0, []
         if self.wants is None or not self._size_bytes or packet.pts is None:
@@ -321,7 +321,7 @@ class FrameReader:
         return self.frame_s
 
     def _in_order(self, frames: Iterator[Raw]) -> Iterator[Raw]:
-        """Frames in rising time.
+        """Yield frames in order of time.
 
         Late ones are dropped; a leap ahead counts if the next frame confirms it.
         """
@@ -384,7 +384,7 @@ class FrameReader:
         return max(GAP_S, GAP_FRAMES * self.frame_s)
 
     def _close(self, last: float) -> None:
-        """Record what the file promises past its last frame, unless its frame count contradicts."""
+        """Record what is missing up to the stated end as a gap, unless no frame is missing."""
         self.duration = self._held(self.duration)
         incomplete = not self._packets_stated or self._packets_read < self._packets_stated
         damaged = any(self._placed(end) > last for _, end in self._damage)

@@ -11,7 +11,7 @@ AVCC = 1  # the version number at the beginning of an AVCDecoderConfigurationRec
 
 
 def length_bytes(extradata: bytes | None) -> int:
-    """How many bytes before each unit hold its size; 0 if they do not.
+    """Return how many bytes before each unit hold its size; 0 if sizes are not stored.
 
     From the `avcC` record (ISO/IEC 14496-15, 5.3.3.1).
     """
@@ -21,9 +21,9 @@ def length_bytes(extradata: bytes | None) -> int:
 
 
 def unreferenced(packet: bytes, length: int) -> bool:
-    """Whether `packet` is one picture that no other picture refers to (nal_ref_idc 0).
+    """Tell whether `packet` is one picture that no other picture refers to (nal_ref_idc 0).
 
-    Each unit of the packet follows `length` bytes with its size. Pictures that are not referred to
+    `length` bytes before each unit of the packet hold its size. Pictures that are not referred to
     can be left out without changing the others (ITU-T H.264, 7.4.1). False for units that do not
     fill the packet exactly, and for any kind of unit but slices and those without a picture.
     """

@@ -1,9 +1,9 @@
-"""Read a video in spans, and tell whether they join to what one decoder gives.
+"""Read a video in spans, and tell whether together they equal what one decoder gives.
 
-Knows no model and no cluster. A decoder that starts at a keyframe gives what it would have given
-anyway, unless the file misleads. So each span first reads the window before it, whose pixels and
-times must equal the last window of the span before it. If they differ, or a span meets damage, a
-gap or frames far apart, the video has to be read unsplit, from its beginning.
+Knows no model and no cluster. A decoder that starts at a keyframe gives the same frames as one that
+started earlier, unless the file is misleading. So each span first reads the window before it, whose
+pixels and times must equal the last window of the span before it. If they differ, or a span meets
+damage, a gap or frames far apart, the video has to be read unsplit, from its beginning.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hiprobe.video.sampling import Span
 
 @dataclass(frozen=True)
 class Seam:
-    """What must fit where spans meet.
+    """What must match where two spans meet.
 
     `head` and `tail` are fingerprints of the window before the span and of its last one. `sound`
     says whether the span itself is what one decoder would give.
@@ -42,19 +42,19 @@ def cut(starts: Sequence[int]) -> list[Span]:
 
 
 def meet(tail: str, head: str) -> bool:
-    """Whether one span's last window (`tail`) is the window found before the next one (`head`)."""
+    """Tell whether the last window of a span (`tail`) is the one read before the next (`head`)."""
     return tail == head != ""
 
 
 def can_join(seams: Sequence[Seam]) -> bool:
-    """Whether the spans of a video, in order, join to what one decoder gives."""
+    """Tell whether the spans of a video, in order, together equal what one decoder gives."""
     return all(seam.sound for seam in seams) and all(
         meet(one.tail, two.head) for one, two in pairwise(seams)
     )
 
 
 def fingerprint(segment: Segment | None) -> str:
-    """SHA-256, in hex, of a window's span, sample times and pixels; empty for None."""
+    """Compute the SHA-256, in hex, of a window's span, times and pixels; empty for None."""
     if segment is None:
         return ""
     facts = repr((segment.start, segment.end, segment.times.tolist(), segment.frames.shape))
@@ -64,7 +64,7 @@ def fingerprint(segment: Segment | None) -> str:
 
 
 class SpanReader(SegmentReader):
-    """Iterate over the segments of one span; of the window before it, keep a fingerprint only."""
+    """Iterate over the segments of one span; keep a fingerprint of the window before it."""
 
     def __init__(
         self, path: str | Path, recipe: Recipe, span: Span, *, begun: bool = False
@@ -105,5 +105,5 @@ class SpanReader(SegmentReader):
 
     @property
     def seam(self) -> Seam:
-        """What joins it to its neighbours, once it ended."""
+        """Return what must match its neighbours, once it has ended."""
         return Seam(self._head or "", fingerprint(self._last), self.sound)

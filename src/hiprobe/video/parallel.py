@@ -2,8 +2,8 @@
 
 Knows no model. A decoder with several threads conceals damage by chance; several decoders of one
 thread each do not. A video is cut where it can be sought, and `joining` checks that the parts
-meet. Where they do not, one decoder reads the video from its beginning, and what was given
-already is passed over. So the result is always what one decoder gives.
+meet. Where they do not, one decoder reads the video from its beginning and skips what was given
+already. So the result is always what one decoder gives.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _begun: dict[tuple[str, str, str], SpanReader] = {}
 
 
 def decoders() -> int:
-    """How many decoders run at once: one for each core, at most `MOST`."""
+    """Return how many decoders run at once: one for each core, at most `MOST`."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -45,7 +45,7 @@ def decoders() -> int:
 def start_decoding(path: str | Path, recipe: Recipe, video_id: str) -> None:
     """Start a decoder on a video for which `decode_segments` will be called later.
 
-    If more videos are started than there are decoders, the oldest is given up. Raises DecoderLost.
+    If more videos are started than there are decoders, the oldest is dropped. Raises DecoderLost.
     """
     key = (os.fspath(path), recipe.digest, video_id)
     if key in _begun or decoders() < 2:
@@ -58,7 +58,7 @@ def start_decoding(path: str | Path, recipe: Recipe, video_id: str) -> None:
 def coming(items: Iterable[Item], begin_on: Callable[[Item], None]) -> Iterator[Item]:
     """Yield the items in turn, calling `begin_on` ahead of time with those that come next.
 
-    There are as many items ahead as there are spare decoders.
+    As many items are begun ahead as there are spare decoders.
     """
     held: deque[Item] = deque()
     for item in items:
@@ -80,9 +80,9 @@ def decode_segments(path: str | Path, recipe: Recipe, video_id: str) -> Parallel
 def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list[Span]:
     """Plan the parts of a video from window `first` on; a single one if it is not worth cutting.
 
-    Each is about as long as a decoder may be ahead. Parts that all start at once grow, so that none
-    is finished long before it is read. A part is worth a decoder of its own if, on average, it
-    holds 16 windows and 300 million pixels to decode.
+    Each is about as long as a decoder may be ahead. If all parts start at once, later ones are
+    longer, so that none is finished long before it is read. A part is worth a decoder of its own
+    if, on average, it holds 16 windows and 300 million pixels to decode.
     """
     if not facts.seekable or not facts.duration:
         return cut([first])
@@ -92,7 +92,7 @@ def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list
     pixels = facts.width * facts.height * (facts.fps or USUAL_FPS) * recipe.segment_s
     least = max(LEAST_WINDOWS, math.ceil(LEAST_PIXELS / pixels))
     number = max(1, min(decoders(), left // least), math.ceil(left / most)) if least <= most else 1
-    # Each decoder goes on while the parts before it are read. If more parts follow than there are
+    # Each decoder continues while the parts before it are read. If more parts follow than there are
     # decoders, they get out of step anyway.
     growth = number / (number - 1) if 1 < number <= decoders() else 1.0
     shares = list(accumulate(growth**k for k in range(number)))
@@ -100,7 +100,7 @@ def plan_parts(facts: decoder.VideoInfo, recipe: Recipe, first: int = 0) -> list
 
 
 def _most_windows(recipe: Recipe, facts: decoder.VideoInfo | None = None) -> int:
-    """How many windows of a part a decoder may be ahead, without the one before the part."""
+    """Return how many windows a decoder may be ahead, without the one before its part."""
     if recipe.size is None and facts is None:
         return LEAST_WINDOWS
     height, width = recipe.size or ((facts.height, facts.width) if facts else (0, 0))
@@ -156,7 +156,7 @@ class ParallelReader:
             return [] if first else cut([0])
 
     def _parts(self, parts: list[Span]) -> Generator[Segment, None, End]:
-        """Give the segments of the parts, with as many decoders at once as there are."""
+        """Yield the segments of the parts, with as many decoders at once as may run."""
         waiting, running = deque(parts), deque[SpanReader]()
         end: End = "full"
         try:
@@ -172,7 +172,7 @@ class ParallelReader:
         return end
 
     def _part(self, reader: SpanReader) -> Generator[Segment, None, End]:
-        """Give a part's segments while they are what one decoder gives; return how it ended."""
+        """Yield a part's segments while they are what one decoder gives; return how it ended."""
         # The first part is read from the beginning, so whatever it gives counts.
         later = reader.span.first > 0
         try:

@@ -35,7 +35,7 @@ KINDS = {
     ".tiff": "TIFF",
     ".bmp": "BMP",
 }
-CURE = "give its frames a second as FOLDER@25fps"
+CURE = "give its frame rate as FOLDER@25fps"
 # Pillow would cut these modes to white instead of scaling them.
 DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _RATE = re.compile(r"(.+)@(\d+(?:\.\d+)?)fps", re.DOTALL)
@@ -45,12 +45,12 @@ FrameSource: TypeAlias = "FrameReader | PictureReader"
 
 
 def named(folder: AnyPath, fps: float | None) -> str:
-    """Return the path of the pictures in `folder` at `fps` frames per second, if one is given."""
+    """Return the path of the pictures in `folder`, with the rate `fps` if one is given."""
     return fspath(folder) if fps is None else f"{fspath(folder)}@{fps:.10g}fps"
 
 
 def bare(name: str) -> str:
-    """`name` without a rate at its end. Looks at no file."""
+    """Return `name` without a rate at its end; the disk is not read."""
     match = _RATE.fullmatch(name)
     return match[1] if match else name
 
@@ -62,7 +62,7 @@ def parted(path: AnyPath) -> tuple[Path, float | None]:
 
 
 def is_folder(path: AnyPath) -> bool:
-    """Whether `path` means a folder of pictures.
+    """Tell whether `path` means a folder of pictures.
 
     That is a folder, or a name with a rate that is not a file.
     """
@@ -70,7 +70,7 @@ def is_folder(path: AnyPath) -> bool:
 
 
 def exists(path: AnyPath) -> bool:
-    """Whether the file or the folder of pictures that `path` names exists."""
+    """Tell whether the file or the folder of pictures that `path` names exists."""
     return os.path.exists(parted(path)[0])
 
 
@@ -112,7 +112,7 @@ def _natural(name: str) -> tuple[list[str | int], str]:
 
 
 def folder_digest(path: AnyPath) -> str:
-    """SHA-256, in hex, of the rate and of the pictures' bytes in order, whatever their names.
+    """Compute the SHA-256, in hex, of the rate and the pictures' bytes in order, without names.
 
     Raises the errors of `checked`.
     """
@@ -172,7 +172,7 @@ class PictureReader:
     The counterpart of `frames.FrameReader`. One pass per object. `after`, in seconds, starts at the
     picture shown at that time; a picture for which `wants` is False is not read. While iterating it
     raises the errors of `checked`, CorruptVideo for a picture that cannot be read, and
-    UnsupportedVideo for one of another size, of more than 8 bits a channel or over the pixel cap.
+    UnsupportedVideo for one of another size, of more than 8 bits per channel or over the pixel cap.
     """
 
     def __init__(
@@ -277,5 +277,5 @@ def _check(image: Image.Image, file: Path) -> None:
     check_pixels(image.width, image.height, file)
     if image.mode in DEEP:
         raise UnsupportedVideo(
-            "the picture has more than 8 bits a channel", where=file, cure="save it with 8 bits"
+            "the picture has more than 8 bits per channel", where=file, cure="save it with 8 bits"
         )

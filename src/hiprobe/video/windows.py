@@ -1,7 +1,7 @@
 """Frames as windows of samples, and as upright RGB of one size.
 
 Knows no model and no process. All times are seconds as a player shows them; `frames.FrameReader`
-says where zero lies and what a gap is.
+says where zero is and what a gap is.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Painter:
         self._scaler = VideoReformatter()
 
     def paint(self, image: av.VideoFrame) -> NDArray[np.uint8]:
-        """`image` as uint8 (height, width, 3).
+        """Return `image` as uint8 (height, width, 3).
 
         Raises UnsupportedVideo for a pixel format that cannot be converted.
         """
@@ -81,7 +81,7 @@ class Painter:
 
 
 def orientation(image: av.VideoFrame) -> tuple[int, int, int, int]:
-    """How a player turns `image`: x' = a x + c y, y' = b x + d y, each factor 0, 1 or -1.
+    """Return how a player turns `image`: x' = a x + c y, y' = b x + d y, each factor 0, 1 or -1.
 
     From the container's display matrix. Any matrix but the eight quarter turns and mirrors counts
     as upright.
@@ -135,8 +135,8 @@ class Window:
 class WindowReader:
     """Iterate over the full `Window`s of `grid`, of a file or a folder of pictures.
 
-    The last window is cut where the video ends. If `grid.first` is above 0 the `reader` must have
-    sought. If it came too late to fill that window, there are no windows.
+    The last window is cut where the video ends. If `grid.first` is above 0, the `reader` must have
+    sought to it. If its first frame is too late for that window, there are no windows.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class WindowReader:
             yield from self._advance(screen, math.inf, None)
 
     def _wants(self, start: float, end: float) -> bool:
-        """Whether a sample of this or a later window may fall between `start` and `end`."""
+        """Tell whether a sample of this or a later window may be between `start` and `end`."""
         last = self.reader.end
         # The samples of the last window are closer together.
         if last is not None and end > last - self._length - WIDE_S:
@@ -219,7 +219,7 @@ def read_window(
 
 
 def _filled(reader: pictures.FrameSource, asked: Window, painter: Painter) -> Window | None:
-    """Return the window; None if the frames begin (after a seek) past its start or end too soon."""
+    """Return the window; None if, after a seek, the frames begin too late or end too soon."""
     start, window, screen = asked.start, None, None
     with closing(iter(reader)) as shown_frames:
         for shown in chain(shown_frames, [None]):
