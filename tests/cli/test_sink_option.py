@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -78,12 +80,56 @@ def test_a_sink_given_later_holds_the_videos_finished_before(
     assert names(tmp_path / "late.jsonl") == ["a.mp4", "b.mp4"]
 
 
+FORBIDDEN = {  # targets in the folder of the test, and why they are refused
+    "in/a.mp4": "the target is an input of this command",
+    "in/../in/b.mp4": "the target is an input of this command",
+    "p.safetensors": "the target is an input of this command",
+    "out/manifest.jsonl": "the target is among the results in",
+    "out/a-0123/events.jsonl": "the target is among the results in",
+    "out/.store/index.sqlite": "the target is among the results in",
+    "in": "the target is not a regular file",
+    "p.safetensors/x.jsonl": "no file can be made in",
+}
+
+
+@pytest.mark.parametrize("target", FORBIDDEN)
+def test_a_target_that_holds_something_else_is_refused_before_any_video_is_read(
+    detect: Detect, tmp_path: Path, target: str
+) -> None:
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    code, err = detect("--sink", f"jsonl={tmp_path / target}")
+    assert (code, FORBIDDEN[target] in err) == (2, True), err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_device_is_not_replaced(detect: Detect, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    code, err = detect("--sink", f"csv={pipe}")
+    assert (code, "the target is not a regular file" in err) == (2, True)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_failing_sink_from_outside_is_one_line_and_keeps_the_results(
+    detect: Detect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "def open(target):\n    raise RuntimeError('boom')\nclass failing:\n    open = open\n"
+    (tmp_path / "plug").mkdir()
+    (tmp_path / "plug" / "outside_sink.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path / "plug")
+    exit_code, err = detect("--sink", f"outside_sink:failing={tmp_path / 'x'}")
+    assert exit_code == 4
+    assert "failed: RuntimeError: boom; repair the sink" in err
+    assert len(list(tmp_path.glob("out/*/result.json"))) == 2
+
+
 WRONG: dict[tuple[str, ...], str] = {
     ("jsonl",): "--sink must be NAME=TARGET, got 'jsonl'; write --sink jsonl=events.jsonl",
     ("=x.jsonl",): "--sink must be NAME=TARGET",
     ("jsonl=",): "--sink must be NAME=TARGET",
     ("nosuch=x",): "nosuch",
     ("jsonl=x", "csv=x"): "two --sink options write to x; give each its own target",
+    ("jsonl=x", "csv=./x"): "two --sink options write to x; give each its own target",
 }
 
 

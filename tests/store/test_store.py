@@ -333,7 +333,7 @@ def test_a_folder_or_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(StoreError, match="file/x: cannot write"):
         store.write_atomic(tmp_path / "file" / "x", b"x")
-    with pytest.raises(StoreError, match="folder: cannot write: Is a directory"):
+    with pytest.raises(StoreError, match="folder: not a regular file"):
         store.write_atomic(tmp_path / "folder", b"x")
     with pytest.raises(StoreError, match=r"file/manifest\.jsonl: cannot write"):
         store.note(tmp_path / "file", [a_result()])

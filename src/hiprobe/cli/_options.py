@@ -20,7 +20,8 @@ Model = Annotated[
     ),
 ]
 Revision = Annotated[
-    str | None, typer.Option(help="Commit, tag or branch of a hub model; recorded in the probe.")
+    str | None,
+    typer.Option(help="Commit, tag or branch of a hub model; it is recorded."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]

@@ -141,10 +141,11 @@ def detect_and_show(
             events += len(result.events)
     if remote.is_address(out):
         remote.push([folder / store.MANIFEST], out.rstrip("/"))
-    shown.finish(paths)
     if not shown.as_json:
         ended = ", ".join(f"{number} {status}" for status, number in counts.items())
         _terminal.say(f"{ended}; {events} events; all in [bold]{_terminal.markup(out)}[/]")
+    if shown.sinks is not None:
+        shown.sinks.write(paths)
     return _run.exit_code(counts["failed"] + counts["quarantined"])
 
 

@@ -49,6 +49,20 @@ def _collector_paused() -> Iterator[None]:
         gc.enable()
 
 
+def load_probe(path: Path, method: str | None) -> Probe:
+    """Load a probe; raise UsageError if `--method` names another method than its own."""
+    from hiprobe.probe import Probe
+
+    probe = Probe.load(path, method=method)
+    if method is not None and method != probe.method:
+        raise UsageError(
+            f"the probe was fitted with method {probe.method}, not {method}",
+            where=path,
+            cure="leave --method out",
+        )
+    return probe
+
+
 def find_videos(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
     """Return the videos that `paths` name, each once, and a failed result for other paths."""
     from hiprobe import pipeline, video
@@ -162,11 +176,6 @@ class Output:
         if self.sinks is not None:
             self.sinks.add(result)
 
-    def finish(self, paths: Iterable[str | Path]) -> None:
-        """Write the sinks, with the events of all results, in the order of `paths`."""
-        if self.sinks is not None:
-            self.sinks.write(paths)
-
 
 def detect_with_progress(
     paths: Sequence[Path],
@@ -204,7 +213,6 @@ def detect_with_progress(
             notes.add([result])
             output.show(result)
             made.append(result)
-    output.finish(paths)
     order = {str(path): place for place, path in enumerate(paths)}
     return sorted(made[len(failed) :], key=lambda result: order[result.path])
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hiprobe.errors import UsageError
+from hiprobe.errors import StoreError, UsageError
+from hiprobe.plugins import FAILURES
 
 if TYPE_CHECKING:
     from hiprobe.sinks import Plugin
@@ -21,14 +23,22 @@ class SinkOutput:
     """
 
     def __init__(self, options: Sequence[str]) -> None:
-        self._sinks = [_parse(option) for option in options]
+        self._sinks = [(option, *_parse(option)) for option in options]
         self._lines: dict[str, list[dict[str, Any]]] = {}
-        targets = [target for _, target in self._sinks]
-        for target in targets:
-            if targets.count(target) > 1:
+        places = [_place(target) for _, _, target in self._sinks]
+        for place, (_, _, target) in zip(places, self._sinks, strict=True):
+            if places.count(place) > 1:
                 raise UsageError(
                     f"two --sink options write to {target}", cure="give each its own target"
                 )
+
+    def check(self, inputs: Iterable[str | Path], out: str | Path) -> None:
+        """Raise UsageError for a target that is an input, a file of the results, or no file."""
+        taken = {_place(str(path)) for path in inputs}
+        for option, _, target in self._sinks:
+            reason = "" if "://" in target else _refusal(Path(target), taken, Path(out))
+            if reason:
+                raise UsageError(f"--sink {option}: {reason}", cure="name a new file as TARGET")
 
     def add(self, result: Result) -> None:
         """Keep the events of one result, finished now or by an earlier command."""
@@ -38,12 +48,21 @@ class SinkOutput:
             self._lines[result.path] = [event_line(result, event) for event in result.events]
 
     def write(self, paths: Iterable[str | Path]) -> None:
-        """Write all events to each sink, in the order of the videos' `paths`; raises StoreError."""
+        """Write all events to each sink, in the order of the videos' `paths`.
+
+        Raises StoreError, also for any failure of a sink from outside: the results are kept.
+        """
         lines = [line for path in paths for line in self._lines.get(str(path), ())]
-        for plugin, target in self._sinks:
-            with plugin.open(target) as sink:
-                for line in lines:
-                    sink.write(line)
+        for option, plugin, target in self._sinks:
+            try:
+                with plugin.open(target) as sink:
+                    for line in lines:
+                        sink.write(line)
+            except FAILURES as error:
+                raise StoreError(
+                    f"--sink {option} failed: {type(error).__name__}: {error}",
+                    cure="repair the sink and give the command again; the results are kept",
+                ) from error
 
 
 def _parse(option: str) -> tuple[Plugin, str]:
@@ -55,3 +74,26 @@ def _parse(option: str) -> tuple[Plugin, str]:
             f"--sink must be NAME=TARGET, got {option!r}", cure="write --sink jsonl=events.jsonl"
         )
     return sinks.load(name), target
+
+
+def _place(target: str) -> str:
+    """Return a target so that two spellings of one file are equal."""
+    return target if "://" in target else str(Path(target).resolve())
+
+
+def _refusal(target: Path, taken: set[str], out: Path) -> str:
+    """Return why a file may not be a target, or an empty text."""
+    from hiprobe.store import MANIFEST
+
+    place, folder = target.resolve(), out.resolve()
+    if str(place) in taken:
+        return "the target is an input of this command"
+    inside = place.relative_to(folder).parts if place.is_relative_to(folder) else ()
+    if len(inside) > 1 or inside in ((MANIFEST,),) or any(name.startswith(".") for name in inside):
+        return f"the target is among the results in {out}"
+    if target.exists() and not target.is_file():
+        return "the target is not a regular file"
+    parent = next(one for one in place.parents if one.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        return f"no file can be made in {parent}"
+    return ""

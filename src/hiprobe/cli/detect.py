@@ -63,21 +63,25 @@ def detect(
     from hiprobe import backbones
     from hiprobe.cli._sinks import SinkOutput
     from hiprobe.cli._terminal import total
-    from hiprobe.probe import Probe
     from hiprobe.runs import DetectionRun
 
-    fitted = Probe.load(probe, method=method)
-    output = _run.Output(out, as_json, SinkOutput(sink or ()))
+    fitted = _run.load_probe(probe, method)
+    sinks = SinkOutput(sink or ())
+    output = _run.Output(out, as_json, sinks)
     deepest = None if explain else backbones.deepest(fitted.sites)
     loading = backbones.Loading(model, revision, device, dtype, deepest)
     if ray is not None:
         on_ray = _ray.ray_run(ray, worker, loading)
         request = _ray.RayDetection(fitted, output, explain, again)
-        raise typer.Exit(_ray.detect_and_show(*_ray.find_everywhere(paths), on_ray, request))
+        videos, failed = _ray.find_everywhere(paths)
+        sinks.check([probe, *videos], out)
+        raise typer.Exit(_ray.detect_and_show(videos, failed, on_ray, request))
     _ray.without(worker, *paths, out)
     found, failed = _run.find_videos(paths)
+    sinks.check([probe, *found], out)
     run = DetectionRun(_run.load_backbone(loading), fitted, Path(out), explain=explain)
     results = failed + _run.detect_with_progress(found, run, output, failed, again)
     if not as_json:
         total(results, Path(out))
+    sinks.write(found)
     raise typer.Exit(_run.exit_code_of(results))

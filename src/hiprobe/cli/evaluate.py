@@ -135,7 +135,7 @@ def evaluate(
     from hiprobe.evaluation import benchmark
 
     if [scores, probe, seeds].count(None) != 2:
-        raise UsageError("give one of --scores, --probe and --seeds")
+        raise UsageError("give exactly one of --scores, --probe and --seeds")
     if threshold is not None and scores is None:
         raise UsageError("--threshold needs --scores: a probe has its own threshold")
     if ray is None:

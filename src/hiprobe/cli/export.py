@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hiprobe.cli import _run
 from hiprobe.cli._options import AsJson
 
 
@@ -49,7 +50,6 @@ def export(
     from hiprobe.cli import _terminal
     from hiprobe.errors import UsageError
     from hiprobe.evaluation import export as _export
-    from hiprobe.probe import Probe
 
     if (probe is None) != (not videos):
         raise UsageError("scores need both --probe and --videos, hidden states need neither")
@@ -57,7 +57,7 @@ def export(
         count = _export.export_states(store, to)
     else:
         found = _export.export_scores(
-            video.find(videos or ()), Probe.load(probe, method=method), store, raw=raw
+            video.find(videos or ()), _run.load_probe(probe, method), store, raw=raw
         )
         evaluation.write_scores(to, found)
         count = len(found)

@@ -17,8 +17,8 @@ def models(as_json: AsJson = False) -> None:
     """List models that load, what each needs, and first choices for a laptop, one GPU and a server.
 
     Any other checkpoint of these families loads too, by its hub id or from a local folder.
-    Memory counts the weights alone, two bytes for each parameter. Layers and width are those of
-    the decoder: its blocks and their hidden size.
+    Params: parameters in billions. Memory: the weights alone in 16 bits, two bytes for each
+    parameter. Layers and width are those of the decoder: its blocks and their hidden size.
     """
     from hiprobe import backbones
     from hiprobe.cli import _terminal
@@ -39,7 +39,7 @@ def _table(entries: tuple[CatalogueEntry, ...]) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, padding=0)
     table.add_column("model", no_wrap=True, min_width=max(len(entry.model) for entry in entries))
-    for name in ("parameters\n(billion)", "memory\n(GB, 16-bit)", "layers", "width"):
+    for name in ("params\n(1e9)", "memory\n(GB)", "layers", "width"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("licence", overflow="fold")
     for entry in entries:

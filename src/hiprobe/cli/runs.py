@@ -19,7 +19,8 @@ def runs(
     out: Annotated[
         str,
         typer.Argument(
-            metavar="OUT", help="A folder that hiprobe detect wrote, or with --ray an address."
+            metavar="OUT",
+            help="A folder that hiprobe detect wrote, or an address that detect --ray wrote to.",
         ),
     ] = str(OUT),
     retry: Annotated[
@@ -31,7 +32,7 @@ def runs(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the status of every video in a result folder: done, partial, in progress, failed, ...
+    """Count the videos of a result folder by status, and list those that are not done, with why.
 
     The next detect tries a failed video again. A video that crashed its worker or its decoder twice
     is quarantined: it is not tried again until `--retry`, or until the file changes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -10,14 +11,19 @@ from pathlib import Path
 
 from hiprobe.errors import StoreError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield the name of a new file beside `path`, which replaces `path` after the `with` block.
 
     A reader sees the old file or the whole new one. If the block fails, the new file is removed.
-    Missing folders are created. Raises StoreError naming `path` if the file cannot be written.
+    Missing folders are created. Raises StoreError naming `path` if the file cannot be written, or
+    if it is a folder or a device: that would be replaced, not written to.
     """
+    if path.exists() and not path.is_file():
+        raise StoreError("not a regular file", where=path, cure="choose another file")
     # Not named by process id: in a container every run may have the same one, and a killed run
     # leaves its file behind.
     temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}"
@@ -44,6 +50,11 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(
-            f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o"
-        ) from error
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> StoreError:
+    """Return the StoreError for a failed write: a full disk needs another cure than the rest."""
+    full = error.errno in FULL
+    cure = "free disk space or choose -o" if full else "check the path and its permissions"
+    return StoreError(f"cannot write: {error.strerror}", where=path, cure=cure)

@@ -44,6 +44,10 @@ def export_states(store: Path, out: Path) -> int:
             where=out,
             cure="give a .npz",
         )
+    if (store / ".store").is_dir():
+        raise UsageError(
+            "this is a results folder, not a store", where=store, cure=f"give {store / '.store'}"
+        )
     files = state_files(store)
     if not files:
         raise StoreError(

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiprobe.disk.atomic import write_error
 from hiprobe.errors import StoreError
 from hiprobe.store.files import alone
 from hiprobe.store.states import describe
@@ -73,9 +74,7 @@ def open_index(store: Path) -> Iterator[sqlite3.Connection]:
             yield db
             db.execute("COMMIT")  # closing without a commit rolls everything back
     except OSError as error:
-        raise StoreError(
-            f"cannot write: {error.strerror}", where=path, cure="free disk space or choose -o"
-        ) from error
+        raise write_error(path, error) from error
     except sqlite3.Error as error:
         _checked.pop(path, None)
         if _refused(error):

@@ -6,7 +6,6 @@ to appear last is sent last.
 
 from __future__ import annotations
 
-import errno
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +15,9 @@ from typing import Any
 
 import fsspec
 
+from hiprobe.disk.atomic import FULL
 from hiprobe.errors import MissingVideo, StoreError
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ACCESS = "check the address, and the credentials that its library uses"
 
 

@@ -95,7 +95,11 @@ def kept_states(store: Path, video_id: str, recipe: Recipe) -> list[HiddenStates
 
 def state_files(store: Path) -> list[Path]:
     """List the files of hidden states in `store`, sorted."""
-    return sorted(store.glob("*/*/*.safetensors"))
+    return sorted(
+        path
+        for path in store.glob("*/*/*.safetensors")
+        if not any(part.startswith(".") for part in path.relative_to(store).parts)
+    )
 
 
 def precision(path: Path) -> str:
