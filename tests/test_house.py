@@ -255,9 +255,9 @@ SHARED = {  # public names that several files may have, and why
 }
 MOST_ARGUMENTS = 6
 GROUPED = {  # public functions that keep many keyword arguments, and pass them on in groups
-    "pipeline.extract",
-    "pipeline.detect",
-    "pipeline.explain",
+    "pipeline.extraction.extract",
+    "pipeline.detection.detect",
+    "pipeline.explanation.explain",
     "probe.fitting.fit",
     "evaluation.measure.evaluate",
     "evaluation.benchmark.of_probe",
@@ -317,7 +317,7 @@ def test_arguments_that_travel_together_are_grouped() -> None:
 
 CORE = (
     "types.py", "errors.py", "plugins.py", "disk/*.py", "saliency.py", "localize.py", "metrics.py",
-    "pipeline.py", "probe/*.py", "methods/__init__.py", "methods/_criteria.py",
+    "pipeline/*.py", "probe/*.py", "methods/__init__.py", "methods/_criteria.py",
     "methods/_logistic_regression.py", "methods/hiprobe.py", "video/*.py", "store/*.py",
 )  # fmt: skip
 NOT_CORE = {"video/browser.py", "store/index.py", "store/leases.py", "store/remote.py"}

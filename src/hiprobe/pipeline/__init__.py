@@ -1,0 +1,45 @@
+"""The verbs, composed once: extract, detect, explain. Knows no command line, picture or page."""
+
+from __future__ import annotations
+
+from hiprobe.pipeline.detection import check_probe, detect, detect_all, detect_events, failure
+from hiprobe.pipeline.explanation import DEADLINE_S, MAX_TOKENS, explain
+from hiprobe.pipeline.extraction import extract, extract_pairs, recipe_for, sites_for, unread
+from hiprobe.pipeline.reading import (
+    Failed,
+    Pair,
+    Progress,
+    Reading,
+    ReadPlan,
+    check_same,
+    decode_ahead,
+    ignore,
+    read_states,
+    states,
+)
+
+__all__ = [
+    "DEADLINE_S",
+    "MAX_TOKENS",
+    "Failed",
+    "Pair",
+    "Progress",
+    "ReadPlan",
+    "Reading",
+    "check_probe",
+    "check_same",
+    "decode_ahead",
+    "detect",
+    "detect_all",
+    "detect_events",
+    "explain",
+    "extract",
+    "extract_pairs",
+    "failure",
+    "ignore",
+    "read_states",
+    "recipe_for",
+    "sites_for",
+    "states",
+    "unread",
+]

@@ -1,0 +1,166 @@
+"""Detect events: states, scores, localisation, composed once. Knows no command line and no page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hiprobe import localize as _localize
+from hiprobe import video
+from hiprobe.backbones import Backbone, ModelFacts
+from hiprobe.errors import HiProbeError, OutOfMemory, RecipeMismatch, VideoError
+from hiprobe.localize import Localization
+from hiprobe.pipeline.explanation import DEADLINE_S, MAX_TOKENS, ExplainLimits, explained
+from hiprobe.pipeline.reading import (
+    Failed,
+    Progress,
+    Reading,
+    ReadPlan,
+    as_folder,
+    decode_ahead,
+    ignore,
+    read_or_load,
+)
+from hiprobe.probe import Probe
+from hiprobe.types import Result, Status
+from hiprobe.video import parallel
+
+
+def check_probe(model: ModelFacts, probe: Probe) -> None:
+    """Raise RecipeMismatch unless `probe` was fitted on this model and revision.
+
+    The rest of the recipe comes with the probe.
+    """
+    own = replace(probe.recipe, model=model.recipe.model, revision=model.recipe.revision)
+    probe.check(own)
+    if probe.sites and max(site.layer for site in probe.sites) >= model.layers:
+        raise RecipeMismatch(
+            f"the probe reads layer {max(s.layer for s in probe.sites)} of {model.layers} layers"
+        )
+
+
+def detect(
+    path: str | Path,
+    model: Backbone,
+    probe: Probe,
+    *,
+    explain: bool = True,
+    store: str | Path | None = None,
+    localization: Localization | None = None,
+    max_tokens: int = MAX_TOKENS,
+    deadline_s: float = DEADLINE_S,
+    progress: Progress = ignore,
+) -> Result:
+    """Return the scores and events of one video; the same model explains each event.
+
+    The probe supplies prompt, sampling, layer, smoothing and threshold; `localization` overrides
+    the last two. With `explain=False` events get no explanation. Raises VideoError's subclasses,
+    RecipeMismatch for a probe of another model, ModelError and StoreError.
+
+    >>> from hiprobe import backbones, embedded, fit
+    >>> from hiprobe.pipeline import unread
+    >>> model = backbones.load("embedded", device="cpu")
+    >>> probe = fit("likelihood", [unread("likelihood", model)], model=model)
+    >>> result = detect(embedded.VIDEO, model, probe, explain=False)
+    >>> result.status, len(result.scores.starts)
+    ('done', 25)
+    """
+    reading = Reading(model, as_folder(store), progress)
+    result = detect_events(path, reading, probe, localization)
+    if not explain:
+        return result
+    limits = ExplainLimits(max_tokens, deadline_s)
+    words = [explained(path, model, probe.recipe, event, limits) for event in result.events]
+    return replace(result, events=tuple(words))
+
+
+def detect_events(
+    path: str | Path, reading: Reading, probe: Probe, localization: Localization | None = None
+) -> Result:
+    """Do what `detect` does, without explanations and with its arguments grouped."""
+    check_probe(reading.model, probe)
+    found = read_or_load(path, reading, ReadPlan(tuple(probe.sites), probe.recipe))
+    scores, events = _localize.localize(
+        found.starts,
+        found.ends,
+        probe.score(found),
+        found.gaps,
+        localization or probe.localization,
+    )
+    lost = (
+        f"{found.skipped} damaged packets skipped"
+        if found.skipped
+        else "spans lost"
+        if found.gaps
+        else None
+    )
+    status: Status = "partial" if lost else "done"
+    made_with = _provenance(reading.model, probe)
+    return Result(
+        str(path), found.video_id, status, found.duration, scores, events, lost, made_with
+    )
+
+
+def detect_all(
+    paths: Iterable[str | Path],
+    model: Backbone,
+    probe: Probe,
+    *,
+    failed: Failed | None = None,
+    **options: Any,
+) -> Iterator[Result]:
+    """Run `detect` on each path in turn; a video that cannot be read gives a `failed` result.
+
+    So does one that does not fit into memory. The result's reason begins with the name of the
+    error; `failed` gets the path and the error. `options` are those of `detect`.
+
+    >>> from hiprobe import backbones, embedded, fit
+    >>> from hiprobe.pipeline import unread
+    >>> model = backbones.load("embedded", device="cpu")
+    >>> probe = fit("likelihood", [unread("likelihood", model)], model=model)
+    >>> paths = [embedded.VIDEO, "no-such-video.mp4"]
+    >>> [result.status for result in detect_all(paths, model, probe, explain=False)]
+    ['done', 'failed']
+    """
+    check_probe(model, probe)
+    reading = Reading(model, as_folder(options.get("store")))
+    plan = ReadPlan(tuple(probe.sites), probe.recipe)
+    for path in parallel.coming(paths, lambda one: decode_ahead(one, reading, plan)):
+        try:
+            result = detect(path, model, probe, **options)
+        except (VideoError, OutOfMemory) as error:
+            if failed is not None:
+                failed(str(path), error)
+            result = failure(path, error)
+        yield result
+
+
+def failure(path: str | Path, error: HiProbeError) -> Result:
+    """Return the result of a video without scores, with the reason."""
+    return Result(
+        str(path),
+        _digest_or_blank(path),
+        "failed",
+        reason=error.named,
+    )
+
+
+def _digest_or_blank(path: str | Path) -> str:
+    try:
+        return video.digest(path)
+    except VideoError:
+        return ""
+
+
+def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:
+    sites = [str(site) for site in probe.sites]
+    return {
+        "model": {"id": probe.recipe.model, "revision": probe.recipe.revision, "sites": sites},
+        "probe": probe.digest,
+        "recipe": probe.recipe.digest,
+        "method": probe.method,
+        "reader": dict(model.provenance),
+        "notice": model.notice,
+    }

@@ -1,0 +1,165 @@
+"""Read the hidden states of one video, or load them from the store.
+
+A video is read in one pass, `batch` segments of the backbone at a time; hidden states are kept in
+a store and never read twice. Knows no method and no probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from hiprobe import video
+from hiprobe.backbones import Backbone, ModelFacts
+from hiprobe.errors import CorruptVideo, EmptyVideo, HiProbeError, StoreError, VideoError
+from hiprobe.store import find_states, index, save_states
+from hiprobe.types import HiddenStates, LabelArray, Recipe, Segment, Site
+from hiprobe.video import parallel
+
+Progress = Callable[[str, Segment], None]
+Failed = Callable[[str, HiProbeError], None]
+Pair = tuple[HiddenStates, LabelArray]
+
+
+def ignore(*_: object) -> None:
+    """Do nothing: the default of every callback."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The model, the store and the callbacks of a run, passed down as one object.
+
+    `model` is a backbone, or only facts about a model if `store` already holds all states. `store`
+    is the folder that keeps hidden states, None to keep none. `progress` gets the path and the last
+    segment of each batch. `failed` gets the path and the error of a video that is skipped; without
+    it the error is raised.
+    """
+
+    model: ModelFacts
+    store: Path | None = None
+    progress: Progress = ignore
+    failed: Failed | None = None
+
+    @property
+    def dtype(self) -> str:
+        """The precision in which the model runs."""
+        return str(self.model.provenance.get("dtype", "unknown"))
+
+    def backbone(self, path: str | Path) -> Backbone:
+        """Return the model; raise VideoError if only facts about it are known."""
+        if hasattr(self.model, "read"):
+            return cast(Backbone, self.model)
+        raise VideoError("no worker has read it", where=path, cure="see the error above")
+
+
+@dataclass(frozen=True)
+class ReadPlan:
+    """What to read from a video: the sites, and the recipe to read them by."""
+
+    sites: tuple[Site, ...]
+    recipe: Recipe
+
+
+def states(
+    path: str | Path,
+    model: Backbone,
+    sites: Sequence[Site],
+    *,
+    recipe: Recipe | None = None,
+    store: str | Path | None = None,
+    progress: Progress = ignore,
+) -> HiddenStates:
+    """Return the hidden states of one video at `sites`, from the store or by running the model.
+
+    New states are kept in the folder `store`, if one is given. Raises a subclass of VideoError for
+    a video that cannot be read, ModelError and StoreError.
+    """
+    reading = Reading(model, as_folder(store), progress)
+    return read_or_load(path, reading, ReadPlan(tuple(sites), recipe or model.recipe))
+
+
+def read_or_load(path: str | Path, reading: Reading, plan: ReadPlan) -> HiddenStates:
+    """`states` with its arguments grouped."""
+    video_id = video.digest(path)
+    kept = _stored(video_id, reading, plan)
+    if kept is not None:
+        return kept
+    segments = parallel.decode_segments(path, plan.recipe, video_id)
+    fresh = read_states(segments, path, video_id, reading, plan)
+    check_same(path, video_id)
+    if reading.store is not None:
+        index.enter(reading.store, save_states(reading.store, fresh, reading.dtype))
+    return fresh
+
+
+def _stored(video_id: str, reading: Reading, plan: ReadPlan) -> HiddenStates | None:
+    """Return the stored states; None if there are none, or no store."""
+    if reading.store is None:
+        return None
+    return find_states(reading.store, video_id, plan.recipe, plan.sites, reading.dtype)
+
+
+def as_folder(store: str | Path | None) -> Path | None:
+    """Return the folder of a store, None for none."""
+    return None if store is None else Path(store)
+
+
+def decode_ahead(path: str | Path, reading: Reading, plan: ReadPlan) -> None:
+    """Start decoding a video that will be read soon, unless its states are kept.
+
+    An error of the video or the store is reported when its turn comes.
+    """
+    with suppress(VideoError, StoreError):
+        video_id = video.digest(path)
+        if _stored(video_id, reading, plan) is None:
+            parallel.start_decoding(path, plan.recipe, video_id)
+
+
+def check_same(path: str | Path, video_id: str, read_as: str | None = None) -> None:
+    """Raise CorruptVideo if the file at `path` no longer has the digest `video_id`.
+
+    `read_as` is the digest that it had when it was read, if that is known.
+    """
+    if (read_as or video.digest(path)) != video_id:
+        raise CorruptVideo(
+            "the file changed while it was read", where=path, cure="try again once it is complete"
+        )
+
+
+def read_states(
+    segments: video.SegmentReader | parallel.ParallelReader,
+    path: str | Path,
+    video_id: str,
+    reading: Reading,
+    plan: ReadPlan,
+) -> HiddenStates:
+    """Read the hidden states of the segments of one video, `model.batch` at a time.
+
+    Raises EmptyVideo if there are no segments, other VideoErrors and the errors of the model.
+    """
+    values, starts, ends = [], [], []
+    coming = iter(segments)
+    while batch := list(islice(coming, reading.model.batch)):
+        values.append(reading.backbone(path).read(batch, plan.sites, plan.recipe))
+        starts += [segment.start for segment in batch]
+        ends += [segment.end for segment in batch]
+        reading.progress(str(path), batch[-1])
+    if not values:
+        raise EmptyVideo("the video has no segments", where=path)
+    return HiddenStates(
+        video_id,
+        plan.recipe,
+        plan.sites,
+        np.array(starts),
+        np.array(ends),
+        np.concatenate(values),
+        segments.duration,
+        segments.gaps,
+        segments.skipped,
+    )
