@@ -1,4 +1,4 @@
-"""The private part of Ray that scale/pool.py relies on: a test fails when it changes."""
+"""The private part of Ray that scale/cluster.py relies on: a test fails when it changes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ HOUSE = Path(hiprobe.__file__).parent
 
 def test_it_is_used_in_one_file() -> None:
     files = [path for path in HOUSE.rglob("*.py") if "print_to_stdstream" in path.read_text()]
-    assert [path.relative_to(HOUSE).as_posix() for path in files] == ["scale/pool.py"]
+    assert [path.relative_to(HOUSE).as_posix() for path in files] == ["scale/cluster.py"]
     users = [path.name for path in HOUSE.rglob("*.py") if "ray._private" in path.read_text()]
-    assert users == ["pool.py"]
+    assert users == ["cluster.py"]
 
 
 def test_ray_still_prints_what_workers_say_through_one_function() -> None:

@@ -49,8 +49,9 @@ from ray.cluster_utils import Cluster as Nodes  # noqa: E402
 
 from hiprobe import scale  # noqa: E402
 from hiprobe.scale import Loading  # noqa: E402
+from hiprobe.scale.cluster import workers_that_fit  # noqa: E402
 from hiprobe.scale.ledger import ResultLedger  # noqa: E402
-from hiprobe.scale.pool import Pool, workers_that_fit  # noqa: E402
+from hiprobe.scale.pool import Pool  # noqa: E402
 from hiprobe.scale.scheduler import Job, Later  # noqa: E402
 from hiprobe.scale.worker import VideoWorker, Work, answered, raised  # noqa: E402
 
@@ -523,7 +524,7 @@ def test_workers_are_counted_per_node() -> None:
 def test_a_local_cluster_has_no_dashboard_and_reports_to_nobody() -> None:
     program = (
         "import ray\nfrom ray._common.usage import usage_lib\n"
-        "from hiprobe.scale.pool import Cluster, _connect\n_connect(Cluster(workers=1))\n"
+        "from hiprobe.scale.cluster import Cluster, connect\nconnect(Cluster(workers=1))\n"
         "print([ray.nodes()[0]['Resources']['CPU'], ray._private.worker.global_worker.node.webui_url, "
         "usage_lib.usage_stats_enabled()])"
     )

@@ -7,12 +7,9 @@ serialisation, so never give Ray an address that strangers can reach.
 
 from __future__ import annotations
 
-import os
-import re
-import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -23,7 +20,7 @@ from ray.exceptions import RayError, RayTaskError
 import hiprobe
 from hiprobe.backbones import Loading
 from hiprobe.errors import ModelError, UsageError
-from hiprobe.scale import spans
+from hiprobe.scale.cluster import LOCAL, Cluster, connect, is_alive, nodes, workers_that_fit
 from hiprobe.scale.worker import (
     Described,
     Row,
@@ -35,31 +32,11 @@ from hiprobe.scale.worker import (
 )
 from hiprobe.video import parallel
 
-LOCAL = "local"
 SCAN_S = 2.0  # between two scans of the cluster's resources
 START_S = 300.0  # the longest time without a ready worker
 DOUBT_S = 2.0  # wait after the death of a worker, to see whether its node died as well
 LEAVE_S = 5.0  # the longest wait for workers to clean up
-ANSWER_S = 5.0  # the longest wait for a host and port to answer
 MAX_FAILED_STARTS = 3  # startup failures in a row that are tolerated before giving up
-_HOST_PORT = re.compile(r"(.+):([0-9]{1,5})")
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Which Ray cluster, and the resources of each worker.
-
-    `address`: "local" for this machine alone, "auto", or `HOST:PORT`. `cpus` is also the number of
-    threads of a worker; `gpus` may be a fraction. At most `workers` are started; None for as many
-    as fit and have work, also on nodes that join later. `span_s` is about how many seconds of a
-    long video one worker reads at a time.
-    """
-
-    address: str = LOCAL
-    cpus: int = 1
-    gpus: float = 0.0
-    workers: int | None = None
-    span_s: float = spans.SPAN_S
 
 
 class _Actor:
@@ -148,7 +125,7 @@ class Pool:
     _ours: bool = False
 
     def __enter__(self) -> Self:
-        self._ours = _connect(self.cluster)
+        self._ours = connect(self.cluster)
         self._alone_since = time.monotonic()
         try:
             while self.model is None:
@@ -256,7 +233,7 @@ class Pool:
         while self._deaths and self._deaths[0][0] <= time.monotonic():
             worker = self._deaths.popleft()[1]
             assert worker.task is not None
-            yield Answer(worker.task, None, counts=_is_alive(worker.node))
+            yield Answer(worker.task, None, counts=is_alive(worker.node))
 
     def _loaded(self, worker: _Worker, row: Row) -> None:
         error = raised(row, self.loading.name)
@@ -285,7 +262,7 @@ class Pool:
         if now < self._next_scan:
             return
         self._next_scan = now + SCAN_S
-        wanted = min(workers_that_fit(_nodes(), self.cluster), max(self.needed, 1))
+        wanted = min(workers_that_fit(nodes(), self.cluster), max(self.needed, 1))
         if self._idle or any(worker.stage != "start" for worker in self._busy.values()):
             self._alone_since = now
         elif now - self._alone_since > START_S or (self.cluster.address == LOCAL and not wanted):
@@ -298,28 +275,6 @@ class Pool:
         for _ in range(wanted - len(self._busy) - len(self._idle)):
             actor = _start_worker(self.cluster)
             self._stage(_Worker(actor), "start", actor.node.remote())
-
-
-def _nodes() -> list[dict[str, Any]]:
-    return list(ray.nodes())  # type: ignore[no-untyped-call]
-
-
-def _is_alive(node: str) -> bool:
-    """Tell whether a node is alive.
-
-    The node itself is asked: Ray takes 15 s to notice that all processes of one were killed.
-    """
-    (facts,) = [one for one in _nodes() if one["NodeID"] == node]
-    try:
-        _reach(facts["NodeManagerAddress"], facts["NodeManagerPort"])
-    except OSError:
-        return False
-    return bool(facts["Alive"])
-
-
-def _reach(host: str, port: int) -> None:
-    """Raise OSError if nothing answers."""
-    socket.create_connection((host, port), ANSWER_S).close()
 
 
 def _start_worker(cluster: Cluster) -> Any:
@@ -336,67 +291,6 @@ def _start_worker(cluster: Cluster) -> Any:
         runtime_env=threads,
     )(_Actor)
     return kind.remote(cluster.cpus)
-
-
-def workers_that_fit(nodes: Sequence[Mapping[str, Any]], cluster: Cluster) -> int:
-    """Return how many workers fit on the nodes that are alive."""
-    fits = 0
-    for node in nodes:
-        has = node["Resources"] if node["Alive"] else {}
-        one = int(has.get("CPU", 0.0) // cluster.cpus)
-        fits += min(one, int(has.get("GPU", 0.0) / cluster.gpus + 1e-9)) if cluster.gpus else one
-    return fits if cluster.workers is None else min(fits, cluster.workers)
-
-
-def _connect(cluster: Cluster) -> bool:
-    """Connect to Ray unless connected; return whether this call made the connection."""
-    if ray.is_initialized():
-        return False
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    try:
-        if cluster.address == LOCAL:
-            cpus = None if cluster.workers is None else cluster.workers * cluster.cpus
-            ray.init(LOCAL, num_cpus=cpus, include_dashboard=False, **quiet)
-        else:
-            check_reachable(
-                os.environ.get("RAY_ADDRESS", "auto")
-                if cluster.address == "auto"
-                else cluster.address
-            )
-            ray.init(cluster.address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError, RayError) as error:
-        raise UsageError(
-            f"Ray cannot be reached: {error}",
-            where=f"--ray {cluster.address}",
-            cure="give local, auto, or HOST:PORT of a running Ray",
-        ) from error
-    _print_to_stderr()
-    return True
-
-
-def check_reachable(address: str) -> None:
-    """Raise ConnectionError or ValueError for an address at which nothing answers.
-
-    Ray itself would try for two minutes.
-    """
-    if address in ("auto", LOCAL):
-        return
-    found = _HOST_PORT.fullmatch(address)
-    if found is None or "://" in address or not 0 < int(found[2]) < 65536:
-        raise ValueError("the address must be HOST:PORT")
-    try:
-        _reach(found[1].strip("[]"), int(found[2]))
-    except OSError as error:
-        raise ConnectionError(error.strerror or str(error)) from error
-
-
-def _print_to_stderr() -> None:
-    """Send what Ray prints to standard error: programs read results from standard output."""
-    worker: Any = ray._private.worker
-    say = worker.print_to_stdstream
-    worker.print_to_stdstream = lambda data, *args, **more: say(
-        {**data, "is_err": True}, *args, **more
-    )
 
 
 def _check_same(one: Described, two: Described) -> None:

@@ -19,8 +19,9 @@ from hiprobe.backbones import Loading
 from hiprobe.errors import StoreError
 from hiprobe.pipeline import Failed, ReadPlan, ignore
 from hiprobe.probe import Probe
+from hiprobe.scale.cluster import Cluster
 from hiprobe.scale.ledger import Extracted, ResultLedger, StateLedger
-from hiprobe.scale.pool import Cluster, Pool
+from hiprobe.scale.pool import Pool
 from hiprobe.scale.scheduler import Scheduler
 from hiprobe.scale.worker import Described, Keep, Work
 from hiprobe.store import remote
