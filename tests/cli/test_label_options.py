@@ -6,13 +6,14 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.conftest import Fitted
 
 from hiprobe import cli
-from hiprobe.cli import _run
+from hiprobe.cli import _run, _terminal
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -155,3 +156,25 @@ def test_fit_begins_with_the_sentence(
     assert out.splitlines()[0] == "4 normal and 4 anomalous videos (abnormal 4), 4 events"
     code, out, _ = run("fit", clips, "-o", tmp_path / "p", "--store", fitted.store, "--json")
     assert json.loads(out)["clips"]["normal"] == 4
+
+
+def test_an_auc_that_may_be_chance_is_said(
+    run: Run, tmp_path: Path, clips: Path, fitted: Fitted
+) -> None:
+    rows = (clips / "labels.csv").read_text().splitlines()
+    words = ("odd", "normal") * 4
+    mixed = [f"{row.split(',')[0]},{word}" for row, word in zip(rows[1:], words, strict=True)]
+    (clips / "mixed.csv").write_text("path,label\n" + "\n".join(mixed) + "\n")
+    _, _, err = run("fit", clips / "mixed.csv", "-o", tmp_path / "p", "--store", fitted.store)
+    assert "the interval of the AUC includes .5: do not rely on this probe; label more" in err
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.5, True), (0.501, False), (None, False)])
+def test_an_auc_above_chance_is_not_doubted(
+    capsys: pytest.CaptureFixture[str], fitted: Fitted, low: float | None, said: bool
+) -> None:
+    auc = {"value": 0.9, "low": low, "high": None if low is None else 1.0}
+    _terminal.fitted(
+        replace(fitted.probe, provenance={**fitted.probe.provenance, "auc": auc, "warnings": []})
+    )
+    assert ("includes .5" in capsys.readouterr().err) == said
