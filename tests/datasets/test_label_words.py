@@ -31,6 +31,7 @@ UNCLEAR = (
     *("no fight today", "no anomaly detected", "not anomalous", "without incident", "no. 5", "NO"),
     *("nofight", "NOFIGHT", "nonviolence", "nonviolent", "noanomalies", "NONEVENT", "notnormal"),
     *("nothing", "nothing happens", "none visible", "nobody", "never", "no-one at the desk"),
+    *("nan", "NaN", "null", "N/A", "<NA>"),
 )  # fmt: skip
 
 

@@ -18,7 +18,9 @@ ABSENT = {"anomaly", "anomalous", "event", "incident", "fight", "violence"}
 NEGATIONS = {
     *("no", "non", "not", "without", "none", "nothing", "nobody", "never", "neither", "nor"),
 }
-# The same written in one word: "nofight", "NONVIOLENT".
+# What programs write for a label that is missing.
+MISSING = {"nan", "null", "n/a", "na", "<na>"}
+# A negation in one word: "nofight", "NONVIOLENT".
 _JOINED = re.compile(r"(no|non|not|without)(anomal|event|incident|fight|violen|normal|abnormal)")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]+")
 
@@ -50,7 +52,7 @@ class LabelWords:
             return label.strip().casefold() in _folded(self.normal)
         if means_normal(label):
             return True
-        if negates(label):
+        if is_unclear(label):
             quoted = shlex.quote(label)
             raise LabelError(
                 f"the label {label!r} may mean normal or an anomaly",
@@ -89,14 +91,16 @@ def means_normal(label: str) -> bool:
     )
 
 
-def negates(label: str) -> bool:
-    """Tell whether a label begins with a negation, so that it might mean normal.
+def is_unclear(label: str) -> bool:
+    """Tell whether a label is missing or begins with a negation, so that it might mean normal.
 
-    >>> [negates(one) for one in ("no helmet", "nofight", "noise", "fight")]
-    [True, True, False, False]
+    >>> [is_unclear(one) for one in ("no helmet", "nofight", "nan", "noise", "fight")]
+    [True, True, True, False, False]
     """
     words = _words(label)
-    return bool(words) and (words[0] in NEGATIONS or _JOINED.match("".join(words)) is not None)
+    return label.strip().casefold() in MISSING or (
+        bool(words) and (words[0] in NEGATIONS or _JOINED.match("".join(words)) is not None)
+    )
 
 
 def _words(label: str) -> list[str]:
