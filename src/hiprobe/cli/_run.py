@@ -133,10 +133,13 @@ class FitRequest:
         methods.load(self.method)
         if not all(prompt.strip() for prompt in self.prompts):
             raise UsageError("a --prompt is empty", cure="leave it out for the model's own")
-        if self.data is None and (self.layer, self.split, self.words) != (None, None, None):
+        if self.data is None and (self.layer is not None or self.split is not None):
             raise UsageError(
-                "--layer, --split, --normal-label and --anomaly-label need labelled clips",
-                cure="name a folder or a CSV of them",
+                "--layer and --split need labelled clips", cure="name a folder or a CSV of them"
+            )
+        if self.data is None and self.words is not None:
+            raise UsageError(
+                "--normal-label and --anomaly-label need labelled clips", cure="name a CSV of them"
             )
 
 
