@@ -279,14 +279,18 @@ def _clips(root: Path) -> None:
         root,
         {
             "labels.csv": "path,label,start,end,split\na.mp4,normal,,,train\nb.mp4,fall,1.5,3,train\n"
-            "b.mp4,fall,5,7.25,train\nc.mp4,fire,,,test\n"
+            "b.mp4,fall,5,7.25,train\nc.mp4,fire,,,test\n",
+            "clock.csv": "path;label;start;end\na.mp4;0,0;;\nb.mp4;fall;0:01,5;1:02:03,25\n",
         },
     )
+    wide = "path\tlabel\tstart\tend\na.mp4\tNonFight\t\t\nb.mp4\tfall\t0:01.5\t3\n"
+    (root / "wide.csv").write_bytes(wide.encode("utf-16"))
 
 
 def _read_clips(root: Path) -> None:
-    for one in clips.load(root / "labels.csv", absent=True):
-        assert all(event.end > event.start >= 0 for event in one.events or ())
+    for path in sorted(root.iterdir()):
+        for one in clips.load(path, absent=True):
+            assert all(event.end > event.start >= 0 for event in one.events or ())
 
 
 def _ucf(root: Path) -> None:

@@ -255,6 +255,7 @@ SHARED = {  # public names that several files may have, and why
 }
 MOST_ARGUMENTS = 6
 GROUPED = {  # public functions that keep many keyword arguments, and pass them on in groups
+    "datasets.__init__.load",
     "pipeline.extraction.extract",
     "pipeline.detection.detect",
     "pipeline.explanation.explain",

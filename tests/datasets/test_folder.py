@@ -98,12 +98,16 @@ def test_normal_may_be_written_in_several_ways(root: Path, label: str) -> None:
         "path,label,start,end\na.mp4,fight,1,2\n",
         HEAD + "./a.mp4,fight,1,2,\n",
         HEAD + "sub/../a.mp4,fight,1,2,\n",
+        "path;label;start;end\na.mp4;fight;1,0;2,0\n",
+        "path\tlabel\tstart\tend\na.mp4\tfight\t1\t2\n",
+        HEAD + "a.mp4,fight,0:01,0:00:02.0,\n",
     ],
-    ids=range(13),
+    ids=range(16),
 )
 def test_every_way_a_spreadsheet_writes_a_row_is_read(root: Path, text: str) -> None:
     (video,) = load(root, text)
     assert spans(video) == [(1, 2, "fight")]
+    assert spans(load(root, text.lstrip("\ufeff").encode("utf-16"))[0]) == [(1, 2, "fight")]
     assert os.path.samefile(video.path, root / "a.mp4")
 
 
@@ -135,24 +139,16 @@ def test_a_split_is_selected(root: Path) -> None:
 
 
 WRONG_ROWS = {  # the row, the line that is named, what is said of it
-    "no number": ("a.mp4,fight,x,2,\n", 2, "start must be a number of seconds, got 'x'"),
-    "a clock": ("a.mp4,fight,0:01,0:02,\n", 2, "start must be a number of seconds, got '0:01'"),
-    "a decimal comma": (
-        'a.mp4,fight,"1,5",2,\n',
-        2,
-        "start must be a number of seconds, got '1,5'",
-    ),
-    "not a number": ("a.mp4,fight,nan,2,\n", 2, "start must be a time of 0 s or later, got 'nan'"),
+    "no number": ("a.mp4,fight,x,2,\n", 2, "start must be a time from 0 on as seconds, mm:ss"),
+    "a clock past 59 s": ("a.mp4,fight,1:00,1:60,\n", 2, "mm:ss or h:mm:ss, got '1:60'"),
+    "a decimal comma": ('a.mp4,fight,"1,5",2,\n', 2, "got '1,5'; write decimals with a point"),
+    "not a number": ("a.mp4,fight,nan,2,\n", 2, "start must be a time from 0 on as seconds"),
     "an end that is not a number": (
         "a.mp4,fight,1,NaN,\n",
         2,
-        "end must be a time of 0 s or later, got 'NaN'",
+        "end must be a time from 0 on as seconds, mm:ss or h:mm:ss, got 'NaN'",
     ),
-    "before the start": (
-        "a.mp4,fight,-1,2,\n",
-        2,
-        "start must be a time of 0 s or later, got '-1'",
-    ),
+    "before the start": ("a.mp4,fight,-1,2,\n", 2, "h:mm:ss, got '-1'"),
     "an infinite start": ("a.mp4,fight,inf,,\n", 2, "the event must end after its start at inf s"),
     "end before start": (
         "b.mp4,normal,,,\n\na.mp4,fight,5,2,\n",
@@ -214,7 +210,9 @@ def test_a_wrong_row_is_named_by_file_and_line(root: Path, kind: str) -> None:
         "path\n",
         "label,start\n",
         "Path,Label\n",
-        "path;label\n",
+        "path;label;strat\n",
+        "path|label\n",
+        "path,label;start\n",
         "path,label,strat\n",
         "path,label,label\n",
         "path,label,\n",
@@ -236,13 +234,14 @@ def test_the_columns_must_be_the_ones_described(root: Path, first: str) -> None:
         HEAD.encode(),
         HEAD.encode() + b"\n,,,,\n",
         HEAD.encode() + b"a\xff.mp4,normal,,,\n",
-        (HEAD + "a.mp4,normal,,,\n").encode("utf-16"),
+        (HEAD + "a.mp4,normal,,,\n").encode("utf-16-le"),
+        (HEAD + "a.mp4,normal,,,\n").encode("utf-16")[:-1],
         HEAD.encode() + b'"a.mp4,normal,,,\n',
         b"\0" * 100,
         HEAD.encode() + b'"a"x.mp4,normal,,,\n',
         HEAD.encode() + b"x" * 200_000 + b",normal,,,\n",
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_a_file_that_is_not_a_csv_or_is_empty_is_named(root: Path, data: bytes) -> None:
     with pytest.raises(LabelError, match=r"labels\.csv"):

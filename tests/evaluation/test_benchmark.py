@@ -600,3 +600,12 @@ def test_evaluate_with_seeds_reports_draws(
     assert code == 0
     assert "4 test videos, 2 draws of the training videos" in out
     assert len(json.loads((tmp_path / "r.json").read_text())["draws"]) == 2
+
+
+def test_a_table_whose_labels_need_a_meaning_can_be_evaluated(own: Path) -> None:
+    table = own / "labels.csv"
+    table.write_text(table.read_text().replace(",normal,", ",no alarm,"))
+    with pytest.raises(LabelError, match="'no alarm' may mean normal or an anomaly"):
+        Benchmark("folder", own).part("test")
+    found = Benchmark("folder", own, words=datasets.LabelWords(normal=("no alarm",))).part("test")
+    assert sorted(bool(one.events) for one in found.values()) == [False, False, True, True]

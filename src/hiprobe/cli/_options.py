@@ -85,3 +85,20 @@ Method = Annotated[
         f"{', '.join(_METHODS)} or module:attribute."
     ),
 ]
+NormalLabel = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--normal-label",
+        metavar="TEXT",
+        help="A label of the CSV that means normal, in upper or lower case. Repeat it for several.",
+    ),
+]
+AnomalyLabel = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--anomaly-label",
+        metavar="TEXT",
+        help="A label of the CSV that names an anomaly although it begins with a word such as no, "
+        "for example 'no helmet'. Repeat it for several.",
+    ),
+]

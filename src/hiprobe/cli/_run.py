@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from hiprobe.errors import HiProbeError, UsageError, VideoError
 if TYPE_CHECKING:
     from hiprobe.backbones import Backbone, Loading
     from hiprobe.cli._sinks import SinkOutput
+    from hiprobe.datasets import LabelWords
     from hiprobe.pipeline import Pair, ReadPlan
     from hiprobe.probe import Probe
     from hiprobe.runs import DetectionRun
@@ -119,29 +121,50 @@ class FitRequest:
     prompts: Sequence[str] = ()
     split: str | None = None
     seed: int = 0
+    words: LabelWords | None = None
     layer_curve: bool = True
 
-    def check(self, model: Backbone) -> None:
-        """Raise UsageError for options that do not fit together, or do not fit this model."""
+    @cached_property
+    def clips(self) -> list[Video]:
+        """The labelled clips, in the order of the labels; none without data."""
+        from hiprobe import datasets
+
+        if self.data is None:
+            return []
+        return list(datasets.load("folder", self.data, self.split, words=self.words))
+
+    def check_layer(self, model: Backbone) -> None:
+        """Raise UsageError for a layer that the model does not have."""
         if self.layer is not None and not 0 <= self.layer < model.layers:
             raise UsageError(
                 f"--layer must be 0 to {model.layers - 1} for this model, got {self.layer}"
             )
+
+    def check_options(self) -> None:
+        """Raise UsageError for an unknown method, and for what does not go together."""
+        from hiprobe import methods
+
+        methods.load(self.method)
         if not all(prompt.strip() for prompt in self.prompts):
             raise UsageError("a --prompt is empty", cure="leave it out for the model's own")
         if self.data is None and (self.layer is not None or self.split is not None):
             raise UsageError(
                 "--layer and --split need labelled clips", cure="name a folder or a CSV of them"
             )
+        if self.data is None and self.words is not None:
+            raise UsageError(
+                "--normal-label and --anomaly-label need labelled clips", cure="name a CSV of them"
+            )
 
 
 def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe, list[str]]:
     """Fit a probe with progress shown; also return the paths that could not be read."""
-    from hiprobe import datasets, pipeline
+    from hiprobe import pipeline
     from hiprobe.probe import fit
     from hiprobe.types import Site
 
-    request.check(model)
+    request.check_options()
+    request.check_layer(model)
     recipe = pipeline.recipe_for(request.method, model, request.prompts)
     if request.data is None:
         none = pipeline.unread(request.method, model, recipe=recipe)
@@ -149,8 +172,7 @@ def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe,
     sites = None if request.layer is None else (Site("residual", request.layer),)
     plan = pipeline.ReadPlan(pipeline.sites_for(request.method, model, sites), recipe)
     lost: list[str] = []
-    clips = list(datasets.load("folder", request.data, request.split))
-    pairs = extract_with_progress(clips, model, store, plan, lost)
+    pairs = extract_with_progress(request.clips, model, store, plan, lost)
     probe = fit(
         request.method,
         pairs,

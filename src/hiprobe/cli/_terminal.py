@@ -25,6 +25,7 @@ from hiprobe.types import STATUSES, Result, Segment
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 SLOW_S = 2.0
+ENOUGH = 8  # labelled videos of a class; docs/results.md measures fewer and more
 
 
 def complain(error: HiProbeError) -> None:
@@ -186,8 +187,17 @@ def fitted(probe: Probe) -> None:
         if (probe.localization.threshold is not None)
         else f"  threshold: {probe.localization.rule}"
     )
-    for warning in facts["warnings"]:
+    for warning in (*facts["warnings"], *_chance(auc)):
         warn(warning)
+
+
+def _chance(auc: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield a warning if the interval of the AUC includes .5."""
+    if auc and auc["low"] is not None and auc["low"] <= 0.5 <= auc["high"]:
+        yield (
+            "the interval of the AUC includes .5: do not rely on this probe; label more videos, "
+            f"at least {ENOUGH} of each class"
+        )
 
 
 def _folds(folds: Mapping[str, Any]) -> str:

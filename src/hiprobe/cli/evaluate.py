@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hiprobe.cli import _ray, _run
+from hiprobe.cli._labels import label_words
 from hiprobe.cli._options import (
     OUT,
+    AnomalyLabel,
     AsJson,
     Device,
     Dtype,
     Method,
     Model,
+    NormalLabel,
     Ray,
     Revision,
     Store,
@@ -97,6 +100,8 @@ def evaluate(
             "their number is printed beside every figure.",
         ),
     ] = False,
+    normal_label: NormalLabel = None,
+    anomaly_label: AnomalyLabel = None,
     model: Model = "embedded",
     method: Method = "hiprobe",
     store: Store = OUT / ".store",
@@ -140,7 +145,8 @@ def evaluate(
         raise UsageError("--threshold needs --scores: a probe has its own threshold")
     if ray is None:
         _ray.without(worker)
-    bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing)
+    words = label_words(normal_label, anomaly_label)
+    bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing, words)
     if scores is not None:
         made = benchmark.of_scores(
             bench, scores, threshold=threshold, seed=seed, bootstrap=bootstrap

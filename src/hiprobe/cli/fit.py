@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from hiprobe.cli import _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Revision, Seed, Store
+from hiprobe.cli._labels import check_normal, label_words
+from hiprobe.cli._options import (
+    OUT,
+    AnomalyLabel,
+    AsJson,
+    Device,
+    Dtype,
+    Method,
+    Model,
+    NormalLabel,
+    Revision,
+    Seed,
+    Store,
+)
+from hiprobe.errors import UsageError
+
+if TYPE_CHECKING:
+    from hiprobe.datasets import LabelCounts
 
 
 def fit(
@@ -36,6 +53,12 @@ def fit(
         ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Take only the CSV rows of this split.")] = None,
+    normal_label: NormalLabel = None,
+    anomaly_label: AnomalyLabel = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Say how the labels are understood, and load no model."),
+    ] = False,
     store: Store = OUT / ".store",
     seed: Seed = 0,
     revision: Revision = None,
@@ -46,14 +69,18 @@ def fit(
     """Fit a probe on labelled clips; say which layer or heads it reads, and why.
 
     A row of the CSV is a video or one event of it: the label `normal` or a word for the anomaly,
-    and start and end in seconds, both blank for the whole video. Paths are relative to the folder
-    of the CSV.
+    and start and end in seconds, mm:ss or h:mm:ss, both blank for the whole video. Paths are
+    relative to the folder of the CSV. The first line says how the labels were understood.
     """
     from hiprobe.backbones import Loading
     from hiprobe.cli._terminal import emit, fitted, markup, say
 
+    words = label_words(normal_label, anomaly_label)
+    request = _run.FitRequest(data, method, layer, prompt or (), split, seed, words)
+    understood = _understood(request, as_json)
+    if check:
+        _stop_at(understood, as_json)
     backbone = _run.load_backbone(Loading(model, revision, device, dtype))
-    request = _run.FitRequest(data, method, layer, prompt or (), split, seed)
     made, failed = _run.fit_probe(request, backbone, store)
     made.save(probe)
     if as_json:
@@ -63,6 +90,7 @@ def fit(
                 "digest": made.digest,
                 "threshold": made.localization.threshold,
                 **made.provenance,
+                "clips": understood and vars(understood),
                 "failed": failed,
             }
         )
@@ -70,3 +98,28 @@ def fit(
         fitted(made)
         say(f"probe: [bold]{markup(probe)}[/] ({made.digest[:8]})")
     raise typer.Exit(_run.exit_code(failed))
+
+
+def _understood(request: _run.FitRequest, as_json: bool) -> LabelCounts | None:
+    """Say how the labels were understood, and check them; None if there are none."""
+    from hiprobe import datasets
+    from hiprobe.cli._terminal import markup, say
+
+    request.check_options()
+    if request.data is None:
+        return None
+    counts = datasets.count_labels(request.clips)
+    if not as_json:
+        say(markup(str(counts)))
+    check_normal(request.clips, request.method, request.words)
+    return counts
+
+
+def _stop_at(understood: LabelCounts | None, as_json: bool) -> NoReturn:
+    from hiprobe.cli._terminal import emit
+
+    if understood is None:
+        raise UsageError("--check needs labelled clips", cure="name a folder or a CSV of them")
+    if as_json:
+        emit(vars(understood))
+    raise typer.Exit

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from hiprobe.cli import _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Revision, Seed, Store
+from hiprobe.cli._labels import check_normal, label_words
+from hiprobe.cli._options import (
+    OUT,
+    AnomalyLabel,
+    AsJson,
+    Device,
+    Dtype,
+    Method,
+    Model,
+    NormalLabel,
+    Revision,
+    Seed,
+    Store,
+)
 
 
 def layers(
@@ -20,6 +33,8 @@ def layers(
     ),
     model: Model = "embedded",
     method: Method = "hiprobe",
+    normal_label: NormalLabel = None,
+    anomaly_label: AnomalyLabel = None,
     store: Store = OUT / ".store",
     seed: Seed = 0,
     revision: Revision = None,
@@ -41,8 +56,11 @@ def layers(
     if data.suffix == ".safetensors":
         made = Probe.load(data, method=method)
     else:
+        words = label_words(normal_label, anomaly_label)
+        request = _run.FitRequest(data, method, seed=seed, words=words)
+        check_normal(request.clips, method, words)
         backbone = _run.load_backbone(Loading(model, revision, device, dtype))
-        made, failed = _run.fit_probe(_run.FitRequest(data, method, seed=seed), backbone, store)
+        made, failed = _run.fit_probe(request, backbone, store)
     curves = saliency_curves(made, data)
     report.layers_png(curves, picture)
     if as_json:

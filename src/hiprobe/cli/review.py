@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hiprobe.cli._options import OUT, Model
+from hiprobe.cli._labels import label_words
+from hiprobe.cli._options import OUT, AnomalyLabel, Model, NormalLabel
 from hiprobe.errors import HiProbeError, UsageError, VideoError
 
 if TYPE_CHECKING:
+    from hiprobe.datasets import LabelWords
     from hiprobe.review.session import Session
 
 
@@ -42,6 +44,8 @@ def review(
             "refit. They are remembered."
         ),
     ] = None,
+    normal_label: NormalLabel = None,
+    anomaly_label: AnomalyLabel = None,
     store: Annotated[
         Path | None,
         typer.Option(help="The store with the hidden states of fit, if it is not OUT/.store."),
@@ -82,7 +86,7 @@ def review(
     by = who or getpass.getuser()
     _take_probe(session, probe, by)
     if labels is not None:
-        _take_labels(session, labels)
+        _take_labels(session, labels, label_words(normal_label, anomaly_label))
     typer.echo("review page (stop it with Ctrl-C):", err=True)
     server.serve_page(
         session, guard, who=by, model=model, ready=lambda address: typer.echo(address)
@@ -104,13 +108,13 @@ def _take_probe(session: Session, path: Path | None, who: str) -> None:
             session.judgements.choose_probe(given.digest, who)
 
 
-def _take_labels(session: Session, data: Path) -> None:
+def _take_labels(session: Session, data: Path, words: LabelWords | None = None) -> None:
     """Remember the labels of the clips that can be read; the errors of the others are printed."""
     from hiprobe import datasets, video
     from hiprobe.cli._terminal import complain
 
     known = []
-    for one in datasets.load("folder", data):
+    for one in datasets.load("folder", data, words=words):
         if one.events is None:
             continue
         try:

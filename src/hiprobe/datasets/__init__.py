@@ -21,15 +21,20 @@ from hiprobe.datasets._frames import (
     events_from_frames,
     listing,
 )
+from hiprobe.datasets._summary import LabelCounts, count_labels
+from hiprobe.datasets._words import LabelWords
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Video
 
 __all__ = [
     "MOST_FRAMES",
     "FrameLabels",
+    "LabelCounts",
+    "LabelWords",
     "annotated",
     "annotation_name",
     "categories",
+    "count_labels",
     "events_from_frames",
     "find_dataset",
     "listing",
@@ -66,13 +71,15 @@ def load(
     videos: str | Path | None = None,
     fps: float | None = None,
     absent: bool = False,
+    words: LabelWords | None = None,
 ) -> Iterator[Video]:
     """Yield the videos of the data set `name` that is in the folder `root`, of one split or of all.
 
     `videos` is the folder of the videos, if not `root`. `fps` is the rate of folders of frames, if
     not the data set's own. `absent` keeps a listed video whose file is missing, so that it can be
-    counted. Raises UsageError for an unknown name or an option that the data set does not have,
-    LabelError for labels that cannot be read.
+    counted. `words` gives the meaning of labels that might be normal or an anomaly. Raises
+    UsageError for an unknown name or an option that the data set does not have, LabelError for
+    labels that cannot be read.
 
     >>> from hiprobe import embedded
     >>> videos = list(load("folder", embedded.CLIPS))
@@ -84,6 +91,7 @@ def load(
         "videos": Path(videos) if videos is not None else None,
         "fps": fps,
         "absent": absent or None,
+        "words": words,
     }
     options = {key: value for key, value in given.items() if value is not None}
     known = inspect.signature(found.load).parameters.keys()

@@ -5,13 +5,13 @@ Spans are in frames counted from 0, `end` exclusive; labels are uint8 (frames,),
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.datasets._tables import read_rows, read_text
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Event
 from hiprobe.video import pictures
@@ -81,15 +81,11 @@ def locate(root: Path, name: str, cure: str | None = None) -> Path:
 def lines(path: Path) -> Iterator[tuple[str, list[str]]]:
     """Iterate over the place (`file:number`) and the words of each line that is not blank.
 
-    Raises LabelError for a file that is not UTF-8 text.
+    Raises LabelError for a file that is not text in UTF-8 or UTF-16.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabelError(f"cannot be read: {error}", where=path) from error
     return (
         (f"{path}:{number}", words)
-        for number, line in enumerate(text.splitlines(), 1)
+        for number, line in enumerate(read_text(path).splitlines(), 1)
         if (words := line.split())
     )
 
@@ -122,8 +118,8 @@ def frame_counts(root: Path) -> dict[str, int]:
         "write one: columns video,frames, a row for each test video with its number of frames",
     )
     found: dict[str, int] = {}
-    for where, row in _rows(path):
-        name, text = annotation_name((row["video"] or "").strip()), (row["frames"] or "").strip()
+    for row in read_rows(path, _check_counts):
+        name, text = annotation_name(row.text("video")), row.text("frames")
         if (
             not name
             or not text.isdecimal()
@@ -133,7 +129,7 @@ def frame_counts(root: Path) -> dict[str, int]:
         ):
             raise LabelError(
                 f"each video needs one row with its number of frames, got {name!r}, {text!r}",
-                where=where,
+                where=row.where,
             )
         found[name] = int(text)
     if not found:
@@ -141,15 +137,9 @@ def frame_counts(root: Path) -> dict[str, int]:
     return found
 
 
-def _rows(path: Path) -> list[tuple[str, dict[str, str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            if not {"video", "frames"} <= set(reader.fieldnames or ()):
-                raise LabelError("the first line must name the columns video,frames", where=path)
-            return [(f"{path}:{reader.line_num}", row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabelError(f"cannot be read as CSV: {error}", where=path) from error
+def _check_counts(names: Sequence[str], where: str) -> None:
+    if not {"video", "frames"} <= set(names):
+        raise LabelError("the first line must name the columns video,frames", where=where)
 
 
 def same_videos(root: Path, **sides: Collection[str]) -> None:

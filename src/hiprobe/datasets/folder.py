@@ -1,26 +1,27 @@
 """Read your own clips: folders `normal/` and `abnormal/`, or a CSV of events. Opens no video.
 
 The CSV has the columns `path,label` and optionally `start,end,split`. Paths are relative to its
-folder. The label `normal` (or 0) means that nothing happens; any other word names an anomaly from
-`start` to `end`, in seconds, `end` exclusive, both blank for the whole video. Several rows with one
-path are several events of one video, which belongs to one split.
+folder. A label such as `normal` (`_words` has all of them) means that nothing happens; any other
+word names an anomaly from `start` to `end`, `end` exclusive, both blank for the whole video. Times
+are seconds, `mm:ss` or `h:mm:ss`. Several rows with one path are several events of one video, which
+belongs to one split.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import os.path
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiprobe.errors import LabelError
+from hiprobe.datasets._tables import Row, read_rows
+from hiprobe.datasets._words import LabelWords
+from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Event, Video
 from hiprobe.video import pictures
 from hiprobe.video.files import videos_below
 
-NORMAL = {"normal", "0"}
 COLUMNS = "path,label,start,end,split"
 
 
@@ -41,17 +42,22 @@ def load(
     videos: Path | None = None,
     fps: float | None = None,
     absent: bool = False,
+    words: LabelWords | None = None,
 ) -> Iterator[Video]:
     """Yield the labelled videos at `root`: a folder, one with a `labels.csv`, or a CSV.
 
     `videos` is the folder that the CSV's paths are relative to, if not its own. `fps` is the rate
     of folders of frames, which then count as videos. `absent` keeps a video of the CSV that is not
-    there. Raises LabelError, with file and line, for labels that are malformed, contradict each
-    other or name no file.
+    there. `words` gives the meaning of labels of the CSV. Raises LabelError, with file and line,
+    for labels that are malformed, unclear, contradict each other or name no file, and UsageError
+    for `words` that no row has.
     """
     table = root if root.is_file() else root / "labels.csv"
     if table.is_file():
-        return iter(_from_csv(table, videos or table.parent, split, fps, absent))
+        rows = _rows(table, videos or table.parent, words or LabelWords())
+        return iter(_from_rows(rows, table, split, fps, absent))
+    if words is not None:
+        raise UsageError("only a CSV has labels to give a meaning", where=root)
     root = videos or root
     if not root.is_dir():
         raise LabelError("there is no such folder or CSV", where=root, cure="check the path")
@@ -86,12 +92,12 @@ def _from_folders(root: Path, fps: float | None) -> list[Video]:
     ]
 
 
-def _from_csv(
-    path: Path, base: Path, split: str | None, fps: float | None, absent: bool
+def _from_rows(
+    every: list[_Row], path: Path, split: str | None, fps: float | None, absent: bool
 ) -> list[Video]:
     # By absolute path, as the CSV may write one path in several ways.
     videos: dict[str, list[_Row]] = {}
-    for row in _rows(path, base):
+    for row in every:
         rows = videos.setdefault(os.path.abspath(row.video), [])
         rows.append(row)
         _check_same(rows[0], row)
@@ -135,72 +141,48 @@ def _exists(path: Path, fps: float | None) -> bool:
     return os.path.isfile(path) or (os.path.isdir(folder) and (rate or fps) is not None)
 
 
-def _rows(path: Path, base: Path) -> list[_Row]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            _check_columns(reader.fieldnames or (), path)
-            rows = [(reader.line_num, row) for row in reader if any(row.values())]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabelError(f"cannot be read as CSV: {error}", where=path) from error
+def _rows(path: Path, base: Path, words: LabelWords) -> list[_Row]:
+    rows = read_rows(path, _check_columns)
     if not rows:
         raise LabelError("there are no rows", where=path)
-    return [_row(base, row, f"{path}:{number}") for number, row in rows]
+    words.check_used((row.text("label") for row in rows), str(path))
+    return [_row(base, row, words) for row in rows]
 
 
-def _check_columns(names: Sequence[str], path: Path) -> None:
+def _check_columns(names: Sequence[str], where: str) -> None:
     """Refuse an unknown column: a misspelt `start` would make the whole video an event."""
     known = COLUMNS.split(",")
     wrong = [name for name in names if name not in known or names.count(name) > 1]
     if wrong or not {"path", "label"} <= set(names):
         raise LabelError(
             f"the columns are {','.join(names)[:80] or 'not named'}",
-            where=f"{path}:1",
+            where=where,
             cure=f"the first line must name path and label, and may name others of {COLUMNS}",
         )
 
 
-def _row(base: Path, row: dict[str, str], where: str) -> _Row:
-    if not (row["path"] or "").strip() or not (row["label"] or "").strip() or None in row:
+def _row(base: Path, row: Row, words: LabelWords) -> _Row:
+    if not row.text("path") or not row.text("label") or row.too_long:
         raise LabelError(
-            "a row needs a path and a label, and no more columns than the first line", where=where
+            "a row needs a path and a label, and no more columns than the first line",
+            where=row.where,
+            cure="quote a text that contains the separator" if row.too_long else None,
         )
-    return _Row(
-        base / row["path"].strip(),
-        _event(row, where),
-        (row.get("split") or "").strip() or None,
-        where,
-    )
+    event = _event(row, words)
+    return _Row(base / row.text("path"), event, row.text("split") or None, row.where)
 
 
-def _event(row: dict[str, str], where: str) -> Event | None:
+def _event(row: Row, words: LabelWords) -> Event | None:
     """Return the event of a row; None if the row says that the video is normal."""
-    label, start, end = (
-        row["label"].strip(),
-        _seconds(row, "start", 0.0, where),
-        _seconds(row, "end", math.inf, where),
-    )
-    if label.lower() in NORMAL:
+    label, start, end = row.text("label"), row.seconds("start", 0.0), row.seconds("end", math.inf)
+    if words.is_normal(label, row.where):
         if (start, end) != (0.0, math.inf):
             raise LabelError(
-                "a normal row is about the whole video: leave start and end blank", where=where
+                "a normal row is about the whole video: leave start and end blank", where=row.where
             )
         return None
     if end <= start:
         raise LabelError(
-            f"the event must end after its start at {start} s, got end {end} s", where=where
+            f"the event must end after its start at {start} s, got end {end} s", where=row.where
         )
     return Event(start, end, label=label)
-
-
-def _seconds(row: dict[str, str], column: str, blank: float, where: str) -> float:
-    text = (row.get(column) or "").strip()
-    try:
-        value = float(text) if text else blank
-    except ValueError as error:
-        raise LabelError(
-            f"{column} must be a number of seconds, got {text!r}", where=where
-        ) from error
-    if math.isnan(value) or value < 0:
-        raise LabelError(f"{column} must be a time of 0 s or later, got {text!r}", where=where)
-    return value

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hiprobe.datasets._frames import FrameLabels, Span, listing, locate, mark, parts
+from hiprobe.datasets._tables import read_text
 from hiprobe.errors import LabelError
 from hiprobe.types import Video
 from hiprobe.video import pictures
@@ -119,11 +120,8 @@ def _from_ranges(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
     path = locate(
         part / "Test", "UCSDped[12].m", "point at the data set's folder, or use the rule masks"
     )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabelError(f"cannot be read: {error}", where=path) from error
-    rows = _LINE.findall("\n".join(line.partition("%")[0] for line in text.splitlines()))
+    read = read_text(path).splitlines()
+    rows = _LINE.findall("\n".join(line.partition("%")[0] for line in read))
     if len(rows) != len(clips):
         raise LabelError(f"there are {len(rows)} gt_frame lines for {len(clips)} clips", where=path)
     return {

@@ -38,7 +38,8 @@ class Benchmark:
 
     `videos` is the folder of the videos, if it is not `root`. `rule` says how the annotation is
     read, `fps` is the frame rate of folders of frames; both default to what the data set says.
-    With `allow_missing`, videos that are missing or fail are left out and counted.
+    With `allow_missing`, videos that are missing or fail are left out and counted. `words` gives
+    the meaning of labels in your own table.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Benchmark:
     rule: str | None = None
     fps: float | None = None
     allow_missing: bool = False
+    words: datasets.LabelWords | None = None
 
     def part(self, split: str) -> dict[str, Video]:
         """Return the videos of the split `train` or `test` by name, including missing ones.
@@ -56,7 +58,13 @@ class Benchmark:
         """
         asked = split if datasets.annotated(self.name) else None
         every = datasets.load(
-            self.name, self.root, asked, videos=self.videos, fps=self.fps, absent=True
+            self.name,
+            self.root,
+            asked,
+            videos=self.videos,
+            fps=self.fps,
+            absent=True,
+            words=self.words,
         )
         chosen = [one for one in every if one.split in (split, None)]
         found = {annotation_name(one.path): one for one in chosen}

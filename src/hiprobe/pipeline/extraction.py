@@ -128,6 +128,6 @@ def _labels(one: Video, found: HiddenStates) -> LabelArray:
             raise LabelError(
                 f"an event starts at {event.start:g} s, but the video ends at {end:.3f} s",
                 where=one.path,
-                cure="labels are in seconds",
+                cure="times of labels are seconds, mm:ss or h:mm:ss",
             )
     return label_segments(found.starts, found.ends, one.events)

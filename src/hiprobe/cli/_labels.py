@@ -1,0 +1,52 @@
+"""What the labels of a fit mean: options to words, and a check that something is normal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import TYPE_CHECKING
+
+from hiprobe.errors import LabelError
+
+if TYPE_CHECKING:
+    from hiprobe.datasets import LabelWords
+    from hiprobe.types import Video
+
+
+def label_words(normal: Sequence[str] | None, anomaly: Sequence[str] | None) -> LabelWords | None:
+    """Return the meanings of --normal-label and --anomaly-label, None if neither is given."""
+    from hiprobe.datasets import LabelWords
+
+    return LabelWords(normal or (), anomaly or ()) if normal or anomaly else None
+
+
+def check_normal(clips: Sequence[Video], method: str, words: LabelWords | None) -> None:
+    """Raise LabelError if the method needs normal videos, and the labels leave that open.
+
+    It does if no video is normal and a whole video is an anomaly: its label may be a word for
+    normal. Where every event has its times, the rest of the videos is normal.
+    """
+    from hiprobe import methods
+    from hiprobe.probe.calibration import CLASSES
+
+    if 0 not in CLASSES[methods.load(method).LABELS] or any(one.events == () for one in clips):
+        return
+    whole = {
+        event.label or "anomalous"
+        for one in clips
+        for event in one.events or ()
+        if (event.start, event.end) == (0.0, inf)
+        and not (words is not None and words.is_given(event.label))
+    }
+    if whole:
+        raise LabelError(
+            f"no video is labelled normal, and whole videos are labelled {_named(whole)}",
+            cure="label normal videos `normal`, or say what a label means with --normal-label TEXT "
+            "or --anomaly-label TEXT",
+        )
+
+
+def _named(labels: set[str]) -> str:
+    from hiprobe.datasets import listing
+
+    return listing([repr(label) for label in labels])
