@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -45,6 +47,9 @@ CONTIGUOUS = ("matroska,webm", "flv")
 UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo", "obu")
 # Containers with stored presentation times and an index of keyframes.
 SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+# Pictures that stand for a file in lists. A player never shows them as its video.
+COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+PEEKED_PACKETS = 2000  # packets, of all streams, in which a stream shows that it moves
 REMUX = "record or export it again, e.g. as H.264 in MP4"
 
 
@@ -92,8 +97,7 @@ def _check_readable(path: Path) -> None:
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    covers = Disposition.attached_pic
-    stream = next((s for s in container.streams.video if not s.disposition & covers), None)
+    stream = _shown_stream(container, path)
     if stream is None:
         raise NoVideoStream("the file has no video stream", where=path)
     if stream.codec_context is None:
@@ -106,6 +110,37 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     # With one thread a damaged picture is concealed in the same way on every machine.
     stream.codec_context.thread_count = 1
     return stream
+
+
+def _shown_stream(container: InputContainer, path: Path) -> VideoStream | None:
+    """Return the video stream that a player shows: no cover, and no still beside a moving one.
+
+    Of several, it is FFmpeg's best: the default flag decides before the bit rate.
+    """
+    found = [s for s in container.streams.video if not s.disposition & COVERS]
+    if len(found) > 1:
+        found = _moving(found, path) or found
+    best = container.streams.best("video")
+    return best if best in found else max(found, key=_preference, default=None)
+
+
+def _preference(stream: VideoStream) -> tuple[bool, bool, int]:
+    codec = stream.codec_context
+    flagged = bool(stream.disposition & Disposition.default)
+    return codec is not None, flagged, codec.width * codec.height if codec else 0
+
+
+def _moving(streams: Sequence[VideoStream], path: Path) -> list[VideoStream]:
+    """Return the streams with more than one frame: stated, or among the file's first packets.
+
+    The packets are read from a second container, because some formats cannot go back.
+    """
+    frames = Counter({s.index: s.frames for s in streams if s.frames > 1})
+    if len(frames) < len(streams):
+        with _open(path, {"codec_whitelist": "none"}) as second, suppress(av.error.FFmpegError):
+            for packet in islice(second.demux(), PEEKED_PACKETS):
+                frames[packet.stream_index] += bool(packet.size)
+    return [s for s in streams if frames[s.index] > 1]
 
 
 def _check_header(stream: VideoStream, path: Path) -> None:

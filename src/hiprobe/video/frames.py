@@ -85,8 +85,9 @@ class FrameReader:
 
     `gaps`, `frame_count`, `skipped` (damaged packets), `concealed` (damaged pictures), `duration`
     (end of the last frame) and `longest` (distance of two frames) grow while it is read. `first` is
-    the time of the first frame. `end` is where the packets end, None while more than `ahead_s`
-    away. `after` seeks to a keyframe before that time. `beat` is called with every packet.
+    the time of the first frame. `leads`: the file has no video stream before this one. `end` is
+    where the packets end, None while more than `ahead_s` away. `after` seeks to a keyframe before
+    that time. `beat` is called with every packet.
 
     `wants(start, end)` may be set. If it is False for the span in which a frame is shown, and no
     other frame is made from that frame (H.264), the frame comes without a picture. After the first
@@ -111,6 +112,7 @@ class FrameReader:
         self.fps: float | None = None
         self.stated: float | None = None
         self.codec = self.container = ""
+        self.leads = True
         self._ahead_s, self._after, self._beat = ahead_s, after, beat
         self._offset, self._packet_zero, self._packet_end = 0.0, 0.0, 0.0
         self._packets_read, self._packets_stated = 0, 0
@@ -162,6 +164,7 @@ class FrameReader:
             stream.codec_context.codec.canonical_name,
             container.format.name,
         )
+        self.leads = stream.index == container.streams.video[0].index
         self._untimed, self._base = self.container in UNTIMED, float(stream.time_base or 0)
         self._packets_stated, self.aspect = stream.frames, float(stream.sample_aspect_ratio or 1)
         guessed, average = (float(rate or 0) for rate in (stream.guessed_rate, stream.average_rate))

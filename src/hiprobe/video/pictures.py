@@ -193,6 +193,7 @@ class PictureReader:
         self.end: float | None = None
         self.wants: Callable[[float, float], bool] | None = None
         self.codec, self.container, self.sought = "", "folder", after is not None
+        self.leads = True
 
     def __iter__(self) -> Generator[ShownFrame, None, None]:
         from av import VideoFrame
