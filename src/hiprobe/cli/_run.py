@@ -55,14 +55,24 @@ def find_videos(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
     from hiprobe.cli._terminal import complain
 
     found: dict[Path, Path] = {}
-    failed = []
+    failed: list[Result] = []
+
+    def fail(path: str, error: VideoError) -> None:
+        complain(error)
+        failed.append(pipeline.failure(path, error))
+
+    def note(path: Path, why: str | VideoError) -> None:
+        if isinstance(why, VideoError):
+            fail(str(path), why)
+
     for path in paths:
+        before = len(failed)
         try:
-            for file in video.find([path]):
+            for file in video.find([path], note):
                 found.setdefault(file.resolve(), file)
         except VideoError as error:
-            complain(error)
-            failed.append(pipeline.failure(path, error))
+            if len(failed) == before:  # else it is known why there is no video
+                fail(path, error)
     return list(found.values()), failed
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hiprobe.errors import MissingVideo
 from hiprobe.video import pictures
+from hiprobe.video.folders import Note, refuse, walk
 
 VIDEO_SUFFIXES = (
     ".3gp",
@@ -78,12 +79,13 @@ def digest(path: str | PathLike[str]) -> str:
     return known
 
 
-def find(paths: Iterable[str]) -> list[Path]:
+def find(paths: Iterable[str], note: Note = refuse) -> list[Path]:
     """Find the video files meant by `paths`, in their order and each once.
 
-    A path is a file, a folder (searched with the folders in it, sorted) or a pattern such as
-    `*.mp4`. A folder gives the files that `is_video`. Raises MissingVideo naming the first of
-    `paths` that gives none.
+    A path is a file, a folder (searched with the folders in it, sorted, links followed) or a
+    pattern such as `*.mp4`. A folder gives the files that `is_video`; `note` is called with what is
+    passed over in it. Raises MissingVideo naming the first of `paths` that gives none and, unless
+    `note` takes them, a folder below it that cannot be entered or a link that leads nowhere.
 
     >>> from hiprobe import video
     >>> from hiprobe.embedded import VIDEO
@@ -93,7 +95,7 @@ def find(paths: Iterable[str]) -> list[Path]:
     found: dict[Path, Path] = {}
     for path in paths:
         try:
-            files = _files(path) if path else []  # `Path("")` would be the working folder
+            files = _files(path, note) if path else []  # `Path("")` would be the working folder
         except OSError as error:
             raise MissingVideo(f"cannot be read: {error.strerror}", where=path) from error
         if not files:
@@ -107,31 +109,24 @@ def find(paths: Iterable[str]) -> list[Path]:
     return list(found.values())
 
 
-def _files(path: str) -> list[Path]:
-    place = Path(path)
+def _files(path: str, note: Note) -> list[Path]:
     if pictures.parted(path)[1] is not None:
-        return pictures.below(path)
-    if place.is_file() or place.is_dir():
-        return _below(place)
-    return [
-        file
-        for match in sorted(map(Path, glob.glob(path, recursive=True)))
-        for file in _below(match)
-    ]
+        return pictures.below(path, note)
+    matches = [Path(path)] if os.path.exists(path) else map(Path, glob.glob(path, recursive=True))
+    return [file for match in sorted(matches) for file in _below(match, note)]
 
 
-def _below(place: Path) -> list[Path]:
+def _below(place: Path, note: Note) -> list[Path]:
     """Return the file itself, or the videos of a folder; nothing for a device or a pipe."""
-    return [place] if place.is_file() else videos_below(place)
+    return [place] if place.is_file() else videos_below(place, note)
 
 
-def videos_below(folder: Path) -> list[Path]:
-    """Return the video files in `folder` and the folders below it, sorted."""
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if is_video(file.relative_to(folder).as_posix()) and file.is_file()
-    )
+def videos_below(folder: Path, note: Note = refuse) -> list[Path]:
+    """Return the video files in `folder` and the folders below it, sorted.
+
+    `folders.walk` says what is followed, passed over and raised.
+    """
+    return sorted(walk(folder, VIDEO_SUFFIXES, note))
 
 
 def is_video(name: str) -> bool:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, UnsupportedVideo
 from hiprobe.types import Gap
+from hiprobe.video.folders import Note, refuse, walk
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -87,24 +88,17 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: _natural(path.name))
 
 
-def below(path: AnyPath) -> list[Path]:
+def below(path: AnyPath, note: Note = refuse) -> list[Path]:
     """Return the folders of pictures in the folder that `path` names, each with its rate.
 
-    In natural order; the folder itself is one of them if it has pictures.
+    In natural order; the folder itself is one of them if it has pictures. Links and what is passed
+    over are as in `folders.walk`.
     """
     place, fps = parted(path)
-    folders = {
-        file.parent
-        for file in place.rglob("*")
-        if file.suffix.lower() in KINDS and not _hidden(file, place)
-    }
+    folders = {file.parent for file in walk(place, tuple(KINDS), note)}
     return [
         Path(named(folder, fps)) for folder in sorted(folders, key=lambda one: _natural(str(one)))
     ]
-
-
-def _hidden(file: Path, place: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(place).parts)
 
 
 def _natural(name: str) -> tuple[list[str | int], str]:
