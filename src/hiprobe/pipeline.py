@@ -44,7 +44,7 @@ from hiprobe.types import (
     Status,
     Video,
 )
-from hiprobe.video import parallel
+from hiprobe.video import parallel, pictures
 
 MAX_TOKENS = 96
 DEADLINE_S = 60.0
@@ -355,13 +355,8 @@ def detect_events(
         found.gaps,
         localization or probe.localization,
     )
-    lost = (
-        f"{found.skipped} damaged packets skipped"
-        if found.skipped
-        else "spans lost"
-        if found.gaps
-        else None
-    )
+    parts = "pictures missing" if pictures.is_folder(path) else "damaged packets skipped"
+    lost = f"{found.skipped} {parts}" if found.skipped else "spans lost" if found.gaps else None
     status: Status = "partial" if lost else "done"
     made_with = _provenance(reading.model, probe)
     return Result(

@@ -115,19 +115,13 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
 def _shown_stream(container: InputContainer, path: Path) -> VideoStream | None:
     """Return the video stream that a player shows: no cover, and no still beside a moving one.
 
-    Of several, it is FFmpeg's best: the default flag decides before the bit rate.
+    Of several, it is FFmpeg's best (the default flag decides before the bit rate), else the first.
     """
     found = [s for s in container.streams.video if not s.disposition & COVERS]
     if len(found) > 1:
         found = _moving(found, path) or found
     best = container.streams.best("video")
-    return best if best in found else max(found, key=_preference, default=None)
-
-
-def _preference(stream: VideoStream) -> tuple[bool, bool, int]:
-    codec = stream.codec_context
-    flagged = bool(stream.disposition & Disposition.default)
-    return codec is not None, flagged, codec.width * codec.height if codec else 0
+    return best if best in found else next(iter(found), None)
 
 
 def _moving(streams: Sequence[VideoStream], path: Path) -> list[VideoStream]:
@@ -136,10 +130,9 @@ def _moving(streams: Sequence[VideoStream], path: Path) -> list[VideoStream]:
     The packets are read from a second container, because some formats cannot go back.
     """
     frames = Counter({s.index: s.frames for s in streams if s.frames > 1})
-    if len(frames) < len(streams):
-        with _open(path, {"codec_whitelist": "none"}) as second, suppress(av.error.FFmpegError):
-            for packet in islice(second.demux(), PEEKED_PACKETS):
-                frames[packet.stream_index] += bool(packet.size)
+    with _open(path, {"codec_whitelist": "none"}) as second, suppress(av.error.FFmpegError):
+        for packet in islice(second.demux(), PEEKED_PACKETS):
+            frames[packet.stream_index] += bool(packet.size)
     return [s for s in streams if frames[s.index] > 1]
 
 

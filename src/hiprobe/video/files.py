@@ -8,6 +8,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 
@@ -113,12 +114,9 @@ def _files(path: str, note: Note) -> list[Path]:
     if pictures.parted(path)[1] is not None:
         return pictures.below(path, note)
     matches = [Path(path)] if os.path.exists(path) else map(Path, glob.glob(path, recursive=True))
-    return [file for match in sorted(matches) for file in _below(match, note)]
-
-
-def _below(place: Path, note: Note) -> list[Path]:
-    """Return the file itself, or the videos of a folder; nothing for a device or a pipe."""
-    return [place] if place.is_file() else videos_below(place, note)
+    # A device or a pipe gives nothing.
+    found = ([one] if one.is_file() else videos_below(one, note) for one in sorted(matches))
+    return list(chain.from_iterable(found))
 
 
 def videos_below(folder: Path, note: Note = refuse) -> list[Path]:

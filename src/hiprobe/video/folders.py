@@ -30,8 +30,7 @@ def walk(folder: Path, suffixes: tuple[str, ...], note: Note = refuse) -> Iterat
     waiting, entered = [folder] if os.path.isdir(folder) else [], set[str]()
     while waiting:
         place = waiting.pop()
-        real = os.path.realpath(place)
-        if real in entered:
+        if (real := os.path.realpath(place)) in entered:
             note(place, "link to a folder already read")
             continue
         entered.add(real)
@@ -46,16 +45,12 @@ def walk(folder: Path, suffixes: tuple[str, ...], note: Note = refuse) -> Iterat
             elif os.path.exists(path):
                 note(path, "unknown suffix" if os.path.isfile(path) else "not a regular file")
             else:
-                note(path, _failure(path, "the link cannot be followed"))
+                note(path, MissingVideo("the link cannot be followed", where=path, cure=CURE))
 
 
 def _children(place: Path, note: Note) -> list[Path]:
     try:
         return sorted(place.iterdir())
     except OSError as error:
-        note(place, _failure(place, f"cannot be entered: {error.strerror}"))
+        note(place, MissingVideo(f"cannot be entered: {error.strerror}", where=place, cure=CURE))
         return []
-
-
-def _failure(path: Path, why: str) -> MissingVideo:
-    return MissingVideo(why, where=path, cure=CURE)

@@ -108,11 +108,10 @@ class FrameReader:
         self.gaps: tuple[Gap, ...] = ()
         self.frame_count = self.skipped = self.concealed = 0
         self.duration, self.frame_s, self.zero, self.first, self.longest = 0.0, 0.0, 0.0, 0.0, 0.0
-        self.aspect, self.sought = 1.0, False
+        self.aspect, self.sought, self.leads = 1.0, False, True
         self.fps: float | None = None
         self.stated: float | None = None
         self.codec = self.container = ""
-        self.leads = True
         self._ahead_s, self._after, self._beat = ahead_s, after, beat
         self._offset, self._packet_zero, self._packet_end = 0.0, 0.0, 0.0
         self._packets_read, self._packets_stated = 0, 0
