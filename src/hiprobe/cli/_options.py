@@ -32,6 +32,10 @@ Store = Annotated[
     Path, typer.Option(help="Folder that keeps hidden states, so that no video is read twice.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, one object a line.")]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", help="List the files in folders that were passed over, and why."),
+]
 OutOrAddress = Annotated[
     str,
     typer.Option(

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hiprobe.errors import HiProbeError, UsageError, VideoError
+from hiprobe.errors import HiProbeError, MissingVideo, UsageError, VideoError
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Backbone, Loading
+    from hiprobe.cli._passed import PassedOver
     from hiprobe.cli._sinks import SinkOutput
     from hiprobe.pipeline import Pair, ReadPlan
     from hiprobe.probe import Probe
@@ -49,8 +50,11 @@ def _lasting() -> Iterator[None]:
         gc.enable()
 
 
-def find_videos(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
-    """Return the videos that `paths` name, each once, and a failed result for each path without."""
+def find_videos(paths: Sequence[str], seen: PassedOver) -> tuple[list[Path], list[Result]]:
+    """Return the videos that `paths` name, each once, and a failed result for each path without.
+
+    Also one for each folder below them that cannot be entered. `seen` notes what is passed over.
+    """
     from hiprobe import pipeline, video
     from hiprobe.cli._terminal import complain
 
@@ -61,8 +65,9 @@ def find_videos(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
         complain(error)
         failed.append(pipeline.failure(path, error))
 
-    def note(path: Path, why: str | VideoError) -> None:
-        if isinstance(why, VideoError):
+    def note(path: Path, why: str | MissingVideo) -> None:
+        seen.note(path, why)
+        if isinstance(why, MissingVideo):
             fail(str(path), why)
 
     for path in paths:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiprobe.cli import _ray, _run
+from hiprobe.cli import _passed, _ray, _run
 from hiprobe.cli._options import (
     OUT,
     AsJson,
@@ -21,6 +21,7 @@ from hiprobe.cli._options import (
     Ray,
     Revision,
     Store,
+    Verbose,
     Worker,
 )
 from hiprobe.errors import UsageError
@@ -38,6 +39,7 @@ Share = Annotated[
 
 
 def evaluate(
+    context: typer.Context,
     dataset: Annotated[
         str,
         typer.Option(
@@ -119,6 +121,7 @@ def evaluate(
     dtype: Dtype = "auto",
     ray: Ray = None,
     worker: Worker = None,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare frame scores with a benchmark's truth, and with scores that need no model.
@@ -139,6 +142,8 @@ def evaluate(
         raise UsageError("--threshold needs --scores: a probe has its own threshold")
     if ray is None:
         _ray.without(worker)
+    if videos is not None:
+        _passed.watch(context, verbose).search(videos, pictures=fps is not None)
     bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing)
     if scores is not None:
         made = benchmark.of_scores(

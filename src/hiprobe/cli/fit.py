@@ -7,11 +7,23 @@ from typing import Annotated
 
 import typer
 
-from hiprobe.cli import _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Revision, Seed, Store
+from hiprobe.cli import _passed, _run
+from hiprobe.cli._options import (
+    OUT,
+    AsJson,
+    Device,
+    Dtype,
+    Method,
+    Model,
+    Revision,
+    Seed,
+    Store,
+    Verbose,
+)
 
 
 def fit(
+    context: typer.Context,
     data: Annotated[
         Path | None,
         typer.Argument(
@@ -41,6 +53,7 @@ def fit(
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit a probe on labelled clips; say which layer or heads it reads, and why.
@@ -52,6 +65,7 @@ def fit(
     from hiprobe.backbones import Loading
     from hiprobe.cli._terminal import emit, fitted, markup, say
 
+    _passed.watch(context, verbose).search_clips(data)
     backbone = _run.load_backbone(Loading(model, revision, device, dtype))
     request = _run.FitRequest(data, method, layer, prompt or (), split, seed)
     made, failed = _run.fit_probe(request, backbone, store)

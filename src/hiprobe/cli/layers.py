@@ -7,11 +7,23 @@ from typing import Annotated
 
 import typer
 
-from hiprobe.cli import _run
-from hiprobe.cli._options import OUT, AsJson, Device, Dtype, Method, Model, Revision, Seed, Store
+from hiprobe.cli import _passed, _run
+from hiprobe.cli._options import (
+    OUT,
+    AsJson,
+    Device,
+    Dtype,
+    Method,
+    Model,
+    Revision,
+    Seed,
+    Store,
+    Verbose,
+)
 
 
 def layers(
+    context: typer.Context,
     data: Annotated[
         Path, typer.Argument(help="Labelled clips as for fit, or a probe file made by fit.")
     ],
@@ -25,6 +37,7 @@ def layers(
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw saliency over the layers: KL, LDR, entropy and their sum, each beside chance.
@@ -37,6 +50,7 @@ def layers(
     from hiprobe.probe import Probe
     from hiprobe.probe.curves import saliency_curves
 
+    _passed.watch(context, verbose).search_clips(data)
     failed: list[str] = []
     if data.suffix == ".safetensors":
         made = Probe.load(data, method=method)

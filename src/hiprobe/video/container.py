@@ -36,15 +36,15 @@ av.logging.set_level(None)
 PIXEL_CAP = 64_000_000
 
 # Containers of video, and of sound, so that a file without pictures gets a name. No playlist,
-# picture, network or device format.
+# network or device format. `mjpeg` also opens a lone JPEG, as a video of one frame.
 FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,"
-    "dv,rm,yuv4mpegpipe,wav,flac"
+    "dv,rm,yuv4mpegpipe,dhav,mjpeg,apng,wav,flac"
 )
 # Containers whose packets follow each other without space. FFmpeg skips damage in them silently.
 CONTIGUOUS = ("matroska,webm", "flv")
 # Containers that store no presentation times.
-UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo", "obu")
+UNTIMED = ("avi", "h264", "hevc", "m4v", "mjpeg", "mpegvideo", "obu")
 # Containers with stored presentation times and an index of keyframes.
 SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 # Pictures that stand for a file in lists. A player never shows them as its video.

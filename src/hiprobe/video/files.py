@@ -17,9 +17,13 @@ from hiprobe.video import pictures
 from hiprobe.video.folders import Note, refuse, walk
 
 VIDEO_SUFFIXES = (
+    ".264",
+    ".265",
     ".3gp",
+    ".apng",
     ".asf",
     ".avi",
+    ".dav",
     ".divx",
     ".dv",
     ".flv",
@@ -31,6 +35,8 @@ VIDEO_SUFFIXES = (
     ".m2ts",
     ".m2v",
     ".m4v",
+    ".mjpeg",
+    ".mjpg",
     ".mkv",
     ".mov",
     ".mp4",
