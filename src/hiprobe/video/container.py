@@ -118,10 +118,8 @@ def _shown_stream(container: InputContainer, path: Path) -> VideoStream | None:
     Of several, it is FFmpeg's best (the default flag decides before the bit rate), else the first.
     """
     found = [s for s in container.streams.video if not s.disposition & COVERS]
-    if len(found) > 1:
-        found = _moving(found, path) or found
-    best = container.streams.best("video")
-    return best if best in found else next(iter(found), None)
+    moving = _moving(found, path) if len(found) > 1 else []
+    return max(moving or found, key=lambda s: s == container.streams.best("video"), default=None)
 
 
 def _moving(streams: Sequence[VideoStream], path: Path) -> list[VideoStream]:

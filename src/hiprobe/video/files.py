@@ -8,7 +8,6 @@ import os
 import stat
 import time
 from collections.abc import Iterable
-from itertools import chain
 from os import PathLike
 from pathlib import Path
 
@@ -120,9 +119,11 @@ def _files(path: str, note: Note) -> list[Path]:
     if pictures.parted(path)[1] is not None:
         return pictures.below(path, note)
     matches = [Path(path)] if os.path.exists(path) else map(Path, glob.glob(path, recursive=True))
-    # A device or a pipe gives nothing.
-    found = ([one] if one.is_file() else videos_below(one, note) for one in sorted(matches))
-    return list(chain.from_iterable(found))
+    return [
+        file
+        for one in sorted(matches)  # a device or a pipe gives nothing
+        for file in ([one] if one.is_file() else videos_below(one, note))
+    ]
 
 
 def videos_below(folder: Path, note: Note = refuse) -> list[Path]:

@@ -159,11 +159,11 @@ class FrameReader:
         return stated if end < stated <= end + max(self.tolerance, self.longest) else end
 
     def _note_facts(self, container: InputContainer, stream: VideoStream) -> None:
-        self.codec, self.container = (
+        self.codec, self.container, self.leads = (
             stream.codec_context.codec.canonical_name,
             container.format.name,
+            stream == container.streams.video[0],
         )
-        self.leads = stream.index == container.streams.video[0].index
         self._untimed, self._base = self.container in UNTIMED, float(stream.time_base or 0)
         self._packets_stated, self.aspect = stream.frames, float(stream.sample_aspect_ratio or 1)
         guessed, average = (float(rate or 0) for rate in (stream.guessed_rate, stream.average_rate))

@@ -81,11 +81,14 @@ def exists(path: AnyPath) -> bool:
 def pictures(folder: Path) -> list[Path]:
     """Return the pictures directly in `folder`, in natural order (2 before 10), none hidden."""
     try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() in KINDS]
+        found = [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in KINDS and not path.name.startswith(".")
+        ]
     except OSError as error:
         raise MissingVideo(f"cannot be read: {error.strerror}", where=folder) from error
-    shown = (path for path in found if not path.name.startswith("."))
-    return sorted(shown, key=lambda path: _natural(path.name))
+    return sorted(found, key=lambda path: _natural(path.name))
 
 
 def below(path: AnyPath, note: Note = refuse) -> list[Path]:
@@ -116,9 +119,8 @@ def numbers(files: Sequence[Path]) -> NDArray[np.int64]:
     counted = np.array([int(part[2]) for part in parts if part], np.int64)
     steps, alike = np.diff(counted), len({part and part.group(1, 3) for part in parts}) == 1
     step = steps.min() if alike and len(steps) else 0
-    if step < 1 or (steps % step).any() or np.mean(steps == step) < 0.5:
-        return np.arange(len(files))
-    return np.asarray((counted - counted[0]) // step)
+    even = step > 0 and not (steps % step).any() and np.mean(steps == step) >= 0.5
+    return np.asarray((counted - counted[0]) // step if even else np.arange(len(files)))
 
 
 def folder_digest(path: AnyPath) -> str:
@@ -215,9 +217,8 @@ class PictureReader:
         _, fps, files = checked(self.path)
         self.codec, self.fps, self.frame_s = KINDS[files[0].suffix.lower()].lower(), fps, 1 / fps
         self.tolerance = max(GAP_S, GAP_FRAMES * self.frame_s)
-        places = numbers(files)
-        times: list[float] = (np.append(places, places[-1] + 1) / fps).tolist()
-        holes: list[int] = (np.diff(places) - 1).tolist()
+        places: list[int] = numbers(files).tolist()
+        times = [place / fps for place in (*places, places[-1] + 1)]
         self.stated = self.end = times[-1]
         first = max(0, bisect_right(times, self._after, hi=len(files)) - 1)
         pixels = _Pixels(self.path)
@@ -232,10 +233,16 @@ class PictureReader:
             image = (
                 None if spared else VideoFrame.from_ndarray(pixels.of(files[index]), format="rgb24")
             )
-            missing = holes[index - 1] if index > first else 0
-            long = missing / fps > self.tolerance - self.frame_s
-            why = f"pictures are missing before {files[index].name}"
-            gap = Gap(times[index] - missing / fps, times[index], why) if long else None
+            missing = places[index] - places[index - 1] - 1 if index > first else 0
+            gap = (
+                Gap(
+                    (places[index - 1] + 1) / fps,
+                    times[index],
+                    f"pictures are missing before {files[index].name}",
+                )
+                if missing / fps > self.tolerance - self.frame_s
+                else None
+            )
             self.skipped, self.gaps = self.skipped + missing, self.gaps + ((gap,) if gap else ())
             yield ShownFrame(times[index], image, gap)
 
