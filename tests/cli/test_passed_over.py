@@ -79,5 +79,5 @@ def test_a_link_that_leads_nowhere_fails_and_the_other_videos_go_on(
     (tmp_path / "cams" / "nas").symlink_to(tmp_path / "absent")
     ran = run("detect", tmp_path / "cams", "-p", fitted.alarm_path, "-o", tmp_path / "out")
     assert ran.code == 3
-    assert "nas: the link cannot be followed" in ran.errors[0]
+    assert "nas: cannot be reached" in ran.errors[0]
     assert (tmp_path / "out" / "manifest.jsonl").read_text().count('"status": "done"') == 1

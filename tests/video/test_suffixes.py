@@ -94,3 +94,11 @@ def test_a_webp_that_moves_is_refused_by_name(tmp_path: Path) -> None:
     first.save(tmp_path / "a.webp", save_all=True, append_images=rest, duration=40)
     with pytest.raises(UnsupportedVideo, match="not a video container"):
         list(video.segments(tmp_path / "a.webp", recipe()))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_lone_picture_is_still_no_video(tmp_path: Path, suffix: str) -> None:
+    Image.fromarray(numbered(1)).save(tmp_path / f"a{suffix}")
+    path = (tmp_path / f"a{suffix}").rename(tmp_path / "a.mp4")
+    with pytest.raises(UnsupportedVideo, match="not a video container"):
+        list(video.segments(path, recipe()))

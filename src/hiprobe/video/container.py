@@ -36,7 +36,7 @@ av.logging.set_level(None)
 PIXEL_CAP = 64_000_000
 
 # Containers of video, and of sound, so that a file without pictures gets a name. No playlist,
-# network or device format. `mjpeg` also opens a lone JPEG, as a video of one frame.
+# network or device format. `mjpeg` and `apng` open only what moves, not a lone JPEG or PNG.
 FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,"
     "dv,rm,yuv4mpegpipe,dhav,mjpeg,apng,wav,flac"

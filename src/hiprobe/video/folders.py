@@ -25,7 +25,7 @@ def walk(folder: Path, suffixes: tuple[str, ...], note: Note = refuse) -> Iterat
     Links are followed. Each folder is entered once, whatever links lead to it, by its own path
     rather than through a link. Hidden files and folders are passed over. `note` is called with all
     that is passed over; by default it raises MissingVideo for a folder that cannot be entered and
-    for a link that cannot be followed.
+    for what cannot be reached, such as a link that leads nowhere.
     """
     waiting, entered = [folder] if os.path.isdir(folder) else [], set[str]()
     while waiting:
@@ -45,7 +45,7 @@ def walk(folder: Path, suffixes: tuple[str, ...], note: Note = refuse) -> Iterat
             elif os.path.exists(path):
                 note(path, "unknown suffix" if os.path.isfile(path) else "not a regular file")
             else:
-                note(path, MissingVideo("the link cannot be followed", where=path, cure=CURE))
+                note(path, MissingVideo("cannot be reached", where=path, cure=CURE))
 
 
 def _children(place: Path, note: Note) -> list[Path]:

@@ -112,8 +112,8 @@ def numbers(files: Sequence[Path]) -> NDArray[np.int64]:
     """Return the places (frames,) of sorted pictures, from 0, that their numbers give.
 
     The number is the last one in a name. A missing one leaves its place free if the names differ in
-    nothing else and every step is a multiple of the most frequent one. Other names, such as
-    times, only give an order.
+    nothing else, all steps are multiples of the smallest one, and at least half of them equal it.
+    Other names only give an order.
     """
     parts = [_NUMBER.fullmatch(file.name.lower()) for file in files]
     counted = np.array([int(part[2]) for part in parts if part], np.int64)
