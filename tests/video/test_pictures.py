@@ -194,4 +194,69 @@ def test_a_folder_that_is_not_a_video_gives_a_named_error(tmp_path: Path) -> Non
         ):
             with pytest.raises(error, match=words):
                 read(name)
-    assert issubclass(UnsupportedVideo, VideoError), "so that the other videos of a run continue"
+    assert issubclass(UnsupportedVideo, VideoError), "so that the other videos of a run go on"
+
+
+def numbered_from(path: Path, kept: list[int], name: str = "cam1_{:04}.png") -> Path:
+    """Pictures of which each shows its own number, which is also in its name."""
+    path.mkdir()
+    for index in kept:
+        Image.fromarray(numbered(index)).save(path / name.format(index))
+    return path
+
+
+@pytest.mark.parametrize("step", [1, 5])
+def test_missing_numbers_are_a_gap_and_later_times_do_not_shift(tmp_path: Path, step: int) -> None:
+    kept = [*range(20), *range(60, 80)]
+    clip = numbered_from(tmp_path / "clip", [step * index + 7 for index in kept])
+    reader = video.segments(f"{clip}@10fps", recipe(size=None))
+    shown = {
+        time: number(picture)
+        for segment in reader
+        for time, picture in zip(segment.times, segment.frames, strict=True)
+    }
+    assert {round(time * 10): seen for time, seen in shown.items()} == {
+        index: step * index + 7 for index in kept
+    }
+    (gap,) = reader.gaps
+    assert (gap.start, gap.end) == pytest.approx((2.0, 6.0))
+    assert gap.reason == f"pictures are missing before cam1_{60 * step + 7:04}.png"
+    assert (reader.duration, reader.frame_count, reader.skipped) == (pytest.approx(8.0), 40, 40)
+    assert video.frame_times(f"{clip}@10fps") == pytest.approx(np.array(kept) / 10)
+    assert video.info(f"{clip}@10fps").duration == pytest.approx(8.0)
+    assert numbers(video.span(f"{clip}@10fps", 6.5, 7.5, 2)) == [67 * step + 7, 72 * step + 7]
+
+
+def test_one_missing_number_is_counted_and_makes_no_gap(tmp_path: Path) -> None:
+    kept = [*range(13), *range(14, 32)]
+    reader = video.segments(f"{numbered_from(tmp_path / 'clip', kept)}@10fps", recipe())
+    assert [seen for segment in reader for seen in numbers(segment)] == [
+        12 if index == 13 else index for index in range(32)
+    ]
+    assert (reader.gaps, reader.skipped, reader.frame_count) == ((), 1, 31)
+
+
+@pytest.mark.parametrize(
+    "names", [["9.png", "17.png", "20.png", "31.png"], ["a1.png", "a2.png", "a3.png", "b9.png"]]
+)
+def test_names_that_do_not_count_frames_only_give_an_order(
+    tmp_path: Path, names: list[str]
+) -> None:
+    for name in names:
+        Image.fromarray(numbered(0)).save(tmp_path / name)
+    assert video.frame_times(f"{tmp_path}@10fps") == pytest.approx([0.0, 0.1, 0.2, 0.3])
+
+
+def test_places_that_are_free_change_the_digest(tmp_path: Path) -> None:
+    """Else the hidden states of one folder would be taken for those of the other."""
+    one, other = folder(tmp_path / "a", 6), folder(tmp_path / "b", 6)
+    (other / "frame5.png").rename(other / "frame9.png")
+    assert video.digest(f"{one}@10fps") != video.digest(f"{other}@10fps")
+
+
+def test_two_numbers_far_apart_are_read_at_once(tmp_path: Path) -> None:
+    clip = numbered_from(tmp_path / "clip", [*range(20), *range(20)], "{}.png")
+    (clip / "19.png").rename(clip / "999999999999999.png")
+    reader = video.segments(f"{clip}@10fps", recipe())
+    assert len(list(reader)) <= 3
+    assert len(reader.gaps) == 1

@@ -35,6 +35,10 @@ Store = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="JSON on standard output, one object per line.")
 ]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", help="List the files in folders that were passed over, and why."),
+]
 OutOrAddress = Annotated[
     str,
     typer.Option(

@@ -15,6 +15,7 @@ from hiprobe.errors import HiProbeError, OutOfMemory, Quarantined, UsageError
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Loading
+    from hiprobe.cli._passed import PassedOver
     from hiprobe.probe import Probe
     from hiprobe.scale import Cluster, Described, RayRun
     from hiprobe.types import Result
@@ -77,7 +78,7 @@ def without(worker: str | None, *paths: str) -> None:
             )
 
 
-def find_everywhere(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
+def find_everywhere(paths: Sequence[str], seen: PassedOver) -> tuple[list[str], list[Result]]:
     """Return the videos that paths and addresses name, each once.
 
     Also return a failed result for each path or address that names none.
@@ -88,7 +89,7 @@ def find_everywhere(paths: Sequence[str]) -> tuple[list[str], list[Result]]:
     from hiprobe.video.files import is_video
 
     here, failed = _run.find_videos(
-        [remote.strip_scheme(path) for path in paths if not remote.is_address(path)]
+        [remote.strip_scheme(path) for path in paths if not remote.is_address(path)], seen
     )
     found = [str(path.absolute()) for path in here]
     for path in filter(remote.is_address, paths):

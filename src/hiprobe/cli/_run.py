@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hiprobe.errors import HiProbeError, UsageError, VideoError
+from hiprobe.errors import HiProbeError, MissingVideo, UsageError, VideoError
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Backbone, Loading
+    from hiprobe.cli._passed import PassedOver
     from hiprobe.cli._sinks import SinkOutput
     from hiprobe.datasets import LabelWords
     from hiprobe.pipeline import Pair, ReadPlan
@@ -65,20 +66,35 @@ def load_probe(path: Path, method: str | None) -> Probe:
     return probe
 
 
-def find_videos(paths: Sequence[str]) -> tuple[list[Path], list[Result]]:
-    """Return the videos that `paths` name, each once, and a failed result for other paths."""
+def find_videos(paths: Sequence[str], seen: PassedOver) -> tuple[list[Path], list[Result]]:
+    """Return the videos that `paths` name, each once, and a failed result for other paths.
+
+    A folder below them that cannot be entered also gives a failed result. `seen` notes what is
+    passed over.
+    """
     from hiprobe import pipeline, video
     from hiprobe.cli._terminal import complain
 
     found: dict[Path, Path] = {}
-    failed = []
+    failed: list[Result] = []
+
+    def fail(path: str, error: VideoError) -> None:
+        complain(error)
+        failed.append(pipeline.failure(path, error))
+
+    def note(path: Path, why: str | MissingVideo) -> None:
+        seen.note(path, why)
+        if isinstance(why, MissingVideo):
+            fail(str(path), why)
+
     for path in paths:
+        before = len(failed)
         try:
-            for file in video.find([path]):
+            for file in video.find([path], note):
                 found.setdefault(file.resolve(), file)
         except VideoError as error:
-            complain(error)
-            failed.append(pipeline.failure(path, error))
+            if len(failed) == before:  # else it is known why there is no video
+                fail(path, error)
     return list(found.values()), failed
 
 

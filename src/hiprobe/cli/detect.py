@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hiprobe.cli import _ray, _run
+from hiprobe.cli import _passed, _ray, _run
 from hiprobe.cli._options import (
     OUT,
     AsJson,
@@ -18,11 +18,13 @@ from hiprobe.cli._options import (
     Paths,
     Ray,
     Revision,
+    Verbose,
     Worker,
 )
 
 
 def detect(
+    context: typer.Context,
     paths: Paths,
     probe: Annotated[Path, typer.Option("--probe", "-p", help="A probe made by hiprobe fit.")],
     model: Model = "embedded",
@@ -51,6 +53,7 @@ def detect(
     ] = None,
     ray: Ray = None,
     worker: Worker = None,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Find, locate and explain anomalies in videos.
@@ -65,6 +68,7 @@ def detect(
     from hiprobe.cli._terminal import total
     from hiprobe.runs import DetectionRun
 
+    seen = _passed.watch(context, verbose)
     fitted = _run.load_probe(probe, method)
     sinks = SinkOutput(sink or ())
     output = _run.Output(out, as_json, sinks)
@@ -73,11 +77,11 @@ def detect(
     if ray is not None:
         on_ray = _ray.ray_run(ray, worker, loading)
         request = _ray.RayDetection(fitted, output, explain, again)
-        videos, failed = _ray.find_everywhere(paths)
+        videos, failed = _ray.find_everywhere(paths, seen)
         sinks.check([probe, *videos], out)
         raise typer.Exit(_ray.detect_and_show(videos, failed, on_ray, request))
     _ray.without(worker, *paths, out)
-    found, failed = _run.find_videos(paths)
+    found, failed = _run.find_videos(paths, seen)
     sinks.check([probe, *found], out)
     run = DetectionRun(_run.load_backbone(loading), fitted, Path(out), explain=explain)
     results = failed + _run.detect_with_progress(found, run, output, failed, again)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiprobe.cli import _ray, _run
+from hiprobe.cli import _passed, _ray, _run
 from hiprobe.cli._labels import label_words
 from hiprobe.cli._options import (
     OUT,
@@ -24,6 +24,7 @@ from hiprobe.cli._options import (
     Ray,
     Revision,
     Store,
+    Verbose,
     Worker,
 )
 from hiprobe.errors import UsageError
@@ -41,6 +42,7 @@ Share = Annotated[
 
 
 def evaluate(
+    context: typer.Context,
     dataset: Annotated[
         str,
         typer.Option(
@@ -125,6 +127,7 @@ def evaluate(
     dtype: Dtype = "auto",
     ray: Ray = None,
     worker: Worker = None,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare frame scores with a benchmark's truth, and with scores that need no model.
@@ -146,6 +149,8 @@ def evaluate(
     if ray is None:
         _ray.without(worker)
     words = label_words(normal_label, anomaly_label)
+    if videos is not None:
+        _passed.watch(context, verbose).search(videos, pictures=fps is not None)
     bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing, words)
     if scores is not None:
         made = benchmark.of_scores(

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from hiprobe.cli import _run
-from hiprobe.cli._options import AsJson
+from hiprobe.cli import _passed, _run
+from hiprobe.cli._options import AsJson, Verbose
 
 
 def export(
+    context: typer.Context,
     store: Annotated[Path, typer.Argument(help="The .store folder of a run.")],
     to: Annotated[
         Path, typer.Option("--out", "-o", help="Hidden states: .npz; scores: .npz, .json, .csv.")
@@ -39,6 +40,7 @@ def export(
             "imported, so name it only if you trust it."
         ),
     ] = None,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Write hidden states, or scores of each frame, as plain arrays. No model runs.
@@ -53,11 +55,15 @@ def export(
 
     if (probe is None) != (not videos):
         raise UsageError("scores need both --probe and --videos, hidden states need neither")
+    seen = _passed.watch(context, verbose)
     if probe is None:
         count = _export.export_states(store, to)
     else:
         found = _export.export_scores(
-            video.find(videos or ()), _run.load_probe(probe, method), store, raw=raw
+            video.find(videos or (), seen.note_others),
+            _run.load_probe(probe, method),
+            store,
+            raw=raw,
         )
         evaluation.write_scores(to, found)
         count = len(found)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from hiprobe.cli import _ray, _run
+from hiprobe.cli import _passed, _ray, _run
 from hiprobe.cli._options import (
     OUT,
     AsJson,
@@ -18,11 +18,13 @@ from hiprobe.cli._options import (
     Ray,
     Revision,
     StoreOrAddress,
+    Verbose,
     Worker,
 )
 
 
 def extract(
+    context: typer.Context,
     paths: Paths,
     model: Model = "embedded",
     method: Method = "hiprobe",
@@ -32,6 +34,7 @@ def extract(
     dtype: Dtype = "auto",
     ray: Ray = None,
     worker: Worker = None,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Read the hidden states of all layers and keep them.
@@ -42,14 +45,15 @@ def extract(
     from hiprobe.backbones import Loading
     from hiprobe.types import Video
 
+    seen = _passed.watch(context, verbose)
     loading = Loading(model, revision, device, dtype)
     if ray is not None:
         run = _ray.ray_run(ray, worker, loading)
-        found, failed = _ray.find_everywhere(paths)
+        found, failed = _ray.find_everywhere(paths, seen)
         unread = _ray.extract_and_show(found, run, store, method, as_json)
         raise typer.Exit(_run.exit_code(failed or unread))
     _ray.without(worker, *paths, store)
-    files, failed = _run.find_videos(paths)
+    files, failed = _run.find_videos(paths, seen)
     backbone = _run.load_backbone(loading)
     lost = [result.path for result in failed]
     plan = pipeline.ReadPlan(

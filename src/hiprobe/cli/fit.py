@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from hiprobe.cli import _run
+from hiprobe.cli import _passed, _run
 from hiprobe.cli._labels import check_normal, label_words
 from hiprobe.cli._options import (
     OUT,
@@ -21,6 +21,7 @@ from hiprobe.cli._options import (
     Revision,
     Seed,
     Store,
+    Verbose,
 )
 from hiprobe.errors import UsageError
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 def fit(
+    context: typer.Context,
     data: Annotated[
         Path | None,
         typer.Argument(
@@ -64,6 +66,7 @@ def fit(
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit a probe on labelled clips; say which layer or heads it reads, and why.
@@ -75,6 +78,7 @@ def fit(
     from hiprobe.backbones import Loading
     from hiprobe.cli._terminal import emit, fitted, markup, say
 
+    _passed.watch(context, verbose).search_clips(data)
     words = label_words(normal_label, anomaly_label)
     request = _run.FitRequest(data, method, layer, prompt or (), split, seed, words)
     understood = _understood(request, as_json)

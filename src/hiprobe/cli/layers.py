@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hiprobe.cli import _run
+from hiprobe.cli import _passed, _run
 from hiprobe.cli._labels import check_normal, label_words
 from hiprobe.cli._options import (
     OUT,
@@ -21,10 +21,12 @@ from hiprobe.cli._options import (
     Revision,
     Seed,
     Store,
+    Verbose,
 )
 
 
 def layers(
+    context: typer.Context,
     data: Annotated[
         Path, typer.Argument(help="Labelled clips as for fit, or a probe file made by fit.")
     ],
@@ -40,6 +42,7 @@ def layers(
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw saliency over the layers: KL, LDR, entropy and their sum, each with its chance level.
@@ -52,6 +55,7 @@ def layers(
     from hiprobe.probe import Probe
     from hiprobe.probe.curves import saliency_curves
 
+    _passed.watch(context, verbose).search_clips(data)
     failed: list[str] = []
     if data.suffix == ".safetensors":
         made = Probe.load(data, method=method)

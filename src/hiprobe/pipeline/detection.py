@@ -25,7 +25,7 @@ from hiprobe.pipeline.reading import (
 )
 from hiprobe.probe import Probe
 from hiprobe.types import Result, Status
-from hiprobe.video import parallel
+from hiprobe.video import parallel, pictures
 
 
 def check_probe(model: ModelFacts, probe: Probe) -> None:
@@ -89,13 +89,8 @@ def detect_events(
         found.gaps,
         localization or probe.localization,
     )
-    lost = (
-        f"{found.skipped} damaged packets skipped"
-        if found.skipped
-        else "spans lost"
-        if found.gaps
-        else None
-    )
+    parts = "pictures missing" if pictures.is_folder(path) else "damaged packets skipped"
+    lost = f"{found.skipped} {parts}" if found.skipped else "spans lost" if found.gaps else None
     status: Status = "partial" if lost else "done"
     made_with = _provenance(reading.model, probe)
     return Result(

@@ -163,9 +163,12 @@ class Media:
 
 
 def served_videos(root: Path) -> Iterator[Path]:
-    """List the video files under `root`, sorted, without hidden folders and links to outside."""
+    """List the video files under `root`, sorted, without hidden folders and links to outside.
+
+    A folder that cannot be entered is passed over: `detect` has named it, and the page goes on.
+    """
     base = root.resolve()
-    for path in videos_below(root):
+    for path in videos_below(root, lambda _path, _why: None):
         if path.resolve().is_relative_to(base):
             yield path
 

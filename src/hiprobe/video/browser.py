@@ -50,9 +50,11 @@ def facts(reader: pictures.FrameSource) -> dict[str, Any]:
 
 
 def _playable(reader: pictures.FrameSource, image: av.VideoFrame) -> bool:
-    # Chromium counts from the stored zero, and cannot seek past the stated duration.
+    # Chromium counts from the stored zero, and cannot seek past the stated duration. Of several
+    # video streams it shows the first, even if that is a still.
     return (
         reader.container in SEEKABLE
+        and reader.leads
         and image.format.name in PLAYABLE.get(reader.codec, ())
         and abs(reader.zero) <= LEAD_S
     )

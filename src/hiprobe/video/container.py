@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -34,17 +36,20 @@ av.logging.set_level(None)
 PIXEL_CAP = 64_000_000
 
 # Containers of video, and of sound, so that a file without pictures gets a name. No playlist,
-# picture, network or device format.
+# network or device format. `mjpeg` and `apng` open only what moves, not a lone JPEG or PNG.
 FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,m4v,obu,ivf,flv,asf,ogg,gif,mxf,nut,"
-    "dv,rm,yuv4mpegpipe,wav,flac"
+    "dv,rm,yuv4mpegpipe,dhav,mjpeg,apng,wav,flac"
 )
 # Containers that store packets without space between. FFmpeg skips damage in them silently.
 CONTIGUOUS = ("matroska,webm", "flv")
 # Containers that store no presentation times.
-UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo", "obu")
+UNTIMED = ("avi", "h264", "hevc", "m4v", "mjpeg", "mpegvideo", "obu")
 # Containers with stored presentation times and an index of keyframes.
 SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+# Pictures that stand for a file in lists. A player never shows them as its video.
+COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+PEEKED_PACKETS = 2000  # packets, of all streams, in which a stream shows that it moves
 REMUX = "record or export it again, e.g. as H.264 in MP4"
 
 
@@ -92,8 +97,7 @@ def _check_readable(path: Path) -> None:
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    covers = Disposition.attached_pic
-    stream = next((s for s in container.streams.video if not s.disposition & covers), None)
+    stream = _shown_stream(container, path)
     if stream is None:
         raise NoVideoStream("the file has no video stream", where=path)
     if stream.codec_context is None:
@@ -106,6 +110,28 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     # With one thread a damaged picture is concealed in the same way on every machine.
     stream.codec_context.thread_count = 1
     return stream
+
+
+def _shown_stream(container: InputContainer, path: Path) -> VideoStream | None:
+    """Return the video stream that a player shows: no cover, and no still beside a moving one.
+
+    Of several, it is FFmpeg's best (the default flag decides before the bit rate), else the first.
+    """
+    found = [s for s in container.streams.video if not s.disposition & COVERS]
+    moving = _moving(found, path) if len(found) > 1 else []
+    return max(moving or found, key=lambda s: s == container.streams.best("video"), default=None)
+
+
+def _moving(streams: Sequence[VideoStream], path: Path) -> list[VideoStream]:
+    """Return the streams with more than one frame: stated, or among the file's first packets.
+
+    The packets are read from a second container, because some formats cannot go back.
+    """
+    frames = Counter({s.index: s.frames for s in streams if s.frames > 1})
+    with _open(path, {"codec_whitelist": "none"}) as second, suppress(av.error.FFmpegError):
+        for packet in islice(second.demux(), PEEKED_PACKETS):
+            frames[packet.stream_index] += bool(packet.size)
+    return [s for s in streams if frames[s.index] > 1]
 
 
 def _check_header(stream: VideoStream, path: Path) -> None:

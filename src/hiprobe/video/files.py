@@ -13,11 +13,16 @@ from pathlib import Path
 
 from hiprobe.errors import MissingVideo
 from hiprobe.video import pictures
+from hiprobe.video.folders import Note, refuse, walk
 
 VIDEO_SUFFIXES = (
+    ".264",
+    ".265",
     ".3gp",
+    ".apng",
     ".asf",
     ".avi",
+    ".dav",
     ".divx",
     ".dv",
     ".flv",
@@ -29,6 +34,8 @@ VIDEO_SUFFIXES = (
     ".m2ts",
     ".m2v",
     ".m4v",
+    ".mjpeg",
+    ".mjpg",
     ".mkv",
     ".mov",
     ".mp4",
@@ -78,12 +85,13 @@ def digest(path: str | PathLike[str]) -> str:
     return known
 
 
-def find(paths: Iterable[str]) -> list[Path]:
+def find(paths: Iterable[str], note: Note = refuse) -> list[Path]:
     """Find the video files meant by `paths`, in their order and each once.
 
-    A path is a file, a folder (searched with the folders in it, sorted) or a pattern such as
-    `*.mp4`. A folder gives the files that `is_video`. Raises MissingVideo naming the first of
-    `paths` that gives none.
+    A path is a file, a folder (searched with the folders in it, sorted, links followed) or a
+    pattern such as `*.mp4`. A folder gives the files that `is_video`; `note` is called with what is
+    passed over in it. Raises MissingVideo naming the first of `paths` that gives none and, unless
+    `note` takes them, a folder below it that cannot be entered or a link that leads nowhere.
 
     >>> from hiprobe import video
     >>> from hiprobe.embedded import VIDEO
@@ -93,7 +101,7 @@ def find(paths: Iterable[str]) -> list[Path]:
     found: dict[Path, Path] = {}
     for path in paths:
         try:
-            files = _files(path) if path else []  # `Path("")` would be the working folder
+            files = _files(path, note) if path else []  # `Path("")` would be the working folder
         except OSError as error:
             raise MissingVideo(f"cannot be read: {error.strerror}", where=path) from error
         if not files:
@@ -107,31 +115,23 @@ def find(paths: Iterable[str]) -> list[Path]:
     return list(found.values())
 
 
-def _files(path: str) -> list[Path]:
-    place = Path(path)
+def _files(path: str, note: Note) -> list[Path]:
     if pictures.parted(path)[1] is not None:
-        return pictures.below(path)
-    if place.is_file() or place.is_dir():
-        return _below(place)
+        return pictures.below(path, note)
+    matches = [Path(path)] if os.path.exists(path) else map(Path, glob.glob(path, recursive=True))
     return [
         file
-        for match in sorted(map(Path, glob.glob(path, recursive=True)))
-        for file in _below(match)
+        for one in sorted(matches)  # a device or a pipe gives nothing
+        for file in ([one] if one.is_file() else videos_below(one, note))
     ]
 
 
-def _below(place: Path) -> list[Path]:
-    """Return the file itself, or the videos of a folder; nothing for a device or a pipe."""
-    return [place] if place.is_file() else videos_below(place)
+def videos_below(folder: Path, note: Note = refuse) -> list[Path]:
+    """Return the video files in `folder` and the folders below it, sorted.
 
-
-def videos_below(folder: Path) -> list[Path]:
-    """Return the video files in `folder` and the folders below it, sorted."""
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if is_video(file.relative_to(folder).as_posix()) and file.is_file()
-    )
+    `folders.walk` says what is followed, passed over and raised.
+    """
+    return sorted(walk(folder, VIDEO_SUFFIXES, note))
 
 
 def is_video(name: str) -> bool:

@@ -85,8 +85,9 @@ class FrameReader:
 
     `gaps`, `frame_count`, `skipped` (damaged packets), `concealed` (damaged pictures), `duration`
     (end of the last frame) and `longest` (distance of two frames) grow while it is read. `first` is
-    the time of the first frame. `end` is where the packets end, None while more than `ahead_s`
-    away. `after` seeks to a keyframe before that time. `beat` is called with every packet.
+    the time of the first frame. `leads`: the file has no video stream before this one. `end` is
+    where the packets end, None while more than `ahead_s` away. `after` seeks to a keyframe before
+    that time. `beat` is called with every packet.
 
     `wants(start, end)` may be set. If it is False for the span in which a frame is shown, and no
     other frame is made from that frame (H.264), the frame comes without a picture. After the first
@@ -107,7 +108,7 @@ class FrameReader:
         self.gaps: tuple[Gap, ...] = ()
         self.frame_count = self.skipped = self.concealed = 0
         self.duration, self.frame_s, self.zero, self.first, self.longest = 0.0, 0.0, 0.0, 0.0, 0.0
-        self.aspect, self.sought = 1.0, False
+        self.aspect, self.sought, self.leads = 1.0, False, True
         self.fps: float | None = None
         self.stated: float | None = None
         self.codec = self.container = ""
@@ -158,9 +159,10 @@ class FrameReader:
         return stated if end < stated <= end + max(self.tolerance, self.longest) else end
 
     def _note_facts(self, container: InputContainer, stream: VideoStream) -> None:
-        self.codec, self.container = (
+        self.codec, self.container, self.leads = (
             stream.codec_context.codec.canonical_name,
             container.format.name,
+            stream == container.streams.video[0],
         )
         self._untimed, self._base = self.container in UNTIMED, float(stream.time_base or 0)
         self._packets_stated, self.aspect = stream.frames, float(stream.sample_aspect_ratio or 1)

@@ -1,6 +1,7 @@
 """A folder of pictures as a video of constant rate, named `FOLDER@25fps`.
 
-Frame `i`, in natural order of the file names, is shown from `i / fps` seconds. Pictures do not
+Pictures are shown in natural order of their file names, picture number `i` from `i / fps` seconds
+after the first. Where numbers are missing, the later pictures keep their times. Pictures do not
 hold a rate, so it is part of the name and goes wherever the path goes. Knows no container, no
 window and no model.
 """
@@ -11,7 +12,8 @@ import hashlib
 import os.path
 import re
 import warnings
-from collections.abc import Callable, Generator
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, UnsupportedVideo
 from hiprobe.types import Gap
+from hiprobe.video.folders import Note, refuse, walk
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -39,6 +42,7 @@ CURE = "give its frame rate as FOLDER@25fps"
 # Pillow would cut these modes to white instead of scaling them.
 DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _RATE = re.compile(r"(.+)@(\d+(?:\.\d+)?)fps", re.DOTALL)
+_NUMBER = re.compile(r"(.*?)([0-9]{1,15})([^0-9]*)", re.DOTALL)
 
 AnyPath = str | PathLike[str]
 FrameSource: TypeAlias = "FrameReader | PictureReader"
@@ -87,32 +91,40 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: _natural(path.name))
 
 
-def below(path: AnyPath) -> list[Path]:
+def below(path: AnyPath, note: Note = refuse) -> list[Path]:
     """Return the folders of pictures in the folder that `path` names, each with its rate.
 
-    In natural order; the folder itself is one of them if it has pictures.
+    In natural order; the folder itself is one of them if it has pictures. Links and what is passed
+    over are as in `folders.walk`.
     """
     place, fps = parted(path)
-    folders = {
-        file.parent
-        for file in place.rglob("*")
-        if file.suffix.lower() in KINDS and not _hidden(file, place)
-    }
+    folders = {file.parent for file in walk(place, tuple(KINDS), note)}
     return [
         Path(named(folder, fps)) for folder in sorted(folders, key=lambda one: _natural(str(one)))
     ]
-
-
-def _hidden(file: Path, place: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(place).parts)
 
 
 def _natural(name: str) -> tuple[list[str | int], str]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)], name
 
 
+def numbers(files: Sequence[Path]) -> NDArray[np.int64]:
+    """Return the places (frames,) of sorted pictures, from 0, that their numbers give.
+
+    The number is the last one in a name. A missing one leaves its place free if the names differ in
+    nothing else, all steps are multiples of the smallest one, and at least half of them equal it.
+    Other names only give an order.
+    """
+    parts = [_NUMBER.fullmatch(file.name.lower()) for file in files]
+    counted = np.array([int(part[2]) for part in parts if part], np.int64)
+    steps, alike = np.diff(counted), len({part and part.group(1, 3) for part in parts}) == 1
+    step = steps.min() if alike and len(steps) else 0
+    even = step > 0 and not (steps % step).any() and np.mean(steps == step) >= 0.5
+    return np.asarray((counted - counted[0]) // step if even else np.arange(len(files)))
+
+
 def folder_digest(path: AnyPath) -> str:
-    """Compute the SHA-256, in hex, of the rate and the pictures' bytes in order, without names.
+    """Compute the SHA-256, in hex, of the rate, the pictures in order and the places left free.
 
     Raises the errors of `checked`.
     """
@@ -123,6 +135,8 @@ def folder_digest(path: AnyPath) -> str:
             total.update(hashlib.sha256(file.read_bytes()).digest())
         except OSError as error:
             raise MissingVideo(f"cannot be read: {error.strerror}", where=file) from error
+    places = numbers(files)
+    total.update(places.astype("<i8").tobytes() if places[-1] >= len(files) else b"")
     return total.hexdigest()
 
 
@@ -132,7 +146,7 @@ def picture_times(path: AnyPath) -> NDArray[np.float64]:
     Raises the errors of `checked`.
     """
     _, fps, files = checked(path)
-    return np.arange(len(files)) / fps
+    return numbers(files) / fps
 
 
 def checked(path: AnyPath) -> tuple[Path, float, list[Path]]:
@@ -170,7 +184,8 @@ class PictureReader:
     """Iterate over the pictures of a folder with the times at which they are shown.
 
     The counterpart of `frames.FrameReader`. One pass per object. `after`, in seconds, starts at the
-    picture shown at that time; a picture for which `wants` is False is not read. While iterating it
+    picture shown at that time; a picture for which `wants` is False is not read. Missing numbers
+    count as `skipped`, and make a gap where lost packets of a video would. While iterating it
     raises the errors of `checked`, CorruptVideo for a picture that cannot be read, and
     UnsupportedVideo for one of another size, of more than 8 bits per channel or over the pixel cap.
     """
@@ -192,30 +207,44 @@ class PictureReader:
         self.stated: float | None = None
         self.end: float | None = None
         self.wants: Callable[[float, float], bool] | None = None
-        self.codec, self.container, self.sought = "", "folder", after is not None
+        self.codec, self.container, self.sought, self.leads = "", "folder", after is not None, True
 
     def __iter__(self) -> Generator[ShownFrame, None, None]:
         from av import VideoFrame
 
-        from hiprobe.video.frames import ShownFrame
+        from hiprobe.video.frames import GAP_FRAMES, GAP_S, ShownFrame
 
         _, fps, files = checked(self.path)
         self.codec, self.fps, self.frame_s = KINDS[files[0].suffix.lower()].lower(), fps, 1 / fps
-        self.stated = self.end = len(files) / fps
-        first = min(int(self._after * fps), len(files) - 1)
+        self.tolerance = max(GAP_S, GAP_FRAMES * self.frame_s)
+        places: list[int] = numbers(files).tolist()
+        times = [place / fps for place in (*places, places[-1] + 1)]
+        self.stated = self.end = times[-1]
+        first = max(0, bisect_right(times, self._after, hi=len(files)) - 1)
         pixels = _Pixels(self.path)
         for index in range(first, len(files)):
             self._beat()
-            self.frame_count, self.duration = self.frame_count + 1, (index + 1) / fps
+            self.frame_count, self.duration = self.frame_count + 1, times[index + 1]
             spared = (
                 index > first
                 and self.wants is not None
-                and not self.wants(index / fps, (index + 1) / fps)
+                and not self.wants(times[index], times[index + 1])
             )
             image = (
                 None if spared else VideoFrame.from_ndarray(pixels.of(files[index]), format="rgb24")
             )
-            yield ShownFrame(index / fps, image)
+            missing = places[index] - places[index - 1] - 1 if index > first else 0
+            gap = (
+                Gap(
+                    (places[index - 1] + 1) / fps,
+                    times[index],
+                    f"pictures are missing before {files[index].name}",
+                )
+                if missing / fps > self.tolerance - self.frame_s
+                else None
+            )
+            self.skipped, self.gaps = self.skipped + missing, self.gaps + ((gap,) if gap else ())
+            yield ShownFrame(times[index], image, gap)
 
 
 def reader(
