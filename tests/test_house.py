@@ -322,7 +322,8 @@ CORE = (
     "methods/_logistic_regression.py", "methods/hiprobe.py", "video/*.py", "store/*.py",
 )  # fmt: skip
 NOT_CORE = {"video/browser.py", "store/index.py", "store/leases.py", "store/remote.py"}
-MOST_STATEMENTS = 2900
+# 2,900 before several video streams, links to folders and missing picture numbers were handled.
+MOST_STATEMENTS = 2950
 
 
 def statements(file: Path) -> int:

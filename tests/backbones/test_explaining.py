@@ -153,10 +153,10 @@ def test_a_clip_that_does_not_fit_is_shown_in_fewer_frames_and_says_so(
 
 def test_a_clip_that_never_fits_is_named(starved: dict[str, Any]) -> None:
     assert starved["nothing"][0].startswith(
-        "OutOfMemory segment 7 (100.00 to 101.60 s) does not fit the memory"
+        "OutOfMemory segment 7 (100.00 to 101.60 s) does not fit into memory"
     )
     assert starved["read"][0].startswith(
-        "OutOfMemory segment 7 (100.00 to 100.80 s) does not fit the memory"
+        "OutOfMemory segment 7 (100.00 to 100.80 s) does not fit into memory"
     )
 
 

@@ -59,7 +59,7 @@ def test_a_folder_without_a_video_fails_and_still_says_what_is_in_it(
     (tmp_path / "cam" / "a.webp").write_bytes(b"x")
     ran = run("detect", tmp_path / "cam", "-p", fitted.alarm_path, "-o", tmp_path / "out")
     assert ran.code == 3
-    assert "no video file here" in ran.errors[0]
+    assert "no video file found" in ran.errors[0]
     assert ran.errors[-1] == "passed over 1 in folders: unknown suffix 1; --verbose lists them"
 
 

@@ -40,6 +40,10 @@ def count_labels(videos: Sequence[Video]) -> LabelCounts:
     """Count the videos and events by label, the most frequent label first.
 
     A video with events of two labels counts for both, and once as anomalous.
+
+    >>> from hiprobe import datasets, embedded
+    >>> count_labels(list(datasets.load("folder", embedded.CLIPS))).normal
+    14
     """
     anomalous = [video for video in videos if video.events != ()]
     found = Counter(kind for video in anomalous for kind in video.categories)
