@@ -215,7 +215,7 @@ def _states(root: Path) -> None:
 
 def _load_states(root: Path) -> None:
     (path,) = root.rglob("*.safetensors")
-    index.kept(root)
+    index.stored_states(root)
     assert np.isfinite(a_probe().score(store.load_states(path))).all()
 
 
@@ -251,7 +251,7 @@ def _index(root: Path) -> None:
         assert {item.folder for item in items} >= {
             path.parent.name for path in root.glob("v*/result.json")
         }
-        index.kept(root / ".store")
+        index.stored_states(root / ".store")
         leases.put_back(root)
 
 

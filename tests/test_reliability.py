@@ -420,7 +420,7 @@ def test_6_states_of_another_recipe_are_a_miss(
     assert store.find_states(tmp_path / "s", video.digest(path), other, sites, "float32") is None
     found = pipeline.states(path, model, sites, recipe=other, store=tmp_path / "s")
     assert found.recipe == other
-    assert {one.recipe for one in index.kept(tmp_path / "s")} == {
+    assert {one.recipe for one in index.stored_states(tmp_path / "s")} == {
         other.digest,
         fake_backbone.RECIPE.digest,
     }

@@ -133,7 +133,7 @@ def kept(tmp_path: Path) -> Path:
 
 
 def test_the_index_lists_what_the_files_hold(kept: Path) -> None:
-    found = index.kept(kept)
+    found = index.stored_states(kept)
     assert sorted((one.sites, one.segments) for one in found) == [(1, 2), (1, 2), (2, 2)]
     for one in found:
         states = store.load_states(kept / one.file)
@@ -160,7 +160,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("kind", [*DAMAGE, "missing"])
 def test_a_lost_or_damaged_index_is_rebuilt_from_the_files(kept: Path, kind: str) -> None:
-    before = index.kept(kept)
+    before = index.stored_states(kept)
     path = kept / index.NAME
     data = path.read_bytes()
     path.unlink()
@@ -169,38 +169,38 @@ def test_a_lost_or_damaged_index_is_rebuilt_from_the_files(kept: Path, kind: str
     if kind != "missing":
         path.write_bytes(DAMAGE[kind](data))
     index._checked.clear()  # as in the next process
-    assert index.kept(kept) == before
+    assert index.stored_states(kept) == before
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert db.execute("SELECT count(*) FROM states").fetchone() == (3,)
 
 
 def test_an_index_damaged_during_a_process_is_named_and_then_rebuilt(kept: Path) -> None:
-    before, path = index.kept(kept), kept / index.NAME
+    before, path = index.stored_states(kept), kept / index.NAME
     path.write_bytes(b"an index, honestly" * 500)
     with pytest.raises(StoreError, match=r"the index is damaged: .*rebuilds it"):
-        index.kept(kept)
-    assert index.kept(kept) == before
+        index.stored_states(kept)
+    assert index.stored_states(kept) == before
 
 
 def test_the_index_follows_added_removed_and_damaged_files(kept: Path) -> None:
-    first, second, *_ = index.kept(kept)
+    first, second, *_ = index.stored_states(kept)
     (kept / first.file).unlink()
     (kept / second.file).write_bytes(b"x")
-    assert first not in index.kept(kept)
+    assert first not in index.stored_states(kept)
     store.save_states(
         kept,
-        replace(store.load_states(kept / index.kept(kept)[-1].file), video_id="ef" * 32),
+        replace(store.load_states(kept / index.stored_states(kept)[-1].file), video_id="ef" * 32),
         "float32",
     )
     # The process that wrote these states died before it could enter them in the index.
-    assert "ef" * 32 in {one.video for one in index.kept(kept)}
+    assert "ef" * 32 in {one.video for one in index.stored_states(kept)}
 
 
 def test_an_index_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / index.NAME).mkdir()
     with pytest.raises(StoreError, match=r"index\.sqlite: "):
-        index.kept(tmp_path)
+        index.stored_states(tmp_path)
 
 
 # -- leases
@@ -512,7 +512,7 @@ def test_a_video_replaced_while_it_is_read_fails_and_is_neither_kept_nor_shown_a
         ).detect([path])
     assert (result.status, "changed while it was read" in str(result.reason)) == ("failed", True)
     assert not list((folder / "out").glob("*/result.json"))
-    kept = [states.video for states in index.kept(folder / "out/.store")]
+    kept = [states.video for states in index.stored_states(folder / "out/.store")]
     assert kept == ([] if when == "read" else [old])
     (again,) = runs.DetectionRun(
         fake_backbone.load(), fake_backbone.constant_probe(), folder / "out"

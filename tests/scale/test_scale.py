@@ -206,7 +206,7 @@ def test_a_run_on_ray_writes_the_same_files_as_a_local_run(
     assert statuses(found) == {"done": 22, "failed": 2}
     assert sorted(type(error).__name__ for error in errors) == ["CorruptVideo", "EmptyVideo"]
     assert tree(tmp_path / "out") == local
-    kept = index.kept(tmp_path / "out" / ".store")
+    kept = index.stored_states(tmp_path / "out" / ".store")
     assert len({one.video for one in kept}) == 21
     assert not list((tmp_path / "out" / ".store" / ".spans").rglob("*.safetensors"))
 
@@ -353,9 +353,9 @@ def test_states_are_equal_to_those_of_a_local_extraction(videos: Path, tmp_path:
         )
     )
     assert Counter(one.status for one in found) == {"done": 6, "failed": 1}
-    names = [one.file for one in index.kept(tmp_path / "local")]
+    names = [one.file for one in index.stored_states(tmp_path / "local")]
     assert len(names) == 6
-    assert [one.file for one in index.kept(tmp_path / "ray")] == names
+    assert [one.file for one in index.stored_states(tmp_path / "ray")] == names
     for name in names:
         assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
 

@@ -11,7 +11,7 @@ from hiprobe.cli import _ray
 from hiprobe.cli._options import OUT, AsJson
 
 if TYPE_CHECKING:
-    from hiprobe.store.index import Kept
+    from hiprobe.store.index import StoredStates
     from hiprobe.store.leases import RunRecord, VideoRecord
 
 
@@ -52,7 +52,7 @@ def runs(
         )
     back = leases.put_back(folder) if retry else 0
     found, items = leases.run_status(folder)
-    kept = index.kept(folder / ".store")
+    kept = index.stored_states(folder / ".store")
     if as_json:
         for item in items:
             _terminal.emit(_line(item, found))
@@ -82,7 +82,7 @@ def _line(item: VideoRecord, found: list[RunRecord]) -> dict[str, Any]:
     }
 
 
-def _stored(kept: list[Kept]) -> str:
+def _stored(kept: list[StoredStates]) -> str:
     size, recipes = sum(one.bytes for one in kept) / 1e6, len({one.recipe for one in kept})
     videos, plural = len({one.video for one in kept}), "s"[recipes == 1 :]
     return f"hidden states of {videos} videos by {recipes} recipe{plural}, {size:.1f} MB"

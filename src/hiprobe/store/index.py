@@ -48,7 +48,7 @@ _checked: dict[Path, int] = {}  # the inode of each index that this process foun
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredStates:
     """One file of hidden states: its path inside the store, and what it holds."""
 
     file: str
@@ -88,7 +88,7 @@ def open_index(store: Path) -> Iterator[sqlite3.Connection]:
         ) from error
 
 
-def kept(store: Path) -> list[Kept]:
+def stored_states(store: Path) -> list[StoredStates]:
     """List all files of hidden states in the store by name, and update the index from the files.
 
     A damaged file is left out. Raises StoreError if the disk refuses.
@@ -105,7 +105,7 @@ def kept(store: Path) -> list[Kept]:
         )
         for file in sorted(there.keys() - known):
             _enter(db, store, there[file])
-        return [Kept(*row) for row in db.execute("SELECT * FROM states ORDER BY file")]
+        return [StoredStates(*row) for row in db.execute("SELECT * FROM states ORDER BY file")]
 
 
 def enter(store: Path, path: Path) -> None:
