@@ -98,6 +98,14 @@ def find_videos(paths: Sequence[str], seen: PassedOver) -> tuple[list[Path], lis
     return list(found.values()), failed
 
 
+def check_output(out: Path, inputs: Iterable[str | Path | None]) -> None:
+    """Raise UsageError if the file to write is an input of the command."""
+    if out.resolve() in {Path(path).resolve() for path in inputs if path is not None}:
+        raise UsageError(
+            "the file to write is an input of this command", where=out, cure="give another -o"
+        )
+
+
 def seconds(paths: Iterable[str]) -> dict[str, float]:
     """Return the stated length of each video, for the progress bar; 0 for an unreadable one."""
     from hiprobe import video

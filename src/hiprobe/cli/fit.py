@@ -84,6 +84,7 @@ def fit(
     understood = _understood(request, as_json)
     if check:
         _stop_at(understood, as_json)
+    _run.check_output(probe, [data, *(clip.path for clip in request.clips)])
     backbone = _run.load_backbone(Loading(model, revision, device, dtype))
     made, failed = _run.fit_probe(request, backbone, store)
     made.save(probe)

@@ -58,11 +58,13 @@ def layers(
     _passed.watch(context, verbose).search_clips(data)
     failed: list[str] = []
     if data.suffix == ".safetensors":
+        _run.check_output(picture, [data])
         made = Probe.load(data, method=method)
     else:
         words = label_words(normal_label, anomaly_label)
         request = _run.FitRequest(data, method, seed=seed, words=words)
         check_normal(request.clips, method, words)
+        _run.check_output(picture, [data, *(clip.path for clip in request.clips)])
         backbone = _run.load_backbone(Loading(model, revision, device, dtype))
         made, failed = _run.fit_probe(request, backbone, store)
     curves = saliency_curves(made, data)
