@@ -30,7 +30,7 @@ from hiprobe.isolate import ChildBug
 from hiprobe.localize import Localization
 from hiprobe.review import results as shown
 from hiprobe.store import index, leases, results
-from hiprobe.types import HiddenStates, Recipe, Result, Scores, Segment, Site
+from hiprobe.types import HiddenStates, Recipe, Result, Scores, Segment, Site, Video
 from hiprobe.video import parallel
 
 RECIPE = Recipe("colours", ("What happens?",), frames=4, size=(32, 32))
@@ -257,7 +257,8 @@ def _index(root: Path) -> None:
 
 def _result_files(root: Path) -> None:
     for path in root.glob("*/result.json"):
-        results.load_result(path.parent, "v.mp4", f"{0:064x}", {"probe": "p", "explain": True})
+        video = Video("v.mp4", id=f"{0:064x}")
+        results.load_result(path.parent, video, {"probe": "p", "explain": True})
         results.result_facts(path.parent)
     leases.run_status(root)
     with suppress(HiProbeError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -15,12 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiprobe import pipeline, video
-from hiprobe.errors import DecoderLost, HiProbeError, OutOfMemory, Quarantined, VideoError
+from hiprobe.errors import (
+    DecoderLost,
+    HiProbeError,
+    OutOfMemory,
+    Quarantined,
+    UsageError,
+    VideoError,
+)
 from hiprobe.pipeline import Failed, Progress, Reading, ReadPlan, ignore
 from hiprobe.probe import Probe
-from hiprobe.store import result_folder, results
+from hiprobe.store import result_folder, results, run_record
 from hiprobe.store.leases import LeaseHolder, VideoRecord, put_back
-from hiprobe.types import Result
+from hiprobe.types import Result, Video
 from hiprobe.video import parallel
 
 if TYPE_CHECKING:
@@ -30,6 +37,7 @@ POLL_S = 0.5
 STORE = ".store"
 RETRY_CURE = "release it with hiprobe runs OUT --retry"
 Keep = Callable[[Result, Path], None]
+Given = Video | str | Path
 
 
 class DetectionRun:
@@ -43,26 +51,26 @@ class DetectionRun:
         self.model, self.probe, self.out, self.explain = model, probe, out, explain
         self.settings = result_settings(model, probe, explain)
 
-    def done(self, paths: Sequence[str | Path]) -> tuple[list[Result], list[str | Path]]:
-        """Return the results these videos already have with these settings, and the paths left."""
+    def done(self, videos: Sequence[Given]) -> tuple[list[Result], list[Video]]:
+        """Return the results these videos already have with these settings, and those left."""
         stems = self._stems()
-        found = [(path, self._before(path, stems)) for path in paths]
-        left = [path for path, result in found if result is None]
+        found = [(video, self._before(video, stems)) for video in map(as_video, videos)]
+        left = [video for video, result in found if result is None]
         return [result for _, result in found if result], left
 
-    def forget(self, paths: Iterable[str | Path]) -> None:
+    def forget(self, videos: Iterable[Given]) -> None:
         """Mark these videos to be processed again, quarantined ones too; raises StoreError."""
         places = []
-        for path in paths:
+        for one in map(as_video, videos):
             with suppress(VideoError):  # reported when its turn comes
-                places.append(self.place(path)[0])
+                places.append(self.place(one)[0])
         for place in places:
             (place / results.NAME).unlink(missing_ok=True)
         put_back(self.out, [place.name for place in places])
 
     def detect(
         self,
-        paths: Sequence[str | Path],
+        videos: Sequence[Given],
         *,
         keep: Keep = ignore,
         failed: Failed = ignore,
@@ -77,41 +85,42 @@ class DetectionRun:
         is called once, when nothing else is left, with the number of videos that other workers
         hold. Raises ModelError and StoreError.
         """
-        queue, idle, begun = deque(paths), 0, set[str]()
-        with LeaseHolder(self.out / STORE, self.settings, len(paths)) as worker:
+        queue, idle, begun = deque(map(as_video, videos)), 0, set[str]()
+        record_run(self.out, self.probe, self.settings)
+        with LeaseHolder(self.out / STORE, self.settings, len(queue)) as worker:
             turns = _Turns(self, worker, keep, failed, progress)
             while queue:
-                path = queue.popleft()
+                one = queue.popleft()
                 self._decode_ahead(islice(queue, parallel.decoders() - 1), begun)
-                result = turns.take(path)
+                result = turns.take(one)
                 if result is not None:
                     idle = 0
                     yield result
                     continue
-                queue.append(path)
+                queue.append(one)
                 idle += 1
                 if idle > len(queue):
                     waiting(len(queue))
                     waiting = ignore
                     time.sleep(POLL_S)
 
-    def _decode_ahead(self, paths: Iterable[str | Path], begun: set[str]) -> None:
+    def _decode_ahead(self, videos: Iterable[Video], begun: set[str]) -> None:
         """Start decoding the next videos, each once."""
         plan = ReadPlan(tuple(self.probe.sites), self.probe.recipe)
-        for path in paths:
-            if str(path) not in begun:
-                begun.add(str(path))
-                pipeline.decode_ahead(path, Reading(self.model, self.out / STORE), plan)
+        for one in videos:
+            if one.path not in begun:
+                begun.add(one.path)
+                pipeline.decode_ahead(one.path, Reading(self.model, self.out / STORE), plan)
 
-    def _before(self, path: str | Path, stems: frozenset[str]) -> Result | None:
+    def _before(self, one: Video, stems: frozenset[str]) -> Result | None:
         # Without this check a new folder would hash all videos before the first result.
-        if Path(path).stem[:8] not in stems:
+        if Path(one.name).stem[:8] not in stems:
             return None
         try:
-            place, video_id = self.place(path)
+            place, read = self.place(one)
         except VideoError:
             return None  # reported when its turn comes
-        return results.load_result(place, str(path), video_id, self.settings)
+        return results.load_result(place, read, self.settings)
 
     def _stems(self) -> frozenset[str]:
         """Return the first letters of the names of the videos that have a result."""
@@ -119,10 +128,14 @@ class DetectionRun:
             path.parent.name.rpartition("-")[0][:8] for path in self.out.glob(f"*/{results.NAME}")
         )
 
-    def place(self, path: str | Path) -> tuple[Path, str]:
-        """Return where the result of a video goes, and the video's digest; raises VideoError."""
-        video_id = video.digest(path)
-        return result_folder(self.out, Result(str(path), video_id, "failed")), video_id
+    def place(self, given: Given) -> tuple[Path, Video]:
+        """Return where the result of a video goes, and the video with its digest.
+
+        Raises VideoError.
+        """
+        one = as_video(given)
+        read = replace(one, id=video.digest(one.path))
+        return result_folder(self.out, unscored(read)), read
 
 
 @dataclass(frozen=True)
@@ -135,43 +148,44 @@ class _Turns:
     failed: Failed
     progress: Progress
 
-    def take(self, path: str | Path) -> Result | None:
+    def take(self, one: Video) -> Result | None:
         """Return the result of one video, or None if its turn comes later."""
         try:
-            place, video_id = self.run.place(path)
+            place, read = self.run.place(one)
         except VideoError as error:
-            result = pipeline.failure(path, error)
+            result = unscored(one, error.named)
             return enter_unread(result, error, self.worker, self.run.out, self.failed)
-        item = self.worker.claim(place.name, Path(path).name, video_id)
+        item = self.worker.claim(place.name, read.name, str(read.id))
         if item.status in ("failed", "quarantined"):
-            return given_up(path, item, self.failed)
-        return self._claimed(path, place, item) if self.worker.has(item) else None
+            return given_up(read, item, self.failed)
+        return self._claimed(read, place, item) if self.worker.has(item) else None
 
-    def _claimed(self, path: str | Path, place: Path, item: VideoRecord) -> Result | None:
+    def _claimed(self, one: Video, place: Path, item: VideoRecord) -> Result | None:
         # Another worker may have finished it since this run asked for it.
-        result = results.load_result(place, str(path), item.digest, self.run.settings)
+        result = results.load_result(place, one, self.run.settings)
         try:
-            result = result or self._detected(path, place, item.digest)
+            result = result or self._detected(one, place)
         except DecoderLost as error:
             lost = self.worker.lose(item, error.named)
-            return None if lost.status == "todo" else given_up(path, lost, self.failed)
+            return None if lost.status == "todo" else given_up(one, lost, self.failed)
         except (VideoError, OutOfMemory) as error:
-            self.failed(str(path), error)
-            result = pipeline.failure(path, error)
+            self.failed(one.path, error)
+            result = unscored(one, error.named)
         self.worker.end(item, result.status, result.reason)
         return result
 
-    def _detected(self, path: str | Path, place: Path, video_id: str) -> Result:
+    def _detected(self, one: Video, place: Path) -> Result:
         run = self.run
-        result = pipeline.detect(
-            path,
+        found = pipeline.detect(
+            one.path,
             run.model,
             run.probe,
             explain=run.explain,
             store=run.out / STORE,
             progress=self.progress,
         )
-        pipeline.check_same(path, video_id)
+        pipeline.check_same(one.path, str(one.id))
+        result = replace(found, name=one.name)
         # Until all files are written they must not count as a result.
         (place / results.NAME).unlink(missing_ok=True)
         self.keep(result, place)
@@ -179,24 +193,51 @@ class _Turns:
         return result
 
 
+def record_run(out: Path, probe: Probe, settings: Mapping[str, Any]) -> None:
+    """Keep the probe and what is known of the run beside its results; raises StoreError."""
+    recipe = probe.recipe
+    facts = run_record.RunFacts(recipe.model, recipe.revision, probe.digest, settings)
+    run_record.save_run(out, facts, probe.to_bytes())
+
+
+def check_out(out: Path, probe: Probe) -> None:
+    """Raise UsageError if `out` holds results of another probe; StoreError for a damaged record."""
+    made = run_record.load_run(out)
+    if made is not None and made.probe != probe.digest and any(out.glob(f"*/{results.NAME}")):
+        raise UsageError(
+            f"it holds results of another probe ({made.probe[:8]}, not {probe.digest[:8]})",
+            where=out,
+            cure="--again does the given videos again, or choose another -o",
+        )
+
+
 def enter_unread(
     result: Result, error: HiProbeError, worker: LeaseHolder, out: Path, failed: Failed
 ) -> Result:
     """Report and record a video that could not even be hashed; return its `failed` result."""
     failed(result.path, error)
-    name = Path(result.path).name
-    worker.missing(result_folder(out, result).name, name, str(result.reason))
+    worker.missing(result_folder(out, result).name, result.name, str(result.reason))
     return result
 
 
-def given_up(path: str | Path, item: VideoRecord, failed: Failed) -> Result:
+def given_up(one: Video, item: VideoRecord, failed: Failed) -> Result:
     """Report a video that is not tried again; return its `failed` or `quarantined` result."""
-    result = Result(str(path), item.digest, "failed", reason=str(item.reason))
+    result = unscored(one, str(item.reason))
     if item.status == "failed":
-        failed(str(path), VideoError(str(item.reason), where=path))
+        failed(one.path, VideoError(str(item.reason), where=one.path))
         return result
-    failed(str(path), Quarantined(str(item.reason), where=path, cure=RETRY_CURE))
+    failed(one.path, Quarantined(str(item.reason), where=one.path, cure=RETRY_CURE))
     return replace(result, status="quarantined")
+
+
+def as_video(given: Given) -> Video:
+    """Return a video as it is, and a path as a video named by its last part."""
+    return given if isinstance(given, Video) else Video(str(given))
+
+
+def unscored(one: Video, reason: str | None = None) -> Result:
+    """Return the `failed` result of a video, with the reason."""
+    return Result(one.path, one.id or "", "failed", reason=reason, name=one.name)
 
 
 def result_settings(model: ModelFacts, probe: Probe, explain: bool) -> dict[str, Any]:

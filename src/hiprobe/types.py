@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any, Literal
 
 import numpy as np
@@ -80,15 +82,33 @@ class Gap:
     reason: str
 
 
+def file_name(path: str) -> str:
+    """Return the last part of a path; of an address only the host, as the rest may hold a password.
+
+    >>> file_name("/videos/shop.mp4"), file_name("rtsp://admin:secret@camera:554/live")
+    ('shop.mp4', 'camera:554')
+    """
+    if "://" in path:
+        return re.split("[/?#]", path.partition("://")[2].rpartition("@")[2])[0]
+    return PurePath(path).name or path
+
+
+def unicode(text: str) -> str:
+    """Replace what UTF-8 cannot hold, such as bytes of an undecodable file name, by U+FFFD."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
 @dataclass(frozen=True)
 class Video:
     """A video: its path, and what is known about it.
 
     `events` are its annotated events: None if unknown, empty for a normal video. `split` and
-    `categories` come from the data set. `id` is the SHA-256 of the file, once it was read.
+    `categories` come from the data set. `id` is the SHA-256 of the file, once it was read. `name`
+    is what people see and what results are filed under: the path relative to the folder that was
+    given, such as `cam1/0900.mp4`, by default the file's name.
 
-    >>> Video("shop/0900.mp4", events=(Event(12.8, 20.8),)).split is None
-    True
+    >>> Video("shop/0900.mp4", events=(Event(12.8, 20.8),)).name
+    '0900.mp4'
     """
 
     path: str
@@ -96,6 +116,10 @@ class Video:
     split: str | None = None
     categories: tuple[str, ...] = ()
     id: str | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or file_name(self.path))
 
 
 @dataclass(frozen=True)
@@ -344,6 +368,19 @@ class Scores:
             (self.ends - self.starts).sum() - sum(np.maximum(one, 0.0).sum() for one in lost)
         )
 
+    @property
+    def peak(self) -> float | None:
+        """The highest smoothed score; None if nothing was scored."""
+        return float(self.smoothed.max()) if len(self.smoothed) else None
+
+    @property
+    def margin(self) -> float | None:
+        """The largest difference of a smoothed score to its threshold; None without segments.
+
+        At least 0 if there is an event. Videos are listed by it, the highest first.
+        """
+        return float((self.smoothed - self.threshold).max()) if len(self.smoothed) else None
+
     def at(self, times: NDArray[np.float64], *, smoothed: bool = True) -> NDArray[np.float64]:
         """Return the score (times,) of the frame shown at each of `times`, in seconds.
 
@@ -367,7 +404,8 @@ class Result:
 
     `duration` is in seconds. `reason` says why a video is `partial`, `failed` or `quarantined`.
     `scores` must be given exactly if it is `done` or `partial`; raises ValueError otherwise.
-    `provenance` names the model, the probe and the recipe.
+    `provenance` names the model, the probe and the recipe. `name` is that of the `Video`; by
+    default it is the file's name.
 
     >>> Result("a.mp4", "", "failed", reason="EmptyVideo: the file is empty").events
     ()
@@ -381,8 +419,10 @@ class Result:
     events: tuple[Event, ...] = ()
     reason: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or file_name(self.path))
         _require(
             self.status in STATUSES, f"the status must be one of {STATUSES}, got {self.status!r}"
         )

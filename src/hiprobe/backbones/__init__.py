@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import plugins
+from hiprobe.backbones import _folder
 from hiprobe.backbones._catalogue import ENTRIES, PROVEN, CatalogueEntry
+from hiprobe.embedded import MODEL as SHIPPED
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.types import Recipe, Segment, Site
 
@@ -32,6 +34,7 @@ __all__ = [
     "catalogue",
     "deepest",
     "load",
+    "name_of",
     "names",
 ]
 
@@ -179,6 +182,21 @@ def load(
         f"there is no backbone {name!r}",
         cure=f"give one of {', '.join(known)}, org/name, a folder or module:attribute",
     )
+
+
+def name_of(model: str) -> str | None:
+    """Return the name that loads the model of a recipe; None for a folder of this machine.
+
+    `model` is the recipe's: a hub id is its own name, and the content of the shipped model's folder
+    means `embedded`.
+
+    >>> name_of("Qwen/Qwen2.5-VL-7B-Instruct"), name_of("sha256:0")
+    ('Qwen/Qwen2.5-VL-7B-Instruct', None)
+    """
+    if _HUB_ID.fullmatch(model):
+        return model
+    same = SHIPPED.is_dir() and model == _folder.local_id(SHIPPED)
+    return "embedded" if same else None
 
 
 def deepest(sites: Sequence[Site]) -> int | None:

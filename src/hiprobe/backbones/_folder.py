@@ -82,7 +82,12 @@ def find_checkpoint(name: str, revision: str | None) -> Checkpoint:
         raise ModelError(
             "a local folder has no revision", where=name, cure="leave the revision out"
         )
-    return _checked(Checkpoint(folder, f"sha256:{content_digest(folder)}", None))
+    return _checked(Checkpoint(folder, local_id(folder), None))
+
+
+def local_id(folder: Path) -> str:
+    """Return the id of a local model for a recipe, which its content alone decides."""
+    return f"sha256:{content_digest(folder)}"
 
 
 def content_digest(folder: Path) -> str:

@@ -19,6 +19,24 @@ Model = Annotated[
         "local folder, or module:attribute.",
     ),
 ]
+ModelOfProbe = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="embedded, a hub id such as Qwen/Qwen2.5-VL-7B-Instruct, a "
+        "local folder, or module:attribute. Default: the model of the probe.",
+    ),
+]
+ProbeOfFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--probe",
+        "-p",
+        help="A probe made by hiprobe fit. Default: probe.safetensors in the folder for results, "
+        "then in the working folder, then the one shipped with hiprobe.",
+    ),
+]
 Revision = Annotated[
     str | None,
     typer.Option(help="Commit, tag or branch of a hub model; it is recorded."),

@@ -15,10 +15,11 @@ from hiprobe.errors import HiProbeError, OutOfMemory, Quarantined, UsageError
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Loading
-    from hiprobe.cli._passed import PassedOver
+    from hiprobe.cli._chosen import ChosenProbe
+    from hiprobe.cli._videos import Found
     from hiprobe.probe import Probe
     from hiprobe.scale import Cluster, Described, RayRun
-    from hiprobe.types import Result
+    from hiprobe.types import Video
 
 
 def check_installed() -> None:
@@ -78,59 +79,36 @@ def without(worker: str | None, *paths: str) -> None:
             )
 
 
-def find_everywhere(paths: Sequence[str], seen: PassedOver) -> tuple[list[str], list[Result]]:
-    """Return the videos that paths and addresses name, each once.
-
-    Also return a failed result for each path or address that names none.
-    """
-    from hiprobe import pipeline
-    from hiprobe.cli._terminal import complain
-    from hiprobe.store import remote
-    from hiprobe.video.files import is_video
-
-    here, failed = _run.find_videos(
-        [remote.strip_scheme(path) for path in paths if not remote.is_address(path)], seen
-    )
-    found = [str(path.absolute()) for path in here]
-    for path in filter(remote.is_address, paths):
-        try:
-            found += remote.find_addresses(path, is_video)
-        except HiProbeError as error:
-            complain(error)
-            failed.append(pipeline.failure(path, error))
-    return list(dict.fromkeys(found)), failed
-
-
 @dataclass(frozen=True)
 class RayDetection:
     """What `hiprobe detect --ray` asks of the workers, and where results go."""
 
-    probe: Probe
+    chosen: ChosenProbe
     output: _run.Output
     explain: bool
     again: bool
 
 
-def detect_and_show(
-    paths: Sequence[str], failed: Sequence[Result], run: RayRun, request: RayDetection
-) -> int:
+def detect_and_show(found: Found, run: RayRun, request: RayDetection) -> int:
     """Detect on the cluster and show each result as it comes; return the exit code."""
-    from hiprobe import scale, store
+    from hiprobe import report, scale, store
     from hiprobe.cli import _terminal
+    from hiprobe.report.texts import count
     from hiprobe.store import remote
 
     out = str(request.output.folder)
-    folder, counts, events = scale.local_home(out), Counter(one.status for one in failed), 0
+    _run.keep_places(scale.local_home(out), found, request.chosen)
+    folder, counts, events = scale.local_home(out), Counter(one.status for one in found.failed), 0
     shown = replace(request.output, folder=out.rstrip("/") if remote.is_address(out) else folder)
     if remote.is_address(out):
         # What other drivers have noted.
         remote.pull(out.rstrip("/"), folder, (store.MANIFEST,))
-    with store.Notes(folder) as notes, _terminal.cluster_bar(len(paths)) as bar:
-        notes.add(failed)
+    with store.Notes(folder) as notes, _terminal.cluster_bar(len(found.videos)) as bar:
+        notes.add(found.failed)
         for result in scale.detect_on_ray(
-            paths,
+            found.videos,
             replace(run, workers=bar.set_workers, keep=_run.keep),
-            request.probe,
+            request.chosen.probe,
             out,
             explain=request.explain,
             again=request.again,
@@ -140,27 +118,29 @@ def detect_and_show(
             shown.show(result)
             counts[result.status] += 1
             events += len(result.events)
+    pages = report.write_index(folder)
     if remote.is_address(out):
-        remote.push([folder / store.MANIFEST], out.rstrip("/"))
+        remote.push([folder / store.MANIFEST, *pages], out.rstrip("/"))
     if not shown.as_json:
         ended = ", ".join(f"{number} {status}" for status, number in counts.items())
-        _terminal.say(f"{ended}; {events} events; all in [bold]{_terminal.markup(out)}[/]")
+        _terminal.say(f"{ended}; {count(events)}")
+        _run.show_pages(out)
     if shown.sinks is not None:
-        shown.sinks.write(paths)
+        shown.sinks.write(one.name for one in found.videos)
     return _run.exit_code(counts["failed"] + counts["quarantined"])
 
 
 def extract_and_show(
-    paths: Sequence[str], run: RayRun, store: str, method: str, as_json: bool
+    videos: Sequence[Video], run: RayRun, store: str, method: str, as_json: bool
 ) -> int:
     """Extract on the cluster and show each video as it comes; return how many failed."""
     from hiprobe import scale
     from hiprobe.cli import _terminal
 
     lost = 0
-    with _terminal.cluster_bar(len(paths)) as bar:
+    with _terminal.cluster_bar(len(videos)) as bar:
         run = replace(run, workers=bar.set_workers)
-        for one in scale.extract_on_ray(paths, run, store, method=method):
+        for one in scale.extract_on_ray(videos, run, store, method=method):
             bar.advance(one.status, one.duration)
             lost += one.reason is not None
             if one.reason is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hiprobe.errors import HiProbeError, MissingVideo, UsageError, VideoError
+from hiprobe.errors import HiProbeError, UsageError, VideoError
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Backbone, Loading
-    from hiprobe.cli._passed import PassedOver
+    from hiprobe.cli._chosen import ChosenProbe
     from hiprobe.cli._sinks import SinkOutput
+    from hiprobe.cli._videos import Found
     from hiprobe.datasets import LabelWords
     from hiprobe.pipeline import Pair, ReadPlan
     from hiprobe.probe import Probe
@@ -50,52 +52,6 @@ def _collector_paused() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def load_probe(path: Path, method: str | None) -> Probe:
-    """Load a probe; raise UsageError if `--method` names another method than its own."""
-    from hiprobe.probe import Probe
-
-    probe = Probe.load(path, method=method)
-    if method is not None and method != probe.method:
-        raise UsageError(
-            f"the probe was fitted with method {probe.method}, not {method}",
-            where=path,
-            cure="leave --method out",
-        )
-    return probe
-
-
-def find_videos(paths: Sequence[str], seen: PassedOver) -> tuple[list[Path], list[Result]]:
-    """Return the videos that `paths` name, each once, and a failed result for other paths.
-
-    A folder below them that cannot be entered also gives a failed result. `seen` notes what is
-    passed over.
-    """
-    from hiprobe import pipeline, video
-    from hiprobe.cli._terminal import complain
-
-    found: dict[Path, Path] = {}
-    failed: list[Result] = []
-
-    def fail(path: str, error: VideoError) -> None:
-        complain(error)
-        failed.append(pipeline.failure(path, error))
-
-    def note(path: Path, why: str | MissingVideo) -> None:
-        seen.note(path, why)
-        if isinstance(why, MissingVideo):
-            fail(str(path), why)
-
-    for path in paths:
-        before = len(failed)
-        try:
-            for file in video.find([path], note):
-                found.setdefault(file.resolve(), file)
-        except VideoError as error:
-            if len(failed) == before:  # else it is known why there is no video
-                fail(path, error)
-    return list(found.values()), failed
 
 
 def check_output(out: Path, inputs: Iterable[str | Path | None]) -> None:
@@ -224,28 +180,34 @@ class Output:
 
 
 def detect_with_progress(
-    paths: Sequence[Path],
+    found: Found,
     run: DetectionRun,
     output: Output,
-    failed: Sequence[Result] = (),
     again: bool = False,
 ) -> list[Result]:
-    """Detect in each video that is not done yet; write its files as soon as it is done."""
-    from hiprobe import store
+    """Detect in each video that is not done yet; write its files as soon as it is done.
+
+    `OUT/index.html` lists all videos at the end, also after an interruption.
+    """
+    from hiprobe import report, store
     from hiprobe.cli import _terminal
 
+    videos, failed = found.videos, found.failed
     if again:
-        run.forget(paths)
-    before, left = run.done(paths)
+        run.forget(videos)
+    before, left = run.done(videos)
     if before and not output.as_json:
         goes_on = (
-            f"{len(before)} of {len(paths)} were finished before, continuing"
+            f"{len(before)} of {len(videos)} were finished before, continuing"
             if left
             else "all were finished before"
         )
         _terminal.say(f"{goes_on}; --again does them again")
     made = [*failed, *before]
-    with store.Notes(run.out) as notes, _terminal.bar(seconds(map(str, left))) as progress:
+    with (
+        store.Notes(run.out) as notes,
+        _terminal.bar(seconds(one.path for one in left)) as progress,
+    ):
         notes.add(made)
         for result in made:
             output.show(result)
@@ -259,8 +221,55 @@ def detect_with_progress(
             notes.add([result])
             output.show(result)
             made.append(result)
-    order = {str(path): place for place, path in enumerate(paths)}
+    report.write_index(run.out)
+    order = {one.path: place for place, one in enumerate(videos)}
     return sorted(made[len(failed) :], key=lambda result: order[result.path])
+
+
+def keep_places(out: Path, found: Found, chosen: ChosenProbe) -> None:
+    """Remember where the videos are, and what the probe was fitted on, on this machine."""
+    from hiprobe.store.local_places import LocalPlaces, add_places
+
+    fits = {} if chosen.fit is None else {chosen.probe.digest: chosen.fit}
+    add_places(out, found.places().joined(LocalPlaces((), fits)))
+
+
+def keep_fit(folder: Path, digest: str, request: FitRequest, model: str, store: Path) -> None:
+    """Remember beside a probe, on this machine only, what it was fitted on."""
+    from hiprobe.store.local_places import FittedOn, LocalPlaces, add_places
+
+    words, own = request.words, Path(model).is_dir() or ":" in model
+    fit = FittedOn(
+        None if request.data is None else str(request.data.absolute()),
+        request.split,
+        tuple(words.normal) if words else (),
+        tuple(words.anomaly) if words else (),
+        str(store.absolute()),
+        (str(Path(model).absolute()) if Path(model).is_dir() else model) if own else None,
+    )
+    add_places(folder, LocalPlaces((), {digest: fit}))
+
+
+def show_end(results: Sequence[Result], output: Output) -> None:
+    """Show the outcome of the videos, the page that lists them, and how to review them."""
+    from hiprobe.cli import _terminal
+
+    if output.as_json:
+        return
+    _terminal.total(results)
+    show_pages(output.folder)
+
+
+def show_pages(out: str | Path) -> None:
+    """Name the page that lists all results, and the command to review them."""
+    from hiprobe.cli import _terminal
+    from hiprobe.cli._options import OUT
+
+    folder = str(out).rstrip("/")
+    _terminal.say(f"all results: [bold]{_terminal.markup(f'{folder}/index.html')}[/]")
+    if "://" not in folder:
+        given = "" if Path(folder) == OUT else f" {shlex.quote(folder)}"
+        _terminal.say(f"look, judge and refit: [bold]hiprobe review{_terminal.markup(given)}[/]")
 
 
 def _waiting(videos: int) -> None:
@@ -284,10 +293,12 @@ def show_result(result: Result, output: Output) -> None:
     """Show one result, once its files are written in the output folder (or address)."""
     from hiprobe import sinks, store
     from hiprobe.cli import _terminal
+    from hiprobe.types import unicode
 
     if output.as_json:
         _terminal.emit(
             {
+                "name": unicode(result.name),
                 "path": result.path,
                 "status": result.status,
                 "reason": result.reason,

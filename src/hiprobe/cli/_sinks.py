@@ -45,14 +45,14 @@ class SinkOutput:
         from hiprobe.sinks import event_line
 
         if self._sinks and result.events:
-            self._lines[result.path] = [event_line(result, event) for event in result.events]
+            self._lines[result.name] = [event_line(result, event) for event in result.events]
 
-    def write(self, paths: Iterable[str | Path]) -> None:
-        """Write all events to each sink, in the order of the videos' `paths`.
+    def write(self, names: Iterable[str]) -> None:
+        """Write all events to each sink, in the order of the videos' `names`.
 
         Raises StoreError, also for any failure of a sink from outside: the results are kept.
         """
-        lines = [line for path in paths for line in self._lines.get(str(path), ())]
+        lines = [line for name in names for line in self._lines.get(name, ())]
         for option, plugin, target in self._sinks:
             try:
                 with plugin.open(target) as sink:

@@ -20,7 +20,7 @@ from rich.text import Text
 from hiprobe.errors import HiProbeError, StoreError, one_line
 from hiprobe.probe import Probe
 from hiprobe.store.leases import RunRecord, VideoRecord
-from hiprobe.types import STATUSES, Result, Segment
+from hiprobe.types import STATUSES, Result, Segment, unicode
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -231,10 +231,9 @@ def events_table(result: Result) -> Table:
 
     Text is shown as it is, without markup or control characters.
     """
-    from hiprobe import sinks
     from hiprobe.report.texts import clock, printable, two
 
-    table = Table(title=Text(printable(sinks.display_name(result.path))), title_justify="left")
+    table = Table(title=Text(printable(unicode(result.name))), title_justify="left")
     labelled = any(event.label for event in result.events)
     for name in ("start", "end", "score"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -307,8 +306,8 @@ def _note(result: Result) -> str:
     )
 
 
-def total(results: Sequence[Result], folder: Path) -> None:
-    """Show the outcome of each video of a run, and where the results are."""
+def total(results: Sequence[Result]) -> None:
+    """Show the outcome of each video of a run, and the sum."""
     if len(results) > 1:
         table = Table(title="videos")
         for column, side in (
@@ -322,14 +321,16 @@ def total(results: Sequence[Result], folder: Path) -> None:
         for result in results:
             segments = str(len(result.scores.starts)) if result.scores else ""
             table.add_row(
-                markup(Path(result.path).name),
+                markup(unicode(result.name)),
                 result.status,
                 segments,
                 str(len(result.events)) if result.scores else "",
                 markup(_note(result)),
             )
         show(table)
+    from hiprobe.report.texts import count
+
     counts = {status: sum(r.status == status for r in results) for status in STATUSES}
     ended = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
     events = sum(len(result.events) for result in results)
-    say(f"{ended}; {events} events; all in [bold]{markup(folder / 'manifest.jsonl')}[/]")
+    say(f"{ended}; {count(events)}")

@@ -6,6 +6,7 @@ import typer
 
 from hiprobe.cli import _run
 from hiprobe.cli._options import OUT, Out
+from hiprobe.cli._videos import find_videos
 
 
 def demo(folder: Out = OUT) -> None:
@@ -17,17 +18,24 @@ def demo(folder: Out = OUT) -> None:
     """
     from hiprobe import embedded
     from hiprobe.backbones import Loading
+    from hiprobe.cli._chosen import ChosenProbe
+    from hiprobe.cli._passed import PassedOver
     from hiprobe.cli._terminal import fitted, markup, say
-    from hiprobe.runs import DetectionRun
+    from hiprobe.runs import DetectionRun, check_out
+    from hiprobe.store.local_places import FittedOn
 
     model = _run.load_backbone(Loading("embedded"))
     say(f"[bold]1. fit[/] on the labelled clips in {markup(embedded.CLIPS)}")
     request = _run.FitRequest(embedded.CLIPS, "hiprobe", layer_curve=False)
     probe, _ = _run.fit_probe(request, model, folder / ".store")
-    probe.save(folder / "demo.probe.safetensors")
     fitted(probe)
+    check_out(folder, probe)
     place = "a place that neither the model nor the probe has seen"
     say(f"\n[bold]2. detect[/] in {embedded.VIDEO.name}: {place}")
     run = DetectionRun(model, probe, folder)
-    results = _run.detect_with_progress([embedded.VIDEO], run, _run.Output(folder))
+    found = find_videos([str(embedded.VIDEO)], PassedOver())
+    fit = FittedOn(data=str(embedded.CLIPS), store=str((folder / ".store").absolute()))
+    _run.keep_places(folder, found, ChosenProbe(probe, embedded.PROBE, fit))
+    results = _run.detect_with_progress(found, run, _run.Output(folder))
+    _run.show_pages(folder)
     raise typer.Exit(_run.exit_code_of(results))

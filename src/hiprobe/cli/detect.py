@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hiprobe.cli import _passed, _ray, _run
+from hiprobe.cli import _chosen, _passed, _ray, _run
 from hiprobe.cli._options import (
     OUT,
     AsJson,
     Device,
     Dtype,
-    Model,
+    ModelOfProbe,
     OutOrAddress,
     Paths,
+    ProbeOfFolder,
     Ray,
     Revision,
     Verbose,
     Worker,
 )
+from hiprobe.cli._videos import find_videos
 
 
 def detect(
     context: typer.Context,
     paths: Paths,
-    probe: Annotated[Path, typer.Option("--probe", "-p", help="A probe made by hiprobe fit.")],
-    model: Model = "embedded",
+    probe: ProbeOfFolder = None,
+    model: ModelOfProbe = None,
     out: OutOrAddress = str(OUT),
     explain: Annotated[
         bool, typer.Option(help="Let the model explain each event in words.")
@@ -59,33 +60,37 @@ def detect(
     """Find, locate and explain anomalies in videos.
 
     Each video gets a folder with report.html, timeline.png, events.jsonl, scores.csv and
-    events.vtt; manifest.jsonl lists all videos. A video that cannot be read is named, the others
-    continue, and the exit code is 3. An interrupted command continues when it is given again:
-    videos finished with this probe, model and settings are not read again.
+    events.vtt; index.html lists all videos, manifest.jsonl too. A video that cannot be read is
+    named, the others continue, and the exit code is 3. An interrupted command continues when it is
+    given again: videos finished with this probe, model and settings are not read again.
     """
     from hiprobe import backbones
     from hiprobe.cli._sinks import SinkOutput
-    from hiprobe.cli._terminal import total
-    from hiprobe.runs import DetectionRun
+    from hiprobe.runs import DetectionRun, check_out
 
     seen = _passed.watch(context, verbose)
-    fitted = _run.load_probe(probe, method)
+    home = _ray.results_home(out)
+    chosen = _chosen.choose_probe(probe, home, method)
+    if not again:
+        check_out(home, chosen.probe)
+    name = _chosen.choose_model(model, chosen)
+    if probe is None:
+        _chosen.say_choice(chosen, name)
     sinks = SinkOutput(sink or ())
     output = _run.Output(out, as_json, sinks)
-    deepest = None if explain else backbones.deepest(fitted.sites)
-    loading = backbones.Loading(model, revision, device, dtype, deepest)
+    deepest = None if explain else backbones.deepest(chosen.probe.sites)
+    revision = revision or chosen.revision(name)
+    loading = backbones.Loading(name, revision, device, dtype, deepest)
+    if ray is None:
+        _ray.without(worker, *paths, out)
+    found = find_videos(paths, seen, anywhere=ray is not None)
+    sinks.check([chosen.path, *(one.path for one in found.videos)], out)
     if ray is not None:
-        on_ray = _ray.ray_run(ray, worker, loading)
-        request = _ray.RayDetection(fitted, output, explain, again)
-        videos, failed = _ray.find_everywhere(paths, seen)
-        sinks.check([probe, *videos], out)
-        raise typer.Exit(_ray.detect_and_show(videos, failed, on_ray, request))
-    _ray.without(worker, *paths, out)
-    found, failed = _run.find_videos(paths, seen)
-    sinks.check([probe, *found], out)
-    run = DetectionRun(_run.load_backbone(loading), fitted, Path(out), explain=explain)
-    results = failed + _run.detect_with_progress(found, run, output, failed, again)
-    if not as_json:
-        total(results, Path(out))
-    sinks.write(found)
+        request = _ray.RayDetection(chosen, output, explain, again)
+        raise typer.Exit(_ray.detect_and_show(found, _ray.ray_run(ray, worker, loading), request))
+    run = DetectionRun(_run.load_backbone(loading), chosen.probe, home, explain=explain)
+    _run.keep_places(home, found, chosen)
+    results = found.failed + _run.detect_with_progress(found, run, output, again)
+    _run.show_end(results, output)
+    sinks.write(one.name for one in found.videos)
     raise typer.Exit(_run.exit_code_of(results))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hiprobe.cli import _passed, _run
+from hiprobe.cli import _passed
+from hiprobe.cli._chosen import load_probe
 from hiprobe.cli._options import AsJson, Verbose
+
+if TYPE_CHECKING:
+    from hiprobe.types import Video
 
 
 def export(
@@ -48,7 +53,7 @@ def export(
     Hidden states: an NPZ with values, starts and ends of each video, and an index as JSON.
     Scores: what `hiprobe evaluate --scores` reads.
     """
-    from hiprobe import evaluation, video
+    from hiprobe import evaluation
     from hiprobe.cli import _terminal
     from hiprobe.errors import UsageError
     from hiprobe.evaluation import export as _export
@@ -60,8 +65,8 @@ def export(
         count = _export.export_states(store, to)
     else:
         found = _export.export_scores(
-            video.find(videos or (), seen.note_others),
-            _run.load_probe(probe, method),
+            _named(videos or (), seen),
+            load_probe(probe, method),
             store,
             raw=raw,
         )
@@ -71,3 +76,11 @@ def export(
         _terminal.emit({"file": str(to), "entries": count})
     else:
         _terminal.say(f"{count} entries: [bold]{_terminal.markup(to)}[/]")
+
+
+def _named(paths: Sequence[str], seen: _passed.PassedOver) -> list[Video]:
+    """Find and name the videos; raises the first error."""
+    from hiprobe import video
+
+    given = {path: list(map(str, video.find([path], seen.note_others))) for path in paths}
+    return video.name_videos(given)[0]

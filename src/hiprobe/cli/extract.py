@@ -21,6 +21,7 @@ from hiprobe.cli._options import (
     Verbose,
     Worker,
 )
+from hiprobe.cli._videos import find_videos
 
 
 def extract(
@@ -43,24 +44,22 @@ def extract(
     """
     from hiprobe import pipeline
     from hiprobe.backbones import Loading
-    from hiprobe.types import Video
 
     seen = _passed.watch(context, verbose)
     loading = Loading(model, revision, device, dtype)
     if ray is not None:
         run = _ray.ray_run(ray, worker, loading)
-        found, failed = _ray.find_everywhere(paths, seen)
-        unread = _ray.extract_and_show(found, run, store, method, as_json)
-        raise typer.Exit(_run.exit_code(failed or unread))
+        found = find_videos(paths, seen, anywhere=True)
+        unread = _ray.extract_and_show(found.videos, run, store, method, as_json)
+        raise typer.Exit(_run.exit_code(found.failed or unread))
     _ray.without(worker, *paths, store)
-    files, failed = _run.find_videos(paths, seen)
+    found = find_videos(paths, seen)
     backbone = _run.load_backbone(loading)
-    lost = [result.path for result in failed]
+    lost = [result.path for result in found.failed]
     plan = pipeline.ReadPlan(
         pipeline.sites_for(method, backbone), pipeline.recipe_for(method, backbone)
     )
-    videos = [Video(str(path)) for path in files]
-    for states, _ in _run.extract_with_progress(videos, backbone, Path(store), plan, lost):
+    for states, _ in _run.extract_with_progress(found.videos, backbone, Path(store), plan, lost):
         shape, gaps = states.values.shape, len(states.gaps)
         _run.show_states(states.video_id, shape, states.duration, gaps, as_json)
     raise typer.Exit(_run.exit_code(lost))

@@ -88,6 +88,7 @@ def fit(
     backbone = _run.load_backbone(Loading(model, revision, device, dtype))
     made, failed = _run.fit_probe(request, backbone, store)
     made.save(probe)
+    _run.keep_fit(probe.parent, made.digest, request, model, store)
     if as_json:
         emit(
             {

@@ -18,6 +18,7 @@ from hiprobe.datasets._frames import (
     MOST_FRAMES,
     FrameLabels,
     annotation_name,
+    bare_name,
     events_from_frames,
     listing,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "LabelWords",
     "annotated",
     "annotation_name",
+    "bare_name",
     "categories",
     "count_labels",
     "events_from_frames",

@@ -35,9 +35,20 @@ def annotation_name(name: str) -> str:
     >>> annotation_name("Abuse/Abuse001_x264.v2.mp4")
     'Abuse001_x264.v2'
     """
-    base = pictures.bare(name.replace("\\", "/").rsplit("/", 1)[-1])
+    return bare_name(name).rpartition("/")[2]
+
+
+def bare_name(name: str) -> str:
+    """Strip a name of its video suffix and the rate of a frame folder, but not of its folder.
+
+    >>> bare_name("cam1/0900.mp4")
+    'cam1/0900'
+    """
+    folder, slash, base = name.replace("\\", "/").rpartition("/")
+    base = pictures.bare(base)
     suffix = next((s for s in VIDEO_SUFFIXES if base.lower().endswith(s)), "")
-    return base[: len(base) - len(suffix)] if len(suffix) < len(base) else base
+    kept = base[: len(base) - len(suffix)] if len(suffix) < len(base) else base
+    return f"{folder}{slash}{kept}"
 
 
 def listing(names: Collection[str], most: int = 5) -> str:

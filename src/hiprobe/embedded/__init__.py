@@ -1,4 +1,4 @@
-"""Locate the shipped model, its labelled clips and its demonstration video; load nothing."""
+"""Locate the shipped model, its probe, its labelled clips and its demonstration video."""
 
 from pathlib import Path
 
@@ -6,3 +6,5 @@ HERE = Path(__file__).parent
 MODEL = HERE / "model"
 CLIPS = HERE / "clips"
 VIDEO = HERE / "demo.mp4"
+# Fitted on CLIPS by `hiprobe fit`: used where no other probe is given or found.
+PROBE = HERE / "probe.safetensors"

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from hiprobe import datasets, video
 from hiprobe.backbones import ModelFacts
-from hiprobe.datasets import FrameLabels, annotation_name, listing
+from hiprobe.datasets import FrameLabels, bare_name, listing
 from hiprobe.errors import LabelError, OutOfMemory, ProbeError, UsageError, VideoError
 from hiprobe.evaluation.draw_summary import DrawSummary
 from hiprobe.evaluation.frame_times import kept_frame_times, times_at_rate
 from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored, thresholded
-from hiprobe.evaluation.score_files import read_scores
+from hiprobe.evaluation.score_files import match_names, read_scores
 from hiprobe.evaluation.tables import Report
 from hiprobe.pipeline import Failed, Progress, Reading, check_probe, detect_events, ignore
 from hiprobe.probe import Probe
@@ -67,8 +67,8 @@ class Benchmark:
             words=self.words,
         )
         chosen = [one for one in every if one.split in (split, None)]
-        found = {annotation_name(one.path): one for one in chosen}
-        names = [annotation_name(one.path) for one in chosen]
+        names = [bare_name(one.name) for one in chosen]
+        found = dict(zip(names, chosen, strict=True))
         twice = {name for name in found if names.count(name) > 1}
         if twice or not found:
             raise LabelError(
@@ -76,7 +76,7 @@ class Benchmark:
                 if twice
                 else f"there are no videos in the split {split}",
                 where=self.root,
-                cure="give each video its own name; its folder does not count" if twice else None,
+                cure="give each video its own name" if twice else None,
             )
         return found
 
@@ -169,10 +169,12 @@ def of_scores(
     times: dict[str, Array] = {}
     if datasets.annotated(bench.name):
         got.truth.update(datasets.truth(bench.name, bench.root, rule=bench.rule))
+        scores = match_names(scores, got.truth)
         if threshold is not None:
             times = {name: times_at_rate(len(values), bench.fps) for name, values in scores.items()}
     else:
         missing, times = _read_truth(bench, got)
+        scores = match_names(scores, {*got.truth, *got.failed})
         scores = {name: values for name, values in scores.items() if name not in got.failed}
     found = None if threshold is None else _events_above(threshold, scores, times)
     scored = ScoredVideos(

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import localize, video
-from hiprobe.datasets import annotation_name, listing
+from hiprobe.datasets import bare_name, listing
 from hiprobe.disk.atomic import replacing
 from hiprobe.errors import LabelError, StoreError, UsageError
 from hiprobe.probe import Probe
 from hiprobe.store import find_states, load_states, precision, state_files
-from hiprobe.types import HiddenStates
+from hiprobe.types import HiddenStates, Video
 
 Array = NDArray[np.float64]
 
@@ -96,19 +96,20 @@ def _described(found: HiddenStates, dtype: str) -> dict[str, Any]:
 
 
 def export_scores(
-    paths: Iterable[str | Path], probe: Probe, store: Path, *, raw: bool = False
+    videos: Iterable[Video], probe: Probe, store: Path, *, raw: bool = False
 ) -> dict[str, Array]:
-    """Score every frame of the videos at `paths` with `probe` and return scores (frames,) by name.
+    """Score every frame of `videos` with `probe` and return scores (frames,) by name.
 
-    Names have no folder and no suffix. A frame without hidden states gets NaN. The hidden states
-    come from the folder `store`, so no model is needed. Scores are smoothed unless `raw` is set.
+    Names are those of the videos, without the suffix. A frame without hidden states gets NaN. The
+    hidden states come from the folder `store`, so no model is needed. Scores are smoothed unless
+    `raw` is set.
 
     Raises StoreError if a video has no hidden states for this probe, LabelError if several videos
     have the same name, UsageError if a video was read in several precisions, and the errors of
     `video.frame_times`.
     """
-    paths = list(paths)
-    names = [annotation_name(str(path)) for path in paths]
+    videos = list(videos)
+    names = [bare_name(one.name) for one in videos]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise LabelError(
@@ -117,8 +118,8 @@ def export_scores(
         )
     dtypes = sorted({precision(file) for file in state_files(store)})
     at = {
-        name: _found(store, str(path), probe, dtypes)
-        for name, path in zip(names, paths, strict=True)
+        name: _found(store, one.path, probe, dtypes)
+        for name, one in zip(names, videos, strict=True)
     }
     lacking = [name for name, found in at.items() if found is None]
     if lacking:
@@ -129,8 +130,8 @@ def export_scores(
             cure="run hiprobe detect or extract on them first",
         )
     return {
-        name: _by_frame(path, probe, found, raw)
-        for (name, found), path in zip(at.items(), paths, strict=True)
+        name: _by_frame(one.path, probe, found, raw)
+        for (name, found), one in zip(at.items(), videos, strict=True)
         if found is not None
     }
 

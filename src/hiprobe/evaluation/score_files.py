@@ -11,7 +11,8 @@ import json
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.datasets import MOST_FRAMES, annotation_name, listing
+from hiprobe.datasets import MOST_FRAMES, annotation_name, bare_name, listing
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.store import write_atomic
 
@@ -46,7 +47,7 @@ _UNREADABLE = (
 def read_scores(path: str | Path) -> dict[str, Array]:
     """Read a score file and return float64 scores (frames,) by video name.
 
-    Names lose their folder and video suffix. JSON and NPZ hold an array of numbers, one per frame,
+    Names lose their video suffix. JSON and NPZ hold an array of numbers, one per frame,
     under each name. CSV has the columns `video,start_frame,end_frame,score`; frames count from 0,
     `end_frame` is exclusive, and each frame is in exactly one row. The format is our own.
 
@@ -83,16 +84,36 @@ def read_scores(path: str | Path) -> dict[str, Array]:
 
 
 def _by_name(found: Sequence[tuple[str, Array]], path: Path) -> dict[str, Array]:
-    scores = {annotation_name(name): values for name, values in found}
+    scores = {bare_name(name): values for name, values in found}
     if len(scores) < len(found):
-        seen = [annotation_name(name) for name, _ in found]
+        seen = [bare_name(name) for name, _ in found]
         twice = {name for name in seen if seen.count(name) > 1}
         raise LabelError(
             f"{len(twice)} videos are named more than once: {listing(twice)}",
             where=path,
-            cure="give each video one array or one set of rows; folder and suffix do not count",
+            cure="give each video one array or one set of rows; the suffix does not count",
         )
     return scores
+
+
+def match_names(scores: Mapping[str, Array], known: Collection[str]) -> dict[str, Array]:
+    """Return the scores under the names that are `known`.
+
+    A name that is not known means the one video whose name has the same last part, if only one
+    known name and one given name have it: other programs may add or leave out the folder.
+
+    >>> match_names({"Abuse/Abuse001": np.zeros(2)}, ["Abuse001"])
+    {'Abuse001': array([0., 0.])}
+    """
+    ours, theirs = (Counter(annotation_name(name) for name in names) for names in (known, scores))
+    whole = {annotation_name(name): name for name in known}
+
+    def meant(name: str) -> str:
+        last = annotation_name(name)
+        single = name not in known and ours[last] == theirs[last] == 1
+        return whole[last] if single else name
+
+    return {meant(name): values for name, values in scores.items()}
 
 
 def _read_json(path: Path) -> list[tuple[str, Array]]:
@@ -146,7 +167,7 @@ def _read_csv(path: Path) -> list[tuple[str, Array]]:
                     cure="quote a name with a comma, and write decimals with a point",
                 )
             name, *cells = (row[column] or "" for column in COLUMNS)
-            spans.setdefault(annotation_name(name.strip()), []).append(
+            spans.setdefault(bare_name(name.strip()), []).append(
                 _span(cells, f"{path}:{reader.line_num}")
             )
     return _frames({name: sorted(rows) for name, rows in spans.items()}, path)
@@ -228,7 +249,7 @@ def write_scores(path: str | Path, scores: Mapping[str, Array]) -> None:
     odd = [name for name in scores if not _is_read_back(name, path.suffix.lower())]
     if odd:
         raise LabelError(
-            f"{len(odd)} names hold a folder, a suffix or characters that this kind of file "
+            f"{len(odd)} names hold a suffix or characters that this kind of file "
             f"does not keep: {listing(odd)}",
             where=path,
             cure="rename the videos, or write JSON",
@@ -248,7 +269,7 @@ def _is_read_back(name: str, kind: str) -> bool:
     except UnicodeEncodeError:
         if kind != ".json":
             return False
-    return annotation_name(name) == name and (kind != ".csv" or name.strip() == name)
+    return bare_name(name) == name and (kind != ".csv" or name.strip() == name)
 
 
 def _json(scores: Mapping[str, Array]) -> bytes:

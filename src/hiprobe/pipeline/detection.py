@@ -132,14 +132,9 @@ def detect_all(
         yield result
 
 
-def failure(path: str | Path, error: HiProbeError) -> Result:
+def failure(path: str | Path, error: HiProbeError, name: str = "") -> Result:
     """Return the result of a video without scores, with the reason."""
-    return Result(
-        str(path),
-        _digest_or_blank(path),
-        "failed",
-        reason=error.named,
-    )
+    return Result(str(path), _digest_or_blank(path), "failed", reason=error.named, name=name)
 
 
 def _digest_or_blank(path: str | Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hiprobe.report.index_page import write_index
 from hiprobe.report.page import report_html, write_report
 from hiprobe.report.picture import Thumbnail, layers_png, timeline_png
 from hiprobe.report.thumbnails import peak_frames, report_video
@@ -13,5 +14,6 @@ __all__ = [
     "report_html",
     "report_video",
     "timeline_png",
+    "write_index",
     "write_report",
 ]

@@ -22,7 +22,7 @@ from hiprobe.report.picture import Thumbnail, timeline_png
 from hiprobe.report.texts import clock, count, printable, two
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import place_also, write_atomic
-from hiprobe.types import Result
+from hiprobe.types import Result, unicode
 
 ASSETS = "report/assets"
 EMBED_BYTES = 64 << 20  # a larger video is a file beside the page
@@ -114,12 +114,12 @@ def report_html(
     assets = Path(__file__).with_name("assets")
     style, script = ((assets / name).read_text("utf-8") for name in ("page.css", "page.js"))
     page = environment.get_template("page.html.jinja").render(
-        name=sinks.display_name(result.path),
-        title=printable(sinks.display_name(result.path)),
+        name=unicode(result.name),
+        title=printable(unicode(result.name)),
         result=result,
         style=Markup(style),
         script=Markup(script),
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
         summary=_summary(result),
         player=_player(video_path, out, result.duration),
         events=list(_rows(result, thumbnails)),
@@ -130,7 +130,8 @@ def report_html(
     write_atomic(out, page.encode("utf-8", "replace"))
 
 
-def _policy(style: str, script: str) -> str:
+def content_policy(style: str, script: str) -> str:
+    """Return a policy that lets a page use this style and script, and load nothing."""
     allowed = (
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         for text in (style, script)

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, value_range
 from hiprobe.report.texts import clock, count, printable, two
-from hiprobe.sinks import display_name
 from hiprobe.store import write_atomic
-from hiprobe.types import Event, Result, Scores
+from hiprobe.types import Event, Result, Scores, unicode
 
 Thumbnail = tuple[float, NDArray[np.uint8]]
 
@@ -79,7 +78,7 @@ def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] =
 
 
 def _headline(result: Result) -> str:
-    name = printable(display_name(result.path))
+    name = printable(unicode(result.name))
     short = name if len(name) <= 70 else f"{name[:40]}…{name[-28:]}"
     return f"{short}   ·   {count(len(result.events))}" + (
         "   ·   partial" if result.status == "partial" else ""

@@ -11,7 +11,7 @@ from typing import Any
 
 from hiprobe.errors import HiProbeError, Quarantined, StoreError, VideoError
 from hiprobe.pipeline import Failed
-from hiprobe.runs import enter_unread, given_up
+from hiprobe.runs import enter_unread, given_up, unscored
 from hiprobe.scale.scheduler import Job, Later
 from hiprobe.scale.worker import Row
 from hiprobe.store import index, remote, result_folder, results
@@ -47,9 +47,9 @@ class ResultLedger:
             raise Later
         if self.again and place not in self._forgotten:
             self._forget(place)
-        item = self.worker.claim(place, Path(job.path).name, job.digest)
+        item = self.worker.claim(place, job.video.name, job.digest)
         if item.status in ("failed", "quarantined"):
-            return given_up(job.path, item, self.report)
+            return given_up(job.read, item, self.report)
         if not self.worker.has(item):
             raise Later
         job.item = item
@@ -70,8 +70,7 @@ class ResultLedger:
 
     def failed(self, job: Job, error: HiProbeError) -> Result:
         """Return the `failed` result of a video that cannot be read."""
-        reason = error.named
-        result = Result(job.path, job.digest, "failed", reason=reason)
+        result = unscored(job.read, error.named)
         if job.item is None:
             enter_unread(result, error, self.worker, self.home, self.report)
         else:
@@ -92,7 +91,7 @@ class ResultLedger:
             job.item = self.worker.claim(job.item.folder, job.item.name, job.digest)
             return None
         self._held.discard(job.digest)
-        return given_up(job.path, job.item, self.report)
+        return given_up(job.read, job.item, self.report)
 
     def _over(self, job: Job, result: Result) -> Result:
         if job.item is not None:
@@ -109,7 +108,7 @@ class ResultLedger:
         put_back(self.home, [place])
 
     def _folder(self, job: Job) -> str:
-        return result_folder(self.home, Result(job.path, job.digest, "failed")).name
+        return result_folder(self.home, unscored(job.read)).name
 
     def _kept(self, job: Job) -> Result | None:
         """Return the result in `out`, fetched first if that is an address."""
@@ -117,7 +116,7 @@ class ResultLedger:
         if remote.is_address(self.out):
             (place / NAME).unlink(missing_ok=True)
             remote.pull(f"{self.out}/{place.name}", place, (NAME, *BESIDE))
-        return results.load_result(place, job.path, job.digest, self.settings)
+        return results.load_result(place, job.read, self.settings)
 
     def _enter(self, row: Row) -> None:
         if not remote.is_address(self.out):

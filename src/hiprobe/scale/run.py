@@ -12,21 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hiprobe import backbones, pipeline, runs
 from hiprobe.backbones import Loading
 from hiprobe.errors import StoreError
 from hiprobe.pipeline import Failed, ReadPlan, ignore
 from hiprobe.probe import Probe
+from hiprobe.runs import Given, as_video
 from hiprobe.scale.cluster import Cluster
 from hiprobe.scale.ledger import Extracted, ResultLedger, StateLedger
 from hiprobe.scale.pool import Pool
 from hiprobe.scale.scheduler import Scheduler
 from hiprobe.scale.worker import Described, Keep, Work
-from hiprobe.store import remote
+from hiprobe.store import remote, run_record
 from hiprobe.store.leases import LeaseHolder
-from hiprobe.types import Result
+from hiprobe.types import Result, Video
 
 End = TypeVar("End", Result, Extracted)
 
@@ -64,7 +65,7 @@ def local_home(out: str | Path) -> Path:
 
 
 def detect_on_ray(
-    paths: Sequence[str | Path],
+    videos: Sequence[Given],
     run: RayRun,
     probe: Probe,
     out: str | Path,
@@ -74,13 +75,13 @@ def detect_on_ray(
 ) -> Iterator[Result]:
     """Yield a result of each video as it finishes; videos finished before are not redone.
 
-    Paths and `out` may be addresses that fsspec reads. Folders, also a model's, must be seen by all
-    nodes under the same path. Paths come back absolute. A video that cannot be read is `failed`,
-    one that crashes its worker or decoder twice `quarantined`. Raises UsageError where Ray cannot
-    be reached, RecipeMismatch, ModelError, and StoreError, also where not all videos are accounted
-    for.
+    Videos (or paths) and `out` may be addresses that fsspec reads. Folders, also a model's, must be
+    seen by all nodes under the same path. Paths come back absolute. A video that cannot be read is
+    `failed`, one that crashes its worker or decoder twice `quarantined`. Raises UsageError where
+    Ray cannot be reached, RecipeMismatch, ModelError, and StoreError, also where not all videos are
+    accounted for.
     """
-    given, to = [_seen_by_all_nodes(path) for path in paths], _folder(out)
+    given, to = [_everywhere(one) for one in videos], _folder(out)
     with run.pool(len(given)) as pool:
         model = _model(pool)
         run.about(model)
@@ -88,6 +89,7 @@ def detect_on_ray(
         settings = runs.result_settings(model, probe, explain)
         store, sites, span_s = f"{to}/{runs.STORE}", tuple(probe.sites), run.cluster.span_s
         pool.begin(Work(store, probe.recipe, sites, probe, to, explain, run.keep, span_s=span_s))
+        _record(out, probe, settings)
         with LeaseHolder(local_home(out) / runs.STORE, settings, len(given), driver=True) as worker:
             ledger = ResultLedger(worker, to, local_home(out), settings, run.failed, again)
             scheduler = Scheduler(pool, ledger, given, probe.recipe.segment_s)
@@ -95,7 +97,7 @@ def detect_on_ray(
 
 
 def extract_on_ray(
-    paths: Sequence[str | Path],
+    videos: Sequence[Given],
     run: RayRun,
     store: str | Path,
     *,
@@ -108,7 +110,7 @@ def extract_on_ray(
     They are read at the sites and by the recipe of `method`, or by `plan`. `also` is called by the
     worker with each video as a file, and its digest. Otherwise as `detect_on_ray`.
     """
-    given, to = [_seen_by_all_nodes(path) for path in paths], _folder(store)
+    given, to = [_everywhere(one) for one in videos], _folder(store)
     with run.pool(len(given)) as pool:
         model = _model(pool)
         run.about(model)
@@ -119,6 +121,14 @@ def extract_on_ray(
         ledger = StateLedger(to, run.failed)
         scheduler = Scheduler(pool, ledger, given, plan.recipe.segment_s)
         yield from _counted(run, pool, scheduler, len(given))
+
+
+def _record(out: str | Path, probe: Probe, settings: dict[str, Any]) -> None:
+    """Keep the probe and the facts of the run beside the results."""
+    home = local_home(out)
+    runs.record_run(home, probe, settings)
+    if remote.is_address(out):
+        remote.push([home / run_record.PROBE, home / run_record.NAME], str(out).rstrip("/"))
 
 
 def _counted(run: RayRun, pool: Pool, scheduler: Scheduler[End], given: int) -> Iterator[End]:
@@ -147,6 +157,12 @@ def _seen_by_all_nodes(path: str | Path) -> str:
         if remote.is_address(path)
         else str(Path(remote.strip_scheme(str(path))).absolute())
     )
+
+
+def _everywhere(given: Given) -> Video:
+    """Return a video whose path every worker sees."""
+    one = as_video(given)
+    return replace(one, path=_seen_by_all_nodes(one.path))
 
 
 def _folder(out: str | Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from hiprobe.errors import DecoderLost, HiProbeError, LabelError, OutOfMemory, VideoError
@@ -18,6 +18,7 @@ from hiprobe.scale.pool import Answer, Pool, Task
 from hiprobe.scale.worker import Row, raised
 from hiprobe.store.leases import WORKER_LOST, VideoRecord
 from hiprobe.store.remote import is_address
+from hiprobe.types import Video
 from hiprobe.video.sampling import Span
 
 WAIT_S = 0.5
@@ -29,13 +30,23 @@ Ended = TypeVar("Ended", covariant=True)
 class Job:
     """One video: its spans, how many are `open` (unread), and `lost` attempts not in the index."""
 
-    path: str
+    video: Video
     digest: str = ""
     plan: tuple[Span, ...] = ()
     open: int = 0
     lost: int = 0
     over: bool = False
     item: VideoRecord | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the video is: a path that every worker sees, or an address."""
+        return self.video.path
+
+    @property
+    def read(self) -> Video:
+        """The video with its digest."""
+        return replace(self.video, id=self.digest)
 
 
 class Later(Exception):
@@ -63,20 +74,20 @@ class Ledger(Protocol[Ended]):
 
 
 class Scheduler(Generic[End]):
-    """Gives the videos at `paths` to the workers of `pool`."""
+    """Gives videos to the workers of `pool`."""
 
     def __init__(
-        self, pool: Pool, ledger: Ledger[End], paths: Iterable[str], segment_s: float
+        self, pool: Pool, ledger: Ledger[End], videos: Iterable[Video], segment_s: float
     ) -> None:
         self._pool, self._ledger, self._segment_s = pool, ledger, segment_s
-        self._paths = deque(paths)
+        self._videos = deque(videos)
         self._tasks: deque[Task] = deque()
         self._parked: deque[tuple[float, Job]] = deque()
         self._given = 0
 
     def ends(self) -> Iterator[End]:
         """Yield the outcome of each video as it arrives; raises the errors that end a run."""
-        while self._paths or self._tasks or self._parked or self._given:
+        while self._videos or self._tasks or self._parked or self._given:
             yield from self._retry()
             self._feed()
             for answer in self._pool.answers(WAIT_S):
@@ -85,7 +96,7 @@ class Scheduler(Generic[End]):
                 yield from self._handle_answer(answer)
 
     def _feed(self) -> None:
-        self._pool.needed = len(self._paths) + len(self._tasks) + self._given
+        self._pool.needed = len(self._videos) + len(self._tasks) + self._given
         while self._pool.free and (task := self._next()) is not None:
             self._pool.give(task)
             self._given += 1
@@ -97,14 +108,16 @@ class Scheduler(Generic[End]):
         and should be the one that reads it.
         """
         ahead = (
-            self._paths and len(self._tasks) < self._pool.size and not is_address(self._paths[0])
+            self._videos
+            and len(self._tasks) < self._pool.size
+            and not is_address(self._videos[0].path)
         )
         if self._tasks and not ahead:
             return self._tasks.popleft()
-        if not self._paths:
+        if not self._videos:
             return None
-        path = self._paths.popleft()
-        return Task(path, "look", (path,), Job(path))
+        one = self._videos.popleft()
+        return Task(one.path, "look", (one.path,), Job(one))
 
     def _retry(self) -> Iterator[End]:
         """Try again the videos that other workers held."""
@@ -167,7 +180,9 @@ class Scheduler(Generic[End]):
 
     def _finish(self, job: Job) -> None:
         plan = [(span.first, span.count) for span in job.plan]
-        self._tasks.appendleft(Task(job.path, "finish", (job.path, job.digest, plan), job))
+        self._tasks.appendleft(
+            Task(job.path, "finish", (job.path, job.digest, plan, job.video.name), job)
+        )
 
     def _handle_death(self, task: Task, job: Job, counts: bool) -> Iterator[End]:
         if counts:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from hiprobe.isolate.crossing import pack_error, unpack_error
 from hiprobe.probe import Probe
 from hiprobe.scale import spans
 from hiprobe.store import find_states, remote, result_folder, results, save_states, states_folder
-from hiprobe.types import Recipe, Result, Site
+from hiprobe.types import Recipe, Result, Site, Video
 from hiprobe.video.joining import can_join
 from hiprobe.video.sampling import Span
 
@@ -120,8 +120,10 @@ class VideoWorker:
             "segments": 0 if part.states is None else len(part.states.starts),
         }
 
-    def finish(self, path: str, digest: str, parts: Sequence[tuple[int, int | None]]) -> Row:
-        """Read what is not kept, join spans and write the result.
+    def finish(
+        self, path: str, digest: str, parts: Sequence[tuple[int, int | None]], name: str = ""
+    ) -> Row:
+        """Read what is not kept, join spans and write the result under `name`.
 
         The row says how the video ended and where its states are.
         """
@@ -137,7 +139,7 @@ class VideoWorker:
             row = (
                 self._extracted(here, store, digest)
                 if self.work.probe is None
-                else self._detected(here, store, digest)
+                else self._detected(Video(str(here), id=digest, name=name), store)
             )
             if self.work.also is not None:
                 self.work.also(str(here), digest)
@@ -161,11 +163,12 @@ class VideoWorker:
             "gaps": len(found.gaps),
         }
 
-    def _detected(self, here: Path, store: Path, digest: str) -> Row:
+    def _detected(self, one: Video, store: Path) -> Row:
         work = self.work
         assert work.probe is not None
-        result = pipeline.detect(here, self.model, work.probe, explain=work.explain, store=store)
-        pipeline.check_same(here, digest, result.video_id)
+        found = pipeline.detect(one.path, self.model, work.probe, explain=work.explain, store=store)
+        pipeline.check_same(one.path, str(one.id), found.video_id)
+        result = replace(found, name=one.name)
         with self._place(result_folder(Path(), result).name) as place:
             (place / results.NAME).unlink(missing_ok=True)
             if work.keep is not None:

@@ -7,7 +7,6 @@ the published form of an event.
 from __future__ import annotations
 
 import math
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
@@ -19,7 +18,7 @@ import numpy as np
 
 from hiprobe import plugins
 from hiprobe.disk.atomic import write_atomic
-from hiprobe.types import Event, Result, Scores, digest_json
+from hiprobe.types import Event, Result, Scores, digest_json, unicode
 
 SCHEMA = "hiprobe.event/1"
 Line = Mapping[str, Any]
@@ -126,7 +125,7 @@ def event_line(result: Result, event: Event) -> dict[str, Any]:
         "schema": SCHEMA,
         "id": digest_json([result.video_id, probe, start, end])[:32],
         "video": {
-            "name": display_name(result.path),
+            "name": unicode(result.name),
             "digest": result.video_id,
             "duration": number(result.duration),
         },
@@ -135,8 +134,8 @@ def event_line(result: Result, event: Event) -> dict[str, Any]:
         "peak_time": number(event.peak),
         "peak_score": number(event.score),
         "threshold": number(threshold_at(result.scores, event)),
-        "label": unicode(event.label),
-        "explanation": unicode(event.explanation),
+        "label": event.label and unicode(event.label),
+        "explanation": event.explanation and unicode(event.explanation),
         "model": {
             "id": model["id"],
             "revision": model["revision"],
@@ -165,21 +164,3 @@ def number(value: float | None) -> float | None:
     (0.0, 0.333333, None)
     """
     return None if value is None or not math.isfinite(value) else round(float(value), 6) + 0.0
-
-
-def unicode(text: str | None) -> str | None:
-    """Replace what UTF-8 cannot hold, such as bytes of an undecodable file name, by U+FFFD."""
-    return None if text is None else re.sub("[\ud800-\udfff]", "\ufffd", text)
-
-
-def display_name(path: str) -> str:
-    """Return the file's name without its folder; for an address only its host.
-
-    The rest of an address may hold a password.
-
-    >>> display_name("/videos/shop.mp4"), display_name("rtsp://admin:secret@camera:554/live")
-    ('shop.mp4', 'camera:554')
-    """
-    if "://" in path:
-        return re.split("[/?#]", path.partition("://")[2].rpartition("@")[2])[0]
-    return unicode(Path(path).name) or path

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hiprobe.disk.atomic import write_atomic
 from hiprobe.store.files import alone, place_also
-from hiprobe.store.manifest import MANIFEST, Notes, note
+from hiprobe.store.manifest import MANIFEST, ManifestLine, Notes, note, read_manifest
 from hiprobe.store.results import result_folder
 from hiprobe.store.states import (
     describe,
@@ -22,6 +22,7 @@ from hiprobe.store.states import (
 
 __all__ = [
     "MANIFEST",
+    "ManifestLine",
     "Notes",
     "alone",
     "describe",
@@ -31,6 +32,7 @@ __all__ = [
     "note",
     "place_also",
     "precision",
+    "read_manifest",
     "result_folder",
     "save_states",
     "state_files",

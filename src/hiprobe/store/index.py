@@ -17,7 +17,7 @@ from hiprobe.store.files import alone
 from hiprobe.store.states import describe
 
 NAME = "index.sqlite"
-VERSION = 1
+VERSION = 2
 BUSY_S = 30.0
 TABLES = (
     "CREATE TABLE states (file TEXT PRIMARY KEY, video TEXT NOT NULL, recipe TEXT NOT NULL, "
@@ -30,6 +30,7 @@ TABLES = (
     "('todo', 'claimed', 'done', 'partial', 'failed', 'quarantined')), "
     "lost INTEGER NOT NULL, lease REAL NOT NULL, worker TEXT NOT NULL, reason TEXT, "
     "changed REAL NOT NULL) STRICT",
+    "CREATE INDEX items_of_digest ON items (digest, status)",
 )
 # Errors that come from the disk or another process, and not from the content of the file.
 _REFUSALS = {

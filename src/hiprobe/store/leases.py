@@ -100,16 +100,32 @@ class LeaseHolder:
             )
 
     def claim(self, folder: str, name: str, digest: str) -> VideoRecord:
-        """Claim the video if it is free and return its status: see `has`; raises StoreError."""
+        """Claim the video if it is free and return its status: see `has`.
+
+        It is not free either while another worker reads a video of the same content, so that no
+        content is read twice. Raises StoreError.
+        """
         with index.open_index(self._store) as db:
             found = _find(db, text(folder))
-            _forget_missing(db, text(folder))
+            _forget_missing(db, text(name))
+            if (twin := self._twin(db, text(folder), digest)) is not None:
+                return twin
             turn = self._turn(found, (text(folder), text(name), digest), time.time())
             if turn is not None:
                 _put(db, turn)
         item = turn or found
         assert item is not None
         return item
+
+    def _twin(self, db: sqlite3.Connection, folder: str, digest: str) -> VideoRecord | None:
+        """Return a video of the same content that another worker is reading; None if none is."""
+        rows = db.execute(
+            "SELECT * FROM items WHERE digest = ? AND status = 'claimed' AND folder != ?",
+            (digest, folder),
+        )
+        claimed = (VideoRecord(*row) for row in rows)
+        held = (one for one in claimed if _held(one, time.time()) and not self.has(one))
+        return next(held, None)
 
     def has(self, item: VideoRecord) -> bool:
         """Tell whether this worker holds the claim."""
@@ -129,10 +145,7 @@ class LeaseHolder:
         return lost
 
     def missing(self, folder: str, name: str, reason: str) -> None:
-        """Record the failure of a file that cannot be read and so has no digest.
-
-        `folder` ends with a hyphen.
-        """
+        """Record the failure of a file that cannot be read and so has no digest."""
         with index.open_index(self._store) as db:
             _put(
                 db,
@@ -215,11 +228,9 @@ def _find(db: sqlite3.Connection, folder: str) -> VideoRecord | None:
     return None if row is None else VideoRecord(*row)
 
 
-def _forget_missing(db: sqlite3.Connection, folder: str) -> None:
+def _forget_missing(db: sqlite3.Connection, name: str) -> None:
     """Delete the failure of a file that could not be read, now that it can."""
-    db.execute(
-        "DELETE FROM items WHERE folder = ? AND digest = ''", (f"{folder.rpartition('-')[0]}-",)
-    )
+    db.execute("DELETE FROM items WHERE digest = '' AND name = ?", (name,))
 
 
 def _put(db: sqlite3.Connection, item: VideoRecord) -> None:

@@ -6,11 +6,13 @@ Knows no models and no video formats.
 from __future__ import annotations
 
 import json
-import os
+import math
+import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext, suppress
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,10 +20,59 @@ from hiprobe.disk.atomic import write_atomic
 from hiprobe.errors import StoreError
 from hiprobe.store.files import alone
 from hiprobe.store.results import result_folder
-from hiprobe.types import Result
+from hiprobe.types import Result, unicode
 
 MANIFEST = "manifest.jsonl"
+DIGEST = re.compile(r"[0-9a-f]{64}")
 NOTE_REST = 20  # rewriting the manifest takes at most a twentieth of the time
+
+
+@dataclass(frozen=True)
+class ManifestLine:
+    """One video of a results folder. `digest` is None for a file that could not be read.
+
+    `duration` is in seconds. `peak` is the highest smoothed score, `margin` the largest difference
+    of a score to its threshold, both None without scores; `folder` is the folder of the result.
+    Raises ValueError for a value of another type or out of range.
+    """
+
+    name: str
+    digest: str | None
+    status: str
+    duration: float
+    segments: int
+    events: int
+    gaps: int
+    peak: float | None
+    margin: float | None
+    reason: str | None
+    folder: str | None
+
+    def __post_init__(self) -> None:
+        texts = (self.name, self.status, self.reason or "", self.folder or "", self.digest or "")
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("name, status, reason, folder and digest must be text")
+        if self.digest is not None and not DIGEST.fullmatch(self.digest):
+            raise ValueError(f"digest must be 64 hex digits, got {self.digest!r}")
+        if self.folder is not None and (PurePath(self.folder).name != self.folder):
+            raise ValueError(f"folder must be a name without a path, got {self.folder!r}")
+        counts = (self.segments, self.events, self.gaps)
+        if not all(isinstance(count, int) and count >= 0 for count in counts):
+            raise ValueError(f"segments, events and gaps must be 0 or more, got {counts}")
+        numbers = [self.duration, *(one for one in (self.peak, self.margin) if one is not None)]
+        if not all(math.isfinite(float(number)) for number in numbers) or self.duration < 0:
+            raise ValueError(f"duration, peak and margin must be finite, got {numbers}")
+
+
+def read_manifest(out: Path) -> list[ManifestLine]:
+    """Read `OUT/manifest.jsonl`, in its order; none if it is missing. Raises StoreError."""
+    path = out / MANIFEST
+    try:
+        return [ManifestLine(**line) for line in _manifest(path)]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise StoreError(
+            f"not a valid manifest: {error}", where=path, cure="delete it or choose another -o"
+        ) from error
 
 
 def note(out: Path, results: Iterable[Result]) -> Path:
@@ -35,7 +86,7 @@ def note(out: Path, results: Iterable[Result]) -> Path:
     with alone(path):
         lines = {_line_key(line): line for line in _manifest(path)}
         for result in results:
-            line = _manifest_line(out, result)
+            line = asdict(_line_of(out, result))
             lines.pop((line["name"], ""), None)
             lines[_line_key(line)] = line
         # ASCII only, so that no name inside can end a line for any reader.
@@ -106,24 +157,23 @@ def _line_key(line: Mapping[str, Any]) -> tuple[str, str]:
     return str(line.get("name")), str(line.get("digest") or "")
 
 
-def _manifest_line(out: Path, result: Result) -> dict[str, Any]:
-    scored = result.scores is not None
-    name, folder = (
-        _utf8(text) for text in (Path(result.path).name, result_folder(out, result).name)
+def _line_of(out: Path, result: Result) -> ManifestLine:
+    scores = result.scores
+    return ManifestLine(
+        unicode(result.name),
+        result.video_id or None,
+        result.status,
+        round(result.duration, 3),
+        len(scores.starts) if scores else 0,
+        len(result.events),
+        len(scores.gaps) if scores else 0,
+        _rounded(scores.peak) if scores else None,
+        _rounded(scores.margin) if scores else None,
+        result.reason,
+        unicode(result_folder(out, result).name) if scores else None,
     )
-    return {
-        "name": name,
-        "digest": result.video_id or None,
-        "status": result.status,
-        "duration": round(result.duration, 3),
-        "segments": len(result.scores.starts) if result.scores else 0,
-        "events": len(result.events),
-        "gaps": len(result.scores.gaps) if result.scores else 0,
-        "reason": result.reason,
-        "folder": folder if scored else None,
-    }
 
 
-def _utf8(name: str) -> str:
-    """Return a file name as text: bytes that are not UTF-8 become U+FFFD."""
-    return os.fsencode(name).decode("utf-8", "replace")
+def _rounded(value: float | None) -> float | None:
+    """Return a number with 6 decimals; None for none, and for what JSON cannot hold."""
+    return None if value is None or not math.isfinite(value) else round(value, 6)

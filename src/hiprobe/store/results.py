@@ -17,10 +17,10 @@ import numpy as np
 
 from hiprobe.disk.atomic import write_atomic
 from hiprobe.errors import StoreError
-from hiprobe.types import Event, Gap, Result, Scores
+from hiprobe.types import Event, Gap, Result, Scores, Video, unicode
 
 NAME = "result.json"
-SCHEMA = "hiprobe.result/1"
+SCHEMA = "hiprobe.result/2"
 BESIDE = ("scores.csv", "events.jsonl")
 STEM_BYTES = 200  # of a folder name; with digest and suffix it must stay below 255
 LARGEST = 256 << 20  # bytes; eight hours of video make two million
@@ -49,26 +49,24 @@ def save_result(folder: Path, result: Result, settings: Settings) -> Path:
     return path
 
 
-def load_result(folder: Path, path: str, video_id: str, settings: Settings) -> Result | None:
-    """Load the stored result of video `video_id`, now at `path`; None unless made with `settings`.
+def load_result(folder: Path, video: Video, settings: Settings) -> Result | None:
+    """Load the stored result of `video`; None unless made with `settings`.
 
     None also for a damaged file, or if a file beside it was changed: the result has to be made
     again.
     """
     try:
         values = _values(folder)
-        same = (values["schema"], values["video"], values["settings"]) == (
-            SCHEMA,
-            video_id,
-            settings,
-        )
-        return _from_json(values, path) if same and values["beside"] == _beside(folder) else None
+        stated = tuple(values[key] for key in ("schema", "name", "video", "settings"))
+        if stated != (SCHEMA, unicode(video.name), video.id, settings):
+            return None
+        return _from_json(values, video) if values["beside"] == _beside(folder) else None
     except _INVALID:
         return None
 
 
 def read_result(folder: Path) -> Result:
-    """Read the result in `folder`, whatever its settings; its path is the video's file name.
+    """Read the result in `folder`, whatever its settings; its path is the video's name.
 
     Raises StoreError for a file that is missing or damaged.
     """
@@ -76,7 +74,7 @@ def read_result(folder: Path) -> Result:
         values = _values(folder)
         if values["schema"] != SCHEMA:
             raise ValueError(f"schema {values['schema']!r}, expected {SCHEMA!r}")
-        return _from_json(values, str(values["name"]))
+        return _from_json(values, Video(str(values["name"])))
     except _INVALID as error:
         raise StoreError(
             f"not a valid result: {error}", where=folder / NAME, cure="run hiprobe detect again"
@@ -87,7 +85,7 @@ def result_facts(folder: Path) -> dict[str, Any] | None:
     """Return name, digest, status, reason and settings of a result; None if it is damaged."""
     try:
         values = _values(folder)
-        _from_json(values, values["name"])
+        _from_json(values, Video(str(values["name"])))
         return {name: values[name] for name in ("name", "video", "status", "reason", "settings")}
     except _INVALID:
         return None
@@ -114,7 +112,7 @@ def _to_json(result: Result) -> dict[str, Any]:
         raise ValueError(f"a result with status {result.status!r} has no scores to store")
     arrays = {name: [_plain(value) for value in getattr(scores, name).tolist()] for name in _ARRAYS}
     return {
-        "name": Path(result.path).name,
+        "name": unicode(result.name),
         "video": result.video_id,
         "status": result.status,
         "reason": result.reason,
@@ -128,7 +126,7 @@ def _to_json(result: Result) -> dict[str, Any]:
     }
 
 
-def _from_json(values: Mapping[str, Any], path: str) -> Result:
+def _from_json(values: Mapping[str, Any], video: Video) -> Result:
     """Build a result; raises an error of `_INVALID` for invalid values."""
     arrays = {
         name: np.array([float(value) for value in values["scores"][name]], np.float64)
@@ -137,7 +135,7 @@ def _from_json(values: Mapping[str, Any], path: str) -> Result:
     scores = Scores(**arrays, gaps=tuple(map(_gap, values["gaps"])))
     events = tuple(map(_event, values["events"]))
     return Result(
-        path,
+        video.path,
         values["video"],
         values["status"],
         float(values["duration"]),
@@ -145,6 +143,7 @@ def _from_json(values: Mapping[str, Any], path: str) -> Result:
         events,
         values["reason"],
         values["provenance"],
+        video.name,
     )
 
 
@@ -170,8 +169,12 @@ def _plain(value: Any) -> Any:
 
 
 def result_folder(out: Path, result: Result) -> Path:
-    """Return the folder of one result: `OUT/<stem>-<digest8>`, with a very long stem cut."""
-    stem = Path(result.path).stem
+    """Return the folder of one result: `OUT/<stem>-<key>`, with a very long stem cut.
+
+    The key is the first 16 hex digits of SHA-256 of the name, a NUL and the content digest.
+    """
+    stem = Path(result.name).stem
     if len(os.fsencode(stem)) > STEM_BYTES:
         stem = os.fsencode(stem)[:STEM_BYTES].decode("utf-8", "ignore")
-    return out / f"{stem}-{result.video_id[:8]}"
+    named = f"{result.name}\0{result.video_id}".encode("utf-8", "surrogateescape")
+    return out / f"{stem}-{hashlib.sha256(named).hexdigest()[:16]}"

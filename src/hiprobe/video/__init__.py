@@ -16,9 +16,11 @@ from hiprobe.video.decoder import (
     warm,
 )
 from hiprobe.video.files import VIDEO_SUFFIXES, digest, find
+from hiprobe.video.names import Root, name_videos
 
 __all__ = [
     "VIDEO_SUFFIXES",
+    "Root",
     "SegmentReader",
     "VideoInfo",
     "browser_copy",
@@ -26,6 +28,7 @@ __all__ = [
     "find",
     "frame_times",
     "info",
+    "name_videos",
     "segments",
     "span",
     "warm",

@@ -1,0 +1,111 @@
+"""Which probe and which model a command uses when it is not told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hiprobe.errors import UsageError
+
+if TYPE_CHECKING:
+    from hiprobe.probe import Probe
+    from hiprobe.store.local_places import FittedOn
+
+HERE = Path("probe.safetensors")
+
+
+@dataclass(frozen=True)
+class ChosenProbe:
+    """A probe, its file, and what `fit` was given for it on this machine, if that is known."""
+
+    probe: Probe
+    path: Path
+    fit: FittedOn | None = None
+
+    def revision(self, model: str) -> str | None:
+        """Return the revision that the probe was fitted with, if it was fitted on `model`."""
+        recipe = self.probe.recipe
+        return recipe.revision if recipe.model == model else None
+
+    @property
+    def named(self) -> str:
+        """The file and the first digits of the digest."""
+        from hiprobe.embedded import PROBE
+
+        shipped = self.path == PROBE
+        where = "the probe shipped with hiprobe" if shipped else str(self.path)
+        return f"{where} ({self.probe.digest[:8]})"
+
+
+def choose_probe(given: Path | None, out: Path, method: str | None = None) -> ChosenProbe:
+    """Load the probe that was given, or that of `out`, of the working folder or of the package.
+
+    Raises UsageError if `method` is not the probe's.
+    """
+    from hiprobe.embedded import PROBE
+    from hiprobe.store.local_places import load_places
+
+    places = [given] if given is not None else [out / HERE.name, HERE, PROBE]
+    path = next((one for one in places if one.exists()), places[-1])
+    probe = load_probe(path, method)
+    known = (load_places(folder).fits.get(probe.digest) for folder in (path.parent, out))
+    return ChosenProbe(probe, path, next((fit for fit in known if fit is not None), None))
+
+
+def say_choice(chosen: ChosenProbe, model: str) -> None:
+    """Say which probe and model are used; warn of a newer probe in the working folder."""
+    from hiprobe.cli._terminal import err, markup, warn
+
+    err.print(f"probe: [bold]{markup(chosen.named)}[/], model {markup(model)}", soft_wrap=True)
+    if HERE.is_file() and HERE.resolve() != chosen.path.resolve() and _newer(HERE, chosen):
+        warn(f"{HERE} is newer and is another probe; to use it, give -p {HERE} --again")
+
+
+def _newer(path: Path, chosen: ChosenProbe) -> bool:
+    from hiprobe.embedded import PROBE
+
+    if chosen.path == PROBE or path.stat().st_mtime <= chosen.path.stat().st_mtime:
+        return False
+    return load_probe(path, chosen.probe.method).digest != chosen.probe.digest
+
+
+def load_probe(path: Path, method: str | None) -> Probe:
+    """Load a probe; raise UsageError if there is none, or if `method` is not the probe's."""
+    from hiprobe.probe import Probe
+
+    if not path.exists():
+        raise UsageError(
+            "there is no such probe", where=path, cure="make one with hiprobe fit, or check -p"
+        )
+    probe = Probe.load(path, method=method)
+    if method is not None and method != probe.method:
+        raise UsageError(
+            f"the probe was fitted with method {probe.method}, not {method}",
+            where=path,
+            cure="leave --method out",
+        )
+    return probe
+
+
+def choose_model(given: str | None, chosen: ChosenProbe) -> str:
+    """Return the name of the model that was given, or else of the probe's model.
+
+    Raises UsageError if the probe's model can only be loaded by a name that is not known here.
+    """
+    from hiprobe import backbones
+
+    if given is not None:
+        return given
+    fitted = None if chosen.fit is None else chosen.fit.model
+    if fitted is not None and Path(fitted).is_dir():
+        return fitted
+    found = None if fitted else backbones.name_of(chosen.probe.recipe.model)
+    if found is None:
+        raise UsageError(
+            f"the probe was fitted with a model that is not known here: "
+            f"{fitted or chosen.probe.recipe.model}",
+            where=chosen.path,
+            cure=f"give --model {fitted or 'FOLDER'}",
+        )
+    return found
