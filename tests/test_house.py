@@ -19,7 +19,7 @@ FLOORS = (  # from the ground up: a file may import what is on a lower floor tha
     ("saliency", "localize", "metrics", "isolate", "disk"),
     ("video", "store", "methods", "backbones", "datasets", "sinks"),
     ("probe",),
-    ("pipeline", "runs"),
+    ("pipeline", "runs", "finished"),
     ("evaluation", "report", "scale", "plot"),
     ("review", "checks"),
     ("cli",),

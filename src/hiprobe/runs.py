@@ -23,6 +23,7 @@ from hiprobe.errors import (
     UsageError,
     VideoError,
 )
+from hiprobe.localize import Localization
 from hiprobe.pipeline import Failed, Progress, Reading, ReadPlan, ignore
 from hiprobe.probe import Probe
 from hiprobe.store import result_folder, results, run_record
@@ -43,30 +44,30 @@ Given = Video | str | Path
 class DetectionRun:
     """Detection with one model, probe and settings into one result folder.
 
-    Several processes may share the folder. Raises RecipeMismatch for a probe of another model.
+    `localization` says how events are found, by default as the probe says. Several processes may
+    share the folder. Raises RecipeMismatch for a probe of another model.
     """
 
-    def __init__(self, model: Backbone, probe: Probe, out: Path, *, explain: bool = True) -> None:
+    def __init__(
+        self,
+        model: Backbone,
+        probe: Probe,
+        out: Path,
+        *,
+        explain: bool = True,
+        localization: Localization | None = None,
+    ) -> None:
         pipeline.check_probe(model, probe)
         self.model, self.probe, self.out, self.explain = model, probe, out, explain
-        self.settings = result_settings(model, probe, explain)
+        self.localization = localization or probe.localization
+        self.settings = result_settings(model, probe, explain, self.localization)
 
     def done(self, videos: Sequence[Given]) -> tuple[list[Result], list[Video]]:
         """Return the results these videos already have with these settings, and those left."""
-        stems = self._stems()
+        stems = stems_of(self.out)
         found = [(video, self._before(video, stems)) for video in map(as_video, videos)]
         left = [video for video, result in found if result is None]
         return [result for _, result in found if result], left
-
-    def forget(self, videos: Iterable[Given]) -> None:
-        """Mark these videos to be processed again, quarantined ones too; raises StoreError."""
-        places = []
-        for one in map(as_video, videos):
-            with suppress(VideoError):  # reported when its turn comes
-                places.append(self.place(one)[0])
-        for place in places:
-            (place / results.NAME).unlink(missing_ok=True)
-        put_back(self.out, [place.name for place in places])
 
     def detect(
         self,
@@ -122,20 +123,12 @@ class DetectionRun:
             return None  # reported when its turn comes
         return results.load_result(place, read, self.settings)
 
-    def _stems(self) -> frozenset[str]:
-        """Return the first letters of the names of the videos that have a result."""
-        return frozenset(
-            path.parent.name.rpartition("-")[0][:8] for path in self.out.glob(f"*/{results.NAME}")
-        )
-
     def place(self, given: Given) -> tuple[Path, Video]:
         """Return where the result of a video goes, and the video with its digest.
 
         Raises VideoError.
         """
-        one = as_video(given)
-        read = replace(one, id=video.digest(one.path))
-        return result_folder(self.out, unscored(read)), read
+        return placed(self.out, as_video(given))
 
 
 @dataclass(frozen=True)
@@ -175,22 +168,28 @@ class _Turns:
         return result
 
     def _detected(self, one: Video, place: Path) -> Result:
-        run = self.run
+        run, old = self.run, results.load_older(place, one, self.run.settings)
         found = pipeline.detect(
             one.path,
             run.model,
             run.probe,
             explain=run.explain,
+            localization=run.localization,
+            known=old.events if old else (),
             store=run.out / STORE,
             progress=self.progress,
         )
         pipeline.check_same(one.path, str(one.id))
         result = replace(found, name=one.name)
-        # Until all files are written they must not count as a result.
-        (place / results.NAME).unlink(missing_ok=True)
-        self.keep(result, place)
-        results.save_result(place, result, run.settings)
+        write_result(place, result, run.settings, self.keep)
         return result
+
+
+def write_result(place: Path, result: Result, settings: Mapping[str, Any], keep: Keep) -> None:
+    """Write all files of a result; until they are there, they do not count as one."""
+    (place / results.NAME).unlink(missing_ok=True)
+    keep(result, place)
+    results.save_result(place, result, settings)
 
 
 def record_run(out: Path, probe: Probe, settings: Mapping[str, Any]) -> None:
@@ -209,6 +208,33 @@ def check_out(out: Path, probe: Probe) -> None:
             where=out,
             cure="--again does the given videos again, or choose another -o",
         )
+
+
+def placed(out: Path, one: Video) -> tuple[Path, Video]:
+    """Return where the result of a video goes in `out`, and the video with its digest.
+
+    Raises VideoError.
+    """
+    read = replace(one, id=video.digest(one.path))
+    return result_folder(out, unscored(read)), read
+
+
+def forget(out: Path, videos: Iterable[Given]) -> None:
+    """Mark these videos to be processed again, quarantined ones too; raises StoreError."""
+    places = []
+    for one in map(as_video, videos):
+        with suppress(VideoError):  # reported when its turn comes
+            places.append(placed(out, one)[0])
+    for place in places:
+        (place / results.NAME).unlink(missing_ok=True)
+    put_back(out, [place.name for place in places])
+
+
+def stems_of(out: Path) -> frozenset[str]:
+    """Return the first letters of the names of the videos that have a result in `out`."""
+    return frozenset(
+        path.parent.name.rpartition("-")[0][:8] for path in out.glob(f"*/{results.NAME}")
+    )
 
 
 def enter_unread(
@@ -240,9 +266,12 @@ def unscored(one: Video, reason: str | None = None) -> Result:
     return Result(one.path, one.id or "", "failed", reason=reason, name=one.name)
 
 
-def result_settings(model: ModelFacts, probe: Probe, explain: bool) -> dict[str, Any]:
+def result_settings(
+    model: ModelFacts, probe: Probe, explain: bool, localization: Localization | None = None
+) -> dict[str, Any]:
     """Return everything but the video that determines a result, as JSON values."""
     return {
+        "localization": (localization or probe.localization).to_json(),
         "probe": probe.digest,
         "recipe": probe.recipe.digest,
         "model": model.recipe.model,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
+    from hiprobe.backbones import Loading
     from hiprobe.probe import Probe
     from hiprobe.store.local_places import FittedOn
 
@@ -23,10 +24,19 @@ class ChosenProbe:
     path: Path
     fit: FittedOn | None = None
 
-    def revision(self, model: str) -> str | None:
-        """Return the revision that the probe was fitted with, if it was fitted on `model`."""
+    def loading(
+        self, model: str, revision: str | None, device: str, dtype: str, explain: bool
+    ) -> Loading:
+        """Return how to load `model`: whole to explain, else up to the deepest layer read.
+
+        Without a `revision` it is the one that the probe was fitted with, if that is its model.
+        """
+        from hiprobe import backbones
+
         recipe = self.probe.recipe
-        return recipe.revision if recipe.model == model else None
+        own = recipe.revision if recipe.model == model else None
+        deepest = None if explain else backbones.deepest(self.probe.sites)
+        return backbones.Loading(model, revision or own, device, dtype, deepest)
 
     @property
     def named(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from hiprobe.errors import HiProbeError, OutOfMemory, Quarantined, UsageError
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Loading
-    from hiprobe.cli._chosen import ChosenProbe
+    from hiprobe.cli._detection import Detection, Output
     from hiprobe.cli._videos import Found
     from hiprobe.probe import Probe
     from hiprobe.scale import Cluster, Described, RayRun
@@ -79,27 +79,19 @@ def without(worker: str | None, *paths: str) -> None:
             )
 
 
-@dataclass(frozen=True)
-class RayDetection:
-    """What `hiprobe detect --ray` asks of the workers, and where results go."""
-
-    chosen: ChosenProbe
-    output: _run.Output
-    explain: bool
-    again: bool
-
-
-def detect_and_show(found: Found, run: RayRun, request: RayDetection) -> int:
+def detect_and_show(
+    found: Found, run: RayRun, asked: Detection, output: Output, again: bool
+) -> int:
     """Detect on the cluster and show each result as it comes; return the exit code."""
     from hiprobe import report, scale, store
     from hiprobe.cli import _terminal
+    from hiprobe.cli._detection import keep
     from hiprobe.report.texts import count
     from hiprobe.store import remote
 
-    out = str(request.output.folder)
-    _run.keep_places(scale.local_home(out), found, request.chosen)
-    folder, counts, events = scale.local_home(out), Counter(one.status for one in found.failed), 0
-    shown = replace(request.output, folder=out.rstrip("/") if remote.is_address(out) else folder)
+    out, folder = str(output.folder), asked.out
+    counts, events = Counter(one.status for one in found.failed), 0
+    shown = replace(output, folder=out.rstrip("/") if remote.is_address(out) else folder)
     if remote.is_address(out):
         # What other drivers have noted.
         remote.pull(out.rstrip("/"), folder, (store.MANIFEST,))
@@ -107,11 +99,12 @@ def detect_and_show(found: Found, run: RayRun, request: RayDetection) -> int:
         notes.add(found.failed)
         for result in scale.detect_on_ray(
             found.videos,
-            replace(run, workers=bar.set_workers, keep=_run.keep),
-            request.chosen.probe,
+            replace(run, workers=bar.set_workers, keep=keep),
+            asked.probe,
             out,
-            explain=request.explain,
-            again=request.again,
+            explain=asked.explain,
+            localization=asked.localization,
+            again=again,
         ):
             notes.add([result])
             bar.advance(result.status, result.duration)
@@ -124,9 +117,6 @@ def detect_and_show(found: Found, run: RayRun, request: RayDetection) -> int:
     if not shown.as_json:
         ended = ", ".join(f"{number} {status}" for status, number in counts.items())
         _terminal.say(f"{ended}; {count(events)}")
-        _run.show_pages(out)
-    if shown.sinks is not None:
-        shown.sinks.write(one.name for one in found.videos)
     return _run.exit_code(counts["failed"] + counts["quarantined"])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +14,9 @@ from hiprobe.errors import HiProbeError, UsageError, VideoError
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Backbone, Loading
-    from hiprobe.cli._chosen import ChosenProbe
-    from hiprobe.cli._sinks import SinkOutput
-    from hiprobe.cli._videos import Found
     from hiprobe.datasets import LabelWords
     from hiprobe.pipeline import Pair, ReadPlan
     from hiprobe.probe import Probe
-    from hiprobe.runs import DetectionRun
     from hiprobe.types import Result, Video
 
 
@@ -164,76 +159,6 @@ def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe,
     return probe, lost
 
 
-@dataclass(frozen=True)
-class Output:
-    """Where the results of a detection go, and how they are shown."""
-
-    folder: str | Path
-    as_json: bool = False
-    sinks: SinkOutput | None = None
-
-    def show(self, result: Result) -> None:
-        """Show one result, and keep its events for the sinks."""
-        show_result(result, self)
-        if self.sinks is not None:
-            self.sinks.add(result)
-
-
-def detect_with_progress(
-    found: Found,
-    run: DetectionRun,
-    output: Output,
-    again: bool = False,
-) -> list[Result]:
-    """Detect in each video that is not done yet; write its files as soon as it is done.
-
-    `OUT/index.html` lists all videos at the end, also after an interruption.
-    """
-    from hiprobe import report, store
-    from hiprobe.cli import _terminal
-
-    videos, failed = found.videos, found.failed
-    if again:
-        run.forget(videos)
-    before, left = run.done(videos)
-    if before and not output.as_json:
-        goes_on = (
-            f"{len(before)} of {len(videos)} were finished before, continuing"
-            if left
-            else "all were finished before"
-        )
-        _terminal.say(f"{goes_on}; --again does them again")
-    made = [*failed, *before]
-    with (
-        store.Notes(run.out) as notes,
-        _terminal.bar(seconds(one.path for one in left)) as progress,
-    ):
-        notes.add(made)
-        for result in made:
-            output.show(result)
-        for result in run.detect(
-            left,
-            keep=keep,
-            failed=_terminal.complain_about,
-            progress=progress,
-            waiting=_waiting,
-        ):
-            notes.add([result])
-            output.show(result)
-            made.append(result)
-    report.write_index(run.out)
-    order = {one.path: place for place, one in enumerate(videos)}
-    return sorted(made[len(failed) :], key=lambda result: order[result.path])
-
-
-def keep_places(out: Path, found: Found, chosen: ChosenProbe) -> None:
-    """Remember where the videos are, and what the probe was fitted on, on this machine."""
-    from hiprobe.store.local_places import LocalPlaces, add_places
-
-    fits = {} if chosen.fit is None else {chosen.probe.digest: chosen.fit}
-    add_places(out, found.places().joined(LocalPlaces((), fits)))
-
-
 def keep_fit(folder: Path, digest: str, request: FitRequest, model: str, store: Path) -> None:
     """Remember beside a probe, on this machine only, what it was fitted on."""
     from hiprobe.store.local_places import FittedOn, LocalPlaces, add_places
@@ -248,70 +173,6 @@ def keep_fit(folder: Path, digest: str, request: FitRequest, model: str, store: 
         (str(Path(model).absolute()) if Path(model).is_dir() else model) if own else None,
     )
     add_places(folder, LocalPlaces((), {digest: fit}))
-
-
-def show_end(results: Sequence[Result], output: Output) -> None:
-    """Show the outcome of the videos, the page that lists them, and how to review them."""
-    from hiprobe.cli import _terminal
-
-    if output.as_json:
-        return
-    _terminal.total(results)
-    show_pages(output.folder)
-
-
-def show_pages(out: str | Path) -> None:
-    """Name the page that lists all results, and the command to review them."""
-    from hiprobe.cli import _terminal
-    from hiprobe.cli._options import OUT
-
-    folder = str(out).rstrip("/")
-    _terminal.say(f"all results: [bold]{_terminal.markup(f'{folder}/index.html')}[/]")
-    if "://" not in folder:
-        given = "" if Path(folder) == OUT else f" {shlex.quote(folder)}"
-        _terminal.say(f"look, judge and refit: [bold]hiprobe review{_terminal.markup(given)}[/]")
-
-
-def _waiting(videos: int) -> None:
-    from hiprobe.cli._terminal import warn
-    from hiprobe.store.leases import LEASE_S
-
-    warn(
-        f"waiting for {videos} video{'s'[videos == 1 :]} that another worker holds; "
-        f"if it has died, for at most {LEASE_S:g} s"
-    )
-
-
-def keep(result: Result, place: Path) -> None:
-    """Write the files of a result that people look at; the first one loads matplotlib."""
-    from hiprobe import report
-
-    report.report_video(result, place)
-
-
-def show_result(result: Result, output: Output) -> None:
-    """Show one result, once its files are written in the output folder (or address)."""
-    from hiprobe import sinks, store
-    from hiprobe.cli import _terminal
-    from hiprobe.types import unicode
-
-    if output.as_json:
-        _terminal.emit(
-            {
-                "name": unicode(result.name),
-                "path": result.path,
-                "status": result.status,
-                "reason": result.reason,
-                "scored_s": round(result.scores.scored_s, 3) if result.scores else 0.0,
-                "gaps": [vars(gap) for gap in result.scores.gaps] if result.scores else [],
-                "events": [sinks.event_line(result, event) for event in result.events],
-            }
-        )
-    elif result.scores is not None:
-        _terminal.show(_terminal.events_table(result))
-        place = store.result_folder(Path(), result)
-        page = _terminal.markup(f"{output.folder}/{place}/report.html")
-        _terminal.say(f"report: [bold]{page}[/]")
 
 
 def show_states(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from hiprobe.cli import _run
+from hiprobe.cli import _detection, _run
+from hiprobe.cli._chosen import ChosenProbe
 from hiprobe.cli._options import OUT, Out
+from hiprobe.cli._passed import PassedOver
 from hiprobe.cli._videos import find_videos
 
 
@@ -18,10 +20,8 @@ def demo(folder: Out = OUT) -> None:
     """
     from hiprobe import embedded
     from hiprobe.backbones import Loading
-    from hiprobe.cli._chosen import ChosenProbe
-    from hiprobe.cli._passed import PassedOver
     from hiprobe.cli._terminal import fitted, markup, say
-    from hiprobe.runs import DetectionRun, check_out
+    from hiprobe.runs import check_out
     from hiprobe.store.local_places import FittedOn
 
     model = _run.load_backbone(Loading("embedded"))
@@ -32,10 +32,11 @@ def demo(folder: Out = OUT) -> None:
     check_out(folder, probe)
     place = "a place that neither the model nor the probe has seen"
     say(f"\n[bold]2. detect[/] in {embedded.VIDEO.name}: {place}")
-    run = DetectionRun(model, probe, folder)
     found = find_videos([str(embedded.VIDEO)], PassedOver())
     fit = FittedOn(data=str(embedded.CLIPS), store=str((folder / ".store").absolute()))
-    _run.keep_places(folder, found, ChosenProbe(probe, embedded.PROBE, fit))
-    results = _run.detect_with_progress(found, run, _run.Output(folder))
-    _run.show_pages(folder)
-    raise typer.Exit(_run.exit_code_of(results))
+    _detection.keep_places(folder, found, ChosenProbe(probe, embedded.PROBE, fit))
+    asked = _detection.Detection(probe, folder, probe.localization, dtype=None)
+    output = _detection.Output(folder)
+    code = _detection.detect_and_show(found, asked, lambda: model, output)
+    output.end(found)
+    raise typer.Exit(code)

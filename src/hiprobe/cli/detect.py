@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from hiprobe.cli import _chosen, _passed, _ray, _run
+from hiprobe.cli import _chosen, _detection, _passed, _ray, _run
+from hiprobe.cli._localization import EventOptions, Merge, MinLength, Sigma, Threshold
 from hiprobe.cli._options import (
     OUT,
     AsJson,
@@ -33,6 +35,10 @@ def detect(
     explain: Annotated[
         bool, typer.Option(help="Let the model explain each event in words.")
     ] = True,
+    threshold: Threshold = None,
+    sigma: Sigma = None,
+    min_length: MinLength = None,
+    merge: Merge = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -62,11 +68,12 @@ def detect(
     Each video gets a folder with report.html, timeline.png, events.jsonl, scores.csv and
     events.vtt; index.html lists all videos, manifest.jsonl too. A video that cannot be read is
     named, the others continue, and the exit code is 3. An interrupted command continues when it is
-    given again: videos finished with this probe, model and settings are not read again.
+    given again: videos finished with this probe and these settings are not read again. With another
+    threshold, smoothing or merging, events are found again in the stored scores; the model is
+    loaded only if it has to explain a new one.
     """
-    from hiprobe import backbones
     from hiprobe.cli._sinks import SinkOutput
-    from hiprobe.runs import DetectionRun, check_out
+    from hiprobe.runs import check_out, forget
 
     seen = _passed.watch(context, verbose)
     home = _ray.results_home(out)
@@ -76,21 +83,25 @@ def detect(
     name = _chosen.choose_model(model, chosen)
     if probe is None:
         _chosen.say_choice(chosen, name)
-    sinks = SinkOutput(sink or ())
-    output = _run.Output(out, as_json, sinks)
-    deepest = None if explain else backbones.deepest(chosen.probe.sites)
-    revision = revision or chosen.revision(name)
-    loading = backbones.Loading(name, revision, device, dtype, deepest)
+    events = EventOptions(threshold, sigma, min_length, merge)
+    localization = events.over_probe(chosen.probe)
+    output = _detection.Output(out, as_json, SinkOutput(sink or ()))
+    loading = chosen.loading(name, revision, device, dtype, explain)
     if ray is None:
         _ray.without(worker, *paths, out)
     found = find_videos(paths, seen, anywhere=ray is not None)
-    sinks.check([chosen.path, *(one.path for one in found.videos)], out)
+    output.check([chosen.path, *(one.path for one in found.videos)])
+    _detection.keep_places(home, found, chosen)
+    # Only of the probe's own model is it known that finished results are its results.
+    own = model is None and revision is None and not again
+    asked = _detection.Detection(chosen.probe, home, localization, explain, dtype if own else None)
     if ray is not None:
-        request = _ray.RayDetection(chosen, output, explain, again)
-        raise typer.Exit(_ray.detect_and_show(found, _ray.ray_run(ray, worker, loading), request))
-    run = DetectionRun(_run.load_backbone(loading), chosen.probe, home, explain=explain)
-    _run.keep_places(home, found, chosen)
-    results = found.failed + _run.detect_with_progress(found, run, output, again)
-    _run.show_end(results, output)
-    sinks.write(one.name for one in found.videos)
-    raise typer.Exit(_run.exit_code_of(results))
+        on_ray = _ray.ray_run(ray, worker, loading)
+        code = _ray.detect_and_show(found, on_ray, asked, output, again)
+    else:
+        if again:
+            forget(home, found.videos)
+        load = partial(_run.load_backbone, loading)
+        code = _detection.detect_and_show(found, asked, load, output)
+    output.end(found)
+    raise typer.Exit(code)

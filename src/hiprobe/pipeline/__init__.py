@@ -17,6 +17,7 @@ from hiprobe.pipeline.reading import (
     read_states,
     states,
 )
+from hiprobe.pipeline.relocalization import are_explained, relocalized
 
 __all__ = [
     "DEADLINE_S",
@@ -26,6 +27,7 @@ __all__ = [
     "Progress",
     "ReadPlan",
     "Reading",
+    "are_explained",
     "check_probe",
     "check_same",
     "decode_ahead",
@@ -39,6 +41,7 @@ __all__ = [
     "ignore",
     "read_states",
     "recipe_for",
+    "relocalized",
     "sites_for",
     "states",
     "unread",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from hiprobe.pipeline.reading import (
     ignore,
     read_or_load,
 )
+from hiprobe.pipeline.relocalization import with_words
 from hiprobe.probe import Probe
-from hiprobe.types import Result, Status
+from hiprobe.types import Event, Result, Status
 from hiprobe.video import parallel, pictures
 
 
@@ -49,6 +50,7 @@ def detect(
     explain: bool = True,
     store: str | Path | None = None,
     localization: Localization | None = None,
+    known: Sequence[Event] = (),
     max_tokens: int = MAX_TOKENS,
     deadline_s: float = DEADLINE_S,
     progress: Progress = ignore,
@@ -56,8 +58,9 @@ def detect(
     """Return the scores and events of one video; the same model explains each event.
 
     The probe supplies prompt, sampling, layer, smoothing and threshold; `localization` overrides
-    the last two. With `explain=False` events get no explanation. Raises VideoError's subclasses,
-    RecipeMismatch for a probe of another model, ModelError and StoreError.
+    the last two. With `explain=False` events get no explanation; an event with exactly the times
+    of one that is `known` gets its words, and the model is not asked again. Raises VideoError's
+    subclasses, RecipeMismatch for a probe of another model, ModelError and StoreError.
 
     >>> from hiprobe import backbones, embedded, fit
     >>> from hiprobe.pipeline import unread
@@ -72,7 +75,10 @@ def detect(
     if not explain:
         return result
     limits = ExplainLimits(max_tokens, deadline_s)
-    words = [explained(path, model, probe.recipe, event, limits) for event in result.events]
+    words = [
+        explained(path, model, probe.recipe, event, limits) if event.explanation is None else event
+        for event in with_words(result.events, known)
+    ]
     return replace(result, events=tuple(words))
 
 

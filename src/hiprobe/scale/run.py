@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from hiprobe import backbones, pipeline, runs
 from hiprobe.backbones import Loading
 from hiprobe.errors import StoreError
+from hiprobe.localize import Localization
 from hiprobe.pipeline import Failed, ReadPlan, ignore
 from hiprobe.probe import Probe
 from hiprobe.runs import Given, as_video
@@ -71,6 +72,7 @@ def detect_on_ray(
     out: str | Path,
     *,
     explain: bool = True,
+    localization: Localization | None = None,
     again: bool = False,
 ) -> Iterator[Result]:
     """Yield a result of each video as it finishes; videos finished before are not redone.
@@ -86,9 +88,10 @@ def detect_on_ray(
         model = _model(pool)
         run.about(model)
         pipeline.check_probe(model, probe)
-        settings = runs.result_settings(model, probe, explain)
+        settings = runs.result_settings(model, probe, explain, localization)
         store, sites, span_s = f"{to}/{runs.STORE}", tuple(probe.sites), run.cluster.span_s
-        pool.begin(Work(store, probe.recipe, sites, probe, to, explain, run.keep, span_s=span_s))
+        work = Work(store, probe.recipe, sites, probe, to, explain, run.keep, span_s=span_s)
+        pool.begin(replace(work, localization=localization))
         _record(out, probe, settings)
         with LeaseHolder(local_home(out) / runs.STORE, settings, len(given), driver=True) as worker:
             ledger = ResultLedger(worker, to, local_home(out), settings, run.failed, again)

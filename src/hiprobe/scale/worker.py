@@ -19,6 +19,7 @@ from hiprobe import pipeline, runs, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import CorruptVideo, HiProbeError, StoreError, VideoError
 from hiprobe.isolate.crossing import pack_error, unpack_error
+from hiprobe.localize import Localization
 from hiprobe.probe import Probe
 from hiprobe.scale import spans
 from hiprobe.store import find_states, remote, result_folder, results, save_states, states_folder
@@ -76,6 +77,7 @@ class Work:
     keep: Keep | None = None
     also: Callable[[str, str], object] | None = None
     span_s: float = spans.SPAN_S
+    localization: Localization | None = None
 
 
 class VideoWorker:
@@ -166,7 +168,14 @@ class VideoWorker:
     def _detected(self, one: Video, store: Path) -> Row:
         work = self.work
         assert work.probe is not None
-        found = pipeline.detect(one.path, self.model, work.probe, explain=work.explain, store=store)
+        found = pipeline.detect(
+            one.path,
+            self.model,
+            work.probe,
+            explain=work.explain,
+            store=store,
+            localization=work.localization,
+        )
         pipeline.check_same(one.path, str(one.id), found.video_id)
         result = replace(found, name=one.name)
         with self._place(result_folder(Path(), result).name) as place:
@@ -174,7 +183,9 @@ class VideoWorker:
             if work.keep is not None:
                 work.keep(result, place)
             results.save_result(
-                place, result, runs.result_settings(self.model, work.probe, work.explain)
+                place,
+                result,
+                runs.result_settings(self.model, work.probe, work.explain, work.localization),
             )
         return {"status": result.status, "reason": result.reason, "duration": result.duration}
 

@@ -123,7 +123,7 @@ def event_line(result: Result, event: Event) -> dict[str, Any]:
         raise ValueError(f"an event to publish must have finite times, got {event}")
     return {
         "schema": SCHEMA,
-        "id": digest_json([result.video_id, probe, start, end])[:32],
+        "id": digest_json([unicode(result.name), result.video_id, probe, start, end])[:32],
         "video": {
             "name": unicode(result.name),
             "digest": result.video_id,

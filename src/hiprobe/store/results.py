@@ -65,6 +65,23 @@ def load_result(folder: Path, video: Video, settings: Settings) -> Result | None
         return None
 
 
+def load_older(folder: Path, video: Video, settings: Settings) -> Result | None:
+    """Load the result of `video` that differs from `settings` in nothing but the localization.
+
+    None if there is none, or it is damaged.
+    """
+    facts = result_facts(folder)
+    if facts is None or not _same_but_localization(facts["settings"], settings):
+        return None
+    return load_result(folder, video, facts["settings"])
+
+
+def _same_but_localization(one: object, other: Settings) -> bool:
+    if not isinstance(one, Mapping):
+        return False
+    return {**one, "localization": None} == {**other, "localization": None}
+
+
 def read_result(folder: Path) -> Result:
     """Read the result in `folder`, whatever its settings; its path is the video's name.
 

@@ -1,0 +1,209 @@
+"""Detection in many videos, shown in a terminal: what is asked, what is kept, what is said."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hiprobe.cli._run import exit_code_of, seconds
+
+if TYPE_CHECKING:
+    from hiprobe.backbones import Backbone
+    from hiprobe.cli._chosen import ChosenProbe
+    from hiprobe.cli._sinks import SinkOutput
+    from hiprobe.cli._videos import Found
+    from hiprobe.localize import Localization
+    from hiprobe.probe import Probe
+    from hiprobe.runs import DetectionRun
+    from hiprobe.types import Result, Video
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the results of a detection go, and how they are shown."""
+
+    folder: str | Path
+    as_json: bool = False
+    sinks: SinkOutput | None = None
+
+    def show(self, result: Result) -> None:
+        """Show one result, and keep its events for the sinks."""
+        show_result(result, self)
+        if self.sinks is not None:
+            self.sinks.add(result)
+
+    def check(self, inputs: Iterable[str | Path]) -> None:
+        """Raise UsageError for a sink that would overwrite an input or a result."""
+        if self.sinks is not None:
+            self.sinks.check(inputs, self.folder)
+
+    def end(self, found: Found) -> None:
+        """Name the page that lists all results; write the sinks."""
+        if not self.as_json:
+            show_pages(self.folder)
+        if self.sinks is not None:
+            self.sinks.write(one.name for one in found.videos)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What `hiprobe detect` asks for: the probe, how events are found, and where results go.
+
+    `dtype` is the precision that finished results must have, "auto" for any; None does every video
+    with the model.
+    """
+
+    probe: Probe
+    out: Path
+    localization: Localization
+    explain: bool = True
+    dtype: str | None = "auto"
+
+    def run(self, model: Backbone) -> DetectionRun:
+        """Return the run with this model; raises RecipeMismatch for a probe of another model."""
+        from hiprobe.runs import DetectionRun
+
+        return DetectionRun(
+            model, self.probe, self.out, explain=self.explain, localization=self.localization
+        )
+
+    def finished(self, videos: Sequence[Video]) -> tuple[list[Result], list[Video]]:
+        """Return the results that need no model, and the videos left."""
+        from hiprobe.finished import Wanted, without_model
+
+        if self.dtype is None:
+            return [], list(videos)
+        wanted = Wanted(self.probe, self.localization, self.explain, self.dtype)
+        return without_model(self.out, videos, wanted, keep)
+
+
+def detect_and_show(
+    found: Found, asked: Detection, load: Callable[[], Backbone], output: Output
+) -> int:
+    """Detect in the videos, show each result and the sum; return the exit code."""
+    from hiprobe.cli import _terminal
+
+    results = [*found.failed, *_with_progress(found, asked, load, output)]
+    if not output.as_json:
+        _terminal.total(results)
+    return exit_code_of(results)
+
+
+def _with_progress(
+    found: Found, asked: Detection, load: Callable[[], Backbone], output: Output
+) -> list[Result]:
+    """Detect in each video that is not done yet; write its files as soon as it is done.
+
+    The model is loaded if a video is left. `OUT/index.html` lists all videos at the end.
+    """
+    from hiprobe import report, store
+
+    before, left = asked.finished(found.videos)
+    run = asked.run(load()) if left else None
+    if run is not None:
+        same, left = run.done(left)
+        before += same
+    if before and not output.as_json:
+        _say_finished(len(before), len(found.videos))
+    made = [*found.failed, *before]
+    with store.Notes(asked.out) as notes:
+        notes.add(made)
+        for result in made:
+            output.show(result)
+        for result in _detected(run, left) if run is not None else ():
+            notes.add([result])
+            output.show(result)
+            made.append(result)
+    report.write_index(asked.out)
+    order = {one.name: place for place, one in enumerate(found.videos)}
+    return sorted(made[len(found.failed) :], key=lambda result: order[result.name])
+
+
+def _detected(run: DetectionRun, left: Sequence[Video]) -> Iterator[Result]:
+    """Yield the result of each video, with progress shown."""
+    from hiprobe.cli import _terminal
+
+    with _terminal.bar(seconds(one.path for one in left)) as progress:
+        yield from run.detect(
+            left,
+            keep=keep,
+            failed=_terminal.complain_about,
+            progress=progress,
+            waiting=_waiting,
+        )
+
+
+def _say_finished(before: int, videos: int) -> None:
+    from hiprobe.cli import _terminal
+
+    goes_on = (
+        f"{before} of {videos} were finished before, continuing"
+        if before < videos
+        else "all were finished before"
+    )
+    _terminal.say(f"{goes_on}; --again does them again")
+
+
+def keep_places(out: Path, found: Found, chosen: ChosenProbe) -> None:
+    """Remember where the videos are, and what the probe was fitted on, on this machine."""
+    from hiprobe.store.local_places import LocalPlaces, add_places
+
+    fits = {} if chosen.fit is None else {chosen.probe.digest: chosen.fit}
+    add_places(out, found.places().joined(LocalPlaces((), fits)))
+
+
+def show_pages(out: str | Path) -> None:
+    """Name the page that lists all results, and the command to review them."""
+    from hiprobe.cli import _terminal
+    from hiprobe.cli._options import OUT
+
+    folder = str(out).rstrip("/")
+    _terminal.say(f"all results: [bold]{_terminal.markup(f'{folder}/index.html')}[/]")
+    if "://" not in folder:
+        given = "" if Path(folder) == OUT else f" {shlex.quote(folder)}"
+        _terminal.say(f"look, judge and refit: [bold]hiprobe review{_terminal.markup(given)}[/]")
+
+
+def _waiting(videos: int) -> None:
+    from hiprobe.cli._terminal import warn
+    from hiprobe.store.leases import LEASE_S
+
+    warn(
+        f"waiting for {videos} video{'s'[videos == 1 :]} that another worker holds; "
+        f"if it has died, for at most {LEASE_S:g} s"
+    )
+
+
+def keep(result: Result, place: Path) -> None:
+    """Write the files of a result that people look at; the first one loads matplotlib."""
+    from hiprobe import report
+
+    report.report_video(result, place)
+
+
+def show_result(result: Result, output: Output) -> None:
+    """Show one result, once its files are written in the output folder (or address)."""
+    from hiprobe import sinks, store
+    from hiprobe.cli import _terminal
+    from hiprobe.types import unicode
+
+    if output.as_json:
+        _terminal.emit(
+            {
+                "name": unicode(result.name),
+                "path": result.path,
+                "status": result.status,
+                "reason": result.reason,
+                "scored_s": round(result.scores.scored_s, 3) if result.scores else 0.0,
+                "gaps": [vars(gap) for gap in result.scores.gaps] if result.scores else [],
+                "events": [sinks.event_line(result, event) for event in result.events],
+            }
+        )
+    elif result.scores is not None:
+        _terminal.show(_terminal.events_table(result))
+        place = store.result_folder(Path(), result)
+        page = _terminal.markup(f"{output.folder}/{place}/report.html")
+        _terminal.say(f"report: [bold]{page}[/]")
