@@ -16,6 +16,7 @@ from hiprobe.errors import HiProbeError, OutOfMemory, Quarantined, UsageError
 if TYPE_CHECKING:
     from hiprobe.backbones import Loading
     from hiprobe.cli._detection import Detection, Output
+    from hiprobe.cli._reading import ReadingOptions
     from hiprobe.cli._videos import Found
     from hiprobe.probe import Probe
     from hiprobe.scale import Cluster, Described, RayRun
@@ -121,7 +122,7 @@ def detect_and_show(
 
 
 def extract_and_show(
-    videos: Sequence[Video], run: RayRun, store: str, method: str, as_json: bool
+    videos: Sequence[Video], run: RayRun, store: str, reading: ReadingOptions, as_json: bool
 ) -> int:
     """Extract on the cluster and show each video as it comes; return how many failed."""
     from hiprobe import scale
@@ -130,7 +131,9 @@ def extract_and_show(
     lost = 0
     with _terminal.cluster_bar(len(videos)) as bar:
         run = replace(run, workers=bar.set_workers)
-        for one in scale.extract_on_ray(videos, run, store, method=method):
+        for one in scale.extract_on_ray(
+            videos, run, store, method=reading.method, options=reading.options
+        ):
             bar.advance(one.status, one.duration)
             lost += one.reason is not None
             if one.reason is None:

@@ -15,7 +15,8 @@ from hiprobe.errors import HiProbeError, UsageError, VideoError
 if TYPE_CHECKING:
     from hiprobe.backbones import Backbone, Loading
     from hiprobe.datasets import LabelWords
-    from hiprobe.pipeline import Pair, ReadPlan
+    from hiprobe.localize import Localization
+    from hiprobe.pipeline import Pair, ReadPlan, RecipeOptions
     from hiprobe.probe import Probe
     from hiprobe.types import Result, Video
 
@@ -93,7 +94,8 @@ class FitRequest:
     data: Path | None
     method: str
     layer: int | None = None
-    prompts: Sequence[str] = ()
+    options: RecipeOptions | None = None
+    localization: Localization | None = None
     split: str | None = None
     seed: int = 0
     words: LabelWords | None = None
@@ -120,8 +122,6 @@ class FitRequest:
         from hiprobe import methods
 
         methods.load(self.method)
-        if not all(prompt.strip() for prompt in self.prompts):
-            raise UsageError("a --prompt is empty", cure="leave it out for the model's own")
         if self.data is None and (self.layer is not None or self.split is not None):
             raise UsageError(
                 "--layer and --split need labelled clips", cure="name a folder or a CSV of them"
@@ -135,15 +135,17 @@ class FitRequest:
 def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe, list[str]]:
     """Fit a probe with progress shown; also return the paths that could not be read."""
     from hiprobe import pipeline
+    from hiprobe.localize import Localization
     from hiprobe.probe import fit
     from hiprobe.types import Site
 
     request.check_options()
     request.check_layer(model)
-    recipe = pipeline.recipe_for(request.method, model, request.prompts)
+    localization = request.localization or Localization()
+    recipe = (request.options or pipeline.RecipeOptions()).recipe(request.method, model)
     if request.data is None:
         none = pipeline.unread(request.method, model, recipe=recipe)
-        return fit(request.method, [none], model=model), []
+        return fit(request.method, [none], model=model, localization=localization), []
     sites = None if request.layer is None else (Site("residual", request.layer),)
     plan = pipeline.ReadPlan(pipeline.sites_for(request.method, model, sites), recipe)
     lost: list[str] = []
@@ -154,6 +156,7 @@ def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe,
         model=model,
         seed=request.seed,
         sites=sites,
+        localization=localization,
         layer_curve=request.layer_curve,
     )
     return probe, lost

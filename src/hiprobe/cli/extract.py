@@ -21,6 +21,14 @@ from hiprobe.cli._options import (
     Verbose,
     Worker,
 )
+from hiprobe.cli._reading import (
+    Frames,
+    Prompt,
+    ReadingOptions,
+    SegmentLength,
+    Size,
+    recipe_options,
+)
 from hiprobe.cli._videos import find_videos
 
 
@@ -29,6 +37,10 @@ def extract(
     paths: Paths,
     model: Model = "embedded",
     method: Method = "hiprobe",
+    prompt: Prompt = None,
+    segment: SegmentLength = None,
+    frames: Frames = None,
+    size: Size = None,
     store: StoreOrAddress = str(OUT / ".store"),
     revision: Revision = None,
     device: Device = "auto",
@@ -42,23 +54,21 @@ def extract(
 
     fit and detect then need not run the model again.
     """
-    from hiprobe import pipeline
     from hiprobe.backbones import Loading
 
     seen = _passed.watch(context, verbose)
     loading = Loading(model, revision, device, dtype)
+    reading = ReadingOptions(method, recipe_options(prompt, segment, frames, size))
     if ray is not None:
         run = _ray.ray_run(ray, worker, loading)
         found = find_videos(paths, seen, anywhere=True)
-        unread = _ray.extract_and_show(found.videos, run, store, method, as_json)
+        unread = _ray.extract_and_show(found.videos, run, store, reading, as_json)
         raise typer.Exit(_run.exit_code(found.failed or unread))
     _ray.without(worker, *paths, store)
     found = find_videos(paths, seen)
     backbone = _run.load_backbone(loading)
     lost = [result.path for result in found.failed]
-    plan = pipeline.ReadPlan(
-        pipeline.sites_for(method, backbone), pipeline.recipe_for(method, backbone)
-    )
+    plan = reading.plan(backbone)
     for states, _ in _run.extract_with_progress(found.videos, backbone, Path(store), plan, lost):
         shape, gaps = states.values.shape, len(states.gaps)
         _run.show_states(states.video_id, shape, states.duration, gaps, as_json)

@@ -9,6 +9,7 @@ import typer
 
 from hiprobe.cli import _passed, _run
 from hiprobe.cli._labels import check_normal, label_words
+from hiprobe.cli._localization import EventOptions, Merge, MinLength, Sigma, Threshold
 from hiprobe.cli._options import (
     OUT,
     AnomalyLabel,
@@ -23,6 +24,7 @@ from hiprobe.cli._options import (
     Store,
     Verbose,
 )
+from hiprobe.cli._reading import Frames, Prompt, SegmentLength, Size, recipe_options
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,13 +49,14 @@ def fit(
     layer: Annotated[
         int | None, typer.Option(help="Read this layer instead of choosing one.")
     ] = None,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Ask this instead of the question of the model or the method. Give as many as "
-            "the method asks."
-        ),
-    ] = None,
+    prompt: Prompt = None,
+    segment: SegmentLength = None,
+    frames: Frames = None,
+    size: Size = None,
+    threshold: Threshold = None,
+    sigma: Sigma = None,
+    min_length: MinLength = None,
+    merge: Merge = None,
     split: Annotated[str | None, typer.Option(help="Take only the CSV rows of this split.")] = None,
     normal_label: NormalLabel = None,
     anomaly_label: AnomalyLabel = None,
@@ -77,10 +80,13 @@ def fit(
     """
     from hiprobe.backbones import Loading
     from hiprobe.cli._terminal import emit, fitted, markup, say
+    from hiprobe.localize import Localization
 
     _passed.watch(context, verbose).search_clips(data)
     words = label_words(normal_label, anomaly_label)
-    request = _run.FitRequest(data, method, layer, prompt or (), split, seed, words)
+    options = recipe_options(prompt, segment, frames, size)
+    localization = EventOptions(threshold, sigma, min_length, merge).over(Localization())
+    request = _run.FitRequest(data, method, layer, options, localization, split, seed, words)
     understood = _understood(request, as_json)
     if check:
         _stop_at(understood, as_json)

@@ -23,6 +23,7 @@ from hiprobe.cli._options import (
     Store,
     Verbose,
 )
+from hiprobe.cli._reading import Frames, Prompt, SegmentLength, Size, recipe_options
 
 
 def layers(
@@ -35,6 +36,10 @@ def layers(
     ),
     model: Model = "embedded",
     method: Method = "hiprobe",
+    prompt: Prompt = None,
+    segment: SegmentLength = None,
+    frames: Frames = None,
+    size: Size = None,
     normal_label: NormalLabel = None,
     anomaly_label: AnomalyLabel = None,
     store: Store = OUT / ".store",
@@ -62,7 +67,8 @@ def layers(
         made = Probe.load(data, method=method)
     else:
         words = label_words(normal_label, anomaly_label)
-        request = _run.FitRequest(data, method, seed=seed, words=words)
+        options = recipe_options(prompt, segment, frames, size)
+        request = _run.FitRequest(data, method, options=options, seed=seed, words=words)
         check_normal(request.clips, method, words)
         _run.check_output(picture, [data, *(clip.path for clip in request.clips)])
         backbone = _run.load_backbone(Loading(model, revision, device, dtype))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hiprobe.pipeline.detection import check_probe, detect, detect_all, detect_events, failure
 from hiprobe.pipeline.explanation import DEADLINE_S, MAX_TOKENS, explain
-from hiprobe.pipeline.extraction import extract, extract_pairs, recipe_for, sites_for, unread
+from hiprobe.pipeline.extraction import extract, extract_pairs, sites_for, unread
 from hiprobe.pipeline.reading import (
     Failed,
     Pair,
@@ -17,6 +17,7 @@ from hiprobe.pipeline.reading import (
     read_states,
     states,
 )
+from hiprobe.pipeline.recipe_options import RecipeOptions, recipe_for
 from hiprobe.pipeline.relocalization import are_explained, relocalized
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Progress",
     "ReadPlan",
     "Reading",
+    "RecipeOptions",
     "are_explained",
     "check_probe",
     "check_same",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from hiprobe.pipeline.reading import (
     ignore,
     read_or_load,
 )
+from hiprobe.pipeline.recipe_options import recipe_for
 from hiprobe.types import HiddenStates, LabelArray, Recipe, Site, Video
 from hiprobe.video import parallel
 
@@ -70,18 +70,6 @@ def extract_pairs(videos: Iterable[Video], reading: Reading, plan: ReadPlan) -> 
             reading.failed(one.path, error)
             continue
         yield found, labels
-
-
-def recipe_for(method: str, model: ModelFacts, prompts: Sequence[str] = ()) -> Recipe:
-    """Return the model's recipe with the questions of `method`, or with `prompts` in their place.
-
-    Raises UsageError for more or fewer `prompts` than the method asks.
-    """
-    own = methods.load(method).PROMPTS
-    if prompts and len(prompts) != max(len(own), 1):
-        raise UsageError(f"method {method} asks {max(len(own), 1)} questions, not {len(prompts)}")
-    asked = tuple(prompts) or own
-    return replace(model.recipe, prompts=asked) if asked else model.recipe
 
 
 def sites_for(

@@ -18,7 +18,7 @@ from hiprobe import backbones, pipeline, runs
 from hiprobe.backbones import Loading
 from hiprobe.errors import StoreError
 from hiprobe.localize import Localization
-from hiprobe.pipeline import Failed, ReadPlan, ignore
+from hiprobe.pipeline import Failed, ReadPlan, RecipeOptions, ignore
 from hiprobe.probe import Probe
 from hiprobe.runs import Given, as_video
 from hiprobe.scale.cluster import Cluster
@@ -106,11 +106,12 @@ def extract_on_ray(
     *,
     method: str = "hiprobe",
     plan: ReadPlan | None = None,
+    options: RecipeOptions | None = None,
     also: Callable[[str, str], object] | None = None,
 ) -> Iterator[Extracted]:
     """Keep the hidden states of each video in `store`, a folder or an address.
 
-    They are read at the sites and by the recipe of `method`, or by `plan`. `also` is called by the
+    They are read at the sites and by the recipe of `method` with `options`, or by `plan`. `also` is called by the
     worker with each video as a file, and its digest. Otherwise as `detect_on_ray`.
     """
     given, to = [_everywhere(one) for one in videos], _folder(store)
@@ -118,7 +119,7 @@ def extract_on_ray(
         model = _model(pool)
         run.about(model)
         plan = plan or ReadPlan(
-            pipeline.sites_for(method, model), pipeline.recipe_for(method, model)
+            pipeline.sites_for(method, model), (options or RecipeOptions()).recipe(method, model)
         )
         pool.begin(Work(to, plan.recipe, plan.sites, also=also, span_s=run.cluster.span_s))
         ledger = StateLedger(to, run.failed)

@@ -1,0 +1,74 @@
+"""The options that say what the model reads: questions, segment length, frames and their size."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hiprobe.errors import UsageError
+
+if TYPE_CHECKING:
+    from hiprobe.backbones import ModelFacts
+    from hiprobe.pipeline import ReadPlan, RecipeOptions
+    from hiprobe.types import Site
+
+Prompt = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Ask this instead of the question of the model or the method. Give as many as "
+        "the method asks."
+    ),
+]
+Frames = Annotated[int | None, typer.Option(help="Frames to read of each segment.")]
+SegmentLength = Annotated[
+    float | None, typer.Option("--segment", help="Length of a segment, in seconds.")
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HEIGHTxWIDTH", help="Resize frames to this before the model's own processing."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """The method, and the values of these options."""
+
+    method: str
+    options: RecipeOptions
+
+    def plan(self, model: ModelFacts, sites: tuple[Site, ...] | None = None) -> ReadPlan:
+        """Return what to read: at the sites of the method, or at `sites`."""
+        from hiprobe import pipeline
+
+        found = pipeline.sites_for(self.method, model, sites)
+        return pipeline.ReadPlan(found, self.options.recipe(self.method, model))
+
+
+def recipe_options(
+    prompts: list[str] | None, segment_s: float | None, frames: int | None, size: str | None
+) -> RecipeOptions:
+    """Return what the user changes in the recipe; raises UsageError for an empty prompt or a size.
+
+    Nothing of it is checked against a model.
+    """
+    from hiprobe.pipeline import RecipeOptions
+
+    if not all(prompt.strip() for prompt in prompts or ()):
+        raise UsageError("a --prompt is empty", cure="leave it out for the model's own")
+    return RecipeOptions(tuple(prompts or ()), segment_s, frames, _pixels(size))
+
+
+def _pixels(size: str | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    match = re.fullmatch(r"(\d{1,6})(?:[xX](\d{1,6}))?", size.strip(), re.ASCII)
+    if match is None:
+        raise UsageError(
+            f"--size must be HEIGHTxWIDTH in pixels, got {size!r}", cure="e.g. 336x448"
+        )
+    return int(match[1]), int(match[2] or match[1])

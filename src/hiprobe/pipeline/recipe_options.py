@@ -1,0 +1,49 @@
+"""The recipe of a method on a model, with what the user changed. Knows no video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hiprobe import methods
+from hiprobe.backbones import ModelFacts
+from hiprobe.errors import UsageError
+from hiprobe.types import Recipe
+
+
+@dataclass(frozen=True)
+class RecipeOptions:
+    """What to change in a model's recipe; None or empty leaves it as it is.
+
+    `segment_s` is in seconds, `size` is (height, width) in pixels.
+    """
+
+    prompts: Sequence[str] = ()
+    segment_s: float | None = None
+    frames: int | None = None
+    size: tuple[int, int] | None = None
+
+    def recipe(self, method: str, model: ModelFacts) -> Recipe:
+        """Return the model's recipe with the questions of `method`, and these changes.
+
+        Raises UsageError for more or fewer prompts than the method asks, and for a value out of
+        range.
+        """
+        given = {"segment_s": self.segment_s, "frames": self.frames, "size": self.size}
+        changes = {name: value for name, value in given.items() if value is not None}
+        try:
+            return replace(recipe_for(method, model, self.prompts), **changes)  # type: ignore[arg-type]
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+
+def recipe_for(method: str, model: ModelFacts, prompts: Sequence[str] = ()) -> Recipe:
+    """Return the model's recipe with the questions of `method`, or with `prompts` in their place.
+
+    Raises UsageError for more or fewer `prompts` than the method asks.
+    """
+    own = methods.load(method).PROMPTS
+    if prompts and len(prompts) != max(len(own), 1):
+        raise UsageError(f"method {method} asks {max(len(own), 1)} questions, not {len(prompts)}")
+    asked = tuple(prompts) or own
+    return replace(model.recipe, prompts=asked) if asked else model.recipe
