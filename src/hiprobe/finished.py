@@ -10,7 +10,7 @@ from typing import Any
 
 from hiprobe.errors import VideoError
 from hiprobe.localize import Localization
-from hiprobe.pipeline import are_explained, ignore, relocalized
+from hiprobe.pipeline import are_explained, ignore, relocalized, with_recording_time
 from hiprobe.probe import Probe
 from hiprobe.runs import (
     STORE,
@@ -20,6 +20,7 @@ from hiprobe.runs import (
     placed,
     record_run,
     stems_of,
+    time_setting,
     write_result,
 )
 from hiprobe.store import results
@@ -35,6 +36,7 @@ class Wanted:
     localization: Localization
     explain: bool = True
     dtype: str = "auto"
+    time_from_name: str | None = None
 
     def settings(self, made_with: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the settings that a usable result gets; None if it cannot be used."""
@@ -43,7 +45,8 @@ class Wanted:
             and made_with.get("explain") == self.explain
             and self.dtype in ("auto", made_with.get("dtype"))
         )
-        return {**made_with, "localization": self.localization.to_json()} if same else None
+        mine = {"localization": self.localization.to_json(), **time_setting(self.time_from_name)}
+        return {**results.model_settings(made_with), **mine} if same else None
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,13 @@ def _kept(out: Path, one: Video, wanted: Wanted, stems: frozenset[str]) -> _Kept
     if settings == made_with:
         return _Kept(old, place, settings, moved=False)
     new = relocalized(old, wanted.localization)
-    lacking = wanted.explain and not are_explained(new.events)
-    return None if lacking else _Kept(new, place, settings, moved=True)
+    if wanted.explain and not are_explained(new.events):
+        return None
+    try:
+        new = with_recording_time(new, wanted.time_from_name)
+    except VideoError:
+        return None  # reported when its turn comes
+    return _Kept(new, place, settings, moved=True)
 
 
 def _write(out: Path, moved: Iterable[_Kept], probe: Probe, keep: Keep) -> Iterator[Result]:

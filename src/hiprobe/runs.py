@@ -24,7 +24,14 @@ from hiprobe.errors import (
     VideoError,
 )
 from hiprobe.localize import Localization
-from hiprobe.pipeline import Failed, Progress, Reading, ReadPlan, ignore
+from hiprobe.pipeline import (
+    Failed,
+    Progress,
+    Reading,
+    ReadPlan,
+    ignore,
+    with_recording_time,
+)
 from hiprobe.probe import Probe
 from hiprobe.store import result_folder, results, run_record
 from hiprobe.store.leases import LeaseHolder, VideoRecord, put_back
@@ -44,8 +51,9 @@ Given = Video | str | Path
 class DetectionRun:
     """Detection with one model, probe and settings into one result folder.
 
-    `localization` says how events are found, by default as the probe says. Several processes may
-    share the folder. Raises RecipeMismatch for a probe of another model.
+    `localization` says how events are found, by default as the probe says; `time_from_name` is the
+    pattern by which names tell when a video was recorded. Several processes may share the folder.
+    Raises RecipeMismatch for a probe of another model.
     """
 
     def __init__(
@@ -56,11 +64,16 @@ class DetectionRun:
         *,
         explain: bool = True,
         localization: Localization | None = None,
+        time_from_name: str | None = None,
     ) -> None:
         pipeline.check_probe(model, probe)
         self.model, self.probe, self.out, self.explain = model, probe, out, explain
         self.localization = localization or probe.localization
-        self.settings = result_settings(model, probe, explain, self.localization)
+        self.time_from_name = time_from_name
+        self.settings = {
+            **result_settings(model, probe, explain, self.localization),
+            **time_setting(time_from_name),
+        }
 
     def done(self, videos: Sequence[Given]) -> tuple[list[Result], list[Video]]:
         """Return the results these videos already have with these settings, and those left."""
@@ -180,7 +193,7 @@ class _Turns:
             progress=self.progress,
         )
         pipeline.check_same(one.path, str(one.id))
-        result = replace(found, name=one.name)
+        result = with_recording_time(replace(found, name=one.name), run.time_from_name)
         write_result(place, result, run.settings, self.keep)
         return result
 
@@ -264,6 +277,11 @@ def as_video(given: Given) -> Video:
 def unscored(one: Video, reason: str | None = None) -> Result:
     """Return the `failed` result of a video, with the reason."""
     return Result(one.path, one.id or "", "failed", reason=reason, name=one.name)
+
+
+def time_setting(pattern: str | None) -> dict[str, Any]:
+    """Return the setting that says how names tell the time, if they do."""
+    return {} if pattern is None else {"time_from_name": pattern}
 
 
 def result_settings(

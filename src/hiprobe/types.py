@@ -431,3 +431,9 @@ class Result:
             f"a result with status {self.status!r} "
             f"{'needs scores' if self.scores is None else 'must not have scores'}",
         )
+
+    @property
+    def recorded(self) -> str | None:
+        """When the video was recorded, as ISO 8601; None if that is not known."""
+        known = self.provenance.get("recorded")
+        return str(known["at"]) if isinstance(known, Mapping) and "at" in known else None

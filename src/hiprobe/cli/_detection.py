@@ -61,13 +61,19 @@ class Detection:
     localization: Localization
     explain: bool = True
     dtype: str | None = "auto"
+    time_from_name: str | None = None
 
     def run(self, model: Backbone) -> DetectionRun:
         """Return the run with this model; raises RecipeMismatch for a probe of another model."""
         from hiprobe.runs import DetectionRun
 
         return DetectionRun(
-            model, self.probe, self.out, explain=self.explain, localization=self.localization
+            model,
+            self.probe,
+            self.out,
+            explain=self.explain,
+            localization=self.localization,
+            time_from_name=self.time_from_name,
         )
 
     def finished(self, videos: Sequence[Video]) -> tuple[list[Result], list[Video]]:
@@ -76,7 +82,9 @@ class Detection:
 
         if self.dtype is None:
             return [], list(videos)
-        wanted = Wanted(self.probe, self.localization, self.explain, self.dtype)
+        wanted = Wanted(
+            self.probe, self.localization, self.explain, self.dtype, self.time_from_name
+        )
         return without_model(self.out, videos, wanted, keep)
 
 
@@ -145,6 +153,20 @@ def _say_finished(before: int, videos: int) -> None:
         else "all were finished before"
     )
     _terminal.say(f"{goes_on}; --again does them again")
+
+
+def check_times(pattern: str, videos: Sequence[Video]) -> None:
+    """Say how many names have no time by `pattern`; raises UsageError for an invalid pattern."""
+    from hiprobe.cli._terminal import warn
+    from hiprobe.video import NamePattern
+
+    times = NamePattern(pattern)
+    without = [one.name for one in videos if times.time(one.name) is None]
+    if without:
+        warn(
+            f"--time-from-name {pattern}: {len(without)} of {len(videos)} names have no such time, "
+            f"the first is {without[0]}"
+        )
 
 
 def keep_places(out: Path, found: Found, chosen: ChosenProbe) -> None:

@@ -105,6 +105,7 @@ def detect_and_show(
             out,
             explain=asked.explain,
             localization=asked.localization,
+            time_from_name=asked.time_from_name,
             again=again,
         ):
             notes.add([result])

@@ -231,20 +231,32 @@ def events_table(result: Result) -> Table:
 
     Text is shown as it is, without markup or control characters.
     """
-    from hiprobe.report.texts import clock, printable, two
+    from hiprobe.report.texts import clock, printable, two, wall_clock
 
-    table = Table(title=Text(printable(unicode(result.name))), title_justify="left")
+    began = wall_clock(result.recorded)
+    title = printable(unicode(result.name)) + (f", recorded {began}" if began else "")
+    table = Table(title=Text(title), title_justify="left")
     labelled = any(event.label for event in result.events)
-    for name in ("start", "end", "score"):
+    for name in (*(("clock",) if began else ()), "start", "end", "score"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("label", "explanation") if labelled else ("explanation",):
         table.add_column(name, ratio=None if name == "label" else 1)
     for event in result.events:
         words = (event.label, event.explanation) if labelled else (event.explanation,)
-        cells = (clock(event.start), clock(event.end), two(event.score), *words)
+        at = wall_clock(result.recorded, event.start).partition(" ")[2][:8]
+        cells = (
+            *((at,) if began else ()),
+            clock(event.start),
+            clock(event.end),
+            two(event.score),
+            *words,
+        )
         table.add_row(*(Text(printable(cell or "")) for cell in cells))
     if not result.events:
-        table.add_row("", "", "", Text("no event: no score reaches the threshold", style="dim"))
+        table.add_row(
+            *([""] * (4 if began else 3)),
+            Text("no event: no score reaches the threshold", style="dim"),
+        )
     return table
 
 

@@ -39,6 +39,14 @@ def detect(
     sigma: Sigma = None,
     min_length: MinLength = None,
     merge: Merge = None,
+    time_from_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="How names of videos tell when they were recorded, for example %Y%m%d_%H%M%S. "
+            "Default: the creation time in the file, if it has one.",
+        ),
+    ] = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -90,11 +98,15 @@ def detect(
     if ray is None:
         _ray.without(worker, *paths, out)
     found = find_videos(paths, seen, anywhere=ray is not None)
+    if time_from_name is not None:
+        _detection.check_times(time_from_name, found.videos)
     output.check([chosen.path, *(one.path for one in found.videos)])
     _detection.keep_places(home, found, chosen)
     # Only of the probe's own model is it known that finished results are its results.
     own = model is None and revision is None and not again
-    asked = _detection.Detection(chosen.probe, home, localization, explain, dtype if own else None)
+    asked = _detection.Detection(
+        chosen.probe, home, localization, explain, dtype if own else None, time_from_name
+    )
     if ray is not None:
         on_ray = _ray.ray_run(ray, worker, loading)
         code = _ray.detect_and_show(found, on_ray, asked, output, again)

@@ -18,6 +18,7 @@ from hiprobe.pipeline.reading import (
     states,
 )
 from hiprobe.pipeline.recipe_options import RecipeOptions, recipe_for
+from hiprobe.pipeline.recording_time import with_recording_time
 from hiprobe.pipeline.relocalization import are_explained, relocalized
 
 __all__ = [
@@ -47,4 +48,5 @@ __all__ = [
     "sites_for",
     "states",
     "unread",
+    "with_recording_time",
 ]

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hiprobe.report.page import ASSETS, content_policy
-from hiprobe.report.texts import clock, count, printable, two
+from hiprobe.report.texts import clock, count, printable, two, wall_clock
 from hiprobe.store import ManifestLine, read_manifest, write_atomic
 
 ROWS = 500  # on a page
@@ -72,6 +72,7 @@ def _page(
         title=printable(out.resolve().name),
         counts=counts,
         rows=[_row(line) for line in lines],
+        timed=any(line.recorded for line in lines),
         style=Markup(style),
         script=Markup(script),
         policy=content_policy(style, script),
@@ -88,6 +89,7 @@ def _row(line: ManifestLine) -> dict[str, Any]:
         "name": printable(line.name),
         "status": line.status,
         "failed": line.status in FAILED,
+        "recorded": wall_clock(line.recorded),
         "peak": two(line.peak),
         "margin": "" if line.margin is None else f"{line.margin:+.2f}",
         "events": line.events if scored else "",

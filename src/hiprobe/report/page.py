@@ -19,7 +19,7 @@ from PIL import Image
 from hiprobe import sinks, video
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, thin, value_range
 from hiprobe.report.picture import Thumbnail, timeline_png
-from hiprobe.report.texts import clock, count, printable, two
+from hiprobe.report.texts import clock, count, printable, two, wall_clock
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Result, unicode
@@ -183,6 +183,7 @@ def _rows(result: Result, thumbnails: Sequence[Thumbnail]) -> Iterator[dict[str,
     for event in result.events:
         near = [frame for time, frame in thumbnails if event.start <= time < event.end]
         yield {
+            "clock": wall_clock(result.recorded, event.start),
             "start": clock(event.start),
             "end": clock(event.end),
             "score": two(event.score),
@@ -210,6 +211,7 @@ def _gap_lines(result: Result) -> list[str]:
 def _summary(result: Result) -> dict[str, str]:
     scores = needed_scores(result)
     lines = {"events": count(len(result.events)), "length": clock(result.duration)}
+    lines["recorded"] = wall_clock(result.recorded)
     lines["segments"] = str(len(scores.starts))
     if len(scores.starts) and (scores.gaps or result.status == "partial"):
         lines["scored"] = (

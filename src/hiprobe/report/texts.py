@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime, timedelta
 
 
 def clock(seconds: float, digits: int = 1) -> str:
@@ -11,6 +12,21 @@ def clock(seconds: float, digits: int = 1) -> str:
     total, rest = divmod(round(max(0.0, seconds) * unit), unit)
     minutes = f"{total // 60}" if total < 3600 else f"{total // 3600}:{total // 60 % 60:02d}"
     return f"{minutes}:{total % 60:02d}" + (f".{rest:0{digits}d}" if digits else "")
+
+
+def wall_clock(recorded: str | None, seconds: float = 0.0) -> str:
+    """Write the date and time of a moment of a video, `seconds` after the time of recording.
+
+    "" where that is not known.
+
+    >>> wall_clock("2026-11-29T09:00:00", 61.5)
+    '2026-11-29 09:01:01'
+    """
+    try:
+        moment = datetime.fromisoformat(recorded or "") + timedelta(seconds=seconds)
+    except (ValueError, OverflowError):
+        return ""
+    return moment.replace(microsecond=0).isoformat(" ")
 
 
 def printable(text: str) -> str:

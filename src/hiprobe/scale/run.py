@@ -73,6 +73,7 @@ def detect_on_ray(
     *,
     explain: bool = True,
     localization: Localization | None = None,
+    time_from_name: str | None = None,
     again: bool = False,
 ) -> Iterator[Result]:
     """Yield a result of each video as it finishes; videos finished before are not redone.
@@ -88,10 +89,13 @@ def detect_on_ray(
         model = _model(pool)
         run.about(model)
         pipeline.check_probe(model, probe)
-        settings = runs.result_settings(model, probe, explain, localization)
+        settings = {
+            **runs.result_settings(model, probe, explain, localization),
+            **runs.time_setting(time_from_name),
+        }
         store, sites, span_s = f"{to}/{runs.STORE}", tuple(probe.sites), run.cluster.span_s
         work = Work(store, probe.recipe, sites, probe, to, explain, run.keep, span_s=span_s)
-        pool.begin(replace(work, localization=localization))
+        pool.begin(replace(work, localization=localization, time_from_name=time_from_name))
         _record(out, probe, settings)
         with LeaseHolder(local_home(out) / runs.STORE, settings, len(given), driver=True) as worker:
             ledger = ResultLedger(worker, to, local_home(out), settings, run.failed, again)
@@ -111,8 +115,8 @@ def extract_on_ray(
 ) -> Iterator[Extracted]:
     """Keep the hidden states of each video in `store`, a folder or an address.
 
-    They are read at the sites and by the recipe of `method` with `options`, or by `plan`. `also` is called by the
-    worker with each video as a file, and its digest. Otherwise as `detect_on_ray`.
+    They are read at the sites and by the recipe of `method` with `options`, or by `plan`. `also` is
+    called by the worker with each video as a file, and its digest. Otherwise as `detect_on_ray`.
     """
     given, to = [_everywhere(one) for one in videos], _folder(store)
     with run.pool(len(given)) as pool:

@@ -78,6 +78,7 @@ class Work:
     also: Callable[[str, str], object] | None = None
     span_s: float = spans.SPAN_S
     localization: Localization | None = None
+    time_from_name: str | None = None
 
 
 class VideoWorker:
@@ -177,16 +178,17 @@ class VideoWorker:
             localization=work.localization,
         )
         pipeline.check_same(one.path, str(one.id), found.video_id)
-        result = replace(found, name=one.name)
+        named = replace(found, name=one.name)
+        result = pipeline.with_recording_time(named, work.time_from_name)
+        settings = {
+            **runs.result_settings(self.model, work.probe, work.explain, work.localization),
+            **runs.time_setting(work.time_from_name),
+        }
         with self._place(result_folder(Path(), result).name) as place:
             (place / results.NAME).unlink(missing_ok=True)
             if work.keep is not None:
                 work.keep(result, place)
-            results.save_result(
-                place,
-                result,
-                runs.result_settings(self.model, work.probe, work.explain, work.localization),
-            )
+            results.save_result(place, result, settings)
         return {"status": result.status, "reason": result.reason, "duration": result.duration}
 
     def _join(self, store: Path, digest: str, plan: Sequence[Span]) -> None:

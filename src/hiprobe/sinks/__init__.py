@@ -128,6 +128,7 @@ def event_line(result: Result, event: Event) -> dict[str, Any]:
             "name": unicode(result.name),
             "digest": result.video_id,
             "duration": number(result.duration),
+            "recorded": result.recorded,
         },
         "start": start,
         "end": end,

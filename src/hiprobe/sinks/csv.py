@@ -21,6 +21,7 @@ COLUMNS = (
     "video_name",
     "video_digest",
     "video_duration",
+    "video_recorded",
     "start",
     "end",
     "peak_time",

@@ -32,7 +32,7 @@ class ManifestLine:
     """One video of a results folder. `digest` is None for a file that could not be read.
 
     `duration` is in seconds. `peak` is the highest smoothed score, `margin` the largest difference
-    of a score to its threshold, both None without scores; `folder` is the folder of the result.
+    of a score to its threshold, both None without scores; `folder` is the folder of the result, `recorded` the time of recording.
     Raises ValueError for a value of another type or out of range.
     """
 
@@ -47,9 +47,11 @@ class ManifestLine:
     margin: float | None
     reason: str | None
     folder: str | None
+    recorded: str | None = None
 
     def __post_init__(self) -> None:
-        texts = (self.name, self.status, self.reason or "", self.folder or "", self.digest or "")
+        optional = (self.reason, self.folder, self.digest, self.recorded)
+        texts = (self.name, self.status, *(one or "" for one in optional))
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("name, status, reason, folder and digest must be text")
         if self.digest is not None and not DIGEST.fullmatch(self.digest):
@@ -171,6 +173,7 @@ def _line_of(out: Path, result: Result) -> ManifestLine:
         _rounded(scores.margin) if scores else None,
         result.reason,
         unicode(result_folder(out, result).name) if scores else None,
+        result.recorded,
     )
 
 

@@ -23,6 +23,8 @@ NAME = "result.json"
 SCHEMA = "hiprobe.result/2"
 BESIDE = ("scores.csv", "events.jsonl")
 STEM_BYTES = 200  # of a folder name; with digest and suffix it must stay below 255
+# Settings of what is made of the scores, which needs no model.
+AFTER_SCORES = ("localization", "time_from_name")
 LARGEST = 256 << 20  # bytes; eight hours of video make two million
 _ARRAYS = ("starts", "ends", "raw", "smoothed", "threshold")
 _INVALID = (
@@ -66,20 +68,21 @@ def load_result(folder: Path, video: Video, settings: Settings) -> Result | None
 
 
 def load_older(folder: Path, video: Video, settings: Settings) -> Result | None:
-    """Load the result of `video` that differs from `settings` in nothing but the localization.
+    """Load the result of `video` that differs from `settings` in nothing that a model does.
 
     None if there is none, or it is damaged.
     """
     facts = result_facts(folder)
-    if facts is None or not _same_but_localization(facts["settings"], settings):
+    if facts is None or not isinstance(facts["settings"], Mapping):
+        return None
+    if model_settings(facts["settings"]) != model_settings(settings):
         return None
     return load_result(folder, video, facts["settings"])
 
 
-def _same_but_localization(one: object, other: Settings) -> bool:
-    if not isinstance(one, Mapping):
-        return False
-    return {**one, "localization": None} == {**other, "localization": None}
+def model_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings without those that only change what is made of the scores."""
+    return {name: value for name, value in settings.items() if name not in AFTER_SCORES}
 
 
 def read_result(folder: Path) -> Result:

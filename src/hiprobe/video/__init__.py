@@ -17,9 +17,11 @@ from hiprobe.video.decoder import (
 )
 from hiprobe.video.files import VIDEO_SUFFIXES, digest, find
 from hiprobe.video.names import Root, name_videos
+from hiprobe.video.recorded import NamePattern
 
 __all__ = [
     "VIDEO_SUFFIXES",
+    "NamePattern",
     "Root",
     "SegmentReader",
     "VideoInfo",

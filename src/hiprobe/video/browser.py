@@ -46,6 +46,7 @@ def facts(reader: pictures.FrameSource) -> dict[str, Any]:
         "fps": reader.fps,
         "duration": reader.stated,
         "playable": _playable(reader, image),
+        "recorded": reader.recorded,
     }
 
 

@@ -228,7 +228,8 @@ class VideoInfo:
     `duration` is in seconds; None where the file does not say. `playable`: Chromium and its
     relatives play the file itself, at the times of `segments`. It does not tell of damage, at which
     a browser stops: make a browser copy of a file with `skipped` packets. `seekable`: `segments`
-    finds a later window without reading all before it.
+    finds a later window without reading all before it. `recorded` is the time of recording as
+    ISO 8601.
 
     >>> from hiprobe import video
     >>> from hiprobe.embedded import VIDEO
@@ -244,6 +245,7 @@ class VideoInfo:
     duration: float | None
     playable: bool
     seekable: bool = False
+    recorded: str | None = None
 
 
 def info(path: str | PathLike[str]) -> VideoInfo:

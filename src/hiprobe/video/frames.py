@@ -34,6 +34,7 @@ from hiprobe.video.container import (
     stated_end,
 )
 from hiprobe.video.h264 import length_bytes, unreferenced
+from hiprobe.video.recorded import time_in_tags
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 # Stored time in seconds, picture, duration in ticks.
@@ -111,6 +112,7 @@ class FrameReader:
         self.aspect, self.sought, self.leads = 1.0, False, True
         self.fps: float | None = None
         self.stated: float | None = None
+        self.recorded: str | None = None
         self.codec = self.container = ""
         self._ahead_s, self._after, self._beat = ahead_s, after, beat
         self._offset, self._packet_zero, self._packet_end = 0.0, 0.0, 0.0
@@ -170,6 +172,7 @@ class FrameReader:
         self.fps = next((rate for rate in (average, guessed) if 0 < rate <= MAX_FPS), None)
         self.frame_s = next((1 / rate for rate in (guessed, average) if 0 < rate <= MAX_FPS), 0.0)
         self._stated_raw = stated_end(container, stream)
+        self.recorded = time_in_tags({**stream.metadata, **container.metadata})
         if self.codec == "h264" and not self._untimed:
             self._size_bytes = length_bytes(stream.codec_context.extradata)
 

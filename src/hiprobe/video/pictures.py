@@ -206,6 +206,7 @@ class PictureReader:
         self.fps: float | None = None
         self.stated: float | None = None
         self.end: float | None = None
+        self.recorded: str | None = None
         self.wants: Callable[[float, float], bool] | None = None
         self.codec, self.container, self.sought, self.leads = "", "folder", after is not None, True
 
