@@ -32,8 +32,8 @@ class ManifestLine:
     """One video of a results folder. `digest` is None for a file that could not be read.
 
     `duration` is in seconds. `peak` is the highest smoothed score, `margin` the largest difference
-    of a score to its threshold, both None without scores; `folder` is the folder of the result, `recorded` the time of recording.
-    Raises ValueError for a value of another type or out of range.
+    of a score to its threshold, both None without scores; `folder` is the folder of the result,
+    `recorded` the time of recording. Raises ValueError for a value of another type or out of range.
     """
 
     name: str
