@@ -26,7 +26,7 @@ def wall_clock(recorded: str | None, seconds: float = 0.0) -> str:
         moment = datetime.fromisoformat(recorded or "") + timedelta(seconds=seconds)
     except (ValueError, OverflowError):
         return ""
-    return moment.replace(microsecond=0).isoformat(" ")
+    return moment.replace(microsecond=0).isoformat(" ").replace("+00:00", " UTC")
 
 
 def printable(text: str) -> str:
