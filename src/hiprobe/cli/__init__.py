@@ -6,71 +6,21 @@ Exit codes: 0 done, 2 wrong usage, 3 some inputs failed, 4 the environment faile
 
 from __future__ import annotations
 
-import importlib
-import io
-import signal
 import sys
-from typing import Annotated, Any
 
-import typer
+from hiprobe.cli._interrupt import Interruption
 
-import hiprobe
-from hiprobe.errors import HiProbeError
-
-__all__ = ["COMMANDS", "app", "main"]
-
-# In the order in which the help lists them.
-COMMANDS = (
-    "demo",
-    "models",
-    "fit",
-    "layers",
-    "detect",
-    "runs",
-    "review",
-    "explain",
-    "extract",
-    "evaluate",
-    "export",
-)
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 2 wrong usage, 3 some inputs failed (each is named on standard "
-    "error, the others are done), 4 the disk or the model failed, 130 interrupted.",
-    help="Find, locate and explain anomalies in video by reading the hidden states of a frozen "
-    "multimodal LLM. Start with `hiprobe demo`.",
-)
-
-for _name in COMMANDS:
-    app.command(_name)(getattr(importlib.import_module(f"{__name__}.{_name}"), _name))
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"hiprobe {hiprobe.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _program(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
-        ),
-    ] = False,
-) -> None:
-    """Declare the options of the program itself, before any command."""
+__all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line; a named error becomes one line and an exit code."""
-    signal.signal(signal.SIGINT, _interrupted)
+    Interruption().listen()  # before the imports, which take a tenth of a second
+    import io
+
+    from hiprobe.cli._program import app
+    from hiprobe.errors import HiProbeError
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name or an explanation may hold what an ASCII terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -81,11 +31,3 @@ def main() -> None:
 
         complain(error)
         sys.exit(error.exit_code)
-
-
-def _interrupted(_signal: int, _frame: Any) -> None:
-    print(
-        "interrupted: finished videos are kept; the same command continues from there",
-        file=sys.stderr,
-    )
-    raise SystemExit(130)
