@@ -260,3 +260,24 @@ def test_two_numbers_far_apart_are_read_at_once(tmp_path: Path) -> None:
     reader = video.segments(f"{clip}@10fps", recipe())
     assert len(list(reader)) <= 3
     assert len(reader.gaps) == 1
+
+
+def test_a_folder_whose_own_name_ends_with_a_rate_has_it(tmp_path: Path) -> None:
+    """Also if another folder has the name without the rate."""
+    real = folder(tmp_path / "clip@10fps", 30)
+    folder(tmp_path / "clip", 5)
+    assert video.find([str(real)]) == [real]
+    assert video.find([f"{tmp_path}/*@10fps"]) == [real]
+    times = video.frame_times(real)
+    assert (len(times), times[1]) == (30, 0.1)
+    assert len(list(video.segments(real, recipe()))) == 2
+    assert video.digest(real) == video.digest(f"{real}@10fps")
+    assert video.frame_times(f"{real}@5fps")[1] == 0.2
+
+
+def test_a_folder_of_videos_whose_name_ends_with_a_rate_is_searched(tmp_path: Path) -> None:
+    clips = tmp_path / "clips@10fps"
+    clips.mkdir()
+    film = write(clips / "film.mp4", steady(5, 10), rate=10)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(clips / "thumbnail.png")
+    assert video.find([str(clips)]) == [film]

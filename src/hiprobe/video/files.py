@@ -116,14 +116,19 @@ def find(paths: Iterable[str], note: Note = refuse) -> list[Path]:
 
 
 def _files(path: str, note: Note) -> list[Path]:
-    if pictures.parted(path)[1] is not None:
+    matches = [path] if os.path.exists(path) else glob.glob(path, recursive=True)
+    if not matches and pictures.parted(path)[1] is not None:
         return pictures.below(path, note)
-    matches = [Path(path)] if os.path.exists(path) else map(Path, glob.glob(path, recursive=True))
-    return [
-        file
-        for one in sorted(matches)  # a device or a pipe gives nothing
-        for file in ([one] if one.is_file() else videos_below(one, note))
-    ]
+    return [file for one in sorted(map(Path, matches)) for file in _files_of(one, note)]
+
+
+def _files_of(place: Path, note: Note) -> list[Path]:
+    """Return a file or a folder of pictures itself, else the files below the folder.
+
+    A device or a pipe gives nothing.
+    """
+    itself = place.is_file() or pictures.parted(place)[1] is not None
+    return [place] if itself else videos_below(place, note)
 
 
 def videos_below(folder: Path, note: Note = refuse) -> list[Path]:

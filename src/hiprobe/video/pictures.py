@@ -1,5 +1,7 @@
 """A folder of pictures as a video of constant rate, named `FOLDER@25fps`.
 
+The rate may be part of the folder's own name.
+
 Pictures are shown in natural order of their file names, picture number `i` from `i / fps` seconds
 after the first. Where numbers are missing, the later pictures keep their times. Pictures do not
 hold a rate, so it is part of the name and goes wherever the path goes. Knows no container, no
@@ -60,9 +62,21 @@ def bare(name: str) -> str:
 
 
 def parted(path: AnyPath) -> tuple[Path, float | None]:
-    """Return the folder and the rate in `path`; a path that exists as it is has no rate."""
-    match = None if os.path.exists(path) else _RATE.fullmatch(fspath(path))
-    return (Path(match[1]), float(match[2])) if match else (Path(path), None)
+    """Return the folder and the rate in `path`.
+
+    A path that exists as it is named is that folder. It has a rate if its name ends with one and it
+    holds nothing but pictures: a folder of videos may be named so too.
+    """
+    match = _RATE.fullmatch(fspath(path))
+    if match and not os.path.exists(path):
+        return Path(match[1]), float(match[2])
+    return Path(path), float(match[2]) if match and _only_pictures(Path(path)) else None
+
+
+def _only_pictures(folder: Path) -> bool:
+    """Tell whether the files that are not hidden are pictures, and there is one."""
+    files = [path for path in folder.glob("*") if not path.name.startswith(".")]
+    return bool(files) and all(path.suffix.lower() in KINDS for path in files)
 
 
 def is_folder(path: AnyPath) -> bool:
