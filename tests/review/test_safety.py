@@ -95,6 +95,22 @@ def test_23_another_host_name_that_points_here_is_refused(page: Page, made: Made
             assert page.get(path, Host=host)[0] == 400, (path, host)
 
 
+def test_head_is_answered_as_get_without_a_body(page: Page, locked: Page, made: Made) -> None:
+    for path in addresses(made):
+        status, headers, body = page.ask("HEAD", path)
+        full = page.get(path)
+        assert (status, body) == (200, b""), path
+        for name in ("Content-Type", "Content-Length", "Content-Security-Policy"):
+            assert headers[name] == full[1][name], path
+        assert page.ask("HEAD", path, {"Host": "evil.example"})[0] == 400
+        assert page.ask("HEAD", path, {"Origin": "http://evil.example"})[0] == 403
+        assert locked.ask("HEAD", path)[0] == 401
+    ranged = page.ask("HEAD", f"/media/{made.ids['b.mp4']}", {"Range": "bytes=100-199"})
+    assert (ranged[0], ranged[1]["Content-Length"], ranged[2]) == (206, "100", b"")
+    assert locked.ask("HEAD", f"/?token={TOKEN}")[0] == 303
+    assert page.ask("HEAD", f"/v/{made.ids['b.mp4']}/judge")[0] == 405
+
+
 def test_23_another_site_reads_nothing(page: Page, made: Made) -> None:
     for path in addresses(made):
         assert page.get(path, Origin="http://evil.example")[0] == 403, path

@@ -19,6 +19,7 @@ from hiprobe.errors import UsageError
 
 TOKEN_LENGTH = 16
 COOKIE = "hiprobe-token"
+READS = ("GET", "HEAD")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -82,7 +83,7 @@ class Guard:
             and origin.lower().partition("://")[2] != request.headers.get("host", "").lower()
         ):
             return False
-        if request.method not in ("GET", "HEAD"):
+        if request.method not in READS:
             return origin is not None or site == "same-origin"
         # A link, in a mail for example, may open the page.
         visit = request.headers.get("sec-fetch-mode") == "navigate"
@@ -90,7 +91,7 @@ class Guard:
 
     def _token_to_cookie(self, request: Request, token: str) -> Response:
         """Move the token from the address to a cookie, so that no history or log keeps it."""
-        if request.method != "GET" or not _equal(request.query_params.get("token"), token):
+        if request.method not in READS or not _equal(request.query_params.get("token"), token):
             return PlainTextResponse(
                 "a token is needed: open the address that hiprobe review has printed", 401
             )

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hiprobe.errors import HiProbeError, MissingVideo, ProbeError
@@ -46,7 +47,17 @@ HTMX = json.dumps(
         "historyCacheSize": 0,
     }
 )
-router = APIRouter()
+
+
+class HeadToo(APIRoute):
+    """A route that also answers HEAD; the server then leaves out the body."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.methods = {"HEAD", *(self.methods or ())}
+
+
+router = APIRouter(route_class=HeadToo)
 _environment = Environment(
     loader=PackageLoader("hiprobe.review"),
     autoescape=True,
