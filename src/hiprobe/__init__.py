@@ -8,7 +8,15 @@ Names are loaded when first used, so that `import hiprobe` costs nothing.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
+
+from hiprobe.errors import UnsupportedPlatform
+
+if sys.platform == "win32":  # the decoder's limits and the locks of files need fcntl and resource
+    raise UnsupportedPlatform(
+        "HiProbe runs on Linux and macOS, not on Windows", cure="use WSL 2 there"
+    )
 
 __version__ = "0.1.0"  # the only place: the build reads it from here
 

@@ -50,6 +50,10 @@ class UsageError(HiProbeError):
     exit_code = 2
 
 
+class UnsupportedPlatform(HiProbeError, ImportError):
+    """The package cannot run on this operating system."""
+
+
 class VideoError(HiProbeError):
     """A video could not be read. A run over many videos continues with the next one."""
 
@@ -88,6 +92,12 @@ class LabelError(HiProbeError):
 
 class ProbeError(HiProbeError):
     """A probe or its file is unreadable or malformed, or holds values that are not finite."""
+
+
+class MissingProbe(ProbeError):
+    """There is no such probe file (exit code 2)."""
+
+    exit_code = 2
 
 
 class RecipeMismatch(HiProbeError):

@@ -293,7 +293,7 @@ def test_a_folder_without_clips_or_splits_is_named(tmp_path: Path) -> None:
         (tmp_path / "none", "no such folder or CSV"),
         (tmp_path, "no videos in normal/ or abnormal/"),
     ):
-        with pytest.raises(LabelError, match=said) as caught:
+        with pytest.raises(HiProbeError, match=said) as caught:
             list(datasets.load("folder", place))
         assert str(place) in str(caught.value)
     (tmp_path / "normal").mkdir()

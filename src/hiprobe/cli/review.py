@@ -76,6 +76,8 @@ def review(
         raise UsageError(
             f"the review page needs the package {error.name}", cure="pip install 'hiprobe[review]'"
         ) from error
+    if videos is not None and not videos.is_dir():
+        raise UsageError("no such folder of videos", where=videos, cure="check --videos")
     guard = Guard(host, port, token)
     session = Session(
         out,

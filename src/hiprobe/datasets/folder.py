@@ -60,7 +60,7 @@ def load(
         raise UsageError("only a CSV has labels to give a meaning", where=root)
     root = videos or root
     if not root.is_dir():
-        raise LabelError("there is no such folder or CSV", where=root, cure="check the path")
+        raise UsageError("there is no such folder or CSV", where=root, cure="check the path")
     if split is not None:
         raise LabelError(
             f"folders normal/ and abnormal/ have no split {split!r}",

@@ -48,6 +48,8 @@ def export_states(store: Path, out: Path) -> int:
         raise UsageError(
             "this is a results folder, not a store", where=store, cure=f"give {store / '.store'}"
         )
+    if not store.is_dir():
+        raise UsageError("no such folder", where=store, cure="give the .store folder of a run")
     files = state_files(store)
     if not files:
         raise StoreError(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hiprobe import methods
 from hiprobe.disk.safetensors_header import read_header, strict_json
-from hiprobe.errors import HiProbeError, ProbeError, RecipeMismatch
+from hiprobe.errors import HiProbeError, MissingProbe, ProbeError, RecipeMismatch
 from hiprobe.localize import Localization
 from hiprobe.probe.calibration import MIN_SEGMENTS as MIN_SEGMENTS
 from hiprobe.probe.calibration import checked_values, difference
@@ -140,11 +140,17 @@ class Probe:
     def load(cls, path: str | PathLike[str], *, method: str | None = None) -> Probe:
         """Read a probe file; raises ProbeError, which names the file, unless it is a valid one.
 
+        The error is a MissingProbe if there is no such file.
+
         A method `module:attribute` is code to import. It is loaded only if the caller trusts it by
         giving the same name as `method`.
         """
         try:
             return _unpack(_bytes(Path(path)), method)
+        except FileNotFoundError as error:
+            raise MissingProbe(
+                "no such file", where=path, cure="check the path, or make a probe with hiprobe fit"
+            ) from error
         except OSError as error:
             raise ProbeError(f"cannot be read: {error.strerror}", where=path) from error
         except _INVALID as error:
