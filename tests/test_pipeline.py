@@ -535,6 +535,7 @@ def test_a_result_names_its_model_probe_and_recipe(
     assert isinstance(found, Result)
     assert found.video_id == video.digest(ten_seconds)
     assert found.provenance["model"] == {
+        "name": "pixels",
         "id": "pixels",
         "revision": None,
         "sites": ["residual/layer1/prompt0"],

@@ -21,12 +21,12 @@ SENTENCE = "HiProbe runs on Linux and macOS, not on Windows"
 
 @pytest.mark.parametrize(
     "code",
-    (
+    [
         "import hiprobe",
         "import hiprobe.video",
         "from hiprobe.cli import main",
         "from hiprobe.store import write_atomic",
-    ),
+    ],
 )
 def test_an_import_on_windows_says_where_it_runs(code: str) -> None:
     done = subprocess.run(

@@ -13,6 +13,15 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun, which gets an "s" unless the number is 1.
+
+    >>> counted(1, "event"), counted(1200, "frame")
+    ('1 event', '1,200 frames')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 class HiProbeError(Exception):
     """The base of all errors of the package: where it failed, why, and what to do, on one line.
 

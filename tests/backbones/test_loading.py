@@ -228,7 +228,7 @@ def _delete(*names: str) -> Callable[[Path], object]:
         (_delete("model.safetensors"), "no .safetensors weights"),
         (_pickled, "pickled weights are never loaded"),
         (_cut_short, "cannot be loaded"),
-        (_one_missing, "1 weights are missing or misshapen, first .*layers.2.*q_proj"),
+        (_one_missing, "missing or misshapen: 1 weight, first .*layers.2.*q_proj"),
         (_misshapen, "cannot be loaded|misshapen"),
         (_delete("chat_template.jinja"), "no chat template"),
         (_delete("tokenizer.json"), "cannot be loaded"),

@@ -290,7 +290,7 @@ def test_scores_of_a_missing_video_are_left_out_if_allowed(
     table: Path,
 ) -> None:
     (table / "normal_08.mp4").unlink()
-    with pytest.raises(LabelError, match="1 of 3 test videos are missing: normal_08"):
+    with pytest.raises(LabelError, match="1 of 3 test videos missing: normal_08"):
         of_scores(Benchmark("folder", table), table.parent / "scores.npz", bootstrap=0)
     made = of_scores(
         Benchmark("folder", table, allow_missing=True), table.parent / "scores.npz", bootstrap=0
@@ -313,7 +313,7 @@ def test_a_video_whose_truth_is_unknown_is_counted(table: Path, name: str, reaso
     else:
         labels = (table / "labels.csv").read_text()
         (table / "labels.csv").write_text(labels.replace("2.9,8.6", "290,860"))
-    with pytest.raises(LabelError, match=rf"1 of 3 test videos cannot be used: {name} \({reason}"):
+    with pytest.raises(LabelError, match=rf"1 of 3 test videos unusable: {name} \({reason}"):
         of_scores(Benchmark("folder", table), table.parent / "scores.npz", bootstrap=0)
 
 
@@ -332,7 +332,7 @@ def test_scores_of_another_length_are_named_with_a_threshold_too(table: Path) ->
     write_scores(table.parent / "scores.npz", {**found, "normal_08": found["normal_08"][:-1]})
     with pytest.raises(
         LabelError,
-        match=r"1 videos have another number of frames: normal_08 \(128 in the truth, 127",
+        match=r"1 video with another number of frames: normal_08 \(128 in the truth, 127",
     ):
         of_scores(
             Benchmark("folder", table), table.parent / "scores.npz", threshold=0.5, bootstrap=0

@@ -254,7 +254,7 @@ def test_missing_videos_are_an_error_before_any_video_is_read(
     tests[0].unlink()
     model = Counting(shipped)
     with pytest.raises(
-        LabelError, match=rf"1 of 4 test videos are missing: {tests[0].stem}.*--allow-missing"
+        LabelError, match=rf"1 of 4 test videos missing: {tests[0].stem}.*--allow-missing"
     ):
         of_probe(Benchmark("folder", own), model, fitted.probe, store=tmp_path / "kept")  # type: ignore[arg-type]
     assert model.segments == 0
@@ -274,7 +274,7 @@ def test_missing_videos_are_an_error_before_any_video_is_read(
     assert "(1 of 4 videos and 0 frames missing)" in made.report.to_markdown()
     for path in tests[1:]:
         path.unlink()
-    with pytest.raises(LabelError, match="4 of 4 test videos are missing"):
+    with pytest.raises(LabelError, match="4 of 4 test videos missing"):
         of_probe(
             Benchmark("folder", own, allow_missing=True),
             shipped,
@@ -290,7 +290,7 @@ def test_an_unreadable_video_is_named_and_counted(
     broken.write_bytes(np.random.default_rng(0).bytes(4000))
     said: list[str] = []
     with pytest.raises(
-        LabelError, match=rf"1 of 4 videos have no scores: {broken.stem} \(CorruptVideo"
+        LabelError, match=rf"1 of 4 videos without scores: {broken.stem} \(CorruptVideo"
     ):
         of_probe(
             Benchmark("folder", own),
@@ -315,7 +315,7 @@ def test_a_test_video_that_the_probe_was_fitted_on_is_found_by_its_content(
     relabel(own, "renamed.mp4,fire,1,2,test")
     with pytest.raises(
         LabelError,
-        match="1 test videos have the content of videos that the probe was fitted on: rena",
+        match="1 test video with the content of videos that the probe was fitted on: rena",
     ):
         of_probe(Benchmark("folder", own), shipped, fitted.probe, store=warm)
 
@@ -353,9 +353,7 @@ def test_two_videos_of_one_name_are_refused(own: Path) -> None:
     one = next(datasets.load("folder", own, "test"))
     shutil.copy(one.path, own / "deeper")
     relabel(own, f"deeper/{Path(one.path).name},fire,1,2,test")
-    with pytest.raises(
-        LabelError, match=f"1 names are shared by several videos: {Path(one.path).stem}"
-    ):
+    with pytest.raises(LabelError, match=f"names that several videos share: {Path(one.path).stem}"):
         Benchmark("folder", own).part("test")
 
 
@@ -422,7 +420,7 @@ def test_a_missing_training_video_is_an_error_once_it_is_drawn(
     gone = next(datasets.load("folder", own, "train"))
     Path(gone.path).unlink()
     with pytest.raises(
-        LabelError, match=f"1 of 6 drawn training videos are missing: {Path(gone.path).stem}"
+        LabelError, match=f"1 of 6 drawn training videos missing: {Path(gone.path).stem}"
     ):
         of_draws(Benchmark("folder", own), shipped, "hiprobe", store=warm, draws=1, share=1.0)
     made = of_draws(
@@ -478,7 +476,8 @@ def test_export_of_scores_from_stored_states_needs_no_model(
         assert all(np.array_equal(found[name], expected[name]) for name in found)
     more = [one.path for one in datasets.load("folder", own, "train")]
     with pytest.raises(
-        StoreError, match=r"6 of 10 videos have no hidden states .*run hiprobe detect"
+        StoreError,
+        match=r"without hidden states for this probe: 6 of 10 videos, .*run hiprobe detect",
     ):
         export.export_scores(paths + more, fitted.probe, tmp_path / "kept")
 
@@ -551,7 +550,7 @@ def test_evaluate_names_missing_and_failed_videos(
     )
     code, out, err = run(*asked)
     assert (code, out) == (3, "")
-    assert f"LabelError: {own}: 1 of 4 test videos are missing: {tests[0].stem}" in err
+    assert f"LabelError: {own}: 1 of 4 test videos missing: {tests[0].stem}" in err
     code, out, _ = run(*asked, "--allow-missing", "--bootstrap", 0)
     assert code == 0
     assert "(1 of 4 videos and 0 frames missing)" in out

@@ -302,9 +302,7 @@ def test_events_need_the_time_of_every_frame() -> None:
     assert made.events is not None
     assert made.events.figures["precision@0.1"] is None
     assert "undefined" in made.to_markdown()
-    with pytest.raises(
-        LabelError, match="1 scored videos come without the time of every frame: v00"
-    ):
+    with pytest.raises(LabelError, match="1 scored video without the time of every frame: v00"):
         evaluate(truth, scores, found=found | {"v00": Detection(np.arange(3.0), 3.0, ())})
     with pytest.raises(LabelError, match="come without the time"):
         evaluate(truth, scores, found={})
@@ -330,7 +328,7 @@ def test_allowed_missing_videos_are_counted_in_every_row() -> None:
     part = {name: values.copy() for name, values in scores.items() if name not in ("v01", "v09")}
     part["v02"][:4] = math.nan
     with pytest.raises(
-        LabelError, match=r"2 of 12 videos have no scores: v01 \(corrupt\), v09.*4 frames in all"
+        LabelError, match=r"2 of 12 videos without scores: v01 \(corrupt\), v09.*4 frames in all"
     ):
         evaluate(truth, part, failed={"v01": "corrupt"})
     made = evaluate(truth, part, allow_missing=True, failed={"v01": "corrupt"}, bootstrap=20)
@@ -365,7 +363,7 @@ def test_infinite_scores_and_other_lengths_are_never_allowed() -> None:
 def test_a_failed_video_without_truth_is_counted_as_missing() -> None:
     """If labels are in seconds, the truth of a video that cannot be read is unknown."""
     truth, scores = sample()
-    with pytest.raises(LabelError, match=r"1 of 13 videos have no scores: gone \(missing\)"):
+    with pytest.raises(LabelError, match=r"1 of 13 videos without scores: gone \(missing\)"):
         evaluate(truth, scores, failed={"gone": "missing"})
     made = evaluate(truth, scores, failed={"gone": "missing"}, allow_missing=True, bootstrap=0)
     assert (made.videos, made.missing) == (12, {"gone": "missing"})
@@ -386,10 +384,10 @@ def test_all_faults_are_named_and_counted_in_one_error() -> None:
         evaluate(truth, scores)
     size = len(truth["v06"])
     for words in (
-        "6 of 12 videos have no scores: v00, v01, v02, v03, v04 and 1 more",
-        "1 scored videos are not in the truth: stray",
-        f"1 videos have another number of frames: v06 ({size} in the truth, {size - 2} scored)",
-        "2 videos have scores that are not finite, 4 frames in all: v07 (3), v08 (1)",
+        "6 of 12 videos without scores: v00, v01, v02, v03, v04 and 1 more",
+        "1 scored video not in the truth: stray",
+        f"1 video with another number of frames: v06 ({size} in the truth, {size - 2} scored)",
+        "2 videos with scores that are not finite, 4 frames in all: v07 (3), v08 (1)",
     ):
         assert words in str(caught.value)
 
@@ -406,7 +404,7 @@ def test_other_input_that_cannot_be_evaluated_is_a_named_error() -> None:
     with pytest.raises(LabelError, match="no video"):
         evaluate({}, {})
     with pytest.raises(
-        LabelError, match=r"11 videos have no class: v01, v02, v03, v04, v05 and 6 more"
+        LabelError, match=r"11 videos without a class: v01, v02, v03, v04, v05 and 6 more"
     ):
         evaluate(truth, scores, categories={"v00": ("fire",)})
     with pytest.raises(LabelError, match="at least two"):
@@ -491,8 +489,8 @@ def test_the_same_scores_in_three_files_give_the_same_report(tmp_path: Path) -> 
         ("s.json", b'{"a": 0.5}', "a must be one number per frame"),
         ("s.json", b'{"a": {"b": 1}}', "JSON"),
         ("s.json", b'{"a": [[1], [1, 2]]}', "JSON"),
-        ("s.json", b'{"a": [0.1], "a": [0.2]}', "1 videos are named more than once: a"),
-        ("s.json", b'{"a": [0.1], "x/a.mp4": [0.2]}', "1 videos are named more than once: a"),
+        ("s.json", b'{"a": [0.1], "a": [0.2]}', "videos named more than once: a"),
+        ("s.json", b'{"a": [0.1], "x/a.mp4": [0.2]}', "videos named more than once: a"),
         ("s.json", b"[" * 200_000, "JSON"),
         ("s.npz", pickle.dumps({"a": [0.1]}), "not an NPZ archive"),
         ("s.npz", b"PK\x03\x04 not a zip", "not an NPZ archive"),
@@ -508,12 +506,12 @@ def test_the_same_scores_in_three_files_give_the_same_report(tmp_path: Path) -> 
         (
             "s.csv",
             b"video,start_frame,end_frame,score\na,0,4,0.5\na,7,9,0.1\nb,2,3,0.5\n",
-            "5 frames of 2 videos are in no row: a (3), b (2)",
+            "5 frames of 2 videos in no row: a (3), b (2)",
         ),
         (
             "s.csv",
             b"video,start_frame,end_frame,score\na,0,10,0.5\na,2,4,0.1\na,10,12,0.5\n",
-            "2 frames of 1 videos are in more than one row: a (2)",
+            "2 frames of 1 video in more than one row: a (2)",
         ),
     ],
 )

@@ -52,7 +52,8 @@ class ModelFacts(Protocol):
     - `explain_prompt`: the question asked about an event.
     - `explain_span_s`: how many seconds of an event the model is shown, None for the whole event.
     - `notice`: one line for the user, or None.
-    - `provenance`: JSON values that say what ran, among them `dtype` and `device`.
+    - `provenance`: JSON values that say what ran, among them `dtype` and `device`, and
+      `name` if the model has one that is easier to read than the recipe's id.
     """
 
     recipe: Recipe

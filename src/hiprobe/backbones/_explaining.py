@@ -20,6 +20,7 @@ from torch import Tensor
 
 from hiprobe.backbones._memory import one_memory_error
 from hiprobe.backbones._pixels import resize, to_tensor
+from hiprobe.errors import counted
 from hiprobe.types import Segment
 
 MAX_CHARACTERS = 2000
@@ -99,7 +100,7 @@ def _resized(frames: NDArray[np.uint8], shrink: int) -> NDArray[np.uint8]:
 
 def _note(clip: Segment, whole: Segment) -> str:
     count, height, width = clip.frames.shape[:3]
-    seen = f"seen in {count} of {len(whole.times)} frames, {width} x {height} pixels"
+    seen = f"seen in {count} of {counted(len(whole.times), 'frame')}, {width} x {height} pixels"
     return f" [the memory was full: {seen}]"
 
 

@@ -54,6 +54,11 @@ class Checkpoint:
     model: str
     revision: str | None
 
+    @property
+    def name(self) -> str:
+        """A name to read: the hub id, or the last part of a local folder."""
+        return self.folder.name if self.revision is None else self.model
+
     def json(self, name: str) -> dict[str, Any] | None:
         """Read the JSON object in the file `name`; None if there is no such file.
 

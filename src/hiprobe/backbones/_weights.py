@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from hiprobe.backbones._folder import Checkpoint, weight_bytes
 from hiprobe.backbones._memory import GB, Place, fits, free, one_memory_error, ran_out
-from hiprobe.errors import ModelError, UsageError
+from hiprobe.errors import ModelError, UsageError, counted
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DEVICES = ("cpu", "cuda", "mps")
@@ -212,7 +212,7 @@ def load_weights(
     lacking = sorted([*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])])
     if lacking:
         raise ModelError(
-            f"{len(lacking)} weights are missing or misshapen, first {lacking[0]}",
+            f"missing or misshapen: {counted(len(lacking), 'weight')}, first {lacking[0]}",
             where=found.folder,
             cure="fetch the weights again",
         )

@@ -143,6 +143,7 @@ class AutoBackbone:
         self.head_width, self.head_layers = head_layout(self._decoder.layers, self.heads)
         self.provenance: Mapping[str, Any] = {
             "id": found.model,
+            "name": found.name,
             "revision": found.revision,
             "dtype": str(model.dtype).removeprefix("torch."),
             "device": ", ".join(devices(model)),

@@ -25,6 +25,8 @@ def load(
         raise ModelError(
             "this copy of hiprobe holds no embedded model", where=folder, cure="install the wheel"
         )
-    return auto.load(
+    model = auto.load(
         str(folder), revision=revision, device=device, dtype=dtype, max_layer=max_layer
     )
+    model.provenance = {**model.provenance, "name": "embedded"}
+    return model

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hiprobe.cli._run import exit_code_of, seconds
+from hiprobe.errors import counted
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Backbone
@@ -194,7 +195,7 @@ def _waiting(videos: int) -> None:
     from hiprobe.store.leases import LEASE_S
 
     warn(
-        f"waiting for {videos} video{'s'[videos == 1 :]} that another worker holds; "
+        f"waiting for {counted(videos, 'video')} that another worker holds; "
         f"if it has died, for at most {LEASE_S:g} s"
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hiprobe.cli import _run
-from hiprobe.errors import HiProbeError, OutOfMemory, Quarantined, UsageError
+from hiprobe.errors import HiProbeError, OutOfMemory, Quarantined, UsageError, counted
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Loading
@@ -118,7 +118,7 @@ def detect_and_show(
         remote.push([folder / store.MANIFEST, *pages], out.rstrip("/"))
     if not shown.as_json:
         ended = ", ".join(f"{number} {status}" for status, number in counts.items())
-        _terminal.say(f"{ended}; {count(events)}")
+        _terminal.say(f"{ended}; {counted(events, 'event')}")
     return _run.exit_code(counts["failed"] + counts["quarantined"])
 
 

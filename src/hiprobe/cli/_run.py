@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hiprobe.errors import HiProbeError, UsageError, VideoError
+from hiprobe.errors import HiProbeError, UsageError, VideoError, counted
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Backbone, Loading
@@ -189,7 +189,8 @@ def show_states(
         values = {"video": video_id, "segments": segments, "sites": sites, "width": width}
         _terminal.emit({**values, "duration": duration, "gaps": gaps})
     else:
-        _terminal.say(f"{video_id[:8]}  {segments} segments x {sites} sites x {width} wide")
+        size = f"{counted(segments, 'segment')} x {counted(sites, 'site')} x {width} wide"
+        _terminal.say(f"{video_id[:8]}  {size}")
 
 
 def exit_code(failed: object) -> int:

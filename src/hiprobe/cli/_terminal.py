@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from hiprobe.errors import HiProbeError, StoreError, one_line
+from hiprobe.errors import HiProbeError, StoreError, counted, one_line
 from hiprobe.probe import Probe
 from hiprobe.store.leases import RunRecord, VideoRecord
 from hiprobe.types import STATUSES, Result, Segment, unicode
@@ -141,7 +141,7 @@ class ClusterBar:
         self._seconds += seconds
         self._failed += status in ("failed", "quarantined")
         speed = self._seconds / max(time.monotonic() - self._began, 1e-3)
-        rate = f"{speed:.1f}x real time, {self._workers} workers"
+        rate = f"{speed:.1f}x real time, {counted(self._workers, 'worker')}"
         lost = f"{self._failed} failed" if self._failed else ""
         self._live.update(self._task, advance=1, rate=rate, lost=lost)
 
@@ -345,4 +345,4 @@ def total(results: Sequence[Result]) -> None:
     counts = {status: sum(r.status == status for r in results) for status in STATUSES}
     ended = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
     events = sum(len(result.events) for result in results)
-    say(f"{ended}; {count(events)}")
+    say(f"{ended}; {counted(events, 'event')}")

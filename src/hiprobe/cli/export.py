@@ -75,7 +75,8 @@ def export(
     if as_json:
         _terminal.emit({"file": str(to), "entries": count})
     else:
-        _terminal.say(f"{count} entries: [bold]{_terminal.markup(to)}[/]")
+        entries = "1 entry" if count == 1 else f"{count:,} entries"
+        _terminal.say(f"{entries}: [bold]{_terminal.markup(to)}[/]")
 
 
 def _named(paths: Sequence[str], seen: _passed.PassedOver) -> list[Video]:

@@ -9,6 +9,7 @@ import typer
 
 from hiprobe.cli import _ray
 from hiprobe.cli._options import OUT, AsJson
+from hiprobe.errors import counted
 
 if TYPE_CHECKING:
     from hiprobe.store.index import StoredStates
@@ -84,5 +85,8 @@ def _line(item: VideoRecord, found: list[RunRecord]) -> dict[str, Any]:
 
 def _stored(kept: list[StoredStates]) -> str:
     size, recipes = sum(one.bytes for one in kept) / 1e6, len({one.recipe for one in kept})
-    videos, plural = len({one.video for one in kept}), "s"[recipes == 1 :]
-    return f"hidden states of {videos} videos by {recipes} recipe{plural}, {size:.1f} MB"
+    videos = len({one.video for one in kept})
+    return (
+        f"hidden states of {counted(videos, 'video')} by {counted(recipes, 'recipe')}, "
+        f"{size:.1f} MB"
+    )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.datasets._tables import read_rows, read_text
-from hiprobe.errors import LabelError, UsageError
+from hiprobe.errors import LabelError, UsageError, counted
 from hiprobe.types import Event
 from hiprobe.video import pictures
 from hiprobe.video.files import VIDEO_SUFFIXES, videos_below
@@ -159,7 +159,8 @@ def same_videos(root: Path, **sides: Collection[str]) -> None:
         (side.replace("_", " "), set(names)) for side, names in sides.items()
     )
     faults = [
-        f"{len(left - right)} videos of the {here} are not in the {there}: {listing(left - right)}"
+        f"{counted(len(left - right), 'video')} of the {here} not in the {there}: "
+        f"{listing(left - right)}"
         for here, left, there, right in ((one, first, other, second), (other, second, one, first))
         if left - right
     ]
@@ -205,7 +206,7 @@ def events_from_frames(
     [(0.5, 1.5)]
     """
     if labels.shape != times.shape:
-        raise LabelError(f"the truth has {len(labels)} frames, the video {len(times)}")
+        raise LabelError(f"the truth has {counted(len(labels), 'frame')}, the video {len(times)}")
     edges = np.flatnonzero(np.diff(labels, prepend=0, append=0))
     bounds = np.append(times, end)
     return tuple(

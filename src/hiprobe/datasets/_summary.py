@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hiprobe.errors import counted
 from hiprobe.types import Video
 
 MOST_LABELS = 10  # that the sentence names
@@ -25,10 +26,9 @@ class LabelCounts:
     events: int
 
     def __str__(self) -> str:
-        videos = f"{self.normal} normal and {self.anomalous} anomalous video"
-        videos += "s" * (self.anomalous != 1)
+        videos = f"{self.normal:,} normal and {counted(self.anomalous, 'anomalous video')}"
         named = f" ({self._named()})" if self.labels else ""
-        return f"{videos}{named}, {self.events} event{'s' * (self.events != 1)}"
+        return f"{videos}{named}, {counted(self.events, 'event')}"
 
     def _named(self) -> str:
         first = [f"{label} {count}" for label, count in self.labels.items()]

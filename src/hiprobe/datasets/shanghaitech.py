@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hiprobe.datasets._frames import FrameLabels, listing, locate, parts
-from hiprobe.errors import LabelError
+from hiprobe.errors import LabelError, counted
 from hiprobe.types import Video
 from hiprobe.video import pictures
 
@@ -55,7 +55,8 @@ def _test(root: Path, base: Path, fps: float | None) -> list[Video]:
     stray = {path.name for path in folder.glob("*/")} - labels.keys()
     if stray or not folder.is_dir():
         raise LabelError(
-            f"{len(stray)} videos of the frame folders are not in the masks: {listing(stray)}"
+            f"{counted(len(stray), 'video')} of the frame folders not in the masks: "
+            f"{listing(stray)}"
             if stray
             else "there is no testing/frames",
             where=base,

@@ -16,7 +16,7 @@ import numpy as np
 
 from hiprobe.datasets._frames import FrameLabels, Span, listing, locate, mark, parts
 from hiprobe.datasets._tables import read_text
-from hiprobe.errors import LabelError
+from hiprobe.errors import LabelError, counted
 from hiprobe.types import Video
 from hiprobe.video import pictures
 
@@ -123,7 +123,9 @@ def _from_ranges(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
     read = read_text(path).splitlines()
     rows = _LINE.findall("\n".join(line.partition("%")[0] for line in read))
     if len(rows) != len(clips):
-        raise LabelError(f"there are {len(rows)} gt_frame lines for {len(clips)} clips", where=path)
+        raise LabelError(
+            f"{counted(len(rows), 'gt_frame line')} for {counted(len(clips), 'clip')}", where=path
+        )
     return {
         clip.name: mark(_spans(row, path), _frames(clip), clip.name)
         for clip, row in zip(clips, rows, strict=True)
@@ -144,18 +146,18 @@ def _from_masks(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
     lacking = [clip.name for clip in clips if not masks[clip]]
     if lacking:
         raise LabelError(
-            f"{len(lacking)} of {len(clips)} clips have no masks: {listing(lacking)}",
+            f"no masks for {len(lacking)} of {counted(len(clips), 'clip')}: {listing(lacking)}",
             where=part,
             cure="use the rule ranges",
         )
     odd = [
-        f"{clip.name} ({len(masks[clip])} masks, {_frames(clip)} frames)"
+        f"{clip.name} ({counted(len(masks[clip]), 'mask')}, {counted(_frames(clip), 'frame')})"
         for clip in clips
         if len(masks[clip]) != _frames(clip)
     ]
     if odd:
         raise LabelError(
-            f"{len(odd)} clips have different numbers of masks and frames: {listing(odd)}",
+            f"clips with different numbers of masks and frames: {listing(odd)}",
             where=part,
         )
     return {clip.name: np.array([_any(path) for path in masks[clip]], np.uint8) for clip in clips}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hiprobe import datasets, video
 from hiprobe.backbones import ModelFacts
 from hiprobe.datasets import FrameLabels, bare_name, listing
-from hiprobe.errors import LabelError, OutOfMemory, ProbeError, UsageError, VideoError
+from hiprobe.errors import LabelError, OutOfMemory, ProbeError, UsageError, VideoError, counted
 from hiprobe.evaluation.draw_summary import DrawSummary
 from hiprobe.evaluation.frame_times import kept_frame_times, times_at_rate
 from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored, thresholded
@@ -72,7 +72,7 @@ class Benchmark:
         twice = {name for name in found if names.count(name) > 1}
         if twice or not found:
             raise LabelError(
-                f"{len(twice)} names are shared by several videos: {listing(twice)}"
+                f"names that several videos share: {listing(twice)}"
                 if twice
                 else f"there are no videos in the split {split}",
                 where=self.root,
@@ -105,13 +105,12 @@ class Benchmark:
         )
         return {"data set": self.name, **ruled, **({"fps": self.fps} if self.fps else {})}
 
-    def check(
-        self, missing: Sequence[str], videos: int, what: str, fault: str = "are missing"
-    ) -> None:
+    def check(self, missing: Sequence[str], videos: int, what: str, fault: str = "missing") -> None:
         """Raise LabelError for `missing` videos, unless that is allowed and others are left."""
         if missing and (not self.allow_missing or len(missing) == videos):
             raise LabelError(
-                f"{len(missing)} of {videos} {what} videos {fault}: {listing(missing, 10)}",
+                f"{len(missing)} of {counted(videos, f'{what} video')} {fault}: "
+                f"{listing(missing, 10)}",
                 where=self.videos or self.root,
                 cure="check the folder of videos"
                 + ("" if self.allow_missing else ", or allow it with --allow-missing"),
@@ -211,7 +210,7 @@ def _read_truth(bench: Benchmark, got: Gathered) -> tuple[list[str], dict[str, A
         except (VideoError, LabelError) as error:
             got.failed[name] = error.named
     lost = [f"{name} ({why})" for name, why in got.failed.items()]
-    bench.check(lost, len(missing) + len(there), "test", "cannot be used")
+    bench.check(lost, len(missing) + len(there), "test", "unusable")
     got.failed.update(dict.fromkeys(missing, "missing"))
     return missing, times
 
@@ -269,7 +268,8 @@ def check_apart(tests: Mapping[str, Video], fitted: set[str], how: str) -> None:
     shared = [name for name, one in tests.items() if fitted and _digest(one.path) in fitted]
     if shared:
         raise LabelError(
-            f"{len(shared)} test videos have the content of videos that the probe {how}: "
+            f"{counted(len(shared), 'test video')} with the content of videos that the probe "
+            f"{how}: "
             f"{listing(shared)}",
             cure="keep training and test videos apart",
         )
@@ -325,7 +325,7 @@ def _annotation(bench: Benchmark) -> tuple[dict[str, FrameLabels], dict[str, Fra
 def _same_frames(labels: FrameLabels, times: Array, path: str) -> None:
     if len(labels) != len(times):
         raise LabelError(
-            f"the truth has {len(labels)} frames, the video {len(times)}",
+            f"the truth has {counted(len(labels), 'frame')}, the video {len(times)}",
             where=path,
             cure="use the video and the annotation of the same release",
         )

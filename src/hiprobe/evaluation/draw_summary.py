@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hiprobe.errors import counted
 from hiprobe.evaluation.tables import DEFINITIONS, Report, markdown_table, markdown_text
 
 
@@ -72,10 +73,10 @@ class DrawSummary:
             ]
             for row in first.rows
         ]
+        tested = f"{counted(first.videos, 'test video')}{first.beside()}"
         head = (
-            f"{first.videos} test videos{first.beside()}, {len(self.reports)} draws of the "
-            "training videos. Mean ± standard deviation over the draws; the controls need no "
-            "training."
+            f"{tested}, {counted(len(self.reports), 'draw')} of the training videos. Mean ± "
+            "standard deviation over the draws; the controls need no training."
         )
         words = first.definitions()
         del words["interval"]

@@ -166,7 +166,7 @@ def _pairs(
 
         noted = replace(reading, failed=note)
         found.update((name, pair) for pair in extract_pairs([train[name]], noted, plan))
-    bench.check(lost, len(names), "drawn training", "cannot be used")
+    bench.check(lost, len(names), "drawn training", "unusable")
     return found
 
 

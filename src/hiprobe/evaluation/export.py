@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hiprobe import localize, video
 from hiprobe.datasets import bare_name, listing
 from hiprobe.disk.atomic import replacing
-from hiprobe.errors import LabelError, StoreError, UsageError
+from hiprobe.errors import LabelError, StoreError, UsageError, counted
 from hiprobe.probe import Probe
 from hiprobe.store import find_states, load_states, precision, state_files
 from hiprobe.types import HiddenStates, Video
@@ -115,7 +115,7 @@ def export_scores(
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise LabelError(
-            f"{len(twice)} names are shared by several videos: {listing(twice)}",
+            f"names that several videos share: {listing(twice)}",
             cure="give each video its own name, or export them one at a time",
         )
     dtypes = sorted({precision(file) for file in state_files(store)})
@@ -126,7 +126,7 @@ def export_scores(
     lacking = [name for name, found in at.items() if found is None]
     if lacking:
         raise StoreError(
-            f"{len(lacking)} of {len(at)} videos have no hidden states for this probe: "
+            f"without hidden states for this probe: {len(lacking)} of {counted(len(at), 'video')}, "
             f"{listing(lacking)}",
             where=store,
             cure="run hiprobe detect or extract on them first",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.datasets import FrameLabels, listing
-from hiprobe.errors import LabelError
+from hiprobe.errors import LabelError, counted
 
 if TYPE_CHECKING:
     from hiprobe.evaluation.measure import Detection
@@ -31,15 +31,19 @@ def check_scores(
         raise LabelError(
             "there is no video to evaluate"
             if not truth
-            else f"none of the {len(truth)} videos has scores"
+            else f"no scores for {counted(len(truth), 'video')}"
         )
     faults = {
         **_missing_scores(truth, scores, failed, allow_missing),
-        "scored videos are not in the truth": scores.keys() - truth.keys(),
+        "scored video{s} not in the truth": scores.keys() - truth.keys(),
         **_wrong_scores(truth, scores, allow_missing),
-        "videos have no class": truth.keys() - categories.keys() if categories else (),
+        "video{s} without a class": truth.keys() - categories.keys() if categories else (),
     }
-    lines = [f"{len(names)} {fault}: {listing(names)}" for fault, names in faults.items() if names]
+    lines = [
+        f"{len(names)} {fault.format(s='s' * (len(names) != 1))}: {listing(names)}"
+        for fault, names in faults.items()
+        if names
+    ]
     if lines:
         raise LabelError("; ".join(lines), cure=CURE)
 
@@ -53,7 +57,7 @@ def _missing_scores(
     asked = truth.keys() | failed.keys()
     lacking = set() if allow_missing else asked - scores.keys()
     names = [f"{name} ({failed[name]})" if name in failed else name for name in lacking]
-    return {f"of {len(asked)} videos have no scores": names}
+    return {f"of {counted(len(asked), 'video')} without scores": names}
 
 
 def _wrong_scores(
@@ -64,12 +68,13 @@ def _wrong_scores(
     odd = [name for name in both if np.shape(scores[name]) != truth[name].shape]
     wrong = np.isinf if allow_missing else lambda values: ~np.isfinite(values)
     lost = {name: count for name in both if (count := int(wrong(scores[name]).sum()))}
+    frames = counted(sum(lost.values()), "frame")
     return {
-        "videos have another number of frames": [
+        "video{s} with another number of frames": [
             f"{name} ({truth[name].size} in the truth, {np.size(scores[name])} scored)"
             for name in odd
         ],
-        f"videos have scores that are not finite, {sum(lost.values())} frames in all": [
+        f"video{{s}} with scores that are not finite, {frames} in all": [
             f"{name} ({count})" for name, count in lost.items()
         ],
     }
@@ -84,6 +89,6 @@ def check_times(scores: Scores, found: Mapping[str, Detection] | None) -> None:
     ]
     if odd:
         raise LabelError(
-            f"{len(odd)} scored videos come without the time of every frame: {listing(odd)}",
+            f"{counted(len(odd), 'scored video')} without the time of every frame: {listing(odd)}",
             cure="give one time in seconds for each scored frame",
         )

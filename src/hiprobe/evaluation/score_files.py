@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.datasets import MOST_FRAMES, annotation_name, bare_name, listing
-from hiprobe.errors import LabelError, UsageError
+from hiprobe.errors import LabelError, UsageError, counted
 from hiprobe.store import write_atomic
 
 Array = NDArray[np.float64]
@@ -89,7 +89,7 @@ def _by_name(found: Sequence[tuple[str, Array]], path: Path) -> dict[str, Array]
         seen = [bare_name(name) for name, _ in found]
         twice = {name for name in seen if seen.count(name) > 1}
         raise LabelError(
-            f"{len(twice)} videos are named more than once: {listing(twice)}",
+            f"videos named more than once: {listing(twice)}",
             where=path,
             cure="give each video one array or one set of rows; the suffix does not count",
         )
@@ -197,7 +197,8 @@ def _frames(
         if videos:
             total = sum(missed[side] for missed in found.values())
             raise LabelError(
-                f"{total} frames of {len(videos)} videos are {what}: {listing(videos)}",
+                f"{counted(total, 'frame')} of {counted(len(videos), 'video')} {what}: "
+                f"{listing(videos)}",
                 where=path,
                 cure="put each frame of a video in exactly one row",
             )

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hiprobe.datasets import listing
+from hiprobe.errors import counted
 from hiprobe.metrics import TIOUS, Pooled
 
 Interval = tuple[float, float]
@@ -220,25 +221,27 @@ class Report:
 
     def _head(self) -> str:
         return (
-            f"{self.videos} videos, {self.abnormal} with an anomalous frame, "
-            f"{self.mixed} with both classes; {self.frames:,} frames, {self.positives:,} anomalous."
+            f"{counted(self.videos, 'video')}, {self.abnormal} with an anomalous frame, "
+            f"{self.mixed} with both classes; {counted(self.frames, 'frame')}, "
+            f"{self.positives:,} anomalous."
         )
 
     def _left_out(self) -> list[str]:
         if not self.missing and not self.unscored:
             return []
         why = [f"{name} ({reason})" for name, reason in self.missing.items()]
+        every = counted(self.videos + len(self.missing), "video")
         return [
-            f"**Not evaluated: {len(self.missing)} of {self.videos + len(self.missing)} videos, "
-            f"and {self.unscored:,} frames of the others.** {listing(why, 20)}".rstrip()
+            f"**Not evaluated: {len(self.missing)} of {every}, "
+            f"and {counted(self.unscored, 'frame')} of the others.** {listing(why, 20)}".rstrip()
         ]
 
     def beside(self) -> str:
         """Return the note for every row that says how much was left out, or an empty text."""
         if not self.missing and not self.unscored:
             return ""
-        of = self.videos + len(self.missing)
-        return f" ({len(self.missing)} of {of} videos and {self.unscored:,} frames missing)"
+        of = counted(self.videos + len(self.missing), "video")
+        return f" ({len(self.missing)} of {of} and {counted(self.unscored, 'frame')} missing)"
 
     def _rows(self) -> str:
         titles = ["score", *(title for title, _ in DEFINITIONS.values())]

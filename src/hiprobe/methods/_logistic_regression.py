@@ -11,7 +11,7 @@ from warnings import catch_warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.errors import ProbeError
+from hiprobe.errors import ProbeError, counted
 from hiprobe.methods import Tensors
 from hiprobe.types import FloatArray, LabelArray
 
@@ -48,7 +48,7 @@ def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
     if model.n_iter_[0] >= ITERATIONS:
         raise ProbeError(
             f"logistic regression has not converged in {ITERATIONS} iterations "
-            f"on {len(z)} segments",
+            f"on {counted(len(z), 'segment')}",
             cure="choose another layer, or label other videos",
         )
     return {"mean": mean, "scale": scale, "weight": model.coef_[0], "bias": model.intercept_}

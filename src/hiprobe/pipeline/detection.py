@@ -151,12 +151,21 @@ def _digest_or_blank(path: str | Path) -> str:
 
 
 def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:
-    sites = [str(site) for site in probe.sites]
+    recipe, sites = probe.recipe, [str(site) for site in probe.sites]
+    name = model.provenance.get("name", recipe.model)
     return {
-        "model": {"id": probe.recipe.model, "revision": probe.recipe.revision, "sites": sites},
+        "model": {"name": name, "id": recipe.model, "revision": recipe.revision, "sites": sites},
         "probe": probe.digest,
+        "fitted_on": _fitted_on(probe),
         "recipe": probe.recipe.digest,
         "method": probe.method,
         "reader": dict(model.provenance),
         "notice": model.notice,
     }
+
+
+def _fitted_on(probe: Probe) -> dict[str, Any]:
+    """Return the number of labelled videos, None if unknown, and the out-of-fold AUC."""
+    videos = probe.provenance.get("videos")
+    number = len(videos) if isinstance(videos, list) else None
+    return {"videos": number, "auc": probe.provenance.get("auc")}

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import methods
-from hiprobe.errors import LabelError, ProbeError, RecipeMismatch
+from hiprobe.errors import LabelError, ProbeError, RecipeMismatch, counted
 from hiprobe.localize import contiguous_runs, smooth
 from hiprobe.methods import Method
 from hiprobe.types import FloatArray, HiddenStates, LabelArray, Recipe, Site
@@ -201,7 +201,7 @@ def checked_values(states: HiddenStates, sites: tuple[Site, ...]) -> FloatArray:
     bad = np.flatnonzero(~np.isfinite(values).all(axis=(1, 2)))
     if len(bad):
         raise ProbeError(
-            f"the hidden states of {len(bad)} segments are not finite, "
+            f"the hidden states of {counted(len(bad), 'segment')} are not finite, "
             f"the first is segment {bad[0]}",
             where=where,
             cure="extract again, in float32 if a half precision overflowed",

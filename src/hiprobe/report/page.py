@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hiprobe import sinks, video
+from hiprobe.errors import counted
+from hiprobe.report.caveats import about_probe, model_notice
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, thin, value_range
 from hiprobe.report.picture import Thumbnail, timeline_png
 from hiprobe.report.texts import clock, count, printable, two, wall_clock
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import place_also, write_atomic
-from hiprobe.types import Result, unicode
+from hiprobe.types import Event, Gap, Result, unicode
 
 ASSETS = "report/assets"
 EMBED_BYTES = 64 << 20  # a larger video is a file beside the page
@@ -120,6 +122,8 @@ def report_html(
         style=Markup(style),
         script=Markup(script),
         policy=content_policy(style, script),
+        notice=model_notice(result),
+        about_probe=about_probe(result),
         summary=_summary(result),
         player=_player(video_path, out, result.duration),
         events=list(_rows(result, thumbnails)),
@@ -203,9 +207,8 @@ def _jpeg(frame: NDArray[np.uint8]) -> str:
 def _gap_lines(result: Result) -> list[str]:
     gaps = needed_scores(result).gaps
     lines = [f"{clock(gap.start)} – {clock(gap.end)}: {gap.reason}" for gap in gaps[:10]]
-    return lines + (
-        [f"and {len(gaps) - 10} more spans; scores.csv lists all"] if len(gaps) > 10 else []
-    )
+    more = counted(len(gaps) - 10, "more span")
+    return lines + ([f"and {more}; scores.csv lists all"] if len(gaps) > 10 else [])
 
 
 def _summary(result: Result) -> dict[str, str]:
@@ -242,7 +245,16 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
         elif isinstance(value, (list, tuple)):
             yield name, ", ".join(map(str, value))
         else:
-            yield name, "none" if value is None else str(value)
+            yield name, "none" if value is None else _fact(value)
+
+
+def _fact(value: Any) -> str:
+    """Write a value of the provenance: a fraction with 3 decimals, anything else in full."""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _span(span: Event | Gap) -> list[float | None]:
+    return [sinks.number(span.start), sinks.number(span.end)]
 
 
 def _data(result: Result) -> dict[str, Any]:
@@ -257,6 +269,6 @@ def _data(result: Result) -> dict[str, Any]:
         "t": np.round(times[keep], 3).tolist(),
         **dict(zip(("raw", "smoothed", "threshold"), lists, strict=True)),
         "run": run[keep].tolist(),
-        "events": [[event.start, event.end] for event in result.events],
-        "gaps": [[gap.start, gap.end] for gap in needed_scores(result).gaps],
+        "events": [_span(event) for event in result.events],
+        "gaps": [_span(gap) for gap in needed_scores(result).gaps],
     }

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
+from hiprobe.errors import counted
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, value_range
 from hiprobe.report.texts import clock, count, printable, two
 from hiprobe.store import write_atomic
@@ -188,7 +189,7 @@ def _draw_captions(
     height = figure.get_figheight()
     lines = [_caption(n, event) for n, event in chosen]
     if len(chosen) < total:
-        lines.append(f"and {total - len(chosen)} more events, none with a higher score")
+        lines.append(f"and {counted(total - len(chosen), 'more event')}, none with a higher score")
     for row, line in enumerate(lines):
         figure.text(
             LEFT / WIDTH,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from datetime import datetime, timedelta
 
+from hiprobe.errors import counted
+
 
 def clock(seconds: float, digits: int = 1) -> str:
     """Write seconds as `m:ss.s`, or `h:mm:ss.s` from one hour, rounded to `digits` decimals."""
@@ -42,4 +44,4 @@ def two(score: float | None) -> str:
 
 def count(events: int) -> str:
     """Write a number of events: "no event", "1 event", "2 events"."""
-    return "no event" if not events else "1 event" if events == 1 else f"{events} events"
+    return counted(events, "event") if events else "no event"

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from hiprobe import backbones, pipeline, runs
 from hiprobe.backbones import Loading
-from hiprobe.errors import StoreError
+from hiprobe.errors import StoreError, counted
 from hiprobe.localize import Localization
 from hiprobe.pipeline import Failed, ReadPlan, RecipeOptions, ignore
 from hiprobe.probe import Probe
@@ -154,7 +154,8 @@ def account(given: int, ended: Counter[str]) -> None:
     if sum(ended.values()) != given:
         counts = ", ".join(f"{number} {status}" for status, number in sorted(ended.items()))
         raise StoreError(
-            f"{given} videos given, accounted for: {counts or 'none'}", cure="run the command again"
+            f"{counted(given, 'video')} given, accounted for: {counts or 'none'}",
+            cure="run the command again",
         )
 
 
