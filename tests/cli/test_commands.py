@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gc
-import io
 import json
 import os
 import re
@@ -21,7 +20,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 from tests.conftest import Fitted, full_disk
 from tests.support.numbered_videos import noisy, steady, write
 
@@ -31,7 +29,6 @@ from hiprobe.cli import _run, _terminal
 from hiprobe.errors import EmptyVideo, StoreError
 from hiprobe.probe import Probe
 from hiprobe.runs import DetectionRun
-from hiprobe.types import Segment
 
 RESULT_FILES = {
     "events.jsonl",
@@ -725,28 +722,6 @@ def test_standard_output_that_cannot_be_written_is_named(monkeypatch: pytest.Mon
                 call()
         with suppress(OSError):  # what it could not write it tries again
             full.close()
-
-
-def a_segment(end: float) -> Segment:
-    return Segment(np.zeros((1, 2, 2, 3), np.uint8), np.zeros(1), 0.0, end, 0)
-
-
-def test_the_bar_is_on_a_terminal_only_and_leaves_what_is_piped_alone(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_terminal, "SLOW_S", -1.0)  # as if two seconds had gone by
-    with _terminal.bar({"a.mp4": 10.0}) as report:
-        report("a.mp4", a_segment(5.0))
-    assert capsys.readouterr() == ("", "")
-    screen = io.StringIO()
-    monkeypatch.setattr(_terminal, "err", Console(file=screen, force_terminal=True, width=100))
-    with _terminal.bar({"a.mp4": 10.0, "[/x].mp4": 30.0}) as report:
-        report("a.mp4", a_segment(10.0))
-        _terminal.emit({"piped": 1})
-        report("[/x].mp4", a_segment(10.0))
-    assert capsys.readouterr().out == '{"piped": 1}\n'
-    assert "x].mp4" in screen.getvalue()
-    assert "50 %" in screen.getvalue()  # of 40 seconds of video
 
 
 # -- real processes

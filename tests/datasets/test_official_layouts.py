@@ -261,7 +261,7 @@ def test_xd_splits_follow_the_frame_counts(xd: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "words"),
     [
-        ("annotations.txt", "v=x__#1_label_G-0-0 1 3", "", ["1 videos", "v=x__#1_label_G-0-0"]),
+        ("annotations.txt", "v=x__#1_label_G-0-0 1 3", "", ["1 video of", "v=x__#1_label_G-0-0"]),
         (
             "annotations.txt",
             "v=x__#1_label_G-0-0 1 3",

@@ -134,15 +134,18 @@ def _with_progress(
 def _detected(run: DetectionRun, left: Sequence[Video]) -> Iterator[Result]:
     """Yield the result of each video, with progress shown."""
     from hiprobe.cli import _terminal
+    from hiprobe.cli._progress import bar
 
-    with _terminal.bar(seconds(one.path for one in left)) as progress:
-        yield from run.detect(
+    with bar(seconds(one.path for one in left)) as progress:
+        for result in run.detect(
             left,
             keep=keep,
             failed=_terminal.complain_about,
             progress=progress,
             waiting=_waiting,
-        )
+        ):
+            progress.end(result.path)
+            yield result
 
 
 def _say_finished(before: int, videos: int) -> None:

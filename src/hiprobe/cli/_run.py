@@ -76,15 +76,23 @@ def extract_with_progress(
     videos: Sequence[Video], model: Backbone, store: Path, plan: ReadPlan, lost: list[str]
 ) -> list[Pair]:
     """Return hidden states and labels of each video; paths that cannot be read go to `lost`."""
-    from hiprobe.cli._terminal import bar, complain
+    from hiprobe.cli._progress import bar
+    from hiprobe.cli._terminal import complain
     from hiprobe.pipeline import Reading, extract_pairs
 
-    def failed(path: str, error: HiProbeError) -> None:
-        complain(error)
-        lost.append(path)
-
     with bar(seconds(one.path for one in videos)) as progress:
-        return list(extract_pairs(videos, Reading(model, store, progress, failed), plan))
+
+        def failed(path: str, error: HiProbeError) -> None:
+            complain(error)
+            lost.append(path)
+            progress.end(path)
+
+        pairs: list[Pair] = []
+        before, reading = len(lost), Reading(model, store, progress, failed)
+        for pair in extract_pairs(videos, reading, plan):
+            progress.end(videos[len(pairs) + len(lost) - before].path)
+            pairs.append(pair)
+        return pairs
 
 
 @dataclass(frozen=True)

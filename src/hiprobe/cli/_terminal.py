@@ -5,26 +5,24 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from hiprobe.errors import HiProbeError, StoreError, counted, one_line
 from hiprobe.probe import Probe
 from hiprobe.store.leases import RunRecord, VideoRecord
-from hiprobe.types import STATUSES, Result, Segment, unicode
+from hiprobe.types import STATUSES, Result, unicode
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
-SLOW_S = 2.0
 ENOUGH = 8  # labelled videos of a class; docs/results.md measures fewer and more
 
 
@@ -77,51 +75,6 @@ def _written() -> Iterator[None]:
         raise  # the other end of the pipe has stopped reading
     except OSError as error:
         raise StoreError(f"cannot write: {error.strerror}", where="standard output") from error
-
-
-class _Rate(ProgressColumn):
-    """Seconds of video read in a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f}x real time" if task.speed else "", style="cyan")
-
-
-@contextmanager
-def bar(durations: Mapping[str, float]) -> Iterator[Callable[[str, Segment], None]]:
-    """Yield a callback for segments read that moves a progress bar over seconds of video.
-
-    The bar is shown once the work has taken two seconds.
-    """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    live = Progress(
-        *columns,
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
-        # What goes to a pipe or a file must not pass through `err`.
-        redirect_stdout=out.is_terminal,
-    )
-    task = live.add_task("reading", total=sum(durations.values()) or None)
-    began, done, order = time.monotonic(), 0.0, list(durations)
-    before = dict(zip(order, accumulate(durations.values(), initial=0.0), strict=False))
-
-    def report(path: str, segment: Segment) -> None:
-        nonlocal done
-        done = max(done, before.get(path, 0.0) + segment.end)
-        if not live.live.is_started and time.monotonic() - began > SLOW_S:
-            live.start()
-        live.update(task, completed=done, description=markup(Path(path).name[:32]))
-
-    try:
-        yield report
-    finally:
-        live.stop()
 
 
 class ClusterBar:

@@ -27,12 +27,12 @@ from hiprobe.cli._options import (
     Verbose,
     Worker,
 )
-from hiprobe.errors import UsageError
+from hiprobe.errors import HiProbeError, UsageError
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Loading, ModelFacts
+    from hiprobe.cli._progress import Bar
     from hiprobe.evaluation.benchmark import Benchmark, Evaluated
-    from hiprobe.pipeline import Progress
     from hiprobe.probe import Probe
 
 Share = Annotated[
@@ -188,7 +188,7 @@ class _ModelEvaluation:
 
     def run(self, loading: Loading, ray: str | None, worker: str | None) -> Evaluated:
         """Evaluate with progress shown and failures named as they come."""
-        from hiprobe.cli._terminal import bar
+        from hiprobe.cli._progress import bar
         from hiprobe.probe import Probe
 
         outside = self.method if ":" in self.method else None
@@ -216,13 +216,17 @@ class _ModelEvaluation:
         on_ray = _ray.ray_run(ray, worker, loading)
         return _ray.read_on_ray(videos, on_ray, self.store, method, fitted)
 
-    def _evaluate(self, model: ModelFacts, fitted: Probe | None, progress: Progress) -> Evaluated:
-        from hiprobe.cli._terminal import complain_about
+    def _evaluate(self, model: ModelFacts, fitted: Probe | None, progress: Bar) -> Evaluated:
+        from hiprobe.cli._terminal import complain
         from hiprobe.evaluation.benchmark import evaluate_probe
         from hiprobe.evaluation.draws import evaluate_draws
         from hiprobe.pipeline import Reading
 
-        reading = Reading(model, self.store, progress, complain_about)
+        def failed(path: str, error: HiProbeError) -> None:
+            complain(error)
+            progress.end(path)
+
+        reading = Reading(model, self.store, progress, failed)
         if fitted is not None:
             return evaluate_probe(
                 self.bench, reading, fitted, seed=self.seed, bootstrap=self.bootstrap
