@@ -295,7 +295,9 @@ class Localizer:
         that is not finite.
         """
         if not math.isfinite(raw):
-            raise ValueError(f"the score of the segment at {start} s must be finite, got {raw}")
+            raise ValueError(
+                f"the score of the segment at {start:.10g} s must be finite, got {raw}"
+            )
         gap = gap or start - self._end > JOIN_S
         due = self._smoother.flush() if gap else []
         settled = [self._settle(value) for value in due]

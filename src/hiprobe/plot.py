@@ -22,6 +22,7 @@ from hiprobe.datasets import FrameLabels
 from hiprobe.errors import LabelError
 from hiprobe.metrics import Pair, roc_auc
 from hiprobe.report.curves import value_range
+from hiprobe.report.fonts import choose_fonts
 from hiprobe.report.picture import BLUE, GREY, INK, ORANGE, VERMILION, save_png
 from hiprobe.report.texts import printable
 
@@ -198,6 +199,7 @@ def timelines(
         axes.set_title(words, loc="left", size=8.5, color=INK, parse_math=False)
     figure.supxlabel("seconds" if found else "frames", size=9, color=INK)
     _timeline_legend(figure, alarms=bool(found))
+    choose_fonts(figure)  # of the names of videos
     return figure
 
 

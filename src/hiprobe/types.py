@@ -65,7 +65,7 @@ class Event:
         )
         _require(
             self.end > self.start,
-            f"an event must end after its start at {self.start} s, got end {self.end} s",
+            f"an event must end after its start at {self.start:.10g} s, got end {self.end:.10g} s",
         )
 
 
@@ -153,8 +153,8 @@ class Segment:
         )
         _require(
             self.end > self.start,
-            f"segment {self.index} must end after its start at {self.start} s, "
-            f"got end {self.end} s",
+            f"segment {self.index} must end after its start at {self.start:.10g} s, "
+            f"got end {self.end:.10g} s",
         )
 
 

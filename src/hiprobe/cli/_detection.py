@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hiprobe.cli._run import exit_code_of, seconds
 from hiprobe.errors import counted
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hiprobe.localize import Localization
     from hiprobe.probe import Probe
     from hiprobe.runs import DetectionRun
-    from hiprobe.types import Result, Video
+    from hiprobe.types import Gap, Result, Video
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def show_result(result: Result, output: Output) -> None:
                 "status": result.status,
                 "reason": result.reason,
                 "scored_s": round(result.scores.scored_s, 3) if result.scores else 0.0,
-                "gaps": [vars(gap) for gap in result.scores.gaps] if result.scores else [],
+                "gaps": [_gap(gap) for gap in result.scores.gaps] if result.scores else [],
                 "events": [sinks.event_line(result, event) for event in result.events],
             }
         )
@@ -233,3 +233,9 @@ def show_result(result: Result, output: Output) -> None:
         place = store.result_folder(Path(), result)
         page = _terminal.markup(f"{output.folder}/{place}/report.html")
         _terminal.say(f"report: [bold]{page}[/]")
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    from hiprobe.sinks import number
+
+    return {"start": number(gap.start), "end": number(gap.end), "reason": gap.reason}

@@ -195,7 +195,7 @@ def show_states(
     segments, sites, width = shape
     if as_json:
         values = {"video": video_id, "segments": segments, "sites": sites, "width": width}
-        _terminal.emit({**values, "duration": duration, "gaps": gaps})
+        _terminal.emit({**values, "duration": round(duration, 6), "gaps": gaps})
     else:
         size = f"{counted(segments, 'segment')} x {counted(sites, 'site')} x {width} wide"
         _terminal.say(f"{video_id[:8]}  {size}")

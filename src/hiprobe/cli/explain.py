@@ -60,7 +60,13 @@ def explain(
     )
     if as_json:
         _terminal.emit(
-            {"path": path, "start": start, "end": stop, "text": text, "abnormal": abnormal}
+            {
+                "path": path,
+                "start": start,
+                "end": round(stop, 6),
+                "text": text,
+                "abnormal": abnormal,
+            }
         )
     else:
         _terminal.show(Text(text))

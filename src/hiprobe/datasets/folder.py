@@ -183,6 +183,7 @@ def _event(row: Row, words: LabelWords) -> Event | None:
         return None
     if end <= start:
         raise LabelError(
-            f"the event must end after its start at {start} s, got end {end} s", where=row.where
+            f"the event must end after its start at {start:.10g} s, got end {end:.10g} s",
+            where=row.where,
         )
     return Event(start, end, label=label)

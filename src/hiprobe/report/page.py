@@ -264,7 +264,7 @@ def _data(result: Result) -> dict[str, Any]:
     lists = [[sinks.number(value) for value in column] for column in values[keep].T]
     return {
         "duration": sinks.number(result.duration),
-        "limits": value_range(values),
+        "limits": [sinks.number(value) for value in value_range(values)],
         "ticks": TICKS_S,
         "t": np.round(times[keep], 3).tolist(),
         **dict(zip(("raw", "smoothed", "threshold"), lists, strict=True)),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import counted
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, value_range
+from hiprobe.report.fonts import STAND_IN, choose_fonts
 from hiprobe.report.texts import clock, count, printable, two
 from hiprobe.store import write_atomic
 from hiprobe.types import Event, Result, Scores, unicode
@@ -25,6 +26,7 @@ Thumbnail = tuple[float, NDArray[np.uint8]]
 BLUE, ORANGE, VERMILION, GREY, INK = "#0072B2", "#E69F00", "#D55E00", "#8A929B", "#1B2430"
 WIDTH, LEFT, RIGHT, PLOT, STRIP, ROW = 11.0, 0.62, 0.25, 2.5, 0.95, 0.235  # inches
 CAPTIONS = 8
+NO_LETTER = f"{STAND_IN}: a letter that no font of this machine has; report.html shows it"
 DENSE = 800  # a curve of more points is drawn with a thin line
 
 
@@ -75,6 +77,8 @@ def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] =
         color=INK,
         parse_math=False,
     )
+    if choose_fonts(figure):
+        figure.text(LEFT / WIDTH, 0.09 / height, NO_LETTER, va="center", size=7, color=GREY)
     save_png(figure, out)
 
 
@@ -357,6 +361,7 @@ def _draw_metric(axes: Axes, curves: Mapping[str, Any], key: str, name: str) -> 
 
 def save_png(figure: Figure, out: Path) -> None:
     """Write a figure as PNG, the same bytes each time; raises StoreError."""
+    choose_fonts(figure)
     data = io.BytesIO()
     figure.savefig(data, format="png", metadata={"Software": None})
     write_atomic(out, data.getvalue())

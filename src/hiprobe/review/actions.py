@@ -200,7 +200,7 @@ def _span(entry: ReviewedVideo, start: float, end: float) -> Span:
     if not (np.isfinite([start, end]).all() and 0 <= start < min(end, entry.duration)):
         raise UsageError(
             f"a span must have 0 <= start < end within the {entry.duration:.1f} s of the video, "
-            f"got {start} to {end} s"
+            f"got {start:.10g} to {end:.10g} s"
         )
     return str(entry.video_id), start, min(end, entry.duration)
 
