@@ -1,12 +1,16 @@
 # make demo and make test do all their own set-up in .venv; both need only Python >= 3.11, make and a package index.
+# make demo installs what the demo needs; make test adds the tools and extras for development.
 PYTHON ?= python3
 BIN := .venv/bin
+DEMO_READY := .venv/.demo-ready
 READY := .venv/.ready
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test soak-runs browser lint train second card results bench fuzz clean backbones
 
-demo: $(READY)
+demo: $(DEMO_READY)
 	$(BIN)/hiprobe demo
+	@echo "to use the command hiprobe in this shell: . .venv/bin/activate"
 
 test: $(READY) browser
 	$(BIN)/ruff check .
@@ -18,10 +22,16 @@ test: $(READY) browser
 soak-runs: $(READY) browser
 	$(BIN)/python -m pytest -m soak
 
-$(READY): pyproject.toml constraints.txt
+$(DEMO_READY): pyproject.toml constraints.txt
+	@echo "installing into .venv: 1.6 GB with the CPU build of PyTorch, more with CUDA; some minutes"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP) torch==2.13.0
+	$(PIP) --editable '.[review]'
+	touch $@
+
+$(READY): $(DEMO_READY)
+	@echo "installing the tools and extras for development into .venv: 2.4 GB in all; some minutes more"
+	$(PIP) --editable '.[dev]'
 	touch $@
 
 # The report is tested in a real browser if there is one; as root, Debian's is installed first.

@@ -323,7 +323,8 @@ CORE = (
 )  # fmt: skip
 NOT_CORE = {"video/browser.py", "store/index.py", "store/leases.py", "store/remote.py"}
 # 2,900 before several video streams, links to folders and missing picture numbers were handled.
-MOST_STATEMENTS = 2950
+# 2,950 before missing probes, nouns after numbers and folders named with a rate were.
+MOST_STATEMENTS = 2970
 
 
 def statements(file: Path) -> int:
