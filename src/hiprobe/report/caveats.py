@@ -21,7 +21,7 @@ def about_probe(result: Result) -> str:
     """Say on how many clips the probe was fitted, and its AUC with its interval; "" if unknown.
 
     >>> made_with = {"fitted_on": {"videos": 28, "auc": {"value": 0.95, "low": 0.88, "high": 0.99}}}
-    >>> about_probe(Result("a.mp4", "0" * 64, "done", provenance=made_with))
+    >>> about_probe(Result("a.mp4", "0" * 64, "failed", provenance=made_with))
     'The probe was fitted on 28 labelled clips: out-of-fold AUC 0.95 [0.88, 0.99].'
     """
     facts = result.provenance.get("fitted_on")
