@@ -84,10 +84,6 @@ def load_probe(path: Path, method: str | None) -> Probe:
     """Load a probe; raise UsageError if there is none, or if `method` is not the probe's."""
     from hiprobe.probe import Probe
 
-    if not path.exists():
-        raise UsageError(
-            "there is no such probe", where=path, cure="make one with hiprobe fit, or check -p"
-        )
     probe = Probe.load(path, method=method)
     if method is not None and method != probe.method:
         raise UsageError(

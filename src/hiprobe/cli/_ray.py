@@ -87,7 +87,6 @@ def detect_and_show(
     from hiprobe import report, scale, store
     from hiprobe.cli import _terminal
     from hiprobe.cli._detection import keep
-    from hiprobe.report.texts import count
     from hiprobe.store import remote
 
     out, folder = str(output.folder), asked.out

@@ -293,7 +293,6 @@ def total(results: Sequence[Result]) -> None:
                 markup(_note(result)),
             )
         show(table)
-    from hiprobe.report.texts import count
 
     counts = {status: sum(r.status == status for r in results) for status in STATUSES}
     ended = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
