@@ -22,7 +22,8 @@ from benchmarks.review_pictures import FLAGS, PORT, started
 
 from hiprobe import probe as probes
 from hiprobe import store
-from hiprobe.localize import Localization, label_segments, localize
+from hiprobe.labels import label_segments
+from hiprobe.localize import Localization, localize
 from hiprobe.probe import Probe
 from hiprobe.review import curve, pages, similar, views
 from hiprobe.review.proposals import propose_refit

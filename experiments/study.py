@@ -25,7 +25,7 @@ from experiments.tables import Table
 from hiprobe import backbones, datasets, methods, pipeline, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import HiProbeError, LabelError
-from hiprobe.localize import label_segments
+from hiprobe.labels import label_segments
 from hiprobe.store import find_states
 from hiprobe.types import Event, HiddenStates, Recipe, Site, Video
 

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.backbones import auto
 from hiprobe.backbones._processing import collate, make_inputs
-from hiprobe.localize import Localization, label_segments, localize
+from hiprobe.labels import label_segments
+from hiprobe.localize import Localization, localize
 from hiprobe.metrics import roc_auc
 from hiprobe.types import Event, Segment
 from training import events

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
-from hiprobe.types import Event, Gap, LabelArray, Scores
+from hiprobe.types import Event, Gap, Scores
 
 Array = NDArray[np.float64]
 Rule = Literal["calibrated", "fixed", "adaptive"]
@@ -351,39 +351,6 @@ def localize(
     columns = np.array(settled, dtype=np.float64).reshape(-1, 5).T
     scores = Scores(starts, ends, columns[2], columns[3], columns[4], tuple(gaps))
     return scores, tuple(event for _, some in steps for event in some)
-
-
-def label_segments(
-    starts: Array, ends: Array, events: Sequence[Event] | None, *, positive_share: float = 0.5
-) -> LabelArray:
-    """Label segments: 1 if at least `positive_share` is in an event, 0 if nothing is, else -1.
-
-    `starts` and `ends` (n,) in seconds; returns int8 (n,). -1 is left out of fitting. Overlapping
-    events count once. `events` None (unknown) leaves all segments out; () means a normal video. The
-    share of one half is our own.
-
-    >>> edges = np.arange(5) * 1.6
-    >>> label_segments(edges[:-1], edges[1:], (Event(2.0, 5.0),)).tolist()
-    [0, 1, 1, -1]
-    """
-    if events is None:
-        return np.full(len(starts), -1, dtype=np.int8)
-    inside = np.zeros(len(starts))
-    for first, last in _union(events):
-        inside += np.clip(np.minimum(ends, last) - np.maximum(starts, first), 0.0, None)
-    positive = inside >= positive_share * (ends - starts) - 1e-9
-    return np.asarray(np.where(inside <= 1e-9, 0, np.where(positive, 1, -1)), dtype=np.int8)
-
-
-def _union(events: Sequence[Event]) -> list[tuple[float, float]]:
-    """Return the spans of `events`, sorted, with overlapping ones merged."""
-    out: list[tuple[float, float]] = []
-    for event in sorted(events, key=lambda e: e.start):
-        if out and event.start <= out[-1][1]:
-            out[-1] = (out[-1][0], max(out[-1][1], event.end))
-        else:
-            out.append((event.start, event.end))
-    return out
 
 
 def _limit(settings: Localization) -> Callable[[float], float]:

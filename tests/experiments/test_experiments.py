@@ -27,12 +27,14 @@ from experiments import (
     results,
     scorers,
     selection,
+    short_events,
     transfer,
 )
 from experiments import share as shares
 from hiprobe import datasets, methods
 from hiprobe.errors import LabelError
-from hiprobe.localize import Localization, label_segments
+from hiprobe.labels import label_segments
+from hiprobe.localize import Localization
 from hiprobe.metrics import frame_auc
 from hiprobe.types import Event, HiddenStates, Recipe, Segment, Site
 
@@ -370,6 +372,17 @@ def test_event_f1_and_false_events_by_hand() -> None:
 
 
 # --- what is rendered, read and written
+
+
+def test_no_event_of_the_experiments_is_too_short_for_a_segment_so_their_labels_are_as_before() -> (
+    None
+):
+    found = {name: short_events.count(videos) for name, videos in short_events.worlds().items()}
+    assert sum(one.events for one in found.values()) == 377
+    assert all(one.short == (0, 0) for one in found.values()), found
+    # the count does see a short event: 1 s across a boundary, and one that ends with its video
+    clip = (16.0, (Event(1.1, 2.1), Event(15.9, float("inf"))))
+    assert short_events.count([clip]).short == (2, 2)
 
 
 def test_plans_are_balanced_and_their_labels_load_as_a_data_set(tmp_path: Path) -> None:

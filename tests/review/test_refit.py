@@ -18,7 +18,8 @@ from tests.support.review_folder import SITES, Made, Page, made_states, make, se
 
 from hiprobe import store
 from hiprobe.errors import LabelError, ProbeError, StoreError, UsageError
-from hiprobe.localize import Localization, label_segments
+from hiprobe.labels import label_segments
+from hiprobe.localize import Localization
 from hiprobe.probe import Probe, fit
 from hiprobe.probe.refit import correct, refit
 from hiprobe.review import results, similar
@@ -78,6 +79,16 @@ def test_corrections_become_labels_by_the_rule_of_fit() -> None:
     assert found.tolist() == [0, 0, 1, 1, 1, -1, -1, -1, -1, -1, 0, 0, *[-1] * 8]
     touched = correct(states, np.zeros(20, dtype=np.int8), [(3.0, 5.0, True)])
     assert touched[2:5].tolist() == [1, -1, 0]
+
+
+def test_a_short_missed_event_gets_a_segment_and_a_short_normal_span_takes_none() -> None:
+    made = made_states("0" * 64, (), 0, 1)
+    across = made.starts[3]  # a boundary between two segments
+    short = (float(across) - 0.4, float(across) + 0.3)
+    fresh = np.zeros(len(made.starts), dtype=np.int8)
+    assert correct(made, fresh, [(*short, True)])[1:6].tolist() == [0, 1, -1, 0, 0]
+    anomalous = np.ones(len(made.starts), dtype=np.int8)
+    assert correct(made, anomalous, [(*short, False)]).all()
 
 
 def test_a_refit_learns_what_was_corrected(session: Session, made: Made) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from hiprobe import probe as probes
 from hiprobe import store, video
-from hiprobe.localize import label_segments
+from hiprobe.labels import label_segments
 from hiprobe.probe import Probe
 from hiprobe.review.session import Session, score_states
 from hiprobe.store.results import save_result

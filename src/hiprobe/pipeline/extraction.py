@@ -10,7 +10,7 @@ import numpy as np
 from hiprobe import methods
 from hiprobe.backbones import Backbone, ModelFacts
 from hiprobe.errors import LabelError, ModelError, OutOfMemory, UsageError, VideoError
-from hiprobe.localize import label_segments
+from hiprobe.labels import label_segments
 from hiprobe.pipeline.reading import (
     Failed,
     Pair,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hiprobe import methods
 from hiprobe.errors import LabelError
-from hiprobe.localize import label_segments
+from hiprobe.labels import label_segments, short_events
 from hiprobe.metrics import roc_auc
 from hiprobe.probe import fitting
 from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, Pair, calibration_set
@@ -42,16 +42,20 @@ def correct(
 ) -> LabelArray:
     """Return a copy of `labels` (segments,) with corrections from `spans`.
 
-    A span is (start, end, anomalous), in seconds; a later span overrides an earlier one. As in
-    `label_segments`, a span decides the segments that are at least half in it. A normal segment
-    that an anomalous span only touches is no longer certain and is left out (-1).
+    A span is (start, end, anomalous), in seconds; a later span overrides an earlier one. An
+    anomalous span decides the segments that `label_segments` gives it; a normal segment that it
+    only touches is no longer certain and is left out (-1). A normal span decides only the segments
+    that are at least half in it: a short one says nothing about the rest of a segment.
     """
     found = labels.copy()
     for start, end, anomalous in spans:
-        share = label_segments(states.starts, states.ends, (Event(start, end),))
-        found[share == 1] = int(anomalous)
+        span = (Event(start, end),)
+        share = label_segments(states.starts, states.ends, span)
         if anomalous:
             found[(share == -1) & (found == 0)] = -1
+            found[share == 1] = 1
+        elif not short_events(states.starts, states.ends, span):
+            found[share == 1] = 0
     return found
 
 

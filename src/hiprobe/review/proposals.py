@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hiprobe.errors import LabelError
-from hiprobe.localize import label_segments
+from hiprobe.labels import label_segments
 from hiprobe.metrics import frame_auc
 from hiprobe.probe import Probe
 from hiprobe.probe.calibration import Pair
