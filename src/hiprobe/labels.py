@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,10 @@ def label_segments(
     """Label segments: 1 if at least `positive_share` is in an event, 0 if nothing is, else -1.
 
     An event that lies in no segment of label 1 gives 1 to the segment that holds most of it (the
-    first of equals), so that a short event is not lost. `starts` and `ends` (n,) in seconds;
-    returns int8 (n,). -1 is left out of fitting. Overlapping events count as one. `events` None
-    (unknown) leaves all segments out; () means a normal video. The share of one half is our own.
+    first of equals), so that a short event is not lost. `starts` and `ends` (n,) in seconds, in
+    order; returns int8 (n,). -1 is left out of fitting. Overlapping events count as one. `events`
+    None (unknown) leaves all segments out; () means a normal video. The share of one half is our
+    own.
 
     >>> edges = np.arange(5) * 1.6
     >>> label_segments(edges[:-1], edges[1:], (Event(2.0, 5.0),)).tolist()
@@ -32,12 +33,12 @@ def label_segments(
     """
     if events is None:
         return np.full(len(starts), -1, dtype=np.int8)
-    overlaps = _overlaps(starts, ends, events)
-    inside = overlaps.sum(axis=0)
+    parts = _parts(starts, ends, events)
+    inside = _inside(len(starts), parts)
     positive = inside >= positive_share * (ends - starts) - _NOTHING
     labels = np.where(inside <= _NOTHING, 0, np.where(positive, 1, -1))
-    for overlap in overlaps[_without_positive(overlaps, labels)]:
-        labels[_first_largest(overlap)] = 1
+    for part in _short(parts, labels == 1):
+        labels[part.most] = 1
     return np.asarray(labels, dtype=np.int8)
 
 
@@ -51,30 +52,50 @@ def short_events(
     and `ends` (n,) and the spans are in seconds. An event outside all segments is not among them.
 
     >>> edges = np.arange(5) * 1.6
-    >>> short_events(edges[:-1], edges[1:], (Event(1.0, 2.2), Event(3.0, 5.0)))
+    >>> short_events(edges[:-1], edges[1:], (Event(1.0, 2.2), Event(3.4, 5.0)))
     [(1.0, 2.2)]
     """
-    overlaps = _overlaps(starts, ends, events)
-    half = overlaps.sum(axis=0) >= positive_share * (ends - starts) - _NOTHING
-    short = _without_positive(overlaps, half)
-    return [span for span, lost in zip(_union(events), short, strict=True) if lost]
+    parts = _parts(starts, ends, events)
+    half = _inside(len(starts), parts) >= positive_share * (ends - starts) - _NOTHING
+    return [part.span for part in _short(parts, half)]
 
 
-def _overlaps(starts: Array, ends: Array, events: Sequence[Event]) -> Array:
-    """Return the seconds (merged events, n) that each merged event shares with each segment."""
-    spans = np.array(_union(events), dtype=np.float64).reshape(-1, 2)
-    shared = np.minimum(ends, spans[:, 1:]) - np.maximum(starts, spans[:, :1])
-    return np.asarray(np.clip(shared, 0.0, None))
+class _Part(NamedTuple):
+    """A merged event: its span, the segments `rows` that it touches, and its seconds in each."""
+
+    span: tuple[float, float]
+    rows: slice
+    seconds: Array
+
+    @property
+    def most(self) -> int:
+        """The segment that holds most of it, the first of equals."""
+        first: int = self.rows.start
+        return first + int(np.argmax(self.seconds >= self.seconds.max() - _NOTHING))
 
 
-def _without_positive(overlaps: Array, labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which events (m,) lie in some segment, but in none of label 1."""
-    touched = overlaps > _NOTHING
-    return np.asarray(touched.any(axis=1) & ~(touched & (labels == 1)).any(axis=1))
+def _parts(starts: Array, ends: Array, events: Sequence[Event]) -> list[_Part]:
+    """Return the merged events that lie in a segment; `starts` and `ends` must be in order."""
+    out = []
+    for first, last in _union(events):
+        rows = slice(int(np.searchsorted(ends, first)), int(np.searchsorted(starts, last)))
+        seconds = np.minimum(ends[rows], last) - np.maximum(starts[rows], first)
+        if seconds.size and seconds.max() > _NOTHING:
+            out.append(_Part((first, last), rows, np.clip(seconds, 0.0, None)))
+    return out
 
 
-def _first_largest(overlap: Array) -> int:
-    return int(np.argmax(overlap >= overlap.max() - _NOTHING))
+def _inside(segments: int, parts: Sequence[_Part]) -> Array:
+    """Sum the seconds (segments,) of each segment that lie in an event."""
+    inside = np.zeros(segments)
+    for part in parts:
+        inside[part.rows] += part.seconds
+    return inside
+
+
+def _short(parts: Sequence[_Part], half: NDArray[np.bool_]) -> list[_Part]:
+    """Return the events that lie in no segment that is `half` (segments,) covered."""
+    return [part for part in parts if not half[part.rows][part.seconds > _NOTHING].any()]
 
 
 def _union(events: Sequence[Event]) -> list[tuple[float, float]]:

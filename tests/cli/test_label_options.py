@@ -57,15 +57,37 @@ def table(folder: Path, *rows: str) -> Path:
 
 @pytest.mark.usefixtures("no_model")
 def test_check_says_what_it_understood_and_stops(run: Run, tmp_path: Path) -> None:
-    labels = table(tmp_path, "a.mp4,fight,1,2", "a.mp4,fight,3,4", "b.mp4,fall,,", "c.mp4,0.0,,")
-    said = "1 normal and 2 anomalous videos (fall 1, fight 1), 3 events\n"
-    assert run("fit", labels, "--check", "-o", tmp_path / "p") == (0, said, "")
+    labels = table(tmp_path, "a.mp4,fight,1,3", "a.mp4,fight,3,5", "b.mp4,fall,,", "c.mp4,0.0,,")
+    said = "1 normal and 2 anomalous videos (fall 1, fight 1), 3 events"
+    assert run("fit", labels, "--check", "-o", tmp_path / "p") == (0, f"{said}\n", "")
     code, out, _ = run("fit", labels, "--check", "--json")
     assert (code, json.loads(out)) == (
         0,
-        {"normal": 1, "anomalous": 2, "labels": {"fall": 1, "fight": 1}, "events": 3},
+        {"normal": 1, "anomalous": 2, "labels": {"fall": 1, "fight": 1}, "events": 3, "short": []},
     )
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize("command", ["fit", "layers"])
+def test_events_too_short_for_half_a_segment_are_counted_and_named(
+    command: str, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Segments begin at 0, 1.6, 3.2, ...: .7 s and .5 s in two of them, and .5 s in one
+    rows = ["a.mp4,fight,0.9,2.1", "a.mp4,fight,10,13", "b.mp4,fall,0:07,0:07.5", "c.mp4,normal,,"]
+    labels = table(tmp_path, *rows)
+    short = [f"{tmp_path}/a.mp4:0.9-2.1", f"{tmp_path}/b.mp4:7-7.5"]
+    if command == "fit":
+        code, out, err = run("fit", labels, "--check")
+        said = "1 normal and 2 anomalous videos (fall 1, fight 1), 3 events, 2 of them too short"
+        assert (code, out) == (0, f"{said} for the half rule\n")
+        asked = json.loads(run("fit", labels, "--check", "--json")[1])["short"]
+        assert [f"{one['path']}:{one['start']:g}-{one['end']:g}" for one in asked] == short
+    else:
+        with pytest.raises(AssertionError, match="a model was loaded"):
+            run("layers", labels, "-o", tmp_path / "layers.png")
+        err = capsys.readouterr().err
+    assert f"too short to fill half of a segment (1.6 s): {', '.join(short)}; the segment" in err
 
 
 @pytest.mark.usefixtures("no_model")
@@ -84,7 +106,7 @@ def test_check_reads_folders_and_a_split_too(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_model")
 def test_an_unclear_label_is_resolved_by_an_option(run: Run, tmp_path: Path) -> None:
-    labels = table(tmp_path, "a.mp4,no helmet,1,2", "b.mp4,no alarm,,", "c.mp4,No Alarm,,")
+    labels = table(tmp_path, "a.mp4,no helmet,1,3", "b.mp4,no alarm,,", "c.mp4,No Alarm,,")
     code, out, err = run("fit", labels, "--check")
     assert (code, out) == (3, "")
     assert "labels.csv:2: the label 'no helmet' may mean normal or an anomaly; say which" in err
@@ -98,7 +120,7 @@ def test_an_unclear_label_is_resolved_by_an_option(run: Run, tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("no_model")
 def test_tables_in_which_nothing_is_normal_are_refused(run: Run, tmp_path: Path) -> None:
-    labels = table(tmp_path, "a.mp4,fight,1,2", "b.mp4,okay,,", "c.mp4,okay,,")
+    labels = table(tmp_path, "a.mp4,fight,1,3", "b.mp4,okay,,", "c.mp4,okay,,")
     for method in ("hiprobe", "one_class"):
         code, out, err = run("fit", labels, "--method", method)
         assert (code, out) == (3, "0 normal and 3 anomalous videos (okay 2, fight 1), 3 events\n")
@@ -112,10 +134,10 @@ def test_tables_in_which_nothing_is_normal_are_refused(run: Run, tmp_path: Path)
 @pytest.mark.parametrize(
     ("rows", "options"),
     [
-        (("a.mp4,fight,1,2", "b.mp4,fall,3,"), ()),  # the rest of both videos is normal
-        (("a.mp4,fight,1,2", "b.mp4,okay,,"), ("--normal-label", "okay")),
-        (("a.mp4,fight,1,2", "b.mp4,fire,,"), ("--anomaly-label", "fire")),
-        (("a.mp4,fight,1,2", "b.mp4,okay,,"), ("--method", "likelihood")),
+        (("a.mp4,fight,1,3", "b.mp4,fall,3,"), ()),  # the rest of both videos is normal
+        (("a.mp4,fight,1,3", "b.mp4,okay,,"), ("--normal-label", "okay")),
+        (("a.mp4,fight,1,3", "b.mp4,fire,,"), ("--anomaly-label", "fire")),
+        (("a.mp4,fight,1,3", "b.mp4,okay,,"), ("--method", "likelihood")),
     ],
 )
 def test_tables_in_which_something_is_normal_are_not(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from hiprobe.errors import LabelError
 
 if TYPE_CHECKING:
-    from hiprobe.datasets import LabelWords
+    from hiprobe.datasets import LabelCounts, LabelWords
     from hiprobe.types import Video
+
+MOST_NAMED = 10  # short events that the warning names
 
 
 def label_words(normal: Sequence[str] | None, anomaly: Sequence[str] | None) -> LabelWords | None:
@@ -43,6 +45,20 @@ def check_normal(clips: Sequence[Video], method: str, words: LabelWords | None) 
             f"no video is labelled normal, and whole videos are labelled {_named(whole)}",
             cure="label normal videos `normal`, or say what a label means with --normal-label TEXT "
             "or --anomaly-label TEXT",
+        )
+
+
+def warn_of_short(counts: LabelCounts) -> None:
+    """Warn of the events that fill half of no segment, each with its file and times."""
+    from hiprobe.cli._terminal import warn
+    from hiprobe.datasets import listing
+    from hiprobe.types import SEGMENT_S
+
+    if counts.short:
+        named = listing([str(one) for one in counts.short], MOST_NAMED)
+        warn(
+            f"too short to fill half of a segment ({SEGMENT_S:g} s): {named}; "
+            "the segment that holds most of such an event counts as anomalous"
         )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from hiprobe.cli import _passed, _run
-from hiprobe.cli._labels import check_normal, label_words
+from hiprobe.cli._labels import check_normal, label_words, warn_of_short
 from hiprobe.cli._localization import EventOptions, Merge, MinLength, Sigma, Threshold
 from hiprobe.cli._options import (
     OUT,
@@ -102,7 +103,7 @@ def fit(
                 "digest": made.digest,
                 "threshold": made.localization.threshold,
                 **made.provenance,
-                "clips": understood and vars(understood),
+                "clips": understood and asdict(understood),
                 "failed": failed,
             }
         )
@@ -124,6 +125,7 @@ def _understood(request: _run.FitRequest, as_json: bool) -> LabelCounts | None:
     if not as_json:
         say(markup(str(counts)))
     check_normal(request.clips, request.method, request.words)
+    warn_of_short(counts)
     return counts
 
 
@@ -133,5 +135,5 @@ def _stop_at(understood: LabelCounts | None, as_json: bool) -> NoReturn:
     if understood is None:
         raise UsageError("--check needs labelled clips", cure="name a folder or a CSV of them")
     if as_json:
-        emit(vars(understood))
+        emit(asdict(understood))
     raise typer.Exit

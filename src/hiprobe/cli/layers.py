@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hiprobe.cli import _passed, _run
-from hiprobe.cli._labels import check_normal, label_words
+from hiprobe.cli._labels import check_normal, label_words, warn_of_short
 from hiprobe.cli._options import (
     OUT,
     AnomalyLabel,
@@ -54,7 +54,7 @@ def layers(
 
     The cross-validated AUC of each layer is drawn as well.
     """
-    from hiprobe import report
+    from hiprobe import datasets, report
     from hiprobe.backbones import Loading
     from hiprobe.cli import _terminal
     from hiprobe.probe import Probe
@@ -70,6 +70,7 @@ def layers(
         options = recipe_options(prompt, segment, frames, size)
         request = _run.FitRequest(data, method, options=options, seed=seed, words=words)
         check_normal(request.clips, method, words)
+        warn_of_short(datasets.count_labels(request.clips))
         _run.check_output(picture, [data, *(clip.path for clip in request.clips)])
         backbone = _run.load_backbone(Loading(model, revision, device, dtype))
         made, failed = _run.fit_probe(request, backbone, store)

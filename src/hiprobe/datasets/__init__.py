@@ -22,7 +22,7 @@ from hiprobe.datasets._frames import (
     events_from_frames,
     listing,
 )
-from hiprobe.datasets._summary import LabelCounts, count_labels
+from hiprobe.datasets._summary import LabelCounts, ShortEvent, count_labels
 from hiprobe.datasets._words import LabelWords
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Video
@@ -32,6 +32,7 @@ __all__ = [
     "FrameLabels",
     "LabelCounts",
     "LabelWords",
+    "ShortEvent",
     "annotated",
     "annotation_name",
     "bare_name",
