@@ -105,7 +105,8 @@ class Video:
     `events` are its annotated events: None if unknown, empty for a normal video. `split` and
     `categories` come from the data set. `id` is the SHA-256 of the file, once it was read. `name`
     is what people see and what results are filed under: the path relative to the folder that was
-    given, such as `cam1/0900.mp4`, by default the file's name.
+    given, such as `cam1/0900.mp4`, by default the file's name. `group` names what it has in common
+    with other videos, such as the camera: folds keep a group whole.
 
     >>> Video("shop/0900.mp4", events=(Event(12.8, 20.8),)).name
     '0900.mp4'
@@ -117,6 +118,7 @@ class Video:
     categories: tuple[str, ...] = ()
     id: str | None = None
     name: str = ""
+    group: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or file_name(self.path))
@@ -279,7 +281,8 @@ class HiddenStates:
 
     `starts` and `ends` (segments,) are the span of each segment in seconds, `gaps` the spans that
     could not be decoded, `skipped` the number of damaged packets, and `duration` the end of the
-    last frame in seconds. Raises ValueError for shapes that do not agree.
+    last frame in seconds. `group` is that of the labelled video, for fitting; it is not stored.
+    Raises ValueError for shapes that do not agree.
 
     >>> sites = (Site("residual", 0), Site("residual", 1))
     >>> recipe, times = Recipe("org/model", ("Is anything abnormal?",)), np.arange(4) * 1.6
@@ -297,6 +300,7 @@ class HiddenStates:
     duration: float
     gaps: tuple[Gap, ...] = ()
     skipped: int = 0
+    group: str | None = None
 
     def __post_init__(self) -> None:
         shape = self.values.shape

@@ -62,6 +62,15 @@ def warn_of_short(counts: LabelCounts) -> None:
         )
 
 
+def check_copies(clips: Sequence[Video]) -> None:
+    """Warn of clips with the same content; raise LabelError where their labels differ."""
+    from hiprobe import pipeline
+    from hiprobe.cli._terminal import warn
+
+    for paths in pipeline.check_copies(clips):
+        warn(f"the same content, which stays in one fold: {', '.join(paths)}")
+
+
 def _named(labels: set[str]) -> str:
     from hiprobe.datasets import listing
 

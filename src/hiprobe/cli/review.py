@@ -112,11 +112,12 @@ def _take_probe(session: Session, path: Path | None, who: str) -> None:
 
 def _take_labels(session: Session, data: Path, words: LabelWords | None = None) -> None:
     """Remember the labels of the clips that can be read; the errors of the others are printed."""
-    from hiprobe import datasets, video
+    from hiprobe import datasets, pipeline, video
     from hiprobe.cli._terminal import complain
 
-    known = []
-    for one in datasets.load("folder", data, words=words):
+    known, clips = [], list(datasets.load("folder", data, words=words))
+    pipeline.check_copies(clips)
+    for one in clips:
         if one.events is None:
             continue
         try:

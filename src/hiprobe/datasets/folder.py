@@ -1,10 +1,10 @@
 """Read your own clips: folders `normal/` and `abnormal/`, or a CSV of events. Opens no video.
 
-The CSV has the columns `path,label` and optionally `start,end,split`. Paths are relative to its
-folder. A label such as `normal` (`_words` has all of them) means that nothing happens; any other
-word names an anomaly from `start` to `end`, `end` exclusive, both blank for the whole video. Times
-are seconds, `mm:ss` or `h:mm:ss`. Several rows with one path are several events of one video, which
-belongs to one split.
+The CSV has the columns `path,label` and optionally `start,end,split,group`. Paths are relative to
+its folder. A label such as `normal` (`_words` has all of them) means that nothing happens; any
+other word names an anomaly from `start` to `end`, `end` exclusive, both blank for the whole video.
+Times are seconds, `mm:ss` or `h:mm:ss`. Several rows with one path are several events of one video,
+which belongs to one split and one group, such as a camera.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hiprobe.types import Event, Video
 from hiprobe.video import pictures
 from hiprobe.video.files import videos_below
 
-COLUMNS = "path,label,start,end,split"
+COLUMNS = "path,label,start,end,split,group"
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class _Row:
     video: Path
     event: Event | None
     split: str | None
+    group: str | None
     where: str
 
 
@@ -113,12 +114,14 @@ def _check_same(first: _Row, row: _Row) -> None:
         raise LabelError(
             f"{row.video} has label {said[1]} here and {said[0]} in {first.where}", where=row.where
         )
-    if first.split != row.split:
-        raise LabelError(
-            f"{row.video} is in split {row.split} here and {first.split} in {first.where}",
-            where=row.where,
-            cure="a video belongs to one split",
-        )
+    for name in ("split", "group"):
+        here, there = getattr(row, name), getattr(first, name)
+        if here != there:
+            raise LabelError(
+                f"{row.video} is in {name} {here} here and {there} in {first.where}",
+                where=row.where,
+                cure=f"a video belongs to one {name}",
+            )
 
 
 def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
@@ -132,7 +135,7 @@ def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
     events = sorted((row.event for row in rows if row.event), key=lambda e: e.start)
     kinds = tuple(sorted({event.label or "" for event in events})) or ("normal",)
     path = pictures.named(first.video, fps) if os.path.isdir(first.video) else str(first.video)
-    return Video(path, tuple(events), first.split, kinds)
+    return Video(path, tuple(events), first.split, kinds, group=first.group)
 
 
 def _exists(path: Path, fps: float | None) -> bool:
@@ -169,7 +172,8 @@ def _row(base: Path, row: Row, words: LabelWords) -> _Row:
             cure="quote a text that contains the separator" if row.too_long else None,
         )
     event = _event(row, words)
-    return _Row(base / row.text("path"), event, row.text("split") or None, row.where)
+    split, group = row.text("split") or None, row.text("group") or None
+    return _Row(base / row.text("path"), event, split, group, row.where)
 
 
 def _event(row: Row, words: LabelWords) -> Event | None:

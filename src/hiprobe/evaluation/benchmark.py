@@ -24,7 +24,15 @@ from hiprobe.evaluation.frame_times import kept_frame_times, times_at_rate
 from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored, thresholded
 from hiprobe.evaluation.score_files import match_names, read_scores
 from hiprobe.evaluation.tables import Report
-from hiprobe.pipeline import Failed, Progress, Reading, check_probe, detect_events, ignore
+from hiprobe.pipeline import (
+    Failed,
+    Progress,
+    Reading,
+    check_copies,
+    check_probe,
+    detect_events,
+    ignore,
+)
 from hiprobe.probe import Probe
 from hiprobe.types import Result, Video
 from hiprobe.video import pictures
@@ -83,12 +91,16 @@ class Benchmark:
     def present(self, split: str) -> tuple[list[str], dict[str, Video]]:
         """Return the names of a split's missing videos, and the videos that exist.
 
-        Raises LabelError for missing videos that are not allowed.
+        Raises LabelError for missing videos that are not allowed, and for your own videos of the
+        same content with different labels.
         """
         videos = self.part(split)
         missing = [name for name, one in videos.items() if not pictures.exists(one.path)]
         self.check(missing, len(videos), split)
-        return missing, {name: one for name, one in videos.items() if name not in missing}
+        there = {name: one for name, one in videos.items() if name not in missing}
+        if not datasets.annotated(self.name):  # else the labels are in the data set's own files
+            check_copies(there.values())
+        return missing, there
 
     def categories(self, videos: Mapping[str, Video]) -> dict[str, tuple[str, ...]]:
         """Return the classes of each test video, if the data set names them."""

@@ -23,6 +23,7 @@ from hiprobe.pipeline import (
     Progress,
     Reading,
     ReadPlan,
+    check_copies,
     extract_pairs,
     ignore,
     recipe_for,
@@ -155,6 +156,7 @@ def _pairs(
     names = sorted({name for names in draws for name in names})
     missing = [name for name in names if not pictures.exists(train[name].path)]
     bench.check(missing, len(names), "drawn training")
+    check_copies([train[name] for name in names])
     found: dict[str, Pair] = {}
     lost: list[str] = []
     for name in (one for one in names if one not in missing):

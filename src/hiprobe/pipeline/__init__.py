@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from hiprobe.pipeline.copies import check_copies
 from hiprobe.pipeline.detection import check_probe, detect, detect_all, detect_events, failure
 from hiprobe.pipeline.explanation import DEADLINE_S, MAX_TOKENS, explain
-from hiprobe.pipeline.extraction import extract, extract_pairs, sites_for, unread
+from hiprobe.pipeline.extraction import (
+    Extraction,
+    extract,
+    extract_pairs,
+    sites_for,
+    unread,
+)
 from hiprobe.pipeline.reading import (
     Failed,
     Pair,
@@ -24,6 +31,7 @@ from hiprobe.pipeline.relocalization import are_explained, relocalized
 __all__ = [
     "DEADLINE_S",
     "MAX_TOKENS",
+    "Extraction",
     "Failed",
     "Pair",
     "Progress",
@@ -31,6 +39,7 @@ __all__ = [
     "Reading",
     "RecipeOptions",
     "are_explained",
+    "check_copies",
     "check_probe",
     "check_same",
     "decode_ahead",

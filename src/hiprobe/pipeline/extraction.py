@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hiprobe import methods
 from hiprobe.backbones import Backbone, ModelFacts
 from hiprobe.errors import LabelError, ModelError, OutOfMemory, UsageError, VideoError
 from hiprobe.labels import label_segments
+from hiprobe.pipeline.copies import check_copies
 from hiprobe.pipeline.reading import (
     Failed,
     Pair,
@@ -37,14 +39,15 @@ def extract(
     store: str | Path | None = None,
     progress: Progress = ignore,
     failed: Failed | None = None,
-) -> Iterator[Pair]:
-    """Yield the hidden states and segment labels of each video, at the sites that `method` reads.
+) -> Extraction:
+    """Read the hidden states and segment labels of each video, at the sites that `method` reads.
 
     All layers are read in one pass. Labels (segments,): 1 anomalous, 0 normal, -1 left out. A
     video that cannot be read, does not fit into memory or has an event after its end is skipped:
     `failed` gets its path and the error; without `failed` the error is raised. `recipe` is
-    by default `recipe_for(method, model)`. Raises ModelError if the model lacks what the method
-    reads.
+    by default `recipe_for(method, model)`. With a `store` the result can be used several times, as
+    states are then read from it; without one, only once. Raises ModelError if the model lacks what
+    the method reads, and LabelError where the same content is labelled in two ways.
 
     >>> from hiprobe import backbones, datasets, embedded
     >>> model = backbones.load("embedded", device="cpu")
@@ -55,11 +58,36 @@ def extract(
     (8, 8, 160) (8,)
     """
     plan = ReadPlan(sites_for(method, model, sites), recipe or recipe_for(method, model))
-    return extract_pairs(videos, Reading(model, as_folder(store), progress, failed), plan)
+    return Extraction(tuple(videos), Reading(model, as_folder(store), progress, failed), plan)
+
+
+@dataclass
+class Extraction:
+    """The hidden states and labels of `videos`, one pair for each, read when they are asked for.
+
+    Nothing is kept in memory: the second time the states come from the store. Without a store they
+    would have to be computed again, so iterating again raises UsageError.
+    """
+
+    videos: tuple[Video, ...]
+    reading: Reading
+    plan: ReadPlan
+    _begun: bool = field(default=False, init=False, repr=False)
+
+    def __iter__(self) -> Iterator[Pair]:
+        if self._begun and self.reading.store is None:
+            raise UsageError(
+                "the pairs of extract can be used once without a store, as nothing keeps them",
+                cure="give extract a store, or keep the pairs with list(...)",
+            )
+        self._begun = True
+        return extract_pairs(self.videos, self.reading, self.plan)
 
 
 def extract_pairs(videos: Iterable[Video], reading: Reading, plan: ReadPlan) -> Iterator[Pair]:
-    """Do what `extract` does, with its arguments grouped."""
+    """Do what `extract` does once, with its arguments grouped."""
+    videos = list(videos)
+    check_copies(videos)
     for one in parallel.coming(videos, lambda one: decode_ahead(one.path, reading, plan)):
         try:
             found = read_or_load(one.path, reading, plan)
@@ -69,7 +97,7 @@ def extract_pairs(videos: Iterable[Video], reading: Reading, plan: ReadPlan) -> 
                 raise
             reading.failed(one.path, error)
             continue
-        yield found, labels
+        yield (found if one.group is None else replace(found, group=one.group)), labels
 
 
 def sites_for(

@@ -38,14 +38,16 @@ _SITES = 64  # per block of values that are checked
 class Calibration:
     """The videos of a calibration set one after the other, read site by site: a `SiteArray`.
 
-    `labels` (n,) are 1, 0 or -1, `groups` (n,) number the video of a segment; copies of a video
-    share one number.
+    `labels` (n,) are 1, 0 or -1, `groups` (n,) number the video of a segment, or the group of the
+    video if it has one; copies of a video share one number. `named_groups` is how many groups have
+    a name.
     """
 
     states: tuple[HiddenStates, ...]
     sites: tuple[Site, ...]
     labels: LabelArray
     groups: NDArray[np.int64]
+    named_groups: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -104,7 +106,10 @@ def calibration_set(
     `hiprobe.probe.fit` names.
     """
     if not pairs:
-        raise LabelError("there is no video to fit on", cure="give at least one video with labels")
+        raise LabelError(
+            "there is no video to fit on",
+            cure="give at least one video with labels; a generator gives its pairs only once",
+        )
     for states, labels in pairs:
         _check_recipe(states, pairs[0][0])
         _check_labels(states, labels)
@@ -122,10 +127,31 @@ def calibration_set(
 
 
 def _joined(pairs: Sequence[Pair], sites: tuple[Site, ...]) -> Calibration:
-    _, group = np.unique([states.video_id for states, _ in pairs], return_inverse=True)
+    every = tuple(states for states, _ in pairs)
+    _, group = np.unique(_group_keys(every), return_inverse=True)
     labels = np.concatenate([y for _, y in pairs]).astype(np.int8)
     groups = np.repeat(group, [len(y) for _, y in pairs])
-    return Calibration(tuple(states for states, _ in pairs), sites, labels, groups)
+    named = {states.group for states in every} - {None}
+    return Calibration(every, sites, labels, groups, len(named))
+
+
+def _group_keys(every: Sequence[HiddenStates]) -> list[str]:
+    """Return the text by which the segments of each video are grouped.
+
+    Copies of a video belong together, whether or not all of them name the group.
+    """
+    named: dict[str, str] = {}
+    for one in every:
+        if one.group is not None and named.setdefault(one.video_id, one.group) != one.group:
+            raise LabelError(
+                f"the same video is in the groups {named[one.video_id]!r} and {one.group!r}",
+                where=f"video {one.video_id}",
+                cure="give it one group",
+            )
+    # A group may have the name of a digest.
+    return [
+        f"group {named[one.video_id]}" if one.video_id in named else one.video_id for one in every
+    ]
 
 
 def _check_recipe(states: HiddenStates, first: HiddenStates) -> None:

@@ -76,9 +76,9 @@ def fit(
     Each of `pairs` is (states, labels) of one video; labels (segments,) are 1 anomalous, 0 normal
     and -1 left out. The method selects its sites on the whole set, among `sites` if given (a single
     one is used as it is). The threshold and every AUC come from out-of-fold scores: selection and
-    fit are repeated without the videos of a fold, and scores are smoothed per video. If a class is
-    in one video only, folds are made of segments, and `provenance["warnings"]` of the probe says
-    so.
+    fit are repeated without the videos of a fold, and scores are smoothed per video. Videos whose
+    states name the same `group` are held out together. If a class is in one video only, folds are
+    made of segments, and `provenance["warnings"]` of the probe says so.
 
     The threshold is the one with the best F1 (the rule of HeadHunt-VAD). A method of normal videos
     uses the 0.99 quantile of their scores; one without labels has a threshold of its own for when
@@ -89,7 +89,8 @@ def fit(
     `model`, such as a backbone, and `provenance` are stored in the probe. The same input and seed
     give the same bytes.
 
-    Raises LabelError for fewer than 4 segments of a class that the method needs, RecipeMismatch for
+    Raises LabelError for fewer than 4 segments of a class that the method needs or named groups of
+    which only one has a class, RecipeMismatch for
     states of different recipes, ProbeError for states that are not finite or lack a site and for a
     regression that does not converge, UsageError for an unknown method or `sites` of a kind that it
     does not read.
@@ -133,7 +134,14 @@ def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
 
 
 def _held_out(how: Method, data: Calibration, settings: FitSettings) -> _HeldOut:
-    split = make_folds(data.labels, data.groups, CLASSES[how.LABELS], settings.folds, settings.seed)
+    split = make_folds(
+        data.labels,
+        data.groups,
+        CLASSES[how.LABELS],
+        settings.folds,
+        settings.seed,
+        named=data.named_groups > 0,
+    )
     raw, picked = held_out(how, data, split)
     return _HeldOut(split, data.smoothed(raw, settings.localization.sigma), picked)
 
@@ -185,6 +193,7 @@ def _described(data: Calibration, chosen: methods.Selection, seed: int) -> dict[
     return {
         "segments": count,
         "videos": sorted(videos),
+        **({"groups": data.named_groups} if data.named_groups else {}),
         "seed": seed,
         "candidates": data.names(range(len(data.sites))),
         "chosen": data.names(chosen.indices),

@@ -11,14 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.errors import UsageError
+from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import LabelArray
 
 
 class Folds(NamedTuple):
     """The fold `of` (n,) that holds each segment out, and the `number` of folds.
 
-    `by` says what folds are made of ("video" or "segment"), `warnings` what is wrong with them.
+    `by` says what folds are made of ("video", "group" or "segment"), `warnings` what is wrong with
+    them.
     """
 
     of: NDArray[np.int64]
@@ -28,13 +29,20 @@ class Folds(NamedTuple):
 
 
 def make_folds(
-    labels: LabelArray, groups: NDArray[np.int64], classes: Sequence[int], folds: int, seed: int
+    labels: LabelArray,
+    groups: NDArray[np.int64],
+    classes: Sequence[int],
+    folds: int,
+    seed: int,
+    *,
+    named: bool = False,
 ) -> Folds:
     """Make up to `folds` folds of whole videos with each of `classes` on both sides (our own).
 
-    `labels` (n,) are 1, 0 or -1, `groups` (n,) number the videos. Where a class is in one video
-    only, folds are blocks of segments, with a warning. Without `classes` nothing is fitted, and
-    there is one fold. Raises UsageError for fewer than two folds.
+    `labels` (n,) are 1, 0 or -1, `groups` (n,) number the videos, or groups of them. Where a class
+    is in one video only, folds are blocks of segments, with a warning; where groups are `named`,
+    that is an error, since folds would cut a group. Without `classes` nothing is fitted, and there
+    is one fold. Raises UsageError for fewer than two folds, LabelError for a class in one group.
 
     >>> labels, groups = np.array([0, 0, 1, 1], np.int8), np.arange(4)
     >>> folds = make_folds(labels, groups, classes=(1, 0), folds=5, seed=0)
@@ -48,7 +56,10 @@ def make_folds(
     videos = [len(np.unique(groups[labels == c])) for c in classes]
     if min(videos) >= 2:
         number = min(folds, *videos)
-        return Folds(_by_video(labels, groups, number, seed), number, "video")
+        by = "group" if named else "video"
+        return Folds(_by_video(labels, groups, number, seed), number, by)
+    if named:
+        raise _too_few_groups(classes, videos)
     number = int(min(folds, *((labels == c).sum() for c in classes)))
     return Folds(
         _by_segment(labels, number),
@@ -59,6 +70,15 @@ def make_folds(
             "so the cross-validated figures and the threshold are too good; "
             "label a second video of it",
         ),
+    )
+
+
+def _too_few_groups(classes: Sequence[int], groups: Sequence[int]) -> LabelError:
+    few = [f"{('normal', 'anomalous')[c]} {n}" for c, n in zip(classes, groups, strict=True)]
+    return LabelError(
+        f"each class must be in at least two groups, as folds keep groups whole, got {few[0]}"
+        + "".join(f", {one}" for one in few[1:]),
+        cure="label videos of another group, or leave the column `group` out",
     )
 
 

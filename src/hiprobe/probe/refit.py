@@ -124,8 +124,9 @@ def _held_out(
     """
     how, before = methods.load(old.method), np.concatenate(known)
     data = calibration_set(how, pairs, sites)
-    split = make_folds(data.labels, data.groups, CLASSES[how.LABELS], FOLDS, seed)
-    _require_labels_in_each_fold(before, split, CLASSES[how.LABELS])
+    named, classes = data.named_groups > 0, CLASSES[how.LABELS]
+    split = make_folds(data.labels, data.groups, classes, FOLDS, seed, named=named)
+    _require_labels_in_each_fold(before, split, classes)
     raw, _ = held_out(how, replace(data, labels=before), split)
     return data.smoothed(raw, old.localization.sigma)
 
