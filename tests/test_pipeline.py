@@ -568,3 +568,43 @@ def test_a_probe_learns_the_spans_of_a_csv(tmp_path: Path, pixels: Pixels) -> No
     (event,) = hiprobe.detect(tmp_path / "a.mp4", pixels, probe, explain=False).events
     assert (event.start, event.end) == pytest.approx((6.4, 12.8))
     assert store.find_states(tmp_path / "none", "x", pixels.recipe, (), "float32") is None
+
+
+# -- pairs that are used again
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory: pytest.TempPathFactory) -> list[Video]:
+    """Two dark normal videos and two bright anomalous ones."""
+    folder, found = tmp_path_factory.mktemp("coloured"), []
+    for n in range(4):
+
+        def picture(i: int, n: int = n) -> NDArray[np.uint8]:
+            return np.asarray(noisy(i + n) // 4 + np.uint8(90 * (n % 2)))
+
+        path = write(folder / f"{n}.mp4", steady(70, 10), rate=10, pictures=picture)
+        found.append(Video(str(path), (Event(0.0, np.inf),) if n % 2 else ()))
+    return found
+
+
+def test_the_pairs_of_extract_can_be_fitted_twice_from_a_store(
+    tmp_path: Path, pixels: Pixels, coloured: list[Video]
+) -> None:
+    pairs = hiprobe.extract(coloured, pixels, store=tmp_path / "store")
+    first = hiprobe.fit("hiprobe", pairs, permutations=0)
+    read = pixels.read_segments
+    assert hiprobe.fit("hiprobe", pairs, permutations=0).to_bytes() == first.to_bytes()
+    assert pixels.read_segments == read  # the model did not run again
+
+
+def test_without_a_store_the_second_use_of_pairs_is_an_error_that_says_so(
+    pixels: Pixels, coloured: list[Video]
+) -> None:
+    pairs = hiprobe.extract(coloured, pixels)
+    hiprobe.fit("hiprobe", pairs, permutations=0)
+    with pytest.raises(UsageError, match=r"used once without a store.*give extract a store, or"):
+        hiprobe.fit("hiprobe", pairs, permutations=0)
+    used_up = iter(list(hiprobe.extract(coloured, pixels)))
+    hiprobe.fit("hiprobe", used_up, permutations=0)
+    with pytest.raises(LabelError, match="a generator gives its pairs only once"):
+        hiprobe.fit("hiprobe", used_up, permutations=0)

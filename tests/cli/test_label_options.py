@@ -63,7 +63,14 @@ def test_check_says_what_it_understood_and_stops(run: Run, tmp_path: Path) -> No
     code, out, _ = run("fit", labels, "--check", "--json")
     assert (code, json.loads(out)) == (
         0,
-        {"normal": 1, "anomalous": 2, "labels": {"fall": 1, "fight": 1}, "events": 3, "short": []},
+        {
+            "normal": 1,
+            "anomalous": 2,
+            "labels": {"fall": 1, "fight": 1},
+            "events": 3,
+            "short": [],
+            "groups": 0,
+        },
     )
     assert not (tmp_path / "p").exists()
 

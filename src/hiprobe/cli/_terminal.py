@@ -131,8 +131,9 @@ def fitted(probe: Probe) -> None:
     used = f"{count['anomalous']} anomalous, {count['normal']} normal"
     say(f"  segments: {used}, {count['left_out']} left out")
     if auc:
+        over = "groups" if facts.get("groups") else "videos"
         interval = (
-            "" if auc["low"] is None else f" [{auc['low']:.3f}, {auc['high']:.3f}] over videos"
+            "" if auc["low"] is None else f" [{auc['low']:.3f}, {auc['high']:.3f}] over {over}"
         )
         say(f"  out-of-fold AUC {auc['value']:.3f}{interval}; {_folds(folds)}")
     say(

@@ -38,7 +38,7 @@ def fit(
         Path | None,
         typer.Argument(
             help="A folder with normal/ and abnormal/, or a CSV with the columns "
-            "path,label,start,end,split. A method that fits on normal videos needs no "
+            "path,label,start,end,split,group. A method that fits on normal videos needs no "
             "abnormal/; a method without labels needs no data."
         ),
     ] = None,
@@ -77,7 +77,9 @@ def fit(
 
     A row of the CSV is a video or one event of it: the label `normal` or a word for the anomaly,
     and start and end in seconds, mm:ss or h:mm:ss, both blank for the whole video. Paths are
-    relative to the folder of the CSV. The first line says how the labels were understood.
+    relative to the folder of the CSV. Videos with the same group, such as the name of the camera,
+    are never on both sides of a cross-validation. The first line says how the labels were
+    understood.
     """
     from hiprobe.backbones import Loading
     from hiprobe.cli._terminal import emit, fitted, markup, say

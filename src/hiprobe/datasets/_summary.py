@@ -29,7 +29,7 @@ class ShortEvent:
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """Numbers of normal and anomalous videos, of videos by label, and of events.
+    """Numbers of normal and anomalous videos, of videos by label, of events and of named groups.
 
     `short` are the events that fill half of no segment.
 
@@ -42,12 +42,14 @@ class LabelCounts:
     labels: dict[str, int]
     events: int
     short: tuple[ShortEvent, ...] = ()
+    groups: int = 0
 
     def __str__(self) -> str:
         videos = f"{self.normal:,} normal and {counted(self.anomalous, 'anomalous video')}"
         named = f" ({self._named()})" if self.labels else ""
         short = f", {len(self.short)} of them too short for the half rule" if self.short else ""
-        return f"{videos}{named}, {counted(self.events, 'event')}{short}"
+        groups = f"; {counted(self.groups, 'group')}" if self.groups else ""
+        return f"{videos}{named}, {counted(self.events, 'event')}{short}{groups}"
 
     def _named(self) -> str:
         first = [f"{label} {count}" for label, count in self.labels.items()]
@@ -78,6 +80,7 @@ def count_labels(videos: Sequence[Video], segment_s: float = SEGMENT_S) -> Label
             for video in anomalous
             for start, end in _short(video.events or (), segment_s)
         ),
+        len({video.group for video in videos} - {None}),
     )
 
 

@@ -22,11 +22,12 @@ def check_copies(videos: Iterable[Video]) -> list[list[str]]:
     that. Raises LabelError, naming two files, where the same content has different labels or
     groups.
     """
-    same = [found for found in _same_content(videos) if len({one.path for one in found}) > 1]
+    same = _same_content(videos)
     for found in same:
         _check_equal([one for one in found if one.events is not None], _spans, "label", _label)
         _check_equal([one for one in found if one.group is not None], _group, "group", _group)
-    return [sorted({one.path for one in found}) for found in same]
+    paths = [sorted({one.path for one in found}) for found in same]
+    return [several for several in paths if len(several) > 1]
 
 
 def _same_content(videos: Iterable[Video]) -> list[list[Video]]:
