@@ -91,6 +91,17 @@ def test_a_short_missed_event_gets_a_segment_and_a_short_normal_span_takes_none(
     assert correct(made, anomalous, [(*short, False)]).all()
 
 
+def test_a_refit_in_review_keeps_the_groups_of_the_labelled_clips(
+    session: Session, made: Made
+) -> None:
+    judge_all(session, made)
+    plain = propose_refit(session).probe.provenance
+    assert ("groups" in plain, plain["folds"]["by"]) == (False, "video")
+    session.groups.update((clip, f"camera {k // 4}") for k, clip in enumerate(made.labelled))
+    grouped = propose_refit(session).probe.provenance
+    assert (grouped["groups"], grouped["folds"]["by"]) == (2, "group")
+
+
 def test_a_refit_learns_what_was_corrected(session: Session, made: Made) -> None:
     with pytest.raises(LabelError):
         propose_refit(Session(made.out, None, made.probe_path, ()))

@@ -62,7 +62,7 @@ def warn_of_short(counts: LabelCounts) -> None:
         )
 
 
-def check_copies(clips: Sequence[Video]) -> None:
+def warn_of_copies(clips: Sequence[Video]) -> None:
     """Warn of clips with the same content; raise LabelError where their labels differ."""
     from hiprobe import pipeline
     from hiprobe.cli._terminal import warn

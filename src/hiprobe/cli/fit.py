@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from hiprobe.cli import _passed, _run
-from hiprobe.cli._labels import check_copies, check_normal, label_words, warn_of_short
+from hiprobe.cli._labels import check_normal, label_words, warn_of_copies, warn_of_short
 from hiprobe.cli._localization import EventOptions, Merge, MinLength, Sigma, Threshold
 from hiprobe.cli._options import (
     OUT,
@@ -127,7 +127,7 @@ def _understood(request: _run.FitRequest, as_json: bool) -> LabelCounts | None:
     if not as_json:
         say(markup(str(counts)))
     check_normal(request.clips, request.method, request.words)
-    check_copies(request.clips)
+    warn_of_copies(request.clips)
     warn_of_short(counts)
     return counts
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hiprobe.cli import _passed, _run
-from hiprobe.cli._labels import check_copies, check_normal, label_words, warn_of_short
+from hiprobe.cli._labels import check_normal, label_words, warn_of_copies, warn_of_short
 from hiprobe.cli._options import (
     OUT,
     AnomalyLabel,
@@ -70,7 +70,7 @@ def layers(
         options = recipe_options(prompt, segment, frames, size)
         request = _run.FitRequest(data, method, options=options, seed=seed, words=words)
         check_normal(request.clips, method, words)
-        check_copies(request.clips)
+        warn_of_copies(request.clips)
         warn_of_short(datasets.count_labels(request.clips))
         _run.check_output(picture, [data, *(clip.path for clip in request.clips)])
         backbone = _run.load_backbone(Loading(model, revision, device, dtype))

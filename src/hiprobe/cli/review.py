@@ -121,7 +121,10 @@ def _take_labels(session: Session, data: Path, words: LabelWords | None = None) 
         if one.events is None:
             continue
         try:
-            known.append((video.digest(one.path), one.events))
+            digest = video.digest(one.path)
+            known.append((digest, one.events))
+            if one.group is not None:
+                session.groups[digest] = one.group
         except VideoError as error:
             complain(error)
     if not known:

@@ -43,6 +43,8 @@ class Session:
     stores: tuple[Path, ...]
     judgements: Judgements = field(init=False)
     media: Media = field(init=False)
+    # The groups of the labelled clips, by digest; a refit keeps each of them in one fold.
+    groups: dict[str, str] = field(init=False, default_factory=dict)
     # Scores and events computed again, by the file of the probe and the video's digest.
     _scored: dict[tuple[str, str], tuple[Scores, tuple[Event, ...]] | None] = field(
         init=False, default_factory=dict
@@ -123,7 +125,7 @@ class Session:
         for folder in self.stores:
             for states in store.kept_states(folder, video_id, recipe):
                 if set(sites) <= set(states.sites):
-                    return states
+                    return replace(states, group=self.groups.get(video_id))
         return None
 
     def every_state(self, probe: Probe) -> Iterator[tuple[ReviewedVideo, HiddenStates]]:
