@@ -223,6 +223,7 @@ def show_result(result: Result, output: Output) -> None:
                 "path": result.path,
                 "status": result.status,
                 "reason": result.reason,
+                "fitted_on_this_video": bool(result.provenance.get("fitted_on_this_video")),
                 "scored_s": round(result.scores.scored_s, 3) if result.scores else 0.0,
                 "gaps": [_gap(gap) for gap in result.scores.gaps] if result.scores else [],
                 "events": [sinks.event_line(result, event) for event in result.events],
@@ -230,6 +231,8 @@ def show_result(result: Result, output: Output) -> None:
         )
     elif result.scores is not None:
         _terminal.show(_terminal.events_table(result))
+        if said := _terminal.fitted_on(result):
+            _terminal.say(f"[yellow]{said}[/]")
         place = store.result_folder(Path(), result)
         page = _terminal.markup(f"{output.folder}/{place}/report.html")
         _terminal.say(f"report: [bold]{page}[/]")

@@ -262,8 +262,19 @@ def standing(run: RunRecord, items: Sequence[VideoRecord], now: float) -> None:
         show(table)
 
 
+def fitted_on(result: Result) -> str:
+    """Say that the probe was fitted on this video; empty if it was not."""
+    from hiprobe.report.texts import FITTED_ON
+
+    return FITTED_ON if result.provenance.get("fitted_on_this_video") else ""
+
+
 def _note(result: Result) -> str:
-    """Say why a result is not complete, and how much of the video was scored."""
+    """Say why a result is not complete or no test, and how much of the video was scored."""
+    return "; ".join(filter(None, [_incomplete(result), fitted_on(result)]))
+
+
+def _incomplete(result: Result) -> str:
     if result.scores is None or not (result.scores.gaps or result.reason):
         return result.reason or ""
     gaps = [f"{gap.start:.1f}-{gap.end:.1f} s: {gap.reason}" for gap in result.scores.gaps[:3]]

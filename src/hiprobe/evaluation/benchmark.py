@@ -7,7 +7,7 @@ many there are. It knows no command line and draws no plots.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hiprobe import datasets, video
 from hiprobe.backbones import ModelFacts
 from hiprobe.datasets import FrameLabels, bare_name, listing
-from hiprobe.errors import LabelError, OutOfMemory, ProbeError, UsageError, VideoError, counted
+from hiprobe.errors import LabelError, OutOfMemory, UsageError, VideoError, counted
 from hiprobe.evaluation.draw_summary import DrawSummary
 from hiprobe.evaluation.frame_times import kept_frame_times, times_at_rate
 from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored, thresholded
@@ -256,26 +256,13 @@ def evaluate_probe(
     """Do what `of_probe` does, with its arguments grouped."""
     check_probe(reading.model, probe)
     missing, there = bench.present("test")
-    check_apart(there, _fitted_on(probe), "was fitted on")
+    check_apart(there, probe.fitted_videos, "was fitted on")
     got = detected(bench, missing, there, reading, probe)
     about = {**bench.about(), **_provenance(reading.model, probe)}
     return evaluated(bench, got, missing, about, seed, bootstrap)
 
 
-def _fitted_on(probe: Probe) -> set[str]:
-    """Return the digests of the videos that a probe was fitted on.
-
-    Raises ProbeError if the probe's file holds something else in their place.
-    """
-    found = probe.provenance.get("videos", [])
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise ProbeError(
-            "the entry `videos` must be a list of digests", where="the probe", cure="fit it again"
-        )
-    return set(found)
-
-
-def check_apart(tests: Mapping[str, Video], fitted: set[str], how: str) -> None:
+def check_apart(tests: Mapping[str, Video], fitted: Set[str], how: str) -> None:
     """Raise LabelError for test videos whose content was, or would be, used for fitting."""
     shared = [name for name, one in tests.items() if fitted and _digest(one.path) in fitted]
     if shared:

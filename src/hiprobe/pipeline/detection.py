@@ -98,7 +98,7 @@ def detect_events(
     parts = "pictures missing" if pictures.is_folder(path) else "damaged packets skipped"
     lost = f"{found.skipped} {parts}" if found.skipped else "spans lost" if found.gaps else None
     status: Status = "partial" if lost else "done"
-    made_with = _provenance(reading.model, probe)
+    made_with = _provenance(reading.model, probe, found.video_id)
     return Result(
         str(path), found.video_id, status, found.duration, scores, events, lost, made_with
     )
@@ -150,7 +150,9 @@ def _digest_or_blank(path: str | Path) -> str:
         return ""
 
 
-def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:
+def _provenance(model: ModelFacts, probe: Probe, video_id: str) -> dict[str, Any]:
+    """Say what the result was made with; `fitted_on_this_video` is there only if it is true."""
+    fitted_on = {"fitted_on_this_video": True} if video_id in probe.fitted_videos else {}
     recipe, sites = probe.recipe, [str(site) for site in probe.sites]
     name = model.provenance.get("name", recipe.model)
     return {
@@ -161,6 +163,7 @@ def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:
         "method": probe.method,
         "reader": dict(model.provenance),
         "notice": model.notice,
+        **fitted_on,
     }
 
 

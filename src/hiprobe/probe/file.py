@@ -86,6 +86,21 @@ class Probe:
         """SHA-256, in hex, of the bytes that `save` writes."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
+    @property
+    def fitted_videos(self) -> frozenset[str]:
+        """The digests of the videos that it was fitted on.
+
+        Raises ProbeError if the provenance holds something else in their place.
+        """
+        found = self.provenance.get("videos", [])
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise ProbeError(
+                "the entry `videos` must be a list of digests",
+                where="the probe",
+                cure="fit it again",
+            )
+        return frozenset(found)
+
     def check(self, recipe: Recipe) -> None:
         """Raise RecipeMismatch, naming the fields that differ, unless `recipe` is the probe's."""
         if recipe != self.recipe:

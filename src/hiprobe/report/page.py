@@ -21,7 +21,7 @@ from hiprobe.errors import counted
 from hiprobe.report.caveats import about_probe, model_notice
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, thin, value_range
 from hiprobe.report.picture import Thumbnail, timeline_png
-from hiprobe.report.texts import clock, count, printable, two, wall_clock
+from hiprobe.report.texts import FITTED_ON, clock, count, printable, two, wall_clock
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Event, Gap, Result, unicode
@@ -124,6 +124,7 @@ def report_html(
         policy=content_policy(style, script),
         notice=model_notice(result),
         about_probe=about_probe(result),
+        fitted_on=FITTED_ON if result.provenance.get("fitted_on_this_video") else None,
         summary=_summary(result),
         player=_player(video_path, out, result.duration),
         events=list(_rows(result, thumbnails)),

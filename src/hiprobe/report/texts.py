@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from hiprobe.errors import counted
 
+FITTED_ON = "this probe was fitted on this video: its scores say nothing about new videos"
+
 
 def clock(seconds: float, digits: int = 1) -> str:
     """Write seconds as `m:ss.s`, or `h:mm:ss.s` from one hour, rounded to `digits` decimals."""
