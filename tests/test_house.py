@@ -248,6 +248,7 @@ SHARED = {  # public names that several files may have, and why
     "open": "the plug-in protocol of sinks",
     "categories": "the plug-in protocol of data sets",
     "truth": "the plug-in protocol of data sets",
+    "uncounted": "the plug-in protocol of data sets",
     "sites": "the plug-in protocol of methods",
     "select": "the plug-in protocol of methods",
     "score": "the plug-in protocol of methods",

@@ -170,7 +170,7 @@ def test_a_missing_or_duplicate_annotation_is_named(ucf: Path) -> None:
     with pytest.raises(LabelError, match="2 files are called Temporal_Anomaly_Annotation"):
         datasets.truth("ucf_crime", ucf)
     (ucf / "frame_counts.csv").unlink()
-    with pytest.raises(LabelError, match=r"no frame_counts.csv; write one: columns video,frames"):
+    with pytest.raises(LabelError, match=r"no frame_counts.csv; give --videos, so that the f"):
         datasets.truth("ucf_crime", ucf)
 
 

@@ -152,6 +152,7 @@ def evaluate(
     if videos is not None:
         _passed.watch(context, verbose).search(videos, pictures=fps is not None)
     bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing, words)
+    _count_frames(bench, store)
     if scores is not None:
         made = benchmark.of_scores(
             bench, scores, threshold=threshold, seed=seed, bootstrap=bootstrap
@@ -171,6 +172,19 @@ def evaluate(
         else:
             print(made.report.to_markdown(), end="")
     raise typer.Exit(_run.exit_code(made.unread))
+
+
+def _count_frames(bench: Benchmark, store: Path) -> None:
+    """Count the frames of the test videos if the data set's frame counts are not there."""
+    from hiprobe.cli._terminal import warn
+    from hiprobe.evaluation.frame_counts import make_frame_counts
+
+    def begin(videos: int) -> None:
+        warn(f"there is no frame_counts.csv: counting the frames of {videos} test videos")
+
+    made = make_frame_counts(bench, store, begin)
+    if made is not None:
+        warn(f"written: {made}")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 
 from hiprobe import plugins
 from hiprobe.datasets._frames import (
+    COUNTS,
     MOST_FRAMES,
     FrameLabels,
     annotation_name,
@@ -28,6 +29,7 @@ from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Video
 
 __all__ = [
+    "COUNTS",
     "MOST_FRAMES",
     "FrameLabels",
     "LabelCounts",
@@ -40,11 +42,13 @@ __all__ = [
     "count_labels",
     "events_from_frames",
     "find_dataset",
+    "frame_rate",
     "listing",
     "load",
     "names",
     "rules",
     "truth",
+    "uncounted",
 ]
 
 
@@ -151,6 +155,29 @@ def categories(name: str, root: str | Path) -> dict[str, tuple[str, ...]]:
     """
     found = _annotated(name)
     return found.categories(_folder(root)) if hasattr(found, "categories") else {}
+
+
+def uncounted(
+    name: str, root: str | Path, videos: str | Path, fps: float | None = None
+) -> dict[str, str]:
+    """Return the test videos, by name, whose frames must be counted before `truth` can be read.
+
+    Empty where the counts are there or not needed. Raises UsageError for an unknown name and
+    LabelError as `load` does.
+    """
+    found = find_dataset(name)
+    if not hasattr(found, "uncounted"):
+        return {}
+    return dict(found.uncounted(_folder(root), _folder(videos), fps))
+
+
+def frame_rate(name: str) -> float | None:
+    """Return the frames per second in which the data set is annotated, None if it does not say.
+
+    >>> frame_rate("ucf_crime")
+    30.0
+    """
+    return getattr(find_dataset(name), "FPS", None)
 
 
 def _annotated(name: str) -> Any:

@@ -118,6 +118,11 @@ def spans(words: Sequence[str], where: str) -> list[Span]:
     return pairs
 
 
+def has_counts(root: Path) -> bool:
+    """Tell whether there is a `frame_counts.csv` in `root` or below."""
+    return (root / COUNTS).exists() or any(root.rglob(COUNTS))
+
+
 def frame_counts(root: Path) -> dict[str, int]:
     """Read the number of frames of each test video from `frame_counts.csv` in `root`.
 
@@ -126,7 +131,8 @@ def frame_counts(root: Path) -> dict[str, int]:
     path = locate(
         root,
         COUNTS,
-        "write one: columns video,frames, a row for each test video with its number of frames",
+        "give --videos, so that the frames are counted, or write one: columns video,frames, "
+        "a row for each test video",
     )
     found: dict[str, int] = {}
     for row in read_rows(path, _check_counts):

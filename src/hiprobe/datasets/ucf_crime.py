@@ -1,9 +1,10 @@
 """Read UCF-Crime (Sultani, Chen and Shah, CVPR 2018). Opens no video, so it knows no seconds.
 
 1,610 training videos are labelled as a whole, 290 test videos by frame. The truth is read from
-`Temporal_Anomaly_Annotation.txt` (`name class s1 e1 s2 e2`, frames, -1 for none) and
-`frame_counts.csv` (`video,frames`, not part of the download); the splits from `Anomaly_Train.txt`
-and `Anomaly_Test.txt`. The videos may be anywhere below `root`.
+`Temporal_Anomaly_Annotation.txt` or `Temporal_Anomaly_Annotation_for_Testing_Videos.txt` (`name
+class s1 e1 s2 e2`, frames, -1 for none) and `frame_counts.csv` (`video,frames`, not part of the
+download); the splits from `Anomaly_Train.txt` and `Anomaly_Test.txt`. The videos may be anywhere
+below `root`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from hiprobe.datasets._frames import (
     annotation_name,
     find_file,
     frame_counts,
+    has_counts,
     index,
     lines,
+    listing,
     locate,
     mark,
     parts,
@@ -32,6 +35,7 @@ from hiprobe.types import Event, Video
 RULES = ("half_open", "inclusive")
 FPS = 30.0  # of every test video
 ANNOTATION = "Temporal_Anomaly_Annotation.txt"
+LONG_ANNOTATION = "Temporal_Anomaly_Annotation_for_Testing_Videos.txt"  # the same file
 LISTS = {"train": "Anomaly_Train.txt", "test": "Anomaly_Test.txt"}
 
 
@@ -88,6 +92,15 @@ def truth(root: Path, rule: str) -> dict[str, FrameLabels]:
     }
 
 
+def uncounted(root: Path, videos: Path, fps: float | None) -> dict[str, str]:
+    """Return the test videos by name, if there is no `frame_counts.csv` yet; raises LabelError."""
+    if has_counts(root):
+        return {}
+    _annotation(root)  # a fault in it is found before hours of counting
+    every = load(root, "test", videos=videos, fps=FPS if fps is None else fps)
+    return {annotation_name(one.path): one.path for one in every}
+
+
 def categories(root: Path) -> dict[str, tuple[str, ...]]:
     """Return the class of each test video, from the annotation's second column.
 
@@ -98,7 +111,7 @@ def categories(root: Path) -> dict[str, tuple[str, ...]]:
 
 def _annotation(root: Path) -> dict[str, tuple[str, list[Span]]]:
     """Return the class and the spans of each test video."""
-    path = locate(root, ANNOTATION)
+    path = _annotation_file(root)
     found: dict[str, tuple[str, list[Span]]] = {}
     for where, words in lines(path):
         name, kind = annotation_name(words[0]), "".join(words[1:2])
@@ -113,3 +126,16 @@ def _annotation(root: Path) -> dict[str, tuple[str, list[Span]]]:
     if not found:
         raise LabelError("there are no lines", where=path)
     return found
+
+
+def _annotation_file(root: Path) -> Path:
+    """Find the annotation by either of its names; raises LabelError for none or several."""
+    found = sorted({path for name in (ANNOTATION, LONG_ANNOTATION) for path in root.rglob(name)})
+    if len({path.name for path in found}) > 1:
+        raise LabelError(
+            f"the annotation is there under two names: {listing([str(path) for path in found])}",
+            where=root,
+            cure="keep one",
+        )
+    name = found[0].name if found else ANNOTATION
+    return locate(root, name, f"{LONG_ANNOTATION} is read too")

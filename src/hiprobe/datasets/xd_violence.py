@@ -13,13 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hiprobe.datasets._frames import (
+    COUNTS,
     FrameLabels,
     Span,
     annotation_name,
     find_file,
     frame_counts,
+    has_counts,
     index,
     lines,
+    listing,
     locate,
     mark,
     parts,
@@ -107,6 +110,27 @@ def _snippets(labels: FrameLabels, name: str) -> FrameLabels:
             cure="use the rule frames",
         )
     return labels[: last - last % SNIPPET]
+
+
+def uncounted(root: Path, videos: Path, fps: float | None) -> dict[str, str]:
+    """Return the videos below `videos` by name, if there is no `frame_counts.csv` yet.
+
+    No file names the normal test videos, so all videos of the folder count as test videos. Raises
+    LabelError if a violent one is not annotated, as it is then a training video.
+    """
+    if has_counts(root):
+        return {}
+    found, annotated = index(videos), _annotation(root)
+    names = sorted(found.keys() | annotated.keys())
+    training = [name for name in names if name not in annotated and _classes(name) != ("normal",)]
+    if training:
+        raise LabelError(
+            f"to make {COUNTS} the folder must hold the test videos only, but {len(training)} "
+            f"violent videos are not in {ANNOTATION}: {listing(training)}",
+            where=videos,
+            cure="give --videos the folder of the test videos once",
+        )
+    return {name: find_file(found, videos, f"{name}.mp4", fps) for name in names}
 
 
 def categories(root: Path) -> dict[str, tuple[str, ...]]:
