@@ -18,6 +18,7 @@ from hiprobe.types import Event
 Labels = NDArray[np.integer[Any]]
 Array = NDArray[np.float64]
 Pair = tuple[Labels, Array]
+Groups = Sequence[str] | None  # what each video is drawn with; None for each by itself
 TIOUS = (0.1, 0.3, 0.5)  # temporal overlaps (tIoU) at which events are compared
 # Numbers per block of bootstrap draws, so that a block fits into the cache of the processor.
 CACHED = 2**18
@@ -130,15 +131,21 @@ class Ranking:
         return Pooled(*map(float, self._figures(np.ones((self.videos, 1)))[:, 0]))
 
     def interval(
-        self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+        self,
+        *,
+        level: float = 0.95,
+        resamples: int = 1000,
+        seed: int = 0,
+        groups: Groups = None,
     ) -> tuple[Pooled, Pooled]:
         """Compute the ends of the percentile bootstrap intervals over videos (seeded).
 
-        Whole videos are drawn with replacement (Efron and Tibshirani 1993, chapter 13). Draws
-        with only one class have no metrics and are left out. Raises LabelError if no draw is left,
-        or for fewer than two videos.
+        Whole videos are drawn with replacement (Efron and Tibshirani 1993, chapter 13), or whole
+        groups of them if `groups` names the group of each. Draws with only one class have no
+        metrics and are left out. Raises LabelError if no draw is left, or for fewer than two videos
+        or groups.
         """
-        draws = _draws(self.videos, resamples, seed)
+        draws = _draws(self.videos, resamples, seed, groups)
         weights = draws[(draws @ self._sizes.T > 0).all(1)].T.astype(np.float64)
         if not weights.shape[1]:
             raise LabelError(
@@ -180,11 +187,12 @@ def auc_interval(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
+    groups: Groups = None,
 ) -> tuple[float, float]:
     """Compute the bootstrap interval of the pooled ROC-AUC; errors as `Ranking.interval`."""
     if len(videos) < 2:
         raise LabelError(f"a bootstrap needs at least two videos, got {len(videos)}")
-    low, high = Ranking(videos).interval(level=level, resamples=resamples, seed=seed)
+    low, high = Ranking(videos).interval(level=level, resamples=resamples, seed=seed, groups=groups)
     return low.auc, high.auc
 
 
@@ -317,14 +325,20 @@ class EventTable:
         }
 
     def intervals(
-        self, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+        self,
+        *,
+        level: float = 0.95,
+        resamples: int = 1000,
+        seed: int = 0,
+        groups: Groups = None,
     ) -> dict[str, tuple[float, float]]:
         """Compute the percentile bootstrap interval of each metric, by name.
 
-        Whole videos are drawn with replacement (Efron and Tibshirani 1993, chapter 13); draws in
-        which a metric is undefined are left out. Raises LabelError for fewer than two videos.
+        Drawn as by `Ranking.interval`; draws in which a metric is undefined are left out. Raises
+        LabelError for fewer than two videos or groups.
         """
-        figures = _event_figures((_draws(len(self._rows), resamples, seed) @ self._rows).T)
+        draws = _draws(len(self._rows), resamples, seed, groups)
+        figures = _event_figures((draws @ self._rows).T)
         return {
             name: ends
             for name, values in figures.items()
@@ -350,18 +364,30 @@ def _event_figures(totals: Array) -> dict[str, Array]:
 
 
 def mean_interval(
-    values: Array, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+    values: Array,
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+    groups: Groups = None,
 ) -> tuple[float, float]:
     """Compute the bootstrap interval of the mean of `values` (videos,); at least two are needed."""
-    ends = _central_interval(_draws(len(values), resamples, seed) @ values / len(values), level)
+    draws = _draws(len(values), resamples, seed, groups)
+    ends = _central_interval(draws @ values / draws.sum(1), level)
     assert ends is not None  # every draw has a mean
     return ends
 
 
-def _draws(videos: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    """Count how often each video is in each draw with replacement, (draws, videos)."""
+def _draws(videos: int, resamples: int, seed: int, groups: Groups = None) -> NDArray[np.int64]:
+    """Count how often each video is in each draw with replacement, (draws, videos).
+
+    The videos of a group are drawn together.
+    """
+    if groups is not None:
+        names, index = np.unique(groups, return_inverse=True)
+        return _draws(len(names), resamples, seed)[:, index]
     if videos < 2:
-        raise LabelError(f"a bootstrap needs at least two videos, got {videos}")
+        raise LabelError(f"a bootstrap needs at least two videos or groups, got {videos}")
     return np.random.default_rng(seed).multinomial(videos, np.full(videos, 1 / videos), resamples)
 
 

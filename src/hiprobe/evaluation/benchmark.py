@@ -188,9 +188,9 @@ def of_scores(
         scores = match_names(scores, {*got.truth, *got.failed})
         scores = {name: values for name, values in scores.items() if name not in got.failed}
     found = None if threshold is None else _events_above(threshold, scores, times)
-    scored = ScoredVideos(
-        got.truth, scores, None, found, bench.categories(_videos(bench)), got.failed
-    )
+    videos = _videos(bench)
+    classes, groups = bench.categories(videos), _groups(videos)
+    scored = ScoredVideos(got.truth, scores, None, found, classes, got.failed, groups)
     about = {**bench.about(), **({} if threshold is None else {"threshold": threshold})}
     report = evaluate_scored(scored, bench.allow_missing, seed, bootstrap, about)
     return Evaluated(report, got.truth, scores, None, found, len(got.failed) - len(missing))
@@ -371,8 +371,9 @@ def evaluated(
     bootstrap: int,
 ) -> Evaluated:
     """Return the report of what was gathered, with the arrays it was made from."""
-    classes = bench.categories(_videos(bench))
-    scored = ScoredVideos(got.truth, got.scores, got.raw, got.found, classes, got.failed)
+    videos = _videos(bench)
+    classes, groups = bench.categories(videos), _groups(videos)
+    scored = ScoredVideos(got.truth, got.scores, got.raw, got.found, classes, got.failed, groups)
     report = evaluate_scored(scored, bench.allow_missing, seed, bootstrap, about)
     return Evaluated(
         report, got.truth, got.scores, got.raw, got.found, len(got.failed) - len(missing)
@@ -381,6 +382,10 @@ def evaluated(
 
 def _videos(bench: Benchmark) -> Mapping[str, Video]:
     return {} if datasets.annotated(bench.name) else bench.part("test")
+
+
+def _groups(videos: Mapping[str, Video]) -> dict[str, str]:
+    return {name: one.group for name, one in videos.items() if one.group is not None}
 
 
 def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 import hiprobe
 from hiprobe.datasets import FrameLabels, events_from_frames
 from hiprobe.errors import LabelError, UsageError
+from hiprobe.evaluation.bootstrap import Bootstrap
 from hiprobe.evaluation.class_figures import class_rows, is_mixed
 from hiprobe.evaluation.input_checks import check_scores, check_times
 from hiprobe.evaluation.tables import Events, MetricRow, Report
@@ -101,6 +102,7 @@ class ScoredVideos:
     found: Mapping[str, Detection] | None = None
     categories: Mapping[str, Sequence[str]] | None = None
     failed: Mapping[str, str] | None = None
+    groups: Mapping[str, str] | None = None
 
 
 def evaluate(
@@ -112,6 +114,7 @@ def evaluate(
     categories: Mapping[str, Sequence[str]] | None = None,
     allow_missing: bool = False,
     failed: Mapping[str, str] | None = None,
+    groups: Mapping[str, str] | None = None,
     seed: int = 0,
     bootstrap: int = 1000,
     about: Mapping[str, Any] | None = None,
@@ -126,6 +129,8 @@ def evaluate(
     - `categories`: the classes of each video, `("normal",)` for a normal one. A video of several
       classes counts in each of them.
     - `failed`: why a video has no scores.
+    - `groups`: what a video has in common with others, such as the camera; intervals draw whole
+      groups. A video without one is its own.
 
     With `allow_missing`, videos without scores and frames with a NaN score are left out, and the
     report says how many. `bootstrap` is the number of draws of whole videos for the 95 % intervals
@@ -143,7 +148,7 @@ def evaluate(
     >>> report.rows[0].name, report.rows[0].pooled.auc, report.rows[0].macro_auc
     ('scores', 1.0, 1.0)
     """
-    scored = ScoredVideos(truth, scores, raw, found, categories, failed)
+    scored = ScoredVideos(truth, scores, raw, found, categories, failed, groups)
     return evaluate_scored(scored, allow_missing, seed, bootstrap, about)
 
 
@@ -158,8 +163,9 @@ def evaluate_scored(
     _check(given, allow_missing, bootstrap)
     both = _compared(given.truth, given.scores)
     pairs = both.pairs()
+    drawn = Bootstrap(bootstrap, seed, given.groups or {})
     rows = [
-        *_measured(both, given.raw, bootstrap, seed),
+        *_measured(both, given.raw, drawn),
         *(replace(_row(name, both.pairs(made)), control=True) for name, made in _controls(both)),
     ]
     watched = _watched(both.truth, given.found) if given.found is not None else None
@@ -174,10 +180,10 @@ def evaluate_scored(
         sum(positives),
         tuple(rows),
         class_rows(pairs, given.categories or {}, watched),
-        _events(watched, bootstrap, seed),
+        _events(watched, drawn),
         _missing(given),
         sum(int((~mask).sum()) for mask in both.scored.values()),
-        {**(about or {}), **_provenance(given.truth, both.scores, seed, bootstrap)},
+        {**(about or {}), **_provenance(given.truth, both.scores, drawn)},
     )
 
 
@@ -256,68 +262,62 @@ def _controls(both: _Compared) -> Iterator[tuple[str, dict[str, Array]]]:
     yield "perfect video label x centre prior", {name: label[name] * prior[name] for name in label}
 
 
-def _measured(
-    both: _Compared, raw: FrameScores | None, bootstrap: int, seed: int
-) -> list[MetricRow]:
+def _measured(both: _Compared, raw: FrameScores | None, drawn: Bootstrap) -> list[MetricRow]:
     """Return the rows of the given scores, with intervals."""
     if raw is None:
-        return [_row("scores", both.pairs(), bootstrap, seed)]
+        return [_row("scores", both.pairs(), drawn)]
     given = {"smoothed scores": both.pairs(), "raw scores": both.pairs(raw)}
-    return [_row(name, pairs, bootstrap, seed) for name, pairs in given.items()]
+    return [_row(name, pairs, drawn) for name, pairs in given.items()]
 
 
-def _row(name: str, pairs: Mapping[str, Pair], bootstrap: int = 0, seed: int = 0) -> MetricRow:
-    every = list(pairs.values())
-    abnormal = [pair for pair in every if pair[0].any()]
-    mixed, tops, ranking = (
-        [pair for pair in abnormal if is_mixed(pair)],
-        _highest_frames(every),
-        Ranking(every),
-    )
+def _row(name: str, pairs: Mapping[str, Pair], drawn: Bootstrap | None = None) -> MetricRow:
+    """Return the figures of some scores, with intervals if `drawn` has draws."""
+    abnormal = {name: pair for name, pair in pairs.items() if pair[0].any()}
+    mixed = {name: pair for name, pair in abnormal.items() if is_mixed(pair)}
+    tops, ranking = _highest_frames(pairs), Ranking(list(pairs.values()))
     intervals = {}
-    if bootstrap:
-        low, high = ranking.interval(resamples=bootstrap, seed=seed)
+    if drawn is not None and drawn.draws:
+        low, high = ranking.interval(**drawn.of(pairs))
         intervals = {key: (getattr(low, key), getattr(high, key)) for key in low._fields}
-        intervals |= _intervals(abnormal if mixed else [], mixed, tops, bootstrap, seed)
+        intervals |= _intervals(abnormal if mixed else {}, mixed, tops, drawn)
     return MetricRow(
         name,
         ranking.pooled(),
-        frame_auc(abnormal) if mixed else None,
-        macro_auc(mixed) if mixed else None,
-        frame_auc(tops) if tops else None,
+        frame_auc(list(abnormal.values())) if mixed else None,
+        macro_auc(list(mixed.values())) if mixed else None,
+        frame_auc(list(tops.values())) if tops else None,
         intervals,
     )
 
 
-def _highest_frames(pairs: Sequence[Pair]) -> list[Pair]:
+def _highest_frames(pairs: Mapping[str, Pair]) -> dict[str, Pair]:
     """Return one (label, highest score) per video, or nothing if all videos have the same label."""
-    tops = [
-        (labels.max(keepdims=True), scores.max(keepdims=True))
-        for labels, scores in pairs
+    tops = {
+        name: (labels.max(keepdims=True), scores.max(keepdims=True))
+        for name, (labels, scores) in pairs.items()
         if len(scores)
-    ]
-    return tops if len({int(label[0]) for label, _ in tops}) == 2 else []
+    }
+    return tops if len({int(label[0]) for label, _ in tops.values()}) == 2 else {}
 
 
 def _intervals(
-    abnormal: Sequence[Pair],
-    mixed: Sequence[Pair],
-    tops: Sequence[Pair],
-    bootstrap: int,
-    seed: int,
+    abnormal: Mapping[str, Pair],
+    mixed: Mapping[str, Pair],
+    tops: Mapping[str, Pair],
+    drawn: Bootstrap,
 ) -> dict[str, tuple[float, float]]:
     """Return the intervals of the figures that do not pool the frames of all videos.
 
-    A figure that fewer than two videos make up has no interval.
+    A figure that fewer than two videos, or groups of them, make up has no interval.
     """
     found = {
-        name: auc_interval(videos, resamples=bootstrap, seed=seed)
+        name: auc_interval(list(videos.values()), **drawn.of(videos))
         for name, videos in (("abnormal_auc", abnormal), ("video_auc", tops))
-        if len(videos) > 1
+        if drawn.can(videos)
     }
-    if len(mixed) > 1:
-        within = np.array([roc_auc(*pair) for pair in mixed])
-        found["macro_auc"] = mean_interval(within, resamples=bootstrap, seed=seed)
+    if drawn.can(mixed):
+        within = np.array([roc_auc(*pair) for pair in mixed.values()])
+        found["macro_auc"] = mean_interval(within, **drawn.of(mixed))
     return found
 
 
@@ -335,7 +335,7 @@ def _watched(
     }
 
 
-def _events(watched: Mapping[str, Watched] | None, bootstrap: int, seed: int) -> Events | None:
+def _events(watched: Mapping[str, Watched] | None, drawn: Bootstrap) -> Events | None:
     if watched is None:
         return None
     made = EventTable(list(watched.values()))
@@ -343,20 +343,21 @@ def _events(watched: Mapping[str, Watched] | None, bootstrap: int, seed: int) ->
         name: value if math.isfinite(value) else None for name, value in made.figures().items()
     }
     return Events(
-        made.counts(), figures, made.intervals(resamples=bootstrap, seed=seed) if bootstrap else {}
+        made.counts(), figures, made.intervals(**drawn.of(watched)) if drawn.draws else {}
     )
 
 
 def _provenance(
-    truth: Mapping[str, FrameLabels], scores: FrameScores, seed: int, bootstrap: int
+    truth: Mapping[str, FrameLabels], scores: FrameScores, drawn: Bootstrap
 ) -> dict[str, Any]:
     versions = {"python": platform.python_version(), "hiprobe": hiprobe.__version__}
     versions.update({name: version(name) for name in LIBRARIES})
     return {
         "truth": truth_digest(truth),
         "scores": truth_digest({name: values + 0.0 for name, values in scores.items()}),
-        "seed": seed,
-        "bootstrap": bootstrap,
+        "seed": drawn.seed,
+        "bootstrap": drawn.draws,
+        **({"groups": len(set(drawn.groups.values()))} if drawn.groups else {}),
         "versions": versions,
     }
 

@@ -260,7 +260,8 @@ class Report:
         draws = self.provenance.get("bootstrap")
         if not draws:
             return []
-        return [f"In brackets: 95 % intervals from {draws} bootstrap draws of whole videos."]
+        whole = "groups of videos" if self.provenance.get("groups") else "videos"
+        return [f"In brackets: 95 % intervals from {draws} bootstrap draws of whole {whole}."]
 
     def _classes(self) -> list[str]:
         if not self.classes:
