@@ -17,7 +17,11 @@ MOST_LABELS = 10  # that the sentence names
 
 @dataclass(frozen=True)
 class ShortEvent:
-    """An event of the video at `path`, in seconds, that fills half of no segment."""
+    """An event of the video at `path`, in seconds, that fills half of no segment.
+
+    >>> print(ShortEvent("a.mp4", 3.0, 3.4))
+    a.mp4:3-3.4
+    """
 
     path: str
     start: float
