@@ -48,16 +48,15 @@ def check_normal(clips: Sequence[Video], method: str, words: LabelWords | None) 
         )
 
 
-def warn_of_short(counts: LabelCounts) -> None:
+def warn_of_short(counts: LabelCounts, segment_s: float) -> None:
     """Warn of the events that fill half of no segment, each with its file and times."""
     from hiprobe.cli._terminal import warn
     from hiprobe.datasets import listing
-    from hiprobe.types import SEGMENT_S
 
     if counts.short:
         named = listing([str(one) for one in counts.short], MOST_NAMED)
         warn(
-            f"too short to fill half of a segment ({SEGMENT_S:g} s): {named}; "
+            f"too short to fill half of a segment ({segment_s:g} s): {named}; "
             "the segment that holds most of such an event counts as anomalous"
         )
 

@@ -118,6 +118,14 @@ class FitRequest:
             return []
         return list(datasets.load("folder", self.data, self.split, words=self.words))
 
+    @property
+    def segment_s(self) -> float:
+        """The length of a segment in seconds, as far as it is known without the model."""
+        from hiprobe.types import SEGMENT_S
+
+        given = None if self.options is None else self.options.segment_s
+        return SEGMENT_S if given is None else given
+
     def check_layer(self, model: Backbone) -> None:
         """Raise UsageError for a layer that the model does not have."""
         if self.layer is not None and not 0 <= self.layer < model.layers:

@@ -123,12 +123,12 @@ def _understood(request: _run.FitRequest, as_json: bool) -> LabelCounts | None:
     request.check_options()
     if request.data is None:
         return None
-    counts = datasets.count_labels(request.clips)
+    counts = datasets.count_labels(request.clips, request.segment_s)
     if not as_json:
         say(markup(str(counts)))
     check_normal(request.clips, request.method, request.words)
     warn_of_copies(request.clips)
-    warn_of_short(counts)
+    warn_of_short(counts, request.segment_s)
     return counts
 
 

@@ -21,14 +21,19 @@ from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import Event, Video
 from hiprobe.video import pictures
 from hiprobe.video.files import videos_below
+from hiprobe.video.names import Root
 
 COLUMNS = "path,label,start,end,split,group"
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One line of the CSV, about `video`; `event` is None if the line says that it is normal."""
+    """One line of the CSV, about `video`; `event` is None if the line says that it is normal.
 
+    `base` is the folder that paths are relative to.
+    """
+
+    base: Path
     video: Path
     event: Event | None
     split: str | None
@@ -87,7 +92,12 @@ def _from_folders(root: Path, fps: float | None) -> list[Video]:
         )
     whole = (Event(0.0, math.inf, label="abnormal"),)
     return [
-        Video(str(path), whole if name == "abnormal" else (), categories=(name,))
+        Video(
+            str(path),
+            whole if name == "abnormal" else (),
+            categories=(name,),
+            name=_name(root, str(path)),
+        )
         for name, paths in found.items()
         for path in paths
     ]
@@ -135,7 +145,13 @@ def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
     events = sorted((row.event for row in rows if row.event), key=lambda e: e.start)
     kinds = tuple(sorted({event.label or "" for event in events})) or ("normal",)
     path = pictures.named(first.video, fps) if os.path.isdir(first.video) else str(first.video)
-    return Video(path, tuple(events), first.split, kinds, group=first.group)
+    name = _name(first.base, path)
+    return Video(path, tuple(events), first.split, kinds, name=name, group=first.group)
+
+
+def _name(base: Path, path: str) -> str:
+    """Return the path relative to the folder of the labels; of a path outside it, the last part."""
+    return Root(str(base)).name(path) or ""
 
 
 def _exists(path: Path, fps: float | None) -> bool:
@@ -173,7 +189,7 @@ def _row(base: Path, row: Row, words: LabelWords) -> _Row:
         )
     event = _event(row, words)
     split, group = row.text("split") or None, row.text("group") or None
-    return _Row(base / row.text("path"), event, split, group, row.where)
+    return _Row(base, base / row.text("path"), event, split, group, row.where)
 
 
 def _event(row: Row, words: LabelWords) -> Event | None:
