@@ -16,6 +16,7 @@ import hiprobe
 HOUSE = Path(hiprobe.__file__).parent
 FLOORS = (  # from the ground up: a file may import what is on a lower floor than its own
     ("types", "errors", "plugins", "embedded"),
+    ("environment",),
     ("saliency", "labels", "localize", "metrics", "isolate", "disk"),
     ("video", "store", "methods", "backbones", "datasets", "sinks"),
     ("probe",),

@@ -374,7 +374,7 @@ def test_4_a_file_that_may_not_grow_is_named_and_the_run_resumes(
     with (
         full_disk(room),
         pytest.raises(
-            StoreError, match=r": cannot write: .*free disk space or choose -o"
+            StoreError, match=r": cannot write: .*; raise the limit on file size \(ulimit -f\)"
         ) as caught,
     ):
         run()

@@ -119,6 +119,15 @@ class StoreError(HiProbeError):
     exit_code = 4
 
 
+class EnvironmentFailed(HiProbeError):
+    """This machine or a limit set on it refused, which no video is to blame for (exit code 4).
+
+    Memory, open files, processes, the size of files, or the output folder that is gone.
+    """
+
+    exit_code = 4
+
+
 class ModelError(HiProbeError):
     """The model cannot be loaded, or cannot do what was asked (exit code 4)."""
 

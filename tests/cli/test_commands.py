@@ -366,7 +366,8 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_run_resumes(
             ran = run(*command, tmp_path / "out")
         assert (ran.code, len(ran.errors)) == (4, 1)
         assert re.search(
-            r": cannot write: (File too large|disk I/O error); free disk space", ran.errors[0]
+            r": cannot write: (File too large|disk I/O error); raise the limit on file size",
+            ran.errors[0],
         )
         here = tree(tmp_path / "out")
         assert {

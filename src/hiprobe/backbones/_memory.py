@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from accelerate.utils import get_max_memory
 
-from hiprobe.errors import OutOfMemory
+from hiprobe import environment
+from hiprobe.errors import EnvironmentFailed, OutOfMemory
 from hiprobe.types import Segment
 
 # Share of free memory that weights may take; the rest is for what a pass computes.
@@ -66,8 +68,14 @@ def fits(need: int, device: torch.device, spread: bool, free: Mapping[Place, int
     return "all" if spread and device.type == "cuda" and need <= sum(free.values()) else None
 
 
-def too_large(segment: Segment) -> OutOfMemory:
-    """Make the error for a segment that does not fit the memory."""
+def too_large(segment: Segment, error: BaseException) -> OutOfMemory | EnvironmentFailed:
+    """Make the error for a segment that does not fit the memory, of which `error` told.
+
+    A limit that the user set on the machine's memory is no fault of the video.
+    """
+    of_card = any(sign in str(error) for sign in ("CUDA", "CUBLAS"))
+    if not of_card and environment.memory_limit() is not None:
+        return environment.failed(errno.ENOMEM, "the model needs more")
     return OutOfMemory(
         f"segment {segment.index} ({segment.start:.2f} to {segment.end:.2f} s) "
         "does not fit into memory, even alone",

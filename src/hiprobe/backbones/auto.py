@@ -204,7 +204,7 @@ class AutoBackbone:
         try:
             text, note = shown_frames(ask, segment, sizes, deadline_s)
         except torch.OutOfMemoryError as error:
-            raise too_large(segment) from error
+            raise too_large(segment, error) from error
         return text + note, says_abnormal(text, self._normal)
 
     def _readable(self) -> Readable:
@@ -278,7 +278,7 @@ class AutoBackbone:
                 return self._read_batch(made, sites, once)
         except torch.OutOfMemoryError as error:
             if len(made) == 1:
-                raise too_large(segments[0]) from error
+                raise too_large(segments[0], error) from error
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
         half = len(made) // 2
@@ -364,7 +364,7 @@ class AutoBackbone:
             with one_memory_error():
                 return make_each(self._processor, segment, prompts, self._known)
         except torch.OutOfMemoryError as error:
-            raise too_large(segment) from error
+            raise too_large(segment, error) from error
 
     def _on_device(self, inputs: Inputs) -> Inputs:
         """Move the inputs of this family's forward to its device; only pixels get its precision."""

@@ -14,20 +14,40 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; a named error becomes one line and an exit code."""
+    """Run the command line; a named error becomes one line and an exit code.
+
+    So does what the machine refuses (memory, files, processes, disk), wherever that is noticed.
+    """
     Interruption().listen()  # before the imports, which take a tenth of a second
     import io
 
-    from hiprobe.cli._program import app
     from hiprobe.errors import HiProbeError
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name or an explanation may hold what an ASCII terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        from hiprobe.cli._program import app
+
         app()
-    except HiProbeError as error:
+    except (HiProbeError, MemoryError, OSError, ImportError, RuntimeError) as error:
+        sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """Print an error on one line of standard error, and return the exit code; raise a bug again."""
+    from hiprobe import environment
+    from hiprobe.errors import HiProbeError
+
+    number = environment.refused(error)
+    if number is not None:
+        error = environment.failed(number)
+    if not isinstance(error, HiProbeError):
+        raise error
+    try:
         from hiprobe.cli._terminal import complain
 
         complain(error)
-        sys.exit(error.exit_code)
+    except (MemoryError, OSError, ImportError):  # the machine may refuse this as well
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    return error.exit_code

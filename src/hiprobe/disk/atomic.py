@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hiprobe import environment
 from hiprobe.errors import StoreError
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -54,7 +53,20 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def write_error(path: Path, error: OSError) -> StoreError:
-    """Return the StoreError for a failed write: a full disk needs another cure than the rest."""
-    full = error.errno in FULL
-    cure = "free disk space or choose -o" if full else "check the path and its permissions"
+    """Return the StoreError for a failed write; the cure depends on what the machine refused."""
+    cure = environment.cure_for(error.errno)
     return StoreError(f"cannot write: {error.strerror}", where=path, cure=cure)
+
+
+def write_refusal(path: Path) -> int | None:
+    """Return the `errno` with which the disk refuses to let `path` be written; None if it does not.
+
+    Nothing is written: whether there is room shows only when something is.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            if path.exists():
+                path.open("r+b").close()
+    except OSError as error:
+        return error.errno
+    return None

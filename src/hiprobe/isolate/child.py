@@ -6,6 +6,7 @@ Only JSON and pixels cross, and nothing is unpickled. `parent` is the other side
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import importlib
 import json
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe import environment
 from hiprobe.errors import HiProbeError
 from hiprobe.isolate.crossing import pack_error
 
@@ -36,6 +38,7 @@ _BUGS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
+    ImportError,
     LookupError,
     OSError,
     RuntimeError,
@@ -135,13 +138,16 @@ class Link:
     def _grow(self, size: int) -> None:
         """Make room for arrays of `size` bytes.
 
-        Waits only if the parent still has to take arrays of this call.
+        Waits only if the parent still has to take arrays of this call. Raises OSError if the
+        machine refuses, and MemoryError.
         """
         slots = slots_of(size, self._most, self._ring_bytes)
         try:
             os.ftruncate(self._file, max(slots * size, os.fstat(self._file).st_size))
             self._memory = mmap.mmap(self._file, slots * size)
         except OSError as error:
+            if error.errno != errno.ENOMEM:
+                raise
             raise MemoryError from error
         self._wire.send({"slots": slots, "size": size, "wait": self._sent})
         if self._sent:  # when the parent reads this message, it has taken all arrays sent before
@@ -171,7 +177,7 @@ def serve(module: str, connection: int, memory: int, memory_cap: int, cpu_s: int
     calls: dict[str, Call] = importlib.import_module(module).CALLS
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        _limit(resource.RLIMIT_AS, memory_cap)
+        _limit(resource.RLIMIT_AS, min(memory_cap, environment.memory_limit() or memory_cap))
         while True:
             asked = link.asked()
             if asked["folder"] is not None:
@@ -197,15 +203,23 @@ def _answered(link: Link, call: Call, args: list[Any]) -> dict[str, Any]:
     try:
         for value, array in call(link, *args):
             link.send(value, array)
-    except HiProbeError as error:
-        return {"error": pack_error(error)}
-    except MemoryError:
-        return {"memory": True}
     except ConnectionError:
         raise
-    except _BUGS:
-        return {"bug": traceback.format_exc()}
+    except (HiProbeError, MemoryError, *_BUGS) as error:
+        return _failed(error)
     return {"end": True}
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    """Say what ended a call: memory, another refusal of the machine, a named error, or a bug."""
+    number = environment.refused(error)
+    if number == errno.ENOMEM:
+        return {"memory": True}
+    if number is not None:
+        return {"error": pack_error(environment.failed(number))}
+    if isinstance(error, HiProbeError):
+        return {"error": pack_error(error)}
+    return {"bug": "".join(traceback.format_exception(error))}
 
 
 def _die_with_parent() -> None:

@@ -8,10 +8,12 @@ no video. `child` is the other side.
 from __future__ import annotations
 
 import atexit
+import errno
 import json
 import math
 import mmap
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -19,13 +21,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Generator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.errors import HiProbeError
+from hiprobe import environment
+from hiprobe.errors import EnvironmentFailed, HiProbeError
 from hiprobe.isolate.child import Item, Wire, slots_of
 from hiprobe.isolate.crossing import unpack_error
 
@@ -33,6 +37,7 @@ from hiprobe.isolate.crossing import unpack_error
 SLOTS = 64
 RING_BYTES = 256 * 2**20  # memory for these arrays; at least one array fits
 WARM = 5  # idle children kept
+NO_START = "a child process cannot be started"
 START_S = 60.0  # for a child to start and import; a busy machine takes long
 
 # The child gets this process's path, so that it imports what its parent would. `-P` keeps the
@@ -71,45 +76,53 @@ class Limits:
 class Child:
     """A process that answers the calls of `module`, one at a time.
 
-    Raises ChildLost if it cannot be started.
+    Raises EnvironmentFailed if it cannot be started.
     """
 
     def __init__(self, module: str, limits: Limits) -> None:
         self.module, self.limits = module, limits
-        ours, theirs = socket.socketpair()
-        self._wire, self._file = Wire(ours), _nameless_file()
         self._memory: mmap.mmap | None = None
         self._slots = self._slot_bytes = self._taken = 0
         self._heard = False
-        handles = (theirs.fileno(), self._file)
+        try:
+            with ExitStack() as undo:
+                self._start(undo)
+                undo.pop_all()
+        except OSError as error:
+            raise environment.failed(error.errno, NO_START) from error
+
+    def _start(self, undo: ExitStack) -> None:
+        """Start the process; `undo` closes what was opened if that fails. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        undo.callback(ours.close)
+        with theirs:
+            self._wire, self._file = Wire(ours), _nameless_file()
+            undo.callback(os.close, self._file)
+            self.process = self._spawned(theirs.fileno(), self._file)
+
+    def _spawned(self, *handles: int) -> subprocess.Popen[bytes]:
         command = [
             sys.executable,
             "-P",
             "-c",
             PROGRAM,
             json.dumps(sys.path),
-            module,
-            *map(str, (*handles, limits.memory, limits.cpu_s)),
+            self.module,
+            *map(str, (*handles, self.limits.memory, self.limits.cpu_s)),
         ]
-        try:
-            # It gets a session of its own: Ctrl-C is for the parent.
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=handles,
-                start_new_session=True,
-                env=os.environ | ONE_THREAD,
-            )
-        except OSError as error:
-            self._release()
-            raise ChildLost(f"cannot be started: {error.strerror}") from error
-        finally:
-            theirs.close()
+        # It gets a session of its own: Ctrl-C is for the parent.
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=handles,
+            start_new_session=True,
+            env=os.environ | ONE_THREAD,
+        )
 
     def ask(self, name: str, args: list[Any]) -> None:
-        """Send a call, which the child starts at once. Raises ChildLost."""
+        """Send a call, which the child starts at once. Raises ChildLost and EnvironmentFailed."""
         self._taken = 0
         self._send(
             {"call": name, "args": args, "folder": _working_folder(), "room": [SLOTS, RING_BYTES]}
@@ -118,7 +131,7 @@ class Child:
     def answers(self) -> Generator[Item, None, None]:
         """Yield what the call yields: JSON values, each with a uint8 array or None.
 
-        Raises the call's own error, ChildLost and ChildBug.
+        Raises the call's own error, EnvironmentFailed, ChildLost and ChildBug.
         """
         while "end" not in (message := self._receive()):
             if "item" in message:
@@ -128,7 +141,7 @@ class Child:
             elif "error" in message:
                 raise unpack_error(message["error"])
             elif "memory" in message:
-                raise ChildLost(f"needs more than {self.limits.memory / 2**30:.3g} GiB of memory")
+                raise self._needs_memory()
             elif "bug" in message:
                 raise ChildBug(f"in the child process:\n{message['bug']}")
 
@@ -144,22 +157,44 @@ class Child:
         self._wire.close()
         os.close(self._file)
 
+    def _needs_memory(self) -> ChildLost | EnvironmentFailed:
+        """Return the error of a call that ran out of memory; a user's lower limit is to blame."""
+        if (environment.memory_limit() or math.inf) < self.limits.memory:
+            return environment.failed(errno.ENOMEM, "a child process needs more")
+        return ChildLost(f"needs more than {self.limits.memory / 2**30:.3g} GiB of memory")
+
     def _send(self, message: dict[str, Any]) -> None:
         try:
             self._wire.send(message)
         except OSError as error:
-            raise ChildLost(self._last_words()) from error
+            raise self._lost(self._last_words()) from error
 
     def _receive(self) -> dict[str, Any]:
         patience = self.limits.stall_s if self._heard else max(START_S, self.limits.stall_s)
         try:
             message = dict(self._wire.receive(patience))
         except TimeoutError as error:
-            raise ChildLost(f"hung: no sign of life for {patience:g} s") from error
+            raise self._lost(f"hung: no sign of life for {patience:g} s") from error
         except (EOFError, OSError) as error:
-            raise ChildLost(self._last_words()) from error
+            raise self._lost(self._last_words()) from error
         self._heard = True
         return message
+
+    def _lost(self, words: str) -> ChildLost | EnvironmentFailed:
+        """Return the error of a child that is lost; a call is to blame only once it has begun."""
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        if self.process.poll() == -signal.SIGXFSZ:
+            return environment.failed(errno.EFBIG)
+        if self.process.poll() == -signal.SIGKILL and hard != resource.RLIM_INFINITY:
+            return EnvironmentFailed(
+                f"a child process was killed (ulimit -t: {hard} s)", cure="raise the limit"
+            )
+        if self._heard:
+            return ChildLost(words)
+        return EnvironmentFailed(
+            f"{NO_START}: it {words}",
+            cure=f"raise the limits ({environment.limits()}), or end other programs",
+        )
 
     def _last_words(self) -> str:
         try:
@@ -177,7 +212,9 @@ class Child:
         self._slots, self._slot_bytes, self._taken = slots, size, 0
         try:
             self._memory = mmap.mmap(self._file, slots * size, prot=mmap.PROT_READ)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise environment.failed(error.errno, "no memory to share with a child") from error
+        except ValueError as error:
             raise ChildLost(f"could not share memory: {error}") from error
         if wait:
             self._send({"taken": True})
@@ -203,13 +240,14 @@ def stream(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item
     """Yield what `CALLS[name]` of `module` yields, called with `args` in a child process.
 
     `args` are JSON values. If the call is not read to its end, its child is ended. Raises the
-    call's own named errors, ChildLost if the child dies, hangs or takes too much, and ChildBug.
+    call's own named errors, ChildLost if the child dies, hangs or takes too much, ChildBug, and
+    EnvironmentFailed if the machine or a limit set on this process is to blame.
     """
     yield from start_call(module, limits, name, *args)
 
 
 def start_call(module: str, limits: Limits, name: str, *args: Any) -> Generator[Item, None, None]:
-    """Do what `stream` does, but start at once, before anything is read. Raises ChildLost."""
+    """Do what `stream` does, but start at once, before anything is read."""
     items = _asked(_take(module, limits), name, list(args))
     # After the first, empty item the call is sent, and the child is returned however this ends.
     next(items)
@@ -223,6 +261,8 @@ def _asked(child: Child, name: str, args: list[Any]) -> Generator[Item, None, No
         yield None, None
         yield from child.answers()
         sound = True
+    except EnvironmentFailed:
+        raise
     except HiProbeError:
         sound = True  # it raised a named error, and can take the next call
         raise

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hiprobe import environment
 from hiprobe.errors import StoreError, UsageError, one_line
+from hiprobe.store import index
 from hiprobe.types import Event
 
 # What a reviewer can say of a span, and whether the span is then anomalous.
@@ -105,7 +107,9 @@ class Judgements:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"cannot write: {error.strerror}", where=folder, cure="review a copy of the folder"
+                f"cannot write: {error.strerror}",
+                where=folder,
+                cure=f"{environment.cure_for(error.errno)}, or review a copy of the folder",
             ) from error
         with self._open() as db:
             _check_schema(db, self.path)
@@ -125,7 +129,7 @@ class Judgements:
             raise StoreError(
                 f"cannot be used: {error}",
                 where=self.path,
-                cure="free disk space, or restore the file",
+                cure=_cure(error, self.path),
             ) from error
 
     def judge(self, spans: Sequence[Span], kind: str, who: str) -> int:
@@ -275,6 +279,12 @@ def spoken(kind: str) -> str:
 def reviewer(who: str) -> str:
     """Clean a reviewer's name: one line, at most 64 characters."""
     return one_line(" ".join(who.split()))[:WHO] or "unnamed"
+
+
+def _cure(error: Exception, path: Path) -> str:
+    if isinstance(error, sqlite3.Error) and index.is_refusal(error):
+        return index.refusal_cure(error, path)
+    return "restore the file"
 
 
 def _check_schema(db: sqlite3.Connection, path: Path) -> None:

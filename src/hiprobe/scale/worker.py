@@ -7,6 +7,7 @@ that distributes the work; a worker's own is thrown away.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from hiprobe import pipeline, runs, video
+from hiprobe import environment, pipeline, runs, video
 from hiprobe.backbones import Backbone
 from hiprobe.errors import CorruptVideo, HiProbeError, StoreError, VideoError
 from hiprobe.isolate.crossing import pack_error, unpack_error
@@ -285,7 +286,9 @@ def _made_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"cannot write: {error.strerror}", where=folder, cure="choose another -o"
+            f"cannot write: {error.strerror}",
+            where=folder,
+            cure=environment.cure_for(error.errno),
         ) from error
     return folder
 
@@ -293,7 +296,7 @@ def _made_folder(folder: Path) -> Path:
 def answered(call: Callable[..., Row], *args: Any) -> Row:
     """Return the row of a call, or of the named error that it raised.
 
-    If a worker's own disk refuses, that is a StoreError.
+    If a worker's own disk refuses, that is a StoreError; if its memory does, EnvironmentFailed.
     """
     try:
         return call(*args)
@@ -301,9 +304,11 @@ def answered(call: Callable[..., Row], *args: Any) -> Row:
         refused = StoreError(
             f"a worker cannot write: {error.strerror or error}",
             where=error.filename or tempfile.gettempdir(),
-            cure="free disk space on its node",
+            cure=f"on its node: {environment.cure_for(error.errno)}",
         )
         return {"error": pack_error(refused)}
+    except MemoryError:
+        return {"error": pack_error(environment.failed(errno.ENOMEM, "a worker cannot go on"))}
     except HiProbeError as error:
         return {"error": pack_error(error)}
 

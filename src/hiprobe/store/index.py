@@ -5,13 +5,15 @@ The files are the truth: a missing or damaged index is rebuilt and follows them.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiprobe.disk.atomic import write_error
+from hiprobe import environment
+from hiprobe.disk.atomic import write_error, write_refusal
 from hiprobe.errors import StoreError
 from hiprobe.store.files import alone
 from hiprobe.store.states import describe
@@ -45,6 +47,8 @@ _REFUSALS = {
     sqlite3.SQLITE_INTERRUPT,
     sqlite3.SQLITE_PROTOCOL,
 }
+# Of these, the ones for which other processes are the cause.
+_OF_OTHERS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _checked: dict[Path, int] = {}  # the inode of each index that this process found intact
 
 
@@ -78,9 +82,9 @@ def open_index(store: Path) -> Iterator[sqlite3.Connection]:
         raise write_error(path, error) from error
     except sqlite3.Error as error:
         _checked.pop(path, None)
-        if _refused(error):
+        if is_refusal(error):
             raise StoreError(
-                f"cannot write: {error}", where=path, cure="free disk space or choose -o"
+                f"cannot write: {error}", where=path, cure=refusal_cure(error, path)
             ) from error
         raise StoreError(
             f"the index is damaged: {error}",
@@ -170,7 +174,7 @@ def _sound(path: Path) -> bool:
                 and db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             )
     except sqlite3.Error as error:
-        if _refused(error):
+        if is_refusal(error):
             raise
         return False
     except UnicodeDecodeError:
@@ -187,5 +191,20 @@ def _create(path: Path) -> None:
         db.execute("COMMIT")
 
 
-def _refused(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _REFUSALS
+def is_refusal(error: sqlite3.Error) -> bool:
+    """Tell whether the disk or another process is the cause, and not the content of the file."""
+    return _code(error) in _REFUSALS
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def refusal_cure(error: sqlite3.Error, path: Path) -> str:
+    """Return what to do about a refused write to `path`; SQLite does not say why it was refused."""
+    if _code(error) in _OF_OTHERS:
+        return "end the other programs that use it"
+    number = write_refusal(path)
+    if number is None and _code(error) in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL):
+        number = errno.EFBIG if environment.is_limited(errno.EFBIG) else errno.ENOSPC
+    return environment.cure_for(number)

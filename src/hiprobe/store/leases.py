@@ -11,14 +11,15 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from hiprobe.errors import StoreError
+from hiprobe.disk.atomic import disk_errors
+from hiprobe.errors import EnvironmentFailed, StoreError
 from hiprobe.store import index, results
 from hiprobe.types import digest_json
 
@@ -26,6 +27,7 @@ LEASE_S = 20.0
 BEATS = 4  # renewals during a lease
 MAX_ATTEMPTS = 2  # attempts that crash a worker or decoder before a video is quarantined
 WORKER_LOST = "its worker died"
+_LATER = (StoreError, EnvironmentFailed, MemoryError)  # reported by the next claim or end
 DRIVER = "driver-"  # prefix of the token of a driver
 
 
@@ -60,6 +62,33 @@ class RunRecord:
     began: float
 
 
+class OpenFolder:
+    """A folder that has to stay where it is during a run. Raises StoreError if it is not there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with disk_errors(path):
+            # While it is open, no other folder can get its inode.
+            self._handle = os.open(path, os.O_RDONLY)
+
+    def check(self) -> None:
+        """Raise EnvironmentFailed if the folder was removed, or is not the one that was opened."""
+        try:
+            same = os.path.samestat(os.stat(self._path), os.fstat(self._handle))
+        except OSError:
+            same = False
+        if not same:
+            raise EnvironmentFailed(
+                "the output folder was removed or replaced during the run",
+                where=self._path.parent,
+                cure="bring it back, or choose -o, then give the same command again",
+            )
+
+    def close(self) -> None:
+        """Stop watching the folder."""
+        os.close(self._handle)
+
+
 class LeaseHolder:
     """Claims videos inside a `with` block, renews the claims, and releases what is not finished.
 
@@ -73,12 +102,14 @@ class LeaseHolder:
         self.run, self.token, self.began = digest_json(settings), secrets.token_hex(8), time.time()
         self.token = DRIVER + self.token if driver else self.token
         self._store, self._over = store, threading.Event()
+        self._folder: OpenFolder | None = None
         self._about = (self.run, json.dumps(settings), videos, self.began)
         self._pulse = threading.Thread(target=self._beat, name="hiprobe lease", daemon=True)
 
     def __enter__(self) -> Self:
         with index.open_index(self._store) as db:
             db.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", self._about)
+        self._folder = OpenFolder(self._store)
         self._pulse.start()
         return self
 
@@ -92,20 +123,30 @@ class LeaseHolder:
         self._over.set()
         self._pulse.join()
         # A claim that cannot be released expires.
-        with suppress(StoreError), index.open_index(self._store) as db:
+        with suppress(*_LATER), self._open() as db:
             db.execute(
                 "UPDATE items SET status = 'todo', lease = 0 "
                 "WHERE worker = ? AND status = 'claimed'",
                 (self.token,),
             )
+        if self._folder is not None:
+            self._folder.close()
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        # Opening the index would make a folder again that was removed, or whose disk is gone.
+        if self._folder is not None:
+            self._folder.check()
+        with index.open_index(self._store) as db:
+            yield db
 
     def claim(self, folder: str, name: str, digest: str) -> VideoRecord:
         """Claim the video if it is free and return its status: see `has`.
 
         It is not free either while another worker reads a video of the same content, so that no
-        content is read twice. Raises StoreError.
+        content is read twice. Raises StoreError, and EnvironmentFailed if the output folder is gone.
         """
-        with index.open_index(self._store) as db:
+        with self._open() as db:
             found = _find(db, text(folder))
             _forget_missing(db, text(name))
             if (twin := self._twin(db, text(folder), digest)) is not None:
@@ -146,7 +187,7 @@ class LeaseHolder:
 
     def missing(self, folder: str, name: str, reason: str) -> None:
         """Record the failure of a file that cannot be read and so has no digest."""
-        with index.open_index(self._store) as db:
+        with self._open() as db:
             _put(
                 db,
                 VideoRecord(
@@ -164,7 +205,7 @@ class LeaseHolder:
             )
 
     def _change(self, item: VideoRecord) -> bool:
-        with index.open_index(self._store) as db:
+        with self._open() as db:
             found = _find(db, item.folder)
             if found is None or not self.has(found):
                 return False
@@ -192,8 +233,7 @@ class LeaseHolder:
 
     def _beat(self) -> None:
         while not self._over.wait(LEASE_S / BEATS):
-            # The next claim or end reports the error.
-            with suppress(StoreError), index.open_index(self._store) as db:
+            with suppress(*_LATER), self._open() as db:
                 db.execute(
                     "UPDATE items SET lease = ? WHERE worker = ? AND status = 'claimed'",
                     (time.time() + LEASE_S, self.token),

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hiprobe.disk.atomic import write_atomic
-from hiprobe.errors import StoreError
+from hiprobe.errors import EnvironmentFailed, StoreError
 from hiprobe.store.files import alone
 from hiprobe.store.results import result_folder
 from hiprobe.types import Result, unicode
@@ -131,9 +131,10 @@ class Notes:
         trace: TracebackType | None,
         /,
     ) -> None:
-        # The first failure is the one to report.
+        # The first failure is the one to report. If the folder is gone, it is not made again.
+        gone = kind is not None and issubclass(kind, EnvironmentFailed)
         with suppress(StoreError) if kind else nullcontext():
-            if self._waiting:
+            if self._waiting and not gone:
                 self.flush()
 
 

@@ -6,6 +6,7 @@ to appear last is sent last.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 
 import fsspec
 
-from hiprobe.disk.atomic import FULL
+from hiprobe import environment
 from hiprobe.errors import MissingVideo, StoreError
 
 ACCESS = "check the address, and the credentials that its library uses"
@@ -109,11 +110,12 @@ def _named(address: str, kind: type[MissingVideo] | type[StoreError]) -> Iterato
     except (MissingVideo, StoreError):
         raise
     except _refusals() as error:
-        if isinstance(error, OSError) and error.errno in FULL:
+        number = environment.refused(error)
+        if number is not None:
             raise StoreError(
-                f"cannot write: {error.strerror}",
+                f"cannot write: {os.strerror(number)}",
                 where=tempfile.gettempdir(),
-                cure="free disk space on this node",
+                cure=f"on this node: {environment.cure_for(number)}",
             ) from error
         raise kind(
             f"cannot be reached: {error or type(error).__name__}", where=address, cure=ACCESS

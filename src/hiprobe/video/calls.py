@@ -12,6 +12,7 @@ from typing import Any
 
 import av.error
 
+from hiprobe import environment
 from hiprobe.errors import CorruptVideo, StoreError
 from hiprobe.isolate.child import Call, Item, Link
 from hiprobe.video import pictures
@@ -83,7 +84,9 @@ def answer_browser_copy(
         raise
     except (av.error.FFmpegError, OSError) as error:
         raise StoreError(
-            f"cannot write the browser copy: {error.strerror}", where=out, cure="free disk space"
+            f"cannot write the browser copy: {error.strerror}",
+            where=out,
+            cure=environment.cure_for(error.errno),
         ) from error
     yield None, None
 

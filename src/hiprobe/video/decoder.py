@@ -35,19 +35,19 @@ CURE = "export the video again, e.g. as H.264 in MP4"
 def warm() -> None:
     """Start the decoder's process, so that the first video need not wait for it.
 
-    Raises DecoderLost.
+    Raises EnvironmentFailed if it cannot be started.
 
     >>> from hiprobe import video
     >>> video.warm()
     """
-    try:
-        isolate.start_child(DECODER, LIMITS)
-    except isolate.ChildLost as error:
-        raise DecoderLost(f"the decoder {error}") from error
+    isolate.start_child(DECODER, LIMITS)
 
 
 def _ask(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, None, None]:
-    """Yield what the decoder answers about a video. Raises its errors, and DecoderLost."""
+    """Yield what the decoder answers about a video.
+
+    Raises its errors, DecoderLost, and EnvironmentFailed, for which the video is not to blame.
+    """
     with _named(path):
         yield from isolate.stream(DECODER, LIMITS, call, os.fspath(path), *args)
 
@@ -154,7 +154,7 @@ def segments(
     and it gives no window if the keyframes are misleading.
 
     Raises MissingVideo, EmptyVideo, CorruptVideo, NoVideoStream, UnsupportedVideo or DecoderLost,
-    while iterating.
+    while iterating; EnvironmentFailed if this machine is to blame.
 
     >>> from hiprobe import video
     >>> from hiprobe.embedded import VIDEO

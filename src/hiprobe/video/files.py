@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 
+from hiprobe import environment
 from hiprobe.errors import MissingVideo
 from hiprobe.video import pictures
 from hiprobe.video.folders import Note, refuse, walk
@@ -79,7 +80,8 @@ def digest(path: str | PathLike[str]) -> str:
             key = facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
             known = _digests.get(key) or hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise MissingVideo(f"cannot be read: {error.strerror}", where=path) from error
+        lost = MissingVideo(f"cannot be read: {error.strerror}", where=path)
+        raise environment.or_refused(error, lost) from error
     if time.time() - max(facts.st_mtime, facts.st_ctime) > SETTLED_S:
         _digests[key] = known
     return known
@@ -103,7 +105,8 @@ def find(paths: Iterable[str], note: Note = refuse) -> list[Path]:
         try:
             files = _files(path, note) if path else []  # `Path("")` would be the working folder
         except OSError as error:
-            raise MissingVideo(f"cannot be read: {error.strerror}", where=path) from error
+            lost = MissingVideo(f"cannot be read: {error.strerror}", where=path)
+            raise environment.or_refused(error, lost) from error
         if not files:
             raise MissingVideo(
                 "no video file found",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from hiprobe import environment
 from hiprobe.errors import MissingVideo
 
 CURE = "give read permission, repair the link, or name other folders"
@@ -52,5 +53,7 @@ def _children(place: Path, note: Note) -> list[Path]:
     try:
         return sorted(place.iterdir())
     except OSError as error:
+        if (number := environment.refused(error)) is not None:
+            raise environment.failed(number) from error
         note(place, MissingVideo(f"cannot be entered: {error.strerror}", where=place, cure=CURE))
         return []
