@@ -15,6 +15,7 @@ from hiprobe.errors import EnvironmentFailed, HiProbeError, StoreError
 AGAIN = "then give the same command again"
 PERMISSIONS = "check the path and its permissions"
 _DISK = "free disk space or choose -o"
+_NO_TEMPORARY = -1  # no number of the operating system: `tempfile` found no folder to write to
 # What an error of the operating system means, and its cure.
 _REFUSALS = {
     errno.EAGAIN: (
@@ -31,6 +32,10 @@ _REFUSALS = {
     ),
     errno.ENOSPC: ("the disk is full", _DISK),
     errno.EROFS: ("the disk is read-only", "make it writable or choose -o"),
+    _NO_TEMPORARY: (
+        "no folder for temporary files can be written",
+        "set TMPDIR to a folder on a disk with room",
+    ),
 }
 _LIMITS = {
     errno.EAGAIN: {"-u": resource.RLIMIT_NPROC},
@@ -127,6 +132,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _number(error: BaseException) -> int | None:
     if isinstance(error, MemoryError):
         return errno.ENOMEM
+    if isinstance(error, FileNotFoundError):
+        return _NO_TEMPORARY if "No usable temporary directory" in str(error) else None
     if isinstance(error, OSError):
         known = _OF_FFMPEG if type(error).__module__ == "av.error" else _REFUSALS
         return error.errno if error.errno in known else None

@@ -6,6 +6,7 @@ import importlib
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -14,8 +15,15 @@ from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from hiprobe.errors import HiProbeError, StoreError, UsageError, VideoError
+from hiprobe.errors import (
+    EnvironmentFailed,
+    HiProbeError,
+    StoreError,
+    UsageError,
+    VideoError,
+)
 from hiprobe.review import actions, pages
+from hiprobe.review.connections import AT_ONCE, BoundedConnection, most_connections
 from hiprobe.review.guard import Guard
 from hiprobe.review.session import Session
 
@@ -43,7 +51,8 @@ def application(
 
 def _named(_request: Request, error: Exception) -> Response:
     """Answer with the error on one line; a missing video is a 404."""
-    status = 404 if isinstance(error, VideoError) else 500 if isinstance(error, StoreError) else 400
+    ours = isinstance(error, StoreError | EnvironmentFailed)
+    status = 404 if isinstance(error, VideoError) else 500 if ours else 400
     return PlainTextResponse(f"{type(error).__name__}: {error}", status)
 
 
@@ -62,20 +71,22 @@ def serve_page(
 ) -> None:
     """Serve the page until interrupted; `ready` is called with the address.
 
-    Raises UsageError if the address or port cannot be used.
+    Raises UsageError if the address or port cannot be used, and EnvironmentFailed if too few files
+    may be open.
     """
+    BoundedConnection.most = most_connections()
     listening = _listen(guard.host, guard.port)
     host = f"[{guard.host}]" if ":" in guard.host and not guard.host.startswith("[") else guard.host
     query = f"/?token={guard.token}" if guard.token else "/"
     ready(f"http://{host}:{guard.port}{query}")
     app = application(session, guard, who=who, model=model)
     # The first refit needs scikit-learn, which takes a second to load.
-    threading.Thread(
-        target=importlib.import_module, args=("sklearn.linear_model",), daemon=True
-    ).start()
+    threading.Thread(target=_load_early, daemon=True).start()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
+            http=BoundedConnection,
+            backlog=AT_ONCE,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -87,6 +98,11 @@ def serve_page(
     finally:
         if app.state.run is not None:
             app.state.run.cancel()
+
+
+def _load_early() -> None:
+    with suppress(ImportError, MemoryError, OSError):  # the refit reports it
+        importlib.import_module("sklearn.linear_model")
 
 
 def _listen(host: str, port: int) -> socket.socket:
