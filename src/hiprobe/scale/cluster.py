@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import ray
 from ray.exceptions import RayError
 
-from hiprobe.errors import UsageError
+from hiprobe.errors import EnvironmentFailed, UsageError
 from hiprobe.scale import spans
 
 LOCAL = "local"
 ANSWER_S = 5.0  # the longest wait for a host and port to answer
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+_REFUSED = (ValueError, RuntimeError, RayError)
+RAY_FILES = f"{os.sep}ray{os.sep}"  # in the command line of each of its processes
 _HOST_PORT = re.compile(r"(.+):([0-9]{1,5})")
 
 
@@ -71,29 +76,68 @@ def workers_that_fit(nodes: Sequence[Mapping[str, Any]], cluster: Cluster) -> in
 
 
 def connect(cluster: Cluster) -> bool:
-    """Connect to Ray unless connected; return whether this call made the connection."""
+    """Connect to Ray unless connected; return whether this call made the connection.
+
+    Raises UsageError for a cluster that cannot be reached, and EnvironmentFailed if Ray does not
+    start on this machine.
+    """
     if ray.is_initialized():
         return False
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    try:
-        if cluster.address == LOCAL:
+    if cluster.address == LOCAL:
+        with _whole_or_none():
             cpus = None if cluster.workers is None else cluster.workers * cluster.cpus
-            ray.init(LOCAL, num_cpus=cpus, include_dashboard=False, **quiet)
-        else:
-            check_reachable(
-                os.environ.get("RAY_ADDRESS", "auto")
-                if cluster.address == "auto"
-                else cluster.address
-            )
-            ray.init(cluster.address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError, RayError) as error:
+            ray.init(LOCAL, num_cpus=cpus, include_dashboard=False, **QUIET)
+    else:
+        _join(cluster)
+    _print_to_stderr()
+    return True
+
+
+def _join(cluster: Cluster) -> None:
+    """Connect to a running cluster; raises UsageError."""
+    try:
+        check_reachable(
+            os.environ.get("RAY_ADDRESS", "auto") if cluster.address == "auto" else cluster.address
+        )
+        ray.init(cluster.address, **QUIET)
+    except (ConnectionError, *_REFUSED) as error:
         raise UsageError(
             f"Ray cannot be reached: {error}",
             where=f"--ray {cluster.address}",
             cure="give local, auto, or HOST:PORT of a running Ray",
         ) from error
-    _print_to_stderr()
-    return True
+
+
+@contextmanager
+def _whole_or_none() -> Iterator[None]:
+    """If Ray does not start, end what it has started and name the reason.
+
+    Where its processes are too slow, Ray raises a bare Exception and leaves them behind, as nothing
+    but the exception knows of them. Raises EnvironmentFailed.
+    """
+    before = set(psutil.Process().children(recursive=True))
+    try:
+        yield
+    except BaseException as error:
+        _end([one for one in psutil.Process().children(recursive=True) if one not in before])
+        if type(error) is Exception or isinstance(error, (*_REFUSED, OSError)):
+            raise EnvironmentFailed(
+                f"Ray does not start on this machine: {error}",
+                where=f"--ray {LOCAL}",
+                cure="give the same command again when less is running, or leave --ray out",
+            ) from error
+        raise
+
+
+def _end(processes: Iterable[psutil.Process]) -> None:
+    """Kill those of `processes` that belong to Ray, and wait for their end."""
+    killed = []
+    for process in processes:
+        with suppress(psutil.Error):
+            if any(RAY_FILES in part for part in process.cmdline()):
+                process.kill()
+                killed.append(process)
+    psutil.wait_procs(killed, timeout=ANSWER_S)
 
 
 def check_reachable(address: str) -> None:
