@@ -26,6 +26,7 @@ from hiprobe.types import digest_json
 LEASE_S = 20.0
 BEATS = 4  # renewals during a lease
 MAX_ATTEMPTS = 2  # attempts that crash a worker or decoder before a video is quarantined
+WORKERS = "workers"  # a folder in the store
 WORKER_LOST = "its worker died"
 _LATER = (StoreError, EnvironmentFailed, MemoryError)  # reported by the next claim or end
 DRIVER = "driver-"  # prefix of the token of a driver
@@ -62,6 +63,32 @@ class RunRecord:
     began: float
 
 
+class WorkMark:
+    """A file that says that a worker has begun and not ended; a killed one leaves it behind.
+
+    Removing it needs no room, no descriptor and no index. So a worker that ends because the machine
+    refuses these, and cannot release its claims, is still told from one that a video killed.
+    """
+
+    def __init__(self, store: Path, worker: str) -> None:
+        self._path = store / WORKERS / worker
+
+    def set(self) -> None:
+        """Make the file; raises StoreError."""
+        with disk_errors(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch()
+
+    def is_set(self) -> bool:
+        """Tell whether the worker has begun and not ended."""
+        return self._path.exists()
+
+    def clear(self) -> None:
+        """Remove the file; on a disk that refuses even that, it stays."""
+        with suppress(OSError):
+            self._path.unlink()
+
+
 class OpenFolder:
     """A folder that has to stay where it is during a run. Raises StoreError if it is not there."""
 
@@ -83,6 +110,11 @@ class OpenFolder:
                 where=self._path.parent,
                 cure="bring it back, or choose -o, then give the same command again",
             )
+
+    def remove(self, name: str) -> None:
+        """Remove a file of the folder, wherever that is now, if it can be removed."""
+        with suppress(OSError):
+            os.unlink(name, dir_fd=self._handle)
 
     def close(self) -> None:
         """Stop watching the folder."""
@@ -130,6 +162,7 @@ class LeaseHolder:
                 (self.token,),
             )
         if self._folder is not None:
+            self._folder.remove(f"{WORKERS}/{self.token}")
             self._folder.close()
 
     @contextmanager
@@ -147,6 +180,8 @@ class LeaseHolder:
         content is read twice. Raises StoreError, and EnvironmentFailed if the output folder is gone.
         """
         with self._open() as db:
+            if not self.token.startswith(DRIVER):  # its end does not count
+                WorkMark(self._store, self.token).set()
             found = _find(db, text(folder))
             _forget_missing(db, text(name))
             if (twin := self._twin(db, text(folder), digest)) is not None:
@@ -154,6 +189,8 @@ class LeaseHolder:
             turn = self._turn(found, (text(folder), text(name), digest), time.time())
             if turn is not None:
                 _put(db, turn)
+            if found is not None and found.status == "claimed" and turn is not None:
+                self._forget_dead(db, found.worker)
         item = turn or found
         assert item is not None
         return item
@@ -167,6 +204,12 @@ class LeaseHolder:
         claimed = (VideoRecord(*row) for row in rows)
         held = (one for one in claimed if _held(one, time.time()) and not self.has(one))
         return next(held, None)
+
+    def _forget_dead(self, db: sqlite3.Connection, worker: str) -> None:
+        """Remove what a killed worker left, once no claim of it is open."""
+        query = "SELECT 1 FROM items WHERE worker = ? AND status = 'claimed'"
+        if worker and db.execute(query, (worker,)).fetchone() is None:
+            WorkMark(self._store, worker).clear()
 
     def has(self, item: VideoRecord) -> bool:
         """Tell whether this worker holds the claim."""
@@ -219,7 +262,9 @@ class LeaseHolder:
         mine = VideoRecord(*video, self.run, "claimed", 0, now + LEASE_S, self.token, None, now)
         if found is None:
             return mine
-        if _held(found, now):
+        driven = found.worker.startswith(DRIVER)
+        begun = driven or WorkMark(self._store, found.worker).is_set()
+        if _held(found, now) and begun:
             return None
         if (found.run, found.digest) != (self.run, mine.digest):
             return mine
@@ -227,7 +272,7 @@ class LeaseHolder:
             found.status == "failed" and found.changed >= self.began
         ):
             return None
-        counts = found.status == "claimed" and not found.worker.startswith(DRIVER)
+        counts = found.status == "claimed" and begun and not driven
         died = _lost(found, found.lost + counts, WORKER_LOST)
         return died if died.status == "quarantined" else replace(mine, lost=died.lost)
 
