@@ -13,6 +13,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -40,7 +41,6 @@ LIMITS = {
     "a file of 50 KiB": ("ulimit -f 50", "a file may not grow further (ulimit -f: 51,200 bytes)"),
     "a file of 1 KiB": ("ulimit -f 1", "raise the limit on file size (ulimit -f)"),
     "12 open files": ("ulimit -n 12", "no other file may be opened (ulimit -n: 12)"),
-    "17 open files": ("ulimit -n 17", "raise the limit on open files (ulimit -n)"),
     "1 process": ("ulimit -u 1", "no other process or thread may be started (ulimit -u: 1)"),
 }
 NOTICES = ("The embedded model knows", "review page")
@@ -138,8 +138,13 @@ def blamed(out: Path) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Three:
-    folder = tmp_path_factory.mktemp("three")
+def three() -> Iterator[Three]:
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        yield made_three(Path(place))
+
+
+def made_three(folder: Path) -> Three:
     (folder / "in").mkdir()
     for number in range(3):
         flat(folder / "in" / f"v{number}.mp4", 40 * number)
@@ -148,6 +153,14 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Three:
     found.detect(folder / "whole")
     found.whole.update(tree(folder / "whole"))
     return found
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that any user can reach, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 def check_refused(ran: Ran, says: str) -> None:
@@ -164,11 +177,11 @@ def check_refused(ran: Ran, says: str) -> None:
 
 @pytest.mark.parametrize("limit", LIMITS)
 def test_a_limit_is_named_and_the_same_command_continues(
-    tmp_path: Path, three: Three, limit: str
+    public: Path, three: Three, limit: str
 ) -> None:
     setup, says = LIMITS[limit]
-    check_refused(in_shell(setup, *three.command(tmp_path / "out")), says)
-    three.check_untouched(tmp_path / "out")
+    check_refused(in_shell(setup, *three.command(public / "out")), says)
+    three.check_untouched(public / "out")
 
 
 def test_too_little_memory_for_the_model_is_named(tmp_path: Path, three: Three) -> None:
@@ -186,7 +199,6 @@ def test_too_little_memory_for_the_model_is_named(tmp_path: Path, three: Three) 
         ("ulimit -n 12", "extract"),
         ("ulimit -f 20", "evaluate"),
         ("ulimit -n 12", "review"),
-        ("ulimit -f 1", "review"),
     ],
 )
 def test_other_commands_name_it_too(tmp_path: Path, three: Three, setup: str, command: str) -> None:
@@ -281,23 +293,19 @@ def test_a_full_disk_and_then_a_read_only_one_are_named(disk: Path, three: Three
     three.check_untouched(disk / "out")
 
 
-def test_the_cure_for_missing_permission_is_not_more_room(tmp_path: Path) -> None:
-    (tmp_path / "closed").mkdir(mode=0o500)
+def test_the_cure_for_missing_permission_is_not_more_room(public: Path) -> None:
+    (public / "closed").mkdir(mode=0o500)
     user = ExitStack()
     if AS_ROOT:
-        os.chown(tmp_path / "closed", 65534, 65534)
-        tmp_path.chmod(0o755)
-        for parent in tmp_path.parents:
-            with suppress(PermissionError):
-                parent.chmod(parent.stat().st_mode | 0o011)
+        (public / "closed").chmod(0o555)
         os.seteuid(65534)
         user.callback(os.seteuid, 0)
     with user:
         with pytest.raises(StoreError, match="cannot write: Permission denied; check the path"):
-            write_atomic(tmp_path / "closed/a", b"")
+            write_atomic(public / "closed/a", b"")
         with (
             pytest.raises(StoreError, match=r"cannot write: .*; check the path and its perm"),
-            store.index.open_index(tmp_path / "closed"),
+            store.index.open_index(public / "closed"),
         ):
             pass
 
@@ -348,14 +356,9 @@ def full_disk_at_the_end() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("kind", ["full", "missing"])
-def test_shared_memory_needs_no_room_in_dev_shm(tmp_path: Path, three: Three, kind: str) -> None:
-    """The decoder's pixels travel in nameless memory."""
-    words = {
-        "full": "mount -t tmpfs -o size=4k none /dev/shm && { cat /dev/zero > /dev/shm/x; true; }",
-        "missing": "mount -t tmpfs -o ro,size=4k none /dev && test ! -e /dev/shm",
-    }
-    setup = f"{words[kind]} 2>/dev/null"
+def test_shared_memory_needs_nothing_of_dev_shm(tmp_path: Path, three: Three) -> None:
+    """The decoder's pixels travel in nameless memory; here no file can be made in /dev/shm."""
+    setup = "mount -t tmpfs -o ro,size=4k none /dev/shm"
     unshared = ["unshare", "-m", "bash", "-c", f'{setup} && exec "$@"', "bash"]
     if subprocess.run([*unshared, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no mounts of its own for a process here")
