@@ -39,7 +39,7 @@ from hiprobe.store import index, leases, results
 from hiprobe.types import Result, Segment, Site, Video
 
 HERE = Path(__file__).parent
-KILLS = int(os.environ.get("HIPROBE_KILLS", "20"))
+KILLS = int(os.environ.get("HIPROBE_KILLS", "30"))
 SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, KILLS))]
 LEASE_S = 1.0
 
