@@ -325,7 +325,7 @@ CORE = (
 )  # fmt: skip
 NOT_CORE = {"video/browser.py", "store/index.py", "store/leases.py", "store/remote.py"}
 # 2,900 before several video streams, links to folders and missing picture numbers were handled.
-# 2,950 before short events, copies, groups and reusable pairs.
+# 2,950 before short events, copies, groups, reusable pairs, and refusals of the machine.
 MOST_STATEMENTS = 3080
 
 

@@ -1,7 +1,7 @@
 """The command line: one file for each command; `_terminal` formats the output.
 
-Exit codes: 0 done, 2 wrong usage, 3 some inputs failed, 4 the environment failed (disk, model),
-130 interrupted.
+Exit codes: 0 done, 2 wrong usage, 3 some inputs failed, 4 the environment failed (disk, model,
+limits of the machine), 130 interrupted.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 2 wrong usage, 3 some inputs failed (each is named on standard "
-    "error, the others are done), 4 the disk or the model failed, 130 interrupted.",
+    "error, the others are done), 4 the disk, the model or the machine failed, 130 interrupted.",
     help="Find, locate and explain anomalies in video by reading the hidden states of a frozen "
     "multimodal LLM. Start with `hiprobe demo`.",
 )
