@@ -50,7 +50,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Detection:
+class DetectionRequest:
     """What `hiprobe detect` asks for: the probe, how events are found, and where results go.
 
     `dtype` is the precision that finished results must have, "auto" for any; None does every video
@@ -79,7 +79,7 @@ class Detection:
 
     def finished(self, videos: Sequence[Video]) -> tuple[list[Result], list[Video]]:
         """Return the results that need no model, and the videos left."""
-        from hiprobe.finished import Wanted, without_model
+        from hiprobe.runs import Wanted, without_model
 
         if self.dtype is None:
             return [], list(videos)
@@ -89,8 +89,8 @@ class Detection:
         return without_model(self.out, videos, wanted, keep)
 
 
-def detect_and_show(
-    found: Found, asked: Detection, load: Callable[[], Backbone], output: Output
+def show_detection(
+    found: Found, asked: DetectionRequest, load: Callable[[], Backbone], output: Output
 ) -> int:
     """Detect in the videos, show each result and the sum; return the exit code."""
     from hiprobe.cli import _terminal
@@ -102,7 +102,7 @@ def detect_and_show(
 
 
 def _with_progress(
-    found: Found, asked: Detection, load: Callable[[], Backbone], output: Output
+    found: Found, asked: DetectionRequest, load: Callable[[], Backbone], output: Output
 ) -> list[Result]:
     """Detect in each video that is not done yet; write its files as soon as it is done.
 
@@ -159,7 +159,7 @@ def _say_finished(before: int, videos: int) -> None:
     _terminal.say(f"{goes_on}; --again does them again")
 
 
-def check_times(pattern: str, videos: Sequence[Video]) -> None:
+def warn_of_untimed(pattern: str, videos: Sequence[Video]) -> None:
     """Say how many names have no time by `pattern`; raises UsageError for an invalid pattern."""
     from hiprobe.cli._terminal import warn
     from hiprobe.video import NamePattern

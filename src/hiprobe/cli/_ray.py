@@ -15,7 +15,7 @@ from hiprobe.errors import HiProbeError, OutOfMemory, Quarantined, UsageError, c
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Loading
-    from hiprobe.cli._detection import Detection, Output
+    from hiprobe.cli._detection import DetectionRequest, Output
     from hiprobe.cli._reading import ReadingOptions
     from hiprobe.cli._videos import Found
     from hiprobe.probe import Probe
@@ -80,8 +80,8 @@ def without(worker: str | None, *paths: str) -> None:
             )
 
 
-def detect_and_show(
-    found: Found, run: RayRun, asked: Detection, output: Output, again: bool
+def show_ray_detection(
+    found: Found, run: RayRun, asked: DetectionRequest, output: Output, again: bool
 ) -> int:
     """Detect on the cluster and show each result as it comes; return the exit code."""
     from hiprobe import report, scale, store

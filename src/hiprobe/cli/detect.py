@@ -99,21 +99,21 @@ def detect(
         _ray.without(worker, *paths, out)
     found = find_videos(paths, seen, anywhere=ray is not None)
     if time_from_name is not None:
-        _detection.check_times(time_from_name, found.videos)
+        _detection.warn_of_untimed(time_from_name, found.videos)
     output.check([chosen.path, *(one.path for one in found.videos)])
     _detection.keep_places(home, found, chosen)
     # Only of the probe's own model is it known that finished results are its results.
     own = model is None and revision is None and not again
-    asked = _detection.Detection(
+    asked = _detection.DetectionRequest(
         chosen.probe, home, localization, explain, dtype if own else None, time_from_name
     )
     if ray is not None:
         on_ray = _ray.ray_run(ray, worker, loading)
-        code = _ray.detect_and_show(found, on_ray, asked, output, again)
+        code = _ray.show_ray_detection(found, on_ray, asked, output, again)
     else:
         if again:
             forget(home, found.videos)
         load = partial(_run.load_backbone, loading)
-        code = _detection.detect_and_show(found, asked, load, output)
+        code = _detection.show_detection(found, asked, load, output)
     output.end(found)
     raise typer.Exit(code)

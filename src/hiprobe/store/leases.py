@@ -177,7 +177,7 @@ class LeaseHolder:
         """Claim the video if it is free and return its status: see `has`.
 
         It is not free either while another worker reads a video of the same content, so that no
-        content is read twice. Raises StoreError, and EnvironmentFailed if the output folder is gone.
+        content is read twice. Raises StoreError, and EnvironmentFailed if the folder is gone.
         """
         with self._open() as db:
             if not self.token.startswith(DRIVER):  # its end does not count

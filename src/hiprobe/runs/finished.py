@@ -12,7 +12,7 @@ from hiprobe.errors import VideoError
 from hiprobe.localize import Localization
 from hiprobe.pipeline import are_explained, ignore, relocalized, with_recording_time
 from hiprobe.probe import Probe
-from hiprobe.runs import (
+from hiprobe.runs.detection import (
     STORE,
     Given,
     Keep,
