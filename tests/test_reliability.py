@@ -475,8 +475,9 @@ def test_7_what_comes_from_different_recipes_is_never_compared(
         fake_backbone.load(), replace(fake_backbone.constant_probe(), recipe=other), False
     )
     results.save_result(tmp_path, result, ours)
-    assert results.load_result(tmp_path, path, result.video_id, ours) is not None
-    assert results.load_result(tmp_path, path, result.video_id, theirs) is None
+    one = Video(path, id=result.video_id)
+    assert results.load_result(tmp_path, one, ours) is not None
+    assert results.load_result(tmp_path, one, theirs) is None
 
 
 # -- 20 to 22: untrusted files, models and texts

@@ -19,11 +19,12 @@ import pytest
 from tests.cli.test_commands import Ran, manifest, run
 from tests.support import fake_backbone
 from tests.support.numbered_videos import noisy, steady, write
+from tests.support.result_folders import folder_name
 
 from hiprobe import pipeline, runs, store, video
 from hiprobe.errors import StoreError
 from hiprobe.store import index, leases, results
-from hiprobe.types import Event, Gap, Result, Scores, Site
+from hiprobe.types import Event, Gap, Result, Scores, Site, Video
 
 __all__ = ["run"]  # a fixture
 
@@ -74,30 +75,33 @@ def a_result(seed: int = 0, path: str = "in/a.mp4") -> Result:
 def test_a_saved_result_loads_equal(tmp_path: Path, seed: int) -> None:
     result = a_result(seed)
     path = results.save_result(tmp_path, result, SETTINGS)
-    found = results.load_result(tmp_path, "in/a.mp4", VIDEO, SETTINGS)
+    found = results.load_result(tmp_path, Video("in/a.mp4", id=VIDEO), SETTINGS)
     assert found is not None
     assert equal(found, result)
     json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert str(tmp_path) not in path.read_text()
-    moved = results.load_result(tmp_path, "out/b.mp4", VIDEO, SETTINGS)
+    moved = results.load_result(tmp_path, Video("out/a.mp4", id=VIDEO), SETTINGS)
     assert moved is not None
-    assert moved.path == "out/b.mp4"
+    assert (moved.path, moved.name) == ("out/a.mp4", "a.mp4")
 
 
-def test_a_result_of_another_video_other_settings_or_changed_files_is_not_loaded(
+def test_a_result_of_another_video_or_name_other_settings_or_changed_files_is_not_loaded(
     tmp_path: Path,
 ) -> None:
     store.write_atomic(tmp_path / "scores.csv", b"start,end\n")
     results.save_result(tmp_path, a_result(), SETTINGS)
-    assert results.load_result(tmp_path, "a.mp4", VIDEO, SETTINGS) is not None
-    for digest, settings in (
-        ("cd" * 32, SETTINGS),
-        (VIDEO, {**SETTINGS, "probe": "q"}),
-        (VIDEO, {}),
+    one = Video("a.mp4", id=VIDEO)
+    assert results.load_result(tmp_path, one, SETTINGS) is not None
+    for other, settings in (
+        (replace(one, id="cd" * 32), SETTINGS),
+        (replace(one, name="cam/a.mp4"), SETTINGS),
+        (Video("b.mp4", id=VIDEO), SETTINGS),
+        (one, {**SETTINGS, "probe": "q"}),
+        (one, {}),
     ):
-        assert results.load_result(tmp_path, "a.mp4", digest, settings) is None
+        assert results.load_result(tmp_path, other, settings) is None
     (tmp_path / "scores.csv").write_bytes(b"start,end\n\n")
-    assert results.load_result(tmp_path, "a.mp4", VIDEO, SETTINGS) is None
+    assert results.load_result(tmp_path, one, SETTINGS) is None
 
 
 def test_a_damaged_result_is_not_loaded_and_raises_nothing(tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_a_damaged_result_is_not_loaded_and_raises_nothing(tmp_path: Path) -> No
         (tmp_path / results.NAME).write_bytes(
             damaged[: rng.choice([len(data), rng.randrange(len(data))])]
         )
-        found = results.load_result(tmp_path, "a.mp4", VIDEO, SETTINGS)  # must not raise
+        found = results.load_result(tmp_path, Video("a.mp4", id=VIDEO), SETTINGS)  # must not raise
         assert found is None or found.video_id == VIDEO
         results.result_facts(tmp_path)
 
@@ -451,7 +455,8 @@ def test_a_run_reports_waiting_for_a_dead_worker_and_takes_over(
         fake_backbone.load(), fake_backbone.constant_probe(), folder / "out"
     ).settings
     dead = leases.LeaseHolder(folder / "out/.store", settings, 1)  # it never renews its lease
-    dead.claim(f"v0-{video.digest(path)[:8]}", path.name, video.digest(path))
+    digest = video.digest(path)
+    dead.claim(folder_name(path.name, digest), path.name, digest)
     ran = run(
         "detect",
         path,
@@ -484,11 +489,12 @@ def test_a_run_from_python_reports_and_resumes(folder: Path) -> None:
     assert [result.status for result in found] == ["failed", "done", "partial", "done"]
     assert listed == ["EmptyVideo"]
     assert made == [
-        f"v{number}-{video.digest(folder / f'in/v{number}.mp4')[:8]}" for number in range(3)
+        folder_name(f"v{number}.mp4", video.digest(folder / f"in/v{number}.mp4"))
+        for number in range(3)
     ]
     before, left = run.done([*paths, paths[1]])
     assert [result.path for result in before] == [str(path) for path in [*paths[1:], paths[1]]]
-    assert left == paths[:1]
+    assert [one.path for one in left] == [str(paths[0])]
     for one in before[:3]:
         (fresh,) = [result for result in found if result.path == one.path]
         assert equal(one, fresh)

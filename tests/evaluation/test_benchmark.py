@@ -468,18 +468,18 @@ def test_export_of_scores_from_stored_states_needs_no_model(
     made = of_probe(
         Benchmark("folder", own), shipped, fitted.probe, store=tmp_path / "kept", bootstrap=0
     )
-    paths = [one.path for one in datasets.load("folder", own, "test")]
+    videos = list(datasets.load("folder", own, "test"))
     for raw, expected in ((False, made.scores), (True, made.raw)):
-        found = export.export_scores(paths, fitted.probe, tmp_path / "kept", raw=raw)
+        found = export.export_scores(videos, fitted.probe, tmp_path / "kept", raw=raw)
         assert expected is not None
         assert found.keys() == expected.keys()
         assert all(np.array_equal(found[name], expected[name]) for name in found)
-    more = [one.path for one in datasets.load("folder", own, "train")]
+    more = list(datasets.load("folder", own, "train"))
     with pytest.raises(
         StoreError,
         match=r"without hidden states for this probe: 6 of 10 videos, .*run hiprobe detect",
     ):
-        export.export_scores(paths + more, fitted.probe, tmp_path / "kept")
+        export.export_scores(videos + more, fitted.probe, tmp_path / "kept")
 
 
 # The command line

@@ -17,7 +17,7 @@ from hiprobe import checks, sinks
 from hiprobe.errors import UsageError
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.sinks.webvtt import timestamp
-from hiprobe.types import Event, Gap, Result, Scores, Site
+from hiprobe.types import Event, Gap, Result, Scores, Site, Video
 
 HOSTILE = [
     '=cmd|" /C calc"!A0',
@@ -131,7 +131,8 @@ def test_an_unknown_threshold_is_null_and_an_endless_event_is_refused() -> None:
     ],
 )
 def test_a_shown_name_has_no_folder_and_no_password(path: str, name: str) -> None:
-    assert sinks.display_name(path) == name
+    assert Result(path, "", "failed", reason="x").name == name
+    assert Video(path).name == name
 
 
 @pytest.mark.parametrize("name", sinks.names())

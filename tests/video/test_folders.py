@@ -95,7 +95,7 @@ AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from hiprobe import datasets, video
-from hiprobe.cli import _passed, _run, _terminal
+from hiprobe.cli import _passed, _terminal, _videos
 from hiprobe import pipeline  # before the other user, who may not read all libraries
 if os.geteuid() == 0:
     os.seteuid(65534)
@@ -113,8 +113,8 @@ for search in (
         print(search())
     except Exception as error:
         print(type(error).__name__, error)
-found, failed = _run.find_videos(["cams", "cams/shut"], _passed.PassedOver())
-print([str(path) for path in found], [(one.path, one.status) for one in failed])
+found = _videos.find_videos(["cams", "cams/shut"], _passed.PassedOver())
+print([one.path for one in found.videos], [(one.path, one.status) for one in found.failed])
 """
 
 

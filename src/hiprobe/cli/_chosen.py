@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import filecmp
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +59,7 @@ def choose_probe(given: Path | None, out: Path, method: str | None = None) -> Ch
     from hiprobe.store.local_places import load_places
 
     places = [given] if given is not None else [out / HERE.name, HERE, PROBE]
-    path = next((one for one in places if one.exists()), places[-1])
+    path = next((one for one in places if os.path.exists(one)), places[-1])
     probe = load_probe(path, method)
     known = (load_places(folder).fits.get(probe.digest) for folder in (path.parent, out))
     return ChosenProbe(probe, path, next((fit for fit in known if fit is not None), None))
@@ -77,7 +79,8 @@ def _newer(path: Path, chosen: ChosenProbe) -> bool:
 
     if chosen.path == PROBE or path.stat().st_mtime <= chosen.path.stat().st_mtime:
         return False
-    return load_probe(path, chosen.probe.method).digest != chosen.probe.digest
+    # Not loaded: it may be damaged or of another method, and it is not used.
+    return not filecmp.cmp(path, chosen.path, shallow=False)
 
 
 def load_probe(path: Path, method: str | None) -> Probe:

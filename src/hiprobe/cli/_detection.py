@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,7 @@ def _with_progress(
 
     The model is loaded if a video is left. `OUT/index.html` lists all videos at the end.
     """
-    from hiprobe import report, store
+    from hiprobe import store
 
     before, left = asked.finished(found.videos)
     run = asked.run(load()) if left else None
@@ -118,7 +119,7 @@ def _with_progress(
     if before and not output.as_json:
         _say_finished(len(before), len(found.videos))
     made = [*found.failed, *before]
-    with store.Notes(asked.out) as notes:
+    with _index_written(asked.out), store.Notes(asked.out) as notes:
         notes.add(made)
         for result in made:
             output.show(result)
@@ -126,9 +127,21 @@ def _with_progress(
             notes.add([result])
             output.show(result)
             made.append(result)
-    report.write_index(asked.out)
     order = {one.name: place for place, one in enumerate(found.videos)}
     return sorted(made[len(found.failed) :], key=lambda result: order[result.name])
+
+
+@contextmanager
+def _index_written(out: Path) -> Iterator[None]:
+    """Write the page that lists all videos, after an interruption too."""
+    from hiprobe import report
+
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        report.write_index(out)
+        raise
+    report.write_index(out)
 
 
 def _detected(run: DetectionRun, left: Sequence[Video]) -> Iterator[Result]:

@@ -44,7 +44,7 @@ def page_name(number: int) -> str:
 
 
 def _order(line: ManifestLine) -> tuple[bool, float, str]:
-    return line.status not in FAILED, -math.inf if line.margin is None else -line.margin, line.name
+    return line.status not in FAILED, math.inf if line.margin is None else -line.margin, line.name
 
 
 def _counts(lines: Sequence[ManifestLine]) -> Iterator[str]:

@@ -56,14 +56,17 @@ class ManifestLine:
             raise ValueError("name, status, reason, folder and digest must be text")
         if self.digest is not None and not DIGEST.fullmatch(self.digest):
             raise ValueError(f"digest must be 64 hex digits, got {self.digest!r}")
-        if self.folder is not None and (PurePath(self.folder).name != self.folder):
+        odd = self.folder is not None and PurePath(self.folder).name != self.folder
+        if odd or self.folder in ("", ".."):
             raise ValueError(f"folder must be a name without a path, got {self.folder!r}")
         counts = (self.segments, self.events, self.gaps)
         if not all(isinstance(count, int) and count >= 0 for count in counts):
             raise ValueError(f"segments, events and gaps must be 0 or more, got {counts}")
         numbers = [self.duration, *(one for one in (self.peak, self.margin) if one is not None)]
-        if not all(math.isfinite(float(number)) for number in numbers) or self.duration < 0:
-            raise ValueError(f"duration, peak and margin must be finite, got {numbers}")
+        if not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers):
+            raise ValueError(f"duration, peak and margin must be finite numbers, got {numbers}")
+        if self.duration < 0:
+            raise ValueError(f"duration must be 0 or more, got {self.duration}")
 
 
 def read_manifest(out: Path) -> list[ManifestLine]:

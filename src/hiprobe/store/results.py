@@ -86,7 +86,7 @@ def model_settings(settings: Settings) -> dict[str, Any]:
 
 
 def read_result(folder: Path) -> Result:
-    """Read the result in `folder`, whatever its settings; its path is the video's name.
+    """Read the result in `folder`, whatever its settings; its path and name are the video's name.
 
     Raises StoreError for a file that is missing or damaged.
     """
@@ -94,7 +94,7 @@ def read_result(folder: Path) -> Result:
         values = _values(folder)
         if values["schema"] != SCHEMA:
             raise ValueError(f"schema {values['schema']!r}, expected {SCHEMA!r}")
-        return _from_json(values, Video(str(values["name"])))
+        return _from_json(values, _named(values))
     except _INVALID as error:
         raise StoreError(
             f"not a valid result: {error}", where=folder / NAME, cure="run hiprobe detect again"
@@ -105,10 +105,15 @@ def result_facts(folder: Path) -> dict[str, Any] | None:
     """Return name, digest, status, reason and settings of a result; None if it is damaged."""
     try:
         values = _values(folder)
-        _from_json(values, Video(str(values["name"])))
+        _from_json(values, _named(values))
         return {name: values[name] for name in ("name", "video", "status", "reason", "settings")}
     except _INVALID:
         return None
+
+
+def _named(values: Mapping[str, Any]) -> Video:
+    name = str(values["name"])
+    return Video(name, name=name)
 
 
 def _values(folder: Path) -> dict[str, Any]:
