@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from tests.conftest import full_disk
+from tests.support.result_folders import folder_name
 
 from hiprobe import store
 from hiprobe.errors import StoreError
