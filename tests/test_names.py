@@ -74,7 +74,7 @@ def test_equal_file_names_in_two_folders_are_two_videos_everywhere(
     expected = {"back/0900.mp4": back, "front/0900.mp4": front}
     out = tmp_path / "out"
     lines = {line.name: line for line in read_manifest(out)}
-    assert list(sorted(lines)) == list(expected)
+    assert sorted(lines) == list(expected)
     for name, path in expected.items():
         digest, line = video.digest(path), lines[name]
         assert (line.digest, line.events) == (digest, 1)
