@@ -106,7 +106,10 @@ def tree(out: Path) -> dict[str, bytes]:
 
 def part(whole: dict[str, bytes], only: str) -> dict[str, bytes]:
     """What the videos of this pattern have in a `tree`."""
-    found = {name: data for name, data in whole.items() if fnmatch(name, only)}
+    of_the_run = ("probe.safetensors", "run.json")
+    found = {
+        name: data for name, data in whole.items() if fnmatch(name, only) or name in of_the_run
+    }
     lines = whole["manifest.jsonl"].splitlines(keepends=True)
     found["manifest.jsonl"] = b"".join(
         line for line in lines if fnmatch(json.loads(line)["name"], only)

@@ -274,7 +274,9 @@ def test_again_removes_the_old_result_before_the_new_one_is_made(tmp_path: Path)
 def test_files_of_equal_content_are_processed_one_after_the_other(tmp_path: Path) -> None:
     with leases.LeaseHolder(tmp_path / ".store", {}, 2, driver=True) as worker:
         book = ResultLedger(worker, str(tmp_path), tmp_path, {}, lambda *_: None)
-        first, second = (Job(str(tmp_path / name), digest="0" * 64) for name in ("a.mp4", "b.mp4"))
+        first, second = (
+            Job(Video(str(tmp_path / name)), digest="0" * 64) for name in ("a.mp4", "b.mp4")
+        )
         assert book.begin(first) is None
         with pytest.raises(Later):
             book.begin(second)  # both files share a folder for spans and states
@@ -630,7 +632,7 @@ def test_detect_gives_the_same_output_on_a_cluster(
     ]
     outputs, scratch = [], set(Path(os.environ["TMPDIR"]).iterdir())
     for code, out, err in at_once(
-        [*command, "-o", str(tmp_path / f"out{len(more)}"), *more]
+        [*command, "-o", str(tmp_path / f"{len(more)}/out"), *more]
         for more in ([], ["--ray", nodes.address])
     ):
         assert code == 3, err
@@ -640,7 +642,7 @@ def test_detect_gives_the_same_output_on_a_cluster(
     assert [{**json.loads(line), "path": ""} for line in outputs[0]] == [
         {**json.loads(line), "path": ""} for line in outputs[1]
     ]
-    assert tree(tmp_path / "out0") == tree(tmp_path / "out2")
+    assert tree(tmp_path / "0/out") == tree(tmp_path / "2/out")
     # Workers leave nothing on their disks.
     assert set(Path(os.environ["TMPDIR"]).iterdir()) <= scratch
 
@@ -663,7 +665,8 @@ WRONG = {
 @pytest.mark.parametrize("options", WRONG)
 def test_wrong_options_are_reported(options: tuple[str, ...], tmp_path: Path) -> None:
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
-    command = [*HIPROBE, "detect", "v.mp4", "-p", str(tmp_path / "p.safetensors"), *options]
+    probe = ["-p", str(tmp_path / "p.safetensors"), "-m", FAKE.name]
+    command = [*HIPROBE, "detect", "v.mp4", *probe, *options]
     wrong = subprocess.run(
         command,
         capture_output=True,

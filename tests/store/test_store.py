@@ -454,8 +454,10 @@ def test_a_new_result_replaces_the_line_of_its_video_only(tmp_path: Path) -> Non
         "segments": 2,
         "events": 0,
         "gaps": 0,
+        "peak": 1.6,
+        "margin": 0.0,
         "reason": None,
-        "folder": "a-abababab",
+        "folder": folder_name("a.mp4", VIDEO),
     }
 
 
@@ -475,6 +477,8 @@ def test_the_failure_of_a_missing_file_is_deleted_once_it_is_there(tmp_path: Pat
         "segments": 0,
         "events": 0,
         "gaps": 0,
+        "peak": None,
+        "margin": None,
         "reason": "MissingVideo: no such file",
         "folder": None,
     }

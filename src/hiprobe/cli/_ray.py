@@ -112,7 +112,7 @@ def show_ray_detection(
             shown.show(result)
             counts[result.status] += 1
             events += len(result.events)
-    pages = report.write_index(folder)
+    pages = report.write_index(folder, out.rstrip("/").rpartition("/")[2])
     if remote.is_address(out):
         remote.push([folder / store.MANIFEST, *pages], out.rstrip("/"))
     if not shown.as_json:

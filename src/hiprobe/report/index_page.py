@@ -19,11 +19,17 @@ ROWS = 500  # on a page
 FAILED = ("failed", "quarantined")
 
 
-def write_index(out: Path) -> list[Path]:
+def write_index(out: Path, title: str | None = None) -> list[Path]:
     """Write the list of all videos of the manifest to `OUT/index.html`, and return its pages.
 
     Videos that failed come first, then by their highest smoothed score above the threshold. A page
-    has 500 rows; the next ones are `index-2.html`, ... Raises StoreError.
+    has 500 rows; the next ones are `index-2.html`, ... The title is the folder's name unless it is
+    given. Raises StoreError.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as out:
+    ...     [page.name for page in write_index(Path(out))]
+    ['index.html']
     """
     lines = sorted(read_manifest(out), key=_order)
     counts = [str(number) for number in _counts(lines)]
@@ -31,7 +37,7 @@ def write_index(out: Path) -> list[Path]:
     written = []
     for number in range(1, pages + 1):
         some = lines[(number - 1) * ROWS : number * ROWS]
-        text = _page(out, some, counts, (number, pages))
+        text = _page(title or out.resolve().name, some, counts, (number, pages))
         write_atomic(out / page_name(number), text.encode("utf-8", "replace"))
         written.append(out / page_name(number))
     _remove_from(out, pages + 1)
@@ -56,7 +62,7 @@ def _counts(lines: Sequence[ManifestLine]) -> Iterator[str]:
 
 
 def _page(
-    out: Path, lines: Sequence[ManifestLine], counts: Sequence[str], at: tuple[int, int]
+    title: str, lines: Sequence[ManifestLine], counts: Sequence[str], at: tuple[int, int]
 ) -> str:
     environment = Environment(
         loader=PackageLoader("hiprobe", ASSETS),
@@ -69,7 +75,7 @@ def _page(
     style, script = ((assets / f"index.{kind}").read_text("utf-8") for kind in ("css", "js"))
     number, pages = at
     return environment.get_template("index.html.jinja").render(
-        title=printable(out.resolve().name),
+        title=printable(title),
         counts=counts,
         rows=[_row(line) for line in lines],
         timed=any(line.recorded for line in lines),

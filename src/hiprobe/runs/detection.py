@@ -37,6 +37,7 @@ from hiprobe.store import result_folder, results, run_record
 from hiprobe.store.leases import LeaseHolder, VideoRecord, put_back
 from hiprobe.types import Result, Video
 from hiprobe.video import parallel
+from hiprobe.video.names import last_part
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Backbone, ModelFacts
@@ -271,7 +272,7 @@ def given_up(one: Video, item: VideoRecord, failed: Failed) -> Result:
 
 def as_video(given: Given) -> Video:
     """Return a video as it is, and a path as a video named by its last part."""
-    return given if isinstance(given, Video) else Video(str(given))
+    return given if isinstance(given, Video) else Video(str(given), name=last_part(str(given)))
 
 
 def unscored(one: Video, reason: str | None = None) -> Result:

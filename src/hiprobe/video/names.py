@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from hiprobe.errors import UsageError
-from hiprobe.types import Video
+from hiprobe.types import Video, file_name
 from hiprobe.video.pictures import bare
 
 
@@ -70,9 +70,19 @@ def name_below(path: str, roots: Sequence[Root]) -> str:
     return _named(path, roots)
 
 
+def last_part(path: str) -> str:
+    """Return the last part of a path; empty for an address without one, whose host has a password.
+
+    >>> last_part("s3://bucket/cams/0900.mp4"), last_part("rtsp://admin:secret@camera:554")
+    ('0900.mp4', '')
+    """
+    whole = _whole(path)
+    return "" if "://" in path and len(whole.parts) < 3 else whole.name
+
+
 def _named(path: str, roots: Sequence[Root]) -> str:
     names = (name for root in reversed(roots) if (name := root.name(path)) is not None)
-    return next(names, _whole(path).name)
+    return next(names, "") or last_part(path) or file_name(path)
 
 
 def _holds(given: str, found: Sequence[str]) -> bool:
