@@ -32,6 +32,9 @@ from hiprobe.cli._videos import find_videos
 from hiprobe.errors import EmptyVideo, StoreError
 from hiprobe.probe import Probe
 from hiprobe.runs import DetectionRun
+from hiprobe.store import load_states, state_files
+from hiprobe.store.local_places import load_places
+from hiprobe.types import Segment
 
 RESULT_FILES = {
     "events.jsonl",
@@ -669,8 +672,33 @@ def test_the_demonstration_needs_no_argument(
     assert ran.code == 0
     assert "1. fit" in ran.out
     assert "2. detect" in ran.out
-    assert manifest(tmp_path / "hiprobe-out")["demo.mp4"]["status"] == "done"
+    out = tmp_path / "hiprobe-out"
+    assert manifest(out)["demo.mp4"]["status"] == "done"
     assert "rendered" in ran.err
+    assert ran.out.splitlines()[-2:] == [
+        "all results: hiprobe-out/index.html",
+        "look, judge and refit: hiprobe review",
+    ]
+    # It fits anew what is shipped: the same probe, but for the versions it names.
+    made, kept = Probe.load(out / "probe.safetensors"), Probe.load(embedded.PROBE)
+    assert (made.method, made.recipe, made.sites) == (kept.method, kept.recipe, kept.sites)
+    assert made.localization.threshold == pytest.approx(kept.localization.threshold, abs=1e-6)
+    clips = list(hiprobe.datasets.load("folder", embedded.CLIPS))
+    assert kept.provenance["segments"] == made.provenance["segments"]
+    for one in clips[::7]:
+        (states,) = [
+            states
+            for states in stored(out / ".store", one.path)
+            if set(made.sites) <= set(states.sites)
+        ]
+        assert made.score(states) == pytest.approx(kept.score(states), abs=1e-6)
+    assert load_places(out).fits[made.digest].data == str(embedded.CLIPS)
+
+
+def stored(folder: Path, path: str) -> Iterator[Any]:
+    """The hidden states of a video in a store."""
+    found = (load_states(file) for file in state_files(folder))
+    yield from (one for one in found if one.video_id == video.digest(path))
 
 
 # -- usage

@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 from tests.support import fake_backbone
 from tests.support.numbered_videos import noisy, steady, write
+from tests.support.result_folders import folder_name
 from tests.support.slow_and_crashing_backbones import keep
 from tests.test_reliability import flat, tree
 
@@ -271,6 +272,38 @@ def test_again_removes_the_old_result_before_the_new_one_is_made(tmp_path: Path)
     assert statuses(detected(paths * 2, tmp_path / "out", again=True)[0]) == {"done": 4}
 
 
+@pytest.mark.usefixtures("nodes")
+@pytest.mark.parametrize("greys", [(20, 40), (20, 20)])
+def test_equal_file_names_in_two_folders_are_two_videos(
+    tmp_path: Path, greys: tuple[int, int]
+) -> None:
+    given = []
+    for camera, grey in zip(("front", "back"), greys, strict=True):
+        (tmp_path / camera).mkdir()
+        given.append(Video(str(flat(tmp_path / camera / "0.mp4", grey)), name=f"{camera}/0.mp4"))
+    found, _ = detected(given, tmp_path / "out")
+    assert {one.name: one.status for one in found} == {"front/0.mp4": "done", "back/0.mp4": "done"}
+    assert sorted(path.parent.name for path in (tmp_path / "out").glob("*/result.json")) == sorted(
+        folder_name(one.name, one.video_id) for one in found
+    )
+    kept = index.stored_states(tmp_path / "out/.store")
+    assert len(kept) == len(set(greys))  # the same content is read once
+    assert {item.name for item in leases.run_status(tmp_path / "out")[1]} == {
+        "front/0.mp4",
+        "back/0.mp4",
+    }
+
+
+def test_a_video_at_an_address_is_named_by_its_last_part() -> None:
+    for address, name in (
+        ("s3://bucket/cams/0900.mp4", "0900.mp4"),
+        ("https://host/in/a.mp4?token=secret", "a.mp4"),
+        ("rtsp://admin:secret@camera:554", "camera:554"),
+        ("/in/cams/0900.mp4", "0900.mp4"),
+    ):
+        assert runs.as_video(address).name == name
+
+
 def test_files_of_equal_content_are_processed_one_after_the_other(tmp_path: Path) -> None:
     with leases.LeaseHolder(tmp_path / ".store", {}, 2, driver=True) as worker:
         book = ResultLedger(worker, str(tmp_path), tmp_path, {}, lambda *_: None)
@@ -445,6 +478,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from tests.support import fake_backbone
+from tests.support.result_folders import folder_name
 from tests.support.slow_and_crashing_backbones import keep
 from hiprobe import scale
 paths = [path for path in sorted(Path(sys.argv[1]).rglob("*.mp4")) if path.stem[0] in "vl"]
@@ -736,8 +770,17 @@ def test_detect_and_runs_work_at_an_address(
             timeout=200,
         )
         assert done.returncode == 3 * turn, done.stderr
-    lines = s3fs.S3FileSystem().cat_file(f"{bucket}/out/{store.MANIFEST}").splitlines()
+    files = s3fs.S3FileSystem()
+    lines = files.cat_file(f"{bucket}/out/{store.MANIFEST}").splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["done", "quarantined"]
+    sent = {name.partition("/out/")[2]: name for name in files.find(f"{bucket}/out")}
+    whole = {"manifest.jsonl", "index.html", "probe.safetensors", "run.json"}
+    assert {name for name in sent if "/" not in name} == whole  # and not what is of this machine
+    assert not [name for name in sent if ".local" in name]
+    assert not [name for name in sent if str(tmp_path).encode() in files.cat_file(sent[name])]
+    page = files.cat_file(sent["index.html"]).decode()
+    assert page.index("v1.mp4") < page.index("v0.mp4")  # the quarantined one first
+    assert "<title>out " in page
     ran = subprocess.run(
         [*HIPROBE, "runs", f"{bucket}/out", "--retry", "--json"],
         capture_output=True,
