@@ -206,11 +206,14 @@ def write_result(place: Path, result: Result, settings: Mapping[str, Any], keep:
     results.save_result(place, result, settings)
 
 
-def record_run(out: Path, probe: Probe, settings: Mapping[str, Any]) -> None:
-    """Keep the probe and what is known of the run beside its results; raises StoreError."""
+def record_run(out: Path, probe: Probe, settings: Mapping[str, Any]) -> list[Path]:
+    """Keep the probe and what is known of the run beside its results; return the changed files.
+
+    Raises StoreError.
+    """
     recipe = probe.recipe
     facts = run_record.RunFacts(recipe.model, recipe.revision, probe.digest, settings)
-    run_record.save_run(out, facts, probe.to_bytes())
+    return run_record.save_run(out, facts, probe.to_bytes())
 
 
 def check_out(out: Path, probe: Probe) -> None:

@@ -133,10 +133,12 @@ def extract_on_ray(
 
 def _record(out: str | Path, probe: Probe, settings: dict[str, Any]) -> None:
     """Keep the probe and the facts of the run beside the results."""
-    home = local_home(out)
-    runs.record_run(home, probe, settings)
+    home, address = local_home(out), str(out).rstrip("/")
     if remote.is_address(out):
-        remote.push([home / run_record.PROBE, home / run_record.NAME], str(out).rstrip("/"))
+        remote.pull(address, home, (run_record.PROBE, run_record.NAME))
+    changed = runs.record_run(home, probe, settings)
+    if remote.is_address(out):
+        remote.push(changed, address)
 
 
 def _counted(run: RayRun, pool: Pool, scheduler: Scheduler[End], given: int) -> Iterator[End]:

@@ -33,12 +33,17 @@ class RunFacts:
     settings: Mapping[str, Any]
 
 
-def save_run(out: Path, facts: RunFacts, probe: bytes) -> None:
-    """Write both files, unless they are there and the same; raises StoreError."""
+def save_run(out: Path, facts: RunFacts, probe: bytes) -> list[Path]:
+    """Write both files, unless they are there and the same, and return those written.
+
+    Raises StoreError.
+    """
     text = json.dumps({"schema": SCHEMA, **vars(facts)}, indent=1, sort_keys=True)
-    for name, data in ((PROBE, probe), (NAME, text.encode() + b"\n")):
-        if not _holds(out / name, data):
-            write_atomic(out / name, data)
+    files = {out / PROBE: probe, out / NAME: text.encode() + b"\n"}
+    changed = [path for path, data in files.items() if not _holds(path, data)]
+    for path in changed:
+        write_atomic(path, files[path])
+    return changed
 
 
 def load_run(out: Path) -> RunFacts | None:
