@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -319,6 +320,10 @@ def test_hostile_names_are_shown_as_text(run: Run, tmp_path: Path, fitted: Fitte
         if line["status"] == "done"
     ]
     assert len(done) == len(HOSTILE) == len(list((tmp_path / "out").glob("*/report.html")))
+    page = (tmp_path / "out/index.html").read_text()
+    for line in done:  # the list leads to every report
+        assert (tmp_path / "out" / line["folder"] / "report.html").is_file()
+        assert f'href="{quote(line["folder"])}/report.html"' in page
     few = [path for path in sorted(good.iterdir()) if path.name[0] in "zn\u202e"]
     once_more = run(
         "detect",

@@ -35,7 +35,7 @@ from hiprobe.pipeline import (
 from hiprobe.probe import Probe
 from hiprobe.store import result_folder, results, run_record
 from hiprobe.store.leases import LeaseHolder, VideoRecord, put_back
-from hiprobe.types import Result, Video
+from hiprobe.types import Result, Video, unicode
 from hiprobe.video import parallel
 from hiprobe.video.names import last_part
 
@@ -129,7 +129,7 @@ class DetectionRun:
 
     def _before(self, one: Video, stems: frozenset[str]) -> Result | None:
         # Without this check a new folder would hash all videos before the first result.
-        if Path(one.name).stem[:8] not in stems:
+        if unicode(Path(one.name).stem)[:8] not in stems:
             return None
         try:
             place, read = self.place(one)

@@ -198,7 +198,7 @@ def result_folder(out: Path, result: Result) -> Path:
 
     The key is the first 16 hex digits of SHA-256 of the name, a NUL and the content digest.
     """
-    stem = Path(result.name).stem
+    stem = unicode(Path(result.name).stem)  # so that a link to it is valid text
     if len(os.fsencode(stem)) > STEM_BYTES:
         stem = os.fsencode(stem)[:STEM_BYTES].decode("utf-8", "ignore")
     named = f"{result.name}\0{result.video_id}".encode("utf-8", "surrogateescape")
