@@ -374,8 +374,8 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_run_resumes(
     run: Run, tmp_path: Path, fitted: Fitted, normal_clip: Path
 ) -> None:
     command = ("detect", normal_clip, "-p", fitted.alarm_path, "--no-explain", "-o")
-    assert run(*command, tmp_path / "whole").code == 0
-    whole = tree(tmp_path / "whole")
+    assert run(*command, tmp_path / "whole/out").code == 0
+    whole = tree(tmp_path / "whole/out")
     for room in (1000, 6000, max(map(len, whole.values())) - 1):
         with full_disk(room):
             ran = run(*command, tmp_path / "out")
@@ -445,7 +445,9 @@ def test_an_invalid_probe_or_one_of_another_model_is_named(
         fitted.probe, recipe=replace(fitted.probe.recipe, model="Qwen/Qwen2.5-VL-7B-Instruct")
     )
     other.save(tmp_path / "other")
-    ran = run("detect", normal_clip, "-p", tmp_path / "other", "-o", tmp_path / "out")
+    ran = run(
+        "detect", normal_clip, "-p", tmp_path / "other", "-m", "embedded", "-o", tmp_path / "out"
+    )
     assert (ran.code, len(ran.errors)) == (3, 1)
     assert "RecipeMismatch" in ran.errors[0]
     assert "Qwen/Qwen2.5-VL-7B-Instruct" in ran.errors[0]
