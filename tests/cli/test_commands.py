@@ -35,7 +35,6 @@ from hiprobe.probe import Probe
 from hiprobe.runs import DetectionRun
 from hiprobe.store import load_states, state_files
 from hiprobe.store.local_places import load_places
-from hiprobe.types import Segment
 
 RESULT_FILES = {
     "events.jsonl",
