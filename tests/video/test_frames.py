@@ -79,11 +79,11 @@ def test_a_jump_of_hours_is_one_gap(tmp_path: Path) -> None:
     times = [*steady(20, 20), *(7200.0 + time for time in steady(20, 20))]
     reader = video.segments(write(tmp_path / "a.mkv", times), recipe())
     segments = list(reader)
-    assert len(segments) <= 4
+    assert len(segments) == 39
     assert numbers(segments[0])[:3] == truth(times, 0.0, 1.6, 16)[:3]
     assert numbers(segments[-1])[-1] == 39
-    (gap,) = reader.gaps
-    assert (gap.start, gap.end) == pytest.approx((1.0, 7200.0), abs=0.1)
+    (gap,) = reader.gaps  # of whole windows: the first picture counts for 60 s
+    assert (gap.start, gap.end) == pytest.approx((60.8, 7200.0), abs=0.1)
 
 
 @pytest.mark.parametrize("wild_s", [30.0, -2.0])

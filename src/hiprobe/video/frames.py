@@ -22,6 +22,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from hiprobe.errors import CorruptVideo, UnsupportedVideo
+from hiprobe.ranges import LATEST_S, STALE_S
 from hiprobe.types import Gap
 from hiprobe.video.container import (
     CONTIGUOUS,
@@ -41,7 +42,7 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 Raw: TypeAlias = "tuple[float, av.VideoFrame | None, int | None]"
 Wants = Callable[[float, float], bool]
 
-JUMP_S = 3600.0  # frames further apart mean a broken clock, not a frozen picture
+JUMP_S = 3600.0  # longer frames and delays of the first one mean a broken clock
 LEAP_S = 1.0  # a frame further from the one before counts once the next frames confirm it
 REORDERED = 4  # more late frames in a row mean that the clock was set back
 # A first frame this soon after the container's start counts as the start: sound is encoded ahead.
@@ -80,7 +81,8 @@ class FrameReader:
     than a second, time runs on. In AVI and raw streams frames are counted in decoding order.
 
     A gap is a distance between frames of more than three frames and 0.5 s in which packets were
-    damaged, or of more than an hour; a low or variable frame rate does not make one. What is
+    damaged; a low or variable frame rate does not make one. A frame later than `LATEST_S` ends the
+    video with a gap. What is
     missing at the end, up to a stated duration that the frame count does not contradict, is a gap,
     unless it is no longer than the largest distance between two frames of this video.
 
@@ -137,6 +139,9 @@ class FrameReader:
             for raw, image, ticks in self._in_order(self._decoded(container, stream)):
                 if previous is None and not self.sought:
                     self._set_zero(container, raw)
+                if raw - self.zero > LATEST_S:
+                    self._note_late(raw - self.zero)
+                    break
                 shown = self._shown(previous, raw - self.zero, image, ticks)
                 previous = shown.time
                 yield shown
@@ -170,7 +175,8 @@ class FrameReader:
         self._packets_stated, self.aspect = stream.frames, float(stream.sample_aspect_ratio or 1)
         guessed, average = (float(rate or 0) for rate in (stream.guessed_rate, stream.average_rate))
         self.fps = next((rate for rate in (average, guessed) if 0 < rate <= MAX_FPS), None)
-        self.frame_s = next((1 / rate for rate in (guessed, average) if 0 < rate <= MAX_FPS), 0.0)
+        rate = next((rate for rate in (guessed, average) if 0 < rate <= MAX_FPS), math.inf)
+        self.frame_s = min(1 / rate, JUMP_S)
         self._stated_raw = stated_end(container, stream)
         self.recorded = time_in_tags({**stream.metadata, **container.metadata})
         if self.codec == "h264" and not self._untimed:
@@ -360,7 +366,7 @@ class FrameReader:
     ) -> ShownFrame:
         gap = self._gap(previous, time, image is not None and image.is_corrupt)
         if not gap and previous is not None:
-            self.longest = max(self.longest, time - previous)
+            self.longest = max(self.longest, min(time - previous, STALE_S))
         self.gaps += (gap,) if gap else ()
         # A container may flag packets beside the lost one, so damage counts a little longer.
         if self._damage:
@@ -374,14 +380,16 @@ class FrameReader:
     def _gap(self, previous: float | None, time: float, corrupt: bool) -> Gap | None:
         start = 0.0 if previous is None else previous + self.frame_s
         distance = 0.0 if self.sought and previous is None else time - (previous or 0.0)
-        if distance > JUMP_S:
-            return Gap(start, time, f"the timestamps jump by {distance:.0f} s")
         if distance <= self.tolerance:
             return None
         damaged = corrupt or any(
             self._placed(start) < time + self.tolerance for start, _ in self._damage
         )
         return Gap(start, time, "damaged data") if damaged else None
+
+    def _note_late(self, time: float) -> None:
+        """Record that the video goes on at a `time` that no video reaches."""
+        self.gaps += (Gap(self.duration, LATEST_S, f"a frame at {time:.3g} s"),)
 
     @property
     def tolerance(self) -> float:

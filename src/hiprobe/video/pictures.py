@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, UnsupportedVideo
+from hiprobe.ranges import LATEST_S
 from hiprobe.types import Gap
 from hiprobe.video.folders import Note, refuse, walk
 
@@ -234,10 +235,14 @@ class PictureReader:
         self.tolerance = max(GAP_S, GAP_FRAMES * self.frame_s)
         places: list[int] = numbers(files).tolist()
         times = [place / fps for place in (*places, places[-1] + 1)]
-        self.stated = self.end = times[-1]
-        first = max(0, bisect_right(times, self._after, hi=len(files)) - 1)
+        believed = bisect_right(times, LATEST_S, hi=len(files))
+        if believed < len(files):
+            self.gaps = (Gap(times[believed - 1] + 1 / fps, LATEST_S, f"{files[believed].name} is too late"),)
+            times[believed] = times[believed - 1] + 1 / fps
+        self.stated = self.end = times[believed]
+        first = max(0, bisect_right(times, self._after, hi=believed) - 1)
         pixels = _Pixels(self.path)
-        for index in range(first, len(files)):
+        for index in range(first, believed):
             self._beat()
             self.frame_count, self.duration = self.frame_count + 1, times[index + 1]
             spared = (

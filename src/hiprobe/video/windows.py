@@ -21,6 +21,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo
+from hiprobe.ranges import STALE_S
 from hiprobe.types import Gap
 from hiprobe.video import pictures
 from hiprobe.video.frames import EPSILON_S, ShownFrame
@@ -137,6 +138,9 @@ class WindowReader:
 
     The last window is cut where the video ends. If `grid.first` is above 0, the `reader` must have
     sought to it. If its first frame is too late for that window, there are no windows.
+
+    A window is a gap, added to the reader's, if no frame came within `STALE_S` before its end: so
+    the work is bounded by the frames that a file holds, whatever times it states.
     """
 
     def __init__(
@@ -145,6 +149,7 @@ class WindowReader:
         self.reader, self._length, self._samples = reader, grid.segment_s, grid.count
         self._painter, self._place = painter, place
         self._first, self._slot, self._given = 0.0, grid.first, grid.first
+        self._seen = 0.0  # the time of the last frame, also of one that was not decoded
         self._window: Window | None = None
         reader.wants = self._wants
 
@@ -157,6 +162,7 @@ class WindowReader:
                     return
             else:
                 yield from self._advance(screen, shown.time, shown.gap)
+            self._seen = shown.time
             if screen is None or shown.image is not None:
                 screen = shown
         if screen is not None:
@@ -188,15 +194,29 @@ class WindowReader:
             yield full
 
     def _next_window(self, until: float, gap: Gap | None) -> Window | None:
-        length, limit = self._length, until
+        length, limit, rest = self._length, until, 0.0
         if gap and self._first + self._slot * length > gap.start - EPSILON_S:
             self._slot = max(self._slot, math.floor((gap.end - self._first) / length + EPSILON_S))
         if until == math.inf:  # a remainder below half a frame is rounding, not video
-            limit = self.reader.duration - (self.reader.frame_s / 2 if self._given else 0.0)
+            limit = self.reader.duration
+            rest = min(self.reader.frame_s, length) / 2 if self._given else 0.0
+        self._skip_stale(limit, ended=until == math.inf)
         start = self._first + self._slot * length
-        if start >= limit - EPSILON_S:
+        if start >= limit - rest - EPSILON_S:
             return None
         return Window(start, start + length, self._samples, self._place).cut(self.reader.end)
+
+    def _skip_stale(self, limit: float, *, ended: bool) -> None:
+        """Go past the next windows, up to `limit`, if they end `STALE_S` after the last frame."""
+        first, length = self._first, self._length
+        slots = (limit - first) / length
+        after = math.ceil(slots - EPSILON_S) if ended else math.floor(slots + EPSILON_S)
+        start, end = first + self._slot * length, min(first + after * length, limit)
+        fresh = self._seen + STALE_S + EPSILON_S
+        if self._slot < after and min(start + length, end) > fresh:
+            reason = f"no frame for {limit - self._seen:.0f} s"
+            self.reader.gaps += (Gap(start, end, reason),)
+            self._slot = after
 
 
 def read_window(
