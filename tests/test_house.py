@@ -15,6 +15,7 @@ import hiprobe
 
 HOUSE = Path(hiprobe.__file__).parent
 FLOORS = (  # from the ground up: a file may import what is on a lower floor than its own
+    ("ranges",),
     ("types", "errors", "plugins", "embedded"),
     ("environment",),
     ("saliency", "labels", "localize", "metrics", "isolate", "disk"),

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from hiprobe.types import Site
 
-numbers = st.integers(0, 10**6)
+layers, heads, prompts = st.integers(0, 4095), st.integers(0, 4095), st.integers(0, 63)
 sites = st.one_of(
-    st.builds(Site, st.sampled_from(["residual", "logit"]), numbers, prompt=numbers),
-    st.builds(Site, st.just("head"), numbers, numbers, numbers),
+    st.builds(Site, st.sampled_from(["residual", "logit"]), layers, prompt=prompts),
+    st.builds(Site, st.just("head"), layers, heads, prompts),
 )
 
 

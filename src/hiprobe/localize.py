@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
-from hiprobe.types import Event, Gap, Scores
+from hiprobe.ranges import require
+from hiprobe.types import Event, Gap, Scores, Source
 
 Array = NDArray[np.float64]
 Rule = Literal["calibrated", "fixed", "adaptive"]
@@ -56,15 +57,12 @@ class Localization:
     min_s: float = 1.0
 
     def __post_init__(self) -> None:
-        numbers = [self.sigma, self.kappa, self.merge_s, self.min_s, self.warmup, self.lag]
-        if not all(math.isfinite(n) and n >= 0 for n in numbers) or self.warmup < 1 or self.lag < 1:
-            raise ValueError(
-                f"settings must be finite and at least 0, and warmup and lag at least 1, got {self}"
-            )
+        for name in ("sigma", "kappa", "warmup", "lag", "merge_s", "min_s"):
+            require(name, getattr(self, name))
+        if self.threshold is not None:
+            require("threshold", self.threshold)
         if self.rule not in RULES:
             raise ValueError(f"the rule must be one of {RULES}, got {self.rule!r}")
-        if self.threshold is not None and not math.isfinite(self.threshold):
-            raise ValueError(f"the threshold must be a finite number, got {self.threshold}")
         if self.rule == "fixed" and self.threshold is None:
             raise ValueError("the fixed rule needs a threshold")
 
@@ -329,11 +327,13 @@ def localize(
     raw: Array,
     gaps: Sequence[Gap],
     settings: Localization,
+    sources: Sequence[Source] = (),
 ) -> tuple[Scores, tuple[Event, ...]]:
     """Turn the raw scores of one video into smoothed scores and events.
 
     `starts` and `ends` (n,) are the spans of its segments in seconds, `raw` (n,) their scores,
-    `gaps` the spans that could not be decoded. Raises UsageError if the settings lack the threshold
+    `gaps` the spans that could not be decoded, `sources` (n,) how the scores came about, for the
+    result. Raises UsageError if the settings lack the threshold
     that their rule needs, ValueError for a score that is not finite.
 
     >>> edges, raw = np.arange(6) * 1.6, np.array([0.1, 0.1, 0.9, 0.9, 0.1])
@@ -349,7 +349,7 @@ def localize(
     ] + [localizer.flush()]
     settled = [scored for some, _ in steps for scored in some]
     columns = np.array(settled, dtype=np.float64).reshape(-1, 5).T
-    scores = Scores(starts, ends, columns[2], columns[3], columns[4], tuple(gaps))
+    scores = Scores(starts, ends, columns[2], columns[3], columns[4], tuple(gaps), tuple(sources))
     return scores, tuple(event for _, some in steps for event in some)
 
 

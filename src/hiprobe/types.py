@@ -19,18 +19,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.ranges import require
+
 SiteKind = Literal["residual", "head", "logit"]
 Status = Literal["done", "partial", "failed", "quarantined"]
+# Where the score of a window comes from: the model, or the window before it with the same pixels.
+Source = Literal["read", "repeated"]
 FloatArray = NDArray[np.floating[Any]]
 LabelArray = NDArray[np.int8]
 
 SITE_KINDS = ("residual", "head", "logit")
-# The shortest segment, in seconds. A probe from a stranger could ask for shorter ones, and a run
-# would never end.
 SEGMENT_S = 1.6  # seconds of video in a segment, unless a recipe says otherwise
 FRAMES = 16  # sampled in a segment, unless a recipe says otherwise
-SHORTEST_S = 0.01
 STATUSES = ("done", "partial", "failed", "quarantined")
+SOURCES = ("read", "repeated")
 
 
 def _require(condition: bool, message: str) -> None:
@@ -143,6 +145,15 @@ class Segment:
     end: float
     index: int
 
+    @property
+    def clock_ms(self) -> tuple[int, tuple[int, ...]]:
+        """Its length, and the times of its frames from its start, in whole milliseconds.
+
+        Models get no other times, so that equal content is equal input anywhere in a video.
+        """
+        moments = [max(0, round(float(time - self.start) * 1000)) for time in self.times]
+        return max(1, round((self.end - self.start) * 1000)), tuple(moments)
+
     def __post_init__(self) -> None:
         shape, dtype = self.frames.shape, self.frames.dtype
         _require(
@@ -191,10 +202,10 @@ class Site:
             (self.head is not None) == (self.kind == "head"),
             f"a site of kind 'head' needs a head, and other kinds have none, got {self!r}",
         )
-        _require(
-            self.layer >= 0 and self.prompt >= 0,
-            f"layer and prompt must be 0 or more, got {self!r}",
-        )
+        require("layer", self.layer)
+        require("prompt", self.prompt)
+        if self.head is not None:
+            require("head", self.head)
 
     def __str__(self) -> str:
         head = "" if self.head is None else f"/head{self.head}"
@@ -237,17 +248,18 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _require(
-            bool(self.prompts) and all(self.prompts),
+            bool(self.prompts) and all(isinstance(p, str) and p for p in self.prompts),
             f"a recipe needs at least one prompt and no empty one, got {self.prompts!r}",
         )
-        _require(
-            SHORTEST_S <= self.segment_s < math.inf and self.frames > 0,
-            f"segment_s must be finite and at least {SHORTEST_S}, and frames at least 1, "
-            f"got segment_s={self.segment_s}, frames={self.frames}",
-        )
-        _require(
-            self.size is None or min(self.size) > 0, f"size must be above 0, got size={self.size}"
-        )
+        require("number of prompts", len(self.prompts))
+        require("segment_s", self.segment_s)
+        require("frames", self.frames)
+        if self.size is not None:
+            _require(len(self.size) == 2, f"size must be height and width, got {self.size!r}")
+            height, width = self.size
+            require("height", height)
+            require("width", width)
+            require("bytes of a window", self.frames * height * width * 3)
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as JSON values, the form that is digested and stored."""
@@ -275,13 +287,26 @@ def digest_json(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _fill_sources(holder: HiddenStates | Scores, windows: int) -> None:
+    """Take all `windows` as read if nothing is said; raise ValueError for other sources."""
+    if not holder.sources:
+        object.__setattr__(holder, "sources", ("read",) * windows)
+    _require(
+        len(holder.sources) == windows and set(holder.sources) <= set(SOURCES),
+        f"{windows} windows need as many sources of {SOURCES}, got {len(holder.sources)} of "
+        f"{sorted(map(str, set(holder.sources)))[:8]}",
+    )
+
+
 @dataclass(frozen=True)
 class HiddenStates:
     """The hidden states of one video: `values` (segments, sites, width), floating point.
 
     `starts` and `ends` (segments,) are the span of each segment in seconds, `gaps` the spans that
     could not be decoded, `skipped` the number of damaged packets, and `duration` the end of the
-    last frame in seconds. `group` is that of the labelled video, for fitting; it is not stored.
+    last frame in seconds. `sources` (segments,) say how each came about: `read` by the model, or
+    `repeated`, the same bits as the one before, whose pixels it has; by default all were read.
+    `group` is that of the labelled video, for fitting; it is not stored.
     Raises ValueError for shapes that do not agree.
 
     >>> sites = (Site("residual", 0), Site("residual", 1))
@@ -300,10 +325,12 @@ class HiddenStates:
     duration: float
     gaps: tuple[Gap, ...] = ()
     skipped: int = 0
+    sources: tuple[Source, ...] = ()
     group: str | None = None
 
     def __post_init__(self) -> None:
         shape = self.values.shape
+        _fill_sources(self, len(self.starts))
         _require(len(shape) == 3, f"values must be (segments, sites, width), got {shape}")
         _require(
             shape[1] == len(self.sites),
@@ -338,7 +365,8 @@ class Scores:
     """The scores of one video, one entry per segment in time order; higher is more anomalous.
 
     `starts` and `ends` in seconds, `raw` and `smoothed` scores, and the `threshold` that applied:
-    all (segments,). `gaps` are the spans without a score. Raises ValueError if the lengths differ.
+    all (segments,). `gaps` are the spans without a score, `sources` (segments,) as in
+    `HiddenStates`. Raises ValueError if the lengths differ.
 
     >>> edges, raw = np.arange(4) * 1.6, np.array([0.1, 0.9, 0.2])
     >>> scores = Scores(edges[:-1], edges[1:], raw, raw, threshold=np.full(3, 0.5))
@@ -352,8 +380,10 @@ class Scores:
     smoothed: NDArray[np.float64]
     threshold: NDArray[np.float64]
     gaps: tuple[Gap, ...] = ()
+    sources: tuple[Source, ...] = ()
 
     def __post_init__(self) -> None:
+        _fill_sources(self, len(self.starts))
         shapes = [
             a.shape for a in (self.starts, self.ends, self.raw, self.smoothed, self.threshold)
         ]
@@ -361,6 +391,11 @@ class Scores:
             len(set(shapes)) == 1 and len(shapes[0]) == 1,
             f"starts, ends, scores and threshold must have one length, got {shapes}",
         )
+
+    @property
+    def repeated(self) -> int:
+        """The number of windows that repeat the one before them."""
+        return self.sources.count("repeated")
 
     @property
     def scored_s(self) -> float:

@@ -364,7 +364,7 @@ def test_a_probe_that_does_not_say_what_it_was_fitted_on_is_named(
 def test_a_segment_length_that_is_tiny_or_not_finite_is_refused(
     fitted: Fitted, seconds: float
 ) -> None:
-    with pytest.raises(ValueError, match="segment_s="):
+    with pytest.raises(ValueError, match="segment_s must be"):
         replace(fitted.probe.recipe, segment_s=seconds)
 
 

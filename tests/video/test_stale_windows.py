@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.support.numbered_videos import check_all, numbered, recipe, steady, write
 
 from hiprobe import video
 from hiprobe.types import Segment
-from tests.support.numbered_videos import check_all, numbered, recipe, steady, write
 
 MOST = 38  # windows of 1.6 s in 60 s, a last one that is cut included
 

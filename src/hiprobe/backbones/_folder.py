@@ -14,12 +14,13 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hiprobe.disk.safetensors_header import read_header
 from hiprobe.errors import ModelError
-from hiprobe.types import SHORTEST_S
+from hiprobe.ranges import in_range
 
 SETTINGS_FILE = "hiprobe.json"
 _NAMES = frozenset(
@@ -251,8 +252,8 @@ def normal_words(values: Mapping[str, Any]) -> Sequence[str] | None:
     return values["verdict"]["normal"] if "verdict" in values else None
 
 
-def _positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+def _side(value: Any) -> bool:
+    return in_range("height", value) and in_range("width", value)
 
 
 def _texts(value: Any) -> bool:
@@ -265,14 +266,13 @@ def _texts(value: Any) -> bool:
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "prompts": _texts,
-    "frames": lambda value: _positive(value) and isinstance(value, int),
+    "frames": partial(in_range, "frames"),
     "size": lambda value: (
-        value is None
-        or (isinstance(value, list) and len(value) == 2 and all(map(_positive, value)))
+        value is None or (isinstance(value, list) and len(value) == 2 and all(map(_side, value)))
     ),
-    "segment_s": lambda value: _positive(value) and value >= SHORTEST_S,
+    "segment_s": partial(in_range, "segment_s"),
     "explain_prompt": lambda value: isinstance(value, str) and bool(value),
-    "explain_span_s": lambda value: value is None or _positive(value),
+    "explain_span_s": lambda value: value is None or in_range("explain_span_s", value),
     "notice": lambda value: value is None or isinstance(value, str),
     "verdict": lambda value: (
         isinstance(value, dict) and set(value) == {"normal"} and _texts(value["normal"])

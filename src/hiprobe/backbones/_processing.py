@@ -95,15 +95,14 @@ def _chat_template(found: Checkpoint, settings: Mapping[str, Any], tokenizer: An
 
 def video_metadata(segment: Segment) -> VideoMetadata:
     """State a segment's times for transformers: milliseconds from its start, at 1,000 fps."""
-    duration = max(1, round((segment.end - segment.start) * 1000))
-    moments = [max(0, round(float(time - segment.start) * 1000)) for time in segment.times]
+    duration, moments = segment.clock_ms
     return VideoMetadata(
         total_num_frames=duration,
         fps=1000.0,
         width=segment.frames.shape[2],
         height=segment.frames.shape[1],
         duration=duration / 1000,
-        frames_indices=moments,
+        frames_indices=list(moments),
     )
 
 

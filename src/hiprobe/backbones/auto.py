@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -150,6 +150,19 @@ class AutoBackbone:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
+
+    @cached_property
+    def reads_times(self) -> bool:
+        """Whether what the model gets depends on the times of a segment's frames."""
+        frames, size = self.recipe.frames, self.recipe.size or SIZE
+        pixels, times = np.zeros((frames, *size, 3), np.uint8), np.arange(frames, dtype=float)
+        one, other = (
+            self._inputs(Segment(pixels, times * pace, 0.0, frames * pace, 0), {0: PROMPT})[0]
+            for pace in (0.1, 1.7)
+        )
+        return shapes(one) != shapes(other) or any(
+            not torch.equal(value, other[name]) for name, value in one.items()
+        )
 
     def read(
         self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None

@@ -239,6 +239,7 @@ def show_result(result: Result, output: Output) -> None:
                 "fitted_on_this_video": bool(result.provenance.get("fitted_on_this_video")),
                 "scored_s": round(result.scores.scored_s, 3) if result.scores else 0.0,
                 "gaps": [_gap(gap) for gap in result.scores.gaps] if result.scores else [],
+                "repeated": result.scores.repeated if result.scores else 0,
                 "events": [sinks.event_line(result, event) for event in result.events],
             }
         )
@@ -249,6 +250,9 @@ def show_result(result: Result, output: Output) -> None:
         place = store.result_folder(Path(), result)
         page = _terminal.markup(f"{output.folder}/{place}/report.html")
         _terminal.say(f"report: [bold]{page}[/]")
+        if result.scores.repeated:
+            count = f"{result.scores.repeated} of {counted(len(result.scores.starts), 'segment')}"
+            _terminal.say(f"{count} repeat the picture before them and were not read again")
 
 
 def _gap(gap: Gap) -> dict[str, Any]:

@@ -283,6 +283,14 @@ def _incomplete(result: Result) -> str:
     )
 
 
+def _segments(result: Result) -> str:
+    """Count the segments, and those that repeat the one before them."""
+    if result.scores is None:
+        return ""
+    count, repeated = len(result.scores.starts), result.scores.repeated
+    return f"{count} ({repeated} repeated)" if repeated else str(count)
+
+
 def total(results: Sequence[Result]) -> None:
     """Show the outcome of each video of a run, and the sum."""
     if len(results) > 1:
@@ -296,11 +304,10 @@ def total(results: Sequence[Result]) -> None:
         ):
             table.add_column(column, justify=side, overflow="fold")  # type: ignore[arg-type]
         for result in results:
-            segments = str(len(result.scores.starts)) if result.scores else ""
             table.add_row(
                 markup(unicode(result.name)),
                 result.status,
-                segments,
+                _segments(result),
                 str(len(result.events)) if result.scores else "",
                 markup(_note(result)),
             )

@@ -6,7 +6,6 @@ many there are. It knows no command line and draws no plots.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +33,7 @@ from hiprobe.pipeline import (
     ignore,
 )
 from hiprobe.probe import Probe
+from hiprobe.ranges import RANGES, in_range
 from hiprobe.types import Result, Video
 from hiprobe.video import pictures
 
@@ -170,9 +170,9 @@ def of_scores(
     `bench.fps`. Raises UsageError for a threshold that is not finite or a missing frame rate, and
     the errors of `read_scores`, `evaluate` and `datasets.truth`.
     """
-    if threshold is not None and not math.isfinite(threshold):
+    if threshold is not None and not in_range("threshold", threshold):
         raise UsageError(
-            f"--threshold must be a finite number, got {threshold:g}",
+            f"--threshold must be {RANGES['threshold']}, got {threshold:g}",
             cure="give a number that scores can reach",
         )
     scores, got = read_scores(path), Gathered()

@@ -22,6 +22,7 @@ from hiprobe.pipeline.reading import (
     decode_ahead,
     ignore,
     read_states,
+    repeated,
     states,
 )
 from hiprobe.pipeline.recipe_options import RecipeOptions, recipe_for
@@ -54,6 +55,7 @@ __all__ = [
     "read_states",
     "recipe_for",
     "relocalized",
+    "repeated",
     "sites_for",
     "states",
     "unread",

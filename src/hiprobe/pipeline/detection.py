@@ -94,6 +94,7 @@ def detect_events(
         probe.score(found),
         found.gaps,
         localization or probe.localization,
+        found.sources,
     )
     parts = "pictures missing" if pictures.is_folder(path) else "damaged packets skipped"
     lost = f"{found.skipped} {parts}" if found.skipped else "spans lost" if found.gaps else None

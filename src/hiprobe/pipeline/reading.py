@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +19,7 @@ from hiprobe import video
 from hiprobe.backbones import Backbone, ModelFacts
 from hiprobe.errors import CorruptVideo, EmptyVideo, HiProbeError, StoreError, VideoError
 from hiprobe.store import find_states, index, save_states
-from hiprobe.types import HiddenStates, LabelArray, Recipe, Segment, Site
+from hiprobe.types import FloatArray, HiddenStates, LabelArray, Recipe, Segment, Site, Source
 from hiprobe.video import parallel
 
 Progress = Callable[[str, Segment], None]
@@ -141,14 +141,24 @@ def read_states(
 ) -> HiddenStates:
     """Read the hidden states of the segments of one video, `model.batch` at a time.
 
-    Raises EmptyVideo if there are no segments, other VideoErrors and the errors of the model.
+    A segment that repeats the one before it is not read but gets the same bits. A batch counts
+    both, so that all of its segments are the same wherever the reading begins. If the first ones
+    repeat the segment before a span, their values are NaN until the spans are joined. Raises
+    EmptyVideo if there are no segments, other VideoErrors and the errors of the model.
     """
-    values, starts, ends = [], [], []
-    coming = iter(segments)
+    values: list[FloatArray] = []
+    starts, ends = [], []
+    sources: list[Source] = []
+    coming, before = iter(segments), segments.before
     while batch := list(islice(coming, reading.model.batch)):
-        values.append(reading.backbone(path).read(batch, plan.sites, plan.recipe))
+        model = reading.backbone(path)
+        sources += map(source_of, batch, [before, *batch], repeat(model))
+        new = [one for one, how in zip(batch, sources[-len(batch) :], strict=True) if how == "read"]
+        if new or not values:
+            values.append(model.read(new, plan.sites, plan.recipe))
         starts += [segment.start for segment in batch]
         ends += [segment.end for segment in batch]
+        before = batch[-1]
         reading.progress(str(path), batch[-1])
     if not values:
         raise EmptyVideo("the video has no segments", where=path)
@@ -158,8 +168,34 @@ def read_states(
         plan.sites,
         np.array(starts),
         np.array(ends),
-        np.concatenate(values),
+        repeated(np.concatenate(values), sources),
         segments.duration,
         segments.gaps,
         segments.skipped,
+        tuple(sources),
     )
+
+
+def source_of(one: Segment, before: Segment | None, model: Backbone) -> Source:
+    """Return "repeated" if the model would get the same input for `one` as for `before`.
+
+    That is equal pixels, and equal times unless the model says that it gets none.
+    """
+    same = (
+        before is not None
+        and (one.clock_ms == before.clock_ms or not getattr(model, "reads_times", True))
+        and all(map(np.array_equal, one.frames, before.frames))  # stops at the first difference
+    )
+    return "repeated" if same else "read"
+
+
+def repeated(values: FloatArray, sources: Sequence[Source]) -> FloatArray:
+    """Return the values (segments, sites, width) of all segments, from those that were read.
+
+    A repeated segment gets the values of the last one that was read, or NaN if there is none.
+    """
+    if "repeated" not in sources:
+        return values
+    unknown = np.full((1, *values.shape[1:]), np.nan, values.dtype)
+    places = np.cumsum([source == "read" for source in sources])
+    return np.asarray(np.concatenate([unknown, values])[places])

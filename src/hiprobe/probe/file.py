@@ -26,6 +26,7 @@ from hiprobe.localize import Localization
 from hiprobe.probe.calibration import MIN_SEGMENTS as MIN_SEGMENTS
 from hiprobe.probe.calibration import checked_values, difference
 from hiprobe.probe.held_out import checked_scores
+from hiprobe.ranges import require
 from hiprobe.store import write_atomic
 from hiprobe.types import HiddenStates, Recipe, Site
 
@@ -169,10 +170,8 @@ class Probe:
         except OSError as error:
             raise ProbeError(f"cannot be read: {error.strerror}", where=path) from error
         except _INVALID as error:
-            reason, cure = (
-                f"{type(error).__name__}: {error}",
-                "fit the probe again, or copy it again",
-            )
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            reason, cure = f"{kind}{error}", "fit the probe again, or copy it again"
             if isinstance(error, HiProbeError):
                 reason, cure = error.reason, error.cure or cure
             raise ProbeError(f"not a valid probe file: {reason}", where=path, cure=cure) from error
@@ -208,6 +207,7 @@ def _unpack(data: bytes, method: str | None) -> Probe:
             cure="name the method if you trust it",
         )
     sites = tuple(Site(**site) for site in header["sites"])
+    _check_numbers(header["provenance"])
     probe = Probe(
         header["method"],
         recipe,
@@ -241,6 +241,15 @@ def _contents(data: bytes) -> tuple[Any, dict[str, NDArray[Any]]]:
         raise ProbeError(str(error)) from error
 
 
+def _check_numbers(value: Any) -> None:
+    """Raise ValueError for a number in JSON values that is none, such as 1e999."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            _check_numbers(one)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        require("statement", value, "a number of the provenance")
+
+
 def _same(what: str, got: Any, stated: Any) -> None:
     if got != stated:
         raise ProbeError(f"the {what} must be {str(stated)[:200]}, got {str(got)[:200]}")
@@ -248,6 +257,8 @@ def _same(what: str, got: Any, stated: Any) -> None:
 
 def _check_shapes(probe: Probe) -> None:
     """Score two zero vectors, so that missing or misshapen tensors are found before a run."""
+    require("vector width", probe.width)
+    require("number of sites", len(probe.sites))
     if not 1 <= probe.width * len(probe.sites) <= MAX_INPUTS:
         raise ProbeError(
             f"sites x width must be 1 to {MAX_INPUTS}, "

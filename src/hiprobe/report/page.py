@@ -216,7 +216,9 @@ def _summary(result: Result) -> dict[str, str]:
     scores = needed_scores(result)
     lines = {"events": count(len(result.events)), "length": clock(result.duration)}
     lines["recorded"] = wall_clock(result.recorded)
-    lines["segments"] = str(len(scores.starts))
+    lines["segments"] = str(len(scores.starts)) + (
+        f", {scores.repeated} of them repeated" if scores.repeated else ""
+    )
     if len(scores.starts) and (scores.gaps or result.status == "partial"):
         lines["scored"] = (
             f"{clock(scores.starts[0])} – {clock(scores.ends[-1])}, of which "

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from hiprobe.errors import HiProbeError, UsageError
+from hiprobe.ranges import RANGES, in_range
 from hiprobe.review import proposals
 from hiprobe.review.judgements import Judgement, Span, reviewer, spoken
 from hiprobe.review.pages import EntryOf, SessionOf, WhoOf, event_values, render_page
@@ -132,8 +133,8 @@ def refit_action(
 @router.post("/threshold")
 def threshold(request: Request, session: SessionOf, threshold: Number) -> Response:
     """Propose the probe in use with another threshold; replaces nothing."""
-    if not np.isfinite(threshold):
-        raise UsageError(f"the threshold must be a finite number, got {threshold}")
+    if not in_range("threshold", threshold):
+        raise UsageError(f"the threshold must be {RANGES['threshold']}, got {threshold}")
     return _propose(request, lambda: proposals.propose_threshold(session, threshold))
 
 

@@ -14,8 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hiprobe.errors import StoreError
 from hiprobe.store import MANIFEST
 from hiprobe.store import results as stored
@@ -122,21 +120,9 @@ def _reviewed(entry: ReviewedVideo, _changed: int) -> ReviewedResult:
 
 
 def _scores(result: Result, entry: ReviewedVideo) -> Scores:
-    """Return the scores if they are of this video and every number in them is finite."""
+    """Return the scores if they are of this video; their numbers were checked when loaded."""
     if result.video_id != entry.video_id or result.scores is None:
         raise ValueError("it is the result of another video")
-    for name in ("starts", "ends", "raw", "smoothed"):
-        if not np.isfinite(getattr(result.scores, name)).all():
-            raise ValueError(f"a value of {name!r} is not finite")
-    gaps = [time for gap in result.scores.gaps for time in (gap.start, gap.end)]
-    events = [
-        value
-        for event in result.events
-        for value in (event.end, event.peak, event.score)
-        if value is not None
-    ]
-    if not np.isfinite([*gaps, *events]).all():
-        raise ValueError("a gap or an event has a value that is not finite")
     return result.scores
 
 

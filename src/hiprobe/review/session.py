@@ -181,7 +181,12 @@ def score_states(states: HiddenStates, probe: Probe) -> tuple[Scores, tuple[Even
     Raises RecipeMismatch and ProbeError.
     """
     return localize.localize(
-        states.starts, states.ends, probe.score(states), states.gaps, probe.localization
+        states.starts,
+        states.ends,
+        probe.score(states),
+        states.gaps,
+        probe.localization,
+        states.sources,
     )
 
 

@@ -74,13 +74,19 @@ def read_span(
 
 
 def join_states(parts: Sequence[SpanStates]) -> HiddenStates:
-    """Return the states of the whole video, from spans whose seams `can_join`."""
+    """Return the states of the whole video, from spans whose seams `can_join`.
+
+    If the first windows of a span repeat the window before it, they get its values here.
+    """
     all_states = [part.states for part in parts if part.states is not None]
     starts, ends, values = (
         np.concatenate([getattr(one, name) for one in all_states])
         for name in ("starts", "ends", "values")
     )
-    return replace(all_states[-1], starts=starts, ends=ends, values=values)
+    sources = tuple(source for one in all_states for source in one.sources)
+    if "repeated" in sources:
+        values = pipeline.repeated(values[[source == "read" for source in sources]], sources)
+    return replace(all_states[-1], starts=starts, ends=ends, values=values, sources=sources)
 
 
 def span_store(store: Path, span: Span) -> Path:

@@ -14,7 +14,7 @@ from hiprobe.sinks import Line, Target, TextFile, number
 from hiprobe.types import Result
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-SCORE_COLUMNS = ("start", "end", "raw", "smoothed", "threshold", "status")
+SCORE_COLUMNS = ("start", "end", "raw", "smoothed", "threshold", "status", "source")
 COLUMNS = (
     "schema",
     "id",
@@ -49,15 +49,18 @@ def open(target: Target) -> TextFile:
 def scores_csv(result: Result) -> str:
     """Make one row per segment and per gap, in order of time; times are in seconds.
 
-    A gap has no scores and the status `gap: reason`. Raises ValueError without scores.
+    A gap has no scores, no source and the status `gap: reason`. Raises ValueError without scores.
     """
     scores = result.scores
     if scores is None:
         raise ValueError(f"a {result.status} result has no scores to write")
     columns = (scores.starts, scores.ends, scores.raw, scores.smoothed, scores.threshold)
-    rows: list[list[Any]] = [[*map(float, row), "scored"] for row in zip(*columns, strict=True)]
+    rows: list[list[Any]] = [
+        [*map(float, row), "scored", source]
+        for *row, source in zip(*columns, scores.sources, strict=True)
+    ]
     rows += [
-        [gap.start, gap.end, None, None, None, f"gap: {' '.join(gap.reason.split())}"]
+        [gap.start, gap.end, None, None, None, f"gap: {' '.join(gap.reason.split())}", ""]
         for gap in scores.gaps
     ]
     return csv_text(SCORE_COLUMNS, sorted(rows, key=lambda row: (row[0], row[1])))

@@ -9,15 +9,17 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiprobe.disk.atomic import write_atomic
 from hiprobe.errors import StoreError
-from hiprobe.types import Event, Gap, Result, Scores, Video, unicode
+from hiprobe.ranges import require, require_all
+from hiprobe.types import SOURCES, Event, Gap, Result, Scores, Video, unicode
 
 NAME = "result.json"
 SCHEMA = "hiprobe.result/2"
@@ -26,7 +28,13 @@ STEM_BYTES = 200  # of a folder name; with digest and suffix it must stay below 
 # Settings of what is made of the scores, which needs no model.
 AFTER_SCORES = ("localization", "time_from_name")
 LARGEST = 256 << 20  # bytes; eight hours of video make two million
-_ARRAYS = ("starts", "ends", "raw", "smoothed", "threshold")
+_ARRAYS = {  # and the range of each
+    "starts": "start",
+    "ends": "end",
+    "raw": "score",
+    "smoothed": "score",
+    "threshold": "threshold",
+}
 _INVALID = (
     OSError,
     ArithmeticError,
@@ -147,23 +155,23 @@ def _to_json(result: Result) -> dict[str, Any]:
             {name: _plain(value) for name, value in vars(event).items()} for event in result.events
         ],
         "gaps": [vars(gap) for gap in scores.gaps],
-        "scores": arrays,
+        "windows": {source: scores.sources.count(source) for source in SOURCES},
+        "scores": {**arrays, "sources": scores.sources},
     }
 
 
 def _from_json(values: Mapping[str, Any], video: Video) -> Result:
     """Build a result; raises an error of `_INVALID` for invalid values."""
-    arrays = {
-        name: np.array([float(value) for value in values["scores"][name]], np.float64)
-        for name in _ARRAYS
-    }
-    scores = Scores(**arrays, gaps=tuple(map(_gap, values["gaps"])))
+    arrays = {name: _column(name, values["scores"][name]) for name in _ARRAYS}
+    require("duration", values["duration"])
+    gaps, sources = tuple(map(_gap, values["gaps"])), tuple(values["scores"]["sources"])
+    scores = Scores(**arrays, gaps=gaps, sources=sources)
     events = tuple(map(_event, values["events"]))
     return Result(
         video.path,
         values["video"],
         values["status"],
-        float(values["duration"]),
+        values["duration"],
         scores,
         events,
         values["reason"],
@@ -172,15 +180,24 @@ def _from_json(values: Mapping[str, Any], video: Video) -> Result:
     )
 
 
+def _column(name: str, values: Sequence[Any]) -> NDArray[np.float64]:
+    """Return one array of the scores; an adaptive threshold begins at infinity, stored as text."""
+    endless = name == "threshold"
+    require_all(_ARRAYS[name], [one for one in values if not (endless and one == "inf")])
+    return np.array([float(one) for one in values], np.float64)
+
+
 def _gap(values: Mapping[str, Any]) -> Gap:
-    return Gap(float(values["start"]), float(values["end"]), str(values["reason"]))
+    require("start", values["start"], "the start of a gap")
+    require("end", values["end"], "the end of a gap")
+    return Gap(values["start"], values["end"], str(values["reason"]))
 
 
 def _event(values: Mapping[str, Any]) -> Event:
-    numbers = {
-        name: None if values[name] is None else float(values[name])
-        for name in ("start", "end", "peak", "score")
-    }
+    numbers = {name: values[name] for name in ("start", "end", "peak", "score")}
+    for name, value in numbers.items():
+        if value is not None or name in ("start", "end"):
+            require(name, value, f"the {name} of an event")
     words = {
         name: None if values[name] is None else str(values[name])
         for name in ("label", "explanation")

@@ -18,9 +18,10 @@ import numpy as np
 from hiprobe.disk.atomic import write_atomic
 from hiprobe.disk.safetensors_header import read_header
 from hiprobe.errors import StoreError
+from hiprobe.ranges import require, require_all
 from hiprobe.types import Gap, HiddenStates, Recipe, Site, digest_json
 
-SCHEMA = "hiprobe.states/1"
+SCHEMA = "hiprobe.states/2"
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
 _INVALID = (
     OSError,
@@ -49,6 +50,7 @@ def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
         "duration": states.duration,
         "gaps": [asdict(gap) for gap in states.gaps],
         "skipped": states.skipped,
+        "sources": states.sources,
     }
     path = (
         states_folder(store, states.video_id, states.recipe)
@@ -124,9 +126,10 @@ def load_states(path: Path) -> HiddenStates:
                 starts,
                 ends,
                 arrays["values"],
-                float(header["duration"]),
+                header["duration"],
                 gaps,
-                int(header["skipped"]),
+                header["skipped"],
+                tuple(header["sources"]),
             )
         )
     except _INVALID as error:
@@ -151,9 +154,11 @@ def describe(path: Path) -> tuple[str, str, str, int, int]:
 
 def _timed(states: HiddenStates) -> HiddenStates:
     """Return `states`; raises ValueError for times that cannot be true, as a file may hold any."""
-    gaps = [time for gap in states.gaps for time in (gap.start, gap.end)]
-    if not np.isfinite([states.duration, *gaps, *states.starts, *states.ends]).all():
-        raise ValueError("a time is not finite")
+    require("duration", states.duration)
+    require("damaged packets", states.skipped)
+    require("number of sites", len(states.sites))
+    require_all("start", [*states.starts.tolist(), *(gap.start for gap in states.gaps)])
+    require_all("end", [*states.ends.tolist(), *(gap.end for gap in states.gaps)])
     if not (states.ends > states.starts).all() or not (np.diff(states.starts) > 0).all():
         raise ValueError("the segments are not in time order")
     return states

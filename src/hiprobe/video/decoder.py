@@ -73,7 +73,8 @@ class SegmentReader:
     lost. `frame_count` counts the frames shown, `skipped` the damaged packets (a single one leaves
     no gap), and `concealed` the damaged pictures that the decoder patched with what it had.
     `uneven` means that two frames were further apart than the distance at which lost packets make
-    a gap. The decoder works a few segments ahead; with `begun`, it starts at once.
+    a gap. `before` is the segment before the first one, if it is known. The decoder works a few
+    segments ahead; with `begun`, it starts at once.
 
     >>> from hiprobe import video
     >>> from hiprobe.embedded import VIDEO
@@ -105,6 +106,11 @@ class SegmentReader:
         grid = Grid(recipe.segment_s, recipe.frames, recipe.size, first, count)
         with _named(path):
             self._items = ask(DECODER, LIMITS, "segments", os.fspath(path), asdict(grid))
+
+    @property
+    def before(self) -> Segment | None:
+        """The segment before the first one: none, as it is not read."""
+        return None
 
     def __iter__(self) -> Iterator[Segment]:
         return self

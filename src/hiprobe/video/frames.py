@@ -22,7 +22,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from hiprobe.errors import CorruptVideo, UnsupportedVideo
-from hiprobe.ranges import LATEST_S, STALE_S
+from hiprobe.ranges import LATEST_S, RANGES, STALE_S, in_range
 from hiprobe.types import Gap
 from hiprobe.video.container import (
     CONTIGUOUS,
@@ -49,7 +49,7 @@ REORDERED = 4  # more late frames in a row mean that the clock was set back
 LEAD_S = 0.1
 GAP_S, GAP_FRAMES = 0.5, 3.0  # frames must be this far apart for lost packets to make a gap
 STATED_MAX_S = 7 * 86_400.0  # a longer stated duration is not believed
-MAX_FPS = 1000.0  # a higher stated rate is a time base, not a rate
+MAX_FPS = RANGES["frame rate"].high  # a higher stated rate is a time base, not a rate
 AHEAD_PACKETS = 2000  # packets held at most to look ahead
 REMEMBERED = 64  # times remembered of packets before the current one; more than any reordering
 EPSILON_S = 1e-6  # below any time base in use; absorbs rounding of seconds
@@ -172,7 +172,8 @@ class FrameReader:
             stream == container.streams.video[0],
         )
         self._untimed, self._base = self.container in UNTIMED, float(stream.time_base or 0)
-        self._packets_stated, self.aspect = stream.frames, float(stream.sample_aspect_ratio or 1)
+        self._packets_stated, aspect = stream.frames, float(stream.sample_aspect_ratio or 1)
+        self.aspect = aspect if in_range("pixel aspect", aspect) else 1.0
         guessed, average = (float(rate or 0) for rate in (stream.guessed_rate, stream.average_rate))
         self.fps = next((rate for rate in (average, guessed) if 0 < rate <= MAX_FPS), None)
         rate = next((rate for rate in (guessed, average) if 0 < rate <= MAX_FPS), math.inf)

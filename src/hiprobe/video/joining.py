@@ -74,6 +74,7 @@ class SpanReader(SegmentReader):
         super().__init__(path, recipe, span.first - before, count, begun=begun)
         self.span, self.given = span, 0
         self._head: str | None = None if before else ""
+        self._before: Segment | None = None
         self._last: Segment | None = None
 
     def __next__(self) -> Segment:
@@ -90,8 +91,15 @@ class SpanReader(SegmentReader):
         if self._head is None:
             self._head = ""
             with suppress(StopIteration):  # the video may end before it
-                self._head = fingerprint(super().__next__())
+                self._before = super().__next__()
+                self._head = fingerprint(self._before)
         return self._head
+
+    @property
+    def before(self) -> Segment | None:
+        """The window before the span, None if there is none. Raises the errors of `segments`."""
+        self.read_head()
+        return self._before
 
     @property
     def hurt(self) -> bool:

@@ -122,6 +122,11 @@ class ParallelReader:
         self._next = 0  # index of the segment to give next
 
     @property
+    def before(self) -> None:
+        """The segment before the first one: there is none."""
+        return None
+
+    @property
     def duration(self) -> float:
         """The end, in seconds, of the last frame shown so far."""
         return self._now.duration

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, UnsupportedVideo
-from hiprobe.ranges import LATEST_S
+from hiprobe.ranges import LATEST_S, require
 from hiprobe.types import Gap
 from hiprobe.video.folders import Note, refuse, walk
 
@@ -188,10 +188,10 @@ def checked(path: AnyPath) -> tuple[Path, float, list[Path]]:
             where=folder,
             cure="leave only the frames in it",
         )
-    if not 0 < fps <= 1000:
-        raise UnsupportedVideo(
-            f"the frame rate must be above 0 and at most 1000, got {fps:g}", where=path, cure=CURE
-        )
+    try:
+        require("frame rate", fps, "the frame rate")
+    except ValueError as error:
+        raise UnsupportedVideo(str(error), where=path, cure=CURE) from error
     return folder, fps, files
 
 
@@ -237,7 +237,9 @@ class PictureReader:
         times = [place / fps for place in (*places, places[-1] + 1)]
         believed = bisect_right(times, LATEST_S, hi=len(files))
         if believed < len(files):
-            self.gaps = (Gap(times[believed - 1] + 1 / fps, LATEST_S, f"{files[believed].name} is too late"),)
+            self.gaps = (
+                Gap(times[believed - 1] + 1 / fps, LATEST_S, f"{files[believed].name} is too late"),
+            )
             times[believed] = times[believed - 1] + 1 / fps
         self.stated = self.end = times[believed]
         first = max(0, bisect_right(times, self._after, hi=believed) - 1)
