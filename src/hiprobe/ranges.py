@@ -84,9 +84,9 @@ RANGES: Mapping[str, Range] = {
     "pixel aspect": Range(0.01, 100.0),
     # a model folder
     "explain_span_s": Range(0.01, 86400.0, "seconds"),
-    "num_hidden_layers": _whole(1, 4096),
-    "num_attention_heads": _whole(1, 4096),
-    "hidden_size": _whole(1, 2**20),
+    "blocks": _whole(1, 4096),
+    "heads": _whole(1, 4096),
+    "model width": _whole(1, 2**20),
     "pixels": _whole(1, 2**31),
     "patch": _whole(1, 1024, "pixels"),
     "tokens": _whole(1, 2**24),

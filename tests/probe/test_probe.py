@@ -411,7 +411,11 @@ def test_score_refuses_another_recipe_site_width_and_nan(probe: Probe) -> None:
 def test_score_of_no_segment_and_of_states_that_hold_only_its_site(probe: Probe) -> None:
     states = planted()[1][0]
     empty = replace(
-        states, starts=states.starts[:0], ends=states.ends[:0], values=states.values[:0]
+        states,
+        starts=states.starts[:0],
+        ends=states.ends[:0],
+        values=states.values[:0],
+        sources=(),
     )
     assert probe.score(empty).shape == (0,)
     only = replace(states, sites=(Site("residual", 7),), values=states.values[:, 7:8])

@@ -33,17 +33,18 @@ class MeanColourBackbone:
     explain_prompt, explain_span_s, notice = "What happens?", 1.6, None
     recipe = RECIPE
     provenance: Mapping[str, Any] = {"dtype": "float32", "device": "cpu"}
+    reads_times: tuple[str, ...] = ()
 
     def read(
         self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None
     ) -> NDArray[np.float32]:
         colours = np.array(
             [segment.frames.mean(axis=(0, 1, 2)) for segment in segments], np.float32
-        )
+        ).reshape(-1, 3)
         if "READ_LOG" in os.environ:
             with Path(os.environ["READ_LOG"]).open("a") as file:
                 file.write(f"{os.getpid()} {colours.mean():.3f}\n")
-        if colours.mean() > float(os.environ.get("CRASH_ABOVE", "inf")):
+        if len(colours) and colours.mean() > float(os.environ.get("CRASH_ABOVE", "inf")):
             os.kill(os.getpid(), signal.SIGKILL)
         return np.stack([colours + np.float32(site.layer) for site in sites], axis=1)
 

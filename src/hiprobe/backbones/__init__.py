@@ -73,9 +73,9 @@ class ModelFacts(Protocol):
 class Backbone(ModelFacts, Protocol):
     """A frozen multimodal LLM: its hidden states are read, and it is asked only to explain.
 
-    A segment with the pixels of the one before it is not read again but gets the same states. If
-    the model gets no times of frames, give it `reads_times = False`; otherwise the times, from the
-    segment's start, must be equal too.
+    A segment with the pixels of the one before it is not read again but gets the same states, if
+    what the model gets of their times is equal too. An attribute `reads_times` says what that is:
+    "length" (of the segment), "moments" (of its frames, from its start), both as by default, or ().
 
     >>> from hiprobe import backbones, embedded, video
     >>> model = backbones.load("embedded", device="cpu", max_layer=3)

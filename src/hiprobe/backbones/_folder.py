@@ -20,7 +20,7 @@ from typing import Any
 
 from hiprobe.disk.safetensors_header import read_header
 from hiprobe.errors import ModelError
-from hiprobe.ranges import in_range
+from hiprobe.ranges import require, require_all
 
 SETTINGS_FILE = "hiprobe.json"
 _NAMES = frozenset(
@@ -237,10 +237,12 @@ def checkpoint_settings(found: Checkpoint) -> Mapping[str, Any]:
             raise ModelError(
                 f"unknown entry {name!r}", where=where, cure=f"use {', '.join(_CHECKS)}"
             )
-        if not _CHECKS[name](value):
-            raise ModelError(
-                f"entry {name!r} is {value!r}", where=where, cure="see docs/backbones.md"
-            )
+        try:
+            valid, reason = _CHECKS[name](value), f"entry {name!r} is {value!r}"
+        except ValueError as error:
+            valid, reason = False, f"entry {name!r}: {error}"
+        if not valid:
+            raise ModelError(reason, where=where, cure="see docs/backbones.md")
     return values
 
 
@@ -252,8 +254,33 @@ def normal_words(values: Mapping[str, Any]) -> Sequence[str] | None:
     return values["verdict"]["normal"] if "verdict" in values else None
 
 
-def _side(value: Any) -> bool:
-    return in_range("height", value) and in_range("width", value)
+def check_config(values: Any, found: Checkpoint) -> None:
+    """Check the sizes in a `config.json`, also of its parts, before anything is built from them.
+
+    Raises ModelError.
+    """
+    for name, value in values.items():
+        if isinstance(value, dict):
+            check_config(value, found)
+        elif name in _SIZES and value is not None:
+            try:
+                require_all(_SIZES[name], value if isinstance(value, list) else [value])
+            except ValueError as error:
+                raise ModelError(
+                    f"{name}: {error}", where=found.folder / "config.json", cure="fetch it again"
+                ) from error
+
+
+def _number(name: str, value: Any) -> bool:
+    """Return True, or raise ValueError for a number that is not in the range of `name`."""
+    require(name, value)
+    return True
+
+
+def _size_of_frames(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) != 2:
+        return value is None
+    return _number("height", value[0]) and _number("width", value[1])
 
 
 def _texts(value: Any) -> bool:
@@ -264,15 +291,28 @@ def _texts(value: Any) -> bool:
     )
 
 
+_SIZES = {  # the range of each size of a model, by its name in config.json
+    "depth": "blocks",
+    "num_layers": "blocks",
+    "num_hidden_layers": "blocks",
+    "num_heads": "heads",
+    "num_attention_heads": "heads",
+    "num_key_value_heads": "heads",
+    "head_dim": "model width",
+    "hidden_size": "model width",
+    "intermediate_size": "model width",
+    "vocab_size": "tokens",
+    "patch_size": "patch",
+    "temporal_patch_size": "patch",
+    "spatial_merge_size": "patch",
+}
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "prompts": _texts,
-    "frames": partial(in_range, "frames"),
-    "size": lambda value: (
-        value is None or (isinstance(value, list) and len(value) == 2 and all(map(_side, value)))
-    ),
-    "segment_s": partial(in_range, "segment_s"),
+    "frames": partial(_number, "frames"),
+    "size": _size_of_frames,
+    "segment_s": partial(_number, "segment_s"),
     "explain_prompt": lambda value: isinstance(value, str) and bool(value),
-    "explain_span_s": lambda value: value is None or in_range("explain_span_s", value),
+    "explain_span_s": lambda value: value is None or _number("explain_span_s", value),
     "notice": lambda value: value is None or isinstance(value, str),
     "verdict": lambda value: (
         isinstance(value, dict) and set(value) == {"normal"} and _texts(value["normal"])

@@ -212,6 +212,13 @@ def shapes(inputs: Inputs) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return tuple(sorted((name, tuple(value.shape)) for name, value in inputs.items()))
 
 
+def same_inputs(one: Inputs, other: Inputs) -> bool:
+    """Tell whether two inputs are equal in every tensor."""
+    return shapes(one) == shapes(other) and all(
+        torch.equal(value, other[name]) for name, value in one.items()
+    )
+
+
 def collate(batch: Sequence[Inputs]) -> Inputs:
     """Join inputs of equal shapes into one batch, along the first dimension of every tensor."""
     return {name: torch.cat([inputs[name] for inputs in batch]) for name in batch[0]}

@@ -46,16 +46,24 @@ SETTINGS = {  # the range of each number among a processor's settings
 }
 
 
-def _check_setting(name: str, value: Any) -> None:
-    """Raise ModelError unless the numbers of a setting are in their range."""
+def _check_setting(name: str, value: Any, like: Any) -> None:
+    """Raise ModelError unless a setting has the form of `like` and its numbers are in range."""
     if name not in SETTINGS:
         return
-    many = value.values() if isinstance(value, Mapping) else value
+    what = f"{name} of the video processor"
     try:
-        for one in many if isinstance(many, Iterable) else [many]:
-            require(SETTINGS[name], one, f"{name} of the video processor")
+        for one in _parts(value, like):
+            require(SETTINGS[name], one, what)
     except ValueError as error:
         raise ModelError(str(error), cure="fetch the model again") from error
+
+
+def _parts(value: Any, like: Any) -> Iterable[Any]:
+    """Return the numbers of a setting: of a mapping, of three colours, or the one number."""
+    if isinstance(like, Mapping) and isinstance(value, Mapping):
+        return value.values()
+    colours = isinstance(like, Sequence) and isinstance(value, list | tuple) and len(value) == 3
+    return value if colours else [value]
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
@@ -87,7 +95,7 @@ class VideoProcessor:
         self._kept: tuple[NDArray[np.uint8], Mapping[str, Any]] | None = None
         for name in self.known_settings() & settings.keys():
             if settings[name] is not None:
-                _check_setting(name, settings[name])
+                _check_setting(name, settings[name], getattr(self, name))
                 setattr(self, name, settings[name])
         if self.do_center_crop:
             raise ModelError("the video processor crops to the centre, which is not supported")

@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 from transformers.utils import logging as transformers_logging
 
-from hiprobe.backbones._folder import Checkpoint, weight_bytes
+from hiprobe.backbones._folder import Checkpoint, check_config, weight_bytes
 from hiprobe.backbones._memory import GB, Place, fits, free, one_memory_error, ran_out
 from hiprobe.errors import ModelError, UsageError, counted
-from hiprobe.ranges import require
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DEVICES = ("cpu", "cuda", "mps")
@@ -48,6 +48,7 @@ FAILURES = (
     ImportError,
     RuntimeError,
     SafetensorError,
+    StrictDataclassError,
 )
 
 
@@ -65,11 +66,11 @@ def load_config(found: Checkpoint) -> Any:
             where=found.model if found.revision else found.folder,
             cure="use a multimodal checkpoint of a known family, such as an -hf conversion",
         )
+    check_config(values, found)
     with named_failure(found):
         config = AutoConfig.from_pretrained(
             found.folder, trust_remote_code=False, local_files_only=True
         )
-    check_sizes(config.get_text_config(), found)
     # transformers would load an unknown kind as if it were not quantised
     if quantiser(config) not in (None, *AUTO_QUANTIZER_MAPPING):
         raise ModelError(
@@ -78,17 +79,6 @@ def load_config(found: Checkpoint) -> Any:
             cure="use another version of the model",
         )
     return config
-
-
-def check_sizes(config: Any, found: Checkpoint) -> None:
-    """Raise ModelError for a size of the text decoder that is out of range."""
-    for name in ("num_hidden_layers", "num_attention_heads", "hidden_size"):
-        try:
-            require(name, getattr(config, name, None))
-        except ValueError as error:
-            raise ModelError(
-                str(error), where=found.folder / "config.json", cure="fetch the model again"
-            ) from error
 
 
 def pick_device(name: str) -> torch.device:

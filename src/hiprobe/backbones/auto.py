@@ -46,6 +46,7 @@ from hiprobe.backbones._processing import (
     load_processor,
     make_each,
     make_inputs,
+    same_inputs,
     shapes,
 )
 from hiprobe.backbones._prompts import EXPLAIN_PROMPT, PROMPT
@@ -152,17 +153,21 @@ class AutoBackbone:
         }
 
     @cached_property
-    def reads_times(self) -> bool:
-        """Whether what the model gets depends on the times of a segment's frames."""
-        frames, size = self.recipe.frames, self.recipe.size or SIZE
-        pixels, times = np.zeros((frames, *size, 3), np.uint8), np.arange(frames, dtype=float)
-        one, other = (
-            self._inputs(Segment(pixels, times * pace, 0.0, frames * pace, 0), {0: PROMPT})[0]
-            for pace in (0.1, 1.7)
-        )
-        return shapes(one) != shapes(other) or any(
-            not torch.equal(value, other[name]) for name, value in one.items()
-        )
+    def reads_times(self) -> tuple[str, ...]:
+        """What the model gets of a segment's times: "length", "moments" of frames, both or none.
+
+        Found by making inputs of one picture at several times.
+        """
+        usual = self._inputs_at(1.0, 1.0)
+        others = {"length": self._inputs_at(3.0, 1.0), "moments": self._inputs_at(1.0, 0.1)}
+        return tuple(name for name, inputs in others.items() if not same_inputs(usual, inputs))
+
+    def _inputs_at(self, length: float, pace: float) -> Inputs:
+        """Make inputs of black frames in a segment of `length` times the recipe's."""
+        count, seconds = self.recipe.frames, self.recipe.segment_s
+        frames = np.zeros((count, *(self.recipe.size or SIZE), 3), np.uint8)
+        times = np.arange(count) * pace * seconds / count
+        return self._inputs(Segment(frames, times, 0.0, length * seconds, 0), {0: PROMPT})[0]
 
     def read(
         self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None

@@ -179,14 +179,20 @@ def read_states(
 def source_of(one: Segment, before: Segment | None, model: Backbone) -> Source:
     """Return "repeated" if the model would get the same input for `one` as for `before`.
 
-    That is equal pixels, and equal times unless the model says that it gets none.
+    That is equal pixels, and equal times as far as the model gets them (`reads_times`).
     """
     same = (
         before is not None
-        and (one.clock_ms == before.clock_ms or not getattr(model, "reads_times", True))
+        and _clock(one, model) == _clock(before, model)
         and all(map(np.array_equal, one.frames, before.frames))  # stops at the first difference
     )
     return "repeated" if same else "read"
+
+
+def _clock(segment: Segment, model: Backbone) -> list[object]:
+    """Return what the model gets of a segment's times: all, unless it says otherwise."""
+    times = dict(zip(("length", "moments"), segment.clock_ms, strict=True))
+    return [times[name] for name in getattr(model, "reads_times", tuple(times))]
 
 
 def repeated(values: FloatArray, sources: Sequence[Source]) -> FloatArray:

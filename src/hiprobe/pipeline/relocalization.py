@@ -31,7 +31,9 @@ def relocalized(result: Result, localization: Localization) -> Result:
     if result.scores is None:
         raise ValueError(f"a result with status {result.status!r} has no scores")
     old = result.scores
-    scores, events = _localize.localize(old.starts, old.ends, old.raw, old.gaps, localization)
+    scores, events = _localize.localize(
+        old.starts, old.ends, old.raw, old.gaps, localization, old.sources
+    )
     return replace(result, scores=scores, events=with_words(events, result.events))
 
 

@@ -21,7 +21,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from hiprobe.errors import CorruptVideo, EmptyVideo, UnsupportedVideo
-from hiprobe.ranges import STALE_S
+from hiprobe.ranges import STALE_S, require
 from hiprobe.types import Gap
 from hiprobe.video import pictures
 from hiprobe.video.frames import EPSILON_S, ShownFrame
@@ -50,7 +50,7 @@ class Painter:
     """
 
     def __init__(self, size: tuple[int, int] | None, path: str | PathLike[str]) -> None:
-        self.size, self._path = size, path
+        self.size, self.path = size, path
         self._scaler = VideoReformatter()
 
     def paint(self, image: av.VideoFrame) -> NDArray[np.uint8]:
@@ -76,7 +76,7 @@ class Painter:
             raise
         except av.error.FFmpegError as error:
             raise UnsupportedVideo(
-                f"pixel format {image.format.name} cannot be converted to RGB", where=self._path
+                f"pixel format {image.format.name} cannot be converted to RGB", where=self.path
             ) from error
         return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
 
@@ -127,10 +127,20 @@ class Window:
             assert screen.image is not None
             pixels = painter.paint(screen.image)
             if self.frames is None:
-                self.frames = self._place((self._count, *pixels.shape))
+                self.frames = self._place(_checked((self._count, *pixels.shape), painter))
             self.frames[done : done + count] = pixels
             self.times += [screen.time] * count
         return len(self.times) == self._count
+
+
+def _checked(shape: tuple[int, ...], painter: Painter) -> tuple[int, ...]:
+    """Return the shape of a window; raises UnsupportedVideo if it takes too much memory."""
+    try:
+        require("bytes of a window", math.prod(shape))
+    except ValueError as error:
+        cure = "use fewer frames, or a size"
+        raise UnsupportedVideo(str(error), where=painter.path, cure=cure) from error
+    return shape
 
 
 class WindowReader:
