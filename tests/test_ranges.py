@@ -171,7 +171,7 @@ CASES: list[Case] = [
             (("recipe", "frames"), "frames"),
             (("sites", 0, "layer"), "layer"),
             (("duration",), "duration"),
-            (("skipped",), "damaged packets"),
+            (("damaged_packets",), "damaged packets"),
             (("gaps", 0, "start"), "start"),
             (("gaps", 0, "end"), "end"),
         ]

@@ -303,11 +303,11 @@ class HiddenStates:
     """The hidden states of one video: `values` (segments, sites, width), floating point.
 
     `starts` and `ends` (segments,) are the span of each segment in seconds, `gaps` the spans that
-    could not be decoded, `skipped` the number of damaged packets, and `duration` the end of the
-    last frame in seconds. `sources` (segments,) say how each came about: `read` by the model, or
-    `repeated`, the same bits as the one before, whose pixels it has; by default all were read.
-    `group` is that of the labelled video, for fitting; it is not stored.
-    Raises ValueError for shapes that do not agree.
+    could not be decoded, `damaged_packets` the number of packets that were damaged (or of pictures
+    that were missing), and `duration` the end of the last frame in seconds. `sources` (segments,)
+    say how each came about: `read` by the model, or `repeated`, the same bits as the one before,
+    whose pixels it has; by default all were read. `group` is that of the labelled video, for
+    fitting; it is not stored. Raises ValueError for shapes that do not agree.
 
     >>> sites = (Site("residual", 0), Site("residual", 1))
     >>> recipe, times = Recipe("org/model", ("Is anything abnormal?",)), np.arange(4) * 1.6
@@ -324,7 +324,7 @@ class HiddenStates:
     values: FloatArray
     duration: float
     gaps: tuple[Gap, ...] = ()
-    skipped: int = 0
+    damaged_packets: int = 0
     sources: tuple[Source, ...] = ()
     group: str | None = None
 

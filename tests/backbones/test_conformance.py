@@ -34,7 +34,7 @@ from tests.support.reference_reading import (
 import hiprobe
 from hiprobe import backbones, checks
 from hiprobe.backbones import _explaining
-from hiprobe.backbones._processing import make_inputs
+from hiprobe.backbones._processing import make_inputs, same_inputs
 from hiprobe.backbones._reading import encode_video, with_features
 from hiprobe.checks.backbones import EXACT, SHARED
 from hiprobe.errors import ModelError, OutOfMemory
@@ -365,6 +365,18 @@ def test_the_prompt_says_the_frames_true_times(name: str, backbone: Any) -> None
     per_patch = backbone._processor.video_processor.temporal_patch_size
     assert made["second_per_grid_ts"].tolist() == pytest.approx([12.0 * per_patch / count])
     TABLE[name]["times"] = "as positions, at an even pace"
+
+
+def test_it_says_which_times_it_gets(name: str, backbone: Any) -> None:
+    """Windows with the same pixels are read once if these times are equal too."""
+    if name in TIMES:
+        assert "moments" in backbone.reads_times
+        return
+    frames = segments(backbone, 1)[0].frames
+    even = Segment(frames, np.arange(len(frames)) / 10, 0.0, 1.6, 0)
+    shorter = Segment(frames, np.arange(len(frames)) / 20, 0.0, 0.8, 0)
+    made, other = (make_inputs(backbone._processor, one, "what?") for one in (even, shorter))
+    assert backbone.reads_times == (() if same_inputs(made, other) else ("length",))
 
 
 # --- the table

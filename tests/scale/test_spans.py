@@ -59,7 +59,11 @@ def same(one: HiddenStates, two: HiddenStates) -> bool:
         np.array_equal(getattr(one, name), getattr(two, name))
         for name in ("starts", "ends", "values")
     )
-    return arrays and (one.duration, one.gaps, one.skipped) == (two.duration, two.gaps, two.skipped)
+    return arrays and (one.duration, one.gaps, one.damaged_packets) == (
+        two.duration,
+        two.gaps,
+        two.damaged_packets,
+    )
 
 
 def test_a_plan_covers_a_video_once_at_multiples_of_the_batch() -> None:

@@ -73,7 +73,7 @@ def test_stored_states_are_read_back_unchanged(tmp_path: Path, dtype: Any) -> No
     for name in ("values", "starts", "ends"):
         np.testing.assert_array_equal(getattr(found, name), getattr(states, name))
         assert getattr(found, name).dtype == getattr(states, name).dtype
-    for name in ("video_id", "recipe", "sites", "duration", "gaps", "skipped"):
+    for name in ("video_id", "recipe", "sites", "duration", "gaps", "damaged_packets"):
         assert getattr(found, name) == getattr(states, name)
     with safe_open(path, "np") as file:  # the format's own reader agrees
         np.testing.assert_array_equal(file.get_tensor("values"), states.values)

@@ -163,11 +163,11 @@ class AutoBackbone:
         return tuple(name for name, inputs in others.items() if not same_inputs(usual, inputs))
 
     def _inputs_at(self, length: float, pace: float) -> Inputs:
-        """Make inputs of black frames in a segment of `length` times the recipe's."""
-        count, seconds = self.recipe.frames, self.recipe.segment_s
+        """Make inputs of black frames in a segment of `length` minutes: any clock tells those."""
+        count = self.recipe.frames
         frames = np.zeros((count, *(self.recipe.size or SIZE), 3), np.uint8)
-        times = np.arange(count) * pace * seconds / count
-        return self._inputs(Segment(frames, times, 0.0, length * seconds, 0), {0: PROMPT})[0]
+        times = np.arange(count) * 60.0 * pace / count
+        return self._inputs(Segment(frames, times, 0.0, 60.0 * length, 0), {0: PROMPT})[0]
 
     def read(
         self, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe | None = None

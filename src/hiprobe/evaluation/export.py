@@ -93,7 +93,8 @@ def _described(found: HiddenStates, dtype: str) -> dict[str, Any]:
         "dtype": dtype,
         "duration": found.duration,
         "gaps": [asdict(gap) for gap in found.gaps],
-        "skipped": found.skipped,
+        "damaged_packets": found.damaged_packets,
+        "sources": found.sources,
     }
 
 

@@ -97,7 +97,8 @@ def detect_events(
         found.sources,
     )
     parts = "pictures missing" if pictures.is_folder(path) else "damaged packets skipped"
-    lost = f"{found.skipped} {parts}" if found.skipped else "spans lost" if found.gaps else None
+    count = found.damaged_packets
+    lost = f"{count} {parts}" if count else "spans lost" if found.gaps else None
     status: Status = "partial" if lost else "done"
     made_with = _provenance(reading.model, probe, found.video_id)
     return Result(

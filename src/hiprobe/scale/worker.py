@@ -160,7 +160,7 @@ class VideoWorker:
         )
         pipeline.check_same(here, digest, found.video_id)
         return {
-            "status": "partial" if found.gaps or found.skipped else "done",
+            "status": "partial" if found.gaps or found.damaged_packets else "done",
             "reason": None,
             "duration": found.duration,
             "shape": found.values.shape,

@@ -49,7 +49,7 @@ def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
         "sites": [asdict(site) for site in states.sites],
         "duration": states.duration,
         "gaps": [asdict(gap) for gap in states.gaps],
-        "skipped": states.skipped,
+        "damaged_packets": states.damaged_packets,
         "sources": states.sources,
     }
     path = (
@@ -128,7 +128,7 @@ def load_states(path: Path) -> HiddenStates:
                 arrays["values"],
                 header["duration"],
                 gaps,
-                header["skipped"],
+                header["damaged_packets"],
                 tuple(header["sources"]),
             )
         )
@@ -155,7 +155,7 @@ def describe(path: Path) -> tuple[str, str, str, int, int]:
 def _timed(states: HiddenStates) -> HiddenStates:
     """Return `states`; raises ValueError for times that cannot be true, as a file may hold any."""
     require("duration", states.duration)
-    require("damaged packets", states.skipped)
+    require("damaged packets", states.damaged_packets)
     require("number of sites", len(states.sites))
     require_all("start", [*states.starts.tolist(), *(gap.start for gap in states.gaps)])
     require_all("end", [*states.ends.tolist(), *(gap.end for gap in states.gaps)])
