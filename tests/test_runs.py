@@ -40,16 +40,17 @@ def equal(one: Result, other: Result) -> bool:
     arrays = [
         (getattr(one.scores, f.name), getattr(other.scores, f.name))
         for f in fields(Scores)
-        if f.name != "gaps"
+        if f.name not in ("gaps", "sources")
     ]
-    return one.scores.gaps == other.scores.gaps and all(
-        np.array_equal(a, b, equal_nan=True) and a.dtype == b.dtype for a, b in arrays
-    )
+    return (one.scores.gaps, one.scores.sources) == (
+        other.scores.gaps,
+        other.scores.sources,
+    ) and all(np.array_equal(a, b, equal_nan=True) and a.dtype == b.dtype for a, b in arrays)
 
 
 def a_result(seed: int = 0, path: str = "in/a.mp4") -> Result:
     rng = np.random.default_rng(seed)
-    starts = np.arange(6) * 1.6 + rng.normal() * 1e-9
+    starts = np.arange(6) * 1.6 + abs(rng.normal()) * 1e-9
     raw, smoothed = rng.normal(size=(2, 6)) * 10.0 ** rng.integers(-300, 300)
     threshold = np.where(np.arange(6) < 2, np.inf, rng.normal(size=6))
     events = (

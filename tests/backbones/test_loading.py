@@ -235,7 +235,10 @@ def _delete(*names: str) -> Callable[[Path], object]:
         (_delete("video_preprocessor_config.json"), "no processor_config.json, video_preprocessor"),
         (_unknown_video, "video cannot be prepared for 'OddVideoProcessor'"),
         (_write("hiprobe.json", '{"promts": ["a"]}'), "unknown entry 'promts'"),
-        (_write("hiprobe.json", '{"frames": 0}'), "entry 'frames' is 0"),
+        (
+            _write("hiprobe.json", '{"frames": 0}'),
+            "entry 'frames': frames must be a whole number from 1 to 1024 .*, got 0",
+        ),
     ],
 )
 def test_a_bad_folder_is_refused_on_one_line(

@@ -188,7 +188,8 @@ def test_csv_holds_the_numbers(tmp_path: Path) -> None:
 
 def test_scores_csv_lists_segments_and_gaps_in_time_order() -> None:
     rows = list(csv.DictReader(io.StringIO(scores_csv(a_result()))))
-    assert list(rows[0]) == ["start", "end", "raw", "smoothed", "threshold", "status"]
+    assert list(rows[0]) == ["start", "end", "raw", "smoothed", "threshold", "status", "source"]
+    assert [row["source"] for row in rows] == ["read", "read", "read", "", "read"]
     assert [float(row["start"]) for row in rows] == [0.0, 1.6, 3.2, 4.8, 8.0]
     assert [row["status"] for row in rows] == [
         "scored",

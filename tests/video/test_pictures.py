@@ -183,7 +183,7 @@ def test_a_folder_that_is_not_a_video_gives_a_named_error(tmp_path: Path) -> Non
         (f"{tmp_path / 'empty'}@10fps", EmptyVideo, "no pictures"),
         (f"{tmp_path / 'absent'}@10fps", MissingVideo, "no such folder"),
         (str(path), UnsupportedVideo, "give its frame rate as FOLDER@25fps"),
-        (f"{path}@0fps", UnsupportedVideo, "at most 1000, got 0"),
+        (f"{path}@0fps", UnsupportedVideo, "to 1000 frames a second, got 0"),
         (f"{mixed}@10fps", UnsupportedVideo, "BMP, PNG"),
     ):
         for read in (

@@ -123,6 +123,10 @@ def _its_words_and_provenance_are_sound(trial: BackboneTrial) -> Broken | None:
         return Broken(f"explain_span_s is {model.explain_span_s!r}", "give seconds or None")
     if model.notice is not None and len(str(model.notice).splitlines()) != 1:
         return Broken(f"notice is {model.notice!r}", "give one line or None")
+    if not set(getattr(model, "reads_times", ())) <= {"length", "moments"}:
+        return Broken(
+            f"reads_times is {model.reads_times!r}", 'give a tuple of "length" and "moments"'
+        )
     json.dumps(dict(model.provenance), allow_nan=False)
     if not {"dtype", "device"} <= set(model.provenance):
         return Broken("provenance lacks dtype or device", "name the precision and the device")
