@@ -247,7 +247,7 @@ def _allocates_little() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].__name__} {case[2]}")
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_a_number_out_of_range_is_a_named_error(case: Case, data: st.DataObject) -> None:
     write, error, place, name = case
@@ -278,7 +278,7 @@ def test_the_files_themselves_are_valid(write: Any, tmp_path: Path) -> None:
 RULES = ("sigma", "kappa", "warmup", "lag", "threshold", "merge_s", "min_s")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.fixed_dictionaries({name: inside(name) for name in RULES}),
     st.fixed_dictionaries({name: inside(name) for name in ("segment_s", "frames")}),

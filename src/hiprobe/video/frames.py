@@ -390,7 +390,7 @@ class FrameReader:
 
     def _note_late(self, time: float) -> None:
         """Record that the video goes on at a `time` that no video reaches."""
-        self.gaps += (Gap(self.duration, LATEST_S, f"a frame at {time:.3g} s"),)
+        self.gaps += (Gap(self.duration, LATEST_S, f"the next frame is at {time:.3g} s"),)
 
     @property
     def tolerance(self) -> float:
