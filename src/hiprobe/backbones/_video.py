@@ -7,7 +7,7 @@ frame given is used. They know no text and no weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,53 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiprobe.backbones._pixels import fit_budget, normalise, patchify, resize, to_tensor
+from hiprobe.backbones._video_settings import check_setting
 from hiprobe.errors import ModelError
-from hiprobe.ranges import require
 
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # the numbers of PIL.Image.Resampling
-
-
-SETTINGS = {  # the range of each number among a processor's settings
-    "resample": "resampling filter",
-    "rescale_factor": "factor",
-    "image_mean": "factor",
-    "image_std": "divisor",
-    "num_frames": "frames",
-    "fps": "frame rate",
-    "size": "pixels",
-    "max_image_size": "pixels",
-    "min_pixels": "pixels",
-    "max_pixels": "pixels",
-    "patch_size": "patch",
-    "temporal_patch_size": "patch",
-    "merge_size": "patch",
-    "pooling_kernel_size": "patch",
-    "max_video_tokens": "tokens",
-    "max_soft_tokens": "tokens",
-    "threshold": "factor",
-}
-
-
-def _check_setting(name: str, value: Any, like: Any) -> None:
-    """Raise ModelError unless a setting has the form of `like` and its numbers are in range."""
-    if name not in SETTINGS:
-        return
-    what = f"{name} of the video processor"
-    try:
-        for one in _parts(value, like):
-            require(SETTINGS[name], one, what)
-    except ValueError as error:
-        raise ModelError(str(error), cure="fetch the model again") from error
-
-
-def _parts(value: Any, like: Any) -> Iterable[Any]:
-    """Return the numbers of a setting: of a mapping, of three colours, or the one number."""
-    if isinstance(like, Mapping) and isinstance(value, Mapping):
-        return value.values()
-    colours = isinstance(like, Sequence) and isinstance(value, list | tuple) and len(value) == 3
-    return value if colours else [value]
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
@@ -95,7 +54,7 @@ class VideoProcessor:
         self._kept: tuple[NDArray[np.uint8], Mapping[str, Any]] | None = None
         for name in self.known_settings() & settings.keys():
             if settings[name] is not None:
-                _check_setting(name, settings[name], getattr(self, name))
+                check_setting(name, settings[name], getattr(self, name))
                 setattr(self, name, settings[name])
         if self.do_center_crop:
             raise ModelError("the video processor crops to the centre, which is not supported")
