@@ -1,0 +1,38 @@
+"""Detection in many videos, resumable: shared by local runs and by runs on a cluster."""
+
+from __future__ import annotations
+
+from hiprobe.runs.detection import (
+    STORE,
+    DetectionRun,
+    Given,
+    Keep,
+    as_video,
+    check_out,
+    enter_unread,
+    forget,
+    given_up,
+    record_run,
+    result_settings,
+    time_setting,
+    unscored,
+)
+from hiprobe.runs.finished import Wanted, without_model
+
+__all__ = [
+    "STORE",
+    "DetectionRun",
+    "Given",
+    "Keep",
+    "Wanted",
+    "as_video",
+    "check_out",
+    "enter_unread",
+    "forget",
+    "given_up",
+    "record_run",
+    "result_settings",
+    "time_setting",
+    "unscored",
+    "without_model",
+]
