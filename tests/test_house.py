@@ -48,7 +48,7 @@ HOME = {  # who may import a library
     "starlette": {"review"},
     "uvicorn": {"review"},
     "matplotlib": {"report", "plot"},
-    "jinja2": {"report", "review"},
+    "jinja2": {"report", "review", "backbones"},
     "typer": {"cli"},
     "rich": {"cli"},
     "numba": set(),

@@ -22,6 +22,10 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
+def _line(text: object) -> str:
+    return one_line(" ".join(str(text).split()))
+
+
 class HiProbeError(Exception):
     """The base of all errors of the package: where it failed, why, and what to do, on one line.
 
@@ -39,13 +43,10 @@ class HiProbeError(Exception):
     def __init__(
         self, reason: str, *, where: str | PathLike[str] | None = None, cure: str | None = None
     ) -> None:
-        line = one_line(" ".join(str(reason).split()))
-        if where is not None:
-            line = f"{one_line(str(where))}: {line}"
-        if cure:
-            line = f"{line}; {' '.join(cure.split())}"
-        super().__init__(line)
-        self.reason, self.where, self.cure = reason, where, cure
+        # The one place for what errors say: any part of it may come from a stranger's file.
+        self.reason, self.where, self.cure = _line(reason), where, _line(cure) if cure else None
+        place = "" if where is None else f"{one_line(str(where))}: "
+        super().__init__(f"{place}{self.reason}" + (f"; {self.cure}" if self.cure else ""))
 
     @property
     def named(self) -> str:
@@ -89,6 +90,10 @@ class UnsupportedVideo(VideoError):
 
 class DecoderLost(VideoError):
     """The decoder process crashed, hung or used too much memory on this video, and was replaced."""
+
+
+class BlockedResult(VideoError):
+    """Something else is where the video's result belongs; the other videos continue."""
 
 
 class Quarantined(VideoError):

@@ -431,7 +431,7 @@ def test_an_invalid_probe_or_one_of_another_model_is_named(
     (tmp_path / "text").write_text("a probe, honestly")
     (tmp_path / "cut").write_bytes(fitted.path.read_bytes()[:-1])
     for name, path, said in (
-        ("ProbeError", tmp_path, "cannot be read: Is a directory"),
+        ("ProbeError", tmp_path, "cannot be read: not a regular file"),
         ("ProbeError", tmp_path / "text", "not a valid probe file"),
         ("ProbeError", tmp_path / "cut", "not a valid probe file"),
         ("ProbeError", embedded.MODEL / "model.safetensors", "has no header of a probe"),

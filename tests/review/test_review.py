@@ -82,7 +82,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "no probe": lambda path: changed(path, provenance={}),
     "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
     "a device": lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
-    "too large": lambda path: os.truncate(path, store.results.LARGEST + 1),
+    "too large": lambda path: os.truncate(path, store.results.JSON_BYTES + 1),
     "missing": lambda path: path.unlink(),
 }
 

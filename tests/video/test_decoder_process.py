@@ -183,10 +183,10 @@ def test_a_file_is_hashed_once_while_it_stays_the_same(
     long: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.utime(long, (1_000_000_000, 1_000_000_000))
-    monkeypatch.setattr(video.files, "SETTLED_S", -1.0)
+    monkeypatch.setattr(video.content, "SETTLED_S", -1.0)
     first = video.digest(long)
     read = []
-    monkeypatch.setattr(video.files.hashlib, "file_digest", lambda *args: read.append(args))
+    monkeypatch.setattr(video.content.hashlib, "file_digest", lambda *args: read.append(args))
     assert video.digest(long) == first
     assert read == []
     monkeypatch.undo()
@@ -206,4 +206,4 @@ def test_a_file_that_was_just_written_is_hashed_again(tmp_path: Path) -> None:
         digests.add(video.digest(path))
     assert len(digests) == 3
     # Its next change may have the same time stamp.
-    assert not {*video.files._digests.values()} & digests
+    assert not {*video.content._digests.values()} & digests

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import math
+import os
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +19,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError as StrictDataclassError
+
+from hiprobe.disk.regular import JSON_BYTES, open_regular, read_regular
 from hiprobe.disk.safetensors_header import read_header
 from hiprobe.errors import ModelError
 from hiprobe.ranges import require, require_all
 
 SETTINGS_FILE = "hiprobe.json"
+INDEX_FILE = "model.safetensors.index.json"
 _NAMES = frozenset(
     {
         "added_tokens.json",
@@ -30,7 +35,7 @@ _NAMES = frozenset(
         "chat_template.json",
         "config.json",
         "merges.txt",
-        "model.safetensors.index.json",
+        INDEX_FILE,
         "preprocessor_config.json",
         "processor_config.json",
         "special_tokens_map.json",
@@ -44,6 +49,9 @@ _NAMES = frozenset(
 _SUFFIXES = frozenset({".safetensors", ".model"})
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES})
 _BLOCK = re.compile(r"\blayers\.(\d+)\.")
+_READ = frozenset({".json", ".jinja", ".txt", ".model", ".safetensors"})
+CHECKED_BYTES = 64 << 20  # the header of a larger file is read before the file is hashed
+AGAIN = "fetch the file again"
 _FETCHED = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
 
 
@@ -65,29 +73,38 @@ class Checkpoint:
 
         Raises ModelError if it does not hold one.
         """
-        path = self.folder / name
-        if not path.is_file():
+        path, text = self.folder / name, self.text(name)
+        if text is None:
             return None
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ModelError(
-                f"not readable as JSON: {error}", where=path, cure="fetch the file again"
-            ) from error
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ModelError(f"not readable as JSON: {error}", where=path, cure=AGAIN) from error
         if not isinstance(values, dict):
-            raise ModelError("holds no JSON object", where=path, cure="fetch the file again")
+            raise ModelError("holds no JSON object", where=path, cure=AGAIN)
         return values
+
+    def text(self, name: str) -> str | None:
+        """Read the text file `name`; None if there is no such file. Raises ModelError."""
+        path = self.folder / name
+        try:
+            return read_regular(path, JSON_BYTES).decode() if os.path.lexists(path) else None
+        except (OSError, ValueError) as error:
+            raise ModelError(f"cannot be read: {error}", where=path, cure=AGAIN) from error
 
 
 def find_checkpoint(name: str, revision: str | None) -> Checkpoint:
     """Find the checkpoint `name`, a folder or a hub id; fetch it if needed. Raises ModelError."""
     folder = Path(name)
     if not folder.is_dir():
-        return _checked(_from_hub(name, revision))
+        fetched = _from_hub(name, revision)
+        _check_files(fetched)
+        return _checked(fetched)
     if revision is not None:
         raise ModelError(
             "a local folder has no revision", where=name, cure="leave the revision out"
         )
+    _check_files(Checkpoint(folder, name, None))
     return _checked(Checkpoint(folder, local_id(folder), None))
 
 
@@ -104,10 +121,49 @@ def content_digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.is_file() and (path.name in _NAMES or path.suffix in _SUFFIXES):
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             digest.update(f"{path.name}\0{content}\n".encode())
     return digest.hexdigest()
+
+
+def _check_files(found: Checkpoint) -> None:
+    """Raise ModelError unless the folder holds regular files and names no file outside it.
+
+    The libraries would wait for a pipe, read a device without end, and follow a name to anywhere.
+    """
+    for path in [*found.folder.iterdir(), *found.folder.glob("additional_chat_templates/*")]:
+        if path.suffix in _READ and not path.is_dir():
+            try:
+                open_regular(path, None if path.suffix == ".safetensors" else JSON_BYTES).close()
+            except OSError as error:
+                raise ModelError(
+                    f"cannot be read: {error.strerror}", where=path, cure=AGAIN
+                ) from error
+        if path.suffix == ".safetensors" and path.stat().st_size > CHECKED_BYTES:
+            _header(path)
+    _shards(found)
+    for key, value in (found.json("tokenizer_config.json") or {}).items():
+        # transformers reads the map from its own place, whatever is said here.
+        if key.endswith("_file") and key != "special_tokens_map_file" and value is not None:
+            _check_name(value, found.folder / "tokenizer_config.json")
+
+
+def _check_name(name: object, where: Path) -> None:
+    if not isinstance(name, str) or Path(name).name != name:
+        raise ModelError(
+            f"it names a file outside the model's folder: {name!r}", where=where, cure=AGAIN
+        )
+
+
+def _shards(found: Checkpoint) -> set[str]:
+    """Return the names of the files of weights that the index lists; empty without an index."""
+    listed = (found.json(INDEX_FILE) or {}).get("weight_map", {})
+    if not isinstance(listed, dict):
+        raise ModelError("weight_map is not a JSON object", where=found.folder / INDEX_FILE)
+    for name in listed.values():
+        _check_name(name, found.folder / INDEX_FILE)
+    return set(listed.values())
 
 
 def _checked(found: Checkpoint) -> Checkpoint:
@@ -184,10 +240,7 @@ def weight_bytes(found: Checkpoint, blocks: int | None = None, floats: int | Non
     floating-point number takes that many bytes. Raises ModelError for a file whose header cannot be
     read.
     """
-    index = found.json("model.safetensors.index.json") or {}
-    names = set(index.get("weight_map", {}).values()) or {
-        path.name for path in found.folder.glob("*.safetensors")
-    }
+    names = _shards(found) or {path.name for path in found.folder.glob("*.safetensors")}
     entries = [entry for name in sorted(names) for entry in _header(found.folder / name).items()]
     return sum(
         _size(entry, floats)
@@ -199,12 +252,16 @@ def weight_bytes(found: Checkpoint, blocks: int | None = None, floats: int | Non
 def _header(path: Path) -> dict[str, Any]:
     """Read what a safetensors file says about its tensors: dtype, shape and position of each."""
     try:
-        with path.open("rb") as file:
-            entries, _ = read_header(file, path.stat().st_size)
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            entries, body = read_header(file, size)
         found = {name: entry for name, entry in entries.items() if name != "__metadata__"}
         for entry in found.values():
             _size(entry, 1)
             _size(entry, None)
+        end = body + max((int(entry["data_offsets"][1]) for entry in found.values()), default=0)
+        if end < size:
+            raise ValueError(f"the tensors end at byte {end}, the file at byte {size}")
     except (OSError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(
             f"cannot be loaded: {error}", where=path, cure="fetch the weights again"

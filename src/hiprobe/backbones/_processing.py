@@ -17,6 +17,7 @@ from transformers import AutoTokenizer
 from transformers.models.auto import processing_auto
 from transformers.video_utils import VideoMetadata
 
+from hiprobe.backbones._failures import named_inputs_failure, named_template_failure
 from hiprobe.backbones._folder import Checkpoint
 from hiprobe.backbones._video import VideoProcessor, video_processor
 from hiprobe.errors import ModelError
@@ -81,9 +82,9 @@ def _video_settings(found: Checkpoint, settings: Mapping[str, Any]) -> Mapping[s
 
 
 def _chat_template(found: Checkpoint, settings: Mapping[str, Any], tokenizer: Any) -> str:
-    path = found.folder / "chat_template.jinja"
-    if path.is_file():
-        return path.read_text(encoding="utf-8")
+    written = found.text("chat_template.jinja")
+    if written is not None:
+        return written
     legacy = (found.json("chat_template.json") or {}).get("chat_template")
     template = legacy or settings.get("chat_template") or tokenizer.chat_template
     if not isinstance(template, str):
@@ -109,7 +110,7 @@ def video_metadata(segment: Segment) -> VideoMetadata:
 def prompt_text(processor: Any, prompt: str) -> str:
     """Write the chat with one video and `prompt`, up to the answer, with thinking turned off.
 
-    Raises ModelError for a prompt with a control token.
+    Raises ModelError for a prompt with a control token, and for a template that fails.
     """
     for token in (processor.video_token, processor.image_token):
         if token in prompt:
@@ -120,31 +121,36 @@ def prompt_text(processor: Any, prompt: str) -> str:
     options = (
         {"enable_thinking": False} if "enable_thinking" in str(processor.chat_template) else {}
     )
-    text = processor.apply_chat_template(
-        [{"role": "user", "content": content}],
-        tokenize=False,
-        add_generation_prompt=True,
-        **options,
-    )
+    with named_template_failure(str(processor.tokenizer.name_or_path)):
+        text = processor.apply_chat_template(
+            [{"role": "user", "content": content}],
+            tokenize=False,
+            add_generation_prompt=True,
+            **options,
+        )
     return str(text)
 
 
 def make_inputs(processor: Any, segment: Segment, prompt: str) -> Inputs:
     """Make the inputs of one segment and one prompt, batch size 1.
 
-    They are on the CPU, but pixels on the device of the video processor.
+    They are on the CPU, but pixels on the device of the video processor. Raises ModelError if the
+    model's template, tokenizer and settings do not fit each other.
     """
     text = prompt_text(processor, prompt)
     start = processor.tokenizer.bos_token
     options = {"add_special_tokens": False} if start and text.startswith(start) else {}
-    made = processor(
-        text=[text],
-        videos=[segment.frames],
-        video_metadata=[video_metadata(segment)],
-        do_sample_frames=False,
-        return_tensors="pt",
-        **options,
-    )
+    with named_inputs_failure(str(processor.tokenizer.name_or_path)):
+        made = processor(
+            text=[text],
+            videos=[segment.frames],
+            video_metadata=[video_metadata(segment)],
+            do_sample_frames=False,
+            return_tensors="pt",
+            **options,
+        )
+        if not made["input_ids"].numel():
+            raise ValueError("the prompt has no tokens")
     return {name: value for name, value in made.items() if isinstance(value, Tensor)}
 
 

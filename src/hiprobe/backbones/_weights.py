@@ -11,45 +11,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 from transformers.utils import logging as transformers_logging
 
+from hiprobe.backbones._failures import named_failure
 from hiprobe.backbones._folder import Checkpoint, check_config, weight_bytes
-from hiprobe.backbones._memory import GB, Place, fits, free, one_memory_error, ran_out
+from hiprobe.backbones._memory import GB, Place, fits, free, one_memory_error
 from hiprobe.errors import ModelError, UsageError, counted
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DEVICES = ("cpu", "cuda", "mps")
-# The packages that transformers needs for a quantised checkpoint.
-QUANTISERS: Mapping[str, str] = {
-    "aqlm": "aqlm",
-    "auto-round": "auto-round",
-    "awq": "gptqmodel",
-    "bitsandbytes_4bit": "bitsandbytes",
-    "bitsandbytes_8bit": "bitsandbytes",
-    "compressed-tensors": "compressed-tensors",
-    "eetq": "kernels",
-    "gptq": "gptqmodel",
-    "hqq": "hqq",
-    "quanto": "optimum-quanto",
-    "torchao": "torchao",
-    "vptq": "vptq",
-}
-FAILURES = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    RuntimeError,
-    SafetensorError,
-    StrictDataclassError,
-)
 
 
 def load_config(found: Checkpoint) -> Any:
@@ -199,7 +172,7 @@ def load_weights(
 
     Raises ModelError if it cannot be loaded or a weight is missing.
     """
-    with named_failure(found, quantiser(config)), one_memory_error(), _quiet():
+    with named_failure(found, quantiser(config)), one_memory_error(), quiet():
         loader: Any = AutoModelForImageTextToText
         model, report = loader.from_pretrained(
             found.folder,
@@ -223,38 +196,11 @@ def load_weights(
 
 
 @contextmanager
-def named_failure(found: Checkpoint, quantised: str | None = None) -> Iterator[None]:
-    """Turn what transformers and safetensors raise on a bad checkpoint into a ModelError."""
-    try:
-        yield
-    except FAILURES as error:
-        first = next(iter(str(error).strip().splitlines()), "")
-        raise ModelError(
-            f"cannot be loaded ({type(error).__name__}: {first[:200]})",
-            where=found.model if found.revision else found.folder,
-            cure=_cure(error, quantised),
-        ) from error
+def quiet() -> Iterator[None]:
+    """Hide progress bars and advice while a model loads: unused blocks are meant to be unused.
 
-
-def _cure(error: Exception, quantised: str | None) -> str:
-    text = str(error)
-    if ran_out(error):
-        return "use a smaller model, 16 bits, or max_layer"
-    if quantised is not None and isinstance(error, ImportError):
-        package = QUANTISERS.get(quantised, "what it names")
-        return f"it is quantised ({quantised}): pip install {package}"
-    if "num2words" in text:
-        return "pip install num2words"
-    if "remote code" in text or "trust_remote_code" in text:
-        return "remote code is never run: use an -hf conversion"
-    if "torchvision" in text:
-        return "pip uninstall torchvision, which does not fit this torch"
-    return "fetch the model again, or use another"
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide progress bars and advice while weights load: unused blocks are meant to be unused."""
+    Advice may also hold any text of the model's files.
+    """
     bars: Any = transformers_logging
     logger, shown = logging.getLogger("transformers"), bars.is_progress_bar_enabled()
     level = logger.level

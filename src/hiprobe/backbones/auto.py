@@ -32,6 +32,7 @@ from hiprobe.backbones._explaining import (
     shown_frames,
     tries,
 )
+from hiprobe.backbones._failures import named_failure
 from hiprobe.backbones._folder import (
     Checkpoint,
     checkpoint_settings,
@@ -46,6 +47,7 @@ from hiprobe.backbones._processing import (
     load_processor,
     make_each,
     make_inputs,
+    prompt_text,
     same_inputs,
     shapes,
 )
@@ -66,10 +68,10 @@ from hiprobe.backbones._weights import (
     layout,
     load_config,
     load_weights,
-    named_failure,
     pick_device,
     pick_dtype,
     quantiser,
+    quiet,
     shorten,
 )
 from hiprobe.errors import ModelError
@@ -93,9 +95,10 @@ def load(
     memory. Raises ModelError, UsageError for an unknown dtype.
     """
     found = find_checkpoint(name, revision)
-    config = load_config(found)
-    with named_failure(found):
-        processor = load_processor(found, config.model_type)
+    with quiet():
+        config = load_config(found)
+        with named_failure(found):
+            processor = load_processor(found, config.model_type)
     depth = config.get_text_config().num_hidden_layers
     if max_layer is not None and not 0 <= max_layer < depth:
         raise ModelError(
@@ -109,7 +112,8 @@ def load(
     model = load_weights(
         found, config, layout(found, config, where, precision, device == "auto"), precision
     )
-    return AutoBackbone(found, model, processor, depth, cut)
+    with named_failure(found):
+        return AutoBackbone(found, model, processor, depth, cut)
 
 
 class AutoBackbone:
@@ -120,6 +124,7 @@ class AutoBackbone:
     ) -> None:
         values = checkpoint_settings(found)
         self.recipe = _recipe(found, values, processor)
+        prompt_text(processor, self.recipe.prompts[0])  # a template that fails is found here
         self.explain_prompt: str = values.get("explain_prompt", EXPLAIN_PROMPT)
         self.explain_span_s: float | None = values.get("explain_span_s")
         self.notice: str | None = values.get("notice")

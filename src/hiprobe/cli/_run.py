@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hiprobe.probe import Probe
     from hiprobe.types import Result, Video
 
+LARGE_BYTES = 64 << 30  # at 1 GB/s a file of this size is hashed in a minute
+
 
 def load_backbone(loading: Loading) -> Backbone:
     """Load the model, whole or up to one block, and show its notice."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.datasets import _times
+from hiprobe.disk.regular import read_regular
 from hiprobe.errors import LabelError
 
 SEPARATORS = ",;\t"
@@ -59,15 +60,10 @@ def read_text(path: Path) -> str:
 
     Raises LabelError for anything else, and for more than 64 MiB.
     """
-    if path.exists() and not path.is_file():
-        raise LabelError("not a regular file", where=path)
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        data = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise LabelError(f"cannot be read: {error.strerror}", where=path) from error
-    if len(data) > MOST_BYTES:
-        raise LabelError(f"a text file may have {MOST_BYTES >> 20} MiB, this has more", where=path)
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return data.decode("utf-16" if wide else "utf-8-sig")

@@ -8,14 +8,15 @@ included) or the pixel masks `Test/Test001_gt/*.bmp`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from hiprobe.datasets._frames import FrameLabels, Span, listing, locate, mark, parts
-from hiprobe.datasets._tables import read_text
+from hiprobe import isolate
+from hiprobe.datasets import _ucsd_calls
+from hiprobe.datasets._frames import FrameLabels, listing, locate, mark, parts
 from hiprobe.errors import LabelError, counted
 from hiprobe.types import Video
 from hiprobe.video import pictures
@@ -23,8 +24,7 @@ from hiprobe.video import pictures
 RULES = ("ranges", "masks")
 FPS = 10.0
 FRAMES, PIXELS = ".tif", ".bmp"
-_LINE = re.compile(r"gt_frame\s*=\s*\[([^\]]*)\]")
-_RANGE = re.compile(r"(\d+)(?::(\d+))?")
+LIMITS = isolate.Limits()
 
 
 def load(
@@ -120,25 +120,25 @@ def _from_ranges(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
     path = locate(
         part / "Test", "UCSDped[12].m", "point at the data set's folder, or use the rule masks"
     )
-    read = read_text(path).splitlines()
-    rows = _LINE.findall("\n".join(line.partition("%")[0] for line in read))
+    rows = _ask("ranges", path)
     if len(rows) != len(clips):
         raise LabelError(
             f"{counted(len(rows), 'gt_frame line')} for {counted(len(clips), 'clip')}", where=path
         )
     return {
-        clip.name: mark(_spans(row, path), _frames(clip), clip.name)
+        clip.name: mark(map(tuple, row), _frames(clip), clip.name)
         for clip, row in zip(clips, rows, strict=True)
     }
 
 
-def _spans(row: str, path: Path) -> list[Span]:
-    """Read MATLAB's `61:180, 190` as spans from 0, `end` exclusive."""
-    found = [_RANGE.fullmatch(word) for word in row.replace(",", " ").split()]
-    pairs = [(int(m[1]) - 1, int(m[2] or m[1])) for m in found if m]
-    if len(pairs) < len(found) or any(start < 0 or end <= start for start, end in pairs):
-        raise LabelError(f"ranges such as 61:180 are needed, got [{row}]", where=path)
-    return pairs
+def _ask(call: str, *paths: Path) -> list[Any]:
+    """Return what `_ucsd_calls` reads from files, in a child process that they may crash."""
+    try:
+        args = map(str, paths)
+        return [one for one, _ in isolate.stream(_ucsd_calls.__name__, LIMITS, call, *args)]
+    except (isolate.ChildLost, isolate.ChildBug) as error:
+        reason = str(error).splitlines()[-1]
+        raise LabelError(f"the reader failed: {reason}", where=paths[0].parent) from error
 
 
 def _from_masks(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
@@ -160,14 +160,4 @@ def _from_masks(part: Path, clips: list[Path]) -> dict[str, FrameLabels]:
             f"clips with different numbers of masks and frames: {listing(odd)}",
             where=part,
         )
-    return {clip.name: np.array([_any(path) for path in masks[clip]], np.uint8) for clip in clips}
-
-
-def _any(path: Path) -> bool:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return bool(np.asarray(image).any())
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise LabelError(f"not a valid mask: {error}", where=path) from error
+    return {clip.name: np.array(_ask("masks", *masks[clip]), np.uint8) for clip in clips}

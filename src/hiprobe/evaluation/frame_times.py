@@ -7,18 +7,30 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import video
+from hiprobe.datasets import MOST_FRAMES
+from hiprobe.disk.regular import read_regular
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.store import write_atomic
 
 Array = NDArray[np.float64]
 
 TIMES = "frame_times"
+_INVALID = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
+)
 
 
 def kept_frame_times(path: str, video_id: str, store: Path) -> Array:
@@ -39,8 +51,8 @@ def kept_frame_times(path: str, video_id: str, store: Path) -> Array:
 
 def _load(file: Path) -> Array:
     try:
-        found = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        found = np.load(io.BytesIO(read_regular(file, 8 * MOST_FRAMES)), allow_pickle=False)
+    except _INVALID as error:
         raise LabelError(
             f"not a valid file of frame times: {error}", where=file, cure="delete it"
         ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import tokenize
 import zipfile
 import zlib
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.datasets import MOST_FRAMES, annotation_name, bare_name, listing
+from hiprobe.disk.regular import JSON_BYTES, open_regular, read_regular
 from hiprobe.errors import LabelError, UsageError, counted
 from hiprobe.store import write_atomic
 
@@ -67,8 +69,6 @@ def read_scores(path: str | Path) -> dict[str, Array]:
     if reader is None:
         raise UsageError("not a score file", where=path, cure="give a .json, .npz or .csv")
     try:
-        if not path.stat().st_size:
-            raise LabelError("the file is empty", where=path)
         found = reader(path)
     except OSError as error:
         raise LabelError(f"cannot be read: {error.strerror or error}", where=path) from error
@@ -118,7 +118,7 @@ def match_names(scores: Mapping[str, Array], known: Collection[str]) -> dict[str
 
 def _read_json(path: Path) -> list[tuple[str, Array]]:
     # Read pairs: a dict would silently keep only the last of two equal names.
-    found = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Object)
+    found = json.loads(_text(path), object_pairs_hook=_Object)
     if not isinstance(found, _Object):
         raise ValueError("the outermost value must be an object")
     return [(name, _numbers(name, np.array(values))) for name, values in found]
@@ -129,13 +129,27 @@ class _Object(list[tuple[str, Any]]):
 
 
 def _read_npz(path: Path) -> list[tuple[str, Array]]:
-    if not zipfile.is_zipfile(path):
-        raise ValueError("not an NPZ archive (pickles are never read)")
-    # Unpacking an entry stops at the size it states, so the stated sizes can be trusted as a limit.
-    with zipfile.ZipFile(path) as archive:
-        _check_frames(sum(entry.file_size for entry in archive.infolist()) // 8)
-    with np.load(path, allow_pickle=False) as arrays:
-        return [(name, _numbers(name, np.asarray(arrays[name]))) for name in arrays.files]
+    with open_regular(path, 8 * MOST_FRAMES) as file:
+        _check_empty(os.fstat(file.fileno()).st_size, path)
+        if not zipfile.is_zipfile(file):
+            raise ValueError("not an NPZ archive (pickles are never read)")
+        # Unpacking an entry stops at the size it states, so the stated sizes can be trusted.
+        with zipfile.ZipFile(file) as archive:
+            _check_frames(sum(entry.file_size for entry in archive.infolist()) // 8)
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            return [(name, _numbers(name, np.asarray(arrays[name]))) for name in arrays.files]
+
+
+def _text(path: Path) -> str:
+    data = read_regular(path, JSON_BYTES)
+    _check_empty(len(data), path)
+    return data.decode("utf-8-sig")
+
+
+def _check_empty(size: int, path: Path) -> None:
+    if not size:
+        raise LabelError("the file is empty", where=path)
 
 
 def _check_frames(frames: int) -> None:
@@ -153,23 +167,20 @@ def _numbers(name: str, values: NDArray[Any]) -> Array:
 
 def _read_csv(path: Path) -> list[tuple[str, Array]]:
     spans: dict[str, list[tuple[int, int, float]]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, strict=True)
-        if not set(COLUMNS) <= set(reader.fieldnames or ()):
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    if not set(COLUMNS) <= set(reader.fieldnames or ()):
+        raise LabelError(f"the first line must name the columns {','.join(COLUMNS)}", where=path)
+    for row in reader:
+        if None in row:
             raise LabelError(
-                f"the first line must name the columns {','.join(COLUMNS)}", where=path
+                "a row has more cells than the first line",
+                where=f"{path}:{reader.line_num}",
+                cure="quote a name with a comma, and write decimals with a point",
             )
-        for row in reader:
-            if None in row:
-                raise LabelError(
-                    "a row has more cells than the first line",
-                    where=f"{path}:{reader.line_num}",
-                    cure="quote a name with a comma, and write decimals with a point",
-                )
-            name, *cells = (row[column] or "" for column in COLUMNS)
-            spans.setdefault(bare_name(name.strip()), []).append(
-                _span(cells, f"{path}:{reader.line_num}")
-            )
+        name, *cells = (row[column] or "" for column in COLUMNS)
+        spans.setdefault(bare_name(name.strip()), []).append(
+            _span(cells, f"{path}:{reader.line_num}")
+        )
     return _frames({name: sorted(rows) for name, rows in spans.items()}, path)
 
 

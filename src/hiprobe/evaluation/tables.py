@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hiprobe.datasets import listing
-from hiprobe.errors import counted
+from hiprobe.errors import counted, one_line
 from hiprobe.metrics import TIOUS, Pooled
 
 Interval = tuple[float, float]
@@ -325,7 +325,8 @@ def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table whose columns are aligned to the right, except the first."""
     lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
     return "\n".join(
-        "| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines
+        "| " + " | ".join(one_line(text).replace("|", "\\|") for text in line) + " |"
+        for line in lines
     )
 
 
@@ -339,7 +340,7 @@ def cell(value: float | None, interval: Interval | None = None, digits: int = 4)
 
 def markdown_text(value: Any) -> str:
     """Return a value of the provenance on one line."""
-    return (
+    return one_line(
         ", ".join(f"{key} {item}" for key, item in value.items())
         if isinstance(value, Mapping)
         else str(value)

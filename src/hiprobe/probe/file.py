@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import methods
+from hiprobe.disk.regular import read_regular
 from hiprobe.disk.safetensors_header import read_header, strict_json
 from hiprobe.errors import HiProbeError, MissingProbe, ProbeError, RecipeMismatch
 from hiprobe.localize import Localization
@@ -162,7 +163,7 @@ class Probe:
         giving the same name as `method`.
         """
         try:
-            return _unpack(_bytes(Path(path)), method)
+            return _unpack(read_regular(path, MAX_BYTES), method)
         except FileNotFoundError as error:
             raise MissingProbe(
                 "no such file", where=path, cure="check the path, or make a probe with hiprobe fit"
@@ -175,14 +176,6 @@ class Probe:
             if isinstance(error, HiProbeError):
                 reason, cure = error.reason, error.cure or cure
             raise ProbeError(f"not a valid probe file: {reason}", where=path, cure=cure) from error
-
-
-def _bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ProbeError(f"the file is larger than {MAX_BYTES} bytes")
-    return data
 
 
 def _unpack(data: bytes, method: str | None) -> Probe:

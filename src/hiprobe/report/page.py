@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hiprobe import sinks, video
+from hiprobe.disk.regular import read_regular
 from hiprobe.errors import counted
 from hiprobe.report.caveats import about_probe, model_notice
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, thin, value_range
@@ -177,7 +178,7 @@ def _linked(path: Path) -> dict[str, str]:
 
 def _embedded(path: Path) -> dict[str, str]:
     kind = "video/webm" if path.suffix.lower() in (".webm", ".mkv") else "video/mp4"
-    return {"data": _data_uri(kind, path.read_bytes())}
+    return {"data": _data_uri(kind, read_regular(path, EMBED_BYTES))}
 
 
 def _data_uri(kind: str, data: bytes) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from hiprobe import environment
+from hiprobe.disk.regular import refuse_links, refuse_odd_database
 from hiprobe.errors import StoreError, UsageError, one_line
 from hiprobe.store import index
 from hiprobe.types import Event
@@ -103,6 +104,7 @@ class Judgements:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
+        refuse_links(folder.parent, folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -117,6 +119,7 @@ class Judgements:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        refuse_odd_database(self.path)
         try:
             with closing(sqlite3.connect(self.path, timeout=10.0)) as db:
                 db.execute("PRAGMA journal_mode=WAL")

@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from hiprobe import video
+from hiprobe.disk.regular import refuse_links
 from hiprobe.errors import HiProbeError, MissingVideo
 from hiprobe.review.judgements import Judgements
 from hiprobe.review.results import ReviewedVideo
@@ -138,6 +139,7 @@ class Media:
             finally:
                 self.making.pop(video_id, None)
 
+        refuse_links(self.folder, copy.parent)
         with self.lock:
             if video_id not in self.making and not self._made(copy):
                 self.making[video_id] = threading.Thread(target=make, daemon=True)
@@ -158,6 +160,7 @@ class Media:
             image, data = Image.fromarray(frame), io.BytesIO()
             image.thumbnail((PREVIEW_PX, PREVIEW_PX))
             image.save(data, "JPEG", quality=75)
+            refuse_links(self.folder, path.parent)
             write_atomic(path, data.getvalue())
         return path
 

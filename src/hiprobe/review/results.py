@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hiprobe.disk.regular import JSON_BYTES, read_regular
 from hiprobe.errors import StoreError
 from hiprobe.store import MANIFEST
 from hiprobe.store import results as stored
@@ -75,7 +76,8 @@ def entries(out: Path) -> tuple[ReviewedVideo, ...]:
 
 @lru_cache(maxsize=8)
 def _entries(path: Path, _changed: int) -> tuple[ReviewedVideo, ...]:
-    lines = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+    text = read_regular(path, JSON_BYTES).decode()
+    lines = [json.loads(line) for line in text.split("\n") if line]
     return tuple(_entry(path.parent, line) for line in lines)
 
 

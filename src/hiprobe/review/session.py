@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import localize, store
+from hiprobe.disk.regular import refuse_links
 from hiprobe.errors import ProbeError, StoreError, UsageError
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe
@@ -102,6 +103,7 @@ class Session:
         upto: int = 0,
     ) -> None:
         """Keep a probe for good, with who made it and how; raises StoreError."""
+        refuse_links(self.out, self.kept(probe.digest).parent)
         if not self.kept(probe.digest).exists():
             probe.save(self.kept(probe.digest))
         self.judgements.keep_probe(probe.digest, who, note, figures or {}, upto)

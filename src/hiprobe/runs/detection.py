@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiprobe import pipeline, video
+from hiprobe.disk.regular import refuse_links
 from hiprobe.errors import (
     DecoderLost,
     HiProbeError,
@@ -33,7 +34,7 @@ from hiprobe.pipeline import (
     with_recording_time,
 )
 from hiprobe.probe import Probe
-from hiprobe.store import result_folder, results, run_record
+from hiprobe.store import result_folder, results, run_record, states_folder
 from hiprobe.store.leases import LeaseHolder, VideoRecord, put_back
 from hiprobe.types import Result, Video, unicode
 from hiprobe.video import parallel
@@ -101,6 +102,7 @@ class DetectionRun:
         hold. Raises ModelError and StoreError.
         """
         queue, idle, begun = deque(map(as_video, videos)), 0, set[str]()
+        refuse_links(self.out, self.out / STORE)
         record_run(self.out, self.probe, self.settings)
         with LeaseHolder(self.out / STORE, self.settings, len(queue)) as worker:
             turns = _Turns(self, worker, keep, failed, progress)
@@ -171,6 +173,7 @@ class _Turns:
         # Another worker may have finished it since this run asked for it.
         result = results.load_result(place, one, self.run.settings)
         try:
+            results.check_place(place)
             result = result or self._detected(one, place)
         except DecoderLost as error:
             lost = self.worker.lose(item, error.named)
@@ -183,6 +186,7 @@ class _Turns:
 
     def _detected(self, one: Video, place: Path) -> Result:
         run, old = self.run, results.load_older(place, one, self.run.settings)
+        refuse_links(run.out, states_folder(run.out / STORE, str(one.id), run.probe.recipe))
         found = pipeline.detect(
             one.path,
             run.model,
@@ -241,7 +245,9 @@ def forget(out: Path, videos: Iterable[Given]) -> None:
     places = []
     for one in map(as_video, videos):
         with suppress(VideoError):  # reported when its turn comes
-            places.append(placed(out, one)[0])
+            place = placed(out, one)[0]
+            results.check_place(place)
+            places.append(place)
     for place in places:
         (place / results.NAME).unlink(missing_ok=True)
     put_back(out, [place.name for place in places])

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from hiprobe import backbones, pipeline, runs
 from hiprobe.backbones import Loading
+from hiprobe.disk.regular import refuse_links
 from hiprobe.errors import StoreError, counted
 from hiprobe.localize import Localization
 from hiprobe.pipeline import Failed, ReadPlan, RecipeOptions, ignore
@@ -96,6 +97,7 @@ def detect_on_ray(
         store, sites, span_s = f"{to}/{runs.STORE}", tuple(probe.sites), run.cluster.span_s
         work = Work(store, probe.recipe, sites, probe, to, explain, run.keep, span_s=span_s)
         pool.begin(replace(work, localization=localization, time_from_name=time_from_name))
+        refuse_links(local_home(out), local_home(out) / runs.STORE)
         _record(out, probe, settings)
         with LeaseHolder(local_home(out) / runs.STORE, settings, len(given), driver=True) as worker:
             ledger = ResultLedger(worker, to, local_home(out), settings, run.failed, again)

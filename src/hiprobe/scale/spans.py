@@ -17,6 +17,7 @@ import numpy as np
 
 from hiprobe import pipeline
 from hiprobe.backbones import Backbone
+from hiprobe.disk.regular import JSON_BYTES, read_regular
 from hiprobe.errors import CorruptVideo, EmptyVideo, StoreError
 from hiprobe.store import find_states, save_states, states_folder, write_atomic
 from hiprobe.types import HiddenStates, Recipe, Site
@@ -115,6 +116,6 @@ def find_span(
     if states is None or states.sites != tuple(sites):
         return None
     try:
-        return SpanStates(states, Seam(**json.loads(seam.read_bytes())))
-    except (OSError, TypeError, ValueError) as error:
+        return SpanStates(states, Seam(**json.loads(read_regular(seam, JSON_BYTES))))
+    except (OSError, RecursionError, TypeError, ValueError) as error:
         raise StoreError(f"not a valid seam: {error}", where=seam, cure="delete it") from error

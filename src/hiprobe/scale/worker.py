@@ -18,6 +18,7 @@ from typing import Any
 
 from hiprobe import environment, pipeline, runs, video
 from hiprobe.backbones import Backbone
+from hiprobe.disk.regular import refuse_links
 from hiprobe.errors import CorruptVideo, HiProbeError, StoreError, VideoError
 from hiprobe.isolate.crossing import pack_error, unpack_error
 from hiprobe.localize import Localization
@@ -253,7 +254,9 @@ class VideoWorker:
                     self._folder_in_store(digest, span),
                 )
                 return
-            there = _made_folder(Path(self._folder_in_store(digest, span)).absolute())
+            there = Path(self._folder_in_store(digest, span)).absolute()
+            refuse_links(Path(self.work.store).absolute(), there)
+            _make_folder(there)
             inside.symlink_to(there, target_is_directory=True)
             try:
                 yield top
@@ -267,6 +270,7 @@ class VideoWorker:
     def _place(self, name: str) -> Iterator[Path]:
         """Yield the folder of a result: in `out`, or one that is uploaded there at the end."""
         if not remote.is_address(self.work.out):
+            results.check_place(Path(self.work.out) / name)
             yield Path(self.work.out) / name
             return
         with tempfile.TemporaryDirectory(dir=self._own) as top:
@@ -281,7 +285,7 @@ class VideoWorker:
             )
 
 
-def _made_folder(folder: Path) -> Path:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -290,7 +294,6 @@ def _made_folder(folder: Path) -> Path:
             where=folder,
             cure=environment.cure_for(error.errno),
         ) from error
-    return folder
 
 
 def answered(call: Callable[..., Row], *args: Any) -> Row:

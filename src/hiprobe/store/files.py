@@ -32,7 +32,8 @@ def alone(path: Path) -> Iterator[None]:
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        how = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        handle = os.open(path.with_name(f".{path.name}.lock"), how, 0o666)
     try:
         with disk_errors(path):
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -6,6 +6,7 @@ The files are the truth: a missing or damaged index is rebuilt and follows them.
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from hiprobe import environment
 from hiprobe.disk.atomic import write_error, write_refusal
+from hiprobe.disk.regular import database_files
 from hiprobe.errors import StoreError
 from hiprobe.store.files import alone
 from hiprobe.store.states import describe
@@ -141,11 +143,12 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _make_sound(path: Path) -> None:
     """Check the file once per process, and again after it was replaced; rebuild it if necessary."""
-    if _inode(path) is not None and _checked.get(path) == _inode(path):
+    odd = any(os.path.islink(part) for part in database_files(path))
+    if not odd and _inode(path) is not None and _checked.get(path) == _inode(path):
         return
     with alone(path):
-        if not path.is_file() or not _sound(path):
-            for part in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        if odd or not path.is_file() or not _sound(path):
+            for part in database_files(path):
                 part.unlink(missing_ok=True)
             _create(path)
         inode = _inode(path)

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hiprobe.disk.atomic import write_atomic
+from hiprobe.disk.regular import JSON_BYTES, read_regular
 from hiprobe.errors import EnvironmentFailed, StoreError
 from hiprobe.store.files import alone
 from hiprobe.store.results import result_folder
@@ -143,7 +144,8 @@ class Notes:
 
 def _manifest(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+        text = read_regular(path, JSON_BYTES).decode()
+        lines = [json.loads(line) for line in text.split("\n") if line]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, RecursionError) as error:

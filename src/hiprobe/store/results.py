@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.disk.atomic import write_atomic
-from hiprobe.errors import StoreError
+from hiprobe.disk.regular import JSON_BYTES, read_regular
+from hiprobe.errors import BlockedResult, StoreError
 from hiprobe.ranges import require, require_all
 from hiprobe.types import SOURCES, Event, Gap, Result, Scores, Video, unicode
 
 NAME = "result.json"
 SCHEMA = "hiprobe.result/2"
+MOVE = "move it away, or choose another -o"
 BESIDE = ("scores.csv", "events.jsonl")
 STEM_BYTES = 200  # of a folder name; with digest and suffix it must stay below 255
 # Settings of what is made of the scores, which needs no model.
 AFTER_SCORES = ("localization", "time_from_name")
-LARGEST = 256 << 20  # bytes; eight hours of video make two million
 _ARRAYS = {  # and the range of each
     "starts": "start",
     "ends": "end",
@@ -126,17 +127,13 @@ def _named(values: Mapping[str, Any]) -> Video:
 
 def _values(folder: Path) -> dict[str, Any]:
     """Parse the file; raise an error of `_INVALID` unless it is a regular file of a fair size."""
-    path = folder / NAME
-    size = path.stat().st_size
-    if not path.is_file() or size > LARGEST:
-        raise ValueError(f"not a regular file of at most {LARGEST >> 20} MiB")
-    values: dict[str, Any] = json.loads(path.read_bytes())
+    values: dict[str, Any] = json.loads(read_regular(folder / NAME, JSON_BYTES))
     return values
 
 
 def _beside(folder: Path) -> dict[str, str]:
     there = [folder / name for name in BESIDE if (folder / name).is_file()]
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in there}
+    return {path.name: hashlib.sha256(read_regular(path, JSON_BYTES)).hexdigest() for path in there}
 
 
 def _to_json(result: Result) -> dict[str, Any]:
@@ -208,6 +205,33 @@ def _event(values: Mapping[str, Any]) -> Event:
 def _plain(value: Any) -> Any:
     """Return a value for JSON: infinity and NaN as text that `float` reads, such as "inf"."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def check_place(folder: Path) -> None:
+    """Raise BlockedResult unless a result can be written to `folder`, through no link.
+
+    It may be absent or a folder that holds only regular files.
+    """
+    try:
+        odd = folder if _is_odd_folder(folder) else next(_odd_entries(folder), None)
+    except OSError as error:
+        raise BlockedResult(
+            f"the folder of the result cannot be read: {error.strerror}", where=folder, cure=MOVE
+        ) from error
+    if odd is not None:
+        kind = "a link" if odd.is_symlink() else "not a regular file"
+        what = "not a folder" if odd == folder and not odd.is_symlink() else kind
+        raise BlockedResult(f"no result can be written here: it is {what}", where=odd, cure=MOVE)
+
+
+def _is_odd_folder(folder: Path) -> bool:
+    return os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir())
+
+
+def _odd_entries(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()) if folder.exists() else ():
+        if path.is_symlink() or not path.is_file():
+            yield path
 
 
 def result_folder(out: Path, result: Result) -> Path:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from hiprobe.disk.atomic import write_atomic
+from hiprobe.disk.regular import open_regular
 from hiprobe.disk.safetensors_header import read_header
 from hiprobe.errors import StoreError
 from hiprobe.ranges import require, require_all
@@ -166,25 +168,29 @@ def _timed(states: HiddenStates) -> HiddenStates:
 
 def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]]:
     """Return the header and the arrays of a safetensors file, memory-mapped."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        described, body = read_header(file, size)
-    arrays = {}
-    for name in ("values", "starts", "ends"):
-        entry = described[name]
-        first, last = entry["data_offsets"]
-        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
-        if (
-            last - first != dtype.itemsize * math.prod(shape)
-            or body + last > size
-            or min(first, *shape) < 0
-        ):
-            raise ValueError(f"array {name} is outside the file or of another size than stated")
-        empty = 0 in shape
-        arrays[name] = (
-            np.zeros(shape, dtype) if empty else np.memmap(path, dtype, "r", body + first, shape)
-        )
+    with open_regular(path) as file:
+        described, body = read_header(file, os.fstat(file.fileno()).st_size)
+        arrays = {
+            name: _array(file, body, described, name) for name in ("values", "starts", "ends")
+        }
     return json.loads(described["__metadata__"]["hiprobe"]), arrays
+
+
+def _array(
+    file: BinaryIO, body: int, described: Mapping[str, Any], name: str
+) -> np.ndarray[Any, Any]:
+    entry = described[name]
+    first, last = entry["data_offsets"]
+    dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
+    if (
+        last - first != dtype.itemsize * math.prod(shape)
+        or body + last > os.fstat(file.fileno()).st_size
+        or min(first, *shape) < 0
+    ):
+        raise ValueError(f"array {name} is outside the file or of another size than stated")
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    return np.memmap(file, dtype, "r", body + first, shape)
 
 
 def states_folder(store: Path, video_id: str, recipe: Recipe) -> Path:

@@ -5,6 +5,7 @@ Knows no model and no score.
 
 from __future__ import annotations
 
+from hiprobe.video.content import digest
 from hiprobe.video.decoder import (
     SegmentReader,
     VideoInfo,
@@ -15,7 +16,7 @@ from hiprobe.video.decoder import (
     span,
     warm,
 )
-from hiprobe.video.files import VIDEO_SUFFIXES, digest, find
+from hiprobe.video.files import VIDEO_SUFFIXES, find
 from hiprobe.video.names import Root, name_videos
 from hiprobe.video.recorded import NamePattern
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import av.error
@@ -17,6 +18,7 @@ from hiprobe.errors import CorruptVideo, StoreError
 from hiprobe.isolate.child import Call, Item, Link
 from hiprobe.video import pictures
 from hiprobe.video.browser import encode, facts
+from hiprobe.video.container import open_video
 from hiprobe.video.sampling import Grid, Sampling
 from hiprobe.video.windows import Painter, Window, WindowReader, read_window
 
@@ -66,6 +68,13 @@ def answer_times(link: Link, path: str) -> Iterator[Item]:
     yield held, None
 
 
+def answer_opens(link: Link, path: str) -> Iterator[Item]:
+    """Yield nothing; the error of a file that is not a video is the answer."""
+    with open_video(Path(path)):
+        link.beat()
+    yield from ()
+
+
 def answer_info(link: Link, path: str) -> Iterator[Item]:
     """Yield the fields of a `VideoInfo`."""
     yield facts(pictures.reader(path, beat=link.beat)), None
@@ -95,6 +104,7 @@ CALLS: dict[str, Call] = {
     "segments": answer_segments,
     "span": answer_span,
     "times": answer_times,
+    "opens": answer_opens,
     "info": answer_info,
     "browser_copy": answer_browser_copy,
 }

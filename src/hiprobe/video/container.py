@@ -20,6 +20,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
+from hiprobe.disk.regular import open_regular
 from hiprobe.errors import (
     CorruptVideo,
     EmptyVideo,
@@ -86,7 +87,7 @@ def _open(path: Path, probing: dict[str, str]) -> InputContainer:
 
 def _check_readable(path: Path) -> None:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             empty = not file.read(1)
     except FileNotFoundError as error:
         raise MissingVideo("no such file", where=path) from error
@@ -182,5 +183,5 @@ def _says_encrypted(path: Path) -> bool:
 
     PyAV shows the tag of the codec inside it instead.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return b"encv" in file.read(1 << 20)

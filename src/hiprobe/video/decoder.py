@@ -43,6 +43,12 @@ def warm() -> None:
     isolate.start_child(DECODER, LIMITS)
 
 
+def check_opens(path: str | PathLike[str]) -> None:
+    """Open the container and its video stream, decoding no frame; raises the errors of `info`."""
+    for _ in _ask(path, "opens"):
+        pass
+
+
 def _ask(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, None, None]:
     """Yield what the decoder answers about a video.
 

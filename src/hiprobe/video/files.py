@@ -1,14 +1,10 @@
-"""Which files are videos, and the digest of one. Knows no decoder."""
+"""Which files are videos. Opens no file."""
 
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
-import stat
-import time
 from collections.abc import Iterable
-from os import PathLike
 from pathlib import Path
 
 from hiprobe import environment
@@ -53,38 +49,6 @@ VIDEO_SUFFIXES = (
     ".wmv",
     ".y4m",
 )
-# A file written to less than this before it was hashed may change again within the same time stamp.
-SETTLED_S = 2.0
-_digests: dict[tuple[int, ...], str] = {}
-
-
-def digest(path: str | PathLike[str]) -> str:
-    """Compute the SHA-256, in hex, of a file's bytes, or of the pictures of a folder.
-
-    A file that this process has hashed, and that has not been touched since, is not read again.
-    Raises MissingVideo where it cannot be read.
-
-    >>> from hiprobe import video
-    >>> from hiprobe.embedded import VIDEO
-    >>> len(video.digest(VIDEO))
-    64
-    """
-    if pictures.is_folder(path):
-        return pictures.folder_digest(path)
-    try:
-        # Reading a pipe would wait for it, and reading a device may never end.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise MissingVideo("not a regular file", where=path)
-        with open(path, "rb") as file:
-            facts = os.fstat(file.fileno())
-            key = facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
-            known = _digests.get(key) or hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        lost = MissingVideo(f"cannot be read: {error.strerror}", where=path)
-        raise environment.or_refused(error, lost) from error
-    if time.time() - max(facts.st_mtime, facts.st_ctime) > SETTLED_S:
-        _digests[key] = known
-    return known
 
 
 def find(paths: Iterable[str], note: Note = refuse) -> list[Path]:

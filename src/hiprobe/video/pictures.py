@@ -13,9 +13,11 @@ from __future__ import annotations
 import hashlib
 import os.path
 import re
+import struct
 import warnings
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.disk.regular import open_regular, read_regular
 from hiprobe.errors import CorruptVideo, EmptyVideo, MissingVideo, UnsupportedVideo
 from hiprobe.ranges import LATEST_S, require
 from hiprobe.types import Gap
@@ -41,6 +44,9 @@ KINDS = {
     ".tiff": "TIFF",
     ".bmp": "BMP",
 }
+PICTURE_BYTES = 512 << 20  # of one file; the pixel cap is 256 MB without compression
+# What Pillow raises on damaged files.
+UNREADABLE = (OSError, SyntaxError, ValueError, struct.error)
 CURE = "give its frame rate as FOLDER@25fps"
 # Pillow would cut these modes to white instead of scaling them.
 DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
@@ -147,7 +153,7 @@ def folder_digest(path: AnyPath) -> str:
     total = hashlib.sha256(f"{fps:.10g}".encode())
     for file in files:
         try:
-            total.update(hashlib.sha256(file.read_bytes()).digest())
+            total.update(hashlib.sha256(read_regular(file, PICTURE_BYTES)).digest())
         except OSError as error:
             raise MissingVideo(f"cannot be read: {error.strerror}", where=file) from error
     places = numbers(files)
@@ -303,30 +309,46 @@ class _Pixels:
 
 
 def _pixels(file: Path) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
+
+    with opened(file) as image:
+        if image.mode in DEEP:
+            raise UnsupportedVideo(
+                "the picture has more than 8 bits per channel",
+                where=file,
+                cure="save it with 8 bits",
+            )
+        return np.ascontiguousarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Image.Image]:
+    """Open a picture as the kind that its suffix says, and no other; for a child process only.
+
+    Another kind may start a program, such as Ghostscript. Raises UnsupportedVideo for a picture
+    over the pixel cap, and CorruptVideo for one that is damaged or not a regular file.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    from hiprobe.video.container import check_pixels
 
     try:
         with (
-            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
-            Image.open(file) as image,
+            warnings.catch_warnings(action="ignore"),
+            open_regular(file, PICTURE_BYTES) as data,
+            Image.open(data, formats=[KINDS[file.suffix.lower()]]) as image,
         ):
-            _check(image, file)
-            return np.ascontiguousarray(
-                ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8
-            )
+            check_pixels(image.width, image.height, file)
+            yield image
     except Image.DecompressionBombError as error:
         raise UnsupportedVideo(
             f"over the pixel cap: {error}", where=file, cure="scale it down"
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except UnidentifiedImageError as error:
+        raise CorruptVideo(
+            f"not a {KINDS[file.suffix.lower()]} picture, as its suffix states",
+            where=file,
+            cure="give it the suffix of its kind, or save it again",
+        ) from error
+    except UNREADABLE as error:
         raise CorruptVideo(f"not a valid picture: {error}", where=file) from error
-
-
-def _check(image: Image.Image, file: Path) -> None:
-    from hiprobe.video.container import check_pixels
-
-    check_pixels(image.width, image.height, file)
-    if image.mode in DEEP:
-        raise UnsupportedVideo(
-            "the picture has more than 8 bits per channel", where=file, cure="save it with 8 bits"
-        )
