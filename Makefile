@@ -34,11 +34,11 @@ $(READY): $(DEMO_READY)
 	$(PIP) --editable '.[dev]'
 	touch $@
 
-# The report is tested in a real browser if there is one; as root, Debian's is installed first.
+# The pages are tested in real browsers if they are there; as root, Debian's are installed first.
 browser:
-	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
-	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
-	  echo "no chromium: the browser tests will be skipped"
+	@{ command -v chromium && command -v firefox-esr; } >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium firefox-esr >/dev/null; } || \
+	  echo "no chromium or no firefox: their tests will be skipped"
 
 lint: $(READY)
 	$(BIN)/ruff check .

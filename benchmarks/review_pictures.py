@@ -1,30 +1,46 @@
-"""Take the pictures of the review page: `python -m benchmarks.review_pictures OUT VIDEOS DOCS`.
+"""Take the pictures of the review page: `python -m benchmarks.review_pictures WORK docs/images`.
 
-OUT is a results folder with the hidden states of all layers, on which `hiprobe review OUT --videos
-VIDEOS --probe PROBE --labels CLIPS` has run once; VIDEOS is the folder of its videos, one of them
-called cam2*. Judgements made for the pictures are taken back. Uses Debian's chromium; the files
-hold 256 colours, so that
-they stay small.
+Renders four videos into the folder WORK, fits a probe on the shipped clips, detects, judges a few
+events and takes the pictures; what WORK holds already is used again. Uses Debian's chromium; the
+files hold 256 colours, so that they stay small.
 """
 
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
+from training.clips import make_video
+from training.ship import write_video
 
+from hiprobe import datasets, embedded, video
+from hiprobe.probe import Probe
 from hiprobe.review.guard import Guard
 from hiprobe.review.server import application
 from hiprobe.review.session import Session
 
 PORT = 8719
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+# Name, seed, seconds and events of each video.
+FOOTAGE: tuple[tuple[str, int, float, list[tuple[str, float, float]]], ...] = (
+    ("cam1_morning", 9101, 64.0, [("fight", 30.0, 36.0)]),
+    (
+        "cam2_evening",
+        9102,
+        76.8,
+        [("fall", 16.0, 22.0), ("fire", 43.0, 51.0), ("panic", 58.0, 64.0)],
+    ),
+    ("cam3_night", 9103, 51.2, [("fire", 40.0, 47.0)]),
+    ("cam4_door", 9104, 51.2, []),
+)
 VIEWS = (("dark", 1280, "_dark"), ("light", 390, "_phone"), ("light", 1280, ""))
 
 
@@ -75,13 +91,43 @@ def pictures(tab: Any, session: Session, docs: Path, tag: str) -> None:
     keep(tab, docs / f"review_refit{tag}.png")
 
 
-def main(out: Path, videos: Path, docs: Path) -> None:
+def results(work: Path) -> tuple[Path, Path, Path]:
+    """Return the folders of results and videos and the probe, made first if they are missing."""
+    out, videos, probe = work / "out", work / "videos", work / "probe.safetensors"
+    for name, seed, seconds, spans in FOOTAGE:
+        if not (videos / f"{name}.mp4").exists():
+            frames, _ = make_video(np.random.default_rng(seed), "seen", spans, seconds, busy=0.7)
+            write_video(frames, videos / f"{name}.mp4")
+    if not (out / "manifest.jsonl").exists():
+        store = ["--store", str(out / ".store")]
+        hiprobe("fit", str(embedded.CLIPS), "-o", str(probe), *store)
+        hiprobe("extract", str(videos), *store)
+        hiprobe("detect", str(videos), "--probe", str(probe), "-o", str(out))
+    return out, videos, probe
+
+
+def hiprobe(*arguments: str) -> None:
+    """Run a command of the package."""
+    subprocess.run([sys.executable, "-m", "hiprobe", *arguments], check=True)
+
+
+def opened(out: Path, videos: Path, path: Path) -> Session:
+    """The session with the probe in use and the shipped clips as first labels."""
+    session, probe = Session(out, videos, path, (out / ".store",)), Probe.load(path)
+    session.keep(probe, "ann", "given")
+    session.judgements.choose_probe(probe.digest, "ann")
+    clips = datasets.load("folder", embedded.CLIPS)
+    session.judgements.set_labelled((video.digest(c.path), c.events or ()) for c in clips)
+    return session
+
+
+def main(work: Path, docs: Path) -> None:
     """Judges a few events, takes the pictures, and takes the judgements back."""
-    session = Session(out, videos, out / "probe.safetensors", (out / ".store",))
+    session = opened(*results(work))
     batches = 0
     for entry in session.entries():
         for number, event in enumerate(session.shown(entry).events if entry.folder else ()):
-            if number == 0 and entry.video_id:
+            if number == 0 and entry.video_id and entry.name != "cam3_night.mp4":
                 session.judgements.judge(
                     [(entry.video_id, event.start, event.end)], "true_alarm", "ann"
                 )
@@ -100,4 +146,4 @@ def main(out: Path, videos: Path, docs: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]))
+    main(*map(Path, sys.argv[1:3]))

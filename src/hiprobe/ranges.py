@@ -16,6 +16,7 @@ from typing import Any
 # end. So a camera that takes one picture a minute works, and no file states hours of windows.
 STALE_S = 60.0
 FINITE = 1e300  # leaves room for sums
+HIGHEST = 1e15  # no score is higher; a page can still draw it
 LATEST_S = 1e9  # no recording lasts 31 years
 
 
@@ -68,12 +69,12 @@ RANGES: Mapping[str, Range] = {
     "kappa": Range(0.0, 1e6, "deviations"),
     "warmup": _whole(1, 1_000_000, "segments"),
     "lag": _whole(1, 1_000_000, "segments"),
-    "threshold": Range(-FINITE, FINITE),
+    "threshold": Range(-HIGHEST, HIGHEST),
     "merge_s": Range(0.0, 86400.0, "seconds"),
     "min_s": Range(0.0, 86400.0, "seconds"),
     # hidden states, results, and what a probe says of itself
     "statement": Range(-FINITE, FINITE),
-    "score": Range(-FINITE, FINITE),
+    "score": Range(-HIGHEST, HIGHEST),
     "start": Range(0.0, LATEST_S, "seconds"),
     "end": Range(0.0, LATEST_S, "seconds"),
     "peak": Range(0.0, LATEST_S, "seconds"),

@@ -332,6 +332,15 @@ def test_the_page_says_what_was_not_scored(tmp_path: Path) -> None:
     assert "and 20 more spans" in page
 
 
+def test_an_event_that_the_model_calls_normal_is_marked(tmp_path: Path) -> None:
+    events = (
+        Event(0.0, 3.0, label="normal", explanation="normal, people jog by"),
+        Event(4.0, 6.0, explanation="a person falls"),
+    )
+    report.report_html(a_result(events=events), None, tmp_path / "r.html")
+    assert (tmp_path / "r.html").read_text("utf-8").count("described as normal") == 1
+
+
 def test_the_page_of_a_video_without_events_says_so(tmp_path: Path) -> None:
     report.report_html(a_result(events=()), None, tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text("utf-8")

@@ -107,16 +107,17 @@ def test_a_refit_learns_what_was_corrected(session: Session, made: Made) -> None
         propose_refit(Session(made.out, None, made.probe_path, ()))
     judge_all(session, made)
     proposal = propose_refit(session)
-    assert proposal.before is not None
-    assert proposal.after is not None
-    assert proposal.after > proposal.before + 0.1
-    assert proposal.segments["new"] > 50
+    before, after = proposal.measured.before, proposal.measured.after
+    assert before is not None
+    assert after is not None
+    assert after["value"] > before["value"] + 0.1
+    assert proposal.measured.segments["new"] > 50
     assert proposal.probe.sites == made.probe.sites
     assert session.probe() is not None
     assert session.needed_probe().digest == made.probe.digest  # nothing was replaced
     missed = {
         (c.entry.video_id, t.start)
-        for c in proposal.appear
+        for c in proposal.changes.appear
         for t in made.truth[str(c.entry.video_id)]
         if t.start < c.event.end and c.event.start < t.end
     }
@@ -140,7 +141,7 @@ def test_before_and_after_are_scored_on_the_same_folds(session: Session, made: M
         pairs.append((states, np.where(rng.random(20) < 0.25, 1 - labels, labels).astype(np.int8)))
     found = refit(made.probe, pairs, [labels for _, labels in pairs])
     assert found.after is not None
-    assert found.after < 0.9
+    assert found.after["value"] < 0.9
     assert found.before == pytest.approx(found.after, abs=1e-12)
     few = [np.where(np.arange(20) < 1, labels, -1).astype(np.int8) for _, labels in pairs]
     assert refit(made.probe, pairs, few).before is None
@@ -185,10 +186,10 @@ def test_a_second_refit_counts_only_what_is_new(session: Session, made: Made) ->
     session.keep(first.probe, "ann", first.what, first.figures, first.upto)
     session.use(first.probe.digest, "ann")
     again = propose_refit(session)
-    assert again.segments["new"] == 0
+    assert again.measured.segments["new"] == 0
     assert again.probe.digest == first.probe.digest
-    assert again.before == pytest.approx(again.after)
-    assert (again.appear, again.vanish) == ((), ())
+    assert again.measured.before == pytest.approx(again.measured.after)
+    assert (again.changes.appear, again.changes.vanish) == ([], [])
 
 
 def test_a_refit_without_the_first_labels_says_so(session: Session, made: Made) -> None:
@@ -210,7 +211,8 @@ def test_a_refit_without_the_first_labels_says_so(session: Session, made: Made) 
         labels.append(correct(states, np.full(len(states.starts), -1, dtype=np.int8), spans))
         old.append(score_states(states, made.probe)[0].smoothed)
     y, s = np.concatenate(labels), np.concatenate(old)
-    assert proposal.before == pytest.approx(roc_auc_score(y[y >= 0], s[y >= 0]))
+    assert proposal.measured.before is not None
+    assert proposal.measured.before["value"] == pytest.approx(roc_auc_score(y[y >= 0], s[y >= 0]))
 
 
 def test_the_layer_is_chosen_again_only_if_all_layers_are_kept(
@@ -260,8 +262,12 @@ def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_only(tmp_path: Pat
     session.use(probe.digest, "ann")
     session.judgements.judge([(made.ids["b.mp4"], 0.0, 18.0)], "normal", "ann")
     proposal = propose_refit(session)
-    assert (proposal.before, proposal.after) == (None, None)
-    assert proposal.segments == {"anomalous": 0, "normal": 10, "new": 10}  # 2 of 12 are a gap
+    assert (proposal.measured.before, proposal.measured.after) == (None, None)
+    assert proposal.measured.segments == {
+        "anomalous": 0,
+        "normal": 10,
+        "new": 10,
+    }  # 2 of 12 are a gap
     with served(session) as page:
         status, body = page.post("/refit")
     assert (status, "not known" in body) == (200, True)
@@ -269,10 +275,10 @@ def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_only(tmp_path: Pat
 
 def test_a_threshold_is_proposed_like_a_probe(session: Session) -> None:
     proposal = propose_threshold(session, 2.0)
-    assert len(proposal.vanish) == sum(
+    assert len(proposal.changes.vanish) == sum(
         len(session.shown(e).events) for e in session.entries() if e.folder
     )
-    assert proposal.appear == ()
+    assert proposal.changes.appear == []
     assert proposal.probe.localization == replace(
         session.needed_probe().localization, rule="fixed", threshold=2.0
     )
@@ -319,3 +325,96 @@ def test_neighbours_agree_with_scikit_learn(made: Made, session: Session) -> Non
     assert sum(18.0 <= start < 24.0 for start in siblings) >= 5  # one missed event finds the others
     with pytest.raises(UsageError, match="no segment"):
         similar.neighbours(videos, SITES[:1], digest, 1000.0)
+
+
+# What a refit would lose
+
+
+def test_a_proposal_says_first_which_confirmed_events_it_would_lose(
+    made: Made, session: Session
+) -> None:
+    """All alarms but one are judged false, and a threshold above that one is tried."""
+    tops = {}
+    for digest in made.ids.values():
+        entry = session.entry(digest)
+        assert entry is not None
+        for event in session.shown(entry).events:
+            session.judgements.judge([(digest, event.start, event.end)], "true_alarm", "ann")
+            tops[digest, event.start] = float(event.score or 0.0)
+    limit = sorted(tops.values())[2]
+    lost = sorted(key for key, score in tops.items() if score < limit + 1e-9)
+    digest = made.ids["b.mp4"]
+    session.judgements.judge([(digest, 20.0, 22.0)], "missed", "ann")
+    proposal = propose_threshold(session, limit + 1e-9)
+    found = proposal.changes
+    assert sorted((str(c.entry.video_id), c.event.start) for c in found.lost) == lost
+    assert (found.confirmed, len(lost), found.missed, found.found) == (len(tops), 3, 1, [])
+    session.judgements.judge([(*lost[0], 14.0)], "false_alarm", "ann")
+    again = propose_threshold(session, limit + 1e-9).changes
+    assert (again.confirmed, len(again.lost)) == (len(tops) - 1, 2)
+    assert (again.rejected, again.silenced) == (1, 1)
+    with served(session) as page:
+        status, body = page.post("/threshold", threshold=limit + 1e-9)
+    assert status == 200
+    sentence = f"Of your {len(tops) - 1} confirmed events 2 would be lost."
+    assert body.index(sentence) < body.index("<details")
+    for video_id, start in lost[1:]:
+        link = f'href="/v/{video_id}?t={start}"'
+        assert body.index(sentence) < body.index(link) < body.index("<details")
+
+
+def test_a_refit_gives_intervals_and_warns_of_few_videos(session: Session, made: Made) -> None:
+    judge_all(session, made)
+    proposal = propose_refit(session)
+    for auc in (proposal.measured.before, proposal.measured.after):
+        assert auc is not None
+        assert auc["low"] <= auc["value"] <= auc["high"]
+    assert proposal.measured.videos == {"all": 16, "anomalous": 12, "normal": 16}
+    assert list(proposal.measured.warnings) == []
+    session.judgements.set_labelled([])
+    few = [digest for name, digest in made.ids.items() if name in ("b.mp4", "c.mp4", "e.mp4")]
+    while session.judgements.undo("ann"):
+        pass
+    for digest in few:
+        session.judgements.judge([(digest, 18.0, 24.0)], "missed", "ann")
+        session.judgements.judge([(digest, 25.5, 30.0)], "normal", "ann")
+    with served(session) as page:
+        body = page.post("/refit")[1]
+    assert "Few videos: 3 with anomalous and 3 with normal segments." in body
+    assert "label at least 8 videos of each class" in body
+    assert re.search(r"over 3 videos", body)
+    assert re.search(r"\d\.\d{3} <small>\[\d\.\d{3}, \d\.\d{3}\]</small>", body)
+
+
+def test_the_curves_of_the_layers_survive_refits(session: Session, made: Made) -> None:
+    judge_all(session, made)
+    with served(session) as page:
+        before = re.search(r"data-curves=\"([^\"]+)", page.get("/layers")[2].decode())
+        for _ in range(2):
+            proposal = propose_refit(session)
+            session.keep(proposal.probe, "ann", "refit", proposal.figures, proposal.upto)
+            session.use(proposal.probe.digest, "ann")
+            session.judgements.judge([(made.ids["c.mp4"], 10.0, 12.0)], "normal", "ann")
+        body = page.get("/layers")[2].decode()
+        after = re.search(r"data-curves=\"([^\"]+)", body)
+    assert before is not None
+    assert after is not None
+    assert after.group(1) == before.group(1)
+    assert f"probe <code>{made.probe.digest[:12]}</code>" in body
+    assert Probe.load(made.probe_path).provenance["selection"]["layers"] is not None
+
+
+def test_a_damaged_result_does_not_stop_a_refit(session: Session, made: Made) -> None:
+    judge_all(session, made)
+    entry = session.entry(made.ids["b.mp4"])
+    assert entry is not None
+    assert entry.folder is not None
+    path = entry.folder / "result.json"
+    kept = path.read_bytes()
+    try:
+        path.write_text("{")
+        proposal = propose_refit(session)
+        assert proposal.changes.unread == 1
+        assert proposal.changes.appear
+    finally:
+        path.write_bytes(kept)

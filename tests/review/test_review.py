@@ -33,7 +33,8 @@ from hiprobe.errors import StoreError, UsageError
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe
 from hiprobe.review import curve, results, views
-from hiprobe.review.judgements import Judgements, latest_judgements
+from hiprobe.review.judged_spans import latest_judgements
+from hiprobe.review.judgements import Judgements
 from hiprobe.review.run_process import DetectionJob, RunProcess, videos_in
 from hiprobe.review.session import Session, score_states
 from hiprobe.types import Event, Scores
@@ -258,9 +259,16 @@ def test_judgements_made_at_once_are_undone_at_once(
     spans = [f"{digest}:{4.5}:{9.0}" for digest in made.ids.values()]
     assert page.post("/moments/judge", kind="false_alarm", span=spans)[0] == 200
     assert len(session.judgements.standing()) == 8
-    assert {
-        row.judgement.kind for row in views.moments(session, judged="any") if row.judgement
-    } == {"false_alarm"}
+    kinds = {
+        row.entry.name: row.judgement.kind
+        for row in views.moments(session, judged="any")
+        if row.judgement
+    }
+    # In g.mp4 there was no alarm, so it cannot be a false one.
+    assert kinds == {name: "normal" if name == "g.mp4" else "false_alarm" for name in made.ids}
+    status, said = page.post("/moments/judge", kind="true_alarm", span=spans[:3])
+    assert (status, said) == (200, "true alarm: 3 spans; 3 of them had another judgement before")
+    page.post("/moments/undo")
     assert page.post("/moments/undo") == (200, "undone: false alarm, 4.5 to 9.0 s and 7 more")
     assert session.judgements.standing() == []
     assert (
@@ -318,7 +326,7 @@ def test_a_reviewer_undoes_only_their_own_judgements(
 
     ask("ann", f"/v/{digest}/judge", kind="true_alarm", start=1, end=2, threshold=0.5)
     ask("bob", f"/v/{digest}/judge", kind="normal", start=5, end=6, threshold=0.5)
-    assert b"undone: true alarm, 1.0 to 2.0 s" in ask("ann", f"/v/{digest}/undo", threshold=0.5)
+    assert b"undone: missed, 1.0 to 2.0 s" in ask("ann", f"/v/{digest}/undo", threshold=0.5)
     assert ask("ann", "/moments/undo", nothing="") == b"nothing to undo"
     assert [(j.who, j.kind) for j in session.judgements.standing()] == [("bob", "normal")]
 
@@ -561,3 +569,66 @@ def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(
     assert [len(states.sites) for states in kept if states is not None] == [8] * len(done)
     assert abs(body.count(": done") - len(done)) <= 1  # one may be on its way when the run ends
     assert "Start the same run again" in body
+
+
+# What is judged, and what the model says
+
+
+def test_an_event_that_grew_over_a_judged_span_is_partly_judged(
+    page: Page, made: Made, session: Session
+) -> None:
+    """A lower threshold makes a longer event of it, and "0 judged" was shown."""
+    digest = made.ids["b.mp4"]
+    entry = session.entry(digest)
+    assert entry is not None
+    (event,) = session.shown(entry).events
+    session.judgements.judge([(digest, event.start, event.end)], "true_alarm", "ann")
+    low = next(
+        t
+        for t in np.linspace(event.score or 1.0, 0.0, 200)
+        if max(e.end - e.start for e in session.events(session.shown(entry), float(t)))
+        > 2 * (event.end - event.start)
+    )
+    body = page.get(f"/v/{digest}/events?threshold={low}")[2].decode()
+    assert "0 judged, 1 partly" in body
+    assert re.search(r'class="chip partly" title="true alarm, 0:04.5 – 0:09.0"', body)
+    assert "all judged" in page.get(f"/v/{digest}/events?threshold=0.5")[2].decode()
+
+
+def test_spans_are_counted_and_not_judgements(page: Page, made: Made, session: Session) -> None:
+    digest = made.ids["b.mp4"]
+    for kind in ("false_alarm", "true_alarm", "false_alarm"):
+        session.judgements.judge([(digest, 4.5, 9.0)], kind, "ann")
+    session.judgements.judge([(digest, 18.0, 19.0)], "false_alarm", "ann")
+    body = page.get("/probes")[2].decode()
+    assert "0 × true alarm, 0 × missed, 2 × false alarm, 0 × normal" in body
+
+
+def test_events_described_as_normal_are_marked_and_can_be_filtered(
+    made: Made, session: Session
+) -> None:
+    entry = session.entry(made.ids["b.mp4"])
+    assert entry is not None
+    assert entry.folder is not None
+    path = entry.folder / "result.json"
+    kept = path.read_text()
+    words = "normal, people jog by"
+    notice = "The model knows <b>rendered scenes only."
+    try:
+        changed(path, ("events", 0, "explanation"), words)
+        changed(path, ("provenance", "notice"), notice)
+        assert [r.entry.name for r in views.moments(session, words="normal")] == ["b.mp4"]
+        others = [row.entry.name for row in views.moments(session, words="other")]
+        assert "b.mp4" not in others
+        assert len(others) == len(views.moments(session)) - 1
+        with served(session) as page:
+            video = page.get(f"/v/{made.ids['b.mp4']}")[2].decode()
+            moments = page.get("/moments?words=normal")[2].decode()
+            videos = page.get("/")[2].decode()
+        for body in (video, moments):
+            assert body.count("described as normal") == 1
+        for body in (video, videos):  # the caveat is a banner, and the probe has a line
+            assert "<bdi>The model knows &lt;b&gt;rendered scenes only.</bdi>" in body
+            assert re.search(r"probe [0-9a-f]{12}, fitted on 8 clips, AUC \d\.\d{3} \[\d", body)
+    finally:
+        path.write_text(kept)

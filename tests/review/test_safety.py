@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import platform
+import subprocess
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +18,7 @@ pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installe
 
 from tests.support.review_folder import ATTACK, HOSTILE, Made, Page, make, served
 
-from hiprobe.errors import StoreError, UsageError
+from hiprobe.errors import UsageError
 from hiprobe.review import results
 from hiprobe.review.guard import Guard
 from hiprobe.review.media import served_videos
@@ -58,12 +61,47 @@ def test_23_another_address_is_refused_without_a_token(host: str) -> None:
         Guard(host, 8010)
     with pytest.raises(UsageError, match="16 ASCII"):
         Guard(host, 8010, "short")
-    assert Guard(host, 8010, TOKEN).hosts == {f"{host}:8010"}
+    served_as = f"[{host}]:8010" if ":" in host else f"{host}:8010"
+    hosts = Guard(host, 8010, TOKEN).hosts
+    assert hosts == {served_as} if host not in ("0.0.0.0", "::") else "localhost:8010" in hosts
+
+
+def test_23_every_name_and_address_of_this_machine_is_accepted_with_a_token(made: Made) -> None:
+    """`--host 0.0.0.0`: browsers ask for the machine's name, or for the address that they reach."""
+    name = platform.node().lower()
+    with served(
+        made.session(), TOKEN, host="0.0.0.0", allowed=("cam.example", "[fd00::1]:9")
+    ) as page:
+        cookie = {"Cookie": f"hiprobe-token={TOKEN}"}
+        for host in ("127.0.0.1", "localhost", name, f"{name.split('.')[0]}.local", "cam.example"):
+            assert page.get("/", Host=f"{host}:{page.port}", **cookie)[0] == 200, host
+        assert page.get("/", Host="cam.example", **cookie)[0] == 200  # a proxy's port 80 or 443
+        assert page.get("/", Host="[fd00::1]:9", **cookie)[0] == 200
+        other = Page(page.port, host="127.0.0.7")  # another address of this machine
+        assert other.get("/", **cookie)[0] == 200
+        for host in ("evil.example", f"evil.example:{page.port}", f"127.0.0.7:{page.port}", "[::]"):
+            assert page.get("/", Host=host, **cookie)[0] == 400, host
+        assert page.get("/")[0] == 401
+
+
+@pytest.mark.parametrize("name", ["http://cam", "cam/x", "*", "", "cam:x", "a b"])
+def test_23_an_allowed_host_is_a_name(name: str) -> None:
+    with pytest.raises(UsageError, match="--allow-host must be a name"):
+        Guard("127.0.0.1", 8010, allowed=(name,))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.5"])
 def test_23_loopback_needs_no_token(host: str) -> None:
     assert "127.0.0.1:8010" in Guard(host, 8010).hosts
+
+
+def test_23_the_command_takes_allowed_names(made: Made) -> None:
+    """A wrong name ends the command before anything is served."""
+    command = [sys.executable, "-m", "hiprobe", "review", str(made.out)]
+    names = ["--allow-host", "cam.example", "--allow-host", "http://cam"]
+    ended = subprocess.run([*command, *names], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "--allow-host must be a name, with or without a port, got 'http://cam'" in ended.stderr
 
 
 def addresses(made: Made) -> list[str]:
@@ -128,11 +166,18 @@ def test_23_another_site_reads_nothing(page: Page, made: Made) -> None:
         {},
         {"Origin": "http://127.0.0.1:1"},
         {"Origin": "http://["},
+        {"Origin": "evil://HERE"},
+        {"Origin": "://HERE"},
+        {"Origin": "HERE"},
+        {"Origin": "http://HERE@evil.example"},
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
 def test_23_another_site_changes_nothing(page: Page, made: Made, origin: dict[str, str]) -> None:
     form = "kind=true_alarm&start=1&end=2&threshold=0.5"
+    origin = {
+        name: value.replace("HERE", f"127.0.0.1:{page.port}") for name, value in origin.items()
+    }
     headers = {"Content-Type": "application/x-www-form-urlencoded", **origin}
     for path in (f"/v/{made.ids['b.mp4']}/judge", "/refit", "/run", "/moments/judge", "/who"):
         connection = page.ask("POST", path, {**headers, "Content-Length": str(len(form))})
@@ -243,6 +288,7 @@ def test_24_a_run_stays_under_the_videos_folder(page: Page, made: Made, folder: 
         {"duration": "long"},
         {"duration": float("nan")},
         {"duration": -1.0},
+        {"duration": 1e308},
     ],
 )
 def test_24_a_manifest_from_a_stranger_leads_to_no_other_folder(
@@ -257,9 +303,13 @@ def test_24_a_manifest_from_a_stranger_leads_to_no_other_folder(
         "reason": None,
         "folder": "x",
     }
-    (tmp_path / "manifest.jsonl").write_text(json.dumps({**whole, **line}) + "\n")
-    with pytest.raises(StoreError, match="not a valid manifest"):
-        results.entries(tmp_path)
+    lines = [json.dumps({**whole, **line}), json.dumps(whole)]
+    (tmp_path / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    wrong, right = results.entries(tmp_path)
+    assert (wrong.name, wrong.status) == ("manifest.jsonl, line 1", "failed")
+    assert (wrong.folder, wrong.video_id) == (None, None)
+    assert str(wrong.reason).startswith("not a valid line: ")
+    assert right.folder == tmp_path / "x"
 
 
 def test_24_links_in_a_folder_from_a_stranger_are_not_followed(made: Made, page: Page) -> None:

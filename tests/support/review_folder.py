@@ -39,9 +39,11 @@ def write_clip(path: Path, codec: str = "libx264", mark: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         container.metadata["comment"] = str(mark)
-        options = (
-            {"crf": "10", "g": "10", "preset": "ultrafast"} if codec == "libx264" else {"g": "10"}
-        )
+        fast = {
+            "libx264": {"crf": "10", "preset": "ultrafast"},
+            "libvpx": {"deadline": "realtime", "cpu-used": "8"},
+        }
+        options = {"g": "10", **fast.get(codec, {})}
         stream = container.add_stream(codec, rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
         for k in range(SECONDS * FPS):
@@ -128,7 +130,8 @@ def make(folder: Path, names: Sequence[str] = NAMES) -> Made:
     made.save(out / "a.probe.safetensors")
     result, truth, ids = [], {}, {}
     for k, name in enumerate(names):
-        path = write_clip(videos / "cam" / name, "mpeg4" if name.endswith(".avi") else "libx264", k)
+        codec = {".avi": "mpeg4", ".webm": "libvpx"}.get(Path(name).suffix, "libx264")
+        path = write_clip(videos / "cam" / name, codec, k)
         ids[name] = digest = video.digest(path)
         seen, unseen = Event(4.5, 9.0), Event(18.0, 24.0)
         gaps = (Gap(13.5, 16.5, "2 damaged packets"),) if k == 0 else ()
@@ -214,16 +217,22 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(session: Session, token: str | None = None, model: str = "embedded") -> Iterator[Page]:
-    """Serve the page of `session` on a free port of 127.0.0.1, in a thread."""
+def served(
+    session: Session,
+    token: str | None = None,
+    model: str = "embedded",
+    host: str = "127.0.0.1",
+    allowed: tuple[str, ...] = (),
+) -> Iterator[Page]:
+    """Serve the page of `session` on a free port of `host`, in a thread."""
     import uvicorn
 
     from hiprobe.review.guard import Guard
     from hiprobe.review.server import application
 
     port = free_port()
-    app = application(session, Guard("127.0.0.1", port, token), who="ann", model=model)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+    app = application(session, Guard(host, port, token, allowed), who="ann", model=model)
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -23,7 +23,6 @@ from hiprobe.types import STATUSES, Result, unicode
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
-ENOUGH = 8  # labelled videos of a class; docs/results.md measures fewer and more
 
 
 def complain(error: HiProbeError) -> None:
@@ -147,6 +146,8 @@ def fitted(probe: Probe) -> None:
 
 def _chance(auc: Mapping[str, Any] | None) -> Iterator[str]:
     """Yield a warning if the interval of the AUC includes .5."""
+    from hiprobe.probe.calibration import ENOUGH
+
     if auc and auc["low"] is not None and auc["low"] <= 0.5 <= auc["high"]:
         yield (
             "the interval of the AUC includes .5: do not rely on this probe; label more videos, "

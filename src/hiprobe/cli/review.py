@@ -61,6 +61,14 @@ def review(
             help="A secret of 16 characters or more, needed to open the page.",
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A further name by which browsers open the page, with or without a port: of this "
+            "machine, or of a proxy in front of it. Give it as often as needed.",
+        ),
+    ] = None,
     who: Annotated[
         str | None,
         typer.Option(help="Your name, saved with each judgement. Default: your login name."),
@@ -78,7 +86,7 @@ def review(
         ) from error
     if videos is not None and not videos.is_dir():
         raise UsageError("no such folder of videos", where=videos, cure="check --videos")
-    guard = Guard(host, port, token)
+    guard = Guard(host, port, token, tuple(allow_host or ()))
     session = Session(
         out,
         videos,

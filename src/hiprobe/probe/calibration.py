@@ -23,6 +23,8 @@ Pair = tuple[HiddenStates, LabelArray]
 # The classes that a method fits on, by its LABELS.
 CLASSES = {"both": (1, 0), "normal": (0,), "none": ()}
 MIN_SEGMENTS = 4  # of each class that a method fits on
+# Labelled videos of each class to rely on a probe; docs/results.md measures fewer and more.
+ENOUGH = 8
 _FIELDS = {
     "model": "model",
     "revision": "revision",

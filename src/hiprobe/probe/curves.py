@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,17 +51,18 @@ def auc_by_layer(
     return curve
 
 
+COUNTS = ("anomalous", "normal", "left_out")
 METRICS = ("kl", "ldr", "entropy", "score")
 
 
 def saliency_curves(probe: Probe, where: Path) -> dict[str, Any]:
     """Return the saliency curves of a probe's provenance, for the layer plot and its JSON.
 
-    Raises ProbeError, naming the file or folder `where`, if there are none, as with a method that
-    does not select a layer.
+    A refit that keeps the layer has those of the fit that chose it. Raises ProbeError, naming the
+    file or folder `where`, if there are none, as with a method that does not select a layer.
     """
     try:
-        return _curves(probe.provenance)
+        return _curves(probe.provenance.get("selection") or probe.provenance)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ProbeError(
             f"a probe of method {probe.method!r} has no saliency curves",
@@ -74,7 +76,7 @@ def _curves(facts: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "layers": layers,
         "sites": facts["candidates"],
-        "segments": facts["segments"],
+        "segments": {name: int(facts["segments"][name]) for name in COUNTS},
         "chosen": layers[facts["candidates"].index(facts["chosen"][0])],
         **{name: [float(value) for value in facts["curves"][name]] for name in METRICS},
     }
@@ -90,4 +92,15 @@ def _curves(facts: Mapping[str, Any]) -> dict[str, Any]:
             "auc_low": [row["low"] for row in rows],
             "auc_high": [row["high"] for row in rows],
         }
+    _check_curves(found, len(layers))
     return found
+
+
+def _check_curves(found: Mapping[str, Any], layers: int) -> None:
+    """Raise ValueError unless every curve holds one finite number, or None, for each layer."""
+    for name, curve in found.items():
+        if name in ("sites", "segments", "chosen"):
+            continue
+        numbers = [value for value in curve if value is not None]
+        if len(curve) != layers or not all(math.isfinite(value) for value in numbers):
+            raise ValueError(f"the curve {name!r} must hold one finite number for each layer")

@@ -5,8 +5,9 @@ Hidden states, labels and probes only: no videos and no web pages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,27 +15,29 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.errors import LabelError
 from hiprobe.labels import label_segments, short_events
-from hiprobe.metrics import roc_auc
 from hiprobe.probe import fitting
-from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, Pair, calibration_set
+from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, Calibration, Pair, calibration_set
 from hiprobe.probe.file import Probe
 from hiprobe.probe.folds import Folds, make_folds
-from hiprobe.probe.held_out import held_out
+from hiprobe.probe.held_out import held_out, pooled_auc
 from hiprobe.types import Event, HiddenStates, LabelArray, Site
 
 FOLDS = 5
+SELECTION = ("candidates", "chosen", "curves", "baseline", "layers", "segments")
+Auc = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
 class Refit:
     """A refitted probe, and the out-of-fold AUC on all labels `before` and `after` the new ones.
 
-    `before` is None if the old labels are too few, or of one class, in some fold.
+    Each is a mapping of `value`, `low` and `high`: the 95 % interval over videos. `before` is None
+    if the old labels are too few, or of one class, in some fold.
     """
 
     probe: Probe
-    before: float | None
-    after: float | None
+    before: Auc | None
+    after: Auc | None
 
 
 def correct(
@@ -91,8 +94,23 @@ def refit(
         layer_curve=False,
         provenance=lent,
     )
-    after = (made.provenance["auc"] or {}).get("value")
-    return Refit(made, _without(old, pairs, known, sites, seed), after)
+    made = made if choose else _with_selection(made, old)
+    return Refit(made, _without(old, pairs, known, sites, seed), made.provenance["auc"])
+
+
+def _with_selection(made: Probe, old: Probe) -> Probe:
+    """Keep in the provenance of `made` how its sites were chosen, by the fit that chose them."""
+    kept = old.provenance.get("selection")
+    chose = kept if isinstance(kept, Mapping) else _selection(old)
+    return replace(made, provenance={**made.provenance, "selection": chose}) if chose else made
+
+
+def _selection(probe: Probe) -> dict[str, Any]:
+    """Return what a fit found out about its sites; nothing if it had no choice."""
+    facts, offered = probe.provenance, probe.provenance.get("candidates")
+    if not isinstance(offered, list) or len(offered) < 2 or not facts.get("curves"):
+        return {}
+    return {"probe": probe.digest, **{name: facts.get(name) for name in SELECTION}}
 
 
 def _without(
@@ -101,29 +119,23 @@ def _without(
     known: Sequence[LabelArray],
     sites: Sequence[Site] | None,
     seed: int,
-) -> float | None:
+) -> Auc | None:
     """Compute the AUC on all labels of probes fitted, in the same folds, on the `known` labels."""
-    labels = np.concatenate([labels for _, labels in pairs])
+    data = calibration_set(methods.load(old.method), pairs, sites)
     try:
-        scores = _held_out(old, pairs, known, sites, seed)
-        return roc_auc(labels[labels >= 0], scores[labels >= 0])
+        return pooled_auc(data, _held_out(old, data, known, seed), seed)
     except LabelError:
         return None
 
 
 def _held_out(
-    old: Probe,
-    pairs: Sequence[Pair],
-    known: Sequence[LabelArray],
-    sites: Sequence[Site] | None,
-    seed: int,
+    old: Probe, data: Calibration, known: Sequence[LabelArray], seed: int
 ) -> NDArray[np.float64]:
     """Score each fold with a fit on the known labels of the others; returns smoothed scores (n,).
 
     The folds are made from all labels.
     """
     how, before = methods.load(old.method), np.concatenate(known)
-    data = calibration_set(how, pairs, sites)
     named, classes = data.named_groups > 0, CLASSES[how.LABELS]
     split = make_folds(data.labels, data.groups, classes, FOLDS, seed, named=named)
     _require_labels_in_each_fold(before, split, classes)

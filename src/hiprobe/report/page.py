@@ -22,7 +22,7 @@ from hiprobe.errors import counted
 from hiprobe.report.caveats import about_probe, model_notice
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, thin, value_range
 from hiprobe.report.picture import Thumbnail, timeline_png
-from hiprobe.report.texts import FITTED_ON, clock, count, printable, two, wall_clock
+from hiprobe.report.texts import FITTED_ON, clock, count, printable, says_normal, two, wall_clock
 from hiprobe.sinks.csv import scores_csv
 from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Event, Gap, Result, unicode
@@ -195,6 +195,7 @@ def _rows(result: Result, thumbnails: Sequence[Thumbnail]) -> Iterator[dict[str,
             "score": two(event.score),
             "label": event.label,
             "explanation": event.explanation,
+            "normal": says_normal(event.label, event.explanation),
             "picture": _jpeg(near[0]) if near else None,
         }
 

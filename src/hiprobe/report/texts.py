@@ -1,11 +1,17 @@
-"""Times, scores and names as text for a picture, a page or a terminal. Knows no result."""
+"""Times, scores, names and probes as text for a picture, a page or a terminal. Knows no result."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from hiprobe.errors import counted
+
+if TYPE_CHECKING:
+    from hiprobe.probe import Probe
 
 FITTED_ON = "this probe was fitted on this video: its scores say nothing about new videos"
 
@@ -47,3 +53,52 @@ def two(score: float | None) -> str:
 def count(events: int) -> str:
     """Write a number of events: "no event", "1 event", "2 events"."""
     return counted(events, "event") if events else "no event"
+
+
+# What a model writes about an event that it takes for normal: it begins with the word, or says it.
+_NORMAL = re.compile(
+    r"\W*(this (video|clip|scene) (shows|is) )?"
+    r"(normal\b|nothing (is |looks |seems )?(abnormal|unusual|suspicious|anomalous|happen)"
+    r"|no(thing)? (abnormal|unusual|suspicious|anomal|incident|event)|everything (is|looks) normal)"
+    r"|.*\b(?<!not )(?<!n't )(is|are|looks?|seems?|appears?)( to be)?"
+    r" (entirely |completely |quite )?normal\b"
+    r"|.*\b(nothing|not see anything) (abnormal|unusual|suspicious|anomalous)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def says_normal(label: str | None, explanation: str | None) -> bool:
+    """Tell whether the model's own words for an event say that nothing abnormal happens.
+
+    >>> [says_normal(None, text) for text in ("normal, people jog by", "a person falls", None)]
+    [True, False, False]
+    """
+    return any(_NORMAL.match(text[:2000]) is not None for text in (label, explanation) if text)
+
+
+def probe_line(probe: Probe) -> str:
+    """Describe a probe in a line: the clips it was fitted on, its AUC and the interval.
+
+    The AUC is out of fold, as the fit wrote it down.
+    """
+    facts = probe.provenance
+    clips, auc = facts.get("videos"), facts.get("auc")
+    parts = [f"probe {probe.digest[:12]}"]
+    if isinstance(clips, list):
+        parts.append(f"fitted on {len(clips)} clip{'' if len(clips) == 1 else 's'}")
+    parts.append(auc_text(auc) if isinstance(auc, Mapping) else "AUC not measured")
+    return ", ".join(parts)
+
+
+def auc_text(auc: Mapping[str, Any]) -> str:
+    """Write an AUC with its 95 % interval over videos, if it has one: "AUC 0.931 [0.850, 0.990]".
+
+    >>> auc_text({"value": 0.75, "low": None, "high": None})
+    'AUC 0.750, without an interval'
+    """
+    value, low, high = (auc.get(name) for name in ("value", "low", "high"))
+    if not isinstance(value, float):
+        return "AUC not measured"
+    if not isinstance(low, float) or not isinstance(high, float):
+        return f"AUC {value:.3f}, without an interval"
+    return f"AUC {value:.3f} [{low:.3f}, {high:.3f}]"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -13,12 +14,14 @@ from fastapi.responses import RedirectResponse
 from hiprobe.errors import HiProbeError, UsageError
 from hiprobe.ranges import RANGES, in_range
 from hiprobe.review import proposals
+from hiprobe.review.judged_spans import by_video, fitting_kind, latest_judgements
 from hiprobe.review.judgements import Judgement, Span, reviewer, spoken
 from hiprobe.review.pages import EntryOf, SessionOf, WhoOf, event_values, render_page
 from hiprobe.review.proposals import Proposal
 from hiprobe.review.results import DIGEST, ReviewedVideo
 from hiprobe.review.run_process import DetectionJob, RunProcess, inside, videos_in
 from hiprobe.review.session import Session
+from hiprobe.types import Event
 
 KEEP = 8  # unanswered proposals
 router = APIRouter()
@@ -40,15 +43,12 @@ def judge(
 ) -> Response:
     """Save a judgement of a span; answers with what changes in the list of events."""
     span, before = _span(entry, start, end), event_values(session, session.shown(entry), threshold)
+    row = next((row for row in before["rows"] if (row.start, row.end) == span[1:]), None)
+    kind = fitting_kind(kind, alarm=row is not None and row.found)
     session.judgements.judge([span], kind, who)
-    return _changed(
-        request,
-        session,
-        entry,
-        f"{spoken(kind)}: {span[1]:.1f} to {span[2]:.1f} s",
-        before,
-        version,
-    )
+    was = "" if row is None or row.judgement is None else f", was {spoken(row.judgement.kind)}"
+    said = f"{spoken(kind)}: {span[1]:.1f} to {span[2]:.1f} s{was}"
+    return _changed(request, session, entry, said, before, version)
 
 
 @router.post("/v/{video}/undo")
@@ -94,12 +94,38 @@ def judge_many(
 ) -> Response:
     """Save one kind of judgement of many spans, which are undone together."""
     spans = [_parse(session, text) for text in span]
-    session.judgements.judge(spans, kind, who)
-    return Response(
-        f"{spoken(kind)}: {len(spans)} spans",
-        media_type="text/plain",
-        headers={"HX-Refresh": "true"},
+    found = [(one, fitting_kind(kind, alarm=_is_alarm(session, one))) for one in spans]
+    other = _judged_otherwise(session, found)
+    session.judgements.judge_each(found, who)
+    said = _counted(found) + (f"; {other} of them had another judgement before" if other else "")
+    return Response(said, media_type="text/plain", headers={"HX-Refresh": "true"})
+
+
+def _judged_otherwise(session: Session, judged: Sequence[tuple[Span, str]]) -> int:
+    """Count the spans whose judgement so far is of another kind."""
+    standing = by_video(session.judgements.standing())
+    before = [
+        (latest_judgements([Event(start, end)], standing.get(video, []))[0], kind)
+        for (video, start, end), kind in judged
+    ]
+    return sum(latest is not None and latest.kind != kind for latest, kind in before)
+
+
+def _counted(judged: Sequence[tuple[Span, str]]) -> str:
+    """Say what was saved: "missed: 2 spans, true alarm: 1 span"."""
+    kinds = Counter(kind for _, kind in judged)
+    return ", ".join(
+        f"{spoken(kind)}: {number} span{'' if number == 1 else 's'}"
+        for kind, number in kinds.items()
     )
+
+
+def _is_alarm(session: Session, span: Span) -> bool:
+    """Tell whether a span is an event as it is shown, or lies in one by half or more."""
+    entry = session.entry(span[0])
+    events = () if entry is None else session.shown(entry).events
+    half = 0.5 * (span[2] - span[1])
+    return any(min(span[2], e.end) - max(span[1], e.start) >= half for e in events)
 
 
 @router.post("/moments/undo")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import platform
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -18,6 +20,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from hiprobe.errors import UsageError
 
 TOKEN_LENGTH = 16
+NAME = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 COOKIE = "hiprobe-token"
 READS = ("GET", "HEAD")
 POLICY = (
@@ -39,13 +42,15 @@ Next = Callable[[Request], Awaitable[Response]]
 class Guard:
     """The address to serve and the token to ask for, which loopback does not need.
 
-    Raises UsageError for another address without a token, and for a token under 16 ASCII
-    characters.
+    `allowed` are further names by which browsers may ask, with or without a port. Raises UsageError
+    for another address without a token, for a token under 16 ASCII characters, and for an allowed
+    name that is none.
     """
 
     host: str
     port: int
     token: str | None = None
+    allowed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
@@ -59,16 +64,50 @@ class Guard:
                 f"--token must have at least {TOKEN_LENGTH} ASCII characters, got {len(self.token)}"
             )
 
+        for name in self.allowed:
+            if not NAME.fullmatch(name):
+                raise UsageError(
+                    f"--allow-host must be a name, with or without a port, got {name!r}",
+                    cure="give it as the browser shows it, without http:// and without a path",
+                )
+
     @property
     def hosts(self) -> set[str]:
-        """Values that the Host header may have."""
-        names = {"127.0.0.1", "localhost", "[::1]"} if is_loopback(self.host) else {self.host}
-        return {f"{name}:{self.port}" for name in names} | (names if self.port == 80 else set())
+        """Values that the Host header may have, whatever address of this machine was asked."""
+        names = {_in_address(self.host.lower())}
+        if is_loopback(self.host) or is_every(self.host):
+            names = {"127.0.0.1", "localhost", "[::1]"}
+        if is_every(self.host):
+            names |= own_names()
+        given = {name.lower() for name in self.allowed}
+        names |= {name for name in given if _has_no_port(name)}
+        with_port = {f"{name}:{self.port}" for name in names}
+        return given | with_port | (names if self.port == 80 else set())
+
+    @property
+    def shown(self) -> str:
+        """The name to open in a browser."""
+        host = platform.node() or "127.0.0.1" if is_every(self.host) else self.host
+        return _in_address(host)
+
+    def _known(self, request: Request) -> bool:
+        """Tell whether the Host header is a name of this page.
+
+        If every address is served, the one that was reached counts as well: a site that points a
+        name to this machine cannot make a browser send the bare address.
+        """
+        asked = request.headers.get("host", "").lower()
+        reached, port = request.scope.get("server") or ("", None)
+        literal = _in_address(reached)
+        mine = {f"{literal}:{port}", *([literal] if port == 80 else [])}
+        return asked in self.hosts or (is_every(self.host) and reached != "" and asked in mine)
 
     def refusal(self, request: Request) -> Response | None:
         """Answer a request that may not pass; None for one that may."""
-        if request.headers.get("host", "").lower() not in self.hosts:
-            return PlainTextResponse("unknown Host header", 400)
+        if not self._known(request):
+            return PlainTextResponse(
+                "unknown Host header; start hiprobe review with --allow-host NAME to allow it", 400
+            )
         if not self._same_origin(request):
             return PlainTextResponse("request from another site", 403)
         if self.token is not None and not _equal(request.cookies.get(COOKIE), self.token):
@@ -78,10 +117,9 @@ class Guard:
     def _same_origin(self, request: Request) -> bool:
         """Check that a change comes from the page, and that a read comes from no other site."""
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
-        if (
-            origin is not None
-            and origin.lower().partition("://")[2] != request.headers.get("host", "").lower()
-        ):
+        host = request.headers.get("host", "").lower()
+        # https if a proxy in front of the page speaks it.
+        if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
             return False
         if request.method not in READS:
             return origin is not None or site == "same-origin"
@@ -117,6 +155,29 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_every(host: str) -> bool:
+    """Tell whether the address stands for every address of this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_unspecified
+    except ValueError:
+        return False
+
+
+def own_names() -> set[str]:
+    """Return the names of this machine in its network: as it is called, and with `.local`."""
+    name = platform.node().lower()
+    return {name, name.partition(".")[0], f"{name.partition('.')[0]}.local"} if name else set()
+
+
+def _in_address(host: str) -> str:
+    """Write a host as in an address: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def _has_no_port(name: str) -> bool:
+    return name.endswith("]") if name.startswith("[") else ":" not in name
 
 
 def _equal(given: str | None, token: str) -> bool:

@@ -8,42 +8,22 @@ undid it and when.
 from __future__ import annotations
 
 import json
+import math
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
-from hiprobe import environment
-from hiprobe.disk.regular import refuse_links, refuse_odd_database
-from hiprobe.errors import StoreError, UsageError, one_line
-from hiprobe.store import index
+from hiprobe.errors import UsageError, one_line
+from hiprobe.review.review_file import make_review_file, open_review_file
 from hiprobe.types import Event
 
 # What a reviewer can say of a span, and whether the span is then anomalous.
 KINDS = {"true_alarm": True, "missed": True, "false_alarm": False, "normal": False}
-NAME = "review.sqlite"
-SCHEMA = 2  # of the file; 1 had no version number, and other names of kinds
 WHO = 64  # characters of a reviewer's name
-_TABLES = f"""
-PRAGMA user_version = {SCHEMA};
-CREATE TABLE IF NOT EXISTS judgement (
-  id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,
-  video TEXT NOT NULL, start REAL NOT NULL, end REAL NOT NULL CHECK (end > start),
-  kind TEXT NOT NULL, undone_at TEXT, undone_by TEXT);
-CREATE INDEX IF NOT EXISTS by_video ON judgement (video);
-CREATE TABLE IF NOT EXISTS probe (
-  id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, at TEXT NOT NULL, who TEXT NOT NULL,
-  note TEXT NOT NULL, figures TEXT NOT NULL, upto INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS choice (
-  id INTEGER PRIMARY KEY, digest TEXT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS labelled (video TEXT PRIMARY KEY, events TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS source (
-  path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL);
-"""
 
 
 @dataclass(frozen=True)
@@ -65,10 +45,12 @@ class Judgement:
     undone_by: str | None = None
 
     def __post_init__(self) -> None:
+        texts, times = (self.at, self.who, self.video), (self.start, self.end)
         if self.kind not in KINDS or not (
-            isinstance(self.start, float) and isinstance(self.end, float)
+            all(isinstance(text, str) for text in texts)
+            and all(isinstance(time, float) and math.isfinite(time) for time in times)
         ):
-            raise ValueError(f"judgement {self.id} has a wrong kind or wrong times")
+            raise ValueError(f"judgement {self.id} has a wrong kind, wrong times or a wrong text")
 
     @property
     def anomalous(self) -> bool:
@@ -80,8 +62,8 @@ class Judgement:
 class KeptProbe:
     """A probe that is or was in use.
 
-    `figures` are the AUC before and after its refit and its threshold; `upto` is the id of the last
-    judgement that it was fitted on.
+    `figures` are the AUC before and after its refit, their intervals, and its threshold; `upto` is
+    the id of the last judgement that it was fitted on.
     """
 
     digest: str
@@ -90,6 +72,14 @@ class KeptProbe:
     note: str
     figures: dict[str, float | None]
     upto: int
+
+    def __post_init__(self) -> None:
+        texts, numbers = (self.digest, self.at, self.who, self.note), self.figures.values()
+        if not all(isinstance(text, str) for text in texts) or not all(
+            number is None or (isinstance(number, float | int) and math.isfinite(number))
+            for number in numbers
+        ):
+            raise ValueError(f"probe {str(self.digest)[:12]} has a wrong text or wrong figures")
 
 
 Span = tuple[str, float, float]
@@ -103,47 +93,21 @@ class Judgements:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
-        refuse_links(folder.parent, folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"cannot write: {error.strerror}",
-                where=folder,
-                cure=f"{environment.cure_for(error.errno)}, or review a copy of the folder",
-            ) from error
-        with self._open() as db:
-            _check_schema(db, self.path)
-            db.executescript(_TABLES)
+        self.path = make_review_file(folder)
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        refuse_odd_database(self.path)
-        try:
-            with closing(sqlite3.connect(self.path, timeout=10.0)) as db:
-                db.execute("PRAGMA journal_mode=WAL")
-                # So that a power cut loses nothing that was confirmed.
-                db.execute("PRAGMA synchronous=FULL")
-                with db:
-                    yield db
-        # The file may be damaged, or come from somebody else.
-        except (sqlite3.Error, ValueError, TypeError) as error:
-            raise StoreError(
-                f"cannot be used: {error}",
-                where=self.path,
-                cure=_cure(error, self.path),
-            ) from error
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return open_review_file(self.path)
 
     def judge(self, spans: Sequence[Span], kind: str, who: str) -> int:
         """Save one kind of judgement about `spans` as a batch that is undone together.
 
         Returns the batch's number. Raises UsageError for no spans or a kind that is not in KINDS.
         """
-        if kind not in KINDS:
-            raise UsageError(f"a judgement must be one of {', '.join(KINDS)}, got {kind!r}")
-        if not spans:
-            raise UsageError("no span was chosen", cure="choose at least one")
+        return self.judge_each([(span, kind) for span in spans], who)
+
+    def judge_each(self, judged: Sequence[tuple[Span, str]], who: str) -> int:
+        """Save a judgement about each span, of its own kind, as a batch; errors as `judge`."""
+        _check(judged)
         with self._open() as db:
             db.execute("BEGIN IMMEDIATE")
             batch = int(
@@ -151,7 +115,7 @@ class Judgements:
             )
             rows = [
                 (batch, _now(), reviewer(who), video, start, end, kind)
-                for video, start, end in spans
+                for (video, start, end), kind in judged
             ]
             db.executemany(
                 "INSERT INTO judgement (batch, at, who, video, start, end, kind) "
@@ -238,40 +202,24 @@ class Judgements:
         with self._open() as db:
             rows = db.execute("SELECT video, events FROM labelled ORDER BY video")
             return {
-                video: tuple(Event(a, b) for a, b in json.loads(events)) for video, events in rows
+                str(video): tuple(Event(a, b) for a, b in json.loads(events))
+                for video, events in rows
             }
 
     def digest_of(self, path: Path, stamp: str) -> str | None:
         """Return the saved digest of a file with this size and time of change, or None."""
         with self._open() as db:
             row = db.execute(
-                "SELECT digest FROM source WHERE path = ? AND stamp = ?", (str(path), stamp)
+                "SELECT digest FROM source WHERE path = ? AND stamp = ?",
+                (os.fsencode(path), stamp),
             ).fetchone()
         return str(row[0]) if row else None
 
     def note_digest(self, path: Path, stamp: str, digest: str) -> None:
         """Save the digest of a file, so that the file is not read again for it."""
         with self._open() as db:
-            db.execute("INSERT OR REPLACE INTO source VALUES (?, ?, ?)", (str(path), stamp, digest))
-
-
-def latest_judgements(
-    events: Sequence[Event], standing: Sequence[Judgement]
-) -> list[Judgement | None]:
-    """Find for each event the latest judgement that covers at least half of it, or None.
-
-    `standing` are the judgements of the events' video that were not undone, oldest first.
-    """
-    starts, ends = (
-        np.array([getattr(j, side) for j in standing], dtype=np.float64)
-        for side in ("start", "end")
-    )
-    found: list[Judgement | None] = []
-    for event in events:
-        shared = np.minimum(ends, event.end) - np.maximum(starts, event.start)
-        covering = np.flatnonzero(shared >= 0.5 * (event.end - event.start) - 1e-9)
-        found.append(standing[covering[-1]] if len(covering) else None)
-    return found
+            row = (os.fsencode(path), stamp, digest)  # bytes: a name need not be UTF-8
+            db.execute("INSERT OR REPLACE INTO source VALUES (?, ?, ?)", row)
 
 
 def spoken(kind: str) -> str:
@@ -284,21 +232,12 @@ def reviewer(who: str) -> str:
     return one_line(" ".join(who.split()))[:WHO] or "unnamed"
 
 
-def _cure(error: Exception, path: Path) -> str:
-    if isinstance(error, sqlite3.Error) and index.is_refusal(error):
-        return index.refusal_cure(error, path)
-    return "restore the file"
-
-
-def _check_schema(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables and version != SCHEMA:
-        raise StoreError(
-            f"written by another version of hiprobe: schema {version}, expected {SCHEMA}",
-            where=path,
-            cure="move it away and judge again",
-        )
+def _check(judged: Sequence[tuple[Span, str]]) -> None:
+    wrong = [kind for _, kind in judged if kind not in KINDS]
+    if wrong:
+        raise UsageError(f"a judgement must be one of {', '.join(KINDS)}, got {wrong[0][:80]!r}")
+    if not judged:
+        raise UsageError("no span was chosen", cure="choose at least one")
 
 
 def _judgements(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[Judgement]:

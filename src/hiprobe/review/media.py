@@ -129,6 +129,7 @@ class Media:
 
     def _make(self, video_id: str, source: Path, copy: Path, height: int) -> None:
         """Start to make the copy, unless that has begun."""
+        refuse_links(self.folder, copy.parent)
 
         def make() -> None:
             try:

@@ -14,30 +14,18 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hiprobe.errors import HiProbeError, MissingVideo, ProbeError
+from hiprobe.probe import Probe
 from hiprobe.probe.curves import saliency_curves
 from hiprobe.report.curves import value_range
-from hiprobe.report.texts import clock, printable, two
+from hiprobe.report.texts import auc_text, clock, printable, probe_line, two
 from hiprobe.review import curve, run_process, similar, views
-from hiprobe.review.judgements import KINDS, Judgement, reviewer, spoken
+from hiprobe.review.judged_spans import count_spans
+from hiprobe.review.judgements import KINDS, reviewer, spoken
 from hiprobe.review.media import MEDIA_TYPES, PREVIEWS, preview_step
 from hiprobe.review.results import DIGEST, ReviewedResult, ReviewedVideo
 from hiprobe.review.session import Session
-from hiprobe.sinks import csv
 
 PAGE = 200  # rows of a list at once
-CSV_COLUMNS = (
-    "id",
-    "batch",
-    "at",
-    "who",
-    "name",
-    "video",
-    "start",
-    "end",
-    "kind",
-    "undone_at",
-    "undone_by",
-)
 HTMX = json.dumps(
     {
         "includeIndicatorStyles": False,
@@ -65,7 +53,14 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"clock": clock, "two": two, "plain": printable, "spoken": spoken}
+_environment.filters |= {
+    "clock": clock,
+    "two": two,
+    "plain": printable,
+    "spoken": spoken,
+    "auc": auc_text,
+    "probe_line": probe_line,
+}
 
 
 def session_of(request: Request) -> Session:
@@ -122,6 +117,8 @@ def videos(
         page=max(0, page),
         size=PAGE,
         out=session.out.resolve().name,
+        probe=session.probe(),
+        notice=next((card.notice for card in found if card.notice), None),
     )
 
 
@@ -136,8 +133,11 @@ def video_page(
     """Show one video: player, curve, events."""
     shown = session.shown(entry)
     probe = session.probe()
-    order = [card.entry.video_id for card in views.cards(session) if card.score is not None]
-    after = order[order.index(entry.video_id) + 1 :][:1] if entry.video_id in order else []
+    cards = [card for card in views.cards(session) if card.score is not None]
+    order = [card.entry.video_id for card in cards]
+    here = order.index(entry.video_id) + 1 if entry.video_id in order else 0
+    after = order[here:][:1] if here else []
+    open_ = [card for card in cards[here:] + cards[: max(0, here - 1)] if card.events > card.judged]
     return render_page(
         request,
         "video",
@@ -148,6 +148,7 @@ def video_page(
         limits=value_range(np.append(shown.scores.smoothed, shown.scores.raw)),
         duration=max(entry.duration, float(shown.scores.ends.max(initial=0.1))),
         after=after[0] if after else None,
+        open=open_[0].entry if open_ else None,
         probe=probe,
         old=probe is not None and shown.probe != probe.digest,
         **event_values(session, shown, threshold),
@@ -185,10 +186,10 @@ def event_values(
 def _version(rows: list[views.Moment]) -> str:
     """Hash everything that the list of events shows."""
     shown_values = [
-        (row.start, row.end, row.score, row.label, row.explanation, row.judgement, row.found)
-        for row in rows
+        (row.start, row.end, row.score, row.label, row.explanation, row.found) for row in rows
     ]
-    return hashlib.sha256(repr(shown_values).encode("utf-8", "replace")).hexdigest()[:16]
+    judged = [(row.judgement, row.parts) for row in rows]
+    return hashlib.sha256(repr([shown_values, judged]).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 @router.get("/v/{video}/curve.json")
@@ -262,10 +263,12 @@ def moments_page(
     order: Literal["worst", "random", "uncertain", "time"] = "worst",
     q: str = "",
     judged: str = "open",
+    words: Literal["any", "normal", "other"] = "any",
     page: int = 0,
 ) -> Response:
     """List moments of all videos, to judge one by one or many at once."""
-    found, first = views.moments(session, order, q, judged), max(0, page) * PAGE
+    found, first = views.moments(session, order, q, judged, words), max(0, page) * PAGE
+    alarms = order not in views.SEGMENT_ORDERS and judged not in ("missed", "normal")
     return render_page(
         request,
         "moments",
@@ -274,6 +277,8 @@ def moments_page(
         order=order,
         q=q,
         judged=judged,
+        words=words,
+        offered=("true_alarm", "false_alarm") if alarms else ("anomalous", "normal"),
         page=max(0, page),
         first=first,
         size=PAGE,
@@ -294,6 +299,7 @@ def layers_page(request: Request, session: SessionOf) -> Response:
         "layers",
         probe=probe,
         curves=curves,
+        chosen_by=_chosen_by(probe),
         trouble=trouble,
         names={
             "saliency": "saliency S = z(KL) + z(LDR) − z(H)",
@@ -305,17 +311,21 @@ def layers_page(request: Request, session: SessionOf) -> Response:
     )
 
 
+def _chosen_by(probe: Probe | None) -> str | None:
+    """Return the digest of the probe whose fit chose the layer, if a refit has kept it since."""
+    chose = probe and probe.provenance.get("selection")
+    return str(chose.get("probe")) if isinstance(chose, dict) else None
+
+
 @router.get("/probes")
 def probes(request: Request, session: SessionOf) -> Response:
     """List every probe that was ever in use, and offer a refit."""
-    standing = session.judgements.standing()
-    count = {kind: sum(j.kind == kind for j in standing) for kind in KINDS}
     return render_page(
         request,
         "probes",
         kept=session.judgements.probes(),
         chosen=session.judgements.chosen_probe(),
-        count=count,
+        count=count_spans(session.judgements.standing(), list(KINDS)),
         labelled=len(session.judgements.labelled()),
         probe=session.probe(),
         target=session.probe_path.name,
@@ -342,21 +352,3 @@ def run_page(request: Request, session: SessionOf) -> Response:
 def run_progress(request: Request) -> Response:
     """Show the progress of the run, as a part of the page."""
     return render_page(request, "_run", run=request.app.state.run, folder_error=None)
-
-
-@router.get("/judgements.csv")
-def judgements_csv(session: SessionOf) -> Response:
-    """Send every judgement, undone ones too, as a CSV table."""
-    names = {entry.video_id: entry.name for entry in session.entries()}
-    rows = [_csv_row(one, names.get(one.video, "")) for one in session.judgements.all()]
-    return Response(
-        csv.csv_text(CSV_COLUMNS, rows),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="judgements.csv"'},
-    )
-
-
-def _csv_row(judgement: Judgement, name: str) -> list[Any]:
-    numbers = {"id": str(judgement.id), "batch": str(judgement.batch)}  # without decimals
-    values = {**vars(judgement), **numbers, "name": name}
-    return [values[column] for column in CSV_COLUMNS]

@@ -1,49 +1,64 @@
-"""Propose a probe from the judgements, and what it would change. Replaces nothing."""
+"""Propose a probe from the judgements, with its figures. Replaces nothing."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from hiprobe import methods
 from hiprobe.errors import LabelError
 from hiprobe.labels import label_segments
-from hiprobe.metrics import frame_auc
 from hiprobe.probe import Probe
-from hiprobe.probe.calibration import Pair
-from hiprobe.probe.refit import correct, refit
+from hiprobe.probe.calibration import ENOUGH, Pair, calibration_set
+from hiprobe.probe.held_out import pooled_auc
+from hiprobe.probe.refit import Auc, correct, refit
+from hiprobe.review.changes import Changes, changes
 from hiprobe.review.judgements import Judgement
-from hiprobe.review.results import ReviewedVideo
 from hiprobe.review.session import Session, score_states
-from hiprobe.types import Event, LabelArray
+from hiprobe.types import LabelArray
 
 
 @dataclass(frozen=True)
-class Change:
-    """An event that appears in a video, or vanishes from it."""
+class Figures:
+    """The AUC on all labels `before` and `after`, None if not measured, and what it is measured on.
 
-    entry: ReviewedVideo
-    event: Event
+    An AUC is a mapping of `value`, `low` and `high`, its interval over videos. `segments` counts
+    the labels by class and the new ones, `videos` all labelled videos and those with a class.
+    """
+
+    before: Auc | None = None
+    after: Auc | None = None
+    segments: Mapping[str, int] = field(default_factory=dict)
+    videos: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> Iterator[str]:
+        """Say why the AUCs are not to be relied on, if so."""
+        if self.videos and min(self.videos["anomalous"], self.videos["normal"]) < ENOUGH:
+            yield (
+                f"Few videos: {self.videos['anomalous']} with anomalous and "
+                f"{self.videos['normal']} with normal segments. Do not rely on these figures; "
+                f"label at least {ENOUGH} videos of each class."
+            )
+        if self.after and self.after["low"] is not None and self.after["low"] <= 0.5:
+            yield "The interval of the AUC after the refit includes .5: do not rely on this probe."
 
 
 @dataclass(frozen=True)
 class Proposal:
     """A probe that could replace the one in use, and what a reviewer needs to know to decide.
 
-    `before` and `after` are the AUC on all labels, None if not measured. `segments` counts the
-    labels by class and the new ones. `notes` are warnings, `seconds` is how long the proposal took,
-    and `upto` is the id of the newest judgement that the probe was fitted on.
+    `notes` are warnings, `seconds` is how long the proposal took, and `upto` is the id of the
+    newest judgement that the probe was fitted on.
     """
 
     probe: Probe
     what: str
-    before: float | None
-    after: float | None
-    appear: tuple[Change, ...]
-    vanish: tuple[Change, ...]
-    segments: Mapping[str, int]
+    changes: Changes
+    measured: Figures
     notes: tuple[str, ...]
     seconds: float
     upto: int = 0
@@ -51,11 +66,12 @@ class Proposal:
     @property
     def figures(self) -> dict[str, float | None]:
         """The numbers that are kept beside the probe."""
-        return {
-            "before": self.before,
-            "after": self.after,
-            "threshold": self.probe.localization.threshold,
-        }
+        found: dict[str, float | None] = {"threshold": self.probe.localization.threshold}
+        for name, auc in (("before", self.measured.before), ("after", self.measured.after)):
+            values = auc or {"value": None, "low": None, "high": None}
+            found |= {name: values["value"], f"{name}_low": values["low"]}
+            found[f"{name}_high"] = values["high"]
+        return found
 
 
 def propose_refit(session: Session, *, choose: bool = False) -> Proposal:
@@ -71,15 +87,13 @@ def propose_refit(session: Session, *, choose: bool = False) -> Proposal:
         raise LabelError("no judged video has kept hidden states", cure="judge some events first")
     stays = choose and not _choosable(old, pairs)
     made = refit(old, pairs, known, choose=choose and not stays)
-    appear, vanish = changes(session, made.probe)
+    before = made.before if first else _auc_without_refit(old, pairs)
+    figures = Figures(before, made.after, _counts(pairs, known), _videos(pairs))
     return Proposal(
         made.probe,
         "refit",
-        made.before if first else _auc_without_refit(old, pairs),
-        made.after,
-        appear,
-        vanish,
-        _counts(pairs, known),
+        changes(session, made.probe),
+        figures,
         tuple(_warnings(missing, stays=stays, first_known=bool(first))),
         time.perf_counter() - began,
         max((judgement.id for judgement in standing), default=0),
@@ -117,36 +131,9 @@ def propose_threshold(session: Session, threshold: float) -> Proposal:
     """Propose the probe in use with a fixed threshold; raises ProbeError, StoreError."""
     began, old = time.perf_counter(), session.needed_probe()
     made = replace(old, localization=replace(old.localization, rule="fixed", threshold=threshold))
-    appear, vanish = changes(session, made)
-    return Proposal(
-        made,
-        f"threshold {threshold:.3f}",
-        None,
-        None,
-        appear,
-        vanish,
-        {},
-        (),
-        time.perf_counter() - began,
-    )
-
-
-def changes(session: Session, probe: Probe) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
-    """List the events that appear and those that vanish with another probe.
-
-    Only videos with kept states are compared. Raises StoreError and ProbeError.
-    """
-    appear: list[Change] = []
-    vanish: list[Change] = []
-    for entry, states in session.every_state(probe):
-        old, (_, new) = session.shown(entry).events, score_states(states, probe)
-        appear += [Change(entry, event) for event in _alone(new, old)]
-        vanish += [Change(entry, event) for event in _alone(old, new)]
-    return tuple(appear), tuple(vanish)
-
-
-def _alone(some: Sequence[Event], others: Sequence[Event]) -> list[Event]:
-    return [one for one in some if not any(o.start < one.end and one.start < o.end for o in others)]
+    found = changes(session, made)
+    what = f"threshold {threshold:.3f}"
+    return Proposal(made, what, found, Figures(), (), time.perf_counter() - began)
 
 
 def _gather(
@@ -178,16 +165,21 @@ def _spans(said: Sequence[Judgement]) -> list[tuple[float, float, bool]]:
     return [(judgement.start, judgement.end, judgement.anomalous) for judgement in said]
 
 
-def _auc_without_refit(old: Probe, pairs: Sequence[Pair]) -> float | None:
+def _auc_without_refit(old: Probe, pairs: Sequence[Pair]) -> Auc | None:
     """Measure the AUC of the probe in use on all labels; None if they are of one class."""
-    if len(np.unique(np.concatenate([labels[labels >= 0] for _, labels in pairs]))) < 2:
-        return None
-    return frame_auc(
-        [
-            (labels[labels >= 0], score_states(states, old)[0].smoothed[labels >= 0])
-            for states, labels in pairs
-        ]
-    )
+    data = calibration_set(methods.load(old.method), pairs, old.sites)
+    scores = [score_states(states, old)[0].smoothed for states, _ in pairs]
+    return pooled_auc(data, np.concatenate(scores), seed=0)
+
+
+def _videos(pairs: Sequence[Pair]) -> dict[str, int]:
+    """Count the labelled videos, and those with a segment of each class."""
+    has = [{1, 0} & set(labels.tolist()) for _, labels in pairs]
+    return {
+        "all": sum(map(bool, has)),
+        "anomalous": sum(1 in one for one in has),
+        "normal": sum(0 in one for one in has),
+    }
 
 
 def _counts(pairs: Sequence[Pair], known: Sequence[LabelArray]) -> dict[str, int]:

@@ -6,7 +6,6 @@ The folder may come from somebody else, so names in it may not lead outside and 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from hiprobe.disk.regular import JSON_BYTES, read_regular
 from hiprobe.errors import StoreError
+from hiprobe.ranges import require
 from hiprobe.store import MANIFEST
 from hiprobe.store import results as stored
 from hiprobe.types import Event, Result, Scores
@@ -50,25 +50,31 @@ class ReviewedVideo:
 
 @dataclass(frozen=True)
 class ReviewedResult:
-    """Scores and events of one video; `probe` is the digest of the probe that made them."""
+    """Scores and events of one video; `probe` is the digest of the probe that made them.
+
+    `notice` is what the model says about its limits, if it says anything.
+    """
 
     entry: ReviewedVideo
     scores: Scores
     events: tuple[Event, ...]
     probe: str
+    notice: str | None = None
 
 
 def entries(out: Path) -> tuple[ReviewedVideo, ...]:
     """List the videos of a results folder, in the order of its manifest.
 
-    An absent manifest gives no video; raises StoreError for a damaged one.
+    An absent manifest gives no video, a damaged line one that failed and says so. Raises StoreError
+    for a manifest that cannot be read.
     """
     path = out / MANIFEST
     try:
-        return _entries(path, path.stat().st_mtime_ns)
+        stat = path.stat()
+        return _entries(path, stat.st_mtime_ns)
     except FileNotFoundError:
         return ()
-    except _INVALID as error:
+    except (OSError, ValueError) as error:
         raise StoreError(
             f"not a valid manifest: {error}", where=path, cure="run hiprobe detect again"
         ) from error
@@ -76,9 +82,16 @@ def entries(out: Path) -> tuple[ReviewedVideo, ...]:
 
 @lru_cache(maxsize=8)
 def _entries(path: Path, _changed: int) -> tuple[ReviewedVideo, ...]:
-    text = read_regular(path, JSON_BYTES).decode()
-    lines = [json.loads(line) for line in text.split("\n") if line]
-    return tuple(_entry(path.parent, line) for line in lines)
+    lines = read_regular(path, JSON_BYTES).decode("utf-8", "replace").split("\n")
+    return tuple(_line(path, number, line) for number, line in enumerate(lines, 1) if line)
+
+
+def _line(path: Path, number: int, line: str) -> ReviewedVideo:
+    try:
+        return _entry(path.parent, json.loads(line))
+    except _INVALID as error:
+        reason = f"not a valid line: {error}; run hiprobe detect again"
+        return ReviewedVideo(f"{path.name}, line {number}", None, "failed", 0.0, reason, None)
 
 
 def _entry(out: Path, line: Mapping[str, Any]) -> ReviewedVideo:
@@ -88,14 +101,13 @@ def _entry(out: Path, line: Mapping[str, Any]) -> ReviewedVideo:
     place = None if folder is None else out / folder
     if place is not None and place.resolve().parent != out.resolve():
         raise ValueError(f"{folder!r} is outside the results folder")
-    if not 0 <= float(line["duration"]) < math.inf:
-        raise ValueError(f"duration must be 0 s or more, got {line['duration']!r}")
+    require("duration", line["duration"])
     return ReviewedVideo(
         str(line["name"]),
         digest,
         str(line["status"]),
         float(line["duration"]),
-        line["reason"],
+        None if line["reason"] is None else str(line["reason"]),
         place,
     )
 
@@ -116,7 +128,14 @@ def _reviewed(entry: ReviewedVideo, _changed: int) -> ReviewedResult:
     assert entry.folder is not None
     result = stored.read_result(entry.folder)
     try:
-        return ReviewedResult(entry, _scores(result, entry), result.events, _probe(result))
+        notice = result.provenance.get("notice")
+        return ReviewedResult(
+            entry,
+            _scores(result, entry),
+            result.events,
+            _probe(result),
+            None if notice is None else str(notice),
+        )
     except _INVALID as error:
         raise _damaged(entry, error) from error
 

@@ -127,11 +127,20 @@ class RunProcess:
 
 
 def inside(root: Path, folder: str) -> Path | None:
-    """Return the folder at this path relative to `root`; None if it is outside or not a folder."""
+    """Return the folder at this path relative to `root`; None if it is outside or not a folder.
+
+    Raises UsageError for a path that the system cannot look up, such as one that is too long.
+    """
     if "\0" in folder or "\\" in folder or ":" in folder:
         return None
-    place = (root / folder).resolve()
-    return place if place.is_relative_to(root.resolve()) and place.is_dir() else None
+    try:
+        place = (root / folder).resolve()
+        return place if place.is_relative_to(root.resolve()) and place.is_dir() else None
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"a folder that cannot be looked up, of {len(folder)} characters: {error}"[:200],
+            cure="choose one of the list",
+        ) from error
 
 
 def folders(root: Path) -> Iterator[tuple[str, int]]:

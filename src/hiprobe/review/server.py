@@ -22,7 +22,7 @@ from hiprobe.errors import (
     UsageError,
     VideoError,
 )
-from hiprobe.review import actions, pages
+from hiprobe.review import actions, downloads, pages
 from hiprobe.review.connections import AT_ONCE, BoundedConnection, most_connections
 from hiprobe.review.guard import Guard
 from hiprobe.review.session import Session
@@ -45,6 +45,7 @@ def application(
     app.add_exception_handler(HTTPException, _refused)
     app.include_router(pages.router)
     app.include_router(actions.router)
+    app.include_router(downloads.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
 
@@ -76,9 +77,8 @@ def serve_page(
     """
     BoundedConnection.most = most_connections()
     listening = _listen(guard.host, guard.port)
-    host = f"[{guard.host}]" if ":" in guard.host and not guard.host.startswith("[") else guard.host
     query = f"/?token={guard.token}" if guard.token else "/"
-    ready(f"http://{host}:{guard.port}{query}")
+    ready(f"http://{guard.shown}:{guard.port}{query}")
     app = application(session, guard, who=who, model=model)
     # The first refit needs scikit-learn, which takes a second to load.
     threading.Thread(target=_load_early, daemon=True).start()

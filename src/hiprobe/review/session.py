@@ -24,6 +24,7 @@ from hiprobe.review import results
 from hiprobe.review.judgements import Judgements
 from hiprobe.review.media import Media
 from hiprobe.review.results import ReviewedResult, ReviewedVideo
+from hiprobe.review.review_file import check_own_folder
 from hiprobe.types import Event, HiddenStates, Recipe, Scores, Site
 
 FOLDER = ".review"
@@ -105,6 +106,7 @@ class Session:
         """Keep a probe for good, with who made it and how; raises StoreError."""
         refuse_links(self.out, self.kept(probe.digest).parent)
         if not self.kept(probe.digest).exists():
+            check_own_folder(self.kept(probe.digest).parent)
             probe.save(self.kept(probe.digest))
         self.judgements.keep_probe(probe.digest, who, note, figures or {}, upto)
 
@@ -159,7 +161,12 @@ class Session:
         return (
             written
             if found is None
-            else ReviewedResult(entry, found[0], worded(found[1], written.events), probe.digest)
+            else replace(
+                written,
+                scores=found[0],
+                events=worded(found[1], written.events),
+                probe=probe.digest,
+            )
         )
 
     def events(self, shown: ReviewedResult, threshold: float) -> tuple[Event, ...]:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiprobe.errors import StoreError
+from hiprobe.report.texts import says_normal
 from hiprobe.review.curve import spark
-from hiprobe.review.judgements import Judgement, latest_judgements
+from hiprobe.review.judged_spans import by_video, latest_judgements
+from hiprobe.review.judgements import Judgement
 from hiprobe.review.media import preview_step
 from hiprobe.review.results import ReviewedResult, ReviewedVideo
 from hiprobe.review.session import Session
@@ -19,6 +21,7 @@ from hiprobe.types import Event
 EACH = 20  # segments offered of one video
 APART_S = 8.0  # at least, between two of them
 ORDERS = ("worst", "random", "uncertain", "time")
+SEGMENT_ORDERS = ("random", "uncertain")  # of segments, which are no alarms
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Moment:
     """A span of a video to look at: an event, or a span that was judged without being one.
 
     Times are in seconds. `score` is None for a span that is not an event. `found` tells whether the
-    score reaches the threshold.
+    score reaches the threshold. `parts` are judgements of less than half of an event, which has no
+    `judgement` of its own then: it was judged at another threshold, for example.
     """
 
     entry: ReviewedVideo
@@ -38,6 +42,12 @@ class Moment:
     explanation: str | None
     judgement: Judgement | None
     found: bool
+    parts: tuple[Judgement, ...] = ()
+
+    @property
+    def says_normal(self) -> bool:
+        """Whether the model's own words say that nothing abnormal happens."""
+        return says_normal(self.label, self.explanation)
 
     @property
     def preview(self) -> int:
@@ -57,8 +67,10 @@ class Card:
     score: float | None = None
     events: int = 0
     judged: int = 0
+    partly: int = 0
     gaps: int = 0
     spark: str = ""
+    notice: str | None = None
     error: str | None = None
 
     @property
@@ -73,7 +85,7 @@ def cards(session: Session, name: str = "", only: str = "all") -> list[Card]:
     `only` is "all", "events", "open" (with an event that nobody judged) or "unscored" (failed, or
     with gaps).
     """
-    standing = _by_video(session.judgements.standing())
+    standing = by_video(session.judgements.standing())
     found = [
         _card(session, entry, standing.get(entry.video_id or "", []))
         for entry in session.entries()
@@ -103,15 +115,17 @@ def _card(session: Session, entry: ReviewedVideo, standing: Sequence[Judgement])
         return Card(entry, gaps=len(shown.scores.gaps))
     worst = int(np.argmax(shown.scores.smoothed))
     peak = float(shown.scores.starts[worst] + shown.scores.ends[worst]) / 2
-    judged = sum(one is not None for one in latest_judgements(shown.events, standing))
+    found = [_event_row(entry, *pair) for pair in _judged(shown.events, standing)]
     return Card(
         entry,
         peak,
         float(shown.scores.smoothed[worst]),
-        len(shown.events),
-        judged,
+        len(found),
+        sum(row.judgement is not None for row in found),
+        sum(bool(row.parts) for row in found),
         len(shown.scores.gaps),
         spark(shown.scores, entry.duration),
+        shown.notice,
     )
 
 
@@ -119,10 +133,7 @@ def rows(
     shown: ReviewedResult, events: Sequence[Event], standing: Sequence[Judgement]
 ) -> list[Moment]:
     """List events, and the spans that were judged outside of them, in time order."""
-    found = [
-        _event_row(shown.entry, event, judgement)
-        for event, judgement in zip(events, latest_judgements(events, standing), strict=True)
-    ]
+    found = [_event_row(shown.entry, *one) for one in _judged(events, standing)]
     starts, ends = (
         np.array([getattr(event, side) for event in events]) for side in ("start", "end")
     )
@@ -137,7 +148,19 @@ def rows(
     return sorted(found, key=lambda row: row.start)
 
 
-def _event_row(entry: ReviewedVideo, event: Event, judgement: Judgement | None) -> Moment:
+def _judged(
+    events: Sequence[Event], standing: Sequence[Judgement]
+) -> Iterator[tuple[Event, Judgement | None, tuple[Judgement, ...]]]:
+    """List events with the judgement that counts, or else with those of a part of them."""
+    starts, ends = (np.array([getattr(j, side) for j in standing]) for side in ("start", "end"))
+    for event, latest in zip(events, latest_judgements(events, standing), strict=True):
+        touching = () if latest else np.flatnonzero((starts < event.end) & (event.start < ends))
+        yield event, latest, tuple(standing[int(index)] for index in touching)
+
+
+def _event_row(
+    entry: ReviewedVideo, event: Event, judgement: Judgement | None, parts: tuple[Judgement, ...]
+) -> Moment:
     peak = event.peak if event.peak is not None else (event.start + event.end) / 2
     return Moment(
         entry,
@@ -149,11 +172,16 @@ def _event_row(entry: ReviewedVideo, event: Event, judgement: Judgement | None) 
         event.explanation,
         judgement,
         True,
+        parts,
     )
 
 
 def moments(
-    session: Session, order: str = "worst", name: str = "", judged: str = "open"
+    session: Session,
+    order: str = "worst",
+    name: str = "",
+    judged: str = "open",
+    words: str = "any",
 ) -> list[Moment]:
     """List spans of all videos whose name contains `name`.
 
@@ -165,10 +193,12 @@ def moments(
             first.
         name: a part of the video's name.
         judged: "any", "open" (not judged) or a kind of judgement; for events only.
+        words: "any", "normal" (the model's own words say that it is normal) or "other"; for events
+            only.
     """
-    standing = _by_video(session.judgements.standing())
+    standing = by_video(session.judgements.standing())
     shown = list(_readable(session, name))
-    if order in ("random", "uncertain"):
+    if order in SEGMENT_ORDERS:
         rng = np.random.default_rng(sum(map(len, standing.values()))) if order == "random" else None
         near = [
             pair
@@ -180,7 +210,7 @@ def moments(
         row
         for one in shown
         for row in rows(one, one.events, standing.get(one.entry.video_id or "", []))
-        if _fits(row, judged)
+        if _fits(row, judged) and (words == "any" or row.says_normal == (words == "normal"))
     ]
     return (
         found
@@ -240,10 +270,3 @@ def _segments(
             bool(scores.smoothed[index] >= scores.threshold[index]),
         )
         yield float(distance[index]), row
-
-
-def _by_video(standing: Sequence[Judgement]) -> dict[str, list[Judgement]]:
-    found: dict[str, list[Judgement]] = {}
-    for judgement in standing:
-        found.setdefault(judgement.video, []).append(judgement)
-    return found

@@ -1,7 +1,7 @@
 "use strict";
 const find = id => document.getElementById(id);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-const spoken = kind => kind.replace("_", " ");
+const spoken = kind => kind.replace("_", " "), anomalous = kind => kind === "true_alarm" || kind === "missed";
 const colour = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 function clock(seconds, digits = 1) {
@@ -62,8 +62,20 @@ function layers() {
   }
 }
 
+// The list of keys: a dialog, so that Escape closes it and the focus returns to where it was.
+function keyList() {
+  const list = find("keys");
+  find("show-keys").addEventListener("click", () => list.showModal());
+  document.addEventListener("keydown", e => {
+    if (e.key !== "?" || e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea")) return;
+    if (list.open) list.close(); else list.showModal();
+    e.preventDefault();
+  });
+}
+
 function start() {
   carryOver();
+  keyList();
   if (find("moments")) bulk();
   if (find("layers")) layers();
   if (find("video-page")) timeline(find("video-page").dataset);
@@ -75,7 +87,7 @@ function timeline(about) {
   const base = `/v/${about.video}`, plot = find("plot"), handle = find("handle"), hover = find("hover");
   const gaps = [...document.querySelectorAll("[data-gap-start]")].map(g => [+g.dataset.gapStart, +g.dataset.gapEnd]);
   let now = 0, threshold = +find("events").dataset.threshold, view = [0, duration], data = null, chart = null;
-  let rows = [], chosen = -1, leave = false, asked = null, asking = false, turn = Promise.resolve();
+  let rows = [], chosen = -1, leave = false, asked = null, asking = false, turn = Promise.resolve(), again = null;
   const video = () => find("video");
 
   function readRows() {
@@ -214,6 +226,7 @@ function timeline(about) {
     rows[chosen]?.node.removeAttribute("aria-current");
     chosen = index;
     leave = false;
+    again = null;
     const row = rows[index];
     if (!row) return;
     row.node.setAttribute("aria-current", "true");
@@ -229,12 +242,25 @@ function timeline(about) {
     remember();
   }
 
+  // The next event without a judgement after the one at `from`, then from the start; -1 for none.
+  function open(from) {
+    const is = row => row.found && !row.kind, later = rows.findIndex((row, k) => k > from && is(row));
+    return later >= 0 ? later : rows.findIndex(is);
+  }
+
+  function noneLeft() {
+    const events = rows.filter(row => row.found).length;
+    const here = events ? `No event of this video is left to judge (${events} judged).` : "This video has no event.";
+    return here + (about.open ? ` Press n for ${about.openName}, which has some.` : " No other video has one left either.");
+  }
+
   function next(direction) {
     const from = chosen >= 0 ? chosen : direction > 0 ? rows.findIndex(r => r.start >= now - .05) - 1 : rows.length;
-    const index = from + direction;
+    const index = from + direction, to = open(-1) < 0 && about.open || about.after;
+    if (leave && direction > 0) { location.href = `/v/${to}`; return; }
     if (rows[index]) return jump(index);
-    if (direction < 0 || !about.after) return say(direction < 0 ? "This is the first event." : "This is the last event of the last video.");
-    if (leave) location.href = `/v/${about.after}`;
+    if (direction < 0) return say("This is the first event.");
+    if (!to) return say("This is the last event of the last video.");
     leave = true;
     say("This is the last event. Press again for the next video.");
   }
@@ -267,21 +293,46 @@ function timeline(about) {
     choose(rows.findIndex(r => Math.abs(r.start - time) < .01));
   }
 
+  // A key does not replace a judgement unless it is pressed twice; a button of a row names its row.
+  function keeps(row, kind) {
+    const same = anomalous(row.kind) === anomalous(kind);
+    if (again === kind && !same) return false;
+    again = same ? null : kind;
+    say(`${clock(row.start)} is judged already: ${spoken(row.kind)}.` + (same ? "" : " Press again to replace it."));
+    return true;
+  }
+
   // Judges the clicked row, or the one chosen when its turn comes (the judgement before may have moved on).
   async function judge(kind, clicked = null) {
     if (clicked) choose(rows.findIndex(r => r.start === clicked.start && r.end === clicked.end));
     const row = rows[chosen];
-    if (!row) return say("No event is selected. Press n for the first one.");
-    if (!row.found) kind = kind === "true_alarm" ? "missed" : kind === "false_alarm" ? "normal" : kind;
+    if (!row) return say(rows.length ? "No event is selected. Press n for the first one." : noneLeft());
+    if (row.kind && !clicked && keeps(row, kind)) return;
     if (!await send(`${base}/judge`, { kind, start: row.start, end: row.end })) return;
-    const open = rows.findIndex((r, k) => k > chosen && !r.kind);
-    if (open >= 0) { choose(open); seek(rows[open].start); remember(); }
+    const { said } = find("events-head").dataset, to = open(chosen);
+    if (to < 0) { leave = Boolean(about.open); return say(`${said}. ${noneLeft()}`); }
+    choose(to);
+    seek(rows[to].start);
+    remember();
+    say(`${said}. Now event ${to + 1} of ${rows.length}, ${clock(rows[to].start)}.`);
+  }
+
+  // Asks before a span covers judgements that say otherwise.
+  async function judgeSpan(kind, from, to) {
+    const wrong = rows.filter(r => r.kind && anomalous(kind) !== anomalous(r.kind) && r.start < to && from < r.end);
+    const key = `${from} ${to} ${kind}`;
+    if (wrong.length && again !== key) {
+      again = key;
+      say(`${clock(wrong[0].start)} is judged already: ${spoken(wrong[0].kind)}.` + " Do it again to replace what was judged in this span.");
+      return false;
+    }
+    return send(`${base}/judge`, { kind, start: from, end: to });
   }
 
   async function mark(kind) {
     const [from, to] = [find("mark-start"), find("mark-end")].map(field => parseTime(field.value));
     if (!(to > from)) return say("Set the start with [ and the end with ], or type both times.");
-    if (await send(`${base}/judge`, { kind, start: from, end: to })) find("mark-start").value = find("mark-end").value = "";
+    if (await judgeSpan(kind, from, to)) find("mark-start").value = find("mark-end").value = "";
   }
 
   function parseTime(text) {
@@ -360,6 +411,7 @@ function timeline(about) {
     "zoom-in": () => zoom(.5), "zoom-out": () => zoom(2), "zoom-all": () => look(0, duration), "reset-threshold": () => lift(+about.inUse),
     "keep-threshold": () => part("POST", "/threshold", "#proposal", { threshold }), "similar": () => part("GET", `${base}/similar`, "#neighbours", { t: now }),
     "mark-missed": () => inTurn(() => mark("missed")), "mark-normal": () => inTurn(() => mark("normal")),
+    "mark-all": () => inTurn(() => judgeSpan("normal", 0, duration)),
   };
   for (const [id, act] of Object.entries(buttons)) find(id)?.addEventListener("click", act);
   const keys = {
@@ -370,11 +422,20 @@ function timeline(about) {
     " ": () => { if (video()) { if (video().paused) video().play(); else video().pause(); } },
   };
   document.addEventListener("keydown", e => {
-    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea, video")) return;
+    if (e.ctrlKey || e.metaKey || e.altKey || find("keys").open || e.target.closest("input, select, textarea")) return;
     if (e.key === " " && e.target.closest("button, summary, a")) return;
+    if (e.target.closest("video") && (e.key === " " || e.key.startsWith("Arrow"))) return;  // the player's own keys
     if (e.repeat && "rfumo".includes(e.key)) return;  // a judging key that is held down judges once
     if (keys[e.key]) { keys[e.key](); e.preventDefault(); }
   });
+
+  // At the moment in the address, else at the first event that nobody judged.
+  function begin() {
+    if (about.t !== undefined) return seek(+about.t);
+    const first = open(-1);
+    if (first >= 0) { choose(first); seek(rows[first].start); }
+    else if (rows.length) { leave = Boolean(about.open); say(noneLeft()); }
+  }
 
   function bindPlayer() {
     const player = video();
@@ -392,7 +453,7 @@ function timeline(about) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new ResizeObserver(() => { if (chart && plot.clientWidth) { chart.setSize({ width: plot.clientWidth, height: plot.clientHeight }); } }).observe(plot);
   readRows();
-  look(0, duration).then(() => { if (about.t !== undefined) seek(+about.t); document.body.dataset.ready = "1"; });
+  look(0, duration).then(() => { begin(); document.body.dataset.ready = "1"; });
 }
 
 start();
