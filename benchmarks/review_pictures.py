@@ -26,6 +26,7 @@ from hiprobe.probe import Probe
 from hiprobe.review.guard import Guard
 from hiprobe.review.server import application
 from hiprobe.review.session import Session
+from hiprobe.video import Root
 
 PORT = 8719
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
@@ -113,7 +114,7 @@ def hiprobe(*arguments: str) -> None:
 
 def opened(out: Path, videos: Path, path: Path) -> Session:
     """The session with the probe in use and the shipped clips as first labels."""
-    session, probe = Session(out, videos, path, (out / ".store",)), Probe.load(path)
+    session, probe = Session(out, (Root(str(videos)),), path, (out / ".store",)), Probe.load(path)
     session.keep(probe, "ann", "given")
     session.judgements.choose_probe(probe.digest, "ann")
     clips = datasets.load("folder", embedded.CLIPS)

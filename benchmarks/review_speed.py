@@ -79,7 +79,7 @@ def prepared(out: Path, layers: int, width: int, judged: int = VIDEOS) -> Sessio
     pairs = [(one, label_segments(one.starts, one.ends, truth)) for one in found]
     probe = probes.fit("hiprobe", pairs[:5], permutations=0, layer_curve=False)
     store.note(out, [written(out, one, probe) for one in found])
-    session = Session(out, None, out / "probe.safetensors", (out / ".store",))
+    session = Session(out, (), out / "probe.safetensors", (out / ".store",))
     session.keep(probe, "bench", "given")
     session.use(probe.digest, "bench")
     session.judgements.set_labelled([(one.video_id, truth) for one in found[:5]])
@@ -151,7 +151,7 @@ def long_video(rows: dict[str, Took]) -> None:
     """Time what a reviewer waits for in a long video: the server, then the browser too."""
     with tempfile.TemporaryDirectory() as place:
         result = long_result(Path(place))
-        session = Session(Path(place), None, Path(place) / "probe.safetensors", ())
+        session = Session(Path(place), (), Path(place) / "probe.safetensors", ())
         entry = session.entry(LONG)
         assert entry is not None
         rows["8 h, first read of the result"] = timed(partial(session.shown, entry), 1)

@@ -115,7 +115,7 @@ def test_videos_that_were_not_looked_at_are_left_out_with_the_reason(
     assert "2 videos: 1 with anomalies, 1 normal." in body
     assert "2 judged videos left out" in body
     assert "no event, and not judged normal from start to end" in body
-    blind = Session(made.out, None, made.probe_path, session.stores)
+    blind = Session(made.out, (), made.probe_path, session.stores)
     assert label_table(blind).rows == ()
     assert "--videos" in label_table(blind).left_out[0].why
 

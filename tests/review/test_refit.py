@@ -26,6 +26,7 @@ from hiprobe.review import results, similar
 from hiprobe.review.proposals import propose_refit, propose_threshold
 from hiprobe.review.session import Session, score_states, worded
 from hiprobe.types import Event
+from hiprobe.video import Root
 
 
 def judge_all(session: Session, made: Made) -> None:
@@ -104,7 +105,7 @@ def test_a_refit_in_review_keeps_the_groups_of_the_labelled_clips(
 
 def test_a_refit_learns_what_was_corrected(session: Session, made: Made) -> None:
     with pytest.raises(LabelError):
-        propose_refit(Session(made.out, None, made.probe_path, ()))
+        propose_refit(Session(made.out, (), made.probe_path, ()))
     judge_all(session, made)
     proposal = propose_refit(session)
     before, after = proposal.measured.before, proposal.measured.after
@@ -257,7 +258,7 @@ def test_a_probe_of_normal_videos_is_refitted_on_normal_spans_only(tmp_path: Pat
     probe = fit(
         "one_class", [(states, np.zeros(len(states.starts), np.int8))], sites=made.probe.sites
     )
-    session = Session(made.out, made.videos, made.probe_path, (made.out / ".store",))
+    session = Session(made.out, (Root(str(made.videos)),), made.probe_path, (made.out / ".store",))
     session.keep(probe, "ann", "given")
     session.use(probe.digest, "ann")
     session.judgements.judge([(made.ids["b.mp4"], 0.0, 18.0)], "normal", "ann")

@@ -38,6 +38,7 @@ from hiprobe.review.judgements import Judgements
 from hiprobe.review.run_process import DetectionJob, RunProcess, videos_in
 from hiprobe.review.session import Session, score_states
 from hiprobe.types import Event, Scores
+from hiprobe.video import Root
 
 # Results
 
@@ -201,8 +202,9 @@ def test_no_confirmed_judgement_is_lost_when_the_server_is_killed(made: Made) ->
     program = (
         "import sys; from pathlib import Path; from hiprobe.review import server\n"
         "from hiprobe.review.session import Session; from hiprobe.review.guard import Guard\n"
+        "from hiprobe.video import Root\n"
         "out, videos, probe = map(Path, sys.argv[1:4])\n"
-        "session = Session(out, videos, probe, (out / '.store',))\n"
+        "session = Session(out, (Root(str(videos)),), probe, (out / '.store',))\n"
         "server.serve_page(session, Guard('127.0.0.1', int(sys.argv[4])), who='ann')"
     )
     arguments = [
@@ -473,11 +475,13 @@ def ended(run: RunProcess, seconds: float = 60) -> int:
 def test_a_run_takes_more_paths_than_a_command_line_holds_and_says_why_it_failed(
     tmp_path: Path,
 ) -> None:
-    paths = tuple(tmp_path / f"{number:04}{'x' * 200}.mp4" for number in range(2000))
+    paths = tuple(
+        (str(tmp_path / f"{number:04}{'x' * 200}.mp4"), f"{number}.mp4") for number in range(2000)
+    )
     run = started(DetectionJob(paths, tmp_path / "none.safetensors", "embedded", tmp_path))
-    assert ended(run) == 3
+    assert ended(run) == 2
     assert run.error is not None
-    assert run.error.startswith("ProbeError")
+    assert run.error.startswith("MissingProbe")
     assert not run.running
 
 
@@ -495,7 +499,7 @@ def test_what_a_model_prints_does_not_disturb_the_run(
     shutil.copy(next(embedded.CLIPS.glob("*.mp4")), clip)
     fake_backbone.constant_probe().save(tmp_path / "p.safetensors")
     job = DetectionJob(
-        videos_in(tmp_path / "videos", "."),
+        videos_in((Root(str(tmp_path / "videos")),), "."),
         tmp_path / "p.safetensors",
         "chatty:load",
         tmp_path / "out",
@@ -507,7 +511,7 @@ def test_what_a_model_prints_does_not_disturb_the_run(
 
 
 def test_a_killed_run_has_failed(tmp_path: Path) -> None:
-    paths = (tmp_path / "a.mp4",)
+    paths = ((str(tmp_path / "a.mp4"), "a.mp4"),)
     run = started(DetectionJob(paths, tmp_path / "none.safetensors", "embedded", tmp_path))
     assert run.process is not None
     run.process.kill()
@@ -549,7 +553,9 @@ def test_a_run_from_the_page_detects_shows_progress_and_can_be_cancelled(
         Localization(rule="fixed", threshold=0.5),
         {},
     )
-    session = Session(out, tmp_path / "videos", tmp_path / "probe.safetensors", (out / ".store",))
+    session = Session(
+        out, (Root(str(tmp_path / "videos")),), tmp_path / "probe.safetensors", (out / ".store",)
+    )
     session.keep(alarm, "ann", "given")
     session.judgements.choose_probe(alarm.digest, "ann")
     with served(session) as page:

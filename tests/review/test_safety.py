@@ -22,7 +22,8 @@ from hiprobe.errors import UsageError
 from hiprobe.review import results
 from hiprobe.review.guard import Guard
 from hiprobe.review.media import served_videos
-from hiprobe.review.run_process import inside
+from hiprobe.review.run_process import videos_in
+from hiprobe.video import Root
 
 TOKEN = "correct-horse-battery"
 
@@ -253,7 +254,9 @@ def test_24_a_preview_number_out_of_range_is_refused(page: Page, made: Made, num
 
 
 def test_24_links_to_outside_are_not_listed(made: Made) -> None:
-    assert sorted(path.name for path in served_videos(made.videos)) == sorted([HOSTILE, "b.mp4"])
+    assert sorted(path.name for path, _ in served_videos((Root(str(made.videos)),))) == sorted(
+        [HOSTILE, "b.mp4"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -273,8 +276,9 @@ def test_24_links_to_outside_are_not_listed(made: Made) -> None:
     ],
 )
 def test_24_a_run_stays_under_the_videos_folder(page: Page, made: Made, folder: str) -> None:
-    assert inside(made.videos, folder) is None
-    assert page.post("/run", folder=folder)[0] == 404
+    with pytest.raises(UsageError, match="no folder with videos"):
+        videos_in((Root(str(made.videos)),), folder)
+    assert page.post("/run", folder=folder)[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -346,7 +350,7 @@ def test_24_links_in_a_folder_from_a_stranger_are_not_followed(made: Made, page:
     ],
 )
 def test_25_no_url_is_accepted(page: Page, made: Made, url: str) -> None:
-    assert page.post("/run", folder=url)[0] == 404
+    assert page.post("/run", folder=url)[0] == 400
     assert page.get(f"/media/{url}")[0] == 404
     assert page.post("/moments/judge", kind="true_alarm", span=f"{url}:0:1")[0] in (400, 404)
     assert not [name for name in ("http", "urllib", "socket") if _review_imports(name)]

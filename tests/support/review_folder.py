@@ -23,6 +23,7 @@ from hiprobe.probe import Probe
 from hiprobe.review.session import Session, score_states
 from hiprobe.store.results import save_result
 from hiprobe.types import Event, Gap, HiddenStates, Recipe, Result, Site
+from hiprobe.video import Root
 
 SECONDS, FPS, SEGMENT_S, WIDTH, LAYERS = 30, 10, 1.5, 12, 3
 RECIPE = Recipe("made-by-hand", ("Is anything abnormal?",), segment_s=SEGMENT_S)
@@ -101,7 +102,9 @@ class Made:
 
     def session(self) -> Session:
         """A session with the probe in use and the labelled clips known."""
-        session = Session(self.out, self.videos, self.probe_path, (self.out / ".store",))
+        session = Session(
+            self.out, (Root(str(self.videos)),), self.probe_path, (self.out / ".store",)
+        )
         session.keep(self.probe, "ann", "given")
         if session.judgements.chosen_probe() is None:
             session.judgements.choose_probe(self.probe.digest, "ann")

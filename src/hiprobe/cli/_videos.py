@@ -33,7 +33,7 @@ class Found:
         from hiprobe.store.local_places import LocalPlaces
 
         here = [root for root in self.roots if "://" not in root.folder]
-        return LocalPlaces(tuple((root.folder, root.prefix) for root in here))
+        return LocalPlaces(tuple((root.folder, root.prefix, root.whole) for root in here))
 
 
 @dataclass

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hiprobe.cli._labels import label_words
-from hiprobe.cli._options import OUT, AnomalyLabel, Model, NormalLabel
-from hiprobe.errors import HiProbeError, UsageError, VideoError
-
-if TYPE_CHECKING:
-    from hiprobe.datasets import LabelWords
-    from hiprobe.review.session import Session
+from hiprobe.cli._options import OUT, AnomalyLabel, ModelOfProbe, NormalLabel
+from hiprobe.errors import UsageError
 
 
 def review(
@@ -24,8 +20,8 @@ def review(
     videos: Annotated[
         Path | None,
         typer.Option(
-            help="The folder with the videos. They are found by name and content; no other "
-            "folder is served."
+            help="The folder with the videos, if it is not where detect found them. They are "
+            "found by name and content; no other folder is served."
         ),
     ] = None,
     probe: Annotated[
@@ -33,22 +29,22 @@ def review(
         typer.Option(
             "--probe",
             "-p",
-            help="The probe in use; a refit that you accept replaces this file. Default: the "
-            "one used last, or the only *.probe.safetensors in OUT.",
+            help="The probe to use, instead of OUT/probe.safetensors. A refit that you accept "
+            "replaces OUT/probe.safetensors.",
         ),
     ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="The clips that the probe was fitted on, as for fit. Their labels count in a "
-            "refit. They are remembered."
+            help="The clips that the probe was fitted on, if they are not where fit found them. "
+            "Their labels count in a refit. They are remembered."
         ),
     ] = None,
     normal_label: NormalLabel = None,
     anomaly_label: AnomalyLabel = None,
     store: Annotated[
         Path | None,
-        typer.Option(help="The store with the hidden states of fit, if it is not OUT/.store."),
+        typer.Option(help="The store with the hidden states of fit, if it is elsewhere."),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on. Any but loopback needs --token.")
@@ -73,13 +69,19 @@ def review(
         str | None,
         typer.Option(help="Your name, saved with each judgement. Default: your login name."),
     ] = None,
-    model: Model = "embedded",
+    model: ModelOfProbe = None,
 ) -> None:
-    """Serve a web page to look at results, correct them, and refit the probe."""
+    """Serve a web page to look at results, correct them, and refit the probe.
+
+    Probe, model, labels and videos are those of fit and detect, if that was on this machine.
+    """
     try:
+        from hiprobe.cli import _reviewed
+        from hiprobe.cli._terminal import warn
         from hiprobe.review import server
         from hiprobe.review.guard import Guard
         from hiprobe.review.session import Session
+        from hiprobe.store.run_record import PROBE
     except ModuleNotFoundError as error:
         raise UsageError(
             f"the review page needs the package {error.name}", cure="pip install 'hiprobe[review]'"
@@ -87,56 +89,18 @@ def review(
     if videos is not None and not videos.is_dir():
         raise UsageError("no such folder of videos", where=videos, cure="check --videos")
     guard = Guard(host, port, token, tuple(allow_host or ()))
-    session = Session(
-        out,
-        videos,
-        probe or out / "probe.safetensors",
-        (out / ".store", *([store] if store else [])),
-    )
     by = who or getpass.getuser()
-    _take_probe(session, probe, by)
-    if labels is not None:
-        _take_labels(session, labels, label_words(normal_label, anomaly_label))
+    known = _reviewed.known(out, probe)
+    session = Session(out, known.roots(videos), out / PROBE, (out / ".store", *known.stores(store)))
+    _reviewed.take_probe(session, known, by)
+    _reviewed.take_labels(session, known.labels(labels, label_words(normal_label, anomaly_label)))
+    if not session.roots:
+        warn("where the videos are is not known here: to see them, give --videos FOLDER")
     typer.echo("review page (stop it with Ctrl-C):", err=True)
     server.serve_page(
-        session, guard, who=by, model=model, ready=lambda address: typer.echo(address)
+        session,
+        guard,
+        who=by,
+        model=known.model(model),
+        ready=lambda address: typer.echo(address),
     )
-
-
-def _take_probe(session: Session, path: Path | None, who: str) -> None:
-    """Use the probe that was given, or the only one in the folder if none is in use yet."""
-    from hiprobe.probe import Probe
-
-    found = sorted(session.out.glob("*.probe.safetensors"))
-    if path is None and len(found) == 1:
-        session.probe_path = found[0]
-        path = None if session.judgements.chosen_probe() else found[0]
-    if path is not None:
-        given = Probe.load(path)
-        session.keep(given, who, f"given: {path.name}")
-        if session.judgements.chosen_probe() != given.digest:
-            session.judgements.choose_probe(given.digest, who)
-
-
-def _take_labels(session: Session, data: Path, words: LabelWords | None = None) -> None:
-    """Remember the labels of the clips that can be read; the errors of the others are printed."""
-    from hiprobe import datasets, pipeline, video
-    from hiprobe.cli._terminal import complain
-
-    known, clips = [], list(datasets.load("folder", data, words=words))
-    pipeline.check_copies(clips)
-    for one in clips:
-        if one.events is None:
-            continue
-        try:
-            digest = video.digest(one.path)
-            known.append((digest, one.events))
-            if one.group is not None:
-                session.groups[digest] = one.group
-        except VideoError as error:
-            complain(error)
-    if not known:
-        raise HiProbeError(
-            "no labelled clip can be read", where=data, cure="give the folder that fit was given"
-        )
-    session.judgements.set_labelled(known)

@@ -19,7 +19,7 @@ from hiprobe.review.judgements import Judgement, Span, reviewer, spoken
 from hiprobe.review.pages import EntryOf, SessionOf, WhoOf, event_values, render_page
 from hiprobe.review.proposals import Proposal
 from hiprobe.review.results import DIGEST, ReviewedVideo
-from hiprobe.review.run_process import DetectionJob, RunProcess, inside, videos_in
+from hiprobe.review.run_process import DetectionJob, RunProcess, videos_in
 from hiprobe.review.session import Session
 from hiprobe.types import Event
 
@@ -187,15 +187,17 @@ def start_run(
 ) -> Response:
     """Start detection in a folder under the videos folder, unless a run is in progress."""
     state = request.app.state
-    if session.videos is None or inside(session.videos, folder) is None:
-        raise HTTPException(404, "no such folder")
+    if state.model is None:
+        raise UsageError(
+            "the model of the probe is not known here", cure="start hiprobe review with --model"
+        )
     probe = session.needed_probe()
     with state.starting:
         if state.run is not None and state.run.running:
             raise UsageError("a run is already in progress", cure="wait for it, or cancel it")
-        paths = videos_in(session.videos, folder)
+        videos = videos_in(session.roots, folder)
         job = DetectionJob(
-            paths, session.kept(probe.digest), state.model, session.out, explain, all_layers
+            videos, session.kept(probe.digest), state.model, session.out, explain, all_layers
         )
         state.run = RunProcess(folder, job)
         state.run.start()

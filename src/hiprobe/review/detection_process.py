@@ -19,7 +19,7 @@ from hiprobe import backbones, pipeline, report, runs, store, video
 from hiprobe.errors import HiProbeError, OutOfMemory, VideoError
 from hiprobe.probe import Probe
 from hiprobe.review.run_process import DetectionJob
-from hiprobe.types import Segment, Site
+from hiprobe.types import Segment, Site, Video, unicode
 
 
 def tell_page(**values: Any) -> None:
@@ -36,27 +36,31 @@ def run_job(job: DetectionJob) -> None:
     run = runs.DetectionRun(model, probe, job.out, explain=job.explain)
     layers = range(model.layers) if job.all_layers else ()
     sites = tuple(Site("residual", layer) for layer in layers)
-    for path in job.paths:
-        tell_page(file=path.name, at=0.0, duration=_duration(path))
+    for one in (Video(path, name=name) for path, name in job.videos):
+        tell_page(file=unicode(one.name), at=0.0, duration=_duration(one.path))
         if sites:
-            _keep_states(path, run, sites)
-        _detect(path, run)
+            _keep_states(one.path, run, sites)
+        _detect(one, run)
+    report.write_index(job.out)
 
 
 def _progress(path: str, segment: Segment) -> None:
     tell_page(file=Path(path).name, at=segment.end)
 
 
-def _detect(path: Path, run: runs.DetectionRun) -> None:
-    before, left = run.done([path])
+def _detect(one: Video, run: runs.DetectionRun) -> None:
+    before, left = run.done([one])
     for result in [*before, *run.detect(left, keep=report.report_video, progress=_progress)]:
         store.note(run.out, [result])
         tell_page(
-            done=path.name, status=result.status, events=len(result.events), reason=result.reason
+            done=unicode(one.name),
+            status=result.status,
+            events=len(result.events),
+            reason=result.reason,
         )
 
 
-def _keep_states(path: Path, run: runs.DetectionRun, sites: Sequence[Site]) -> None:
+def _keep_states(path: str, run: runs.DetectionRun, sites: Sequence[Site]) -> None:
     """Keep the states at `sites`, so that a later refit may choose among them."""
     try:
         pipeline.states(
@@ -71,7 +75,7 @@ def _keep_states(path: Path, run: runs.DetectionRun, sites: Sequence[Site]) -> N
         return  # detection fails for the same reason and reports it
 
 
-def _duration(path: Path) -> float | None:
+def _duration(path: str) -> float | None:
     try:
         return video.info(path).duration
     except VideoError:

@@ -44,7 +44,7 @@ def labels_csv(session: SessionOf) -> Response:
 @router.get("/labels")
 def labels(request: Request, session: SessionOf) -> Response:
     """Say which videos `labels.csv` holds and which it leaves out, as a part of the page."""
-    folder = None if session.videos is None else session.videos.name
+    folder = None if session.base is None else session.base.name
     return render_page(request, "_labels", table=label_table(session), folder=folder)
 
 

@@ -90,9 +90,10 @@ def _check_looked_at(shown: ReviewedResult, said: Sequence[Judgement]) -> None:
 
 def _path(session: Session, entry: ReviewedVideo) -> str:
     """Return the path of a video relative to the videos folder, so that a spreadsheet keeps it."""
-    if session.videos is None:
-        raise MissingVideo("the folder of the videos is not known: start with --videos")
-    path = session.media.source(entry).relative_to(session.videos).as_posix()
+    if session.base is None:
+        several = "in several folders" if session.roots else "not known"
+        raise MissingVideo(f"the folder of the videos is {several}: start with --videos")
+    path = session.media.source(entry).relative_to(session.base).as_posix()
     if any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in path):
         raise HiProbeError("its name has characters that a table cannot hold: rename it")
     # A text that a spreadsheet would run as a formula gets an apostrophe, which no path survives.

@@ -8,9 +8,9 @@ from __future__ import annotations
 import io
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
@@ -20,6 +20,7 @@ from hiprobe.errors import HiProbeError, MissingVideo
 from hiprobe.review.judgements import Judgements
 from hiprobe.review.results import ReviewedVideo
 from hiprobe.store import write_atomic
+from hiprobe.video import Root
 from hiprobe.video.files import videos_below
 
 PREVIEWS = 240  # at most, along a video
@@ -36,12 +37,12 @@ MEDIA_TYPES = {
 
 @dataclass
 class Media:
-    """The videos under `root`, and the copies and previews of them that are kept under `folder`.
+    """The videos below `roots`, and the copies and previews of them that are kept under `folder`.
 
-    `root` is None if the page was started without a videos folder.
+    Nothing outside these folders is served. There are none if it is not known where the videos are.
     """
 
-    root: Path | None
+    roots: tuple[Root, ...]
     folder: Path
     judgements: Judgements
     found: dict[str, Path] = field(default_factory=dict)
@@ -55,10 +56,11 @@ class Media:
     decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))
 
     def source(self, entry: ReviewedVideo) -> Path:
-        """Find the file under the root that has the entry's name and content.
+        """Find the file below the roots that has the entry's name and content.
 
-        A file of that name is read once for its digest, which is saved with its size and time of
-        change. Raises MissingVideo if there is no such file.
+        A folder may have been moved: then a file with the last part of the name will do. A file of
+        that name is read once for its digest, which is saved with its size and time of change.
+        Raises MissingVideo if there is no such file.
         """
         known = self.found.get(str(entry.video_id))
         if known is not None and known.is_file() and self._digest(known) == entry.video_id:
@@ -69,7 +71,7 @@ class Media:
                 return path
         cure = (
             "start hiprobe review with --videos FOLDER"
-            if self.root is None
+            if not self.roots
             else "put the file back, or choose another --videos folder"
         )
         raise MissingVideo(
@@ -79,8 +81,13 @@ class Media:
         )
 
     def _named(self, name: str) -> Iterator[Path]:
-        for path in served_videos(self.root) if self.root is not None else ():
-            if path.name.encode("utf-8", "replace") == name.encode("utf-8", "replace"):
+        for root in self.roots:
+            place = root.path(name)
+            if place is not None and _is_served(Path(place), root):
+                yield Path(place)
+        last = PurePosixPath(name).name.encode("utf-8", "replace")
+        for path in (path for path, _ in served_videos(self.roots)):
+            if path.name.encode("utf-8", "replace") == last:
                 yield path
 
     def _digest(self, path: Path) -> str:
@@ -166,15 +173,21 @@ class Media:
         return path
 
 
-def served_videos(root: Path) -> Iterator[Path]:
-    """List the video files under `root`, sorted, without hidden folders and links to outside.
+def served_videos(roots: Sequence[Root]) -> Iterator[tuple[Path, str]]:
+    """List path and name of the videos below `roots`, without hidden folders and links to outside.
 
-    A folder that cannot be entered is passed over: `detect` has named it, and the page goes on.
+    Only in folders that were given as a whole. A folder that cannot be entered is passed over:
+    `detect` has named it, and the page goes on.
     """
-    base = root.resolve()
-    for path in videos_below(root, lambda _path, _why: None):
-        if path.resolve().is_relative_to(base):
-            yield path
+    for root in (root for root in roots if root.whole):
+        for path in videos_below(Path(root.folder), lambda _path, _why: None):
+            if _is_served(path, root):
+                yield path, str(root.name(str(path)))
+
+
+def _is_served(path: Path, root: Root) -> bool:
+    """Tell whether a path is a file that lies, links followed, in the folder of `root`."""
+    return path.is_file() and path.resolve().is_relative_to(Path(root.folder).resolve())
 
 
 def preview_step(duration: float) -> float:

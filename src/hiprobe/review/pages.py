@@ -335,12 +335,12 @@ def probes(request: Request, session: SessionOf) -> Response:
 @router.get("/run")
 def run_page(request: Request, session: SessionOf) -> Response:
     """List the folders to run detection in, and show the run in progress."""
-    found = list(run_process.folders(session.videos)) if session.videos is not None else []
+    found = list(run_process.folders(session.roots))
     return render_page(
         request,
         "run",
         folders=found[:1000],
-        videos=session.videos,
+        known=any(root.whole for root in session.roots),
         run=request.app.state.run,
         model=request.app.state.model,
         probe=session.probe(),

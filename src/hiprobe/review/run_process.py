@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hiprobe.errors import UsageError
 from hiprobe.review.media import served_videos
+from hiprobe.video import Root
 
 PROGRAM = "hiprobe.review.detection_process"
 GRACE_S = 5.0  # from the interrupt to the kill
@@ -22,12 +23,12 @@ GRACE_S = 5.0  # from the interrupt to the kill
 
 @dataclass(frozen=True)
 class DetectionJob:
-    """What the child process does: detect in `paths` with the probe in a file, write to `out`.
+    """What the child process does: detect in `videos` with the probe in a file, write to `out`.
 
-    `all_layers` also keeps the states of every layer.
+    Each of `videos` is a path and a name.     `all_layers` also keeps the states of every layer.
     """
 
-    paths: tuple[Path, ...]
+    videos: tuple[tuple[str, str], ...]
     probe: Path
     model: str
     out: Path
@@ -37,16 +38,15 @@ class DetectionJob:
     def to_json(self) -> str:
         """Write the job as one line of JSON."""
         values = {"probe": str(self.probe), "out": str(self.out)}
-        return json.dumps({**vars(self), **values, "paths": [str(path) for path in self.paths]})
+        return json.dumps({**vars(self), **values})
 
     @classmethod
     def from_json(cls, text: str) -> DetectionJob:
         """Read what `to_json` has written."""
         values = json.loads(text)
-        paths = tuple(Path(path) for path in values["paths"])
-        return cls(
-            **{**values, "paths": paths, "probe": Path(values["probe"]), "out": Path(values["out"])}
-        )
+        videos = tuple((str(path), str(name)) for path, name in values["videos"])
+        places = {"probe": Path(values["probe"]), "out": Path(values["out"])}
+        return cls(**{**values, **places, "videos": videos})
 
 
 @dataclass
@@ -123,43 +123,31 @@ class RunProcess:
         """Share of the work that is done, from 0 to 1."""
         duration = self.current.get("duration") or 0.0
         part = min(1.0, self.current.get("at", 0.0) / duration) if duration else 0.0
-        return (len(self.finished) + part) / max(1, len(self.job.paths))
+        return (len(self.finished) + part) / max(1, len(self.job.videos))
 
 
-def inside(root: Path, folder: str) -> Path | None:
-    """Return the folder at this path relative to `root`; None if it is outside or not a folder.
-
-    Raises UsageError for a path that the system cannot look up, such as one that is too long.
-    """
-    if "\0" in folder or "\\" in folder or ":" in folder:
-        return None
-    try:
-        place = (root / folder).resolve()
-        return place if place.is_relative_to(root.resolve()) and place.is_dir() else None
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"a folder that cannot be looked up, of {len(folder)} characters: {error}"[:200],
-            cure="choose one of the list",
-        ) from error
-
-
-def folders(root: Path) -> Iterator[tuple[str, int]]:
-    """List the folders under `root` with videos: relative path, and number of videos below."""
+def folders(roots: Sequence[Root]) -> Iterator[tuple[str, int]]:
+    """List the folders below `roots` with videos: the name, and the number of videos in it."""
     counts: dict[str, int] = {}
-    for path in served_videos(root):
-        for parent in path.relative_to(root).parents:
+    for _, name in served_videos(roots):
+        for parent in PurePosixPath(name).parents:
             counts[str(parent)] = counts.get(str(parent), 0) + 1
     yield from sorted(counts.items())
 
 
-def videos_in(root: Path, folder: str) -> tuple[Path, ...]:
-    """List the videos of a folder under `root`; raises UsageError if there are none."""
-    place = inside(root, folder)
-    paths = tuple(served_videos(place)) if place is not None else ()
-    if not paths:
+def videos_in(roots: Sequence[Root], folder: str) -> tuple[tuple[str, str], ...]:
+    """List path and name of the videos in a folder, by its name; raises UsageError for none.
+
+    Names are compared, so nothing outside `roots` is reached.
+    """
+    found = tuple(
+        (str(path), name)
+        for path, name in served_videos(roots)
+        if folder in map(str, PurePosixPath(name).parents)
+    )
+    if not found:
         raise UsageError(
-            "this folder holds no video",
-            where=folder,
-            cure="choose a folder with videos under --videos",
+            f"there is no folder with videos called {ascii(folder)[:80]}",
+            cure="choose one of the list",
         )
-    return paths
+    return found

@@ -31,11 +31,12 @@ STATIC = Path(__file__).with_name("static")
 
 
 def application(
-    session: Session, guard: Guard, *, who: str = "", model: str = "embedded"
+    session: Session, guard: Guard, *, who: str = "", model: str | None = None
 ) -> FastAPI:
     """Build the web application of one results folder; every request passes `guard`.
 
-    `who` is the reviewer until another name is set on the page; `model` is what a run loads.
+    `who` is the reviewer until another name is set on the page; `model` is what a run loads, None
+    if that is not known.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.session, app.state.who, app.state.model = session, who, model
@@ -67,7 +68,7 @@ def serve_page(
     guard: Guard,
     *,
     who: str = "",
-    model: str = "embedded",
+    model: str | None = None,
     ready: Callable[[str], None] = print,
 ) -> None:
     """Serve the page until interrupted; `ready` is called with the address.

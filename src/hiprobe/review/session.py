@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import localize, store
+from hiprobe import localize, runs, store
 from hiprobe.disk.regular import refuse_links
 from hiprobe.errors import ProbeError, StoreError, UsageError
 from hiprobe.localize import Localization
@@ -25,7 +25,10 @@ from hiprobe.review.judgements import Judgements
 from hiprobe.review.media import Media
 from hiprobe.review.results import ReviewedResult, ReviewedVideo
 from hiprobe.review.review_file import check_own_folder
+from hiprobe.store import run_record
+from hiprobe.store.local_places import LocalPlaces, add_places, load_places
 from hiprobe.types import Event, HiddenStates, Recipe, Scores, Site
+from hiprobe.video import Root
 
 FOLDER = ".review"
 
@@ -34,13 +37,13 @@ FOLDER = ".review"
 class Session:
     """The review of one results folder `out`.
 
-    `videos` is the folder that videos are served from, if any. A probe that is put into use is
-    written to `probe_path`. `stores` are the folders that hidden states may be kept in. Raises
+    `roots` are the folders that videos are served from. A probe that is put into use is written to
+    `probe_path`. `stores` are the folders that hidden states may be kept in. Raises
     UsageError if there is no folder `out`, and StoreError if nothing can be written there.
     """
 
     out: Path
-    videos: Path | None
+    roots: tuple[Root, ...]
     probe_path: Path
     stores: tuple[Path, ...]
     judgements: Judgements = field(init=False)
@@ -60,12 +63,20 @@ class Session:
                 cure="run hiprobe detect first, or give the folder of its -o",
             )
         self.judgements = Judgements(self.folder)
-        self.media = Media(self.videos, self.folder, self.judgements)
+        self.media = Media(self.roots, self.folder, self.judgements)
 
     @property
     def folder(self) -> Path:
         """The folder for everything that the page makes."""
         return self.out / FOLDER
+
+    @property
+    def base(self) -> Path | None:
+        """The folder that all names count from; None if there are several, or none is known."""
+        bases = {
+            Path(root.folder).parent if root.prefix else Path(root.folder) for root in self.roots
+        }
+        return bases.pop() if len(bases) == 1 else None
 
     def entries(self) -> tuple[ReviewedVideo, ...]:
         """List the videos of the manifest; raises StoreError."""
@@ -116,9 +127,28 @@ class Session:
         Raises ProbeError and StoreError.
         """
         probe = _load_kept_probe(self.kept(digest))
+        before = self.judgements.chosen_probe()
         probe.save(self.probe_path)
         self.judgements.choose_probe(digest, who)
+        self._record(probe, before)
         return probe
+
+    def _record(self, probe: Probe, before: str | None) -> None:
+        """Say in `run.json` and `.local.json` that `probe` follows the one in use before."""
+        facts = run_record.load_run(self.out)
+        if facts is not None:
+            runs.record_run(
+                self.out,
+                probe,
+                {
+                    **facts.settings,
+                    "probe": probe.digest,
+                    "localization": probe.localization.to_json(),
+                },
+            )
+        fit = None if before is None else load_places(self.out).fits.get(before)
+        if fit is not None:
+            add_places(self.out, LocalPlaces((), {probe.digest: fit}))
 
     # Hidden states
 

@@ -39,9 +39,12 @@ class FittedOn:
 
 @dataclass(frozen=True)
 class LocalPlaces:
-    """Folders of videos, each with the prefix of its names, and `FittedOn` by a probe's digest."""
+    """Folders of videos, and `FittedOn` by the digest of a probe.
 
-    videos: tuple[tuple[str, str], ...] = ()
+    Of a folder: its path, the prefix of the names in it, and whether all videos in it were given.
+    """
+
+    videos: tuple[tuple[str, str, bool], ...] = ()
     fits: dict[str, FittedOn] = field(default_factory=dict)
 
     def joined(self, other: LocalPlaces) -> LocalPlaces:
@@ -75,7 +78,8 @@ def load_places(folder: Path) -> LocalPlaces:
         if (values["schema"], values["here"]) != (SCHEMA, _here(folder)):
             return LocalPlaces()
         fits = {str(key): _fitted_on(fit) for key, fit in values["fits"].items()}
-        return LocalPlaces(tuple((str(a), str(b)) for a, b in values["videos"]), fits)
+        videos = tuple((str(a), str(b), whole is True) for a, b, whole in values["videos"])
+        return LocalPlaces(videos, fits)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return LocalPlaces()
 

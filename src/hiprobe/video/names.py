@@ -16,6 +16,8 @@ from hiprobe.video.pictures import bare
 class Root:
     """A folder, or an address, from which names count; they begin with `prefix`, if it has one.
 
+    `whole`: the folder itself was given, with all videos in it, and not only some of its files.
+
     >>> root = Root("/videos/cams", prefix="cams")
     >>> root.name("/videos/cams/front/0900.mp4"), root.path("cams/front/0900.mp4")
     ('cams/front/0900.mp4', '/videos/cams/front/0900.mp4')
@@ -23,6 +25,7 @@ class Root:
 
     folder: str
     prefix: str = ""
+    whole: bool = True
 
     def name(self, path: str) -> str | None:
         """Return the name of the video at `path`; None if it is not below the folder."""
@@ -104,7 +107,7 @@ def _common(paths: Iterable[str]) -> list[Root]:
         parents.setdefault(_whole(path).parts[0], []).append(_whole(path).parent)
         first.setdefault(_whole(path).parts[0], path)
     return [
-        Root(_text(first[kind], PurePosixPath(os.path.commonpath(folders))))
+        Root(_text(first[kind], PurePosixPath(os.path.commonpath(folders))), whole=False)
         for kind, folders in parents.items()
     ]
 
