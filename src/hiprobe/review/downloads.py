@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from hiprobe.review.judgements import Judgement
 from hiprobe.review.label_table import label_table
-from hiprobe.review.pages import SessionOf, render_page
+from hiprobe.review.pages import HeadToo, SessionOf, render_page
 from hiprobe.sinks import csv
 
 COLUMNS = (
@@ -24,7 +24,7 @@ COLUMNS = (
     "undone_at",
     "undone_by",
 )
-router = APIRouter()
+router = APIRouter(route_class=HeadToo)
 
 
 @router.get("/judgements.csv")
