@@ -112,14 +112,14 @@ def test_a_wrong_pointer_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "# One\n[a](#one) [b](gone.md) [c](#two) [d](https://example.org)\n"
-        "`video/ahead.py` `video/frames.py` `types.py: Gone` `types.py: Recipe` tests/gone.py\n"
+        "`video/ahead.py` `video/frames.py` `errors.py: Gone` `errors.py: StoreError` tests/gone.py\n"
         "`python -m benchmarks.gone`\n"
         "`test_gone` `test_house.py::test_gone` `test_20_*` `test_21_nothing_*`\n"
     )
     assert missing_links(page) == ["gone.md", "#two"]
     assert missing_paths(page) == [
         "tests/gone.py",
-        "types.py: Gone",
+        "errors.py: Gone",
         "video/ahead.py",
         "benchmarks.gone",
     ]

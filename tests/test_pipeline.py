@@ -318,14 +318,15 @@ def test_the_method_decides_which_layers_are_read(pixels: Pixels, ten_seconds: P
 
 
 def test_extract_reports_unreadable_videos_and_continues_with_the_others(
-    pixels: Pixels, ten_seconds: Path, bad_videos: dict[str, Path]
+    pixels: Pixels, ten_seconds: Path, bad_videos: dict[str, Path], tmp_path: Path
 ) -> None:
     videos = [Video(str(path), ()) for path in bad_videos.values()]
     failed: list[tuple[str, str]] = []
-    late = Video(str(ten_seconds), (Event(99, 100),))
+    late, sound = Video(str(ten_seconds), (Event(99, 100),)), tmp_path / "sound.mp4"
+    sound.write_bytes(ten_seconds.read_bytes() + b"\0\0\0\x08free")  # other content
     pairs = list(
         hiprobe.extract(
-            [*videos, late, Video(str(ten_seconds), ())],
+            [*videos, late, Video(str(sound), ())],
             pixels,
             failed=lambda path, error: failed.append((Path(path).name, type(error).__name__)),
         )

@@ -261,7 +261,7 @@ def test_3_a_video_that_kills_its_worker_twice_is_quarantined_and_the_others_fin
         fake_backbone.load(), fake_backbone.constant_probe(), tmp_path / "out", explain=False
     )
     assert [result.status for result in again.detect([few / "v2.mp4"])] == ["quarantined"]
-    again.forget([few / "v1.mp4"])
+    runs.forget(again.out, [few / "v1.mp4"])
     assert [item.status for item in leases.run_status(tmp_path / "out")[1]].count(
         "quarantined"
     ) == 1
@@ -289,7 +289,7 @@ def test_3_again_releases_a_quarantined_video(tmp_path: Path, few: Path) -> None
     assert reported == [
         f"{path}: quarantined after 2 attempts: crashed; release it with hiprobe runs OUT --retry"
     ]
-    run.forget([path])
+    runs.forget(run.out, [path])
     assert [result.status for result in run.detect([path])] == ["done"]
 
 

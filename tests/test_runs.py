@@ -51,7 +51,7 @@ def equal(one: Result, other: Result) -> bool:
 def a_result(seed: int = 0, path: str = "in/a.mp4") -> Result:
     rng = np.random.default_rng(seed)
     starts = np.arange(6) * 1.6 + abs(rng.normal()) * 1e-9
-    raw, smoothed = rng.normal(size=(2, 6)) * 10.0 ** rng.integers(-300, 300)
+    raw, smoothed = rng.normal(size=(2, 6)) * 10.0 ** rng.integers(-300, 14)
     threshold = np.where(np.arange(6) < 2, np.inf, rng.normal(size=6))
     events = (
         Event(0.1 + 0.2, 1 / 3, 0.31, 2 / 3, None, 'wörds \u2028 " <b>'),

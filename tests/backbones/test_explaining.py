@@ -83,7 +83,7 @@ import json, resource, sys
 import numpy as np, torch
 torch.set_num_threads(1)
 from hiprobe import backbones
-from hiprobe.errors import OutOfMemory
+from hiprobe.errors import EnvironmentFailed
 from hiprobe.types import Segment, Site
 
 def clip(count):
@@ -96,8 +96,8 @@ def with_room(megabytes, call):
     resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 2**20, before[1]))
     try:
         return call()
-    except OutOfMemory as error:
-        return f"OutOfMemory {error}", None
+    except EnvironmentFailed as error:  # the limit is that of the user
+        return f"EnvironmentFailed {error}", None
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
@@ -153,10 +153,10 @@ def test_a_clip_that_does_not_fit_is_shown_in_fewer_frames_and_says_so(
 
 def test_a_clip_that_never_fits_is_named(starved: dict[str, Any]) -> None:
     assert starved["nothing"][0].startswith(
-        "OutOfMemory segment 7 (100.00 to 101.60 s) does not fit into memory"
+        "EnvironmentFailed the model needs more: there is not enough memory (ulimit -v: "
     )
     assert starved["read"][0].startswith(
-        "OutOfMemory segment 7 (100.00 to 100.80 s) does not fit into memory"
+        "EnvironmentFailed the model needs more: there is not enough memory (ulimit -v: "
     )
 
 

@@ -27,12 +27,11 @@ from tests.support.result_folders import folder_name
 
 import hiprobe
 from hiprobe import cli, embedded, video
-from hiprobe.cli import _run, _terminal
+from hiprobe.cli import _detection, _terminal
 from hiprobe.cli._passed import PassedOver
 from hiprobe.cli._videos import find_videos
 from hiprobe.errors import EmptyVideo, StoreError
 from hiprobe.probe import Probe
-from hiprobe.runs import DetectionRun
 from hiprobe.store import load_states, state_files
 from hiprobe.store.local_places import load_places
 
@@ -150,6 +149,7 @@ def test_detect_writes_what_it_promises(
         "margin": pytest.approx(event["peak_score"] - event["threshold"]),
         "reason": None,
         "folder": place.name,
+        "recorded": None,
     }
     assert str(tmp_path) not in (place / "events.jsonl").read_text()  # no absolute path
 
@@ -360,9 +360,7 @@ def test_an_out_that_cannot_be_written_ends_the_run(
     (tmp_path / "file").touch()
     (tmp_path / "torn").mkdir()
     (tmp_path / "torn/manifest.jsonl").write_text("{")
-    place = folder_name("normal_00.mp4", video.digest(normal_clip))
-    (tmp_path / "blocked" / place / "events.jsonl").mkdir(parents=True)
-    for out in ("file", "file/deeper", "torn", "blocked"):
+    for out in ("file", "file/deeper", "torn"):
         ran = run("detect", normal_clip, "-p", fitted.path, "-o", tmp_path / out, "--no-explain")
         assert (ran.code, len(ran.errors)) == (4, 1)
         assert ran.errors[0].startswith(f"StoreError: {tmp_path / out}")
@@ -827,9 +825,11 @@ def cut_off(
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=threads
     ) as again:
-        whole_run = DetectionRun(shipped, Probe.load(fitted.alarm_path), whole)
+        probe = Probe.load(fitted.alarm_path)
+        asked = _detection.DetectionRequest(probe, whole, probe.localization, dtype=None)
         found = find_videos(list(map(str, videos)), PassedOver())
-        _run.detect_with_progress(found, whole_run, _run.Output(whole, as_json=True))  # meanwhile
+        output = _detection.Output(whole, as_json=True)
+        _detection.show_detection(found, asked, lambda: shipped, output)  # meanwhile
         second = again.communicate()
     return CutOff(len(videos), first, kept, after, Ran(again.returncode, *second), out, whole)
 

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from tests.conftest import Fitted
 
 from hiprobe import cli, embedded
+from hiprobe.cli import _terminal
 
 SAID = "this probe was fitted on this video: its scores say nothing about new videos"
 
@@ -21,7 +23,7 @@ def detected(
 ) -> str:
     """Run `hiprobe detect`, which must succeed; returns standard output."""
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(_terminal, "out", Console(highlight=False, width=200))
     monkeypatch.setattr(sys, "argv", ["hiprobe", "detect", "--no-explain", *map(str, args)])
     try:
         with pytest.raises(SystemExit) as caught:

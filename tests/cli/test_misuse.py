@@ -244,7 +244,7 @@ def test_a_threshold_that_is_not_finite_is_wrong_usage(
     )
     assert (code, err) == (
         2,
-        f"UsageError: --threshold must be a finite number, got {threshold}; "
+        f"UsageError: --threshold must be a number from -1e+15 to 1e+15, got {threshold}; "
         "give a number that scores can reach",
     )
 

@@ -66,7 +66,7 @@ def test_a_folder_without_a_video_fails_and_still_says_what_is_in_it(
 @pytest.mark.parametrize("name", ["fit", "layers"])
 def test_the_folders_of_labelled_clips_are_counted_too(run: Run, tmp_path: Path, name: str) -> None:
     camera(tmp_path / "clips" / "normal")
-    ran = run(name, tmp_path / "clips", "-o", tmp_path / "made")
+    ran = run(name, tmp_path / "clips", "-o", tmp_path / "made", "--store", tmp_path / "store")
     assert ran.code == 3, "one class is too little"
     assert f"{LINE}; --verbose lists them" in ran.errors
 

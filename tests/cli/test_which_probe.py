@@ -98,7 +98,7 @@ def test_a_probe_that_is_not_there_is_wrong_usage(detect: Detect, tmp_path: Path
     for name in ("none.safetensors", "x" * 300, "v.mp4/probe"):
         ran = detect("-p", name)
         assert (ran.code, len(ran.errors)) == (2, 1)
-        assert ran.errors[0].startswith(f"UsageError: {name}: there is no such probe")
+        assert ran.errors[0].startswith(f"MissingProbe: {name}: no such file")
     assert not (tmp_path / "hiprobe-out").exists()
 
 
@@ -166,7 +166,7 @@ def test_fit_and_detect_without_options(
     out = tmp_path / "hiprobe-out"
     assert Probe.load(out / "probe.safetensors").digest == made.digest
     places = load_places(out)
-    assert places.videos == ((str(tmp_path / "videos"), ""),)
+    assert places.videos == ((str(tmp_path / "videos"), "", True),)
     assert places.fits == {made.digest: fit}
     assert (out / NAME).stat().st_mode & 0o777 == 0o600
     shutil.copytree(out, tmp_path / "copy")
@@ -186,7 +186,7 @@ def test_the_folders_of_every_command_are_remembered(detect: Detect, tmp_path: P
         assert detect(*given, "-p", "p.safetensors", "-o", "out", *FAKE).code == 0
     kept = dict.fromkeys(load_places(tmp_path / "out").videos)
     # `detect` gives `v.mp4` too, so that its folder is the one of that file.
-    assert (str(tmp_path / "a"), "a") in kept
+    assert (str(tmp_path / "a"), "a", True) in kept
     assert (str(tmp_path / "b"), "b") in kept
-    assert (str(tmp_path), "") in kept
+    assert (str(tmp_path), "", False) in kept
     assert len(kept) == len(load_places(tmp_path / "out").videos) == 3

@@ -51,7 +51,13 @@ def test_rows_become_videos(root: Path) -> None:
         ("fall", "fight"),
     )
     assert b == Video(str(root / "b.mp4"), (), "test", ("normal",))
-    assert c == Video(str(root / "sub/c.mp4"), (Event(0, math.inf, label="fire"),), None, ("fire",))
+    assert c == Video(
+        str(root / "sub/c.mp4"),
+        (Event(0, math.inf, label="fire"),),
+        None,
+        ("fire",),
+        name="sub/c.mp4",
+    )
 
 
 def test_it_keeps_every_promise_of_a_data_set(root: Path) -> None:
@@ -153,12 +159,12 @@ WRONG_ROWS = {  # the row, the line that is named, what is said of it
     "end before start": (
         "b.mp4,normal,,,\n\na.mp4,fight,5,2,\n",
         4,
-        "the event must end after its start at 5.0 s, got end 2.0 s",
+        "the event must end after its start at 5 s, got end 2 s",
     ),
     "end at the start": (
         "a.mp4,fight,2,2,\n",
         2,
-        "the event must end after its start at 2.0 s, got end 2.0 s",
+        "the event must end after its start at 2 s, got end 2 s",
     ),
     "a normal span": ("a.mp4,normal,1,2,\n", 2, "a normal row is about the whole video"),
     "no label": ("a.mp4,,1,2,\n", 2, "a row needs a path and a label"),

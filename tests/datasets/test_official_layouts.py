@@ -121,12 +121,12 @@ def test_ucf_videos_are_found_anywhere_below_the_root(ucf: Path) -> None:
         (
             "frame_counts.csv",
             UCF_COUNTS.replace("Arson001_x264.mp4,10,30\r\n", ""),
-            ["1 videos", "Arson001_x264"],
+            ["1 video ", "Arson001_x264"],
         ),
         (
             "frame_counts.csv",
             UCF_COUNTS + "Arson009_x264.mp4,7,30\r\n",
-            ["1 videos", "Arson009_x264"],
+            ["1 video ", "Arson009_x264"],
         ),
         (
             "frame_counts.csv",

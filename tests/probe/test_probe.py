@@ -619,13 +619,13 @@ def test_repeated_keys_are_refused(probe: Probe, tmp_path: Path) -> None:
 
 
 def test_missing_folder_and_oversized_files(tmp_path: Path) -> None:
-    with pytest.raises(ProbeError, match="No such file"):
+    with pytest.raises(ProbeError, match="no such file"):
         Probe.load(tmp_path / "nothing")
-    with pytest.raises(ProbeError, match="directory"):
+    with pytest.raises(ProbeError, match="not a regular file"):
         Probe.load(tmp_path)
     with (tmp_path / "huge").open("wb") as file:
         file.truncate(MAX_BYTES + 1)
-    with pytest.raises(ProbeError, match="larger than"):
+    with pytest.raises(ProbeError, match="more than"):
         Probe.load(tmp_path / "huge")
 
 

@@ -83,7 +83,12 @@ def test_the_event_line_is_the_published_schema_in_order() -> None:
         {
             "schema": "hiprobe.event/1",
             "id": line["id"],
-            "video": {"name": "shop.mp4", "digest": VIDEO, "duration": 9.6},
+            "video": {
+                "name": "shop.mp4",
+                "digest": VIDEO,
+                "duration": 9.6,
+                "recorded": None,
+            },
             "start": 1.6,
             "end": 4.8,
             "peak_time": 4.0,
@@ -103,7 +108,7 @@ def test_the_id_depends_on_video_probe_and_span_only() -> None:
         for text in ("fall", "other")
         for line in lines_of(a_result("x.avi", text, text))
     }
-    text = f'["{VIDEO}","{PROBE}",1.6,4.8]'
+    text = f'["x.avi","{VIDEO}","{PROBE}",1.6,4.8]'
     assert len(ids) == 2
     assert hashlib.sha256(text.encode()).hexdigest()[:32] in ids
     other = dataclasses.replace(a_result(), video_id="00" * 32)

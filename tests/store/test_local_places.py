@@ -13,7 +13,7 @@ from hiprobe.errors import StoreError
 from hiprobe.store.local_places import NAME, FittedOn, LocalPlaces, add_places, load_places
 
 FIT = FittedOn("/data/clips", "train", ("ok",), ("no helmet",), "/data/store", "/models/own")
-PLACES = LocalPlaces((("/videos/cams", "cams"),), {"ab" * 32: FIT})
+PLACES = LocalPlaces((("/videos/cams", "cams", True),), {"ab" * 32: FIT})
 
 
 def test_places_are_read_back_and_added(tmp_path: Path) -> None:
@@ -23,9 +23,9 @@ def test_places_are_read_back_and_added(tmp_path: Path) -> None:
     before = (tmp_path / "out" / NAME).stat()
     add_places(tmp_path / "out", PLACES)  # nothing new: not written again
     assert (tmp_path / "out" / NAME).stat().st_ino == before.st_ino
-    add_places(tmp_path / "out", LocalPlaces((("/more", ""),), {"cd" * 32: FittedOn()}))
+    add_places(tmp_path / "out", LocalPlaces((("/more", "", False),), {"cd" * 32: FittedOn()}))
     found = load_places(tmp_path / "out")
-    assert found.videos == (("/videos/cams", "cams"), ("/more", ""))
+    assert found.videos == (("/videos/cams", "cams", True), ("/more", "", False))
     assert found.fits == {"ab" * 32: FIT, "cd" * 32: FittedOn()}
     assert found.of_probe("ab" * 32) == LocalPlaces((), {"ab" * 32: FIT})
 
@@ -35,7 +35,7 @@ def test_only_the_owner_may_read_it(tmp_path: Path, mask: int) -> None:
     before = os.umask(mask)
     try:
         add_places(tmp_path / "out", PLACES)
-        add_places(tmp_path / "out", LocalPlaces((("/more", ""),)))
+        add_places(tmp_path / "out", LocalPlaces((("/more", "", False),)))
     finally:
         os.umask(before)
     assert (tmp_path / "out" / NAME).stat().st_mode & 0o777 == 0o600

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.result_folders import folder_name
 
@@ -103,6 +103,7 @@ def test_a_line_with_a_wrong_value_is_refused(tmp_path: Path, key: str, value: A
         store.read_manifest(tmp_path)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*LINE, "more"]), st.none() | st.text() | st.integers()))
 def test_any_line_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, line: Any) -> None:
     out = tmp_path_factory.getbasetemp()

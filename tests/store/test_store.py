@@ -458,6 +458,7 @@ def test_a_new_result_replaces_the_line_of_its_video_only(tmp_path: Path) -> Non
         "margin": 0.0,
         "reason": None,
         "folder": folder_name("a.mp4", VIDEO),
+        "recorded": None,
     }
 
 
@@ -481,6 +482,7 @@ def test_the_failure_of_a_missing_file_is_deleted_once_it_is_there(tmp_path: Pat
         "margin": None,
         "reason": "MissingVideo: no such file",
         "folder": None,
+        "recorded": None,
     }
     store.note(tmp_path, [a_result("a.mp4")])
     assert sorted(line["name"] for line in lines(tmp_path)) == ["a.mp4", "b.mp4"]

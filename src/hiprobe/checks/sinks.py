@@ -54,7 +54,7 @@ def _line(text: str | None = "a person falls", start: float = 1.6) -> dict[str, 
     return {
         "schema": SCHEMA,
         "id": f"{int(start * 10):032x}",
-        "video": {"name": "shop.mp4", "digest": "9c" * 32, "duration": 9.6},
+        "video": {"name": "shop.mp4", "digest": "9c" * 32, "duration": 9.6, "recorded": None},
         "start": start,
         "end": start + 3.2,
         "peak_time": start + 1.0,

@@ -1,4 +1,4 @@
-"""What several commands share: find videos, load a model, extract, fit, detect."""
+"""What several commands share: load a model, extract, fit."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from hiprobe.pipeline import Pair, ReadPlan, RecipeOptions
     from hiprobe.probe import Probe
     from hiprobe.types import Result, Video
-
-LARGE_BYTES = 64 << 30  # at 1 GB/s a file of this size is hashed in a minute
 
 
 def load_backbone(loading: Loading) -> Backbone:

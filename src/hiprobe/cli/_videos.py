@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hiprobe.disk.regular import MOST_BYTES
 from hiprobe.errors import HiProbeError, MissingVideo, VideoError
 
 if TYPE_CHECKING:
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from hiprobe.store.local_places import LocalPlaces
     from hiprobe.types import Result, Video
     from hiprobe.video import Root
+
+LARGE_BYTES = 64 << 30  # at 1 GB/s a file of this size is hashed in a minute
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,20 @@ class _Search:
         from hiprobe.video.names import name_below
 
         videos, roots = video.name_videos(self.given)
+        announce_large(one.path for one in videos)
         failed = [pipeline.failure(path, why, name_below(path, roots)) for path, why in self.lost]
         return Found(videos, roots, failed)
+
+
+def announce_large(paths: Iterable[str]) -> None:
+    """Say which files take minutes to read for their digests, before anything else is shown."""
+    from hiprobe.cli._terminal import warn
+
+    for path in paths:
+        with suppress(OSError):  # reported when its turn comes
+            size = os.stat(path).st_size
+            if LARGE_BYTES < size <= MOST_BYTES:
+                warn(f"{path}: has {size >> 30} GiB; reading it for its digest takes minutes")
 
 
 def find_videos(paths: Sequence[str], seen: PassedOver, *, anywhere: bool = False) -> Found:

@@ -6,6 +6,7 @@ stranger: everything in it is checked, and it cannot make this program import co
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from hiprobe.types import HiddenStates, Recipe, Site
 
 SCHEMA = 1
 MAX_BYTES = 512 * 2**20
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 MAX_INPUTS = 2**22  # the most sites x width of a file: 16 layers of a model 262,144 wide
 _KEYS = {"schema", "method", "recipe", "sites", "width", "tensors", "localization", "provenance"}
 _DTYPES = {"F32": "float32", "F64": "float64"}
@@ -164,11 +166,13 @@ class Probe:
         """
         try:
             return _unpack(read_regular(path, MAX_BYTES), method)
-        except FileNotFoundError as error:
-            raise MissingProbe(
-                "no such file", where=path, cure="check the path, or make a probe with hiprobe fit"
-            ) from error
         except OSError as error:
+            if error.errno in ABSENT:
+                raise MissingProbe(
+                    "no such file",
+                    where=path,
+                    cure="check the path, or make a probe with hiprobe fit",
+                ) from error
             raise ProbeError(f"cannot be read: {error.strerror}", where=path) from error
         except _INVALID as error:
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "

@@ -17,6 +17,7 @@ from hiprobe.methods import Method
 from hiprobe.metrics import auc_interval, frame_auc
 from hiprobe.probe.calibration import Calibration, usable
 from hiprobe.probe.folds import Folds
+from hiprobe.ranges import require_all
 from hiprobe.types import FloatArray, LabelArray
 
 
@@ -101,7 +102,7 @@ def checked_scores(
     """Score `values` (n, chosen, D) with the method; returns finite scores (n,).
 
     Raises ProbeError for another shape, which numpy might broadcast, and for scores that are not
-    finite.
+    finite or out of range.
     """
     scores = np.asarray(how.score(values, tensors))
     if scores.shape != values.shape[:1]:
@@ -119,4 +120,8 @@ def _finite(scores: NDArray[np.float64], where: str) -> NDArray[np.float64]:
             f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores are not finite",
             where=where,
         )
+    try:
+        require_all("score", np.array([scores.min(initial=0.0), scores.max(initial=0.0)]))
+    except ValueError as error:
+        raise ProbeError(str(error), where=where) from error
     return scores

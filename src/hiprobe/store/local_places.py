@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.disk.atomic import replacing
+from hiprobe.disk.regular import read_regular
 from hiprobe.store.files import alone
 
 NAME = ".local.json"
@@ -72,9 +73,9 @@ def load_places(folder: Path) -> LocalPlaces:
     """Read `folder/.local.json`; no places if it is missing, damaged or of another folder."""
     path = folder / NAME
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
+        if path.is_symlink():
             return LocalPlaces()
-        values = json.loads(path.read_bytes())
+        values = json.loads(read_regular(path, LARGEST))
         if (values["schema"], values["here"]) != (SCHEMA, _here(folder)):
             return LocalPlaces()
         fits = {str(key): _fitted_on(fit) for key, fit in values["fits"].items()}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.disk.atomic import write_atomic
+from hiprobe.disk.regular import read_regular
 from hiprobe.errors import StoreError
 
 NAME = "run.json"
@@ -50,14 +51,12 @@ def load_run(out: Path) -> RunFacts | None:
     """Read `OUT/run.json`; None if there is none. Raises StoreError for a damaged one."""
     path = out / NAME
     try:
-        if not path.exists():
-            return None
-        if not path.is_file() or path.stat().st_size > LARGEST:
-            raise ValueError(f"not a regular file of at most {LARGEST >> 20} MiB")
-        values = json.loads(path.read_bytes())
+        values = json.loads(read_regular(path, LARGEST))
         if values.pop("schema") != SCHEMA:
             raise ValueError(f"the schema must be {SCHEMA!r}")
         return _checked(RunFacts(**values))
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"not a valid record of a run: {error}",
@@ -75,7 +74,6 @@ def _checked(facts: RunFacts) -> RunFacts:
 
 def _holds(path: Path, data: bytes) -> bool:
     try:
-        same = path.is_file() and path.stat().st_size == len(data)
-        return same and path.read_bytes() == data
+        return read_regular(path, len(data)) == data
     except OSError:
         return False  # writing it raises the error

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from hiprobe import isolate
-from hiprobe.errors import DecoderLost, VideoError
+from hiprobe.errors import DecoderLost, EnvironmentFailed, VideoError
 from hiprobe.types import Gap, Recipe, Segment
 from hiprobe.video import decoder
 from hiprobe.video.joining import SpanReader, cut, fingerprint, meet
@@ -188,8 +188,8 @@ class ParallelReader:
                     return "misfit"
                 yield from self._give()
                 self._held = segment
-        except VideoError:
-            if later:
+        except (VideoError, EnvironmentFailed):
+            if later:  # one decoder reads on, and raises it if it lasts
                 return "misfit"
             yield from self._give()
             raise

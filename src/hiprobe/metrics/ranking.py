@@ -1,11 +1,7 @@
-"""How well scores and events agree with the annotation.
-
-Labels, scores and events only: no videos, no models, no files. Labels are 1 anomalous and 0 normal.
-"""
+"""How well frame scores rank anomalous frames above normal ones."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import LabelError
-from hiprobe.types import Event
+from hiprobe.metrics.intervals import Groups, draw_videos
 
 Labels = NDArray[np.integer[Any]]
 Array = NDArray[np.float64]
 Pair = tuple[Labels, Array]
-Groups = Sequence[str] | None  # what each video is drawn with; None for each by itself
-TIOUS = (0.1, 0.3, 0.5)  # temporal overlaps (tIoU) at which events are compared
 # Numbers per block of bootstrap draws, so that a block fits into the cache of the processor.
 CACHED = 2**18
 
@@ -145,7 +139,7 @@ class Ranking:
         metrics and are left out. Raises LabelError if no draw is left, or for fewer than two videos
         or groups.
         """
-        draws = _draws(self.videos, resamples, seed, groups)
+        draws = draw_videos(self.videos, resamples, seed, groups)
         weights = draws[(draws @ self._sizes.T > 0).all(1)].T.astype(np.float64)
         if not weights.shape[1]:
             raise LabelError(
@@ -194,210 +188,6 @@ def auc_interval(
         raise LabelError(f"a bootstrap needs at least two videos, got {len(videos)}")
     low, high = Ranking(videos).interval(level=level, resamples=resamples, seed=seed, groups=groups)
     return low.auc, high.auc
-
-
-def tiou(one: Event, other: Event) -> float:
-    """Compute the temporal intersection over union of two events, from 0 to 1.
-
-    Raises LabelError for an event without a finite end.
-
-    >>> tiou(Event(0.0, 4.0), Event(2.0, 6.0)) == 2 / 6
-    True
-    """
-    if math.isinf(one.end) or math.isinf(other.end):
-        raise LabelError("an event has no finite end", cure="clip it to the video's duration")
-    shared = max(0.0, min(one.end, other.end) - max(one.start, other.start))
-    return shared / ((one.end - one.start) + (other.end - other.start) - shared)
-
-
-def matches(truth: Sequence[Event], predicted: Sequence[Event], at: float) -> int:
-    """Count the matching events of one video: pairs with a tIoU of at least `at`, each event once.
-
-    Pairs are taken greedily, the highest tIoU first. Raises ValueError for `at` outside (0, 1].
-    """
-    if not 0 < at <= 1:
-        raise ValueError(f"the tIoU must be above 0 and at most 1, got {at}")
-    pairs = sorted(
-        (-tiou(t, p), i, j) for i, t in enumerate(truth) for j, p in enumerate(predicted)
-    )
-    left, right = set(), set()
-    for overlap, i, j in pairs:
-        if -overlap >= at and i not in left and j not in right:
-            left.add(i)
-            right.add(j)
-    return len(left)
-
-
-def event_f1(truth: Sequence[Event], predicted: Sequence[Event], at: float) -> float:
-    """Compute the F1 of the events of one video at tIoU `at`: 2 matches / (true + predicted).
-
-    Raises LabelError if there are no events at all, as F1 is undefined then.
-
-    >>> event_f1([Event(0.0, 4.0)], [Event(0.0, 3.0), Event(9.0, 10.0)], at=0.5) == 2 / 3
-    True
-    """
-    if not truth and not predicted:
-        raise LabelError("F1 is undefined without a true or a predicted event")
-    return 2 * matches(truth, predicted, at) / (len(truth) + len(predicted))
-
-
-class Watched(NamedTuple):
-    """The true and the predicted events of one video, and its length in seconds."""
-
-    true: Sequence[Event]
-    predicted: Sequence[Event]
-    seconds: float
-
-
-def overlaps(one: Event, other: Event) -> bool:
-    """Tell whether two events share any time."""
-    return one.start < other.end and other.start < one.end
-
-
-def delays(video: Watched) -> list[float]:
-    """List the delay of each detected event: seconds from its start to the first alarm (our own).
-
-    An event is detected if a predicted one overlaps it. The delay is 0 for an alarm that began
-    before the event. The time that a live run needs to settle a score is not included.
-    """
-    first = [
-        min((p.start for p in video.predicted if overlaps(t, p)), default=None) for t in video.true
-    ]
-    return [
-        max(0.0, start - t.start)
-        for t, start in zip(video.true, first, strict=True)
-        if start is not None
-    ]
-
-
-def false_alarms(video: Watched) -> int:
-    """Count the predicted events that overlap no true one (our own)."""
-    return sum(not any(overlaps(t, p) for t in video.true) for p in video.predicted)
-
-
-class EventTable:
-    """Event counts per video, from which every event metric follows, also for a bootstrap draw."""
-
-    def __init__(self, videos: Sequence[Watched]) -> None:
-        late = [delays(video) for video in videos]
-        self._rows = np.array(
-            [
-                [
-                    *(matches(video.true, video.predicted, at) for at in TIOUS),
-                    len(video.true),
-                    len(video.predicted),
-                    len(waits),
-                    sum(waits),
-                    false_alarms(video),
-                    video.seconds / 3600,
-                ]
-                for video, waits in zip(videos, late, strict=True)
-            ],
-            dtype=np.float64,
-        ).reshape(len(videos), -1)
-        self._waits = [wait for waits in late for wait in waits]
-
-    def counts(self) -> dict[str, float]:
-        """Count over all videos: true, detected and predicted events, false alarms, and hours."""
-        true, predicted, detected, _, false, hours = map(float, self._rows.sum(0)[len(TIOUS) :])
-        return {
-            "true": true,
-            "detected": detected,
-            "predicted": predicted,
-            "false_alarms": false,
-            "hours": hours,
-        }
-
-    def figures(self) -> dict[str, float]:
-        """Compute the metrics over all videos, by name; NaN where one is undefined.
-
-        `precision`, `recall` and `f1` at each tIoU: the matches of all videos over predicted
-        events, true events, and half of both. `delay_mean` and `delay_median` in seconds, over the
-        detected events. `false_alarms_per_hour`.
-        """
-        median = float(np.median(self._waits)) if self._waits else math.nan
-        return {
-            **{
-                name: float(value[0])
-                for name, value in _event_figures(self._rows.sum(0)[:, None]).items()
-            },
-            "delay_median": median,
-        }
-
-    def intervals(
-        self,
-        *,
-        level: float = 0.95,
-        resamples: int = 1000,
-        seed: int = 0,
-        groups: Groups = None,
-    ) -> dict[str, tuple[float, float]]:
-        """Compute the percentile bootstrap interval of each metric, by name.
-
-        Drawn as by `Ranking.interval`; draws in which a metric is undefined are left out. Raises
-        LabelError for fewer than two videos or groups.
-        """
-        draws = _draws(len(self._rows), resamples, seed, groups)
-        figures = _event_figures((draws @ self._rows).T)
-        return {
-            name: ends
-            for name, values in figures.items()
-            if (ends := _central_interval(values, level)) is not None
-        }
-
-
-def _event_figures(totals: Array) -> dict[str, Array]:
-    """Compute the metrics (draws,) from summed counts (counts, draws)."""
-    hit, (true, predicted, detected, waited, false, hours) = (
-        totals[: len(TIOUS)],
-        totals[len(TIOUS) :],
-    )
-    found: dict[str, Array] = {}
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for at, matched in zip(TIOUS, hit, strict=True):
-            found |= {
-                f"precision@{at}": matched / predicted,
-                f"recall@{at}": matched / true,
-                f"f1@{at}": 2 * matched / (true + predicted),
-            }
-        return {**found, "delay_mean": waited / detected, "false_alarms_per_hour": false / hours}
-
-
-def mean_interval(
-    values: Array,
-    *,
-    level: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
-    groups: Groups = None,
-) -> tuple[float, float]:
-    """Compute the bootstrap interval of the mean of `values` (videos,); at least two are needed."""
-    draws = _draws(len(values), resamples, seed, groups)
-    ends = _central_interval(draws @ values / draws.sum(1), level)
-    assert ends is not None  # every draw has a mean
-    return ends
-
-
-def _draws(videos: int, resamples: int, seed: int, groups: Groups = None) -> NDArray[np.int64]:
-    """Count how often each video is in each draw with replacement, (draws, videos).
-
-    The videos of a group are drawn together.
-    """
-    if groups is not None:
-        names, index = np.unique(groups, return_inverse=True)
-        return _draws(len(names), resamples, seed)[:, index]
-    if videos < 2:
-        raise LabelError(f"a bootstrap needs at least two videos or groups, got {videos}")
-    return np.random.default_rng(seed).multinomial(videos, np.full(videos, 1 / videos), resamples)
-
-
-def _central_interval(values: Array, level: float) -> tuple[float, float] | None:
-    """Return the central interval of the finite `values` (draws,), or None if there are none."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return None
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _counts(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> Any:

@@ -1,0 +1,63 @@
+"""The data types of the method: immutable, and validated on construction.
+
+Numpy only: no files, no models. All times are presentation times in seconds; frame numbers are
+derived from them.
+"""
+
+from __future__ import annotations
+
+from hiprobe.types.events import (
+    Event,
+    Gap,
+)
+from hiprobe.types.recipe import (
+    FRAMES,
+    SEGMENT_S,
+    SITE_KINDS,
+    Recipe,
+    Site,
+    SiteKind,
+    digest_json,
+)
+from hiprobe.types.results import (
+    SOURCES,
+    STATUSES,
+    FloatArray,
+    HiddenStates,
+    LabelArray,
+    Result,
+    Scores,
+    Source,
+    Status,
+)
+from hiprobe.types.videos import (
+    Segment,
+    Video,
+    file_name,
+    unicode,
+)
+
+__all__ = [
+    "FRAMES",
+    "SEGMENT_S",
+    "SITE_KINDS",
+    "SOURCES",
+    "STATUSES",
+    "Event",
+    "FloatArray",
+    "Gap",
+    "HiddenStates",
+    "LabelArray",
+    "Recipe",
+    "Result",
+    "Scores",
+    "Segment",
+    "Site",
+    "SiteKind",
+    "Source",
+    "Status",
+    "Video",
+    "digest_json",
+    "file_name",
+    "unicode",
+]
