@@ -187,6 +187,6 @@ def test_the_folders_of_every_command_are_remembered(detect: Detect, tmp_path: P
     kept = dict.fromkeys(load_places(tmp_path / "out").videos)
     # `detect` gives `v.mp4` too, so that its folder is the one of that file.
     assert (str(tmp_path / "a"), "a", True) in kept
-    assert (str(tmp_path / "b"), "b") in kept
+    assert (str(tmp_path / "b"), "b", True) in kept
     assert (str(tmp_path), "", False) in kept
     assert len(kept) == len(load_places(tmp_path / "out").videos) == 3

@@ -249,9 +249,12 @@ def state(item: VideoRecord, now: float) -> str:
 
 def standing(run: RunRecord, items: Sequence[VideoRecord], now: float) -> None:
     """Show the status of the videos of a run: counts, and a row for each that is not done."""
+    from hiprobe import backbones
+
     counts = Counter(state(item, now) for item in items)
     shown = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-    probe, model = str(run.settings.get("probe"))[:8], run.settings.get("model")
+    probe, model = str(run.settings.get("probe"))[:8], str(run.settings.get("model"))
+    model = backbones.name_of(model) or model
     say(markup(f"probe {probe}, model {model}: {shown}"))
     table = Table()
     for column in ("video", "status", "note"):

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from hiprobe import environment
-from hiprobe.disk.regular import refuse_odd_database
+from hiprobe.disk.regular import refuse_links, refuse_odd_database
 from hiprobe.errors import StoreError
 from hiprobe.store import index
 
@@ -41,7 +41,7 @@ def make_review_file(folder: Path) -> Path:
     Raises StoreError for a link, a file of another kind or version, and a disk that refuses.
     """
     path = folder / NAME
-    check_own_folder(folder)
+    refuse_links(folder.parent, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -57,12 +57,6 @@ def make_review_file(folder: Path) -> Path:
             _create(db)
         _check_schema(db, path)
     return path
-
-
-def check_own_folder(folder: Path) -> None:
-    """Raise StoreError if `folder` is a link: what the page writes would land elsewhere."""
-    if folder.is_symlink():
-        raise StoreError("a link to another folder", where=folder, cure="move the link away")
 
 
 @contextmanager

@@ -24,7 +24,6 @@ from hiprobe.review import results
 from hiprobe.review.judgements import Judgements
 from hiprobe.review.media import Media
 from hiprobe.review.results import ReviewedResult, ReviewedVideo
-from hiprobe.review.review_file import check_own_folder
 from hiprobe.store import run_record
 from hiprobe.store.local_places import LocalPlaces, add_places, load_places
 from hiprobe.types import Event, HiddenStates, Recipe, Scores, Site
@@ -117,7 +116,7 @@ class Session:
         """Keep a probe for good, with who made it and how; raises StoreError."""
         refuse_links(self.out, self.kept(probe.digest).parent)
         if not self.kept(probe.digest).exists():
-            check_own_folder(self.kept(probe.digest).parent)
+            refuse_links(self.out, self.kept(probe.digest).parent)
             probe.save(self.kept(probe.digest))
         self.judgements.keep_probe(probe.digest, who, note, figures or {}, upto)
 
