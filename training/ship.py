@@ -1,4 +1,4 @@
-"""Put a trained model and rendered clips into the package: `python -m training.ship RUN/model`.
+"""Put a trained model, clips and a probe into the package: `python -m training.ship RUN/model`.
 
 The labelled clips come from seen scenes, the demonstration video from an unseen one. None of their
 seeds is used elsewhere.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import av
@@ -75,6 +77,14 @@ def demo(path: Path, seed: int = DEMO_SEED) -> None:
     write_video(frames, path)
 
 
+def probe(path: Path) -> None:
+    """Fit the probe that is used where no other is given, as `hiprobe fit` does."""
+    with tempfile.TemporaryDirectory() as store:
+        command = [sys.executable, "-m", "hiprobe", "fit", str(HOME / "clips"), "-o", str(path)]
+        subprocess.run([*command, "--store", store], check=True)
+    (path.parent / ".local.json").unlink(missing_ok=True)  # paths of this machine
+
+
 def main() -> None:
     """Replace what the package ships."""
     for name in ("model", "clips"):
@@ -82,6 +92,7 @@ def main() -> None:
     shutil.copytree(sys.argv[1], HOME / "model")
     clips(HOME / "clips")
     demo(HOME / "demo.mp4")
+    probe(HOME / "probe.safetensors")
     print(f"{sum(p.stat().st_size for p in HOME.rglob('*') if p.is_file()) / 1e6:.2f} MB in {HOME}")
 
 
