@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hiprobe.errors import UsageError
+from hiprobe.cli._options import check_range
 
 if TYPE_CHECKING:
     from hiprobe.localize import Localization
@@ -42,14 +42,22 @@ class EventOptions:
 
     def over(self, base: Localization) -> Localization:
         """Return `base` with what was given; raises UsageError for a value out of range."""
+        self._check()
         given = {"sigma": self.sigma, "min_s": self.min_length, "merge_s": self.merge}
         changes = {name: value for name, value in given.items() if value is not None}
         if self.threshold is not None:
             changes |= {"rule": "fixed", "threshold": self.threshold}  # type: ignore[dict-item]
-        try:
-            return replace(base, **changes)  # type: ignore[arg-type]
-        except ValueError as error:
-            raise UsageError(f"--threshold, --sigma, --min-length or --merge: {error}") from error
+        return replace(base, **changes)  # type: ignore[arg-type]
+
+    def _check(self) -> None:
+        for option, name, value in (
+            ("--threshold", "threshold", self.threshold),
+            ("--sigma", "sigma", self.sigma),
+            ("--min-length", "min_s", self.min_length),
+            ("--merge", "merge_s", self.merge),
+        ):
+            if value is not None:
+                check_range(option, name, value)
 
     def over_probe(self, probe: Probe) -> Localization:
         """Do what `over` does, and say if the threshold was calibrated with other settings."""

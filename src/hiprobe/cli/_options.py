@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hiprobe import plugins
+from hiprobe import plugins, ranges
+from hiprobe.errors import UsageError
 
 OUT = Path("hiprobe-out")
 Model = Annotated[
@@ -124,3 +125,11 @@ AnomalyLabel = Annotated[
         "for example 'no helmet'. Repeat it for several.",
     ),
 ]
+
+
+def check_range(option: str, name: str, value: float) -> None:
+    """Raise UsageError unless the value of an option is in the range of the number `name`."""
+    try:
+        ranges.require(name, value, option)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hiprobe.cli._options import check_range
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,15 +53,23 @@ class ReadingOptions:
 def recipe_options(
     prompts: list[str] | None, segment_s: float | None, frames: int | None, size: str | None
 ) -> RecipeOptions:
-    """Return what the user changes in the recipe; raises UsageError for an empty prompt or a size.
+    """Return what the user changes in the recipe; raises UsageError for an invalid value.
 
-    Nothing of it is checked against a model.
+    Nothing of it is checked against a method or a model.
     """
     from hiprobe.pipeline import RecipeOptions
 
     if not all(prompt.strip() for prompt in prompts or ()):
         raise UsageError("a --prompt is empty", cure="leave it out for the model's own")
-    return RecipeOptions(tuple(prompts or ()), segment_s, frames, _pixels(size))
+    if segment_s is not None:
+        check_range("--segment", "segment_s", segment_s)
+    if frames is not None:
+        check_range("--frames", "frames", frames)
+    pixels = _pixels(size)
+    if frames is not None and pixels is not None:
+        window = frames * pixels[0] * pixels[1] * 3
+        check_range("--frames x --size, in bytes,", "bytes of a window", window)
+    return RecipeOptions(tuple(prompts or ()), segment_s, frames, pixels)
 
 
 def _pixels(size: str | None) -> tuple[int, int] | None:
@@ -71,4 +80,7 @@ def _pixels(size: str | None) -> tuple[int, int] | None:
         raise UsageError(
             f"--size must be HEIGHTxWIDTH in pixels, got {size!r}", cure="e.g. 336x448"
         )
-    return int(match[1]), int(match[2] or match[1])
+    height, width = int(match[1]), int(match[2] or match[1])
+    check_range("the height of --size", "height", height)
+    check_range("the width of --size", "width", width)
+    return height, width

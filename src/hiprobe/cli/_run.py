@@ -138,6 +138,8 @@ class FitRequest:
         from hiprobe import methods
 
         methods.load(self.method)
+        if self.options is not None:
+            self.options.check(self.method)
         if self.data is None and (self.layer is not None or self.split is not None):
             raise UsageError(
                 "--layer and --split need labelled clips", cure="name a folder or a CSV of them"

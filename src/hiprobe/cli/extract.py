@@ -59,6 +59,7 @@ def extract(
     seen = _passed.watch(context, verbose)
     loading = Loading(model, revision, device, dtype)
     reading = ReadingOptions(method, recipe_options(prompt, segment, frames, size))
+    reading.options.check(method)
     if ray is not None:
         run = _ray.ray_run(ray, worker, loading)
         found = find_videos(paths, seen, anywhere=True)

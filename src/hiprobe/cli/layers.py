@@ -69,6 +69,7 @@ def layers(
         words = label_words(normal_label, anomaly_label)
         options = recipe_options(prompt, segment, frames, size)
         request = _run.FitRequest(data, method, options=options, seed=seed, words=words)
+        request.check_options()
         check_normal(request.clips, method, words)
         warn_of_copies(request.clips)
         counts = datasets.count_labels(request.clips, request.segment_s)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hiprobe import methods
 from hiprobe.backbones import ModelFacts
-from hiprobe.errors import UsageError
+from hiprobe.errors import UsageError, counted
 from hiprobe.types import Recipe
 
 
@@ -22,6 +22,10 @@ class RecipeOptions:
     segment_s: float | None = None
     frames: int | None = None
     size: tuple[int, int] | None = None
+
+    def check(self, method: str) -> None:
+        """Raise UsageError for more or fewer prompts than `method` asks; needs no model."""
+        _asked(method, self.prompts)
 
     def recipe(self, method: str, model: ModelFacts) -> Recipe:
         """Return the model's recipe with the questions of `method`, and these changes.
@@ -42,8 +46,14 @@ def recipe_for(method: str, model: ModelFacts, prompts: Sequence[str] = ()) -> R
 
     Raises UsageError for more or fewer `prompts` than the method asks.
     """
-    own = methods.load(method).PROMPTS
-    if prompts and len(prompts) != max(len(own), 1):
-        raise UsageError(f"method {method} asks {max(len(own), 1)} questions, not {len(prompts)}")
-    asked = tuple(prompts) or own
+    asked = _asked(method, prompts)
     return replace(model.recipe, prompts=asked) if asked else model.recipe
+
+
+def _asked(method: str, prompts: Sequence[str]) -> tuple[str, ...]:
+    """Return the questions to ask; empty for the model's own. Raises UsageError."""
+    own = methods.load(method).PROMPTS
+    most = max(len(own), 1)
+    if prompts and len(prompts) != most:
+        raise UsageError(f"method {method} asks {counted(most, 'question')}, not {len(prompts)}")
+    return tuple(prompts) or own

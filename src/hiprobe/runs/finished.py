@@ -25,7 +25,7 @@ from hiprobe.runs.detection import (
 )
 from hiprobe.store import results
 from hiprobe.store.leases import LeaseHolder
-from hiprobe.types import Result, Video, digest_json
+from hiprobe.types import Result, Video, digest_json, unicode
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,13 @@ class Wanted:
             and made_with.get("explain") == self.explain
             and self.dtype in ("auto", made_with.get("dtype"))
         )
-        mine = {"localization": self.localization.to_json(), **time_setting(self.time_from_name)}
-        return {**results.model_settings(made_with), **mine} if same else None
+        if not same:
+            return None
+        return {  # in the order of `result_settings`, so that the files are the same
+            "localization": self.localization.to_json(),
+            **results.model_settings(made_with),
+            **time_setting(self.time_from_name),
+        }
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def without_model(
 
 def _kept(out: Path, one: Video, wanted: Wanted, stems: frozenset[str]) -> _Kept | None:
     # Without this check a new folder would hash all videos before the first result.
-    if Path(one.name).stem[:8] not in stems:
+    if unicode(Path(one.name).stem)[:8] not in stems:
         return None
     try:
         place, read = placed(out, one)
