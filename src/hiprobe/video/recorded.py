@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
 
@@ -12,17 +12,9 @@ from hiprobe.errors import UsageError
 EARLIEST = 1990  # an earlier year comes from a clock that was never set
 # Phones write the first one too: local time with its offset.
 TAGS = ("com.apple.quicktime.creationdate", "creation_time", "date")
-_DIGITS = {
-    "%Y": r"\d{4}",
-    "%y": r"\d{2}",
-    "%m": r"\d{1,2}",
-    "%d": r"\d{1,2}",
-    "%H": r"\d{1,2}",
-    "%M": r"\d{1,2}",
-    "%S": r"\d{1,2}",
-    "%j": r"\d{1,3}",
-    "%f": r"\d{1,6}",
-}
+EARLIEST_NAMED = 1900  # no video is older: these digits mean something else
+_DIGITS = {"%Y": 4, "%y": 2, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%j": 3, "%f": 6}
+_FIXED = ("%Y", "%y")
 
 
 def time_in_tags(tags: Mapping[str, str]) -> str | None:
@@ -50,9 +42,10 @@ def _parsed(text: str) -> datetime | None:
 class NamePattern:
     """Finds a time in the names of videos, by a pattern such as `%Y%m%d_%H%M%S`.
 
-    Each of `%Y %y %m %d %H %M %S %f %j` stands for digits, and other characters for themselves; the
-    pattern may be anywhere in the name without its suffix. Raises UsageError for another directive,
-    or for a pattern without a date.
+    Each of `%Y %y %m %d %H %M %S %f %j` stands for digits, and other characters for themselves. A
+    number may lack leading zeros only where no other number touches it. The pattern may be anywhere
+    in the name without its suffix, but does not begin inside a number. Raises UsageError for
+    another directive, or for a pattern without a date or an hour.
 
     >>> NamePattern("%Y%m%d_%H%M%S").time("cam1/front_20261129_090000.mp4")
     '2026-11-29T09:00:00'
@@ -70,24 +63,40 @@ class NamePattern:
                 f"--time-from-name must be a date and a time, got {pattern!r}",
                 cure="use each of %Y %m %d %H %M %S at most once, for example %Y%m%d_%H%M%S",
             )
-        self._regex = re.compile(
-            "".join(
-                _DIGITS.get(part) or re.escape("%" if part == "%%" else part) for part in parts
-            ),
-            re.ASCII,
-        )
+        self._regex = re.compile(_expression(parts), re.ASCII)
 
     def time(self, name: str) -> str | None:
         """Return the time in a video's name as ISO 8601 without an offset; None if it has none."""
-        stem = PurePosixPath(name).stem
-        for start in range(len(stem)):
-            match = self._regex.match(stem, start)
+        for text in self._texts(PurePosixPath(name).stem):
             try:
-                if match is not None:
-                    return datetime.strptime(match[0], self.pattern).isoformat()
+                time = datetime.strptime(text, self.pattern)
             except ValueError:
-                continue  # digits that are no date; it may begin at a later one
+                continue  # digits that are not a date
+            if time.year >= EARLIEST_NAMED:
+                return time.isoformat()
         return None
+
+    def _texts(self, stem: str) -> Iterator[str]:
+        """Yield every text in the form of the pattern; they may overlap."""
+        match = self._regex.search(stem)
+        while match is not None:
+            yield match[0]
+            match = self._regex.search(stem, match.start() + 1)
+
+
+def _expression(parts: list[str]) -> str:
+    """Return the regular expression of a pattern's parts: directives, and the texts between."""
+    found = [_digits(parts, place) for place in range(len(parts))]
+    return ("(?<![0-9])" if parts[0] in _DIGITS else "") + "".join(found)
+
+
+def _digits(parts: list[str], place: int) -> str:
+    part = parts[place]
+    if part not in _DIGITS:
+        return re.escape("%" if part == "%%" else part)
+    most, beside = _DIGITS[part], {*parts[max(0, place - 1) : place], *parts[place + 1 : place + 2]}
+    alone = part == "%f" or (part not in _FIXED and not beside & set(_DIGITS))
+    return rf"\d{{1,{most}}}(?!\d)" if alone else rf"\d{{{most}}}"
 
 
 def _directives(parts: list[str]) -> list[str]:
