@@ -40,6 +40,7 @@ from hiprobe.errors import (
     UsageError,
     VideoError,
 )
+from hiprobe.localize import Localization
 from hiprobe.store import index, leases, remote, results
 from hiprobe.types import Result, Video
 from hiprobe.video.files import is_video
@@ -210,6 +211,27 @@ def test_a_run_on_ray_writes_the_same_files_as_a_local_run(
     kept = index.stored_states(tmp_path / "out" / ".store")
     assert len({one.video for one in kept}) == 21
     assert not list((tmp_path / "out" / ".store" / ".spans").rglob("*.safetensors"))
+
+
+@pytest.mark.usefixtures("nodes")
+def test_workers_find_events_and_times_as_a_local_run_does(tmp_path: Path) -> None:
+    path = flat(tmp_path / "20261129_090000.mp4", 30)
+    options: dict[str, Any] = {
+        "localization": Localization(0.0, "fixed", 0.25, min_s=0.0),
+        "time_from_name": "%Y%m%d_%H%M%S",
+    }
+    model, probe = fake_backbone.load(), fake_backbone.constant_probe()
+    here = runs.DetectionRun(model, probe, tmp_path / "here", explain=False, **options)
+    with store.Notes(tmp_path / "here") as notes:
+        notes.add(list(here.detect([path], keep=keep)))
+    found, _ = detected([path], tmp_path / "there", cluster=ALONE, **options)
+    assert found[0].recorded == "2026-11-29T09:00:00"
+    assert found[0].scores is not None
+    assert set(found[0].scores.threshold) == {0.25}
+    assert tree(tmp_path / "there") == tree(tmp_path / "here")
+    # Other options do not find the result finished.
+    again, _ = detected([path], tmp_path / "there", cluster=ALONE)
+    assert (again[0].recorded, len(again[0].events)) == (None, 1)
 
 
 @pytest.mark.usefixtures("nodes")

@@ -242,7 +242,7 @@ def _summary(result: Result) -> dict[str, str]:
 def _facts(result: Result) -> Iterator[tuple[str, str]]:
     """List the provenance as name and text, nested names joined by a dot, the video first."""
     yield "video digest", result.video_id
-    pending = list(result.provenance.items())
+    pending = [one for one in result.provenance.items() if one != ("recorded", None)]
     while pending:
         name, value = pending.pop(0)
         if isinstance(value, Mapping):
