@@ -69,7 +69,7 @@ class Known:
         fit = None if self.chosen is None else self.chosen.fit
         if data is not None:
             return Labels(data, words=words)
-        if fit is None or fit.data is None or not os.path.exists(fit.data):
+        if fit is None or fit.data is None:
             return None
         own = LabelWords(fit.normal_labels, fit.anomaly_labels)
         meant = own if fit.normal_labels or fit.anomaly_labels else None
@@ -115,9 +115,9 @@ def take_probe(session: Session, known: Known, who: str) -> None:
 def take_labels(session: Session, labels: Labels | None) -> None:
     """Remember the labels of the clips that can be read; the errors of the others are printed.
 
-    Raises HiProbeError if there is none, or if labels that were given cannot be read.
+    Raises HiProbeError if labels that were given cannot be read, or no clip can.
     """
-    from hiprobe.cli._terminal import complain
+    from hiprobe.cli._terminal import warn
 
     if labels is None:
         return
@@ -126,7 +126,11 @@ def take_labels(session: Session, labels: Labels | None) -> None:
     except HiProbeError as error:
         if labels.given:
             raise
-        complain(error)  # of `fit`, and changed since: the page works without them
+        # Moved or changed since `fit`: the page works without them.
+        warn(
+            f"the labels that fit was given cannot be read, so a refit does not count them: {error}"
+            "; --labels says where they are now"
+        )
 
 
 def _take_clips(session: Session, labels: Labels) -> None:

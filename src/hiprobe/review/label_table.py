@@ -56,15 +56,16 @@ class LabelTable:
 def label_table(session: Session) -> LabelTable:
     """Make the table of all judged videos; raises StoreError if the judgements cannot be read."""
     standing, rows, left_out = by_video(session.judgements.standing()), [], []
-    counts = {True: 0, False: 0}
+    counts, done = {True: 0, False: 0}, set[str | None]()
     for entry in session.entries():
         said = standing.get(entry.video_id or "", [])
-        if not said:
-            continue
+        if not said or entry.video_id in done:
+            continue  # two files with the same content are one clip
         try:
             found = _rows(session, entry, said)
             rows += found
             counts[found[0][1] != "normal"] += 1
+            done.add(entry.video_id)
         except HiProbeError as error:
             left_out.append(LeftOut(entry, error.reason))
     return LabelTable(tuple(rows), counts[True], counts[False], tuple(left_out))

@@ -143,6 +143,7 @@ def video_page(
         "video",
         entry=entry,
         shown=shown,
+        same=session.same_content(entry),
         t=t,
         step=preview_step(entry.duration),
         limits=value_range(np.append(shown.scores.smoothed, shown.scores.raw)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,6 +78,20 @@ def entries(out: Path) -> tuple[ReviewedVideo, ...]:
         raise StoreError(
             f"not a valid manifest: {error}", where=path, cure="run hiprobe detect again"
         ) from error
+
+
+def shared_content(listed: Iterable[ReviewedVideo]) -> dict[str, tuple[str, ...]]:
+    """Return the names of scored videos by their digest, where several have the same content."""
+    names: dict[str, tuple[str, ...]] = {}
+    for one in listed:
+        if one.folder is not None and one.video_id is not None:
+            names[one.video_id] = (*names.get(one.video_id, ()), one.name)
+    return {digest: some for digest, some in names.items() if len(some) > 1}
+
+
+def others(entry: ReviewedVideo, shared: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the other names among `shared_content` of a video."""
+    return tuple(name for name in shared.get(str(entry.video_id), ()) if name != entry.name)
 
 
 @lru_cache(maxsize=8)

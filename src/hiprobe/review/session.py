@@ -87,6 +87,10 @@ class Session:
             (e for e in self.entries() if e.video_id == video_id and e.folder is not None), None
         )
 
+    def same_content(self, entry: ReviewedVideo) -> tuple[str, ...]:
+        """Return the names of the other videos with the same content: they share one page."""
+        return results.others(entry, results.shared_content(self.entries()))
+
     # Probes
 
     def probe(self) -> Probe | None:
@@ -162,13 +166,16 @@ class Session:
         return None
 
     def every_state(self, probe: Probe) -> Iterator[tuple[ReviewedVideo, HiddenStates]]:
-        """List each scored video that has kept states at the probe's sites, with these states."""
+        """List each scored video that has kept states at the probe's sites, with these states.
+
+        Of videos with the same content it lists one.
+        """
+        seen = set[str]()
         for entry in self.entries():
-            states = (
-                self.states(entry.video_id, probe.recipe, probe.sites)
-                if entry.folder and entry.video_id
-                else None
-            )
+            if entry.folder is None or entry.video_id is None or entry.video_id in seen:
+                continue
+            seen.add(entry.video_id)
+            states = self.states(entry.video_id, probe.recipe, probe.sites)
             if states is not None:
                 yield entry, states
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hiprobe.errors import StoreError
 from hiprobe.report.texts import says_normal
+from hiprobe.review import results
 from hiprobe.review.curve import spark
 from hiprobe.review.judged_spans import by_video, latest_judgements
 from hiprobe.review.judgements import Judgement
@@ -59,7 +60,8 @@ class Moment:
 class Card:
     """A video in the list: time and score of its worst moment, and counts.
 
-    `error` says why its result cannot be read. `score` is None for a video without scores.
+    `error` says why its result cannot be read. `score` is None for a video without scores. `same`
+    are the names of the other videos with the same content.
     """
 
     entry: ReviewedVideo
@@ -72,6 +74,7 @@ class Card:
     spark: str = ""
     notice: str | None = None
     error: str | None = None
+    same: tuple[str, ...] = ()
 
     @property
     def preview(self) -> int:
@@ -86,8 +89,12 @@ def cards(session: Session, name: str = "", only: str = "all") -> list[Card]:
     with gaps).
     """
     standing = by_video(session.judgements.standing())
+    shared = results.shared_content(session.entries())
     found = [
-        _card(session, entry, standing.get(entry.video_id or "", []))
+        replace(
+            _card(session, entry, standing.get(entry.video_id or "", [])),
+            same=results.others(entry, shared),
+        )
         for entry in session.entries()
         if name.casefold() in entry.name.casefold()
     ]
