@@ -112,9 +112,7 @@ def result(out: Path, name: str = "cam") -> dict[str, Any]:
 
 
 def spans(out: Path) -> list[tuple[float, float]]:
-    return [
-        (round(one["start"], 3), round(one["end"], 3)) for one in result(out)["events"]
-    ]
+    return [(round(one["start"], 3), round(one["end"], 3)) for one in result(out)["events"]]
 
 
 @pytest.mark.parametrize(
@@ -286,7 +284,9 @@ def test_a_value_out_of_range_is_named_with_its_option_before_a_model_is_loaded(
             assert len(ran.errors) <= 2
             got = value.split("x")[" width" in option] if "size" in option else value
             assert ran.code == 2, (option, value)
-            assert line.startswith(f"UsageError: {option} must be {ranges.RANGES[name]}, got "), line
+            assert line.startswith(f"UsageError: {option} must be {ranges.RANGES[name]}, got "), (
+                line
+            )
             assert float(line.rpartition(" ")[2]) == pytest.approx(float(got), nan_ok=True)
     assert work.loads == 0
     assert list(tmp_path.iterdir()) == []

@@ -38,8 +38,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Read:
     ) -> NDArray[np.float32]:
         assert recipe is not None
         given.extend(
-            (recipe.prompts[0], round(one.end - one.start, 3), one.frames.shape)
-            for one in segments
+            (recipe.prompts[0], round(one.end - one.start, 3), one.frames.shape) for one in segments
         )
         return read(self, segments, sites, recipe)
 

@@ -102,5 +102,7 @@ def test_a_pattern_that_cannot_be_is_wrong_usage(run: Any, tmp_path: Path, video
     for pattern in ("%H%M", "day %d", "%Y%m%d%Q"):
         ran = run("detect", videos, "-o", "out", *FAKE, "--time-from-name", pattern)
         assert ran.code == 2
-        assert f"UsageError: --time-from-name must be a date and a time, got '{pattern}'; " in ran.err
+        assert (
+            f"UsageError: --time-from-name must be a date and a time, got '{pattern}'; " in ran.err
+        )
     assert not (tmp_path / "out").exists()

@@ -24,9 +24,11 @@ from tests.conftest import Fitted
 from tests.support.review_folder import Page, free_port
 
 from hiprobe import cli, embedded, video
-from hiprobe.errors import VideoError
+from hiprobe.errors import StoreError, VideoError
 from hiprobe.probe import Probe
 from hiprobe.review import server
+from hiprobe.review.detection_process import run_job
+from hiprobe.review.run_process import DetectionJob
 from hiprobe.review.session import Session
 from hiprobe.store.local_places import NAME, load_places
 
@@ -52,10 +54,11 @@ def done(tmp_path_factory: pytest.TempPathFactory, clips: Path, fitted: Fitted) 
 def _call(home: Path, *command: str) -> None:
     """Call `hiprobe` in this process, where its libraries are loaded."""
     before = signal.getsignal(signal.SIGINT)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as caught:
+    with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         patch.setattr(sys, "argv", ["hiprobe", *command])
-        cli.main()
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
     signal.signal(signal.SIGINT, before)
     assert not caught.value.code
 
@@ -220,6 +223,30 @@ def test_labels_that_became_invalid_are_said_and_the_page_starts(home: Path, sta
     changed = start()
     assert (changed.labelled, changed.has_video()) == (0, True)
     assert changed.err.count("the labels that fit was given cannot be read") == 1
+
+
+def test_the_page_finds_events_and_runs_with_the_options_of_detect(
+    home: Path, start: Any, run: Any
+) -> None:
+    options = ("--threshold", "0.3", "--merge", "30", "--time-from-name", "%Y%m%d_%H")
+    assert run("detect", "videos/", "--no-explain", *options).code == 0
+    (path,) = OUT.glob("demo-*/result.json")
+    before = path.read_bytes()
+    session = start().session
+    (entry,) = session.entries()
+    shown = session.shown(entry)
+    assert [(e.start, e.end) for e in session.events(shown, 0.3)] == [
+        (e.start, e.end) for e in shown.events
+    ]
+    videos = (("videos/cam/demo.mp4", "cam/demo.mp4"),)
+    run_job(DetectionJob(videos, OUT / "probe.safetensors", "embedded", OUT, explain=False))
+    assert path.read_bytes() == before
+    record = json.loads((OUT / "run.json").read_text())
+    for damage in ({"localization": {"sigma": -1}}, {"time_from_name": 5}, {"localization": []}):
+        settings = {**record["settings"], **damage}
+        (OUT / "run.json").write_text(json.dumps({**record, "settings": settings}))
+        with pytest.raises(StoreError, match="not a valid record of a run"):
+            session.events(shown, 0.3)
 
 
 def test_files_given_one_by_one_serve_only_these_files(home: Path, start: Any, run: Any) -> None:

@@ -126,7 +126,8 @@ def test_a_pattern_finds_the_time_in_a_name(pattern: str, name: str, expected: s
 
 
 @pytest.mark.parametrize(
-    "pattern", ["", "%", "%H%M%S", "%Y%m%d", "%Q%Y%m%d%H", "%Y%m%d_%H %", "%Y%Y%m%d%H", "%c", "2026"]
+    "pattern",
+    ["", "%", "%H%M%S", "%Y%m%d", "%Q%Y%m%d%H", "%Y%m%d_%H %", "%Y%Y%m%d%H", "%c", "2026"],
 )
 def test_a_pattern_without_a_date_and_a_time_is_wrong_usage(pattern: str) -> None:
     with pytest.raises(UsageError, match="--time-from-name must be a date and a time"):

@@ -28,12 +28,13 @@ def tell_page(**values: Any) -> None:
 
 
 def run_job(job: DetectionJob) -> None:
-    """Detect in each video that is not done yet.
+    """Detect in each video that is not done yet, with the options of the folder's last run.
 
     Raises ModelError, ProbeError, StoreError and RecipeMismatch.
     """
     probe, model = Probe.load(job.probe), backbones.load(job.model)
-    run = runs.DetectionRun(model, probe, job.out, explain=job.explain)
+    options = runs.run_options(job.out, probe)
+    run = runs.DetectionRun(model, probe, job.out, explain=job.explain, **vars(options))
     layers = range(model.layers) if job.all_layers else ()
     sites = tuple(Site("residual", layer) for layer in layers)
     for one in (Video(path, name=name) for path, name in job.videos):

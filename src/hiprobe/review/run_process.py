@@ -25,7 +25,7 @@ GRACE_S = 5.0  # from the interrupt to the kill
 class DetectionJob:
     """What the child process does: detect in `videos` with the probe in a file, write to `out`.
 
-    Each of `videos` is a path and a name.     `all_layers` also keeps the states of every layer.
+    Each of `videos` is a path and a name. `all_layers` also keeps the states of every layer.
     """
 
     videos: tuple[tuple[str, str], ...]

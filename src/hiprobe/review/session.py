@@ -208,7 +208,7 @@ class Session:
     def events(self, shown: ReviewedResult, threshold: float) -> tuple[Event, ...]:
         """Find the events of the same scores at another threshold, and keep their words."""
         probe, scores = self.probe(), shown.scores
-        rules = probe.localization if probe else Localization()
+        rules = runs.run_options(self.out, probe).localization if probe else Localization()
         found = localize.find_events(
             scores.starts,
             scores.ends,

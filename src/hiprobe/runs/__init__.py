@@ -18,12 +18,14 @@ from hiprobe.runs.detection import (
     unscored,
 )
 from hiprobe.runs.finished import Wanted, without_model
+from hiprobe.runs.options import RunOptions, run_options
 
 __all__ = [
     "STORE",
     "DetectionRun",
     "Given",
     "Keep",
+    "RunOptions",
     "Wanted",
     "as_video",
     "check_out",
@@ -32,6 +34,7 @@ __all__ = [
     "given_up",
     "record_run",
     "result_settings",
+    "run_options",
     "time_setting",
     "unscored",
     "without_model",

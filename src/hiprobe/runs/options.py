@@ -1,0 +1,43 @@
+"""The options that the results of a folder were made with, as its `run.json` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hiprobe.errors import StoreError, UsageError
+from hiprobe.localize import Localization
+from hiprobe.probe import Probe
+from hiprobe.store import run_record
+from hiprobe.video import NamePattern
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How events are found, and the pattern by which names tell the time of recording, if any."""
+
+    localization: Localization
+    time_from_name: str | None = None
+
+
+def run_options(out: Path, probe: Probe) -> RunOptions:
+    """Return the options of the last run in `out` with this probe; without one, the probe's own.
+
+    Raises StoreError for a damaged record.
+    """
+    facts = run_record.load_run(out)
+    if facts is None or facts.probe != probe.digest:
+        return RunOptions(probe.localization)
+    pattern, used = (facts.settings.get(name) for name in ("time_from_name", "localization"))
+    try:
+        if pattern is not None:
+            NamePattern(pattern)
+        return RunOptions(
+            probe.localization if used is None else Localization.from_json(used), pattern
+        )
+    except (TypeError, ValueError, UsageError) as error:
+        raise StoreError(
+            f"not a valid record of a run: {error}",
+            where=out / run_record.NAME,
+            cure="delete it and run hiprobe detect again",
+        ) from error
