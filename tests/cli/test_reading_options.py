@@ -98,6 +98,16 @@ def test_layers_and_extract_read_what_they_are_told_and_fit_finds_it(
     assert {shape[1:3] for _, _, shape in seen} == {(16, 16)}
 
 
+@pytest.mark.parametrize("size", ["1x1", "30x50"])
+def test_a_size_that_the_model_cannot_cut_into_patches_is_named(
+    run: Any, tmp_path: Path, normal_clip: Path, size: str
+) -> None:
+    ran = run("extract", normal_clip, "--size", size, "--store", tmp_path / "s")
+    assert (ran.code, len(ran.errors)) == (2, 1)
+    assert "multiples of 16 pixels, got " + size.replace("x", " x ") in ran.errors[0]
+    assert "choose another --size" in ran.errors[0]
+
+
 def _recipe() -> Recipe:
     return Recipe("mean_colour", ("Is it odd?",), segment_s=0.8, frames=5, size=(24, 40))
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from hiprobe.errors import ModelError
+from hiprobe.errors import ModelError, UsageError
 
 
 def to_tensor(frames: NDArray[np.uint8]) -> Tensor:
@@ -58,7 +58,15 @@ def patchify(frames: Tensor, patch: int, merge: int, temporal: int) -> tuple[Ten
 
     A row is one token before merging, 3 * temporal * patch * patch values. The last frame is
     repeated until `temporal` divides T. Rows run over t, then merge blocks, then inside a block.
+    Raises UsageError for frames that cannot be cut, which a model that resizes them never gets.
     """
+    side = merge * patch
+    if min(frames.shape[2:]) < side or any(pixels % side for pixels in frames.shape[2:]):
+        raise UsageError(
+            f"this model reads frames whose height and width are multiples of {side} pixels, "
+            f"got {frames.shape[2]} x {frames.shape[3]}",
+            cure="choose another --size",
+        )
     missing = -len(frames) % temporal
     frames = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)]) if missing else frames
     count, channels, height, width = frames.shape
