@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -638,3 +639,14 @@ def test_events_described_as_normal_are_marked_and_can_be_filtered(
             assert re.search(r"probe [0-9a-f]{12}, fitted on 8 clips, AUC \d\.\d{3} \[\d", body)
     finally:
         path.write_text(kept)
+
+
+def test_a_video_that_the_probe_was_fitted_on_is_marked(
+    made: Made, session: Session, page: Page
+) -> None:
+    known, new = made.ids["b.mp4"], made.ids["c.mp4"]
+    facts = {**made.probe.provenance, "videos": [known]}
+    session.keep(replace(made.probe, provenance=facts), "ann", "given")
+    session.use(replace(made.probe, provenance=facts).digest, "ann")
+    said = b"this probe was fitted on this video"
+    assert [said in page.get(f"/v/{video}")[2] for video in (known, new)] == [True, False]
