@@ -205,6 +205,19 @@ def test_without_local_json_the_videos_are_asked_for(home: Path, start: Any) -> 
     assert start("--videos", "videos").has_video()
 
 
+def test_unknown_clips_are_said_before_a_refit(home: Path) -> None:
+    hint = "The clips that this probe was fitted on are not known here."
+    with reviewed() as page:
+        assert hint not in page.get("/probes")[2].decode()
+    (OUT / NAME).unlink()
+    shutil.rmtree(OUT / ".review")
+    Path(NAME).unlink()
+    with reviewed() as page:
+        body = page.get("/probes")[2].decode()
+    assert hint in body
+    assert f"{OUT}/probe.safetensors" in body
+
+
 def test_labels_and_videos_that_are_gone_do_not_stop_the_page(home: Path, start: Any) -> None:
     shutil.rmtree("clips")
     gone = start()

@@ -108,7 +108,7 @@ def take_probe(session: Session, known: Known, who: str) -> None:
     chosen = known.chosen
     if chosen is None or session.judgements.chosen_probe() == chosen.probe.digest:
         return
-    session.keep(chosen.probe, who, f"given: {chosen.path.name}" if known.given else "of detect")
+    session.keep(chosen.probe, who, f"given: {chosen.path.name}" if known.given else "from detect")
     session.judgements.choose_probe(chosen.probe.digest, who)
 
 

@@ -330,7 +330,7 @@ def probes(request: Request, session: SessionOf) -> Response:
         count=count_spans(session.judgements.standing(), list(KINDS)),
         labelled=len(session.judgements.labelled()),
         probe=session.probe(),
-        target=session.probe_path.name,
+        target=f"{session.probe_path.absolute().parent.name}/{session.probe_path.name}",
     )
 
 
