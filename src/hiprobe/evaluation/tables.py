@@ -63,7 +63,10 @@ EVENT_DEFINITIONS = {
         "predicted events that overlap no true event, divided by the hours of all videos (our own)"
     ),
 }
-INTERVAL = "percentile bootstrap over whole videos (Efron and Tibshirani 1993, chapter 13)"
+INTERVAL = (
+    "percentile bootstrap over whole videos, or over whole groups of videos where they have groups "
+    "(Efron and Tibshirani 1993, chapter 13)"
+)
 
 
 @dataclass(frozen=True)
