@@ -218,6 +218,21 @@ def test_unknown_clips_are_said_before_a_refit(home: Path) -> None:
     assert f"{OUT}/probe.safetensors" in body
 
 
+def test_ctrl_c_stops_the_page_and_says_that_judgements_are_saved(home: Path) -> None:
+    process = subprocess.Popen(
+        [*HIPROBE, "review", "--port", str(free_port())],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said.count("stopped: all judgements are saved")) == (130, 1)
+    assert "interrupted" not in said
+
+
 def test_labels_and_videos_that_are_gone_do_not_stop_the_page(home: Path, start: Any) -> None:
     shutil.rmtree("clips")
     gone = start()

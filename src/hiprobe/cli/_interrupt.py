@@ -24,7 +24,8 @@ class Interruption:
     one is that of a large library at the start, when nothing has to be closed or released.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, line: str = LINE) -> None:
+        self._line = line
         self._first: float | None = None
 
     def listen(self) -> None:
@@ -34,7 +35,7 @@ class Interruption:
     def _stop(self, _signal: int, frame: FrameType | None) -> None:
         if self._first is None:
             self._first = time.monotonic()
-            print(LINE, file=sys.stderr, flush=True)
+            print(self._line, file=sys.stderr, flush=True)
         if not _importing(frame):
             raise SystemExit(EXIT_CODE)
         if time.monotonic() - self._first > LONGEST_S:

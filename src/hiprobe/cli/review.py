@@ -8,9 +8,12 @@ from typing import Annotated
 
 import typer
 
+from hiprobe.cli._interrupt import Interruption
 from hiprobe.cli._labels import label_words
 from hiprobe.cli._options import OUT, AnomalyLabel, ModelOfProbe, NormalLabel
 from hiprobe.errors import UsageError
+
+STOPPED = "stopped: all judgements are saved; the same command opens the page again"
 
 
 def review(
@@ -102,5 +105,11 @@ def review(
         guard,
         who=by,
         model=known.model(model),
-        ready=lambda address: typer.echo(address),
+        ready=_say_ready,
     )
+
+
+def _say_ready(address: str) -> None:
+    """Print the address; from now on Ctrl-C is the usual way to stop."""
+    Interruption(STOPPED).listen()
+    typer.echo(address)
