@@ -82,6 +82,9 @@ def probe(path: Path) -> None:
     with tempfile.TemporaryDirectory() as store:
         command = [sys.executable, "-m", "hiprobe", "fit", str(HOME / "clips"), "-o", str(path)]
         subprocess.run([*command, "--store", store], check=True)
+        shutil.rmtree(path.parent / "states", ignore_errors=True)
+        for folder in Path(store).glob("*/"):  # without the index
+            shutil.copytree(folder, path.parent / "states" / folder.name)
     (path.parent / ".local.json").unlink(missing_ok=True)  # paths of this machine
 
 

@@ -62,7 +62,18 @@ def choose_probe(given: Path | None, out: Path, method: str | None = None) -> Ch
     path = next((one for one in places if os.path.exists(one)), places[-1])
     probe = load_probe(path, method)
     known = (load_places(folder).fits.get(probe.digest) for folder in (path.parent, out))
-    return ChosenProbe(probe, path, next((fit for fit in known if fit is not None), None))
+    fit = next((fit for fit in known if fit is not None), None)
+    return ChosenProbe(probe, path, fit or shipped_fit(probe))
+
+
+def shipped_fit(probe: Probe) -> FittedOn | None:
+    """Return what the shipped probe was fitted on, wherever the package is now; else None."""
+    from hiprobe.embedded import CLIPS, PROBE, STATES
+    from hiprobe.store.local_places import FittedOn
+
+    if not PROBE.is_file() or probe.digest != load_probe(PROBE, None).digest:
+        return None
+    return FittedOn(data=str(CLIPS), store=str(STATES))
 
 
 def say_choice(chosen: ChosenProbe, model: str) -> None:

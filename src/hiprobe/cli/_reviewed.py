@@ -90,7 +90,7 @@ def known(out: Path, given: Path | None) -> Known:
 
     Raises ProbeError for a probe that cannot be used.
     """
-    from hiprobe.cli._chosen import load_probe
+    from hiprobe.cli._chosen import load_probe, shipped_fit
     from hiprobe.store.local_places import load_places
     from hiprobe.store.run_record import PROBE
 
@@ -99,7 +99,8 @@ def known(out: Path, given: Path | None) -> Known:
         return Known(places, None, given=False)
     probe = load_probe(path, None)
     beside = load_places(path.parent).fits.get(probe.digest)
-    chosen = ChosenProbe(probe, path, places.fits.get(probe.digest) or beside)
+    fit = places.fits.get(probe.digest) or beside or shipped_fit(probe)
+    chosen = ChosenProbe(probe, path, fit)
     return Known(places, chosen, given is not None)
 
 
