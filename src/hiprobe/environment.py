@@ -88,7 +88,7 @@ def failed(number: int | None, doing: str = "") -> EnvironmentFailed:
     return EnvironmentFailed(f"{reason}{_in_force(number)}", cure=f"{cure}, {AGAIN}")
 
 
-def or_refused(error: OSError, otherwise: HiProbeError) -> HiProbeError:
+def or_refused(error: Exception, otherwise: HiProbeError) -> HiProbeError:
     """Return `otherwise`, the named error for `error`; EnvironmentFailed if the machine refused.
 
     >>> import errno

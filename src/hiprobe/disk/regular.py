@@ -7,6 +7,7 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
+from hiprobe import environment
 from hiprobe.errors import StoreError
 
 MOST_BYTES = 1 << 40  # of a video; it is hashed in twenty minutes at 1 GB/s
@@ -24,7 +25,7 @@ def open_regular(path: str | os.PathLike[str], most: int | None = None) -> Buffe
     """Open a regular file of at most `most` bytes for reading; never waits for a pipe or a device.
 
     Links are followed. Raises Refused, an OSError, for anything else, and the other OSErrors of
-    `open`.
+    `open`; but EnvironmentFailed if the machine refuses, so that no file is taken for damaged.
 
     >>> try:
     ...     open_regular("/dev/zero")
@@ -33,14 +34,24 @@ def open_regular(path: str | os.PathLike[str], most: int | None = None) -> Buffe
     not a regular file
     """
     _check(path, os.stat(path), most)  # opening a device may already do something
-    # What is there may have changed since: without O_NONBLOCK, opening a pipe would wait.
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    file = os.fdopen(_opened(path), "rb")
     try:
         _check(path, os.fstat(file.fileno()), most)
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _opened(path: str | os.PathLike[str]) -> int:
+    try:
+        # What is there may have changed since: without O_NONBLOCK, opening a pipe would wait.
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        number = environment.refused(error)
+        if number is None:
+            raise
+        raise environment.failed(number) from error
 
 
 def read_regular(path: str | os.PathLike[str], most: int) -> bytes:

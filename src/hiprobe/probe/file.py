@@ -23,7 +23,13 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.disk.regular import read_regular
 from hiprobe.disk.safetensors_header import read_header, strict_json
-from hiprobe.errors import HiProbeError, MissingProbe, ProbeError, RecipeMismatch
+from hiprobe.errors import (
+    EnvironmentFailed,
+    HiProbeError,
+    MissingProbe,
+    ProbeError,
+    RecipeMismatch,
+)
 from hiprobe.localize import Localization
 from hiprobe.probe.calibration import MIN_SEGMENTS as MIN_SEGMENTS
 from hiprobe.probe.calibration import checked_values, difference
@@ -166,6 +172,8 @@ class Probe:
         """
         try:
             return _unpack(read_regular(path, MAX_BYTES), method)
+        except EnvironmentFailed:
+            raise
         except OSError as error:
             if error.errno in ABSENT:
                 raise MissingProbe(

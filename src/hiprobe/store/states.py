@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from hiprobe import environment
 from hiprobe.disk.atomic import write_atomic
 from hiprobe.disk.regular import open_regular
 from hiprobe.disk.safetensors_header import read_header
@@ -112,7 +113,10 @@ def precision(path: Path) -> str:
 
 
 def load_states(path: Path) -> HiddenStates:
-    """Load one file of hidden states, `values` memory-mapped; raises StoreError if damaged."""
+    """Load one file of hidden states, `values` memory-mapped.
+
+    Raises StoreError if it is damaged, EnvironmentFailed if the machine refuses memory or files.
+    """
     try:
         header, arrays = _map(path)
         sites = tuple(Site(**site) for site in header["sites"])
@@ -135,9 +139,10 @@ def load_states(path: Path) -> HiddenStates:
             )
         )
     except _INVALID as error:
-        raise StoreError(
+        damaged = StoreError(
             f"not valid hidden states: {error}", where=path, cure="delete it and extract again"
-        ) from error
+        )
+        raise environment.or_refused(error, damaged) from error
 
 
 def describe(path: Path) -> tuple[str, str, str, int, int]:
