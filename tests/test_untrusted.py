@@ -46,7 +46,7 @@ SINK = "opens a sink, which writes"
 MEMORY = "memory shared with a child, without a name on disk"
 
 ALLOWED: dict[str, str] = {
-    "disk/regular.py:open_regular:os.open": "the one place: checked before and after it is opened",
+    "disk/regular.py:_opened:os.open": "the one place: checked before and after it is opened",
     "disk/regular.py:open_regular:os.fdopen": "the one place: checked before and after it is opened",
     "disk/atomic.py:write_atomic:temporary.open": WRITES,
     "store/files.py:alone:os.open": "a lock: neither through a link nor waiting for a pipe",
