@@ -207,3 +207,12 @@ def test_an_auc_above_chance_is_not_doubted(
         replace(fitted.probe, provenance={**fitted.probe.provenance, "auc": auc, "warnings": []})
     )
     assert ("includes .5" in capsys.readouterr().err) == said
+
+
+@pytest.mark.parametrize(("groups", "said"), [(2, True), (7, True), (8, False), (None, False)])
+def test_an_interval_over_few_groups_is_doubted(
+    capsys: pytest.CaptureFixture[str], fitted: Fitted, groups: int | None, said: bool
+) -> None:
+    facts = {**fitted.probe.provenance, **({"groups": groups} if groups else {})}
+    _terminal.fitted(replace(fitted.probe, provenance=facts))
+    assert ("group" in capsys.readouterr().err) == said

@@ -140,7 +140,7 @@ def fitted(probe: Probe) -> None:
         if (probe.localization.threshold is not None)
         else f"  threshold: {probe.localization.rule}"
     )
-    for warning in (*facts["warnings"], *_chance(auc)):
+    for warning in (*facts["warnings"], *_chance(auc), *_few_groups(facts)):
         warn(warning)
 
 
@@ -152,6 +152,18 @@ def _chance(auc: Mapping[str, Any] | None) -> Iterator[str]:
         yield (
             "the interval of the AUC includes .5: do not rely on this probe; label more videos, "
             f"at least {ENOUGH} of each class"
+        )
+
+
+def _few_groups(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a warning if the interval of the AUC is over few groups, and so too narrow."""
+    from hiprobe.probe.calibration import ENOUGH
+
+    groups = facts.get("groups")
+    if facts["auc"] and groups and groups < ENOUGH:
+        yield (
+            f"the interval of the AUC is over {counted(groups, 'group')}, which is too few to rely "
+            f"on; label videos of at least {ENOUGH}"
         )
 
 
