@@ -38,6 +38,7 @@ from hiprobe.review.judged_spans import latest_judgements
 from hiprobe.review.judgements import Judgements
 from hiprobe.review.run_process import DetectionJob, RunProcess, videos_in
 from hiprobe.review.session import Session, score_states
+from hiprobe.store.results import read_result, save_result
 from hiprobe.types import Event, Scores
 from hiprobe.video import Root
 
@@ -650,3 +651,13 @@ def test_a_video_that_the_probe_was_fitted_on_is_marked(
     session.use(replace(made.probe, provenance=facts).digest, "ann")
     said = b"this probe was fitted on this video"
     assert [said in page.get(f"/v/{video}")[2] for video in (known, new)] == [True, False]
+
+
+def test_the_page_says_when_a_video_was_recorded(made: Made, page: Page) -> None:
+    (folder,) = made.out.glob("b-*")
+    result = read_result(folder)
+    known = {"recorded": {"at": "2026-11-29T09:00:00", "from": "file name"}}
+    save_result(folder, replace(result, provenance={**result.provenance, **known}), {})
+    said = b"Recorded 2026-11-29 09:00:00"
+    pages = [page.get(f"/v/{made.ids[name]}")[2] for name in ("b.mp4", "c.mp4")]
+    assert [said in one for one in pages] == [True, False]

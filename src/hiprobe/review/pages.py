@@ -17,7 +17,15 @@ from hiprobe.errors import HiProbeError, MissingVideo, ProbeError
 from hiprobe.probe import Probe
 from hiprobe.probe.curves import saliency_curves
 from hiprobe.report.curves import value_range
-from hiprobe.report.texts import FITTED_ON, auc_text, clock, printable, probe_line, two
+from hiprobe.report.texts import (
+    FITTED_ON,
+    auc_text,
+    clock,
+    printable,
+    probe_line,
+    two,
+    wall_clock,
+)
 from hiprobe.review import curve, run_process, similar, views
 from hiprobe.review.judged_spans import count_spans
 from hiprobe.review.judgements import KINDS, reviewer, spoken
@@ -152,6 +160,7 @@ def video_page(
         open=open_[0].entry if open_ else None,
         probe=probe,
         old=probe is not None and shown.probe != probe.digest,
+        recorded=wall_clock(shown.recorded),
         fitted_on=FITTED_ON if probe and entry.video_id in probe.fitted_videos else None,
         **event_values(session, shown, threshold),
     )

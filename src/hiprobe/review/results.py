@@ -52,7 +52,8 @@ class ReviewedVideo:
 class ReviewedResult:
     """Scores and events of one video; `probe` is the digest of the probe that made them.
 
-    `notice` is what the model says about its limits, if it says anything.
+    `notice` is what the model says about its limits, if it says anything, and `recorded` when the
+    video was recorded, as ISO 8601, if that is known.
     """
 
     entry: ReviewedVideo
@@ -60,6 +61,7 @@ class ReviewedResult:
     events: tuple[Event, ...]
     probe: str
     notice: str | None = None
+    recorded: str | None = None
 
 
 def entries(out: Path) -> tuple[ReviewedVideo, ...]:
@@ -149,6 +151,7 @@ def _reviewed(entry: ReviewedVideo, _changed: int) -> ReviewedResult:
             result.events,
             _probe(result),
             None if notice is None else str(notice),
+            result.recorded,
         )
     except _INVALID as error:
         raise _damaged(entry, error) from error
