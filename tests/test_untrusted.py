@@ -51,7 +51,7 @@ ALLOWED: dict[str, str] = {
     "disk/atomic.py:write_atomic:temporary.open": WRITES,
     "store/files.py:alone:os.open": "a lock: neither through a link nor waiting for a pipe",
     "store/files.py:place_also:shutil.copyfile": "copies a video whose digest is known; refuses pipes",
-    "store/index.py:_connect:sqlite3.connect": "after links and what is no file were removed",
+    "store/index.py:_connect:sqlite3.connect": "after links and what is not a regular file were removed",
     "store/work_marks.py:OpenFolder.__init__:os.open": "holds the folder of the run open, reads nothing",
     "store/local_places.py:_write:os.open": WRITES,
     "store/local_places.py:_write:os.fdopen": WRITES,

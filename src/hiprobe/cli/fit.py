@@ -116,7 +116,7 @@ def fit(
 
 
 def _understood(request: _run.FitRequest, as_json: bool) -> LabelCounts | None:
-    """Say how the labels were understood, and check them; None if there are none."""
+    """Say how the labels were understood, and check them; return None without labels."""
     from hiprobe import datasets
     from hiprobe.cli._terminal import markup, say
 

@@ -42,7 +42,7 @@ def draw_videos(videos: int, resamples: int, seed: int, groups: Groups = None) -
 
 
 def central_interval(values: Array, level: float) -> tuple[float, float] | None:
-    """Return the central interval of the finite `values` (draws,), or None if there are none."""
+    """Return the central interval of the finite `values` (draws,); None if no value is finite."""
     known = values[np.isfinite(values)]
     if not len(known):
         return None

@@ -247,7 +247,7 @@ def _contents(data: bytes) -> tuple[Any, dict[str, NDArray[Any]]]:
 
 
 def _check_numbers(value: Any) -> None:
-    """Raise ValueError for a number in JSON values that is none, such as 1e999."""
+    """Raise ValueError for a number in JSON values that is not finite, such as 1e999."""
     if isinstance(value, dict | list):
         for one in value.values() if isinstance(value, dict) else value:
             _check_numbers(one)

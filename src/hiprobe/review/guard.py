@@ -44,7 +44,7 @@ class Guard:
 
     `allowed` are further names by which browsers may ask, with or without a port. Raises UsageError
     for another address without a token, for a token under 16 ASCII characters, and for an allowed
-    name that is none.
+    name that is not a valid host name.
     """
 
     host: str

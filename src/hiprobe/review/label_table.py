@@ -72,7 +72,7 @@ def label_table(session: Session) -> LabelTable:
 
 
 def _rows(session: Session, entry: ReviewedVideo, said: Sequence[Judgement]) -> list[Row]:
-    """Make the rows of one video; raises the HiProbeError that says why there are none."""
+    """Make the rows of one video; raises a HiProbeError with the reason if it has no row."""
     shown = session.shown(entry)
     _check_looked_at(shown, said)
     path = _path(session, entry)

@@ -39,7 +39,7 @@ MEDIA_TYPES = {
 class Media:
     """The videos below `roots`, and the copies and previews of them that are kept under `folder`.
 
-    Nothing outside these folders is served. There are none if it is not known where the videos are.
+    Nothing outside these folders is served. `roots` is empty if the videos folder is not known.
     """
 
     roots: tuple[Root, ...]
