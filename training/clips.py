@@ -128,12 +128,14 @@ def render(
     return frames, np.array(focus).reshape(len(acts), count, 2)
 
 
-def film(rng: Rng, frames: Array, strength: float) -> Array:
+def film(rng: Rng, frames: Array, strength: float, noise: Rng | None = None) -> Array:
     """Add the defects of a real recording; returns uint8 frames.
 
-    Exposure, gamma, colour cast, fog, vignette, flicker, blur, noise and JPEG.
+    Exposure, gamma, colour cast, fog, vignette, flicker, blur, noise and JPEG. `rng` draws what a
+    camera has for good, and also flicker and grain unless `noise` draws them.
     """
     count, size = frames.shape[:2]
+    noise = rng if noise is None else noise
     steps = np.linspace(0, 1, 1024, dtype=np.float32)
     gain = np.exp(rng.uniform(-0.3, 0.22) * strength) * (
         1 + 0.08 * strength * rng.uniform(-1, 1, 3)
@@ -141,7 +143,7 @@ def film(rng: Rng, frames: Array, strength: float) -> Array:
     curve = (steps ** np.exp(rng.uniform(-0.3, 0.3) * strength))[:, None] * gain.astype(np.float32)
     levels = (np.clip(frames, 0, 1) * 1023).astype(np.int16)
     out = np.stack([curve[:, c][levels[..., c]] for c in range(3)], -1)
-    out *= (1 + 0.02 * strength * rng.standard_normal((count, 1, 1, 1))).astype(np.float32)
+    out *= (1 + 0.02 * strength * noise.standard_normal((count, 1, 1, 1))).astype(np.float32)
     if rng.random() < 0.3 * strength:
         out += rng.uniform(0.05, 0.35) * (rng.uniform(0.5, 0.95) - out)
     if rng.random() < 0.3 * strength:
@@ -153,7 +155,7 @@ def film(rng: Rng, frames: Array, strength: float) -> Array:
             np.roll(out, d, a) for a in (1, 2) for d in (1, -1)
         )
     if strength > 0:
-        out += np.float32(rng.uniform(0, 0.045) * strength) * _grain(rng, out.size).reshape(
+        out += np.float32(rng.uniform(0, 0.045) * strength) * _grain(noise, out.size).reshape(
             out.shape
         )
     pixels = (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -266,15 +268,19 @@ def make_video(
     size: int = 240,
     strength: float = 0.35,
     busy: float = 0.8,
+    camera: Sequence[int] | None = None,
 ) -> tuple[Array, list[tuple[float, float]]]:
     """Render a longer video with events, and their true spans.
 
     `spans` holds `(kind, start, end)` in seconds. Returns frames uint8 (n, size, size, 3) and the
     true `(start, end)` of each event. After its end an event is played backwards quickly (a fallen
-    person gets up in 0.6 s); the true span lasts until then.
+    person gets up in 0.6 s); the true span lasts until then. Videos with the same seed `camera`
+    show the same place through the same lens, if they need the same kind of place; by default
+    `rng` draws the place too.
     """
+    look = rng if camera is None else np.random.default_rng(camera)
     t = (np.arange(round(duration * fps)) + 0.5) / fps
-    scene = pick_scene(rng, family, any(kind in events.NEEDS_LANES for kind, _, _ in spans))
+    scene = pick_scene(look, family, any(kind in events.NEEDS_LANES for kind, _, _ in spans))
     acts, truth = ordinary(rng, scene, t, busy), []
     for kind, start, end in spans:
         local = np.where(t < end, t - start, 0.6 - (t - end))
@@ -283,5 +289,5 @@ def make_video(
         act.prims[..., 10] *= shown[:, None]
         acts.append(act)
         truth.append((start, min(duration, end + 0.6)))
-    frames, _ = render(rng, scene, acts, size, strength=strength, count=len(t))
-    return film(rng, frames, strength), truth
+    frames, _ = render(look, scene, acts, size, strength=strength, count=len(t))
+    return film(look, frames, strength, rng), truth

@@ -26,14 +26,16 @@ DEMO = (("fight", 6.2, 11.0), ("fall", 18.5, 23.0), ("fire", 30.3, 35.5))
 DEMO_SEED = 74
 
 
-def write_video(frames: Array, path: Path, fps: int = FPS, *, quality: int = 27) -> None:
+def write_video(
+    frames: Array, path: Path, fps: int = FPS, *, quality: int = 27, preset: str = "slow"
+) -> None:
     """Write frames uint8 (n, height, width, 3) as an H.264 file.
 
-    `quality` is the constant rate factor: lower is better.
+    `quality` is the constant rate factor: lower is better. `preset` is that of x264.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
-        options = {"crf": str(quality), "preset": "slow", "x264-params": "threads=1"}
+        options = {"crf": str(quality), "preset": preset, "x264-params": "threads=1"}
         stream = container.add_stream("libx264", rate=fps, options=options)
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
         for frame in frames:

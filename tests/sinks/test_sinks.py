@@ -81,7 +81,7 @@ def test_the_event_line_is_the_published_schema_in_order() -> None:
     sites = ["residual/layer3/prompt0", "head/layer4/head2/prompt0"]
     assert json.dumps(line) == json.dumps(
         {
-            "schema": "hiprobe.event/1",
+            "schema": "hiprobe.event/2",
             "id": line["id"],
             "video": {
                 "name": "shop.mp4",
@@ -94,6 +94,9 @@ def test_the_event_line_is_the_published_schema_in_order() -> None:
             "peak_time": 4.0,
             "peak_score": 0.7,
             "threshold": 0.6,
+            "severity": "medium",
+            "verification": {"result": "not_checked", "log_odds": None},
+            "box": None,
             "label": "fall",
             "explanation": "a person falls",
             "model": {"id": "embedded", "revision": None, "sites": sites},

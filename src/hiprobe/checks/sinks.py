@@ -60,6 +60,9 @@ def _line(text: str | None = "a person falls", start: float = 1.6) -> dict[str, 
         "peak_time": start + 1.0,
         "peak_score": 0.7,
         "threshold": 0.6,
+        "severity": "medium",
+        "verification": {"result": "confirmed", "log_odds": 1.25},
+        "box": [0.25, 0.5, 0.25, 0.25],
         "label": text,
         "explanation": text,
         "model": {"id": "embedded", "revision": None, "sites": ["residual/layer3/prompt0"]},
@@ -69,8 +72,9 @@ def _line(text: str | None = "a person falls", start: float = 1.6) -> dict[str, 
 
 def _bare() -> dict[str, Any]:
     """Return an event of which only the span is known."""
-    unknown = dict.fromkeys(("peak_time", "peak_score", "threshold", "label", "explanation"))
-    return {**_line(), **unknown}
+    names = ("peak_time", "peak_score", "threshold", "box", "label", "explanation")
+    asked = {"result": "not_checked", "log_odds": None}
+    return {**_line(), **dict.fromkeys(names), "verification": asked}
 
 
 def check_sink(sink: Any, target: str | None = None) -> list[str]:

@@ -20,7 +20,7 @@ from hiprobe import plugins
 from hiprobe.disk.atomic import write_atomic
 from hiprobe.types import Event, Result, Scores, digest_json, unicode
 
-SCHEMA = "hiprobe.event/1"
+SCHEMA = "hiprobe.event/2"
 Line = Mapping[str, Any]
 Target = str | PathLike[str]
 
@@ -31,9 +31,9 @@ class Sink(Protocol):
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "events.jsonl"
     >>> with load("jsonl").open(target) as sink:
-    ...     sink.write({"schema": "hiprobe.event/1", "start": 1.6, "end": 4.8})
+    ...     sink.write({"schema": "hiprobe.event/2", "start": 1.6, "end": 4.8})
     >>> target.read_text()
-    '{"schema": "hiprobe.event/1", "start": 1.6, "end": 4.8}\n'
+    '{"schema": "hiprobe.event/2", "start": 1.6, "end": 4.8}\n'
     """
 
     def write(self, line: Line) -> None:
@@ -135,6 +135,12 @@ def event_line(result: Result, event: Event) -> dict[str, Any]:
         "peak_time": number(event.peak),
         "peak_score": number(event.score),
         "threshold": number(threshold_at(result.scores, event)),
+        "severity": event.severity,
+        "verification": {
+            "result": event.verification.result,
+            "log_odds": number(event.verification.log_odds),
+        },
+        "box": None if event.box is None else [number(value) for value in event.box],
         "label": event.label and unicode(event.label),
         "explanation": event.explanation and unicode(event.explanation),
         "model": {

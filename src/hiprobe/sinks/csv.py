@@ -27,6 +27,10 @@ COLUMNS = (
     "peak_time",
     "peak_score",
     "threshold",
+    "severity",
+    "verification_result",
+    "verification_log_odds",
+    "box",
     "label",
     "explanation",
     "model_id",
@@ -37,7 +41,7 @@ COLUMNS = (
 
 
 def events_csv(lines: Sequence[Line]) -> str:
-    """Make a header and one row per event; nested keys are joined by `_`, sites by spaces."""
+    """Make a header and one row per event; nested keys are joined by `_`, lists by spaces."""
     return csv_text(COLUMNS, (_flat(line) for line in lines))
 
 
@@ -68,10 +72,11 @@ def scores_csv(result: Result) -> str:
 
 def _flat(line: Line) -> list[Any]:
     flat = dict(line)
-    for key in ("video", "model"):
+    for key in ("video", "verification", "model"):
         flat |= {f"{key}_{name}": value for name, value in line[key].items()}
     return [
-        " ".join(flat[column]) if column == "model_sites" else flat[column] for column in COLUMNS
+        " ".join(map(str, flat[column])) if isinstance(flat[column], list) else flat[column]
+        for column in COLUMNS
     ]
 
 

@@ -20,10 +20,10 @@ from hiprobe.disk.atomic import write_atomic
 from hiprobe.disk.regular import JSON_BYTES, read_regular
 from hiprobe.errors import BlockedResult, StoreError
 from hiprobe.ranges import require, require_all
-from hiprobe.types import SOURCES, Event, Gap, Result, Scores, Video, unicode
+from hiprobe.types import SOURCES, Event, Gap, Result, Scores, Verification, Video, unicode
 
 NAME = "result.json"
-SCHEMA = "hiprobe.result/2"
+SCHEMA = "hiprobe.result/3"
 MOVE = "move it away, or choose another -o"
 BESIDE = ("scores.csv", "events.jsonl")
 STEM_BYTES = 200  # of a folder name; with digest and suffix it must stay below 255
@@ -148,9 +148,7 @@ def _to_json(result: Result) -> dict[str, Any]:
         "reason": result.reason,
         "duration": result.duration,
         "provenance": result.provenance,
-        "events": [
-            {name: _plain(value) for name, value in vars(event).items()} for event in result.events
-        ],
+        "events": [_event_values(event) for event in result.events],
         "gaps": [vars(gap) for gap in scores.gaps],
         "windows": {source: scores.sources.count(source) for source in SOURCES},
         "scores": {**arrays, "sources": scores.sources},
@@ -190,6 +188,11 @@ def _gap(values: Mapping[str, Any]) -> Gap:
     return Gap(values["start"], values["end"], str(values["reason"]))
 
 
+def _event_values(event: Event) -> dict[str, Any]:
+    values = {name: _plain(value) for name, value in vars(event).items()}
+    return {**values, "verification": vars(event.verification)}
+
+
 def _event(values: Mapping[str, Any]) -> Event:
     numbers = {name: values[name] for name in ("start", "end", "peak", "score")}
     for name, value in numbers.items():
@@ -199,7 +202,17 @@ def _event(values: Mapping[str, Any]) -> Event:
         name: None if values[name] is None else str(values[name])
         for name in ("label", "explanation")
     }
-    return Event(**numbers, **words)  # type: ignore[arg-type]
+    asked = values["verification"]
+    if asked["log_odds"] is not None:
+        require("score", asked["log_odds"], "the log-odds of an event")
+    box, heat = values["box"], values["heat"]
+    parts = {
+        "box": None if box is None else tuple(map(float, box)),
+        "heat": None if heat is None else tuple(tuple(map(float, row)) for row in heat),
+    }
+    checked = Verification(asked["result"], asked["log_odds"])
+    found = {**numbers, **words, **parts, "severity": values["severity"]}
+    return Event(**found, verification=checked)
 
 
 def _plain(value: Any) -> Any:

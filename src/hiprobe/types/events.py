@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["low", "medium", "high"]
+VerificationResult = Literal["confirmed", "rejected", "unsure", "not_checked"]
+Box = tuple[float, float, float, float]
+Heat = tuple[tuple[float, ...], ...]
+SEVERITIES = ("low", "medium", "high")
+VERIFICATION_RESULTS = ("confirmed", "rejected", "unsure", "not_checked")
 
 
 def check(condition: bool, message: str) -> None:
@@ -13,12 +21,44 @@ def check(condition: bool, message: str) -> None:
 
 
 @dataclass(frozen=True)
+class Verification:
+    """What the model answers when it is asked about a detected event.
+
+    `log_odds` are the log-odds of yes against no, None if it was not asked. Raises ValueError for
+    another result, or for log-odds that are not finite.
+
+    >>> Verification("rejected", log_odds=-1.5).result
+    'rejected'
+    """
+
+    result: VerificationResult = "not_checked"
+    log_odds: float | None = None
+
+    def __post_init__(self) -> None:
+        check(
+            self.result in VERIFICATION_RESULTS,
+            f"the result must be one of {VERIFICATION_RESULTS}, got {self.result!r}",
+        )
+        check(
+            self.log_odds is None or math.isfinite(self.log_odds),
+            f"log-odds must be finite, got {self.log_odds}",
+        )
+
+
+@dataclass(frozen=True)
 class Event:
     """An anomalous time span `[start, end)` in seconds, annotated or predicted.
 
     `score` is the highest smoothed score in the span and `peak` the time at which it is reached;
     both are None in an annotation. An annotation may have an infinite `end` ("the whole video").
-    Raises ValueError if a time is not a number or `end` is not after `start`.
+
+    `severity` is low if `verification`, the model's own check, rejected it: the event is then
+    `demoted`, which means kept but not raised as an alarm. `heat` (rows of columns) says how much
+    of the score each cell of the frame carries, and `box` is the strongest cell as x, y, width and
+    height, relative to the frame as shown; both are None unless they were asked for.
+
+    Raises ValueError if a time is not a number, `end` is not after `start`, or for a severity, box
+    or heat that is not valid.
 
     >>> event = Event(12.8, 20.8, peak=16.8, score=0.93)
     >>> event.end - event.start
@@ -31,6 +71,10 @@ class Event:
     score: float | None = None
     label: str | None = None
     explanation: str | None = None
+    severity: Severity = "medium"
+    verification: Verification = Verification()
+    box: Box | None = None
+    heat: Heat | None = None
 
     def __post_init__(self) -> None:
         check(
@@ -41,6 +85,34 @@ class Event:
             self.end > self.start,
             f"an event must end after its start at {self.start:.10g} s, got end {self.end:.10g} s",
         )
+        check(
+            self.severity in SEVERITIES,
+            f"the severity must be one of {SEVERITIES}, got {self.severity!r}",
+        )
+        if self.box is not None:
+            _check_box(self.box)
+        if self.heat is not None:
+            _check_heat(self.heat)
+
+    @property
+    def demoted(self) -> bool:
+        """Whether the event is kept without being an alarm."""
+        return self.severity == "low"
+
+
+def _check_box(box: Box) -> None:
+    x, y, width, height = box
+    inside = min(x, y) >= 0 < min(width, height) and max(x + width, y + height) <= 1 + 1e-9
+    check(inside, f"a box must be x, y, width, height inside 0 to 1, got {box}")
+
+
+def _check_heat(heat: Heat) -> None:
+    widths = {len(row) for row in heat}
+    finite = all(math.isfinite(value) for row in heat for value in row)
+    check(
+        len(widths) == 1 and 0 not in widths and finite,
+        f"heat must be rows of equally many finite numbers, got {str(heat)[:80]}",
+    )
 
 
 @dataclass(frozen=True)
