@@ -48,7 +48,7 @@ class Plan:
     family: str
     split: str
     spans: tuple[Span, ...]
-    camera: tuple[int, ...] | None = None
+    camera: tuple[int, ...]
 
     @property
     def truth(self) -> list[Span]:
@@ -67,7 +67,8 @@ def plans(folder: Path) -> Iterator[Plan]:
             seed = (SEED, number, index)
             rng = np.random.default_rng([*seed, 0])
             spans = _two_events(rng) if index % 2 else _look_alike(rng, index // 2)
-            yield Plan(seed, folder / split / f"{index:03d}.mp4", family, split, spans)
+            path = folder / split / f"{index:03d}.mp4"
+            yield Plan(seed, path, family, split, spans, (*seed, 1))
     for camera in range(CAMERAS):
         for index in range(VIDEOS_A_CAMERA):
             seed = (SEED, 100 + camera, index)
@@ -119,7 +120,7 @@ def label(folder: Path, every: list[Plan]) -> None:
     rows.writerow(["path", "label", "start", "end", "split", "group"])
     for plan in every:
         name = plan.path.relative_to(folder).as_posix()
-        group = plan.path.parent.name if plan.camera else name
+        group = plan.path.parent.name if plan.split == "normal" else name
         spans = [(kind, f"{start:.1f}", f"{end:.1f}") for kind, start, end in plan.truth]
         rows.writerows([name, *span, plan.split, group] for span in spans or [("normal", "", "")])
     write_atomic(folder / "labels.csv", text.getvalue().encode())

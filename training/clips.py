@@ -6,9 +6,10 @@ longer videos for demonstrations and evaluation.
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
@@ -20,6 +21,7 @@ from training.scenes import Rng, Scene
 
 SEGMENT_S, FRAMES, SIZE, GRID = 1.6, 8, 96, 6
 TIMES = (np.arange(FRAMES) + 0.5) * SEGMENT_S / FRAMES
+PART = 40  # frames of a video with a camera that are rendered at once
 STATES = ("walk", "stand", "drive", *events.LOOK_ALIKES, *events.ANOMALIES)
 PLACES = ("left", "middle", "right")
 FAMILIES = {"seen": scenes.SEEN, "unseen": scenes.UNSEEN, "final": scenes.FINAL}
@@ -132,7 +134,7 @@ def film(rng: Rng, frames: Array, strength: float, noise: Rng | None = None) -> 
     """Add the defects of a real recording; returns uint8 frames.
 
     Exposure, gamma, colour cast, fog, vignette, flicker, blur, noise and JPEG. `rng` draws what a
-    camera has for good, and also flicker and grain unless `noise` draws them.
+    camera has for good, and also what differs between frames unless `noise` draws that.
     """
     count, size = frames.shape[:2]
     noise = rng if noise is None else noise
@@ -160,7 +162,7 @@ def film(rng: Rng, frames: Array, strength: float, noise: Rng | None = None) -> 
         )
     pixels = (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
     if rng.random() < 0.2 * strength:
-        pixels = np.stack([_jpeg(frame, int(rng.integers(35, 90))) for frame in pixels])
+        pixels = np.stack([_jpeg(frame, int(noise.integers(35, 90))) for frame in pixels])
     return np.asarray(pixels)
 
 
@@ -278,8 +280,8 @@ def make_video(
     show the same place through the same lens, if they need the same kind of place; by default
     `rng` draws the place too.
     """
-    look = rng if camera is None else np.random.default_rng(camera)
     t = (np.arange(round(duration * fps)) + 0.5) / fps
+    look = rng if camera is None else np.random.default_rng(camera)
     scene = pick_scene(look, family, any(kind in events.NEEDS_LANES for kind, _, _ in spans))
     acts, truth = ordinary(rng, scene, t, busy), []
     for kind, start, end in spans:
@@ -289,5 +291,22 @@ def make_video(
         act.prims[..., 10] *= shown[:, None]
         acts.append(act)
         truth.append((start, min(duration, end + 0.6)))
-    frames, _ = render(look, scene, acts, size, strength=strength, count=len(t))
-    return film(look, frames, strength, rng), truth
+    if camera is None:
+        frames, _ = render(rng, scene, acts, size, strength=strength, count=len(t))
+        return film(rng, frames, strength), truth
+    parts = []
+    for first in range(0, len(t), PART):
+        # Each part begins with the same camera; together the arrays would be too large for caches.
+        eye = copy.deepcopy(look)
+        some = [_part(act, slice(first, first + PART)) for act in acts]
+        place = replace(scene, before=list(scene.before))
+        count = min(PART, len(t) - first)
+        frames, _ = render(eye, place, some, size, strength=strength, count=count)
+        parts.append(film(eye, frames, strength, rng))
+    return np.concatenate(parts), truth
+
+
+def _part(act: Act, frames: slice) -> Act:
+    """Return what an act shows in some of its frames."""
+    flash = None if act.flash is None else act.flash[frames]
+    return replace(act, prims=act.prims[frames], focus=act.focus[frames], flash=flash)
