@@ -94,8 +94,9 @@ def _key(name: str, on: Study) -> str:
     """Return a digest of what the tables depend on: settings, labels, models and code."""
     there, missing = study.present(on.models if name in EVERY_MODEL else on.models[:1])
     house = Path(methods.__file__).parent
-    arithmetic = [house.parent / f"{part}.py" for part in ("saliency", "labels", "localize")]
-    arithmetic += sorted((house.parent / "metrics").glob("*.py"))
+    arithmetic = [house.parent / f"{part}.py" for part in ("saliency", "labels")]
+    for folder in ("localize", "metrics"):
+        arithmetic += sorted((house.parent / folder).glob("*.py"))
     used = house.glob("*.py") if name == "share" else [house / "hiprobe.py"]
     return digest_json(
         {

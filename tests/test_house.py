@@ -322,7 +322,7 @@ def test_arguments_that_travel_together_are_grouped() -> None:
 # -- the core
 
 CORE = (
-    "ranges.py", "types/*.py", "errors.py", "plugins.py", "disk/*.py", "saliency.py", "labels.py", "localize.py",
+    "ranges.py", "types/*.py", "errors.py", "plugins.py", "disk/*.py", "saliency.py", "labels.py", "localize/*.py",
     "metrics/*.py",
     "pipeline/*.py", "probe/*.py", "methods/__init__.py", "methods/_criteria.py",
     "methods/_logistic_regression.py", "methods/hiprobe.py", "video/*.py", "store/*.py",

@@ -1,0 +1,32 @@
+"""From scores to events: smoothing, threshold, merging.
+
+Times and scores only: no videos, no models, no files. Each rule is a streaming class, and the
+offline functions run the same classes, so live and offline results are equal.
+"""
+
+from __future__ import annotations
+
+from hiprobe.localize.contiguity import JOIN_S, contiguous_runs
+from hiprobe.localize.localizer import Localizer, Scored, localize
+from hiprobe.localize.settings import RULES, Localization, Rule
+from hiprobe.localize.smoothing import Smoother, smooth
+from hiprobe.localize.thresholds import RunningThreshold, adaptive_threshold, threshold_rule
+from hiprobe.localize.tracker import EventTracker, find_events
+
+__all__ = [
+    "JOIN_S",
+    "RULES",
+    "EventTracker",
+    "Localization",
+    "Localizer",
+    "Rule",
+    "RunningThreshold",
+    "Scored",
+    "Smoother",
+    "adaptive_threshold",
+    "contiguous_runs",
+    "find_events",
+    "localize",
+    "smooth",
+    "threshold_rule",
+]
