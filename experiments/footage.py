@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from experiments.measure import Truth, truth
 from hiprobe.errors import LabelError
-from hiprobe.localize import contiguous_runs, smooth
+from hiprobe.localize import Localization, contiguous_runs, smooth
 from hiprobe.types import Event, FloatArray, HiddenStates, LabelArray, Site
 
-SIGMA = 1.5  # of the smoothing, in segments; the default of a probe
+_DEFAULT = Localization()  # the settings of a probe that is fitted without options
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,15 @@ class Footage:
         cuts = np.cumsum([len(one) for one in self.labels])[:-1]
         return Footage(self.states, tuple(np.split(y, cuts)), self.events, self.kinds)
 
-    def smoothed(self, raw: NDArray[np.float64], sigma: float = SIGMA) -> NDArray[np.float64]:
-        """Smooth the raw scores (n,) of each video on their own."""
+    def smoothed(
+        self, raw: NDArray[np.float64], settings: Localization = _DEFAULT
+    ) -> NDArray[np.float64]:
+        """Smooth the raw scores (n,) of each video on their own, as `settings` say."""
         cuts = np.cumsum([len(one.starts) for one in self.states])[:-1]
         parts = zip(self.states, np.split(raw, cuts), strict=True)
         return np.concatenate(
             [
-                smooth(part, sigma, contiguous_runs(one.starts, one.ends, one.gaps))
+                smooth(part, settings, contiguous_runs(one.starts, one.ends, one.gaps))
                 for one, part in parts
             ]
         )

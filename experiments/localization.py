@@ -39,10 +39,13 @@ def smoothing(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
         some = draw(train, videos, seed)
         held, raw = _held_out(some, seed), raw_scores(hiprobe(), some, test)
         for sigma in SIGMAS:
-            aucs[sigma].append(test.truth.aucs(test.smoothed(raw, sigma)))
+            rule = Localization(sigma, smoothing="gaussian")
+            aucs[sigma].append(test.truth.aucs(test.smoothed(raw, rule)))
             known = some.y >= 0
-            threshold = calibrate(some.smoothed(held, sigma)[known], some.y[known])
-            found[sigma].append(events_of(test, raw, Localization(sigma, "fixed", threshold)))
+            threshold = calibrate(some.smoothed(held, rule)[known], some.y[known])
+            found[sigma].append(
+                events_of(test, raw, replace(rule, rule="fixed", threshold=threshold))
+            )
     rows = [
         (
             f"{sigma:g}",

@@ -40,8 +40,9 @@ def spans(n: int, segment: float = 1.6) -> tuple[np.ndarray, np.ndarray]:
 
 @given(st.integers(0, 40), st.floats(-5, 5), st.sampled_from([0.0, 0.5, 1.5, 4.0]))
 def test_smoothing_keeps_length_and_a_constant(n: int, value: float, sigma: float) -> None:
-    assert (smooth(np.full(n, value), sigma) == value).all()
-    assert len(smooth(np.full(n, value), sigma)) == n
+    kept = smooth(np.full(n, value), Localization(sigma))
+    assert (kept == value).all()
+    assert len(kept) == n
 
 
 @pytest.mark.parametrize(("n", "sigma"), [(1, 1.5), (5, 1.5), (6, 3.0), (50, 1.5), (51, 2.0)])
@@ -50,14 +51,14 @@ def test_smoothing_is_scipys_gaussian_divided_by_its_weight_inside(n: int, sigma
     top, weight = (
         gaussian_filter1d(x, sigma, mode="constant", truncate=4.0) for x in (scores, np.ones(n))
     )
-    assert smooth(scores, sigma) == pytest.approx(top / weight, rel=1e-9)
+    assert smooth(scores, Localization(sigma)) == pytest.approx(top / weight, rel=1e-9)
 
 
 def test_smoothing_does_not_cross_a_break() -> None:
     one, two = RNG(1).random(7), RNG(2).random(9)
-    assert smooth(np.r_[one, two], 1.5, [7]) == pytest.approx(np.r_[smooth(one), smooth(two)])
+    assert smooth(np.r_[one, two], breaks=[7]) == pytest.approx(np.r_[smooth(one), smooth(two)])
     assert (
-        smooth(np.r_[np.zeros(7), np.ones(9)], 1.5, [7]) == np.r_[np.zeros(7), np.ones(9)]
+        smooth(np.r_[np.zeros(7), np.ones(9)], breaks=[7]) == np.r_[np.zeros(7), np.ones(9)]
     ).all()
 
 
@@ -205,7 +206,7 @@ def test_live_equals_offline_for_every_prefix(
     breaks = contiguous_runs(starts, ends, gaps)
     assert breaks == sorted(i for i in holes | lost if i < len(raw))
     scores, found = localize(starts, ends, np.array(raw), gaps, chosen)
-    want = smooth(np.array(raw), sigma, breaks)
+    want = smooth(np.array(raw), chosen, breaks)
     limits = adaptive_threshold(want, 1.0, 3, 2) if rule == "adaptive" else np.full(len(raw), 0.5)
     assert (scores.smoothed == want).all()
     assert (scores.threshold == limits).all()

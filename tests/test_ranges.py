@@ -163,6 +163,7 @@ CASES: list[Case] = [
             (("localization", "threshold"), "threshold"),
             (("localization", "merge_s"), "merge_s"),
             (("localization", "min_s"), "min_s"),
+            (("localization", "extend"), "extend"),
         ]
     ),
     *(
@@ -275,7 +276,7 @@ def test_the_files_themselves_are_valid(write: Any, tmp_path: Path) -> None:
     assert write(lambda _: None, tmp_path) is not None
 
 
-RULES = ("sigma", "kappa", "warmup", "lag", "threshold", "merge_s", "min_s")
+RULES = ("sigma", "kappa", "warmup", "lag", "threshold", "merge_s", "min_s", "extend")
 
 
 @settings(max_examples=25, deadline=None)

@@ -70,6 +70,7 @@ RANGES: Mapping[str, Range] = {
     "warmup": _whole(1, 1_000_000, "segments"),
     "lag": _whole(1, 1_000_000, "segments"),
     "threshold": Range(-HIGHEST, HIGHEST),
+    "extend": Range(0.01, 1.0, "of the threshold"),
     "merge_s": Range(0.0, 86400.0, "seconds"),
     "min_s": Range(0.0, 86400.0, "seconds"),
     # hidden states, results, and what a probe says of itself

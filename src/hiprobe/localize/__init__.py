@@ -8,14 +8,23 @@ from __future__ import annotations
 
 from hiprobe.localize.contiguity import JOIN_S, contiguous_runs
 from hiprobe.localize.localizer import Localizer, Scored, localize
-from hiprobe.localize.settings import RULES, Localization, Rule
+from hiprobe.localize.settings import (
+    LOCALIZATIONS,
+    RULES,
+    SMOOTHINGS,
+    Localization,
+    Rule,
+    Smoothing,
+)
 from hiprobe.localize.smoothing import Smoother, smooth
 from hiprobe.localize.thresholds import RunningThreshold, adaptive_threshold, threshold_rule
-from hiprobe.localize.tracker import EventTracker, find_events
+from hiprobe.localize.tracker import EventTracker, find_events, low_threshold
 
 __all__ = [
     "JOIN_S",
+    "LOCALIZATIONS",
     "RULES",
+    "SMOOTHINGS",
     "EventTracker",
     "Localization",
     "Localizer",
@@ -23,10 +32,12 @@ __all__ = [
     "RunningThreshold",
     "Scored",
     "Smoother",
+    "Smoothing",
     "adaptive_threshold",
     "contiguous_runs",
     "find_events",
     "localize",
+    "low_threshold",
     "smooth",
     "threshold_rule",
 ]

@@ -34,14 +34,16 @@ class Localizer:
     """Smoothing, threshold and events of one stream, segment by segment.
 
     `localize` runs it over a whole video. A segment is settled once the smoothing has seen the
-    segments after it: 6 of them at sigma 1.5. Raises UsageError if the settings lack the threshold
+    segments after it that it needs: at sigma 1.5 those are 6 with `gaussian`, 2 with `median`, and
+    0 with `causal` and `none`. `tracker.pending` is the current event of the settled segments.
+    Raises UsageError if the settings lack the threshold
     that their rule needs.
     """
 
     def __init__(self, settings: Localization) -> None:
-        self._smoother = Smoother(settings.sigma)
+        self._smoother = Smoother(settings.sigma, settings.smoothing)
         self._limit = threshold_rule(settings)
-        self.tracker = EventTracker(settings.merge_s, settings.min_s)
+        self.tracker = EventTracker(settings.merge_s, settings.min_s, settings.extend)
         self._waiting: deque[tuple[float, float, float, bool]] = deque()
         self._end = math.inf
 

@@ -20,14 +20,29 @@ _ROUNDING = 1e-6
 class EventTracker:
     """Joins consecutive segments at or above the threshold into events, and merges close events.
 
-    Events less than `merge_s` seconds apart are merged; shorter ones than `min_s` are dropped.
-    `pending` is the current event; a later segment may still extend it.
+    An event starts where the score reaches the threshold. It is extended both ways over the
+    adjacent segments whose score is at least `extend` times the threshold that applies to them
+    (hysteresis, our own): see `low_threshold`. No event crosses a gap. Then events less than
+    `merge_s` seconds apart are merged, and those shorter than `min_s` are dropped.
     """
 
-    def __init__(self, merge_s: float, min_s: float) -> None:
-        self._merge_s, self._min_s = merge_s, min_s
+    def __init__(self, merge_s: float, min_s: float, extend: float = 1.0) -> None:
+        self._merge_s, self._min_s, self._extend = merge_s, min_s, extend
         self._end = math.inf
-        self.pending: Event | None = None
+        self._before: Event | None = None  # complete, but what follows may be merged into it
+        self._run: Event | None = None  # the adjacent segments at or above the low threshold
+        self._started = False  # whether one of them has reached the threshold
+
+    @property
+    def pending(self) -> Event | None:
+        """The current event as far as it is known; None if there is none.
+
+        Later segments may change its end, peak and score, but not its start. It is there as soon as
+        one segment has reached the threshold, and then starts where the run of segments above the
+        low threshold began, which may be earlier; until then such a run is not in it. It may still
+        be dropped for being shorter than `min_s`.
+        """
+        return _joined(self._before, self._run) if self._started else self._before
 
     def push(
         self, start: float, end: float, score: float, threshold: float, *, gap: bool = False
@@ -36,24 +51,52 @@ class EventTracker:
 
         `start` and `end` in seconds, `score` smoothed. No event crosses a gap. A pause before
         the segment is a gap; `gap` marks one before a segment whose start touches the last end.
+        An event becomes final when no later segment can join it. That takes longer while a run
+        close to it is above the low threshold and has not reached the threshold.
         """
         closed = self.flush() if gap or start - self._end > JOIN_S else []
         self._end = end
-        if score >= threshold:
-            self._extend(Event(start, end, peak=(start + end) / 2, score=score))
-        elif self.pending and end - self.pending.end >= self._merge_s - _ROUNDING:
-            closed += self.flush()  # the next segment would start too late to be merged
+        if score >= low_threshold(threshold, self._extend):
+            self._run = _joined(self._run, Event(start, end, peak=(start + end) / 2, score=score))
+            self._started = self._started or score >= threshold
+            return closed
+        self._end_run()
+        if self._before and end - self._before.end >= self._merge_s - _ROUNDING:
+            closed += self._close()  # the next segment would start too late to be merged
         return closed
 
     def flush(self) -> list[Event]:
         """End the run: return the pending event, if it is long enough."""
-        event, self.pending = self.pending, None
+        self._end_run()
+        return self._close()
+
+    def _end_run(self) -> None:
+        self._before, self._run, self._started = self.pending, None, False
+
+    def _close(self) -> list[Event]:
+        event, self._before = self._before, None
         return [event] if event and event.end - event.start >= self._min_s - _ROUNDING else []
 
-    def _extend(self, event: Event) -> None:
-        last = self.pending or event
-        top = event if (event.score or 0.0) > (last.score or 0.0) else last
-        self.pending = replace(top, start=last.start, end=event.end)
+
+def low_threshold(threshold: float, extend: float) -> float:
+    """Return the score down to which an event is extended: `extend * threshold` if that is above 0.
+
+    A threshold of 0 or below, which only a plug-in's scores can have, is lowered by the same share
+    of its size: `threshold - (1 - extend) * abs(threshold)` holds for both. So the result is never
+    above the threshold, and 0 stays 0. The infinite threshold of a warm-up stays infinite.
+
+    >>> low_threshold(0.5, 0.5), low_threshold(-2.0, 0.5), low_threshold(math.inf, 0.5)
+    (0.25, -3.0, inf)
+    """
+    return threshold * (extend if threshold > 0 else 2 - extend)
+
+
+def _joined(first: Event | None, last: Event | None) -> Event | None:
+    """Return the event from the start of `first` to the end of `last`, with the higher peak."""
+    if first is None or last is None:
+        return first or last
+    top = last if (last.score or 0.0) > (first.score or 0.0) else first
+    return replace(top, start=first.start, end=last.end)
 
 
 def find_events(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hiprobe import methods
 from hiprobe.errors import LabelError, ProbeError, RecipeMismatch, counted
-from hiprobe.localize import contiguous_runs, smooth
+from hiprobe.localize import Localization, contiguous_runs, smooth
 from hiprobe.methods import Method
 from hiprobe.types import FloatArray, HiddenStates, LabelArray, Recipe, Site
 
@@ -80,12 +80,12 @@ class Calibration:
         """Return the names of the sites at `indices`."""
         return [str(self.sites[i]) for i in indices]
 
-    def smoothed(self, raw: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-        """Smooth scores (n,) video by video, over all its segments, labelled or not."""
+    def smoothed(self, raw: NDArray[np.float64], settings: Localization) -> NDArray[np.float64]:
+        """Smooth scores (n,) as `settings` say, video by video, over all its segments, labelled or not."""
         parts = np.split(raw, np.cumsum([len(s.starts) for s in self.states])[:-1])
         return np.concatenate(
             [
-                smooth(part, sigma, contiguous_runs(s.starts, s.ends, s.gaps))
+                smooth(part, settings, contiguous_runs(s.starts, s.ends, s.gaps))
                 for s, part in zip(self.states, parts, strict=True)
             ]
         )

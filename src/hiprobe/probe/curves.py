@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import ProbeError
+from hiprobe.localize import Localization
 from hiprobe.methods import Method
 from hiprobe.probe.calibration import Calibration, usable
 from hiprobe.probe.file import Probe
@@ -31,9 +32,9 @@ def shuffled_curves(
 
 
 def auc_by_layer(
-    how: Method, data: Calibration, split: Folds, sigma: float, seed: int
+    how: Method, data: Calibration, split: Folds, settings: Localization, seed: int
 ) -> list[dict[str, Any]] | None:
-    """Compute the out-of-fold AUC of each site on its own.
+    """Compute the out-of-fold AUC of each site on its own, of scores smoothed as `settings` say.
 
     None for methods that do not read layers, as a model has thousands of heads.
     """
@@ -45,7 +46,7 @@ def auc_by_layer(
         curve.append(
             {
                 "site": str(data.sites[index]),
-                "auc": pooled_auc(data, data.smoothed(raw, sigma), seed),
+                "auc": pooled_auc(data, data.smoothed(raw, settings), seed),
             }
         )
     return curve

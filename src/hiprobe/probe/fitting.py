@@ -143,7 +143,7 @@ def _held_out(how: Method, data: Calibration, settings: FitSettings) -> _HeldOut
         named=data.named_groups > 0,
     )
     raw, picked = held_out(how, data, split)
-    return _HeldOut(split, data.smoothed(raw, settings.localization.sigma), picked)
+    return _HeldOut(split, data.smoothed(raw, settings.localization), picked)
 
 
 def _record(
@@ -154,7 +154,7 @@ def _record(
     settings: FitSettings,
 ) -> dict[str, Any]:
     """Describe the fit for the provenance of the probe, without the source of the threshold."""
-    sigma, seed = settings.localization.sigma, settings.seed
+    seed = settings.seed
     return {
         **_described(data, chosen, seed),
         "baseline": shuffled_curves(how, data, settings.permutations, seed),
@@ -165,7 +165,7 @@ def _record(
             "agreement": float(np.mean([_shared(p, chosen.indices) for p in held.picked])),
         },
         "auc": pooled_auc(data, held.scores, seed),
-        "layers": auc_by_layer(how, data, held.split, sigma, seed)
+        "layers": auc_by_layer(how, data, held.split, settings.localization, seed)
         if settings.layer_curve
         else None,
         "warnings": list(held.split.warnings),

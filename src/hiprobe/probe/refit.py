@@ -140,7 +140,7 @@ def _held_out(
     split = make_folds(data.labels, data.groups, classes, FOLDS, seed, named=named)
     _require_labels_in_each_fold(before, split, classes)
     raw, _ = held_out(how, replace(data, labels=before), split)
-    return data.smoothed(raw, old.localization.sigma)
+    return data.smoothed(raw, old.localization)
 
 
 def _require_labels_in_each_fold(labels: LabelArray, split: Folds, classes: Sequence[int]) -> None:

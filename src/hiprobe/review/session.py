@@ -214,7 +214,7 @@ class Session:
             scores.ends,
             scores.smoothed,
             threshold,
-            localize.EventTracker(rules.merge_s, rules.min_s),
+            localize.EventTracker(rules.merge_s, rules.min_s, rules.extend),
             scores.gaps,
         )
         return worded(found, results.reviewed_result(shown.entry).events)
