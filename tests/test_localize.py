@@ -38,6 +38,7 @@ def spans(n: int, segment: float = 1.6) -> tuple[np.ndarray, np.ndarray]:
 # smoothing
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.floats(-5, 5), st.sampled_from([0.0, 0.5, 1.5, 4.0]))
 def test_smoothing_keeps_length_and_a_constant(n: int, value: float, sigma: float) -> None:
     kept = smooth(np.full(n, value), Localization(sigma))
@@ -153,7 +154,7 @@ def events_slowly(
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_events_equal_those_of_a_plain_implementation(data: st.DataObject) -> None:
     steps = data.draw(
@@ -186,7 +187,7 @@ def test_a_pending_event_is_visible_and_closes_as_soon_as_nothing_can_join() -> 
     assert tracker.flush() == []
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     score_lists,
     st.sets(st.integers(1, 59)),
@@ -257,6 +258,7 @@ def test_settings_survive_json_and_are_checked() -> None:
         Localization.from_json({"sigmas": 1.0})
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.float64, 30, elements=st.floats(0, 1)))
 def test_smoothing_stays_within_its_scores(scores: np.ndarray) -> None:
     out = smooth(scores)

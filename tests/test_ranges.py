@@ -72,7 +72,7 @@ def test_a_range_holds_its_numbers_and_no_others(data: st.DataObject, name: str)
 def probe_file(change: Callable[[Any], None], folder: Path) -> Any:
     zeros = np.zeros(6)
     tensors = {"mean": zeros, "scale": zeros + 1, "weight": zeros, "bias": np.zeros(1)}
-    rules = Localization(rule="fixed", threshold=0.5)
+    rules = Localization(rule="fixed", threshold=0.5, extend=0.5)
     made = Probe("hiprobe", RECIPE, SITES, 3, tensors, rules, {"auc": {"low": 0.5}})
     return changed_safetensors(made.to_bytes(), change, folder / "p.safetensors", Probe.load)
 

@@ -1,13 +1,15 @@
-"""The options that say how scores become events: threshold, smoothing, length, merging."""
+"""The options that say how scores become events: threshold, smoothing, extension, merging."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hiprobe.cli._options import check_range
+from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
     from hiprobe.localize import Localization
@@ -17,9 +19,33 @@ Threshold = Annotated[
     float | None,
     typer.Option(help="The smoothed score from which on a segment is anomalous."),
 ]
+Named = Annotated[
+    str | None,
+    typer.Option(
+        "--localization",
+        metavar="NAME",
+        help="Begin with the settings of this name: default, or paper for those of the paper. "
+        "The other options come on top.",
+    ),
+]
+SmoothingKind = Annotated[
+    str | None,
+    typer.Option(
+        "--smoothing",
+        metavar="KIND",
+        help="How scores are smoothed: gaussian, causal (looks back only), median or none.",
+    ),
+]
 Sigma = Annotated[
     float | None,
-    typer.Option(help="Width of the Gaussian that smooths scores, in segments; 0 for none."),
+    typer.Option(help="Width of the smoothing, in segments; 0 for none."),
+]
+Extend = Annotated[
+    float | None,
+    typer.Option(
+        help="Extend events over the neighbouring segments whose score is at least this share of "
+        "the threshold; 1 extends nothing."
+    ),
 ]
 MinLength = Annotated[
     float | None,
@@ -28,6 +54,13 @@ MinLength = Annotated[
 Merge = Annotated[
     float | None,
     typer.Option(help="Merge events that are less than this apart, in seconds."),
+]
+Refine = Annotated[
+    bool | None,
+    typer.Option(
+        "--refine/--no-refine",
+        help="Read the windows around the start and end of each event again, more finely.",
+    ),
 ]
 
 
@@ -39,25 +72,45 @@ class EventOptions:
     sigma: float | None = None
     min_length: float | None = None
     merge: float | None = None
+    named: str | None = None
+    smoothing: str | None = None
+    extend: float | None = None
+    refine: bool | None = None
 
     def over(self, base: Localization) -> Localization:
-        """Return `base` with what was given; raises UsageError for a value out of range."""
+        """Return `base` with what was given; raises UsageError for a value out of range.
+
+        Settings by name keep the rule and the threshold of `base`.
+        """
         self._check()
-        given = {"sigma": self.sigma, "min_s": self.min_length, "merge_s": self.merge}
-        changes = {name: value for name, value in given.items() if value is not None}
+        changes: dict[str, Any] = {
+            "sigma": self.sigma,
+            "min_s": self.min_length,
+            "merge_s": self.merge,
+            "smoothing": self.smoothing,
+            "extend": self.extend,
+            "refine": self.refine,
+        }
+        changes = {name: value for name, value in changes.items() if value is not None}
         if self.threshold is not None:
-            changes |= {"rule": "fixed", "threshold": self.threshold}  # type: ignore[dict-item]
-        return replace(base, **changes)  # type: ignore[arg-type]
+            changes |= {"rule": "fixed", "threshold": self.threshold}
+        begin = base if self.named is None else base.named(self.named).with_rule_of(base)
+        return replace(begin, **changes)
 
     def _check(self) -> None:
+        from hiprobe.localize import LOCALIZATIONS, SMOOTHINGS
+
         for option, name, value in (
             ("--threshold", "threshold", self.threshold),
             ("--sigma", "sigma", self.sigma),
+            ("--extend", "extend", self.extend),
             ("--min-length", "min_s", self.min_length),
             ("--merge", "merge_s", self.merge),
         ):
             if value is not None:
                 check_range(option, name, value)
+        _check_name("--localization", self.named, tuple(LOCALIZATIONS))
+        _check_name("--smoothing", self.smoothing, SMOOTHINGS)
 
     def over_probe(self, probe: Probe) -> Localization:
         """Do what `over` does, and say if the threshold was calibrated with other settings."""
@@ -67,14 +120,31 @@ class EventOptions:
         used = self.over(base)
         if used != base and used.rule == "calibrated" and used.threshold is not None:
             warn(
-                f"the threshold {used.threshold:.3f} was calibrated with {_described(base)}; "
-                f"it is used with {_described(used)}"
+                f"the threshold {used.threshold:.3f} was calibrated with {described(base)}; "
+                f"it is used with {described(used)}"
             )
         return used
 
 
-def _described(settings: Localization) -> str:
-    return (
-        f"sigma {settings.sigma:g}, minimum length {settings.min_s:g} s, "
-        f"merging {settings.merge_s:g} s"
-    )
+def _check_name(option: str, value: str | None, names: tuple[str, ...]) -> None:
+    if value is not None and value not in names:
+        known = f"{', '.join(names[:-1])} or {names[-1]}"
+        raise UsageError(f"{option} must be {known}, got {value!r}")
+
+
+def described(settings: Localization) -> str:
+    """Describe the settings in words; smoothing, extension and refinement unless as by default."""
+    return ", ".join(_parts(settings))
+
+
+def _parts(settings: Localization) -> Iterator[str]:
+    usual = settings.named("default")
+    if settings.smoothing != usual.smoothing:
+        yield "no smoothing" if settings.smoothing == "none" else f"{settings.smoothing} smoothing"
+    yield f"sigma {settings.sigma:g}"
+    if settings.extend != usual.extend:
+        yield f"extension to {settings.extend:g} of the threshold"
+    yield f"minimum length {settings.min_s:g} s"
+    yield f"merging {settings.merge_s:g} s"
+    if settings.refine != usual.refine:
+        yield "refined boundaries" if settings.refine else "boundaries as read"

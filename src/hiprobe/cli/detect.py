@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from hiprobe.cli import _chosen, _detection, _passed, _ray, _run
-from hiprobe.cli._localization import EventOptions, Merge, MinLength, Sigma, Threshold
+from hiprobe.cli._localization import (
+    EventOptions,
+    Extend,
+    Merge,
+    MinLength,
+    Named,
+    Refine,
+    Sigma,
+    SmoothingKind,
+    Threshold,
+)
 from hiprobe.cli._options import (
     OUT,
     AsJson,
@@ -36,9 +46,13 @@ def detect(
         bool, typer.Option(help="Let the model explain each event in words.")
     ] = True,
     threshold: Threshold = None,
+    localization: Named = None,
+    smoothing: SmoothingKind = None,
     sigma: Sigma = None,
+    extend: Extend = None,
     min_length: MinLength = None,
     merge: Merge = None,
+    refine: Refine = None,
     time_from_name: Annotated[
         str | None,
         typer.Option(
@@ -91,8 +105,10 @@ def detect(
     name = _chosen.choose_model(model, chosen)
     if probe is None:
         _chosen.say_choice(chosen, name)
-    events = EventOptions(threshold, sigma, min_length, merge)
-    localization = events.over_probe(chosen.probe)
+    events = EventOptions(
+        threshold, sigma, min_length, merge, localization, smoothing, extend, refine
+    )
+    rules = events.over_probe(chosen.probe)
     output = _detection.Output(out, as_json, SinkOutput(sink or ()))
     loading = chosen.loading(name, revision, device, dtype, explain)
     if ray is None:
@@ -105,7 +121,7 @@ def detect(
     # Only of the probe's own model is it known that finished results are its results.
     own = model is None and revision is None and not again
     asked = _detection.DetectionRequest(
-        chosen.probe, home, localization, explain, dtype if own else None, time_from_name
+        chosen.probe, home, rules, explain, dtype if own else None, time_from_name
     )
     if ray is not None:
         on_ray = _ray.ray_run(ray, worker, loading)

@@ -10,7 +10,17 @@ import typer
 
 from hiprobe.cli import _passed, _run
 from hiprobe.cli._labels import check_normal, label_words, warn_of_copies, warn_of_short
-from hiprobe.cli._localization import EventOptions, Merge, MinLength, Sigma, Threshold
+from hiprobe.cli._localization import (
+    EventOptions,
+    Extend,
+    Merge,
+    MinLength,
+    Named,
+    Refine,
+    Sigma,
+    SmoothingKind,
+    Threshold,
+)
 from hiprobe.cli._options import (
     OUT,
     AnomalyLabel,
@@ -55,9 +65,13 @@ def fit(
     frames: Frames = None,
     size: Size = None,
     threshold: Threshold = None,
+    localization: Named = None,
+    smoothing: SmoothingKind = None,
     sigma: Sigma = None,
+    extend: Extend = None,
     min_length: MinLength = None,
     merge: Merge = None,
+    refine: Refine = None,
     split: Annotated[str | None, typer.Option(help="Take only the CSV rows of this split.")] = None,
     normal_label: NormalLabel = None,
     anomaly_label: AnomalyLabel = None,
@@ -88,8 +102,11 @@ def fit(
     _passed.watch(context, verbose).search_clips(data)
     words = label_words(normal_label, anomaly_label)
     options = recipe_options(prompt, segment, frames, size)
-    localization = EventOptions(threshold, sigma, min_length, merge).over(Localization())
-    request = _run.FitRequest(data, method, layer, options, localization, split, seed, words)
+    events = EventOptions(
+        threshold, sigma, min_length, merge, localization, smoothing, extend, refine
+    )
+    rules = events.over(Localization())
+    request = _run.FitRequest(data, method, layer, options, rules, split, seed, words)
     understood = _understood(request, as_json)
     if check:
         _stop_at(understood, as_json)

@@ -81,7 +81,7 @@ class Calibration:
         return [str(self.sites[i]) for i in indices]
 
     def smoothed(self, raw: NDArray[np.float64], settings: Localization) -> NDArray[np.float64]:
-        """Smooth scores (n,) as `settings` say, video by video, over all its segments, labelled or not."""
+        """Smooth scores (n,) as `settings` say: each video, with all segments, labelled or not."""
         parts = np.split(raw, np.cumsum([len(s.starts) for s in self.states])[:-1])
         return np.concatenate(
             [
