@@ -25,6 +25,7 @@ from hiprobe.probe import Probe, fit
 from hiprobe.probe.calibration import calibration_set
 from hiprobe.probe.folds import make_folds
 from hiprobe.probe.held_out import held_out
+from hiprobe.probe.refit import refit
 from hiprobe.probe.threshold import calibrate
 from hiprobe.types import Gap, HiddenStates, Recipe, Site
 
@@ -182,6 +183,9 @@ def test_a_fit_calibrates_on_scores_smoothed_as_detection_smooths_them(kind: Smo
     ]
     assert probe.localization.threshold == calibrate(np.concatenate(seen), data.labels)
     assert probe.localization == replace(rules, threshold=probe.localization.threshold)
+    # With one site to choose from, the curve over sites and a refit have the AUC of these scores.
+    assert probe.provenance["layers"][0]["auc"] == probe.provenance["auc"]
+    assert refit(probe, pairs, [y for _, y in pairs]).before == probe.provenance["auc"]
     footage = Footage(
         tuple(one for one, _ in pairs), tuple(y for _, y in pairs), ((),) * 8, ("",) * 8
     )

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,7 @@ def spans(out: Path) -> list[tuple[float, float]]:
         ("--threshold", "0.3"),
         ("--threshold", "2", "--sigma", "0"),
         ("--threshold=-1", "--sigma", "3.5", "--min-length", "2.5", "--merge", "0"),
+        ("--smoothing", "median", "--extend", "0.3", "--merge", "0"),
     ],
 )
 def test_other_options_give_what_a_fresh_detection_gives_and_load_no_model(
@@ -226,11 +227,19 @@ def test_a_threshold_calibrated_with_other_settings_is_mentioned_in_one_line(
         (("--sigma", "1.5", "--merge", "2"), False),  # as calibrated
         (("--threshold", "0.5", "--sigma", "0"), False),  # not calibrated
         (("--sigma", "0"), True),
+        (("--localization", "paper", "--no-refine"), False),  # as calibrated
+        (("--smoothing", "none", "--extend", "0.5", "--refine"), True),
         (("--merge", "0.5"), True),
     ):
         ran = detect("--no-explain", *options)
         lines = [line for line in ran.err.splitlines() if "was calibrated with" in line]
         assert (ran.code, len(lines)) == (0, int(said)), options
+        if "none" in options:
+            assert (
+                "used with no smoothing, sigma 1.5, extension to 0.5 of the threshold, "
+                "minimum length 1 s, merging 2 s, refined boundaries"
+            ) in lines[0]
+            assert "with sigma 1.5, minimum length 1 s, merging 2 s;" in lines[0]
     assert "the threshold 0.572 was calibrated with sigma 1.5" in lines[0]
     assert "used with sigma 1.5, minimum length 1 s, merging 0.5 s" in lines[0]
 
@@ -254,11 +263,55 @@ def test_fit_records_the_options_in_the_probe_and_detect_follows_them(
     assert settings["localization"] == made.to_json()
 
 
+def test_settings_by_name_replace_those_of_the_probe_but_not_its_threshold(
+    run: Any, tmp_path: Path, clips: Path, fitted: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    clip, more = clips / "normal_00.mp4", ("--smoothing", "causal", "--extend", "0.4", "--refine")
+    assert run("fit", clips, "--store", fitted.store, "--localization", "paper", *more).code == 0
+    made = Probe.load(tmp_path / "probe.safetensors").localization
+    assert made.threshold is not None
+    paper = Localization.named("paper").with_threshold(made.threshold)
+    assert made == replace(paper, smoothing="causal", extend=0.4, refine=True)
+    for options, want in (
+        ((), made),
+        (("--localization", "paper"), paper),
+        (("--localization", "paper", "--extend", "0.7"), replace(paper, extend=0.7)),
+        (("--no-refine",), replace(made, refine=False)),
+        (
+            ("--localization", "default", "--threshold", "0.3"),
+            replace(Localization(), rule="fixed", threshold=0.3),
+        ),
+    ):
+        ran = run("detect", clip, "-o", "out", "--no-explain", *options)
+        assert ran.code == 0
+        used = result(tmp_path / "out", "normal_00")["settings"]["localization"]
+        assert Localization.from_json(used) == want
+        assert ("was calibrated with causal smoothing" in ran.err) == (
+            bool(options) and "--threshold" not in options
+        )
+
+
+@pytest.mark.parametrize("command", ["detect", "fit"])
+def test_an_unknown_name_is_refused_with_the_known_ones(
+    run: Any, tmp_path: Path, clips: Path, work: Work, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for option, known in (
+        ("--localization", "default or paper"),
+        ("--smoothing", "gaussian, causal, median or none"),
+    ):
+        ran = run(command, clips, option, "box")
+        assert (ran.code, work.loads) == (2, 0)
+        assert ran.errors[-1] == f"UsageError: {option} must be {known}, got 'box'"
+
+
 EVENTS = {
     "--threshold": ("threshold", ("nan", "inf", "1e16")),
     "--sigma": ("sigma", ("-0.1", "1001", "nan")),
     "--min-length": ("min_s", ("-1", "86401")),
     "--merge": ("merge_s", ("-1", "inf")),
+    "--extend": ("extend", ("0", "1.5", "nan")),
 }
 READING = {
     "--segment": ("segment_s", ("0", "0.001", "60.5", "nan")),

@@ -62,6 +62,28 @@ def test_moving_the_threshold_gives_the_events_of_the_rule(
         assert [(float(a), float(b)) for a, b in found] == [(e.start, e.end) for e in expected]
 
 
+def test_moving_the_threshold_smooths_and_extends_as_the_probe_says(
+    made: Made, session: Session
+) -> None:
+    rules = replace(made.probe.localization, smoothing="median", extend=0.1, merge_s=0.0)
+    probe = replace(made.probe, localization=rules)
+    session.keep(probe, "ann", "extends events")
+    session.use(probe.digest, "ann")
+    entry = session.entry(made.ids["b.mp4"])
+    assert entry is not None
+    states = store.kept_states(made.out / ".store", made.ids["b.mp4"], probe.recipe)[0]
+
+    def spans(extend: float, threshold: float) -> list[tuple[float, float]]:
+        fixed = replace(rules, rule="fixed", threshold=threshold, extend=extend)
+        _, found = score_states(states, replace(probe, localization=fixed))
+        return [(event.start, event.end) for event in found]
+
+    for threshold in (0.3, 0.5, 0.7, 0.9):
+        found = session.events(session.shown(entry), threshold)
+        assert [(event.start, event.end) for event in found] == spans(0.1, threshold)
+    assert any(spans(0.1, limit) != spans(1.0, limit) for limit in (0.3, 0.5, 0.7, 0.9))
+
+
 def test_labels_move_to_the_event_that_overlaps_most() -> None:
     old = (Event(0, 10, label="fall"), Event(20, 22, label="fire"))
     found = worded((Event(1, 9), Event(8, 19), Event(19, 30)), old)
