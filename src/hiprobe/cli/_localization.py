@@ -120,8 +120,8 @@ class EventOptions:
         used = self.over(base)
         if used != base and used.rule == "calibrated" and used.threshold is not None:
             warn(
-                f"the threshold {used.threshold:.3f} was calibrated with {described(base)}; "
-                f"it is used with {described(used)}"
+                f"the threshold {used.threshold:.3f} was calibrated with {_described(base)}; "
+                f"it is used with {_described(used)}"
             )
         return used
 
@@ -132,7 +132,7 @@ def _check_name(option: str, value: str | None, names: tuple[str, ...]) -> None:
         raise UsageError(f"{option} must be {known}, got {value!r}")
 
 
-def described(settings: Localization) -> str:
+def _described(settings: Localization) -> str:
     """Describe the settings in words; smoothing, extension and refinement unless as by default."""
     return ", ".join(_parts(settings))
 
