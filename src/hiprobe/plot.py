@@ -318,7 +318,8 @@ def _timeline(axes: Axes, labels: FrameLabels, scores: Array, detection: Detecti
     for first, last in zip(edges[::2], edges[1::2], strict=True):
         axes.axvspan(ends[first], ends[last], color=ORANGE, alpha=0.35, lw=0)
     axes.step(ends, np.append(scores, scores[-1:]), where="post", color=BLUE, lw=1.2)
-    for event in detection.events if detection else ():
+    alarms = [event for event in detection.events if not event.demoted] if detection else []
+    for event in alarms:
         axes.axvspan(event.start, event.end, ymin=0, ymax=0.06, color=VERMILION, lw=0)
     axes.set_xlim(float(ends[0]), float(ends[-1]))
     axes.spines[["top", "right"]].set_visible(False)

@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Output:
-    """Where the results of a detection go, and how they are shown."""
+    """Where the results of a detection go, and how they are shown.
+
+    With `demoted` the demoted events are shown too; `--json` always has them in a list of their
+    own.
+    """
 
     folder: str | Path
     as_json: bool = False
     sinks: SinkOutput | None = None
+    demoted: bool = False
 
     def show(self, result: Result) -> None:
         """Show one result, and keep its events for the sinks."""
@@ -227,6 +232,7 @@ def show_result(result: Result, output: Output) -> None:
     """Show one result, once its files are written in the output folder (or address)."""
     from hiprobe import sinks, store
     from hiprobe.cli import _terminal
+    from hiprobe.report.texts import left_out
     from hiprobe.types import unicode
 
     if output.as_json:
@@ -240,11 +246,14 @@ def show_result(result: Result, output: Output) -> None:
                 "scored_s": round(result.scores.scored_s, 3) if result.scores else 0.0,
                 "gaps": [_gap(gap) for gap in result.scores.gaps] if result.scores else [],
                 "repeated": result.scores.repeated if result.scores else 0,
-                "events": [sinks.event_line(result, event) for event in result.events],
+                "events": [sinks.event_line(result, event) for event in result.alarms],
+                "demoted": [sinks.event_line(result, event) for event in result.demoted],
             }
         )
     elif result.scores is not None:
-        _terminal.show(_terminal.events_table(result))
+        _terminal.show(_terminal.events_table(result, demoted=output.demoted))
+        if not output.demoted and result.demoted:
+            _terminal.say(left_out(len(result.demoted), len(result.alarms)))
         if said := _terminal.fitted_on(result):
             _terminal.say(f"[yellow]{said}[/]")
         place = store.result_folder(Path(), result)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hiprobe.cli import _run
-from hiprobe.errors import HiProbeError, OutOfMemory, Quarantined, UsageError, counted
+from hiprobe.errors import HiProbeError, OutOfMemory, Quarantined, UsageError
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Loading
@@ -90,7 +90,7 @@ def show_ray_detection(
     from hiprobe.store import remote
 
     out, folder = str(output.folder), asked.out
-    counts, events = Counter(one.status for one in found.failed), 0
+    counts, events = Counter(one.status for one in found.failed), [0, 0]
     shown = replace(output, folder=out.rstrip("/") if remote.is_address(out) else folder)
     if remote.is_address(out):
         # What other drivers have noted.
@@ -111,13 +111,13 @@ def show_ray_detection(
             bar.advance(result.status, result.duration)
             shown.show(result)
             counts[result.status] += 1
-            events += len(result.events)
+            events[0] += len(result.alarms)
+            events[1] += len(result.demoted)
     pages = report.write_index(folder, out.rstrip("/").rpartition("/")[2])
     if remote.is_address(out):
         remote.push([folder / store.MANIFEST, *pages], out.rstrip("/"))
     if not shown.as_json:
-        ended = ", ".join(f"{number} {status}" for status, number in counts.items())
-        _terminal.say(f"{ended}; {counted(events, 'event')}")
+        _terminal.end(counts, *events)
     return _run.exit_code(counts["failed"] + counts["quarantined"])
 
 

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 class SinkOutput:
     """The sinks that `--sink` options name, found before any work begins.
 
+    They get the alarms, and with `demoted` the demoted events too.
+
     Raises UsageError for an option that is not NAME=TARGET, an unknown sink, and two options with
     one target, of which the second would overwrite the first.
     """
 
-    def __init__(self, options: Sequence[str]) -> None:
+    def __init__(self, options: Sequence[str], *, demoted: bool = False) -> None:
+        self._demoted, self._left_out = demoted, 0
         self._sinks = [(option, *_parse(option)) for option in options]
         self._lines: dict[str, list[dict[str, Any]]] = {}
         places = [_place(target) for _, _, target in self._sinks]
@@ -44,14 +47,20 @@ class SinkOutput:
         """Keep the events of one result, finished now or by an earlier command."""
         from hiprobe.sinks import event_line
 
-        if self._sinks and result.events:
-            self._lines[result.name] = [event_line(result, event) for event in result.events]
+        events = result.events if self._demoted else result.alarms
+        if self._sinks and events:
+            self._lines[result.name] = [event_line(result, event) for event in events]
+        self._left_out += len(result.events) - len(events)
 
     def write(self, names: Iterable[str]) -> None:
         """Write all events to each sink, in the order of the videos' `names`.
 
-        Raises StoreError, also for any failure of a sink from outside: the results are kept.
+        A line on standard error says how many demoted events they did not get. Raises StoreError,
+        also for any failure of a sink from outside: the results are kept.
         """
+        from hiprobe.cli._terminal import warn
+        from hiprobe.report.texts import left_out
+
         lines = [line for name in names for line in self._lines.get(name, ())]
         for option, plugin, target in self._sinks:
             try:
@@ -63,6 +72,8 @@ class SinkOutput:
                     f"--sink {option} failed: {type(error).__name__}: {error}",
                     cure="repair the sink and give the command again; the results are kept",
                 ) from error
+        if self._sinks and self._left_out:
+            warn(f"--sink: {left_out(self._left_out, len(lines))}")
 
 
 def _parse(option: str) -> tuple[Plugin, str]:

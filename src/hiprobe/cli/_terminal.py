@@ -19,7 +19,7 @@ from rich.text import Text
 from hiprobe.errors import HiProbeError, StoreError, counted, one_line
 from hiprobe.probe import Probe
 from hiprobe.store.leases import RunRecord, VideoRecord
-from hiprobe.types import STATUSES, Result, unicode
+from hiprobe.types import STATUSES, Event, Result, unicode
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -193,38 +193,51 @@ def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"  why: {', '.join(parts)}"
 
 
-def events_table(result: Result) -> Table:
-    """Return the events as a table, one row each.
+def events_table(result: Result, *, demoted: bool = False) -> Table:
+    """Return the alarms as a table, one row each; with `demoted` the demoted events too, marked.
 
     Text is shown as it is, without markup or control characters.
     """
-    from hiprobe.report.texts import clock, printable, two, wall_clock
+    from hiprobe.report.texts import printable, wall_clock
 
+    events = result.events if demoted else result.alarms
     began = wall_clock(result.recorded)
     title = printable(unicode(result.name)) + (f", recorded {began}" if began else "")
     table = Table(title=Text(title), title_justify="left")
-    labelled = any(event.label for event in result.events)
+    labelled = any(event.label for event in events)
     for name in (*(("clock",) if began else ()), "start", "end", "score"):
         table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("model's check", max_width=22)
     for name in ("label", "explanation") if labelled else ("explanation",):
         table.add_column(name, ratio=None if name == "label" else 1)
-    for event in result.events:
-        words = (event.label, event.explanation) if labelled else (event.explanation,)
-        at = wall_clock(result.recorded, event.start).partition(" ")[2][:8]
-        cells = (
-            *((at,) if began else ()),
-            clock(event.start),
-            clock(event.end),
-            two(event.score),
-            *words,
-        )
-        table.add_row(*(Text(printable(cell or "")) for cell in cells))
-    if not result.events:
-        table.add_row(
-            *([""] * (4 if began else 3)),
-            Text("no event: no score reaches the threshold", style="dim"),
-        )
+    for event in events:
+        cells = (*_times(result, event), event.explanation)
+        words = (*cells[:-1], event.label, cells[-1]) if labelled else cells
+        style = "dim" if event.demoted else ""
+        table.add_row(*(Text(printable(cell or ""), style) for cell in words))
+    if not events:
+        table.add_row(*([""] * (5 if began else 4)), Text(_none_found(result), style="dim"))
     return table
+
+
+def _times(result: Result, event: Event) -> tuple[str, ...]:
+    """Return the cells of an event up to the model's check of it."""
+    from hiprobe.report.texts import checked, clock, two, wall_clock
+
+    at = wall_clock(result.recorded, event.start).partition(" ")[2][:8]
+    return (
+        *((at,) if wall_clock(result.recorded) else ()),
+        clock(event.start),
+        clock(event.end),
+        two(event.score),
+        ("demoted: " if event.demoted else "") + checked(event.verification),
+    )
+
+
+def _none_found(result: Result) -> str:
+    if result.demoted:
+        return "no alarm: the model's own check rejected every event"
+    return "no event: no score reaches the threshold"
 
 
 def layers_table(found: Mapping[str, Any]) -> Table:
@@ -307,6 +320,11 @@ def _segments(result: Result) -> str:
     return f"{count} ({repeated} repeated)" if repeated else str(count)
 
 
+def _counts(result: Result) -> str:
+    alarms, demoted = len(result.alarms), len(result.demoted)
+    return f"{alarms} ({demoted} demoted)" if demoted else str(alarms)
+
+
 def total(results: Sequence[Result]) -> None:
     """Show the outcome of each video of a run, and the sum."""
     if len(results) > 1:
@@ -324,12 +342,21 @@ def total(results: Sequence[Result]) -> None:
                 markup(unicode(result.name)),
                 result.status,
                 _segments(result),
-                str(len(result.events)) if result.scores else "",
+                _counts(result) if result.scores else "",
                 markup(_note(result)),
             )
         show(table)
 
     counts = {status: sum(r.status == status for r in results) for status in STATUSES}
-    ended = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
-    events = sum(len(result.events) for result in results)
-    say(f"{ended}; {counted(events, 'event')}")
+    alarms, demoted = (
+        (len(result.alarms) for result in results),
+        (len(result.demoted) for result in results),
+    )
+    end(counts, sum(alarms), sum(demoted))
+
+
+def end(statuses: Mapping[str, int], alarms: int = 0, demoted: int = 0) -> None:
+    """Show how many videos ended in which status, and how many events were found."""
+    ended = ", ".join(f"{number} {status}" for status, number in statuses.items() if number)
+    more = f", {demoted} demoted" if demoted else ""
+    say(f"{ended}; {counted(alarms, 'event')}{more}")

@@ -80,6 +80,14 @@ def detect(
             "webvtt or module:attribute, for example jsonl=events.jsonl. Repeatable.",
         ),
     ] = None,
+    show_demoted: Annotated[
+        bool,
+        typer.Option(
+            "--show-demoted",
+            help="Also show the events that the model's own check rejected, and send them to "
+            "sinks. Nothing is computed again.",
+        ),
+    ] = False,
     ray: Ray = None,
     worker: Worker = None,
     verbose: Verbose = False,
@@ -109,7 +117,8 @@ def detect(
         threshold, sigma, min_length, merge, localization, smoothing, extend, refine
     )
     rules = events.over_probe(chosen.probe)
-    output = _detection.Output(out, as_json, SinkOutput(sink or ()))
+    given = SinkOutput(sink or (), demoted=show_demoted)
+    output = _detection.Output(out, as_json, given, show_demoted)
     loading = chosen.loading(name, revision, device, dtype, explain)
     if ray is None:
         _ray.without(worker, *paths, out)

@@ -17,14 +17,18 @@ from hiprobe.store import ManifestLine, read_manifest, write_atomic
 
 ROWS = 500  # on a page
 FAILED = ("failed", "quarantined")
+ORDER = (
+    "Failed videos come first, then those with alarms, then the others; among these by the highest "
+    "smoothed score above the threshold, which is that of an alarm if the video has one. "
+    "Events that the model's own check rejected count as demoted."
+)
 
 
 def write_index(out: Path, title: str | None = None) -> list[Path]:
     """Write the list of all videos of the manifest to `OUT/index.html`, and return its pages.
 
-    Videos that failed come first, then by their highest smoothed score above the threshold. A page
-    has 500 rows; the next ones are `index-2.html`, ... The title is the folder's name unless it is
-    given. Raises StoreError.
+    The order is that of `ORDER`, which the page states. A page has 500 rows; the next ones are
+    `index-2.html`, ... The title is the folder's name unless it is given. Raises StoreError.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as out:
@@ -49,8 +53,9 @@ def page_name(number: int) -> str:
     return "index.html" if number == 1 else f"index-{number}.html"
 
 
-def _order(line: ManifestLine) -> tuple[bool, float, str]:
-    return line.status not in FAILED, math.inf if line.margin is None else -line.margin, line.name
+def _order(line: ManifestLine) -> tuple[bool, bool, float, str]:
+    below = math.inf if line.margin is None else -line.margin
+    return line.status not in FAILED, not line.events, below, line.name
 
 
 def _counts(lines: Sequence[ManifestLine]) -> Iterator[str]:
@@ -58,7 +63,7 @@ def _counts(lines: Sequence[ManifestLine]) -> Iterator[str]:
     yield f"{len(lines)} video{'s'[len(lines) == 1 :]}"
     for status in sorted({line.status for line in lines}):
         yield f"{sum(line.status == status for line in lines)} {status}"
-    yield count(sum(line.events for line in lines))
+    yield count(sum(line.events for line in lines), sum(line.demoted for line in lines))
 
 
 def _page(
@@ -78,7 +83,9 @@ def _page(
         title=printable(title),
         counts=counts,
         rows=[_row(line) for line in lines],
+        order=ORDER,
         timed=any(line.recorded for line in lines),
+        checked=any(line.demoted for line in lines),
         style=Markup(style),
         script=Markup(script),
         policy=content_policy(style, script),
@@ -99,6 +106,7 @@ def _row(line: ManifestLine) -> dict[str, Any]:
         "peak": two(line.peak),
         "margin": "" if line.margin is None else f"{line.margin:+.2f}",
         "events": line.events if scored else "",
+        "demoted": line.demoted or "",
         "length": clock(line.duration, 0) if scored else "",
         "gaps": line.gaps or "",
         "reason": printable(line.reason or ""),

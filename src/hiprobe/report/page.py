@@ -21,9 +21,22 @@ from hiprobe.disk.regular import read_regular
 from hiprobe.errors import counted
 from hiprobe.report.caveats import about_probe, model_notice
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, thin, value_range
+from hiprobe.report.heat import heat_map
 from hiprobe.report.picture import Thumbnail, timeline_png
-from hiprobe.report.texts import FITTED_ON, clock, count, printable, says_normal, two, wall_clock
+from hiprobe.report.texts import (
+    FITTED_ON,
+    checked,
+    clock,
+    count,
+    left_out,
+    printable,
+    says_normal,
+    two,
+    wall_clock,
+)
 from hiprobe.sinks.csv import scores_csv
+from hiprobe.sinks.jsonl import events_jsonl
+from hiprobe.sinks.webvtt import events_webvtt
 from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Event, Gap, Result, unicode
 
@@ -37,6 +50,8 @@ def write_report(
     result: Result, video_path: Path | None, folder: Path, thumbnails: Sequence[Thumbnail] = ()
 ) -> None:
     """Write scores.csv, events.jsonl, events.vtt, timeline.png and, last, report.html.
+
+    Subtitles and picture leave demoted events out and say how many there are; the others have them.
 
     Args:
         result: a result with scores, whose provenance names the model and the probe.
@@ -67,10 +82,11 @@ def write_report(
         ['events.jsonl', 'events.vtt', 'report.html', 'scores.csv', 'timeline.png']
     """
     write_atomic(folder / "scores.csv", scores_csv(result).encode())
-    for name, file in (("jsonl", "events.jsonl"), ("webvtt", "events.vtt")):
-        with sinks.load(name).open(folder / file) as sink:
-            for event in result.events:
-                sink.write(sinks.event_line(result, event))
+    lines = [sinks.event_line(result, event) for event in result.events]
+    write_atomic(folder / "events.jsonl", events_jsonl(lines).encode())
+    alarms = [sinks.event_line(result, event) for event in result.alarms]
+    note = left_out(len(result.demoted), len(alarms))
+    write_atomic(folder / "events.vtt", events_webvtt(alarms, note).encode())
     timeline_png(result, folder / "timeline.png", thumbnails=thumbnails)
     report_html(result, video_path, folder / "report.html", thumbnails=thumbnails)
 
@@ -128,7 +144,8 @@ def report_html(
         fitted_on=FITTED_ON if result.provenance.get("fitted_on_this_video") else None,
         summary=_summary(result),
         player=_player(video_path, out, result.duration),
-        events=list(_rows(result, thumbnails)),
+        events=list(_rows(result, result.alarms, thumbnails)),
+        demoted=list(_rows(result, result.demoted, thumbnails)),
         gaps=_gap_lines(result),
         facts=list(_facts(result)),
         data=_data(result),
@@ -185,8 +202,10 @@ def _data_uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _rows(result: Result, thumbnails: Sequence[Thumbnail]) -> Iterator[dict[str, Any]]:
-    for event in result.events:
+def _rows(
+    result: Result, events: Sequence[Event], thumbnails: Sequence[Thumbnail]
+) -> Iterator[dict[str, Any]]:
+    for event in events:
         near = [frame for time, frame in thumbnails if event.start <= time < event.end]
         yield {
             "clock": wall_clock(result.recorded, event.start),
@@ -195,6 +214,8 @@ def _rows(result: Result, thumbnails: Sequence[Thumbnail]) -> Iterator[dict[str,
             "score": two(event.score),
             "label": event.label,
             "explanation": event.explanation,
+            "checked": checked(event.verification),
+            "heat": heat_map(event),
             "normal": says_normal(event.label, event.explanation),
             "picture": _jpeg(near[0]) if near else None,
         }
@@ -216,7 +237,8 @@ def _gap_lines(result: Result) -> list[str]:
 
 def _summary(result: Result) -> dict[str, str]:
     scores = needed_scores(result)
-    lines = {"events": count(len(result.events)), "length": clock(result.duration)}
+    found = count(len(result.alarms), len(result.demoted))
+    lines = {"events": found, "length": clock(result.duration)}
     lines["recorded"] = wall_clock(result.recorded)
     lines["segments"] = str(len(scores.starts)) + (
         f", {scores.repeated} of them repeated" if scores.repeated else ""
@@ -274,6 +296,7 @@ def _data(result: Result) -> dict[str, Any]:
         "t": np.round(times[keep], 3).tolist(),
         **dict(zip(("raw", "smoothed", "threshold"), lists, strict=True)),
         "run": run[keep].tolist(),
-        "events": [_span(event) for event in result.events],
+        "events": [_span(event) for event in result.alarms],
+        "demoted": [_span(event) for event in result.demoted],
         "gaps": [_span(gap) for gap in needed_scores(result).gaps],
     }

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import counted
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, value_range
 from hiprobe.report.fonts import STAND_IN, choose_fonts
-from hiprobe.report.texts import clock, count, printable, two
+from hiprobe.report.texts import clock, count, left_out, printable, two
 from hiprobe.store import write_atomic
 from hiprobe.types import Event, Result, Scores, unicode
 
@@ -31,7 +31,9 @@ DENSE = 800  # a curve of more points is drawn with a thin line
 
 
 def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] = ()) -> None:
-    """Draw one video: scores, threshold, events and gaps over time, and thumbnails above.
+    """Draw one video: scores, threshold, alarms and gaps over time, and thumbnails above.
+
+    Demoted events are not drawn; a line says how many there are.
 
     Args:
         result: a result with scores.
@@ -56,17 +58,17 @@ def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] =
         ...     (Path(folder) / "a.png").read_bytes()[1:4]
         b'PNG'
     """
-    chosen = _captioned(result.events)
-    below = 0.72 + ROW * (len(chosen) + (len(chosen) < len(result.events)))
-    height = below + PLOT + 0.6 + (STRIP if thumbnails else 0)
+    captions, shown = _captions(result), _of_alarms(thumbnails, result)
+    below = 0.72 + ROW * len(captions)
+    height = below + PLOT + 0.6 + (STRIP if shown else 0)
     figure = Figure(figsize=(WIDTH, height), dpi=150, facecolor="white")
     axes = figure.add_axes(
         (LEFT / WIDTH, below / height, 1 - (LEFT + RIGHT) / WIDTH, PLOT / height)
     )
     _draw_scores(axes, result)
-    _draw_events(axes, result.events)
-    _draw_strip(figure, axes, _ranked(thumbnails, needed_scores(result)))
-    _draw_captions(figure, chosen, len(result.events), below)
+    _draw_events(axes, result.alarms)
+    _draw_strip(figure, axes, _ranked(shown, needed_scores(result)))
+    _draw_captions(figure, captions, below)
     figure.text(
         LEFT / WIDTH,
         1 - 0.2 / height,
@@ -85,7 +87,7 @@ def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] =
 def _headline(result: Result) -> str:
     name = printable(unicode(result.name))
     short = name if len(name) <= 70 else f"{name[:40]}…{name[-28:]}"
-    return f"{short}   ·   {count(len(result.events))}" + (
+    return f"{short}   ·   {count(len(result.alarms), len(result.demoted))}" + (
         "   ·   partial" if result.status == "partial" else ""
     )
 
@@ -187,13 +189,24 @@ def _captioned(events: Sequence[Event]) -> list[tuple[int, Event]]:
     return sorted(best, key=lambda item: item[0])
 
 
-def _draw_captions(
-    figure: Figure, chosen: Sequence[tuple[int, Event]], total: int, below: float
-) -> None:
-    height = figure.get_figheight()
+def _captions(result: Result) -> list[str]:
+    """Return the lines below the curve: the best alarms, and what is left out."""
+    chosen, total = _captioned(result.alarms), len(result.alarms)
     lines = [_caption(n, event) for n, event in chosen]
     if len(chosen) < total:
         lines.append(f"and {counted(total - len(chosen), 'more event')}, none with a higher score")
+    said = left_out(len(result.demoted), total)
+    return [*lines, said] if said else lines
+
+
+def _of_alarms(thumbnails: Sequence[Thumbnail], result: Result) -> list[Thumbnail]:
+    """Leave out the thumbnails that show a demoted event."""
+    spans = [(event.start, event.end) for event in result.demoted]
+    return [one for one in thumbnails if not any(a <= one[0] < b for a, b in spans)]
+
+
+def _draw_captions(figure: Figure, lines: Sequence[str], below: float) -> None:
+    height = figure.get_figheight()
     for row, line in enumerate(lines):
         figure.text(
             LEFT / WIDTH,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from hiprobe.errors import counted
+from hiprobe.types import Verification
 
 if TYPE_CHECKING:
     from hiprobe.probe import Probe
@@ -50,9 +51,42 @@ def two(score: float | None) -> str:
     return "" if score is None else f"{score:.2f}"
 
 
-def count(events: int) -> str:
-    """Write a number of events: "no event", "1 event", "2 events"."""
-    return counted(events, "event") if events else "no event"
+def count(events: int, demoted: int = 0) -> str:
+    """Write numbers of alarms and of demoted events.
+
+    >>> count(0), count(1), count(2, demoted=3)
+    ('no event', '1 event', '2 events, 3 demoted')
+    """
+    alarms = counted(events, "event") if events else "no event"
+    return f"{alarms}, {demoted} demoted" if demoted else alarms
+
+
+def left_out(demoted: int, alarms: int) -> str:
+    """Say how many demoted events are not listed beside the alarms; "" for none.
+
+    >>> left_out(2, alarms=1)
+    "2 more events were rejected by the model's own check; --show-demoted lists them"
+    """
+    more = counted(demoted, "more event" if alarms else "event")
+    were, them = ("was", "it") if demoted == 1 else ("were", "them")
+    said = f"{more} {were} rejected by the model's own check; --show-demoted lists {them}"
+    return said if demoted else ""
+
+
+def checked(verification: Verification) -> str:
+    """Say in words what the model's own check of an event found.
+
+    >>> checked(Verification("confirmed", 2.125))
+    'confirmed by the model (log-odds +2.1)'
+    """
+    said = {
+        "confirmed": "confirmed by the model",
+        "rejected": "rejected by the model",
+        "unsure": "the model is unsure",
+        "not_checked": "not checked",
+    }[verification.result]
+    odds = verification.log_odds
+    return said if odds is None else f"{said} (log-odds {odds:+.1f})"
 
 
 # What a model writes about an event that it takes for normal: it begins with the word, or says it.

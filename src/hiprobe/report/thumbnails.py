@@ -14,7 +14,7 @@ INSTANT_S = 0.04  # of the span that one frame is read from
 
 
 def peak_frames(result: Result) -> list[Thumbnail]:
-    """Read the frame at the peak of each of the first 12 events.
+    """Read the frame at the peak of each of the first 12 events, alarms before demoted events.
 
     Returns:
         (time in seconds, frame uint8 (height, width, 3)) pairs.
@@ -31,7 +31,8 @@ def peak_frames(result: Result) -> list[Thumbnail]:
         >>> [time for time, frame in report.peak_frames(result)]
         [4.8]
     """
-    peaks = [event.peak for event in result.events[:MOST] if event.peak is not None]
+    first = (*result.alarms, *result.demoted)[:MOST]
+    peaks = [event.peak for event in first if event.peak is not None]
     return [(peak, video.span(result.path, peak, peak + INSTANT_S, 1).frames[0]) for peak in peaks]
 
 

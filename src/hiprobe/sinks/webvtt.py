@@ -11,9 +11,13 @@ from collections.abc import Sequence
 from hiprobe.sinks import Line, Target, TextFile
 
 
-def events_webvtt(lines: Sequence[Line]) -> str:
-    """Make one cue per event: its id, its span, label and score, and the explanation."""
-    return "\n".join(["WEBVTT\n", *map(_cue, lines)])
+def events_webvtt(lines: Sequence[Line], note: str = "") -> str:
+    """Make one cue per event: its id, its span, label and score, and the explanation.
+
+    `note` becomes a comment at the top, which players do not show.
+    """
+    comment = [f"NOTE {escape(note)}\n"] if note else []
+    return "\n".join(["WEBVTT\n", *comment, *map(_cue, lines)])
 
 
 def open(target: Target) -> TextFile:
@@ -27,6 +31,9 @@ def _cue(line: Line) -> str:
     head = line["label"] or "event"
     if line["peak_score"] is not None:
         head += f" (score {line['peak_score']:.2f})"
+    if line["severity"] == "low":
+        odds = line["verification"]["log_odds"]
+        head = f"demoted{'' if odds is None else f', log-odds {odds:+.1f}'}: {head}"
     text = [escape(part) for part in (head, line["explanation"]) if part]
     span = f"{timestamp(max(0, math.floor(start)))} --> {timestamp(math.ceil(end))}"
     return "\n".join([line["id"], span, *filter(None, text), ""])

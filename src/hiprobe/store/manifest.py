@@ -33,8 +33,9 @@ class ManifestLine:
     """One video of a results folder. `digest` is None for a file that could not be read.
 
     `duration` is in seconds. `peak` is the highest smoothed score, `margin` the largest difference
-    of a score to its threshold, both None without scores; `folder` is the folder of the result,
-    `recorded` the time of recording. Raises ValueError for a value of another type or out of range.
+    of a score to its threshold (see `Result.margin`), both None without scores; `folder` is the
+    folder of the result, `recorded` the time of recording. `events` counts alarms, `demoted` the
+    other events. Raises ValueError for a value of another type or out of range.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ManifestLine:
     reason: str | None
     folder: str | None
     recorded: str | None = None
+    demoted: int = 0
 
     def __post_init__(self) -> None:
         optional = (self.reason, self.folder, self.digest, self.recorded)
@@ -60,9 +62,9 @@ class ManifestLine:
         odd = self.folder is not None and PurePath(self.folder).name != self.folder
         if odd or self.folder in ("", ".."):
             raise ValueError(f"folder must be a name without a path, got {self.folder!r}")
-        counts = (self.segments, self.events, self.gaps)
+        counts = (self.segments, self.events, self.gaps, self.demoted)
         if not all(isinstance(count, int) and count >= 0 for count in counts):
-            raise ValueError(f"segments, events and gaps must be 0 or more, got {counts}")
+            raise ValueError(f"segments, events, gaps and demoted must be 0 or more, got {counts}")
         numbers = [self.duration, *(one for one in (self.peak, self.margin) if one is not None)]
         if not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers):
             raise ValueError(f"duration, peak and margin must be finite numbers, got {numbers}")
@@ -173,13 +175,14 @@ def _line_of(out: Path, result: Result) -> ManifestLine:
         result.status,
         round(result.duration, 3),
         len(scores.starts) if scores else 0,
-        len(result.events),
+        len(result.alarms),
         len(scores.gaps) if scores else 0,
         _rounded(scores.peak) if scores else None,
-        _rounded(scores.margin) if scores else None,
+        _rounded(result.margin),
         result.reason,
         unicode(result_folder(out, result).name) if scores else None,
         result.recorded,
+        len(result.demoted),
     )
 
 

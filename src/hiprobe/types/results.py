@@ -148,14 +148,6 @@ class Scores:
         """The highest smoothed score; None if nothing was scored."""
         return float(self.smoothed.max()) if len(self.smoothed) else None
 
-    @property
-    def margin(self) -> float | None:
-        """The largest difference of a smoothed score to its threshold; None without segments.
-
-        At least 0 if there is an event. Videos are listed by it, the highest first.
-        """
-        return float((self.smoothed - self.threshold).max()) if len(self.smoothed) else None
-
     def at(self, times: NDArray[np.float64], *, smoothed: bool = True) -> NDArray[np.float64]:
         """Return the score (times,) of the frame shown at each of `times`, in seconds.
 
@@ -182,7 +174,10 @@ class Result:
     `provenance` names the model, the probe and the recipe. `name` is that of the `Video`; by
     default it is the file's name.
 
-    >>> Result("a.mp4", "", "failed", reason="EmptyVideo: the file is empty").events
+    `events` are all events in time order: the `alarms`, and the `demoted` ones, which are kept but
+    not raised as alarms.
+
+    >>> Result("a.mp4", "", "failed", reason="EmptyVideo: the file is empty").alarms
     ()
     """
 
@@ -204,6 +199,31 @@ class Result:
             f"a result with status {self.status!r} "
             f"{'needs scores' if self.scores is None else 'must not have scores'}",
         )
+
+    @property
+    def alarms(self) -> tuple[Event, ...]:
+        """The events that are not demoted."""
+        return tuple(event for event in self.events if not event.demoted)
+
+    @property
+    def demoted(self) -> tuple[Event, ...]:
+        """The events that are kept without being alarms."""
+        return tuple(event for event in self.events if event.demoted)
+
+    @property
+    def margin(self) -> float | None:
+        """The largest difference of a smoothed score to its threshold; None without segments.
+
+        If there are alarms, of the segments that touch one, so that a demoted event counts for
+        nothing beside a weaker alarm.
+        """
+        if self.scores is None or not len(self.scores.starts):
+            return None
+        margins = self.scores.smoothed - self.scores.threshold
+        spans = np.array([(event.start, event.end) for event in self.alarms]).reshape(-1, 2)
+        after = self.scores.ends[:, None] > spans[:, 0]
+        touched = (after & (self.scores.starts[:, None] < spans[:, 1])).any(axis=1)
+        return float((margins[touched] if touched.any() else margins).max())
 
     @property
     def recorded(self) -> str | None:

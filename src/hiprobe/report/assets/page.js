@@ -1,7 +1,8 @@
 "use strict";
 const find = id => document.getElementById(id);
 const data = JSON.parse(find("data").textContent);
-const video = find("video"), host = find("curve"), rows = [...document.querySelectorAll("#events tbody tr")];
+const video = find("video"), host = find("curve"), rowsOf = id => [...document.querySelectorAll(`#${id} tbody tr`)];
+const rows = rowsOf("events"), low = rowsOf("demoted");
 const EDGE = { left: 38, right: 12, top: 18, bottom: 22 };
 let now = 0, chart = null;
 
@@ -52,6 +53,7 @@ function spans(svg, x, width, height) {
   shape(hatch, "line", { class: "hatch", x1: 0, x2: 0, y1: 0, y2: 6 });
   const box = (a, b) => ({ x: x(a), width: Math.max(1, x(b) - x(a)), y: EDGE.top, height: height - EDGE.top - EDGE.bottom });
   for (const [a, b] of data.gaps) shape(svg, "rect", { ...box(a, b), fill: "url(#hatch)" });
+  for (const [a, b] of data.demoted) shape(svg, "rect", { class: "low", ...box(a, b) });
   let free = 0;
   data.events.forEach(([a, b], k) => {
     shape(svg, "rect", { class: "band", ...box(a, b) });
@@ -83,13 +85,18 @@ function scoreAt(time) {
   return `score ${data.smoothed[best].toFixed(2)}`;
 }
 
-// Everything that follows the time: playhead, slider, rows.
-function move() {
-  data.events.forEach(([a, b], k) => {
+function mark(spans, rows) {
+  spans.forEach(([a, b], k) => {
     const inside = now >= a - 1e-3 && now < b, row = rows[k];
     if (inside && !row.hasAttribute("aria-current")) { row.setAttribute("aria-current", "true"); reveal(row); }
     if (!inside) row.removeAttribute("aria-current");
   });
+}
+
+// Everything that follows the time: playhead, slider, rows.
+function move() {
+  mark(data.events, rows);
+  mark(data.demoted, low);
   if (!chart) return;
   for (const [node, keys] of [[chart.line, ["x1", "x2"]], [chart.knob, ["cx"]]])
     for (const key of keys) node.setAttribute(key, chart.x(now));
@@ -101,7 +108,7 @@ function move() {
 // Scroll the list only, not the page.
 function reveal(row) {
   const list = row.closest("section"), head = 36;
-  if (list.scrollHeight <= list.clientHeight) return;
+  if (list.scrollHeight <= list.clientHeight || !row.offsetHeight) return;
   const top = row.getBoundingClientRect().top - list.getBoundingClientRect().top;
   if (top < head || top + row.offsetHeight > list.clientHeight) list.scrollTop += top - head;
 }
@@ -112,10 +119,10 @@ function seek(time) {
   move();
 }
 
-function visit(k) {
-  const [start, end] = data.events[k];
+function visit(k, spans = data.events, name = "Event") {
+  const [start, end] = spans[k];
   seek(start);
-  find("said").textContent = `Event ${k + 1} of ${data.events.length}, from ${clock(start)} to ${clock(end)}`;
+  find("said").textContent = `${name} ${k + 1} of ${spans.length}, from ${clock(start)} to ${clock(end)}`;
 }
 
 function next(step) {
@@ -165,9 +172,10 @@ if (host) {
     e.preventDefault();
   });
 }
-rows.forEach((row, k) => row.addEventListener("click", e => {
-  if (e.target.closest("button") || !String(getSelection())) visit(k);  // selecting text does not jump
-}));
+for (const [list, ...about] of [[rows, data.events, "Event"], [low, data.demoted, "Demoted event"]])
+  list.forEach((row, k) => row.addEventListener("click", e => {
+    if (e.target.closest("button") || !String(getSelection())) visit(k, ...about);  // selecting text does not jump
+  }));
 document.addEventListener("keydown", e => {
   if (e.ctrlKey || e.metaKey || e.altKey) return;
   if (e.key === "n" || e.key === "p") next(e.key === "n" ? 1 : -1);
