@@ -26,7 +26,8 @@ def a_result(name: str, digest: str, smoothed: list[float], threshold: list[floa
     starts = np.arange(len(smoothed)) * 1.6
     values = np.array(smoothed)
     scores = Scores(starts, starts + 1.6, values, values, np.array(threshold))
-    events = (Event(0.0, 1.6),) if (values >= np.array(threshold)).any() else ()
+    found = (values >= np.array(threshold)).any()
+    events = (Event(0.0, 1.6 * len(values)),) if found else ()
     return Result(f"/x/{name}", digest, "done", 1.6 * len(smoothed), scores, events, name=name)
 
 

@@ -90,7 +90,8 @@ def show_ray_detection(
     from hiprobe.store import remote
 
     out, folder = str(output.folder), asked.out
-    counts, events = Counter(one.status for one in found.failed), [0, 0]
+    counts: Counter[str] = Counter(one.status for one in found.failed)
+    events = [0, 0]  # alarms, demoted
     shown = replace(output, folder=out.rstrip("/") if remote.is_address(out) else folder)
     if remote.is_address(out):
         # What other drivers have noted.

@@ -27,6 +27,7 @@ KEEP = 8  # unanswered proposals
 router = APIRouter()
 Text = Annotated[str, Form()]
 Number = Annotated[float, Form()]
+Flag = Annotated[bool, Form()]
 
 
 @router.post("/v/{video}/judge")
@@ -39,10 +40,12 @@ def judge(
     start: Number,
     end: Number,
     threshold: Number,
+    demoted: Flag = False,
     version: Text = "",
 ) -> Response:
     """Save a judgement of a span; answers with what changes in the list of events."""
-    span, before = _span(entry, start, end), event_values(session, session.shown(entry), threshold)
+    span = _span(entry, start, end)
+    before = event_values(session, session.shown(entry), threshold, demoted)
     row = next((row for row in before["rows"] if (row.start, row.end) == span[1:]), None)
     kind = fitting_kind(kind, alarm=row is not None and row.found)
     session.judgements.judge([span], kind, who)
@@ -58,10 +61,11 @@ def undo_in_video(
     entry: EntryOf,
     who: WhoOf,
     threshold: Number,
+    demoted: Flag = False,
     version: Text = "",
 ) -> Response:
     """Undo the reviewer's newest batch; answers with what changes in the list of events."""
-    before = event_values(session, session.shown(entry), threshold)
+    before = event_values(session, session.shown(entry), threshold, demoted)
     return _changed(request, session, entry, _undone(session.judgements.undo(who)), before, version)
 
 
@@ -74,7 +78,7 @@ def _changed(
     version: str,
 ) -> Response:
     """Send the rows that changed if the page shows the list of `before`, else the whole list."""
-    after = event_values(session, session.shown(entry), before["threshold"])
+    after = event_values(session, session.shown(entry), before["threshold"], before["demoted"])
     pairs = list(zip(before["rows"], after["rows"], strict=False))
     same = len(before["rows"]) == len(after["rows"]) and all(
         a.start == b.start and a.end == b.end for a, b in pairs
@@ -149,9 +153,7 @@ def set_who(who: Text) -> Response:
 
 
 @router.post("/refit")
-def refit_action(
-    request: Request, session: SessionOf, choose: Annotated[bool, Form()] = False
-) -> Response:
+def refit_action(request: Request, session: SessionOf, choose: Flag = False) -> Response:
     """Propose a probe fitted on all labels; replaces nothing."""
     return _propose(request, lambda: proposals.propose_refit(session, choose=choose))
 

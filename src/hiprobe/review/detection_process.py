@@ -56,7 +56,8 @@ def _detect(one: Video, run: runs.DetectionRun) -> None:
         tell_page(
             done=unicode(one.name),
             status=result.status,
-            events=len(result.events),
+            events=len(result.alarms),
+            demoted=len(result.demoted),
             reason=result.reason,
         )
 

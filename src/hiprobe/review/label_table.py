@@ -1,8 +1,8 @@
 """Judgements as a `labels.csv` for `hiprobe fit`. Knows no page.
 
 Everything in a row's video that is not in an event counts as normal in a fit. So a video goes in
-only if it was looked at as a whole: every event of it is judged, or it was judged to be normal from
-start to end. The others are listed with the reason.
+only if it was looked at as a whole: every event of it is judged, demoted ones too, or it was judged
+to be normal from start to end. The others are listed with the reason.
 """
 
 from __future__ import annotations
@@ -81,9 +81,12 @@ def _rows(session: Session, entry: ReviewedVideo, said: Sequence[Judgement]) -> 
 
 
 def _check_looked_at(shown: ReviewedResult, said: Sequence[Judgement]) -> None:
-    open_ = latest_judgements(shown.events, said).count(None)
+    latest = zip(shown.events, latest_judgements(shown.events, said), strict=True)
+    open_ = [event.demoted for event, judgement in latest if judgement is None]
     if open_:
-        raise HiProbeError(f"{open_} event{' is' if open_ == 1 else 's are'} not judged")
+        hidden = f", {sum(open_)} of them demoted" if any(open_) else ""
+        are = "event is" if len(open_) == 1 else "events are"
+        raise HiProbeError(f"{len(open_)} {are} not judged{hidden}")
     missed = any(one.anomalous for _, one in judged_spans(said))
     if not shown.events and not missed and covered_s(said) < WHOLE * shown.entry.duration:
         raise HiProbeError("no event, and not judged normal from start to end")

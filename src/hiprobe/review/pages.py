@@ -11,15 +11,17 @@ import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from hiprobe.errors import HiProbeError, MissingVideo, ProbeError
 from hiprobe.probe import Probe
 from hiprobe.probe.curves import saliency_curves
 from hiprobe.report.curves import value_range
+from hiprobe.report.page import ASSETS
 from hiprobe.report.texts import (
     FITTED_ON,
     auc_text,
+    checked,
     clock,
     printable,
     probe_line,
@@ -55,7 +57,8 @@ class HeadToo(APIRoute):
 
 router = APIRouter(route_class=HeadToo)
 _environment = Environment(
-    loader=PackageLoader("hiprobe.review"),
+    # The heat map is drawn as in a report.
+    loader=ChoiceLoader([PackageLoader("hiprobe.review"), PackageLoader("hiprobe", ASSETS)]),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -63,6 +66,7 @@ _environment = Environment(
 )
 _environment.filters |= {
     "clock": clock,
+    "checked": checked,
     "two": two,
     "plain": printable,
     "spoken": spoken,
@@ -108,10 +112,10 @@ def videos(
     request: Request,
     session: SessionOf,
     q: str = "",
-    only: Literal["all", "events", "open", "unscored"] = "all",
+    only: Literal["all", "events", "open", "demoted", "unscored"] = "all",
     page: int = 0,
 ) -> Response:
-    """List the videos, worst moments first."""
+    """List the videos: those with alarms first, the worst at the top."""
     found = views.cards(session, q, only)
     first = max(0, page) * PAGE
     return render_page(
@@ -137,8 +141,9 @@ def video_page(
     entry: EntryOf,
     t: float | None = None,
     threshold: float | None = None,
+    demoted: bool = False,
 ) -> Response:
-    """Show one video: player, curve, events."""
+    """Show one video: player, curve, events; demoted ones that nobody judged only on demand."""
     shown = session.shown(entry)
     probe = session.probe()
     cards = [card for card in views.cards(session) if card.score is not None]
@@ -162,30 +167,36 @@ def video_page(
         old=probe is not None and shown.probe != probe.digest,
         recorded=wall_clock(shown.recorded),
         fitted_on=FITTED_ON if probe and entry.video_id in probe.fitted_videos else None,
-        **event_values(session, shown, threshold),
+        **event_values(session, shown, threshold, demoted),
     )
 
 
 @router.get("/v/{video}/events")
-def events_page(request: Request, session: SessionOf, entry: EntryOf, threshold: float) -> Response:
+def events_page(
+    request: Request, session: SessionOf, entry: EntryOf, threshold: float, demoted: bool = False
+) -> Response:
     """List the events at a threshold, as a part of the page."""
-    shown = session.shown(entry)
-    return render_page(
-        request, "_events", entry=entry, said="", **event_values(session, shown, threshold)
-    )
+    values = event_values(session, session.shown(entry), threshold, demoted)
+    return render_page(request, "_events", entry=entry, said="", **values)
 
 
 def event_values(
-    session: Session, shown: ReviewedResult, threshold: float | None
+    session: Session, shown: ReviewedResult, threshold: float | None, demoted: bool
 ) -> dict[str, Any]:
-    """Collect what the list of events needs; without a threshold, at the one in use."""
+    """Collect what the list of events needs; without a threshold, at the one in use.
+
+    Demoted events that nobody judged are listed with `demoted` only.
+    """
     limits = shown.scores.threshold[np.isfinite(shown.scores.threshold)]
     in_use = float(np.median(limits)) if len(limits) else 0.5
     moved = threshold is not None and np.isfinite(threshold) and abs(threshold - in_use) > 1e-9
     found = session.events(shown, float(threshold or 0.0)) if moved else shown.events
-    rows = views.rows(shown, found, session.judgements.standing(str(shown.entry.video_id)))
+    every = views.rows(shown, found, session.judgements.standing(str(shown.entry.video_id)))
+    rows = [row for row in every if demoted or not row.hidden]
     return {
         "rows": rows,
+        "demoted": demoted,
+        "low": sum(row.demoted for row in every),
         "threshold": threshold if moved else in_use,
         "in_use": in_use,
         "moved": moved,
@@ -199,7 +210,7 @@ def _version(rows: list[views.Moment]) -> str:
     shown_values = [
         (row.start, row.end, row.score, row.label, row.explanation, row.found) for row in rows
     ]
-    judged = [(row.judgement, row.parts) for row in rows]
+    judged = [(row.judgement, row.parts, row.event) for row in rows]
     return hashlib.sha256(repr([shown_values, judged]).encode("utf-8", "replace")).hexdigest()[:16]
 
 
@@ -275,10 +286,12 @@ def moments_page(
     q: str = "",
     judged: str = "open",
     words: Literal["any", "normal", "other"] = "any",
+    demoted: bool = False,
     page: int = 0,
 ) -> Response:
     """List moments of all videos, to judge one by one or many at once."""
-    found, first = views.moments(session, order, q, judged, words), max(0, page) * PAGE
+    found = views.moments(session, order, q, judged, words, demoted=demoted)
+    first = max(0, page) * PAGE
     alarms = order not in views.SEGMENT_ORDERS and judged not in ("missed", "normal")
     return render_page(
         request,
@@ -289,6 +302,7 @@ def moments_page(
         q=q,
         judged=judged,
         words=words,
+        demoted=demoted,
         offered=("true_alarm", "false_alarm") if alarms else ("anomalous", "normal"),
         page=max(0, page),
         first=first,

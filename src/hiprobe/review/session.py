@@ -238,7 +238,8 @@ def score_states(states: HiddenStates, probe: Probe) -> tuple[Scores, tuple[Even
 def worded(events: Sequence[Event], older: Sequence[Event]) -> tuple[Event, ...]:
     """Give each event the label and explanation of the older event that overlaps it most.
 
-    The overlap must be at least half of the shorter of the two.
+    The overlap must be at least half of the shorter of the two. Severity, check, box and heat are
+    about the peak: see `_checked`.
     """
     if not older:
         return tuple(events)
@@ -246,9 +247,26 @@ def worded(events: Sequence[Event], older: Sequence[Event]) -> tuple[Event, ...]
         np.array([getattr(event, side) for event in older]) for side in ("start", "end")
     )
     return tuple(
-        _worded(event, older, np.minimum(ends, event.end) - np.maximum(starts, event.start))
+        _checked(
+            _worded(event, older, np.minimum(ends, event.end) - np.maximum(starts, event.start)),
+            older,
+        )
         for event in events
     )
+
+
+def _checked(event: Event, older: Sequence[Event]) -> Event:
+    """Give an event what the model found at the peak of the older event that it is.
+
+    Each has its peak in the other. Of several older peaks in the event that of an alarm counts, so
+    that an event that grew to hold an alarm is not demoted.
+    """
+    within = [one for one in older if one.peak and event.start <= one.peak < event.end]
+    same = max(within, key=lambda one: (not one.demoted, one.score or 0.0), default=None)
+    if same is None or event.peak is None or not same.start <= event.peak < same.end:
+        return event
+    about = {name: getattr(same, name) for name in ("severity", "verification", "box", "heat")}
+    return replace(event, **about)
 
 
 def _worded(event: Event, older: Sequence[Event], shared: NDArray[np.float64]) -> Event:

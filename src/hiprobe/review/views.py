@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hiprobe.errors import StoreError
+from hiprobe.report.heat import HeatMap, heat_map
 from hiprobe.report.texts import says_normal
 from hiprobe.review import results
 from hiprobe.review.curve import spark
@@ -31,7 +32,9 @@ class Moment:
 
     Times are in seconds. `score` is None for a span that is not an event. `found` tells whether the
     score reaches the threshold. `parts` are judgements of less than half of an event, which has no
-    `judgement` of its own then: it was judged at another threshold, for example.
+    `judgement` of its own then: it was judged at another threshold, for example. `event` is the
+    event itself. `demoted` tells whether the model's own check rejected it, and no person has
+    confirmed it.
     """
 
     entry: ReviewedVideo
@@ -44,6 +47,27 @@ class Moment:
     judgement: Judgement | None
     found: bool
     parts: tuple[Judgement, ...] = ()
+    event: Event | None = None
+
+    @property
+    def demoted(self) -> bool:
+        """Whether this is a demoted event that no person has confirmed."""
+        said = (self.judgement, *self.parts)
+        return (
+            self.event is not None
+            and self.event.demoted
+            and not any(one.anomalous for one in said if one)
+        )
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it is shown on demand only: a demoted event that nobody judged."""
+        return self.demoted and self.judgement is None and not self.parts
+
+    @property
+    def heat(self) -> HeatMap | None:
+        """Where in the picture the score comes from, if that is known."""
+        return None if self.event is None else heat_map(self.event)
 
     @property
     def says_normal(self) -> bool:
@@ -60,14 +84,18 @@ class Moment:
 class Card:
     """A video in the list: time and score of its worst moment, and counts.
 
-    `error` says why its result cannot be read. `score` is None for a video without scores. `same`
-    are the names of the other videos with the same content.
+    `events` counts alarms, of which `judged` and `partly` were judged, `demoted` the demoted events
+    that no person has confirmed. `alarm` is the highest score of an alarm. `error` says why its
+    result cannot be read. `score` is None for a video without scores. `same` are the names of the
+    other videos with the same content.
     """
 
     entry: ReviewedVideo
     peak: float = 0.0
     score: float | None = None
     events: int = 0
+    demoted: int = 0
+    alarm: float | None = None
     judged: int = 0
     partly: int = 0
     gaps: int = 0
@@ -83,10 +111,12 @@ class Card:
 
 
 def cards(session: Session, name: str = "", only: str = "all") -> list[Card]:
-    """List the videos whose name contains `name`, worst moment first, without scores last.
+    """List the videos whose name contains `name`.
 
-    `only` is "all", "events", "open" (with an event that nobody judged) or "unscored" (failed, or
-    with gaps).
+    Those with alarms come first, by the highest score of an alarm, then the others by the score of
+    their worst moment; those without scores come last. `only` is "all", "events" (with alarms),
+    "open" (with an alarm that nobody judged), "demoted" (with demoted events) or "unscored"
+    (failed, or with gaps).
     """
     standing = by_video(session.judgements.standing())
     shared = results.shared_content(session.entries())
@@ -102,13 +132,15 @@ def cards(session: Session, name: str = "", only: str = "all") -> list[Card]:
         "all": lambda c: True,
         "events": lambda c: c.events > 0,
         "open": lambda c: c.events > c.judged,
+        "demoted": lambda c: c.demoted > 0,
         "unscored": lambda c: c.score is None or c.gaps > 0,
     }[only]
-    return sorted(
-        filter(keep, found),
-        key=lambda card: -np.inf if card.score is None else card.score,
-        reverse=True,
-    )
+    return sorted(filter(keep, found), key=_worst, reverse=True)
+
+
+def _worst(card: Card) -> tuple[bool, float]:
+    score = card.score if card.alarm is None else card.alarm
+    return card.events > 0, -np.inf if score is None else score
 
 
 def _card(session: Session, entry: ReviewedVideo, standing: Sequence[Judgement]) -> Card:
@@ -122,12 +154,15 @@ def _card(session: Session, entry: ReviewedVideo, standing: Sequence[Judgement])
         return Card(entry, gaps=len(shown.scores.gaps))
     worst = int(np.argmax(shown.scores.smoothed))
     peak = float(shown.scores.starts[worst] + shown.scores.ends[worst]) / 2
-    found = [_event_row(entry, *pair) for pair in _judged(shown.events, standing)]
+    rows = [_event_row(entry, *pair) for pair in _judged(shown.events, standing)]
+    found = [row for row in rows if not row.demoted]
     return Card(
         entry,
         peak,
         float(shown.scores.smoothed[worst]),
         len(found),
+        len(rows) - len(found),
+        max((row.score for row in found if row.score is not None), default=None),
         sum(row.judgement is not None for row in found),
         sum(bool(row.parts) for row in found),
         len(shown.scores.gaps),
@@ -139,7 +174,10 @@ def _card(session: Session, entry: ReviewedVideo, standing: Sequence[Judgement])
 def rows(
     shown: ReviewedResult, events: Sequence[Event], standing: Sequence[Judgement]
 ) -> list[Moment]:
-    """List events, and the spans that were judged outside of them, in time order."""
+    """List events, and the spans that were judged outside of them, demoted events last.
+
+    Both parts are in time order.
+    """
     found = [_event_row(shown.entry, *one) for one in _judged(events, standing)]
     starts, ends = (
         np.array([getattr(event, side) for event in events]) for side in ("start", "end")
@@ -152,7 +190,7 @@ def rows(
         Moment(shown.entry, start, end, None, (start + end) / 2, None, None, judgement, False)
         for (start, end), judgement in outside.items()
     ]
-    return sorted(found, key=lambda row: row.start)
+    return sorted(found, key=lambda row: (row.demoted, row.start))
 
 
 def _judged(
@@ -180,6 +218,7 @@ def _event_row(
         judgement,
         True,
         parts,
+        event,
     )
 
 
@@ -189,6 +228,8 @@ def moments(
     name: str = "",
     judged: str = "open",
     words: str = "any",
+    *,
+    demoted: bool = False,
 ) -> list[Moment]:
     """List spans of all videos whose name contains `name`.
 
@@ -202,6 +243,8 @@ def moments(
         judged: "any", "open" (not judged) or a kind of judgement; for events only.
         words: "any", "normal" (the model's own words say that it is normal) or "other"; for events
             only.
+        demoted: also list demoted events that nobody judged, after the others if the worst come
+            first.
     """
     standing = by_video(session.judgements.standing())
     shown = list(_readable(session, name))
@@ -217,13 +260,15 @@ def moments(
         row
         for one in shown
         for row in rows(one, one.events, standing.get(one.entry.video_id or "", []))
-        if _fits(row, judged) and (words == "any" or row.says_normal == (words == "normal"))
+        if _fits(row, judged)
+        and (demoted or not row.hidden)
+        and (words == "any" or row.says_normal == (words == "normal"))
     ]
     return (
         found
         if order == "time"
         else sorted(
-            found, key=lambda row: -np.inf if row.score is None else row.score, reverse=True
+            found, key=lambda row: (row.demoted, np.inf if row.score is None else -row.score)
         )
     )
 

@@ -88,15 +88,24 @@ function timeline(about) {
   const gaps = [...document.querySelectorAll("[data-gap-start]")].map(g => [+g.dataset.gapStart, +g.dataset.gapEnd]);
   let now = 0, threshold = +find("events").dataset.threshold, view = [0, duration], data = null, chart = null;
   let rows = [], chosen = -1, leave = false, asked = null, asking = false, turn = Promise.resolve(), again = null;
+  let demoted = find("events").dataset.demoted === "1";
   const video = () => find("video");
 
   function readRows() {
     rows = [...document.querySelectorAll("#events .row")].map(node => ({
-      node, start: +node.dataset.start, end: +node.dataset.end, found: node.dataset.found === "1", kind: node.dataset.kind }));
+      node, start: +node.dataset.start, end: +node.dataset.end, found: node.dataset.found === "1", low: node.dataset.demoted === "1", kind: node.dataset.kind }));
     if (chart) chart.redraw(false);
   }
 
   // Drawing
+
+  function outline(ctx, ...box) {
+    ctx.strokeStyle = colour("event");
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+    ctx.strokeRect(...box);
+    ctx.setLineDash([]);
+  }
 
   function areas(u) {
     const { ctx, bbox } = u, x = t => u.valToPos(t, "x", true);
@@ -105,9 +114,10 @@ function timeline(about) {
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
     const seen = (a, b) => b > view[0] && a < view[1];
-    for (const { start, end, found, kind } of rows) if (seen(start, end)) {
-      ctx.fillStyle = found ? colour("band") : "transparent";
+    for (const { start, end, found, low, kind } of rows) if (seen(start, end)) {
+      ctx.fillStyle = found && !low ? colour("band") : "transparent";
       ctx.fillRect(x(start), bbox.top, Math.max(2, x(end) - x(start)), bbox.height);
+      if (low) outline(ctx, x(start), bbox.top, Math.max(2, x(end) - x(start)), bbox.height);
       if (kind) {
         ctx.fillStyle = colour(kind === "true_alarm" || kind === "missed" ? "threshold" : "good");
         ctx.fillRect(x(start), bbox.top + bbox.height - 6 * devicePixelRatio, Math.max(3, x(end) - x(start)), 6 * devicePixelRatio);
@@ -257,7 +267,7 @@ function timeline(about) {
   function next(direction) {
     const from = chosen >= 0 ? chosen : direction > 0 ? rows.findIndex(r => r.start >= now - .05) - 1 : rows.length;
     const index = from + direction, to = open(-1) < 0 && about.open || about.after;
-    if (leave && direction > 0) { location.href = `/v/${to}`; return; }
+    if (leave && direction > 0) { location.href = `/v/${to}${demoted ? "?demoted=1" : ""}`; return; }
     if (rows[index]) return jump(index);
     if (direction < 0) return say("This is the first event.");
     if (!to) return say("This is the last event of the last video.");
@@ -281,7 +291,7 @@ function timeline(about) {
   // Sends the version of the list that is shown, so that the server answers with the changed rows only.
   async function send(address, values) {
     const before = rows[chosen]?.start ?? now, { version } = find("events-head").dataset;
-    if (!await listed("POST", address, { threshold, version, ...values })) return false;
+    if (!await listed("POST", address, { threshold, demoted, version, ...values })) return false;
     after(before);
     say(find("events-head").dataset.said);
     return true;
@@ -364,18 +374,29 @@ function timeline(about) {
     while (asked !== null) {
       const value = asked;
       asked = null;
-      answered = await inTurn(() => listed("GET", `${base}/events`, { threshold: value }));
+      answered = await inTurn(() => listed("GET", `${base}/events`, { threshold: value, demoted }));
       readRows();
       chosen = -1;
     }
     asking = false;
     remember();
-    if (answered) say(`${rows.filter(r => r.found).length} events at threshold ${threshold.toFixed(3)}`);
+    if (answered) say(`${rows.filter(r => r.found && !r.low).length} events at threshold ${threshold.toFixed(3)}`);
+  }
+
+  // Shows or hides the demoted events; the chosen row stays chosen if it is still there.
+  async function showDemoted(wanted) {
+    const before = rows[chosen]?.start ?? now;
+    demoted = wanted;
+    if (!await listed("GET", `${base}/events`, { threshold, demoted })) return;
+    after(before);
+    remember();
+    const low = rows.filter(row => row.low).length;
+    say(demoted ? `${low} demoted event${low === 1 ? " is" : "s are"} shown below the others.` : "Demoted events are hidden.");
   }
 
   function remember() {
     const moved = Math.abs(threshold - about.inUse) > 1e-9 ? `&threshold=${threshold}` : "";
-    history.replaceState(null, "", `${base}?t=${now.toFixed(3)}${moved}`);
+    history.replaceState(null, "", `${base}?t=${now.toFixed(3)}${moved}${demoted ? "&demoted=1" : ""}`);
   }
 
   // Wiring
@@ -403,6 +424,7 @@ function timeline(about) {
   document.querySelector(".side").addEventListener("click", e => {
     const node = e.target.closest(".row"), act = e.target.closest("[data-act]")?.dataset.act;
     if (act === "undo") inTurn(undo);
+    else if (act === "demoted") { const wanted = e.target.checked; inTurn(() => showDemoted(wanted)); }
     else if (node && act && act !== "jump") { const row = rows.find(r => r.node === node); inTurn(() => judge(act, row)); }
     else if (node && (act || !String(getSelection()))) jump(rows.findIndex(r => r.node === node));
   });
@@ -416,7 +438,7 @@ function timeline(about) {
   for (const [id, act] of Object.entries(buttons)) find(id)?.addEventListener("click", act);
   const keys = {
     n: () => next(1), p: () => next(-1), ArrowDown: () => next(1), ArrowUp: () => next(-1), ArrowRight: () => seek(now + 1), ArrowLeft: () => seek(now - 1),
-    r: () => inTurn(() => judge("true_alarm")), f: () => inTurn(() => judge("false_alarm")), u: () => inTurn(undo), m: () => inTurn(() => mark("missed")), o: () => inTurn(() => mark("normal")),
+    r: () => inTurn(() => judge("true_alarm")), f: () => inTurn(() => judge("false_alarm")), u: () => inTurn(undo), d: () => inTurn(() => showDemoted(!demoted)), m: () => inTurn(() => mark("missed")), o: () => inTurn(() => mark("normal")),
     "[": () => { find("mark-start").value = now.toFixed(1); say(`span from ${clock(now)}`); },
     "]": () => { find("mark-end").value = now.toFixed(1); say(`span to ${clock(now)}`); },
     " ": () => { if (video()) { if (video().paused) video().play(); else video().pause(); } },
@@ -425,7 +447,7 @@ function timeline(about) {
     if (e.ctrlKey || e.metaKey || e.altKey || find("keys").open || e.target.closest("input, select, textarea")) return;
     if (e.key === " " && e.target.closest("button, summary, a")) return;
     if (e.target.closest("video") && (e.key === " " || e.key.startsWith("Arrow"))) return;  // the player's own keys
-    if (e.repeat && "rfumo".includes(e.key)) return;  // a judging key that is held down judges once
+    if (e.repeat && "rfumod".includes(e.key)) return;  // a judging key that is held down judges once
     if (keys[e.key]) { keys[e.key](); e.preventDefault(); }
   });
 
