@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,19 @@ def a_result(name: str, digest: str, smoothed: list[float], threshold: list[floa
     found = (values >= np.array(threshold)).any()
     events = (Event(0.0, 1.6 * len(values)),) if found else ()
     return Result(f"/x/{name}", digest, "done", 1.6 * len(smoothed), scores, events, name=name)
+
+
+def test_alarms_are_counted_and_a_demoted_event_lifts_no_video(tmp_path: Path) -> None:
+    scored = a_result("a.mp4", DIGESTS[0], [0.1, 0.6, 0.1, 0.95], [0.5, 0.5, 0.5, 0.5])
+    alarm, low = Event(1.6, 3.2, 2.4, 0.6), Event(4.8, 6.4, 5.6, 0.95, severity="low")
+    made = [
+        replace(scored, events=(alarm, low)),
+        replace(scored, events=(low,), name="b.mp4", video_id=DIGESTS[1]),
+    ]
+    store.note(tmp_path, made)
+    both, only = store.read_manifest(tmp_path)
+    assert (both.events, both.demoted, both.margin, both.peak) == (1, 1, 0.1, 0.95)
+    assert (only.events, only.demoted, only.margin) == (0, 1, 0.45)
 
 
 def test_a_line_holds_the_score_and_how_far_it_is_above_the_threshold(tmp_path: Path) -> None:
