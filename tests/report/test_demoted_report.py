@@ -107,7 +107,7 @@ def test_the_heat_covers_the_frame_and_says_where_it_is_strongest(
     assert where.locator("svg").bounding_box() == where.locator("img").bounding_box()
     frame, strongest = (
         tab.locator(name).bounding_box()
-        for name in (".where img", ".heat rect[fill-opacity='0.6']")
+        for name in (".where img", ".heat rect[fill-opacity='0.5']")
     )
     # Third column of four, second row of three.
     assert (strongest["x"] - frame["x"]) / frame["width"] == pytest.approx(0.5, abs=0.01)

@@ -103,7 +103,7 @@ def test_the_heat_covers_the_picture_of_the_event(tab: Any, page: Page, made: Ma
     frame = where.locator("img").bounding_box()
     assert where.locator("svg").bounding_box() == pytest.approx(frame, abs=0.5)
     assert frame["width"] / frame["height"] == pytest.approx(160 / 90, abs=0.05)
-    strongest = where.locator("rect[fill-opacity='0.6']").bounding_box()
+    strongest = where.locator("rect[fill-opacity='0.5']").bounding_box()
     assert strongest["x"] == pytest.approx(frame["x"], abs=0.5)
     assert strongest["y"] == pytest.approx(frame["y"] + frame["height"] / 2, abs=0.5)
     assert "strongest at the lower left" in where.inner_text()

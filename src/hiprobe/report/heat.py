@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hiprobe.types import Box, Event, Heat
 
 FAINTEST = 0.05  # share of the strongest cell below which a cell is not drawn
-DENSEST = 0.6  # opacity of the strongest cell
+DENSEST = 0.5  # opacity of the strongest cell
 _ROWS, _COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 
 
@@ -39,7 +39,7 @@ def heat_map(event: Event) -> HeatMap | None:
     >>> event = Event(0.0, 1.6, heat=((0.0, 2.0), (1.0, -1.0)))
     >>> found = heat_map(event)
     >>> [(cell.x, cell.y, cell.opacity) for cell in found.cells]
-    [(1, 0, 0.6), (0, 1, 0.3)]
+    [(1, 0, 0.5), (0, 1, 0.25)]
     >>> found.caption
     'Where the score comes from: strongest at the upper right.'
     """
