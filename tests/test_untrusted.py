@@ -87,7 +87,6 @@ ALLOWED: dict[str, str] = {
     "store/remote.py:pull:fs.get_file": "an address that the user gave, by fsspec",
     "store/remote.py:push:fs.put_file": "uploads what this program wrote",
     "report/page.py:report_html:?.read_text": OURS,
-    "report/page.py:write_report:?.open": SINK,
     "cli/_sinks.py:SinkOutput.write:plugin.open": SINK,
     "checks/sinks.py:SinkTrial.written:self.plugin.open": SINK,
     "checks/sinks.py:SinkTrial.written:target.read_bytes": "reads what the sink under test wrote",

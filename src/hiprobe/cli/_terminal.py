@@ -222,7 +222,7 @@ def events_table(result: Result, *, demoted: bool = False) -> Table:
 
 def _times(result: Result, event: Event) -> tuple[str, ...]:
     """Return the cells of an event up to the model's check of it."""
-    from hiprobe.report.texts import checked, clock, two, wall_clock
+    from hiprobe.report.texts import check_words, clock, two, wall_clock
 
     at = wall_clock(result.recorded, event.start).partition(" ")[2][:8]
     return (
@@ -230,7 +230,7 @@ def _times(result: Result, event: Event) -> tuple[str, ...]:
         clock(event.start),
         clock(event.end),
         two(event.score),
-        ("demoted: " if event.demoted else "") + checked(event.verification),
+        ("demoted: " if event.demoted else "") + check_words(event.verification),
     )
 
 

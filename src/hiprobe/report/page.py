@@ -25,7 +25,7 @@ from hiprobe.report.heat import heat_map
 from hiprobe.report.picture import Thumbnail, timeline_png
 from hiprobe.report.texts import (
     FITTED_ON,
-    checked,
+    check_words,
     clock,
     count,
     left_out,
@@ -214,7 +214,7 @@ def _rows(
             "score": two(event.score),
             "label": event.label,
             "explanation": event.explanation,
-            "checked": checked(event.verification),
+            "checked": check_words(event.verification),
             "heat": heat_map(event),
             "normal": says_normal(event.label, event.explanation),
             "picture": _jpeg(near[0]) if near else None,

@@ -73,10 +73,10 @@ def left_out(demoted: int, alarms: int) -> str:
     return said if demoted else ""
 
 
-def checked(verification: Verification) -> str:
+def check_words(verification: Verification) -> str:
     """Say in words what the model's own check of an event found.
 
-    >>> checked(Verification("confirmed", 2.125))
+    >>> check_words(Verification("confirmed", 2.125))
     'confirmed by the model (log-odds +2.1)'
     """
     said = {

@@ -21,7 +21,7 @@ from hiprobe.report.page import ASSETS
 from hiprobe.report.texts import (
     FITTED_ON,
     auc_text,
-    checked,
+    check_words,
     clock,
     printable,
     probe_line,
@@ -66,7 +66,7 @@ _environment = Environment(
 )
 _environment.filters |= {
     "clock": clock,
-    "checked": checked,
+    "checked": check_words,
     "two": two,
     "plain": printable,
     "spoken": spoken,
