@@ -134,7 +134,8 @@ def test_a_word_of_the_model_that_may_mean_normal_is_not_a_label(
     path = entry.folder / "result.json"
     values = json.loads(path.read_text())
     times = {"start": 4.5, "end": 9.0, "peak": 5.0, "score": 0.9}
-    values["events"] = [{**times, "label": label, "explanation": None}]
+    words = {"label": label, "explanation": None}
+    values["events"] = [{**values["events"][0], **times, **words}]
     path.write_text(json.dumps(values))
     session.judgements.judge([(digest, 4.5, 9.0)], "true_alarm", "ann")
     assert [row[1:] for row in label_table(session).rows] == [(written, 4.5, 9.0)]
