@@ -174,9 +174,13 @@ def test_the_event_metrics_by_hand() -> None:
 def test_an_event_metric_without_events_is_undefined() -> None:
     none = EventTable([Watched([], [], 60.0)] * 2)
     assert {name for name, value in none.figures().items() if not math.isnan(value)} == {
-        "false_alarms_per_hour"
+        "false_alarms_per_hour",
+        "false_alarms_per_day",
     }
-    assert none.intervals() == {"false_alarms_per_hour": (0.0, 0.0)}
+    assert none.intervals() == {
+        "false_alarms_per_hour": (0.0, 0.0),
+        "false_alarms_per_day": (0.0, 0.0),
+    }
 
 
 def test_the_event_intervals_are_those_of_a_plain_bootstrap_over_videos() -> None:

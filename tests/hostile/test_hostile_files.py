@@ -38,7 +38,7 @@ from hiprobe import backbones, datasets, evaluation, pipeline, probe, store, vid
 from hiprobe.backbones import _folder
 from hiprobe.errors import HiProbeError, ModelError
 from hiprobe.evaluation import frame_times
-from hiprobe.evaluation.tables import markdown_table
+from hiprobe.evaluation.markdown import markdown_table
 from hiprobe.review import results as shown
 from hiprobe.store import leases, results
 from hiprobe.types import Result, Site

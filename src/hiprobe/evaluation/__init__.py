@@ -7,9 +7,17 @@ no model and knows no data set by name.
 from __future__ import annotations
 
 from hiprobe.evaluation.draw_summary import DrawSummary
+from hiprobe.evaluation.event_finder import (
+    EventFinder,
+    Sweepable,
+    finder_of_frames,
+    finder_of_segments,
+    sweep,
+)
+from hiprobe.evaluation.event_tables import Events, FrocRow
 from hiprobe.evaluation.measure import Detection, centre_prior, evaluate, thresholded, truth_digest
 from hiprobe.evaluation.score_files import COLUMNS, read_scores, write_scores
-from hiprobe.evaluation.tables import DEFINITIONS, ClassRow, Events, MetricRow, Report
+from hiprobe.evaluation.tables import DEFINITIONS, ClassRow, MetricRow, Report
 
 __all__ = [
     "COLUMNS",
@@ -17,12 +25,18 @@ __all__ = [
     "ClassRow",
     "Detection",
     "DrawSummary",
+    "EventFinder",
     "Events",
+    "FrocRow",
     "MetricRow",
     "Report",
+    "Sweepable",
     "centre_prior",
     "evaluate",
+    "finder_of_frames",
+    "finder_of_segments",
     "read_scores",
+    "sweep",
     "thresholded",
     "truth_digest",
     "write_scores",

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from hiprobe.errors import counted
-from hiprobe.evaluation.tables import DEFINITIONS, Report, markdown_table, markdown_text
+from hiprobe.evaluation.markdown import markdown_table, markdown_text
+from hiprobe.evaluation.tables import DEFINITIONS, Report
 
 
 @dataclass(frozen=True)

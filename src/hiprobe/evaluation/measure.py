@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hiprobe
-from hiprobe.datasets import FrameLabels, events_from_frames
+from hiprobe.datasets import FrameLabels
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.evaluation.bootstrap import Bootstrap
 from hiprobe.evaluation.class_figures import class_rows, is_mixed
+from hiprobe.evaluation.event_figures import alarms_of, event_blocks, froc_rows, watched_videos
+from hiprobe.evaluation.event_finder import EventFinder, finder_of_frames
 from hiprobe.evaluation.input_checks import check_scores, check_times
-from hiprobe.evaluation.tables import Events, MetricRow, Report
+from hiprobe.evaluation.tables import MetricRow, Report
 from hiprobe.metrics import (
-    EventTable,
     Pair,
     Ranking,
-    Watched,
     auc_interval,
     frame_auc,
     macro_auc,
@@ -48,7 +47,8 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn")
 class Detection:
     """The predicted events of one video and the times of its frames, all in seconds.
 
-    `times` (frames,) says when each frame is shown, `end` when the video ends. Raises ValueError if
+    `times` (frames,) says when each frame is shown, `end` when the video ends. `finder` finds the
+    events at other thresholds, if the scores that they come from are known. Raises ValueError if
     the times do not increase or the end is not after the last of them.
 
     >>> import numpy as np
@@ -61,6 +61,7 @@ class Detection:
     times: Array
     end: float
     events: tuple[Event, ...]
+    finder: EventFinder | None = None
 
     def __post_init__(self) -> None:
         if self.times.ndim != 1 or not (np.diff(np.append(self.times, self.end)) > 0).all():
@@ -168,7 +169,7 @@ def evaluate_scored(
         *_measured(both, given.raw, drawn),
         *(replace(_row(name, both.pairs(made)), control=True) for name, made in _controls(both)),
     ]
-    watched = _watched(both.truth, given.found) if given.found is not None else None
+    watched = {} if given.found is None else watched_videos(both.truth, given.found)
     sizes, positives = (
         [int(count(labels)) for labels, _ in pairs.values()] for count in (len, np.sum)
     )
@@ -179,8 +180,9 @@ def evaluate_scored(
         sum(sizes),
         sum(positives),
         tuple(rows),
-        class_rows(pairs, given.categories or {}, watched),
-        _events(watched, drawn),
+        class_rows(pairs, given.categories or {}, alarms_of(watched) or None),
+        *(event_blocks(watched, drawn) if watched else (None, None)),
+        froc_rows(watched, given.found, drawn) if given.found else (),
         _missing(given),
         sum(int((~mask).sum()) for mask in both.scored.values()),
         {**(about or {}), **_provenance(given.truth, both.scores, drawn)},
@@ -248,9 +250,8 @@ def thresholded(scores: Array, times: Array, threshold: float) -> Detection:
             "to find events there must be as many times as scores, and at least two"
         )
     end = float(2 * times[-1] - times[-2])
-    return Detection(
-        times, end, events_from_frames((scores >= threshold).astype(np.uint8), times, end)
-    )
+    finder = finder_of_frames(scores, times, end)
+    return Detection(times, end, finder.at(threshold), finder)
 
 
 def _controls(both: _Compared) -> Iterator[tuple[str, dict[str, Array]]]:
@@ -319,32 +320,6 @@ def _intervals(
         within = np.array([roc_auc(*pair) for pair in mixed.values()])
         found["macro_auc"] = mean_interval(within, **drawn.of(mixed))
     return found
-
-
-def _watched(
-    truth: Mapping[str, FrameLabels], found: Mapping[str, Detection]
-) -> dict[str, Watched]:
-    """Pair the true events of each video, in seconds by its own frame times, with the predicted."""
-    return {
-        name: Watched(
-            events_from_frames(labels, found[name].times, found[name].end),
-            found[name].events,
-            found[name].end,
-        )
-        for name, labels in sorted(truth.items())
-    }
-
-
-def _events(watched: Mapping[str, Watched] | None, drawn: Bootstrap) -> Events | None:
-    if watched is None:
-        return None
-    made = EventTable(list(watched.values()))
-    figures = {
-        name: value if math.isfinite(value) else None for name, value in made.figures().items()
-    }
-    return Events(
-        made.counts(), figures, made.intervals(**drawn.of(watched)) if drawn.draws else {}
-    )
 
 
 def _provenance(

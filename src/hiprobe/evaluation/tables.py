@@ -5,16 +5,22 @@ Formatting only: it computes no metric.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hiprobe.datasets import listing
-from hiprobe.errors import counted, one_line
-from hiprobe.metrics import TIOUS, Pooled
-
-Interval = tuple[float, float]
-Intervals = Mapping[str, Interval]
+from hiprobe.errors import counted
+from hiprobe.evaluation.event_tables import (
+    EVENT_DEFINITIONS,
+    FROC_DEFINITION,
+    Events,
+    FrocRow,
+    events_markdown,
+    froc_markdown,
+)
+from hiprobe.evaluation.markdown import Intervals, cell, markdown_table, markdown_text
+from hiprobe.metrics import Pooled
 
 DEFINITIONS = {
     "auc": (
@@ -46,21 +52,6 @@ DEFINITIONS = {
         "video AUC",
         "ROC-AUC of whole videos: a video is anomalous if one of its frames is, and its score is "
         "that of its highest frame (our own)",
-    ),
-}
-EVENT_DEFINITIONS = {
-    "f1": (
-        "precision, recall and F1 at temporal intersection over union (tIoU) 0.1, 0.3 and 0.5: "
-        "the events of each video are matched one to one, highest tIoU first, and the matches are "
-        "summed over videos (tIoU as in ActivityNet, Caba Heilbron et al., CVPR 2015; the matching "
-        "is our own)"
-    ),
-    "delay": (
-        "seconds from the start of a true event to the first alarm that overlaps it, 0 if the "
-        "alarm began earlier; over the true events that an alarm overlaps (our own)"
-    ),
-    "false_alarms": (
-        "predicted events that overlap no true event, divided by the hours of all videos (our own)"
     ),
 }
 INTERVAL = (
@@ -125,28 +116,14 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
-class Events:
-    """How the predicted events agree with the true ones.
-
-    `counts`, `figures` and 95 % `intervals` use the names of `metrics.EventTable`. A figure is None
-    where it is undefined.
-
-    >>> Events({"true": 2, "predicted": 0}, {"delay_mean": None}).figures["delay_mean"] is None
-    True
-    """
-
-    counts: Mapping[str, float]
-    figures: Mapping[str, float | None]
-    intervals: Intervals = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Report:
     """Everything that an evaluation found, as JSON or Markdown on request.
 
     `videos`, `frames` and `positives` count what was evaluated; `abnormal` counts the videos with
     an anomalous frame, `mixed` those with frames of both classes. `rows` holds the scores, then the
-    controls on the same frames. `missing` gives the reason for each video that was not evaluated,
+    controls on the same frames. `events` are about the alarms, `with_demoted` about alarms and
+    demoted events together, None if no event was demoted; `froc` holds recall against false alarms
+    per hour. `missing` gives the reason for each video that was not evaluated,
     `unscored` the number of frames without a score in the others. `provenance` holds digests, the
     seed and versions. `evaluate` makes reports.
 
@@ -169,6 +146,8 @@ class Report:
     rows: tuple[MetricRow, ...]
     classes: tuple[ClassRow, ...] = ()
     events: Events | None = None
+    with_demoted: Events | None = None
+    froc: tuple[FrocRow, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     unscored: int = 0
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -197,6 +176,8 @@ class Report:
             "rows": rows,
             "classes": [asdict(row) for row in self.classes],
             "events": asdict(self.events) if self.events else None,
+            "with_demoted": asdict(self.with_demoted) if self.with_demoted else None,
+            "froc": [row.to_json() for row in self.froc],
             "definitions": self.definitions(),
             "provenance": dict(self.provenance),
         }
@@ -206,6 +187,8 @@ class Report:
         found = dict(DEFINITIONS.values())
         if self.events:
             found |= EVENT_DEFINITIONS
+        if self.froc:
+            found["froc"] = FROC_DEFINITION
         return {**found, "interval": INTERVAL}
 
     def to_markdown(self) -> str:
@@ -299,52 +282,7 @@ class Report:
     def _events(self) -> list[str]:
         if self.events is None:
             return []
-        counts, found, ends = self.events.counts, self.events.figures, self.events.intervals
-
-        def shown(name: str) -> str:
-            return cell(found[name], ends.get(name), 2)
-
-        head = (
-            f"Events{self.beside()}: {counts['true']:.0f} true, {counts['detected']:.0f} of them "
-            f"overlapped by an alarm; {counts['predicted']:.0f} predicted, "
-            f"{counts['false_alarms']:.0f} of them false, in {counts['hours']:.2f} hours. "
-            f"Delay: mean {shown('delay_mean')} s, median {shown('delay_median')} s. "
-            f"False alarms per hour: {shown('false_alarms_per_hour')}."
-        )
-        rows = [
-            [
-                f"{at}",
-                *(
-                    cell(found[f"{name}@{at}"], ends.get(f"{name}@{at}"))
-                    for name in ("precision", "recall", "f1")
-                ),
-            ]
-            for at in TIOUS
+        return [
+            *events_markdown(self.events, self.with_demoted, self.beside()),
+            *froc_markdown(self.froc, self.beside()),
         ]
-        return [head, markdown_table(("tIoU", "precision", "recall", "F1"), rows)]
-
-
-def markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table whose columns are aligned to the right, except the first."""
-    lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
-    return "\n".join(
-        "| " + " | ".join(one_line(text).replace("|", "\\|") for text in line) + " |"
-        for line in lines
-    )
-
-
-def cell(value: float | None, interval: Interval | None = None, digits: int = 4) -> str:
-    """Return a figure as `0.1234 [0.1000, 0.2000]`, or `undefined` for None."""
-    if value is None:
-        return "undefined"
-    ends = f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]" if interval else ""
-    return f"{value:.{digits}f}{ends}"
-
-
-def markdown_text(value: Any) -> str:
-    """Return a value of the provenance on one line."""
-    return one_line(
-        ", ".join(f"{key} {item}" for key, item in value.items())
-        if isinstance(value, Mapping)
-        else str(value)
-    )

@@ -5,19 +5,32 @@ Labels, scores and events only: no videos, no models, no files. Labels are 1 ano
 
 from __future__ import annotations
 
+from hiprobe.metrics.event_table import EventTable
 from hiprobe.metrics.events import (
+    BOUNDARY_TIOU,
     TIOUS,
-    EventTable,
     Watched,
+    alarms_only,
+    boundary_errors,
     delays,
     event_f1,
     false_alarms,
+    matched_pairs,
     matches,
     overlaps,
     tiou,
 )
+from hiprobe.metrics.froc import (
+    HIT_TIOU,
+    RATES,
+    Froc,
+    froc,
+    froc_by_score,
+)
 from hiprobe.metrics.intervals import (
     Groups,
+    central_interval,
+    draw_videos,
     mean_interval,
 )
 from hiprobe.metrics.ranking import (
@@ -34,22 +47,33 @@ from hiprobe.metrics.ranking import (
 )
 
 __all__ = [
+    "BOUNDARY_TIOU",
+    "HIT_TIOU",
+    "RATES",
     "TIOUS",
     "EventTable",
+    "Froc",
     "Groups",
     "Labels",
     "Pair",
     "Pooled",
     "Ranking",
     "Watched",
+    "alarms_only",
     "auc_interval",
     "average_precision_step",
     "average_precision_trapezoid",
+    "boundary_errors",
+    "central_interval",
     "delays",
+    "draw_videos",
     "event_f1",
     "false_alarms",
     "frame_auc",
+    "froc",
+    "froc_by_score",
     "macro_auc",
+    "matched_pairs",
     "matches",
     "mean_interval",
     "overlaps",

@@ -6,15 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hiprobe.errors import LabelError
-from hiprobe.metrics.intervals import Groups, central_interval, draw_videos
 from hiprobe.types import Event
 
-Array = NDArray[np.float64]
 TIOUS = (0.1, 0.3, 0.5)  # temporal overlaps (tIoU) at which events are compared
+BOUNDARY_TIOU = 0.1  # start and end are compared over the pairs that match at this tIoU
 
 
 def tiou(one: Event, other: Event) -> float:
@@ -31,22 +27,37 @@ def tiou(one: Event, other: Event) -> float:
     return shared / ((one.end - one.start) + (other.end - other.start) - shared)
 
 
-def matches(truth: Sequence[Event], predicted: Sequence[Event], at: float) -> int:
-    """Count the matching events of one video: pairs with a tIoU of at least `at`, each event once.
+def matched_pairs(
+    truth: Sequence[Event], predicted: Sequence[Event], at: float
+) -> list[tuple[Event, Event]]:
+    """Return the (true, predicted) events of one video that match: tIoU of `at` or more.
 
-    Pairs are taken greedily, the highest tIoU first. Raises ValueError for `at` outside (0, 1].
+    Each event is in one pair at most. Pairs are taken greedily, the highest tIoU first. Raises
+    ValueError for `at` outside (0, 1].
+
+    >>> matched_pairs([Event(0.0, 4.0)], [Event(1.0, 4.0), Event(0.0, 2.0)], at=0.5)[0][1].start
+    1.0
     """
     if not 0 < at <= 1:
         raise ValueError(f"the tIoU must be above 0 and at most 1, got {at}")
     pairs = sorted(
-        (-tiou(t, p), i, j) for i, t in enumerate(truth) for j, p in enumerate(predicted)
+        (-shared, i, j)
+        for i, t in enumerate(truth)
+        for j, p in enumerate(predicted)
+        if (shared := tiou(t, p)) >= at
     )
-    left, right = set(), set()
-    for overlap, i, j in pairs:
-        if -overlap >= at and i not in left and j not in right:
+    left, right, found = set[int](), set[int](), []
+    for _, i, j in pairs:
+        if i not in left and j not in right:
             left.add(i)
             right.add(j)
-    return len(left)
+            found.append((truth[i], predicted[j]))
+    return found
+
+
+def matches(truth: Sequence[Event], predicted: Sequence[Event], at: float) -> int:
+    """Count the pairs of `matched_pairs`; raises ValueError as it does."""
+    return len(matched_pairs(truth, predicted, at))
 
 
 def event_f1(truth: Sequence[Event], predicted: Sequence[Event], at: float) -> float:
@@ -96,89 +107,23 @@ def false_alarms(video: Watched) -> int:
     return sum(not any(overlaps(t, p) for t in video.true) for p in video.predicted)
 
 
-class EventTable:
-    """Event counts per video, from which every event metric follows, also for a bootstrap draw."""
+def boundary_errors(video: Watched) -> tuple[list[float], list[float]]:
+    """List the absolute errors, in seconds, of the starts and of the ends of detected events.
 
-    def __init__(self, videos: Sequence[Watched]) -> None:
-        late = [delays(video) for video in videos]
-        self._rows = np.array(
-            [
-                [
-                    *(matches(video.true, video.predicted, at) for at in TIOUS),
-                    len(video.true),
-                    len(video.predicted),
-                    len(waits),
-                    sum(waits),
-                    false_alarms(video),
-                    video.seconds / 3600,
-                ]
-                for video, waits in zip(videos, late, strict=True)
-            ],
-            dtype=np.float64,
-        ).reshape(len(videos), -1)
-        self._waits = [wait for waits in late for wait in waits]
+    Over the pairs that match at a tIoU of `BOUNDARY_TIOU` (our own).
 
-    def counts(self) -> dict[str, float]:
-        """Count over all videos: true, detected and predicted events, false alarms, and hours."""
-        true, predicted, detected, _, false, hours = map(float, self._rows.sum(0)[len(TIOUS) :])
-        return {
-            "true": true,
-            "detected": detected,
-            "predicted": predicted,
-            "false_alarms": false,
-            "hours": hours,
-        }
-
-    def figures(self) -> dict[str, float]:
-        """Compute the metrics over all videos, by name; NaN where one is undefined.
-
-        `precision`, `recall` and `f1` at each tIoU: the matches of all videos over predicted
-        events, true events, and half of both. `delay_mean` and `delay_median` in seconds, over the
-        detected events. `false_alarms_per_hour`.
-        """
-        median = float(np.median(self._waits)) if self._waits else math.nan
-        return {
-            **{
-                name: float(value[0])
-                for name, value in _event_figures(self._rows.sum(0)[:, None]).items()
-            },
-            "delay_median": median,
-        }
-
-    def intervals(
-        self,
-        *,
-        level: float = 0.95,
-        resamples: int = 1000,
-        seed: int = 0,
-        groups: Groups = None,
-    ) -> dict[str, tuple[float, float]]:
-        """Compute the percentile bootstrap interval of each metric, by name.
-
-        Drawn as by `Ranking.interval`; draws in which a metric is undefined are left out. Raises
-        LabelError for fewer than two videos or groups.
-        """
-        draws = draw_videos(len(self._rows), resamples, seed, groups)
-        figures = _event_figures((draws @ self._rows).T)
-        return {
-            name: ends
-            for name, values in figures.items()
-            if (ends := central_interval(values, level)) is not None
-        }
+    >>> boundary_errors(Watched([Event(10.0, 20.0)], [Event(11.5, 20.5)], 60.0))
+    ([1.5], [0.5])
+    """
+    pairs = matched_pairs(video.true, video.predicted, BOUNDARY_TIOU)
+    return [abs(t.start - p.start) for t, p in pairs], [abs(t.end - p.end) for t, p in pairs]
 
 
-def _event_figures(totals: Array) -> dict[str, Array]:
-    """Compute the metrics (draws,) from summed counts (counts, draws)."""
-    hit, (true, predicted, detected, waited, false, hours) = (
-        totals[: len(TIOUS)],
-        totals[len(TIOUS) :],
-    )
-    found: dict[str, Array] = {}
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for at, matched in zip(TIOUS, hit, strict=True):
-            found |= {
-                f"precision@{at}": matched / predicted,
-                f"recall@{at}": matched / true,
-                f"f1@{at}": 2 * matched / (true + predicted),
-            }
-        return {**found, "delay_mean": waited / detected, "false_alarms_per_hour": false / hours}
+def alarms_only(video: Watched) -> Watched:
+    """Return the video without its demoted predicted events (severity low).
+
+    >>> rejected = Event(0.0, 2.0, severity="low")
+    >>> alarms_only(Watched([], [rejected, Event(4.0, 6.0)], 60.0)).predicted[0].start
+    4.0
+    """
+    return video._replace(predicted=[event for event in video.predicted if not event.demoted])

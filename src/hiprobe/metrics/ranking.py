@@ -139,20 +139,27 @@ class Ranking:
         metrics and are left out. Raises LabelError if no draw is left, or for fewer than two videos
         or groups.
         """
-        draws = draw_videos(self.videos, resamples, seed, groups)
-        weights = draws[(draws @ self._sizes.T > 0).all(1)].T.astype(np.float64)
-        if not weights.shape[1]:
+        figures = self.drawn(draw_videos(self.videos, resamples, seed, groups))
+        figures = figures[:, np.isfinite(figures[0])]
+        if not figures.shape[1]:
             raise LabelError(
                 f"none of {resamples} draws of videos has both classes", cure="use more draws"
             )
-        width = max(1, CACHED // self._true.shape[0])
-        figures = [
-            self._figures(weights[:, i : i + width]) for i in range(0, weights.shape[1], width)
-        ]
-        low, high = np.quantile(
-            np.concatenate(figures, 1), [(1 - level) / 2, (1 + level) / 2], axis=1
-        )
+        low, high = np.quantile(figures, [(1 - level) / 2, (1 + level) / 2], axis=1)
         return Pooled(*map(float, low)), Pooled(*map(float, high))
+
+    def drawn(self, draws: NDArray[np.int64]) -> Array:
+        """Compute the metrics (3, draws) where video `j` counts `draws[i, j]` times in draw `i`.
+
+        `draws` is (draws, videos); the order is that of `Pooled`. NaN for a draw with one class.
+        """
+        found = np.full((len(Pooled._fields), len(draws)), np.nan)
+        both = np.flatnonzero((draws @ self._sizes.T > 0).all(1))
+        width = max(1, CACHED // self._true.shape[0])
+        for i in range(0, len(both), width):
+            some = both[i : i + width]
+            found[:, some] = self._figures(draws[some].T.astype(np.float64))
+        return found
 
     def _figures(self, weights: Array) -> Array:
         """Compute the metrics (3, draws) for `weights` (videos, draws) of each video."""
