@@ -7,7 +7,7 @@ no data set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hiprobe.datasets import FrameLabels
 from hiprobe.errors import LabelError
-from hiprobe.metrics import Pair, roc_auc
+from hiprobe.metrics import RATES, Pair, roc_auc
 from hiprobe.report.curves import value_range
 from hiprobe.report.fonts import choose_fonts
 from hiprobe.report.picture import BLUE, GREY, INK, ORANGE, VERMILION, save_png
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hiprobe.evaluation import Detection
 
 __all__ = [
+    "false_alarm_curve",
     "pooled",
     "precision_recall",
     "roc",
@@ -133,6 +134,53 @@ def precision_recall(pairs: Mapping[str, Pair]) -> Figure:
     _dashed(axes, (base, base), f"all alike: precision {base:.4f}")
     _label_axes(axes, "recall", "precision", "precision and recall over all frames")
     return figure
+
+
+def false_alarm_curve(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
+    """Draw recall over false alarms per hour (FROC) of each set of events, as steps.
+
+    At each number of false alarms per hour the line is at the highest recall of a threshold that
+    keeps to it, as `metrics.Froc.recall_at` has it. The axis is linear up to 1, then logarithmic.
+
+    Args:
+        curves: false alarms per hour and recall, both (thresholds,), by the name in the legend.
+
+    Example:
+        >>> from hiprobe import plot
+        >>> figure = plot.false_alarm_curve({"scores": ([0.0, 2.0], [0.25, 0.75])})
+        >>> [line.get_label() for line in figure.axes[0].lines]
+        ['scores: 0.25 at 1 per hour']
+    """
+    figure = Figure(figsize=(6.4, 4.2), dpi=150, facecolor="white", layout="constrained")
+    axes, right = figure.subplots(), max(RATES)
+    for index, (name, (false, recall)) in enumerate(curves.items()):
+        rates, best = _best_recalls(false, recall)
+        at_one = best[np.searchsorted(rates, 1.0, "right") - 1]
+        label = f"{name}: {at_one:.2f} at 1 per hour"
+        axes.step(
+            np.append(rates, max(right, rates[-1])),
+            np.append(best, best[-1]),
+            where="post",
+            color=OTHER_COLOURS[index % len(OTHER_COLOURS)],
+            lw=1.8,
+            label=label,
+        )
+    axes.set_xscale("symlog", linthresh=1.0, linscale=1.0)
+    axes.set_xlim(0, right)
+    axes.set_xticks([0, *RATES], [f"{rate:g}" for rate in (0, *RATES)])
+    axes.minorticks_off()
+    axes.set_ylim(0, 1.02)
+    title = "true events found, over false alarms per hour"
+    _label_axes(axes, "false alarms per hour", "recall (tIoU 0.1)", title)
+    axes.get_legend().set_loc("lower right")
+    return figure
+
+
+def _best_recalls(false: Sequence[float], recall: Sequence[float]) -> tuple[Array, Array]:
+    """Return rates from 0 on in rising order, and the highest recall at each or a lower rate."""
+    order = np.argsort(false, kind="stable")
+    rates = np.append(0.0, np.asarray(false, np.float64)[order])
+    return rates, np.maximum.accumulate(np.append(0.0, np.asarray(recall, np.float64)[order]))
 
 
 def score_histogram(pairs: Mapping[str, Pair]) -> Figure:

@@ -32,6 +32,7 @@ from hiprobe.errors import HiProbeError, UsageError
 if TYPE_CHECKING:
     from hiprobe.backbones import Loading, ModelFacts
     from hiprobe.cli._progress import Bar
+    from hiprobe.evaluation import Comparison, DrawSummary, Report
     from hiprobe.evaluation.benchmark import Benchmark, Evaluated
     from hiprobe.probe import Probe
 
@@ -57,7 +58,14 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Evaluate these scores of every frame: a JSON or NPZ with one array for each "
-            "video, or a CSV video,start_frame,end_frame,score."
+            "video, a CSV video,start_frame,end_frame,score, or the folder that detect wrote."
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --scores: compare them with these scores of the same videos, figure by "
+            "figure, with a paired bootstrap."
         ),
     ] = None,
     probe: Annotated[
@@ -90,9 +98,13 @@ def evaluate(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="With --scores: runs of frames with at least this score are events, "
+            help="With a score file: runs of frames with at least this score are events, "
             "for the event figures."
         ),
+    ] = None,
+    against_threshold: Annotated[
+        float | None,
+        typer.Option(help="The threshold of a score file given to --against."),
     ] = None,
     allow_missing: Annotated[
         bool,
@@ -132,20 +144,24 @@ def evaluate(
 ) -> None:
     """Compare frame scores with a benchmark's truth, and with scores that need no model.
 
-    The scores come from one of --scores (a file of any detector), --probe (detect on the test
-    videos) and --seeds (probes fitted on random draws of the training videos). Prints ROC-AUC and
-    average precision with 95 % intervals over videos, AUC within videos and per class, events, and
-    the definition of each figure. A video that is missing or cannot be read is an error: no video
-    is left out silently.
+    The scores come from one of --scores (a file of any detector, or results of detect), --probe
+    (detect on the test videos) and --seeds (probes fitted on random draws of the training videos).
+    Prints ROC-AUC and average precision with 95 % intervals over videos, AUC within videos and per
+    class, events, recall against false alarms per hour, and the definition of each figure. With
+    --against it prints which of two sets of scores is better in each figure instead. A video that
+    is missing or cannot be read is an error: no video is left out silently.
     """
     from hiprobe.backbones import Loading
-    from hiprobe.cli import _terminal
     from hiprobe.evaluation import benchmark
 
     if [scores, probe, seeds].count(None) != 2:
         raise UsageError("give exactly one of --scores, --probe and --seeds")
     if threshold is not None and scores is None:
         raise UsageError("--threshold needs --scores: a probe has its own threshold")
+    if against is not None and scores is None:
+        raise UsageError("--against needs --scores", cure="give the scores to compare with them")
+    if against_threshold is not None and against is None:
+        raise UsageError("--against-threshold needs --against")
     if ray is None:
         _ray.without(worker)
     words = label_words(normal_label, anomaly_label)
@@ -153,6 +169,13 @@ def evaluate(
         _passed.watch(context, verbose).search(videos, pictures=fps is not None)
     bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing, words)
     _count_frames(bench, store)
+    if scores is not None and against is not None:
+        sources = [
+            benchmark.ScoreSource(scores, threshold),
+            benchmark.ScoreSource(against, against_threshold),
+        ]
+        _show(benchmark.of_two(bench, *sources, seed=seed, bootstrap=bootstrap), to, as_json)
+        return
     if scores is not None:
         made = benchmark.of_scores(
             bench, scores, threshold=threshold, seed=seed, bootstrap=bootstrap
@@ -162,15 +185,7 @@ def evaluate(
             bench, method, probe, seeds, _fraction(share), store, bootstrap, seed
         )
         made = request.run(Loading(model, revision, device, dtype), ray, worker)
-    try:
-        if to is not None:
-            _write(made, to)
-    finally:
-        # A report that cannot be written is still shown.
-        if as_json:
-            _terminal.emit(made.report.to_json())
-        else:
-            print(made.report.to_markdown(), end="")
+    _show(made.report, to, as_json, made)
     raise typer.Exit(_run.exit_code(made.unread))
 
 
@@ -278,14 +293,34 @@ def _fraction(share: str) -> float:
     return value
 
 
-def _write(made: Evaluated, to: Path) -> None:
-    """Write the report as the one file asked for, or as a folder with scores and figures."""
-    from hiprobe import evaluation, plot
+def _show(
+    report: Report | DrawSummary | Comparison,
+    to: Path | None,
+    as_json: bool,
+    made: Evaluated | None = None,
+) -> None:
+    """Write the report and print it; it is printed even if it cannot be written."""
+    from hiprobe.cli import _terminal
+
+    try:
+        if to is not None:
+            _write(report, to, made)
+    finally:
+        if as_json:
+            _terminal.emit(report.to_json())
+        else:
+            print(report.to_markdown(), end="")
+
+
+def _write(
+    report: Report | DrawSummary | Comparison, to: Path, made: Evaluated | None = None
+) -> None:
+    """Write the report as the one file asked for, or as a folder, with what it was made from."""
     from hiprobe.store import write_atomic
 
     texts: dict[str, Any] = {
-        ".json": json.dumps(made.report.to_json(), indent=2) + "\n",
-        ".md": made.report.to_markdown(),
+        ".json": json.dumps(report.to_json(), indent=2) + "\n",
+        ".md": report.to_markdown(),
     }
     # The name of a video may not be valid text.
     files = {suffix: text.encode(errors="backslashreplace") for suffix, text in texts.items()}
@@ -294,7 +329,20 @@ def _write(made: Evaluated, to: Path) -> None:
         return
     for suffix, data in files.items():
         write_atomic(to / f"report{suffix}", data)
+    if made is not None:
+        _write_arrays(made, to)
+
+
+def _write_arrays(made: Evaluated, to: Path) -> None:
+    """Write scores and figures; those of the last draw if there are several."""
+    from hiprobe import evaluation, plot
+    from hiprobe.report.picture import save_png
+
     evaluation.write_scores(to / "scores.npz", made.scores)
     if made.raw is not None:
         evaluation.write_scores(to / "raw.npz", made.raw)
     plot.write_plots(to, made.truth, made.scores, raw=made.raw, found=made.found)
+    last = made.report if isinstance(made.report, evaluation.Report) else made.report.reports[-1]
+    if last.froc:
+        curves = {row.name: (row.false_per_hour, row.recall) for row in last.froc}
+        save_png(plot.false_alarm_curve(curves), to / "froc.png")

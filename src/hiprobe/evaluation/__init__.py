@@ -6,6 +6,7 @@ no model and knows no data set by name.
 
 from __future__ import annotations
 
+from hiprobe.evaluation.comparison import ComparedFigure, Comparison, compare
 from hiprobe.evaluation.draw_summary import DrawSummary
 from hiprobe.evaluation.event_finder import (
     EventFinder,
@@ -15,7 +16,14 @@ from hiprobe.evaluation.event_finder import (
     sweep,
 )
 from hiprobe.evaluation.event_tables import Events, FrocRow
-from hiprobe.evaluation.measure import Detection, centre_prior, evaluate, thresholded, truth_digest
+from hiprobe.evaluation.measure import (
+    Detection,
+    ScoredVideos,
+    centre_prior,
+    evaluate,
+    thresholded,
+    truth_digest,
+)
 from hiprobe.evaluation.score_files import COLUMNS, read_scores, write_scores
 from hiprobe.evaluation.tables import DEFINITIONS, ClassRow, MetricRow, Report
 
@@ -23,6 +31,8 @@ __all__ = [
     "COLUMNS",
     "DEFINITIONS",
     "ClassRow",
+    "ComparedFigure",
+    "Comparison",
     "Detection",
     "DrawSummary",
     "EventFinder",
@@ -30,8 +40,10 @@ __all__ = [
     "FrocRow",
     "MetricRow",
     "Report",
+    "ScoredVideos",
     "Sweepable",
     "centre_prior",
+    "compare",
     "evaluate",
     "finder_of_frames",
     "finder_of_segments",

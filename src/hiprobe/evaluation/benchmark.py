@@ -7,7 +7,7 @@ many there are. It knows no command line and draws no plots.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,12 +17,22 @@ from numpy.typing import NDArray
 from hiprobe import datasets, video
 from hiprobe.backbones import ModelFacts
 from hiprobe.datasets import FrameLabels, bare_name, listing
-from hiprobe.errors import LabelError, OutOfMemory, UsageError, VideoError, counted
+from hiprobe.errors import LabelError, OutOfMemory, VideoError, counted
+from hiprobe.evaluation.comparison import Comparison, compare
 from hiprobe.evaluation.draw_summary import DrawSummary
-from hiprobe.evaluation.frame_times import kept_frame_times, times_at_rate
-from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored, thresholded
-from hiprobe.evaluation.score_files import match_names, read_scores
+from hiprobe.evaluation.frame_times import kept_frame_times
+from hiprobe.evaluation.given_scores import (
+    GivenScores,
+    KnownVideos,
+    ScoreSource,
+    detection,
+    labels_at,
+    read_given,
+    read_test_videos,
+)
+from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored
 from hiprobe.evaluation.tables import Report
+from hiprobe.localize import Localization
 from hiprobe.pipeline import (
     Failed,
     Progress,
@@ -33,7 +43,6 @@ from hiprobe.pipeline import (
     ignore,
 )
 from hiprobe.probe import Probe
-from hiprobe.ranges import RANGES, in_range
 from hiprobe.types import Result, Video
 from hiprobe.video import pictures
 
@@ -163,68 +172,61 @@ def of_scores(
     seed: int = 0,
     bootstrap: int = 1000,
 ) -> Evaluated:
-    """Evaluate a score file, which any detector may have written.
+    """Evaluate a score file, which any detector may have written, or a folder of results.
 
-    With `threshold`, each run of frames that score at least as much counts as an event. The times
-    of the frames then come from the videos if the data set labels seconds, otherwise from
-    `bench.fps`. Raises UsageError for a threshold that is not finite or a missing frame rate, and
-    the errors of `read_scores`, `evaluate` and `datasets.truth`.
+    With `threshold`, each run of frames that score at least as much counts as an event; the results
+    of `detect` have their own events. The times of the frames then come from the videos if the data
+    set labels seconds, otherwise from `bench.fps`. Raises UsageError for a threshold that is not
+    finite or not needed, or a missing frame rate, and the errors of `read_given`, `evaluate` and
+    `datasets.truth`.
     """
-    if threshold is not None and not in_range("threshold", threshold):
-        raise UsageError(
-            f"--threshold must be {RANGES['threshold']}, got {threshold:g}",
-            cure="give a number that scores can reach",
-        )
-    scores, got = read_scores(path), Gathered()
-    missing: list[str] = []
-    times: dict[str, Array] = {}
-    if datasets.annotated(bench.name):
-        got.truth.update(datasets.truth(bench.name, bench.root, rule=bench.rule))
-        scores = match_names(scores, got.truth)
-        if threshold is not None:
-            times = {name: times_at_rate(len(values), bench.fps) for name, values in scores.items()}
-    else:
-        missing, times = _read_truth(bench, got)
-        scores = match_names(scores, {*got.truth, *got.failed})
-        scores = {name: values for name, values in scores.items() if name not in got.failed}
-    found = None if threshold is None else _events_above(threshold, scores, times)
-    videos = _videos(bench)
-    classes, groups = bench.categories(videos), _groups(videos)
-    scored = ScoredVideos(got.truth, scores, None, found, classes, got.failed, groups)
+    source = ScoreSource(Path(path), threshold)
+    tests = read_test_videos(bench, source.has_events)
+    scored = scored_videos(bench, tests, read_given(source, tests))
     about = {**bench.about(), **({} if threshold is None else {"threshold": threshold})}
     report = evaluate_scored(scored, bench.allow_missing, seed, bootstrap, about)
-    return Evaluated(report, got.truth, scores, None, found, len(got.failed) - len(missing))
+    unread = len(tests.failed) - len(tests.missing)
+    return Evaluated(report, tests.truth, scored.scores, scored.raw, scored.found, unread)
 
 
-def _events_above(
-    threshold: float, scores: Mapping[str, Array], times: Mapping[str, Array]
-) -> dict[str, Detection]:
-    # A video with another number of frames is left to `evaluate`, which names it.
-    return {
-        name: thresholded(values, times[name], threshold)
-        for name, values in scores.items()
-        if name in times and len(times[name]) == len(values)
-    }
+def of_two(
+    bench: Benchmark,
+    a: ScoreSource,
+    b: ScoreSource,
+    *,
+    seed: int = 0,
+    bootstrap: int = 1000,
+) -> Comparison:
+    """Compare two score files or folders of results on the same truth, with a paired bootstrap.
 
-
-def _read_truth(bench: Benchmark, got: Gathered) -> tuple[list[str], dict[str, Array]]:
-    """Add the truth of the test videos to `got`; return the missing names and the frame times.
-
-    A video that cannot be used is added to `got.failed`. Raises LabelError for videos that are
-    missing or cannot be used, unless that is allowed.
+    Raises the errors of `of_scores` and `compare`.
     """
-    missing, there = bench.present("test")
-    times = {}
-    for name, one in there.items():
-        try:
-            own = video.frame_times(one.path)
-            got.truth[name], times[name] = _labels_at(one, own), own
-        except (VideoError, LabelError) as error:
-            got.failed[name] = error.named
-    lost = [f"{name} ({why})" for name, why in got.failed.items()]
-    bench.check(lost, len(missing) + len(there), "test", "unusable")
-    got.failed.update(dict.fromkeys(missing, "missing"))
-    return missing, times
+    tests = read_test_videos(bench, a.has_events or b.has_events)
+    one, other = (scored_videos(bench, tests, read_given(source, tests)) for source in (a, b))
+    made = compare(
+        one,
+        other,
+        (str(a.path), str(b.path)),
+        allow_missing=bench.allow_missing,
+        seed=seed,
+        bootstrap=bootstrap,
+    )
+    return replace(made, provenance={**bench.about(), **made.provenance})
+
+
+def scored_videos(bench: Benchmark, tests: KnownVideos, given: GivenScores) -> ScoredVideos:
+    """Return the given scores of the test videos with their truth, classes and groups."""
+    videos = _videos(bench)
+    failed = {**given.failed, **tests.failed}
+    return ScoredVideos(
+        tests.truth,
+        given.scores,
+        given.raw,
+        given.found,
+        bench.categories(videos),
+        failed,
+        _groups(videos),
+    )
 
 
 def of_probe(
@@ -298,14 +300,14 @@ def detected(
         try:
             result = detect_events(one.path, reading, probe)
             times = kept_frame_times(one.path, result.video_id, reading.store)
-            labels = cut[name] if name in cut else _labels_at(one, times)
+            labels = cut[name] if name in cut else labels_at(one, times)
             _same_frames(whole.get(name, labels), times, one.path)
         except (VideoError, OutOfMemory, LabelError) as error:
             got.failed[name] = error.named
             if reading.failed is not None:
                 reading.failed(one.path, error)
             continue
-        _keep(got, name, labels, times, result)
+        _keep(got, name, labels, times, result, probe.localization)
     return got
 
 
@@ -330,7 +332,14 @@ def _same_frames(labels: FrameLabels, times: Array, path: str) -> None:
         )
 
 
-def _keep(got: Gathered, name: str, labels: FrameLabels, times: Array, result: Result) -> None:
+def _keep(
+    got: Gathered,
+    name: str,
+    labels: FrameLabels,
+    times: Array,
+    result: Result,
+    settings: Localization,
+) -> None:
     assert result.scores is not None
     count = len(labels)
     end = (
@@ -339,27 +348,7 @@ def _keep(got: Gathered, name: str, labels: FrameLabels, times: Array, result: R
     own = times[:count]
     got.truth[name] = labels
     got.scores[name], got.raw[name] = result.scores.at(own), result.scores.at(own, smoothed=False)
-    got.found[name] = Detection(
-        own, end, tuple(event for event in result.events if event.start < end)
-    )
-
-
-def _labels_at(one: Video, times: Array) -> FrameLabels:
-    """Return the labels (frames,) of a video whose events are in seconds: 1 inside an event.
-
-    Raises LabelError for an event during which no frame is shown.
-    """
-    labels = np.zeros(len(times), np.uint8)
-    for event in one.events or ():
-        inside = (times >= event.start - 1e-9) & (times < event.end - 1e-9)
-        if not inside.any():
-            raise LabelError(
-                f"no frame is shown during the event from {event.start:g} to {event.end:g} s",
-                where=one.path,
-                cure="give the labels of this data set in seconds",
-            )
-        labels[inside] = 1
-    return labels
+    got.found[name] = detection(result, own, end, settings)
 
 
 def evaluated(

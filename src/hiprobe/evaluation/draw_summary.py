@@ -15,6 +15,8 @@ from hiprobe.errors import counted
 from hiprobe.evaluation.markdown import markdown_table, markdown_text
 from hiprobe.evaluation.tables import DEFINITIONS, Report
 
+FROC = "froc: "
+
 
 @dataclass(frozen=True)
 class DrawSummary:
@@ -40,17 +42,18 @@ class DrawSummary:
     def figures(self) -> dict[str, dict[str, dict[str, float | int | None]]]:
         """Return `mean`, `std` and number of draws `n` for each figure of each score.
 
-        The figures of the events are under `events`.
+        Those of the alarms are under `events`, those with demoted events under `with_demoted`, and
+        recall at each number of false alarms per hour under `froc: ` and how events were found.
         """
-        tables = [{row.name: row.figures() for row in report.rows} for report in self.reports]
-        if all(report.events for report in self.reports):
-            tables = [
-                {**found, "events": dict(report.events.figures)} if report.events else found
-                for found, report in zip(tables, self.reports, strict=True)
-            ]
+        demoted = any(report.with_demoted for report in self.reports)
+        tables = [
+            {row.name: row.figures() for row in report.rows} | _event_tables(report, demoted)
+            for report in self.reports
+        ]
+        everywhere = [name for name in tables[0] if all(name in one for one in tables)]
         return {
-            name: {key: _summary([one[name][key] for one in tables]) for key in figures}
-            for name, figures in tables[0].items()
+            name: {key: _summary([one[name][key] for one in tables]) for key in tables[0][name]}
+            for name in everywhere
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -96,16 +99,13 @@ class DrawSummary:
         return "\n\n".join(blocks) + "\n"
 
     def _events(self, found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
-        if "events" not in found:
-            return []
         return [
             markdown_table(
-                ("events", "mean ± standard deviation"),
-                [
-                    [name + self.reports[0].beside(), self._cell(one)]
-                    for name, one in found["events"].items()
-                ],
+                (name.replace("_", " "), "mean ± standard deviation"),
+                [[key + self.reports[0].beside(), self._cell(one)] for key, one in some.items()],
             )
+            for name, some in found.items()
+            if name in ("events", "with_demoted") or name.startswith(FROC)
         ]
 
     def _cell(self, figure: Mapping[str, Any], alone: bool = False) -> str:
@@ -128,6 +128,16 @@ class DrawSummary:
             for draw, report in zip(self.draws, self.reports, strict=True)
         ]
         return markdown_table((*keys, DEFINITIONS["auc"][0], DEFINITIONS["ap_step"][0]), rows)
+
+
+def _event_tables(report: Report, demoted: bool) -> dict[str, dict[str, float | None]]:
+    """Return the figures of a report that are about events; `demoted` asks for both blocks."""
+    if report.events is None:
+        return {}
+    found = {"events": dict(report.events.figures)}
+    if demoted:
+        found["with_demoted"] = dict((report.with_demoted or report.events).figures)
+    return found | {f"{FROC}{row.name}": dict(row.recalls) for row in report.froc}
 
 
 def _summary(values: list[float | None]) -> dict[str, float | int | None]:

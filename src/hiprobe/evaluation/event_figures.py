@@ -43,8 +43,7 @@ def watched_videos(
 def event_blocks(watched: Mapping[str, Watched], drawn: Bootstrap) -> tuple[Events, Events | None]:
     """Return the figures of the alarms, and those with demoted events if there are any."""
     alarms = _events(alarms_of(watched), drawn)
-    some = any(event.demoted for video in watched.values() for event in video.predicted)
-    return alarms, _events(watched, drawn) if some else None
+    return alarms, _events(watched, drawn) if has_demoted(watched) else None
 
 
 def alarms_of(watched: Mapping[str, Watched]) -> dict[str, Watched]:
@@ -67,38 +66,44 @@ def froc_rows(
 ) -> tuple[FrocRow, ...]:
     """Return a row for each way in which events can be found at other thresholds.
 
-    They are found again in the scores where these are known. Alarms are cut by their own scores
-    where these are not known, and also if events were demoted, as events that are found again are
-    not verified.
+    Events are found again in the scores where these are known. Alarms are cut by their own scores
+    where they are not known, and also if events were demoted: events that are found again are not
+    verified.
     """
-    return tuple(_row(name, curve, watched, drawn) for name, curve in frocs(watched, found).items())
+    again = froc_again(watched, found)
+    curves = {} if again is None else {FOUND_AGAIN: again}
+    if again is None or has_demoted(watched):
+        alarms = froc_of_alarms(watched)
+        curves |= {} if alarms is None else {BY_SCORE: alarms}
+    return tuple(_row(name, curve, watched, drawn) for name, curve in curves.items())
 
 
-def frocs(watched: Mapping[str, Watched], found: Mapping[str, Detection]) -> dict[str, Froc]:
-    """Return the curves of `froc_rows` by name."""
-    alarms, curves = alarms_of(watched), {}
-    again = _sweepable(watched, found)
-    if again:
-        curves[FOUND_AGAIN] = sweep(again)
-    events = [event for video in alarms.values() for event in video.predicted]
-    demoted = sum(len(video.predicted) for video in watched.values()) > len(events)
-    if (demoted or not again) and events and all(event.score is not None for event in events):
-        curves[BY_SCORE] = froc_by_score(list(alarms.values()))
-    return curves
+def has_demoted(watched: Mapping[str, Watched]) -> bool:
+    """Tell whether any predicted event was demoted."""
+    return any(event.demoted for video in watched.values() for event in video.predicted)
 
 
-def _sweepable(
-    watched: Mapping[str, Watched], found: Mapping[str, Detection]
-) -> list[Sweepable] | None:
-    """Return the videos with their finders; None unless all have one, and one has a score."""
+def froc_again(watched: Mapping[str, Watched], found: Mapping[str, Detection]) -> Froc | None:
+    """Return the FROC of events found again in the scores; None unless all scores are known."""
     finders = [found[name].finder for name in watched]
     known = [finder for finder in finders if finder is not None]
     if len(known) < len(finders) or not any(len(finder.peaks()) for finder in known):
         return None
-    return [
-        Sweepable(video.true, finder, video.seconds)
-        for video, finder in zip(watched.values(), known, strict=True)
-    ]
+    return sweep(
+        [
+            Sweepable(video.true, finder, video.seconds)
+            for video, finder in zip(watched.values(), known, strict=True)
+        ]
+    )
+
+
+def froc_of_alarms(watched: Mapping[str, Watched]) -> Froc | None:
+    """Return the FROC of the alarms cut by their own scores; None unless all have one."""
+    alarms = list(alarms_of(watched).values())
+    events = [event for video in alarms for event in video.predicted]
+    if not events or any(event.score is None for event in events):
+        return None
+    return froc_by_score(alarms)
 
 
 def _row(name: str, curve: Froc, watched: Mapping[str, Watched], drawn: Bootstrap) -> FrocRow:

@@ -77,7 +77,7 @@ def times_at_rate(count: int, fps: float | None) -> Array:
     """
     if fps is None or not 0 < fps < math.inf:
         raise UsageError(
-            f"--threshold needs the videos' frame rate, a number above 0, got {fps}",
-            cure="give --fps, or leave out --threshold",
+            f"event figures need the videos' frame rate, a number above 0, got {fps}",
+            cure="give --fps; for a score file, or leave out --threshold",
         )
     return np.asarray(np.arange(count) / fps)

@@ -95,7 +95,12 @@ class _Compared:
 
 @dataclass(frozen=True)
 class ScoredVideos:
-    """The arguments of `evaluate` that hold one entry per video name."""
+    """The arguments of `evaluate` that hold one entry per video name.
+
+    >>> truth = {"a": np.array([0, 1], np.uint8)}
+    >>> ScoredVideos(truth, {"a": np.array([0.1, 0.9])}).raw is None
+    True
+    """
 
     truth: Mapping[str, FrameLabels]
     scores: FrameScores
@@ -161,7 +166,7 @@ def evaluate_scored(
     about: Mapping[str, Any] | None = None,
 ) -> Report:
     """Do what `evaluate` does, with its arguments grouped."""
-    _check(given, allow_missing, bootstrap)
+    check_scored(given, allow_missing, bootstrap)
     both = _compared(given.truth, given.scores)
     pairs = both.pairs()
     drawn = Bootstrap(bootstrap, seed, given.groups or {})
@@ -170,6 +175,7 @@ def evaluate_scored(
         *(replace(_row(name, both.pairs(made)), control=True) for name, made in _controls(both)),
     ]
     watched = {} if given.found is None else watched_videos(both.truth, given.found)
+    events, with_demoted = event_blocks(watched, drawn) if watched else (None, None)
     sizes, positives = (
         [int(count(labels)) for labels, _ in pairs.values()] for count in (len, np.sum)
     )
@@ -181,7 +187,8 @@ def evaluate_scored(
         sum(positives),
         tuple(rows),
         class_rows(pairs, given.categories or {}, alarms_of(watched) or None),
-        *(event_blocks(watched, drawn) if watched else (None, None)),
+        events,
+        with_demoted,
         froc_rows(watched, given.found, drawn) if given.found else (),
         _missing(given),
         sum(int((~mask).sum()) for mask in both.scored.values()),
@@ -189,7 +196,7 @@ def evaluate_scored(
     )
 
 
-def _check(given: ScoredVideos, allow_missing: bool, bootstrap: int) -> None:
+def check_scored(given: ScoredVideos, allow_missing: bool, bootstrap: int) -> None:
     """Raise the errors that `evaluate` names, before anything is computed."""
     if not 0 <= bootstrap <= MOST_DRAWS:
         raise UsageError(

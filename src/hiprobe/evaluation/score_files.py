@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from hiprobe.errors import LabelError, UsageError, counted
 from hiprobe.store import write_atomic
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
 
 COLUMNS = ("video", "start_frame", "end_frame", "score")
 _UNREADABLE = (
@@ -80,10 +81,14 @@ def read_scores(path: str | Path) -> dict[str, Array]:
         ) from error
     if not found:
         raise LabelError("the file holds no scores", where=path)
-    return _by_name(found, path)
+    return by_bare_name(found, path)
 
 
-def _by_name(found: Sequence[tuple[str, Array]], path: Path) -> dict[str, Array]:
+def by_bare_name(found: Sequence[tuple[str, T]], path: Path) -> dict[str, T]:
+    """Return what is given for each name, by the name without its suffix.
+
+    Raises LabelError for a name that is given more than once.
+    """
     scores = {bare_name(name): values for name, values in found}
     if len(scores) < len(found):
         seen = [bare_name(name) for name, _ in found]
@@ -96,8 +101,8 @@ def _by_name(found: Sequence[tuple[str, Array]], path: Path) -> dict[str, Array]
     return scores
 
 
-def match_names(scores: Mapping[str, Array], known: Collection[str]) -> dict[str, Array]:
-    """Return the scores under the names that are `known`.
+def match_names(scores: Mapping[str, T], known: Collection[str]) -> dict[str, T]:
+    """Return the scores, or what else is given by name, under the names that are `known`.
 
     A name that is not known means the one video whose name has the same last part, if only one
     known name and one given name have it: other programs may add or leave out the folder.
