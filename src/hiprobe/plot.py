@@ -172,7 +172,6 @@ def false_alarm_curve(curves: Mapping[str, tuple[Sequence[float], Sequence[float
     axes.set_ylim(0, 1.02)
     title = "true events found, over false alarms per hour"
     _label_axes(axes, "false alarms per hour", "recall (tIoU 0.1)", title)
-    axes.get_legend().set_loc("lower right")
     return figure
 
 

@@ -517,6 +517,7 @@ def test_evaluate_writes_report_plots_and_scores(
         "pr.png",
         "histogram.png",
         "timelines.png",
+        "froc.png",
     }
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == found
     assert f"{found['rows'][0]['auc']:.4f}" in (tmp_path / "out" / "report.md").read_text()

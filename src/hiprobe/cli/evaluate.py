@@ -153,6 +153,7 @@ def evaluate(
     """
     from hiprobe.backbones import Loading
     from hiprobe.evaluation import benchmark
+    from hiprobe.evaluation.given_scores import ScoreSource
 
     if [scores, probe, seeds].count(None) != 2:
         raise UsageError("give exactly one of --scores, --probe and --seeds")
@@ -170,10 +171,7 @@ def evaluate(
     bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing, words)
     _count_frames(bench, store)
     if scores is not None and against is not None:
-        sources = [
-            benchmark.ScoreSource(scores, threshold),
-            benchmark.ScoreSource(against, against_threshold),
-        ]
+        sources = ScoreSource(scores, threshold), ScoreSource(against, against_threshold)
         _show(benchmark.of_two(bench, *sources, seed=seed, bootstrap=bootstrap), to, as_json)
         return
     if scores is not None:
