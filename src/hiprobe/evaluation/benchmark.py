@@ -26,8 +26,9 @@ from hiprobe.evaluation.given_scores import (
     KnownVideos,
     ScoreSource,
     detection,
+    given_to,
     labels_at,
-    read_given,
+    open_scores,
     read_test_videos,
 )
 from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored
@@ -177,12 +178,13 @@ def of_scores(
     With `threshold`, each run of frames that score at least as much counts as an event; the results
     of `detect` have their own events. The times of the frames then come from the videos if the data
     set labels seconds, otherwise from `bench.fps`. Raises UsageError for a threshold that is not
-    finite or not needed, or a missing frame rate, and the errors of `read_given`, `evaluate` and
-    `datasets.truth`.
+    finite or not needed, or a missing frame rate, and the errors of `open_scores`, `given_to`,
+    `evaluate` and `datasets.truth`.
     """
     source = ScoreSource(Path(path), threshold)
+    opened = open_scores(source)
     tests = read_test_videos(bench, source.has_events)
-    scored = scored_videos(bench, tests, read_given(source, tests))
+    scored = scored_videos(bench, tests, given_to(opened, tests))
     about = {**bench.about(), **({} if threshold is None else {"threshold": threshold})}
     report = evaluate_scored(scored, bench.allow_missing, seed, bootstrap, about)
     unread = len(tests.failed) - len(tests.missing)
@@ -201,8 +203,9 @@ def of_two(
 
     Raises the errors of `of_scores` and `compare`.
     """
+    opened = [open_scores(source) for source in (a, b)]
     tests = read_test_videos(bench, a.has_events or b.has_events)
-    one, other = (scored_videos(bench, tests, read_given(source, tests)) for source in (a, b))
+    one, other = (scored_videos(bench, tests, given_to(each, tests)) for each in opened)
     made = compare(
         one,
         other,

@@ -22,7 +22,7 @@ from hiprobe.evaluation.measure import Detection, thresholded
 from hiprobe.evaluation.score_files import by_bare_name, match_names, read_scores
 from hiprobe.localize import Localization
 from hiprobe.ranges import RANGES, in_range
-from hiprobe.store import read_manifest
+from hiprobe.store import ManifestLine, read_manifest
 from hiprobe.store.results import NAME, read_result, result_facts
 from hiprobe.types import Result, Video
 
@@ -141,13 +141,40 @@ def labels_at(one: Video, times: Array) -> FrameLabels:
     return labels
 
 
-def read_given(source: ScoreSource, tests: KnownVideos) -> GivenScores:
-    """Read the scores of the test videos. Raises the errors of `read_scores` and `read_result`."""
+class OpenedScores(NamedTuple):
+    """A score file as it was read, or the lines of the manifest of a folder of results, by name."""
+
+    source: ScoreSource
+    scores: dict[str, Array]
+    lines: dict[str, ManifestLine]
+
+
+def open_scores(source: ScoreSource) -> OpenedScores:
+    """Read the score file, or the manifest of the folder, before any video is opened.
+
+    Raises the errors of `read_scores` and `read_manifest`, and LabelError for a folder without
+    results.
+    """
+    if not source.is_folder:
+        return OpenedScores(source, read_scores(source.path), {})
+    lines = read_manifest(source.path)
+    if not lines:
+        raise LabelError(
+            "there are no results in this folder",
+            where=source.path,
+            cure="give the -o of hiprobe detect",
+        )
+    named = [(line.name, line) for line in lines]
+    return OpenedScores(source, {}, by_bare_name(named, source.path))
+
+
+def given_to(opened: OpenedScores, tests: KnownVideos) -> GivenScores:
+    """Return the scores of the test videos. Raises the errors of `read_result`."""
+    source, threshold = opened.source, opened.source.threshold
     if source.is_folder:
-        return _read_results(source.path, tests)
-    scores = match_names(read_scores(source.path), {*tests.truth, *tests.failed})
+        return _read_results(source.path, opened.lines, tests)
+    scores = match_names(opened.scores, {*tests.truth, *tests.failed})
     scores = {name: values for name, values in scores.items() if name not in tests.failed}
-    threshold = source.threshold
     if threshold is None:
         return GivenScores(scores)
     # A video with another number of frames is left to `evaluate`, which names it.
@@ -159,16 +186,9 @@ def read_given(source: ScoreSource, tests: KnownVideos) -> GivenScores:
     return GivenScores(scores, found)
 
 
-def _read_results(out: Path, tests: KnownVideos) -> GivenScores:
+def _read_results(out: Path, lines: Mapping[str, ManifestLine], tests: KnownVideos) -> GivenScores:
     """Read the results in the folder `out`; those of other videos are left out."""
-    lines = read_manifest(out)
-    if not lines:
-        raise LabelError(
-            "there are no results in this folder", where=out, cure="give the -o of hiprobe detect"
-        )
-    known = match_names(
-        by_bare_name([(line.name, line) for line in lines], out), {*tests.truth, *tests.failed}
-    )
+    known = match_names(lines, {*tests.truth, *tests.failed})
     folders, failed = dict[str, Path](), dict[str, str]()
     for name in tests.times:
         line = known.get(name)
