@@ -402,6 +402,13 @@ def test_results_that_cannot_be_evaluated_are_a_named_error(
     code, _, err = run(*asked, tmp_path / "empty")
     assert code == 3
     assert "there are no results in this folder" in err
+    (tmp_path / "bad.json").write_text("[]")
+    for bad in (tmp_path / "bad.json", tmp_path / "empty"):
+        code, _, err = run(
+            "evaluate", "--dataset", "folder", "--root", tmp_path / "gone", *asked[-1:], bad
+        )
+        assert code == 3
+        assert f"{bad}: " in err, "it is read before any video is looked for"
     write(footage / "4.mp4", steady(44, 10), rate=10)
     with (footage / "labels.csv").open("a") as file:
         file.write("4.mp4,normal,,\n")
