@@ -14,6 +14,7 @@ from hiprobe.video.decoder import (
     info,
     segments,
     span,
+    spans,
     warm,
 )
 from hiprobe.video.files import VIDEO_SUFFIXES, find
@@ -34,5 +35,6 @@ __all__ = [
     "name_videos",
     "segments",
     "span",
+    "spans",
     "warm",
 ]

@@ -20,6 +20,7 @@ from hiprobe.video import pictures
 from hiprobe.video.browser import encode, facts
 from hiprobe.video.container import open_video
 from hiprobe.video.sampling import Grid, Sampling
+from hiprobe.video.window_passes import read_windows
 from hiprobe.video.windows import Painter, Window, WindowReader, read_window
 
 TIMES = 4096  # times in one answer
@@ -55,6 +56,22 @@ def answer_span(link: Link, path: str, sampling: dict[str, Any]) -> Iterator[Ite
     window = read_window(path, asked, link.place, link.beat)
     if window is not None:
         yield _described(window), window.frames
+
+
+def answer_spans(
+    link: Link, path: str, spans: list[list[float]], count: int, size: list[int] | None
+) -> Iterator[Item]:
+    """Yield the windows `spans` (start and end in seconds), each with its place in that list.
+
+    They come in the order in which they are complete; those after the video's end are left out.
+    """
+    asked = [Sampling(start, end, count, _pair(size)) for start, end in spans]
+    for place, window in read_windows(path, asked, link.beat):
+        assert window.frames is not None
+        # Several windows are filled at once, but only the next one has shared memory.
+        pixels = link.place(window.frames.shape)
+        pixels[:] = window.frames
+        yield {**_described(window), "place": place}, pixels
 
 
 def answer_times(link: Link, path: str) -> Iterator[Item]:
@@ -103,6 +120,7 @@ def answer_browser_copy(
 CALLS: dict[str, Call] = {
     "segments": answer_segments,
     "span": answer_span,
+    "spans": answer_spans,
     "times": answer_times,
     "opens": answer_opens,
     "info": answer_info,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from os import PathLike
@@ -199,22 +199,59 @@ def span(
     >>> video.span(VIDEO, 1.0, 2.0, 4).times
     array([1.1, 1.3, 1.6, 1.8])
     """
-    if not (0 <= start < end < math.inf and frames > 0):
-        raise UsageError(
-            "a span needs 0 <= start < end (seconds) and at least 1 frame, "
-            f"got {frames} frames from {start} to {end} s",
-            where=path,
-        )
+    _check_span(path, start, end, frames)
     found = [
         _segment(facts, pixels, 0)
         for facts, pixels in _ask(path, "span", asdict(Sampling(start, end, frames, size)))
         if pixels is not None
     ]
     if not found:
-        raise UsageError(
-            f"the span from {start} to {end} s begins after the video's end", where=path
-        )
+        raise _after_end(path, start, end)
     return found[0]
+
+
+def spans(
+    path: str | PathLike[str],
+    windows: Sequence[tuple[float, float]],
+    frames: int,
+    size: tuple[int, int] | None = None,
+) -> Iterator[Segment]:
+    """Read the spans `windows`, pairs of start and end in seconds, each as `span` does.
+
+    They may overlap and need no order. Each is given once it is complete, which is in the order of
+    their ends where they are read in one pass; a segment's `index` is its place in `windows`.
+    Windows near each other share one pass of the decoder.
+
+    Raises what `span` raises; a window that begins after the video's end is reported last.
+
+    >>> from hiprobe import video
+    >>> from hiprobe.embedded import VIDEO
+    >>> [(one.index, one.times.round(2).tolist())
+    ...  for one in video.spans(VIDEO, [(1.2, 2.0), (1.0, 1.8)], 2)]
+    [(1, [1.2, 1.6]), (0, [1.4, 1.8])]
+    """
+    for start, end in windows:
+        _check_span(path, start, end, frames)
+    left, asked = set(range(len(windows))), [list(map(float, one)) for one in windows]
+    for facts, pixels in _ask(path, "spans", asked, frames, size) if windows else ():
+        if pixels is not None:
+            left.discard(facts["place"])
+            yield _segment(facts, pixels, facts["place"])
+    if left:
+        raise _after_end(path, *windows[min(left)])
+
+
+def _check_span(path: str | PathLike[str], start: float, end: float, frames: int) -> None:
+    if not (0 <= start < end < math.inf and frames > 0):
+        raise UsageError(
+            "a span needs 0 <= start < end (seconds) and at least 1 frame, "
+            f"got {frames} frames from {start} to {end} s",
+            where=path,
+        )
+
+
+def _after_end(path: str | PathLike[str], start: float, end: float) -> UsageError:
+    return UsageError(f"the span from {start} to {end} s begins after the video's end", where=path)
 
 
 def frame_times(path: str | PathLike[str]) -> NDArray[np.float64]:
