@@ -101,7 +101,7 @@ def lines(path: Path) -> Iterator[tuple[str, list[str]]]:
     )
 
 
-def spans(words: Sequence[str], where: str) -> list[Span]:
+def frame_spans(words: Sequence[str], where: str) -> list[Span]:
     """Read spans in frames from `start end start end ...`, leaving out pairs of -1.
 
     Raises LabelError for anything else.

@@ -19,6 +19,7 @@ from hiprobe.datasets._frames import (
     annotation_name,
     find_file,
     frame_counts,
+    frame_spans,
     has_counts,
     index,
     lines,
@@ -27,7 +28,6 @@ from hiprobe.datasets._frames import (
     mark,
     parts,
     same_videos,
-    spans,
 )
 from hiprobe.errors import LabelError
 from hiprobe.types import Event, Video
@@ -116,7 +116,7 @@ def _annotation(root: Path) -> dict[str, tuple[str, list[Span]]]:
     for where, words in lines(path):
         name, kind = annotation_name(words[0]), "".join(words[1:2])
         kind = "normal" if kind == "Normal" else kind
-        marked = spans(words[2:], where)
+        marked = frame_spans(words[2:], where)
         if not kind or name in found or (kind == "normal") == bool(marked):
             raise LabelError(
                 "each video needs one line `name class start end ...`, with a span unless Normal",

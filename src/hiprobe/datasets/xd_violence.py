@@ -19,6 +19,7 @@ from hiprobe.datasets._frames import (
     annotation_name,
     find_file,
     frame_counts,
+    frame_spans,
     has_counts,
     index,
     lines,
@@ -27,7 +28,6 @@ from hiprobe.datasets._frames import (
     mark,
     parts,
     same_videos,
-    spans,
 )
 from hiprobe.errors import LabelError
 from hiprobe.types import Event, Video
@@ -154,7 +154,7 @@ def _annotation(root: Path) -> dict[str, list[Span]]:
     path = locate(root, ANNOTATION)
     found: dict[str, list[Span]] = {}
     for where, words in lines(path):
-        name, marked = annotation_name(words[0]), spans(words[1:], where)
+        name, marked = annotation_name(words[0]), frame_spans(words[1:], where)
         if not marked or name in found:
             raise LabelError("each video needs one line `name start end ...`", where=where)
         found[name] = marked
