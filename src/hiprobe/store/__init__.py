@@ -19,14 +19,18 @@ from hiprobe.store.states import (
     state_files,
     states_folder,
 )
+from hiprobe.store.windows import Window, WindowsKey, find_windows, save_windows
 
 __all__ = [
     "MANIFEST",
     "ManifestLine",
     "Notes",
+    "Window",
+    "WindowsKey",
     "alone",
     "describe",
     "find_states",
+    "find_windows",
     "kept_states",
     "load_states",
     "note",
@@ -35,6 +39,7 @@ __all__ = [
     "read_manifest",
     "result_folder",
     "save_states",
+    "save_windows",
     "state_files",
     "states_folder",
     "write_atomic",

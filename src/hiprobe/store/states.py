@@ -26,7 +26,7 @@ from hiprobe.types import Gap, HiddenStates, Recipe, Site, digest_json
 
 SCHEMA = "hiprobe.states/2"
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
-_INVALID = (
+INVALID = (  # what reading a damaged file may raise
     OSError,
     ArithmeticError,
     AttributeError,
@@ -57,7 +57,7 @@ def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
     }
     path = (
         states_folder(store, states.video_id, states.recipe)
-        / f"{dtype}-{_sites_key(states.sites)}.safetensors"
+        / f"{dtype}-{sites_key(states.sites)}.safetensors"
     )
     arrays = {
         "values": np.ascontiguousarray(states.values),
@@ -118,7 +118,7 @@ def load_states(path: Path) -> HiddenStates:
     Raises StoreError if it is damaged, EnvironmentFailed if the machine refuses memory or files.
     """
     try:
-        header, arrays = _map(path)
+        header, arrays = map_arrays(path)
         sites = tuple(Site(**site) for site in header["sites"])
         gaps = tuple(Gap(**gap) for gap in header["gaps"])
         if header["schema"] != SCHEMA:
@@ -138,7 +138,7 @@ def load_states(path: Path) -> HiddenStates:
                 tuple(header["sources"]),
             )
         )
-    except _INVALID as error:
+    except INVALID as error:
         damaged = StoreError(
             f"not valid hidden states: {error}", where=path, cure="delete it and extract again"
         )
@@ -171,7 +171,7 @@ def _timed(states: HiddenStates) -> HiddenStates:
     return states
 
 
-def _map(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]]:
+def map_arrays(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any, Any]]]:
     """Return the header and the arrays of a safetensors file, memory-mapped."""
     with open_regular(path) as file:
         described, body = read_header(file, os.fstat(file.fileno()).st_size)
@@ -203,5 +203,6 @@ def states_folder(store: Path, video_id: str, recipe: Recipe) -> Path:
     return store / recipe.digest[:16] / video_id[:32]
 
 
-def _sites_key(sites: Iterable[Site]) -> str:
+def sites_key(sites: Iterable[Site]) -> str:
+    """Return a short digest of the sites, for the name of a file."""
     return digest_json([str(site) for site in sites])[:12]
