@@ -52,6 +52,7 @@ COLUMNS = (
     "`max_layer=1`",
     "explains",
     "answer",
+    "yes and no",
     "times",
 )
 TABLE: dict[str, dict[str, str]] = defaultdict(dict)
@@ -260,7 +261,7 @@ def test_a_read_leaves_no_hook_behind(backbone: Any) -> None:
     assert hook_count(backbone._model) == before
 
 
-def test_logits_equal_the_full_models(backbone: Any, plain: Any) -> None:
+def test_logits_equal_the_full_models(name: str, backbone: Any, plain: Any) -> None:
     segment = segments(backbone, 1)[0]
     output, _, _ = full_pass(plain, inputs(backbone, segment))
     yes, no = _explaining.answer_tokens(backbone._processor.tokenizer)
@@ -270,6 +271,8 @@ def test_logits_equal_the_full_models(backbone: Any, plain: Any) -> None:
     truth = [torch.log(logits[tokens].exp().sum()) for tokens in (yes, no)]
     values = backbone.read([segment], [Site("logit", backbone.layers - 1)], alone(backbone))[0, 0]
     np.testing.assert_allclose(values, truth, rtol=1e-4, atol=1e-5)
+    assert backbone.answers_yes_no
+    TABLE[name]["yes and no"] = "read"
 
 
 # --- a load that only reads

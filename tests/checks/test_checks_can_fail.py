@@ -434,6 +434,7 @@ FAULTY_BACKBONES: dict[str, dict[str, Any]] = {
     "its words and provenance are sound": {"notice": "one\ntwo"},
     "its words and provenance are sound ": {"explain_prompt": ""},
     "its words and provenance are sound  ": {"explain_span_s": 0.0},
+    "its words and provenance are sound   ": {"answers_yes_no": "yes"},
     "it reads one vector for each segment and site": read_as(lambda found: found.astype(float)),
     "it reads one vector for each segment and site ": read_as(lambda found: found[:, :2]),
     "it reads one vector for each segment and site  ": read_as(lambda found: found * np.nan),
@@ -446,6 +447,7 @@ FAULTY_BACKBONES: dict[str, dict[str, Any]] = {
     ),
     "a batch equals single reads": {"read": padded},
     "heads are read alone and together": {"read": half_heads},
+    "its yes and no are read where it says so": {"answers_yes_no": True},
     "several prompts equal each alone": vector_as(
         lambda found, segment, site, prompt: found + 10 * site.prompt
     ),

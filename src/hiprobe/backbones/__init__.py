@@ -77,6 +77,10 @@ class Backbone(ModelFacts, Protocol):
     what the model gets of their times is equal too. An attribute `reads_times` says what that is:
     "length" (of the segment), "moments" (of its frames, from its start), both as by default, or ().
 
+    An attribute `answers_yes_no` says whether its yes and its no can be read, at the site
+    `Site("logit", layers - 1)`: the logits (yes, no) with which it would begin its answer. Detected
+    events are then checked by asking the model. Without it, False.
+
     >>> from hiprobe import backbones, embedded, video
     >>> model = backbones.load("embedded", device="cpu", max_layer=3)
     >>> clip = next(iter(sorted(embedded.CLIPS.glob("*.mp4"))))

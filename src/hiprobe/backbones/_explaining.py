@@ -138,6 +138,15 @@ def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
     return sorted(yes), sorted(no)
 
 
+def tells_yes_from_no(tokenizer: Any) -> bool:
+    """Tell whether `answer_tokens` finds yes and no."""
+    try:
+        answer_tokens(tokenizer)
+    except ValueError:
+        return False
+    return True
+
+
 def _first_tokens(tokenizer: Any, words: Sequence[str]) -> set[int]:
     spellings = [
         f"{space}{form}" for word in words for form in (word, word.title()) for space in ("", " ")

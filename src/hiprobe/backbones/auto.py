@@ -30,6 +30,7 @@ from hiprobe.backbones._explaining import (
     answer_tokens,
     says_abnormal,
     shown_frames,
+    tells_yes_from_no,
     tries,
 )
 from hiprobe.backbones._failures import named_failure
@@ -166,6 +167,11 @@ class AutoBackbone:
         usual = self._inputs_at(1.0, 1.0)
         others = {"length": self._inputs_at(3.0, 1.0), "moments": self._inputs_at(1.0, 0.1)}
         return tuple(name for name, inputs in others.items() if not same_inputs(usual, inputs))
+
+    @cached_property
+    def answers_yes_no(self) -> bool:
+        """Whether its tokenizer tells yes from no by their first tokens."""
+        return tells_yes_from_no(self._processor.tokenizer)
 
     def _inputs_at(self, length: float, pace: float) -> Inputs:
         """Make inputs of black frames in a segment of `length` minutes: any clock tells those."""

@@ -127,6 +127,8 @@ def _its_words_and_provenance_are_sound(trial: BackboneTrial) -> Broken | None:
         return Broken(
             f"reads_times is {model.reads_times!r}", 'give a tuple of "length" and "moments"'
         )
+    if not isinstance(getattr(model, "answers_yes_no", False), bool):
+        return Broken(f"answers_yes_no is {model.answers_yes_no!r}", "give True or False")
     json.dumps(dict(model.provenance), allow_nan=False)
     if not {"dtype", "device"} <= set(model.provenance):
         return Broken("provenance lacks dtype or device", "name the precision and the device")
@@ -207,6 +209,20 @@ def _heads_are_read_alone_and_together(trial: BackboneTrial) -> Broken | None:
     for place in (0, len(sites) - 1):
         if not np.array_equal(trial.read(trial.clips[:1], [sites[place]])[0, 0], values[0, place]):
             return Broken(f"{sites[place]} read alone has different bits", "slice the same vector")
+    return None
+
+
+def _its_yes_and_no_are_read_where_it_says_so(trial: BackboneTrial) -> Broken | None:
+    if not getattr(trial.backbone, "answers_yes_no", False):
+        return None
+    site = Site("logit", trial.backbone.layers - 1)
+    for count in (2, 0):
+        values = trial.read(trial.clips[:count], [site])
+        if values.shape != (count, 1, 2) or not np.isfinite(values).all():
+            return Broken(
+                f"{count} segments give {np.shape(values)} at {site}",
+                f"give finite logits {(count, 1, 2)} of yes and no, or leave answers_yes_no out",
+            )
     return None
 
 
@@ -322,6 +338,7 @@ _CHECKS = (
     _layers_differ,
     _a_batch_equals_single_reads,
     _heads_are_read_alone_and_together,
+    _its_yes_and_no_are_read_where_it_says_so,
     _several_prompts_equal_each_alone,
     _frames_and_their_order_matter,
     _the_place_in_the_video_does_not_matter,
