@@ -87,7 +87,8 @@ def probe(path: Path) -> None:
         shutil.rmtree(path.parent / "states", ignore_errors=True)
         for folder in Path(store).glob("*/"):  # without the index
             shutil.copytree(folder, path.parent / "states" / folder.name)
-    (path.parent / ".local.json").unlink(missing_ok=True)  # paths of this machine
+    for name in (".local.json", "..local.json.lock"):  # paths of this machine
+        (path.parent / name).unlink(missing_ok=True)
 
 
 def main() -> None:

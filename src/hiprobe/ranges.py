@@ -73,6 +73,7 @@ RANGES: Mapping[str, Range] = {
     "extend": Range(0.01, 1.0, "of the threshold"),
     "merge_s": Range(0.0, 86400.0, "seconds"),
     "min_s": Range(0.0, 86400.0, "seconds"),
+    "checked segments": _whole(1, 5, "around the peak of an event"),
     # hidden states, results, and what a probe says of itself
     "statement": Range(-FINITE, FINITE),
     "score": Range(-HIGHEST, HIGHEST),
@@ -81,6 +82,7 @@ RANGES: Mapping[str, Range] = {
     "peak": Range(0.0, LATEST_S, "seconds"),
     "duration": Range(0.0, LATEST_S, "seconds"),
     "damaged packets": _whole(0, 2**53),
+    "extra windows": _whole(0, 2**53),
     # a recording
     "frame rate": Range(1e-6, 1000.0, "frames a second"),
     "pixel aspect": Range(0.01, 100.0),

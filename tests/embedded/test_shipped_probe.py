@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from hiprobe import datasets, embedded, video
 from hiprobe.cli._chosen import choose_probe
 from hiprobe.cli._reviewed import known
 from hiprobe.labels import label_segments
+from hiprobe.methods import likelihood
 from hiprobe.probe import Probe, fit
+from hiprobe.probe.threshold import calibrate
 from hiprobe.runs import record_run
 from hiprobe.store import kept_states
 
@@ -24,6 +29,21 @@ def test_the_shipped_states_give_the_shipped_probe() -> None:
     for name, tensor in made.tensors.items():
         assert abs(tensor - shipped.tensors[name]).max() < 1e-6
     assert made.localization == shipped.localization
+
+
+def test_the_shipped_answers_give_the_shipped_verification_rule() -> None:
+    shipped, answers = Probe.load(embedded.PROBE), []
+    asked = replace(shipped.recipe, prompts=likelihood.PROMPTS)
+    for clip in datasets.load("folder", embedded.CLIPS):
+        (states,) = kept_states(embedded.STATES, video.digest(clip.path), asked)
+        answers.append((states, label_segments(states.starts, states.ends, clip.events)))
+    odds = np.concatenate([s.values[:, 0, 0] - s.values[:, 0, 1] for s, _ in answers])
+    labels = np.concatenate([labels for _, labels in answers])
+    assert shipped.verification is not None
+    threshold = shipped.verification.threshold
+    assert (odds[labels == 1] < threshold).mean() <= 0.1
+    assert threshold == min(calibrate(odds, labels), np.sort(odds[labels == 1])[5])
+    assert shipped.verification.question == likelihood.PROMPTS[0]
 
 
 def test_review_of_results_of_the_shipped_probe_knows_clips_and_states(tmp_path: Path) -> None:

@@ -8,5 +8,6 @@ from __future__ import annotations
 from hiprobe.probe.calibration import MIN_SEGMENTS
 from hiprobe.probe.file import MAX_BYTES, Probe
 from hiprobe.probe.fitting import fit
+from hiprobe.probe.verification_rule import VerificationRule
 
-__all__ = ["MAX_BYTES", "MIN_SEGMENTS", "Probe", "fit"]
+__all__ = ["MAX_BYTES", "MIN_SEGMENTS", "Probe", "VerificationRule", "fit"]

@@ -34,15 +34,26 @@ from hiprobe.localize import Localization
 from hiprobe.probe.calibration import MIN_SEGMENTS as MIN_SEGMENTS
 from hiprobe.probe.calibration import checked_values, difference
 from hiprobe.probe.held_out import checked_scores
+from hiprobe.probe.verification_rule import VerificationRule
 from hiprobe.ranges import require
 from hiprobe.store import write_atomic
 from hiprobe.types import HiddenStates, Recipe, Site
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no rule of verification
 MAX_BYTES = 512 * 2**20
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 MAX_INPUTS = 2**22  # the most sites x width of a file: 16 layers of a model 262,144 wide
-_KEYS = {"schema", "method", "recipe", "sites", "width", "tensors", "localization", "provenance"}
+_KEYS = {
+    "schema",
+    "method",
+    "recipe",
+    "sites",
+    "width",
+    "tensors",
+    "localization",
+    "verification",
+    "provenance",
+}
 _DTYPES = {"F32": "float32", "F64": "float64"}
 _INVALID = (
     HiProbeError,
@@ -61,7 +72,8 @@ class Probe:
 
     `recipe` and `sites` say what it reads, `width` is the size of the vector at each site,
     `tensors` are the fitted parameters, `localization` turns scores into events. `provenance` (JSON
-    values) says what it was fitted on, which layer and why, and the out-of-fold metrics. Raises
+    values) says what it was fitted on, which layer and why, and the out-of-fold metrics.
+    `verification` says how events are checked by asking the model, None if they are not. Raises
     ProbeError for a tensor that is not a finite float32 or float64 array.
 
     >>> parameters = {"mean": np.zeros(2), "scale": np.ones(2)}
@@ -81,6 +93,7 @@ class Probe:
     tensors: Mapping[str, NDArray[Any]]
     localization: Localization
     provenance: Mapping[str, Any]
+    verification: VerificationRule | None = None
 
     def __post_init__(self) -> None:
         for name, tensor in self.tensors.items():
@@ -149,6 +162,7 @@ class Probe:
             "width": self.width,
             "sites": [asdict(site) for site in self.sites],
             "localization": self.localization.to_json(),
+            "verification": None if self.verification is None else self.verification.to_json(),
             "tensors": {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()},
             "provenance": self.provenance,
         }
@@ -194,7 +208,11 @@ def _unpack(data: bytes, method: str | None) -> Probe:
     """Build a probe from the bytes of a file; raises an error of `_INVALID`."""
     header, tensors = _contents(data)
     if not isinstance(header, dict) or header.get("schema") != SCHEMA:
-        raise ProbeError(f"the header must be of schema {SCHEMA}, got {str(header)[:80]}")
+        got = header.get("schema") if isinstance(header, dict) else header
+        raise ProbeError(
+            f"the header must be of schema {SCHEMA}, got {str(got)[:80]}",
+            cure="fit the probe again with this version of hiprobe",
+        )
     _same("header", sorted(header), sorted(_KEYS))
     _same(
         "tensors",
@@ -212,6 +230,7 @@ def _unpack(data: bytes, method: str | None) -> Probe:
             cure="name the method if you trust it",
         )
     sites = tuple(Site(**site) for site in header["sites"])
+    asked = header["verification"]
     _check_numbers(header["provenance"])
     probe = Probe(
         header["method"],
@@ -221,6 +240,7 @@ def _unpack(data: bytes, method: str | None) -> Probe:
         tensors,
         settings,
         dict(header["provenance"]),
+        None if asked is None else VerificationRule.from_json(asked),
     )
     _check_shapes(probe)
     return probe

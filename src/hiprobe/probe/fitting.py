@@ -23,6 +23,7 @@ from hiprobe.probe.file import Probe
 from hiprobe.probe.folds import Folds, make_folds
 from hiprobe.probe.held_out import fitted_tensors, held_out, pooled_auc, selected
 from hiprobe.probe.threshold import with_threshold
+from hiprobe.probe.verification_rule import NOT_WANTED, VerificationRule, find_rule
 from hiprobe.types import Site
 
 _DEFAULT = Localization()
@@ -48,6 +49,7 @@ class FitSettings:
     permutations: int
     layer_curve: bool
     states: Mapping[str, Any]
+    verification: tuple[VerificationRule | None, str] = (None, NOT_WANTED)
 
 
 class _HeldOut(NamedTuple):
@@ -70,6 +72,8 @@ def fit(
     permutations: int = 20,
     layer_curve: bool = True,
     provenance: Mapping[str, Any] | None = None,
+    verify: bool = True,
+    answers: Sequence[Pair] | None = None,
 ) -> Probe:
     """Fit `method` on the hidden states and labels of several videos.
 
@@ -89,6 +93,10 @@ def fit(
     `model`, such as a backbone, and `provenance` are stored in the probe. The same input and seed
     give the same bytes.
 
+    Unless `verify` is False, the probe says how to check events by asking `model`, if its yes and
+    no can be read. `answers` are the states of the labelled videos at the logit site under that
+    question (`pipeline.extract_answers`); they calibrate the threshold, which is else 0.
+
     Raises LabelError for fewer than 4 segments of a class that the method needs or named groups of
     which only one has a class, RecipeMismatch for
     states of different recipes, ProbeError for states that are not finite or lack a site and for a
@@ -106,11 +114,21 @@ def fit(
     >>> [str(site) for site in probe.sites], probe.provenance["auc"]["value"]
     (['residual/layer1/prompt0'], 1.0)
     """
-    states = {**(model.provenance if model else {}), **(provenance or {})}
+    states, pairs = {**(model.provenance if model else {}), **(provenance or {})}, list(pairs)
+    rule: tuple[VerificationRule | None, str] = (None, NOT_WANTED)
+    if verify and pairs:
+        rule = find_rule(method, pairs[0][0].recipe, model, answers)
     settings = FitSettings(
-        sites, folds, seed, localization, permutations, layer_curve, states=states
+        sites,
+        folds,
+        seed,
+        localization,
+        permutations,
+        layer_curve,
+        states=states,
+        verification=rule,
     )
-    return _fitted(method, list(pairs), settings)
+    return _fitted(method, pairs, settings)
 
 
 def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
@@ -130,6 +148,7 @@ def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
         tensors,
         rule,
         json.loads(json.dumps(record)),
+        settings.verification[0],
     )
 
 
@@ -171,6 +190,7 @@ def _record(
         "warnings": list(held.split.warnings),
         "versions": {name: version(name) for name in ("numpy", "scikit-learn")},
         "states": dict(settings.states),
+        "verification": settings.verification[1],
     }
 
 

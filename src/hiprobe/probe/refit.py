@@ -93,7 +93,11 @@ def refit(
         permutations=0,
         layer_curve=False,
         provenance=lent,
+        verify=False,
     )
+    # The model's answers to the new labels were not read, so its rule stays.
+    asked = {"verification": old.provenance.get("verification")}
+    made = replace(made, verification=old.verification, provenance={**made.provenance, **asked})
     made = made if choose else _with_selection(made, old)
     return Refit(made, _without(old, pairs, known, sites, seed), made.provenance["auc"])
 
