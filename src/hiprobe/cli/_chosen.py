@@ -27,9 +27,9 @@ class ChosenProbe:
     fit: FittedOn | None = None
 
     def loading(
-        self, model: str, revision: str | None, device: str, dtype: str, explain: bool
+        self, model: str, revision: str | None, device: str, dtype: str, whole: bool
     ) -> Loading:
-        """Return how to load `model`: whole to explain, else up to the deepest layer read.
+        """Return how to load `model`: whole to ask it something, else up to the deepest layer read.
 
         Without a `revision` it is the one that the probe was fitted with, if that is its model.
         """
@@ -37,7 +37,7 @@ class ChosenProbe:
 
         recipe = self.probe.recipe
         own = recipe.revision if recipe.model == model else None
-        deepest = None if explain else backbones.deepest(self.probe.sites)
+        deepest = None if whole else backbones.deepest(self.probe.sites)
         return backbones.Loading(model, revision or own, device, dtype, deepest)
 
     @property

@@ -67,6 +67,7 @@ class DetectionRequest:
     out: Path
     localization: Localization
     explain: bool = True
+    verify: bool = True
     dtype: str | None = "auto"
     time_from_name: str | None = None
 
@@ -79,6 +80,7 @@ class DetectionRequest:
             self.probe,
             self.out,
             explain=self.explain,
+            verify=self.verify,
             localization=self.localization,
             time_from_name=self.time_from_name,
         )
@@ -90,7 +92,12 @@ class DetectionRequest:
         if self.dtype is None:
             return [], list(videos)
         wanted = Wanted(
-            self.probe, self.localization, self.explain, self.dtype, self.time_from_name
+            self.probe,
+            self.localization,
+            self.explain,
+            self.verify,
+            self.dtype,
+            self.time_from_name,
         )
         return without_model(self.out, videos, wanted, keep)
 
@@ -175,6 +182,15 @@ def _say_finished(before: int, videos: int) -> None:
         else "all were finished before"
     )
     _terminal.say(f"{goes_on}; --again does them again")
+
+
+def say_unchecked(probe: Probe, verify: bool) -> None:
+    """Say why events are not checked by the model, if they should be and are not."""
+    from hiprobe.cli import _terminal
+
+    if verify and probe.verification is None:
+        reason = probe.provenance.get("verification", "the probe does not say how")
+        _terminal.err.print(_terminal.markup(f"events are not verified ({reason})"), soft_wrap=True)
 
 
 def warn_of_untimed(pattern: str, videos: Sequence[Video]) -> None:

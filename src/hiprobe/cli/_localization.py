@@ -59,7 +59,8 @@ Refine = Annotated[
     bool | None,
     typer.Option(
         "--refine/--no-refine",
-        help="Read the windows around the start and end of each event again, more finely.",
+        help="Read more windows around the start and end of each event, to find them more exactly. "
+        "Default: as the probe says.",
     ),
 ]
 

@@ -98,6 +98,14 @@ Paths = Annotated[
         help="Videos, folders or globs; with --ray also addresses such as s3://bucket/folder."
     ),
 ]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify/--no-verify",
+        help="Ask the model about each detected event and demote those that it rejects. It is then "
+        "loaded whole.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of folds and permutations.")]
 # Found by path, because importing the methods would load numpy.
 _METHODS = plugins.names([str(Path(plugins.__file__).parent / "methods")], "hiprobe.methods")

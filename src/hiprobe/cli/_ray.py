@@ -104,6 +104,7 @@ def show_ray_detection(
             asked.probe,
             out,
             explain=asked.explain,
+            verify=asked.verify,
             localization=asked.localization,
             time_from_name=asked.time_from_name,
             again=again,

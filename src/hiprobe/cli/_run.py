@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hiprobe.localize import Localization
     from hiprobe.pipeline import Pair, ReadPlan, RecipeOptions
     from hiprobe.probe import Probe
-    from hiprobe.types import Result, Video
+    from hiprobe.types import Recipe, Result, Video
 
 
 def load_backbone(loading: Loading) -> Backbone:
@@ -108,6 +108,7 @@ class FitRequest:
     seed: int = 0
     words: LabelWords | None = None
     layer_curve: bool = True
+    verify: bool = True
 
     @cached_property
     def clips(self) -> list[Video]:
@@ -163,11 +164,14 @@ def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe,
     recipe = (request.options or pipeline.RecipeOptions()).recipe(request.method, model)
     if request.data is None:
         none = pipeline.unread(request.method, model, recipe=recipe)
-        return fit(request.method, [none], model=model, localization=localization), []
+        return fit(
+            request.method, [none], model=model, localization=localization, verify=request.verify
+        ), []
     sites = None if request.layer is None else (Site("residual", request.layer),)
     plan = pipeline.ReadPlan(pipeline.sites_for(request.method, model, sites), recipe)
     lost: list[str] = []
     pairs = extract_with_progress(request.clips, model, store, plan, lost)
+    answers = _answers(request, model, store, recipe, lost)
     probe = fit(
         request.method,
         pairs,
@@ -176,8 +180,22 @@ def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe,
         sites=sites,
         localization=localization,
         layer_curve=request.layer_curve,
+        verify=request.verify,
+        answers=answers,
     )
     return probe, lost
+
+
+def _answers(
+    request: FitRequest, model: Backbone, store: Path, recipe: Recipe, lost: list[str]
+) -> list[Pair] | None:
+    """Return the model's yes and no about the labelled clips; None if it is not to be asked."""
+    from hiprobe import pipeline
+
+    if not request.verify or not getattr(model, "answers_yes_no", False):
+        return None
+    clips = [one for one in request.clips if one.path not in lost]
+    return extract_with_progress(clips, model, store, pipeline.answer_plan(model, recipe), lost)
 
 
 def keep_fit(folder: Path, digest: str, request: FitRequest, model: str, store: Path) -> None:

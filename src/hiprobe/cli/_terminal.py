@@ -121,7 +121,7 @@ def cluster_bar(videos: int) -> Iterator[ClusterBar]:
 
 
 def fitted(probe: Probe) -> None:
-    """Show which sites a probe reads and why, its threshold and its source, its out-of-fold AUC."""
+    """Show which sites a probe reads and why, its AUC, its thresholds and where they are from."""
     facts = probe.provenance
     count, auc, folds = facts["segments"], facts["auc"], facts["folds"]
     say(f"read [bold]{', '.join(facts['chosen'])}[/], {facts['why']}")
@@ -140,6 +140,9 @@ def fitted(probe: Probe) -> None:
         if (probe.localization.threshold is not None)
         else f"  threshold: {probe.localization.rule}"
     )
+    rule = probe.verification
+    level = "" if rule is None else f"confirmed from log-odds {rule.threshold:.2f} on: "
+    say(f"  verification: {level}{facts['verification']}")
     for warning in (*facts["warnings"], *_chance(auc), *_few_groups(facts)):
         warn(warning)
 

@@ -31,6 +31,7 @@ from hiprobe.cli._options import (
     Ray,
     Revision,
     Verbose,
+    Verify,
     Worker,
 )
 from hiprobe.cli._videos import find_videos
@@ -45,6 +46,7 @@ def detect(
     explain: Annotated[
         bool, typer.Option(help="Let the model explain each event in words.")
     ] = True,
+    verify: Verify = True,
     threshold: Threshold = None,
     localization: Named = None,
     smoothing: SmoothingKind = None,
@@ -100,10 +102,11 @@ def detect(
     named, the others continue, and the exit code is 3. An interrupted command continues when it is
     given again: videos finished with this probe and these settings are not read again. With another
     threshold, smoothing or merging, events are found again in the stored scores; the model is
-    loaded only if it has to explain a new one.
+    loaded only if it has to check or explain a new one. Events that the model rejects when it is
+    asked about them are demoted: kept in the results, but no alarms.
     """
     from hiprobe.cli._sinks import SinkOutput
-    from hiprobe.runs import check_out, forget
+    from hiprobe.runs import check_out, forget, verifies
 
     seen = _passed.watch(context, verbose)
     home = _ray.results_home(out)
@@ -113,13 +116,16 @@ def detect(
     name = _chosen.choose_model(model, chosen)
     if probe is None:
         _chosen.say_choice(chosen, name)
+    _detection.say_unchecked(chosen.probe, verify)
     events = EventOptions(
         threshold, sigma, min_length, merge, localization, smoothing, extend, refine
     )
     rules = events.over_probe(chosen.probe)
     given = SinkOutput(sink or (), demoted=show_demoted)
     output = _detection.Output(out, as_json, given, show_demoted)
-    loading = chosen.loading(name, revision, device, dtype, explain)
+    # A check needs the answer of the whole model, as an explanation does.
+    whole = explain or verifies(chosen.probe, verify)
+    loading = chosen.loading(name, revision, device, dtype, whole)
     if ray is None:
         _ray.without(worker, *paths, out)
     found = find_videos(paths, seen, anywhere=ray is not None)
@@ -130,7 +136,7 @@ def detect(
     # Only of the probe's own model is it known that finished results are its results.
     own = model is None and revision is None and not again
     asked = _detection.DetectionRequest(
-        chosen.probe, home, rules, explain, dtype if own else None, time_from_name
+        chosen.probe, home, rules, explain, verify, dtype if own else None, time_from_name
     )
     if ray is not None:
         on_ray = _ray.ray_run(ray, worker, loading)

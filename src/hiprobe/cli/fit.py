@@ -72,6 +72,14 @@ def fit(
     min_length: MinLength = None,
     merge: Merge = None,
     refine: Refine = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify/--no-verify",
+            help="Also ask the model about the labelled clips, so that detect can check events by "
+            "asking it. This reads the clips once more.",
+        ),
+    ] = True,
     split: Annotated[str | None, typer.Option(help="Take only the CSV rows of this split.")] = None,
     normal_label: NormalLabel = None,
     anomaly_label: AnomalyLabel = None,
@@ -106,7 +114,9 @@ def fit(
         threshold, sigma, min_length, merge, localization, smoothing, extend, refine
     )
     rules = events.over(Localization())
-    request = _run.FitRequest(data, method, layer, options, rules, split, seed, words)
+    request = _run.FitRequest(
+        data, method, layer, options, rules, split, seed, words, verify=verify
+    )
     understood = _understood(request, as_json)
     if check:
         _stop_at(understood, as_json)

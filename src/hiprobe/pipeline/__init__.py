@@ -27,7 +27,8 @@ from hiprobe.pipeline.reading import (
 )
 from hiprobe.pipeline.recipe_options import RecipeOptions, recipe_for
 from hiprobe.pipeline.recording_time import with_recording_time
-from hiprobe.pipeline.relocalization import are_explained, relocalized
+from hiprobe.pipeline.relocalization import are_explained, relocalized, stored_scores
+from hiprobe.pipeline.verification import answer_plan, are_checked
 
 __all__ = [
     "DEADLINE_S",
@@ -39,6 +40,8 @@ __all__ = [
     "ReadPlan",
     "Reading",
     "RecipeOptions",
+    "answer_plan",
+    "are_checked",
     "are_explained",
     "check_copies",
     "check_probe",
@@ -58,6 +61,7 @@ __all__ = [
     "repeated",
     "sites_for",
     "states",
+    "stored_scores",
     "unread",
     "with_recording_time",
 ]

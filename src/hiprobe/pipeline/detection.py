@@ -12,7 +12,13 @@ from hiprobe import video
 from hiprobe.backbones import Backbone, ModelFacts
 from hiprobe.errors import HiProbeError, OutOfMemory, RecipeMismatch, VideoError
 from hiprobe.localize import Localization
-from hiprobe.pipeline.explanation import DEADLINE_S, MAX_TOKENS, ExplainLimits, explained
+from hiprobe.pipeline.explanation import (
+    DEADLINE_S,
+    MAX_TOKENS,
+    ExplainLimits,
+    explained,
+    wants_words,
+)
 from hiprobe.pipeline.reading import (
     Failed,
     Progress,
@@ -23,9 +29,12 @@ from hiprobe.pipeline.reading import (
     ignore,
     read_or_load,
 )
+from hiprobe.pipeline.refinement import refined_events, windows_to_refine
 from hiprobe.pipeline.relocalization import with_words
+from hiprobe.pipeline.verification import check_events
+from hiprobe.pipeline.window_states import VideoWindows
 from hiprobe.probe import Probe
-from hiprobe.types import Event, Result, Status
+from hiprobe.types import Event, Result, Scores, Status
 from hiprobe.video import parallel, pictures
 
 
@@ -48,6 +57,7 @@ def detect(
     probe: Probe,
     *,
     explain: bool = True,
+    verify: bool = True,
     store: str | Path | None = None,
     localization: Localization | None = None,
     known: Sequence[Event] = (),
@@ -58,8 +68,10 @@ def detect(
     """Return the scores and events of one video; the same model explains each event.
 
     The probe supplies prompt, sampling, layer, smoothing and threshold; `localization` overrides
-    the last two. With `explain=False` events get no explanation; an event with exactly the times
-    of one that is `known` gets its words, and the model is not asked again. Raises VideoError's
+    the last two. Unless `verify` is False, the model is asked about each event as the probe's
+    `verification` says, if it has one; an event that it rejects is demoted. With `explain=False`
+    events get no explanation, and a demoted event never does; an event with exactly the times of
+    one that is `known` gets its words, and the model is not asked again. Raises VideoError's
     subclasses, RecipeMismatch for a probe of another model, ModelError and StoreError.
 
     >>> from hiprobe import backbones, embedded, fit
@@ -71,39 +83,76 @@ def detect(
     ('done', 25)
     """
     reading = Reading(model, as_folder(store), progress)
-    result = detect_events(path, reading, probe, localization)
+    result = detect_events(path, reading, probe, localization, verify=verify)
     if not explain:
         return result
     limits = ExplainLimits(max_tokens, deadline_s)
     words = [
-        explained(path, model, probe.recipe, event, limits) if event.explanation is None else event
+        explained(path, model, probe.recipe, event, limits) if wants_words(event) else event
         for event in with_words(result.events, known)
     ]
     return replace(result, events=tuple(words))
 
 
 def detect_events(
-    path: str | Path, reading: Reading, probe: Probe, localization: Localization | None = None
+    path: str | Path,
+    reading: Reading,
+    probe: Probe,
+    localization: Localization | None = None,
+    *,
+    verify: bool = False,
 ) -> Result:
     """Do what `detect` does, without explanations and with its arguments grouped."""
     check_probe(reading.model, probe)
+    settings = localization or probe.localization
     found = read_or_load(path, reading, ReadPlan(tuple(probe.sites), probe.recipe))
     scores, events = _localize.localize(
         found.starts,
         found.ends,
         probe.score(found),
         found.gaps,
-        localization or probe.localization,
+        settings,
         found.sources,
     )
+    windows = VideoWindows(path, found.video_id, reading)
+    verified = refined = 0
+    if settings.refine:
+        events, refined = _refined(events, scores, settings, windows, probe)
+    if verify and probe.verification is not None:
+        events, verified = check_events(events, scores, probe.verification, windows, probe.recipe)
     parts = "pictures missing" if pictures.is_folder(path) else "damaged packets skipped"
     count = found.damaged_packets
     lost = f"{count} {parts}" if count else "spans lost" if found.gaps else None
     status: Status = "partial" if lost else "done"
     made_with = _provenance(reading.model, probe, found.video_id)
     return Result(
-        str(path), found.video_id, status, found.duration, scores, events, lost, made_with
+        str(path),
+        found.video_id,
+        status,
+        found.duration,
+        scores,
+        events,
+        lost,
+        made_with,
+        refined=refined,
+        verified=verified,
     )
+
+
+def _refined(
+    events: Sequence[Event],
+    scores: Scores,
+    settings: Localization,
+    windows: VideoWindows,
+    probe: Probe,
+) -> tuple[tuple[Event, ...], int]:
+    """Return the events with refined boundaries, and how many windows that took."""
+    wanted = windows_to_refine(events, scores)
+    if not wanted:
+        return tuple(events), 0
+    raw = probe.score(windows.states(ReadPlan(probe.sites, probe.recipe), wanted))
+    extra = dict(zip(wanted, raw.tolist(), strict=True))
+    return refined_events(events, scores, settings, extra), len(wanted)
 
 
 def detect_all(

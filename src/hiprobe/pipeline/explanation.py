@@ -56,6 +56,11 @@ def explained(
     return replace(event, explanation=text)
 
 
+def wants_words(event: Event) -> bool:
+    """Tell whether the model has to explain an event: it has not yet, and it is no demoted one."""
+    return event.explanation is None and not event.demoted
+
+
 def _shown(event: Event, longest: float | None) -> tuple[float, float]:
     """Return the part of an event to show: all, or `longest` seconds of it around its peak."""
     if longest is None or event.end - event.start <= longest:

@@ -1,23 +1,47 @@
 """Find the events of a finished result again, with another threshold, smoothing or merging.
 
-The raw scores are part of a result, so neither the video nor the model is needed.
+The raw scores are part of a result, so neither the video nor the model is needed. To refine
+boundaries, the scores of more windows are needed, which a store may hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from hiprobe import localize as _localize
 from hiprobe.localize import Localization
-from hiprobe.types import Event, Result
+from hiprobe.pipeline.explanation import wants_words
+from hiprobe.pipeline.reading import ReadPlan
+from hiprobe.pipeline.refinement import refined_events, windows_to_refine
+from hiprobe.pipeline.verification import peak_windows, with_answer
+from hiprobe.pipeline.window_states import states_of
+from hiprobe.probe import Probe
+from hiprobe.store import Window, WindowsKey, find_windows
+from hiprobe.types import Event, Result, Scores
+
+ScoresOf = Callable[[Sequence[Window]], Mapping[Window, float]]
 
 
-def relocalized(result: Result, localization: Localization) -> Result:
+def no_scores(windows: Sequence[Window]) -> Mapping[Window, float]:
+    """Return nothing: no scores of single windows are known."""
+    return {}
+
+
+def relocalized(
+    result: Result,
+    localization: Localization,
+    scores_of: ScoresOf = no_scores,
+    *,
+    checked: int = 1,
+) -> Result:
     """Return the result that `detect` would have made with `localization`.
 
-    An event keeps its label and explanation if its span and peak are the same; others have none.
-    Raises ValueError for a result without scores.
+    An event keeps its label and explanation if its span and peak are the same, and the model's
+    answer if it was asked about the same windows (`checked` is the rule's number of segments);
+    others have none. `scores_of` returns the known raw scores of windows. Raises ValueError for a
+    result without scores, KeyError if refining needs the score of a window that is not known.
 
     >>> import numpy as np
     >>> from hiprobe.types import Scores
@@ -30,11 +54,39 @@ def relocalized(result: Result, localization: Localization) -> Result:
     """
     if result.scores is None:
         raise ValueError(f"a result with status {result.status!r} has no scores")
-    old = result.scores
+    old, refined = result.scores, 0
     scores, events = _localize.localize(
         old.starts, old.ends, old.raw, old.gaps, localization, old.sources
     )
-    return replace(result, scores=scores, events=with_words(events, result.events))
+    if localization.refine:
+        wanted = windows_to_refine(events, scores)
+        refined = len(wanted)
+        events = refined_events(events, scores, localization, scores_of(wanted))
+    events = with_words(with_answers(events, result.events, scores, checked), result.events)
+    asked = {window for one in events for window in peak_windows(one, scores, checked)}
+    verified = len(asked) if _any_answer(events) else 0
+    return replace(result, scores=scores, events=events, refined=refined, verified=verified)
+
+
+def _any_answer(events: Sequence[Event]) -> bool:
+    return any(event.verification.log_odds is not None for event in events)
+
+
+def with_answers(
+    events: Sequence[Event], known: Sequence[Event], scores: Scores, checked: int = 1
+) -> tuple[Event, ...]:
+    """Give each event the answer about the known event with the same windows to ask about."""
+    answers = {
+        tuple(peak_windows(one, scores, checked)): one.verification
+        for one in known
+        if one.verification.log_odds is not None
+    }
+    return tuple(
+        event
+        if (same := answers.get(tuple(peak_windows(event, scores, checked)))) is None
+        else with_answer(event, same)
+        for event in events
+    )
 
 
 def with_words(events: Sequence[Event], known: Sequence[Event]) -> tuple[Event, ...]:
@@ -49,5 +101,21 @@ def with_words(events: Sequence[Event], known: Sequence[Event]) -> tuple[Event, 
 
 
 def are_explained(events: Sequence[Event]) -> bool:
-    """Tell whether every event has an explanation."""
-    return all(event.explanation is not None for event in events)
+    """Tell whether every event that wants an explanation has one."""
+    return not any(wants_words(event) for event in events)
+
+
+def stored_scores(store: Path, video_id: str, probe: Probe, dtype: str) -> ScoresOf:
+    """Return a function that scores the windows of a video whose states `store` keeps."""
+    plan = ReadPlan(tuple(probe.sites), probe.recipe)
+    key = WindowsKey(video_id, plan.recipe, plan.sites, dtype)
+
+    def scores_of(windows: Sequence[Window]) -> Mapping[Window, float]:
+        kept = find_windows(store, key)
+        found = {window: kept[window] for window in windows if window in kept}
+        if not found:
+            return {}
+        raw = probe.score(states_of(video_id, plan, found))
+        return dict(zip(found, raw.tolist(), strict=True))
+
+    return scores_of

@@ -12,10 +12,12 @@ from hiprobe.runs.detection import (
     enter_unread,
     forget,
     given_up,
+    recipes_read,
     record_run,
     result_settings,
     time_setting,
     unscored,
+    verifies,
 )
 from hiprobe.runs.finished import Wanted, without_model
 from hiprobe.runs.options import RunOptions, run_options
@@ -32,10 +34,12 @@ __all__ = [
     "enter_unread",
     "forget",
     "given_up",
+    "recipes_read",
     "record_run",
     "result_settings",
     "run_options",
     "time_setting",
     "unscored",
+    "verifies",
     "without_model",
 ]

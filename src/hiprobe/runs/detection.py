@@ -36,7 +36,7 @@ from hiprobe.pipeline import (
 from hiprobe.probe import Probe
 from hiprobe.store import result_folder, results, run_record, states_folder
 from hiprobe.store.leases import LeaseHolder, VideoRecord, put_back
-from hiprobe.types import Result, Video, unicode
+from hiprobe.types import Recipe, Result, Video, unicode
 from hiprobe.video import parallel
 from hiprobe.video.names import last_part
 
@@ -53,8 +53,9 @@ Given = Video | str | Path
 class DetectionRun:
     """Detection with one model, probe and settings into one result folder.
 
-    `localization` says how events are found, by default as the probe says; `time_from_name` is the
-    pattern by which names tell when a video was recorded. Several processes may share the folder.
+    `localization` says how events are found, by default as the probe says; `verify` asks the model
+    about each event, if the probe says how; `time_from_name` is the pattern by which names tell
+    when a video was recorded. Several processes may share the folder.
     Raises RecipeMismatch for a probe of another model.
     """
 
@@ -65,15 +66,16 @@ class DetectionRun:
         out: Path,
         *,
         explain: bool = True,
+        verify: bool = True,
         localization: Localization | None = None,
         time_from_name: str | None = None,
     ) -> None:
         pipeline.check_probe(model, probe)
         self.model, self.probe, self.out, self.explain = model, probe, out, explain
-        self.localization = localization or probe.localization
+        self.localization, self.verify = localization or probe.localization, verify
         self.time_from_name = time_from_name
         self.settings = {
-            **result_settings(model, probe, explain, self.localization),
+            **result_settings(model, probe, explain, self.localization, verify=verify),
             **time_setting(time_from_name),
         }
 
@@ -186,12 +188,14 @@ class _Turns:
 
     def _detected(self, one: Video, place: Path) -> Result:
         run, old = self.run, results.load_older(place, one, self.run.settings)
-        refuse_links(run.out, states_folder(run.out / STORE, str(one.id), run.probe.recipe))
+        for recipe in recipes_read(run.probe, run.verify):
+            refuse_links(run.out, states_folder(run.out / STORE, str(one.id), recipe))
         found = pipeline.detect(
             one.path,
             run.model,
             run.probe,
             explain=run.explain,
+            verify=run.verify,
             localization=run.localization,
             known=old.events if old else (),
             store=run.out / STORE,
@@ -294,8 +298,25 @@ def time_setting(pattern: str | None) -> dict[str, Any]:
     return {} if pattern is None else {"time_from_name": pattern}
 
 
+def recipes_read(probe: Probe, verify: bool) -> list[Recipe]:
+    """Return the recipes by which a detection reads a video: the probe's, and the check's."""
+    rule = probe.verification if verify else None
+    asked = [] if rule is None else [replace(probe.recipe, prompts=(rule.question,))]
+    return [probe.recipe, *asked]
+
+
+def verifies(probe: Probe, verify: bool) -> bool:
+    """Tell whether events are checked: that is wanted, and the probe says how."""
+    return verify and probe.verification is not None
+
+
 def result_settings(
-    model: ModelFacts, probe: Probe, explain: bool, localization: Localization | None = None
+    model: ModelFacts,
+    probe: Probe,
+    explain: bool,
+    localization: Localization | None = None,
+    *,
+    verify: bool = True,
 ) -> dict[str, Any]:
     """Return everything but the video that determines a result, as JSON values."""
     return {
@@ -306,4 +327,5 @@ def result_settings(
         "revision": model.recipe.revision,
         "dtype": str(model.provenance.get("dtype", "unknown")),
         "explain": explain,
+        "verify": verifies(probe, verify),
     }

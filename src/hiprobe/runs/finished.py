@@ -10,7 +10,14 @@ from typing import Any
 
 from hiprobe.errors import VideoError
 from hiprobe.localize import Localization
-from hiprobe.pipeline import are_explained, ignore, relocalized, with_recording_time
+from hiprobe.pipeline import (
+    are_checked,
+    are_explained,
+    ignore,
+    relocalized,
+    stored_scores,
+    with_recording_time,
+)
 from hiprobe.probe import Probe
 from hiprobe.runs.detection import (
     STORE,
@@ -21,6 +28,7 @@ from hiprobe.runs.detection import (
     record_run,
     stems_of,
     time_setting,
+    verifies,
     write_result,
 )
 from hiprobe.store import results
@@ -35,14 +43,30 @@ class Wanted:
     probe: Probe
     localization: Localization
     explain: bool = True
+    verify: bool = True
     dtype: str = "auto"
     time_from_name: str | None = None
+
+    def found_again(self, old: Result, store: Path, dtype: str) -> Result | None:
+        """Return the result at this localisation; None if the model has to read or say more."""
+        probe, rule = self.probe, self.probe.verification
+        known = stored_scores(store, old.video_id, probe, dtype)
+        try:
+            new = relocalized(
+                old, self.localization, known, checked=1 if rule is None else rule.segments
+            )
+        except KeyError:
+            return None
+        unchecked = verifies(probe, self.verify) and not are_checked(new.events)
+        unexplained = self.explain and not are_explained(new.events)
+        return None if unchecked or unexplained else new
 
     def settings(self, made_with: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the settings that a usable result gets; None if it cannot be used."""
         same = (
             made_with.get("probe") == self.probe.digest
             and made_with.get("explain") == self.explain
+            and made_with.get("verify") == verifies(self.probe, self.verify)
             and self.dtype in ("auto", made_with.get("dtype"))
         )
         if not same:
@@ -71,7 +95,8 @@ def without_model(
 
     A result with the same probe but another threshold, smoothing or merging is made again from its
     raw scores and written, `keep` writing its other files. If that gives an event that the model
-    has not explained yet, its video is left. Raises StoreError.
+    has not checked or explained yet, or that has to be refined with windows that are not stored,
+    its video is left. Raises StoreError.
     """
     stems, named = stems_of(out), [as_video(one) for one in videos]
     found = {one.name: kept for one in named if (kept := _kept(out, one, wanted, stems))}
@@ -100,8 +125,8 @@ def _kept(out: Path, one: Video, wanted: Wanted, stems: frozenset[str]) -> _Kept
         return None
     if settings == made_with:
         return _Kept(old, place, settings, moved=False)
-    new = relocalized(old, wanted.localization)
-    if wanted.explain and not are_explained(new.events):
+    new = wanted.found_again(old, out / STORE, str(settings["dtype"]))
+    if new is None:
         return None
     try:
         new = with_recording_time(new, wanted.time_from_name)

@@ -14,10 +14,14 @@ from hiprobe.video import NamePattern
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How events are found, and the pattern by which names tell the time of recording, if any."""
+    """How events are found, the pattern by which names tell the time, and whether to check events.
+
+    The pattern is None where names tell no time of recording.
+    """
 
     localization: Localization
     time_from_name: str | None = None
+    verify: bool = True
 
 
 def run_options(out: Path, probe: Probe) -> RunOptions:
@@ -33,7 +37,9 @@ def run_options(out: Path, probe: Probe) -> RunOptions:
         if pattern is not None:
             NamePattern(pattern)
         return RunOptions(
-            probe.localization if used is None else Localization.from_json(used), pattern
+            probe.localization if used is None else Localization.from_json(used),
+            pattern,
+            facts.settings.get("verify") is not False,
         )
     except (TypeError, ValueError, UsageError) as error:
         raise StoreError(

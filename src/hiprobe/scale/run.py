@@ -73,6 +73,7 @@ def detect_on_ray(
     out: str | Path,
     *,
     explain: bool = True,
+    verify: bool = True,
     localization: Localization | None = None,
     time_from_name: str | None = None,
     again: bool = False,
@@ -91,12 +92,24 @@ def detect_on_ray(
         run.about(model)
         pipeline.check_probe(model, probe)
         settings = {
-            **runs.result_settings(model, probe, explain, localization),
+            **runs.result_settings(model, probe, explain, localization, verify=verify),
             **runs.time_setting(time_from_name),
         }
         store, sites, span_s = f"{to}/{runs.STORE}", tuple(probe.sites), run.cluster.span_s
-        work = Work(store, probe.recipe, sites, probe, to, explain, run.keep, span_s=span_s)
-        pool.begin(replace(work, localization=localization, time_from_name=time_from_name))
+        work = Work(
+            store,
+            probe.recipe,
+            sites,
+            probe,
+            to,
+            explain,
+            verify,
+            run.keep,
+            span_s=span_s,
+            localization=localization,
+            time_from_name=time_from_name,
+        )
+        pool.begin(work)
         refuse_links(local_home(out), local_home(out) / runs.STORE)
         _record(out, probe, settings)
         with LeaseHolder(local_home(out) / runs.STORE, settings, len(given), driver=True) as worker:

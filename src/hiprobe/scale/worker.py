@@ -11,7 +11,7 @@ import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,7 @@ class Work:
     probe: Probe | None = None
     out: str = ""
     explain: bool = False
+    verify: bool = False
     keep: Keep | None = None
     also: Callable[[str, str], object] | None = None
     span_s: float = spans.SPAN_S
@@ -176,6 +177,7 @@ class VideoWorker:
             self.model,
             work.probe,
             explain=work.explain,
+            verify=work.verify,
             store=store,
             localization=work.localization,
         )
@@ -183,7 +185,9 @@ class VideoWorker:
         named = replace(found, name=one.name)
         result = pipeline.with_recording_time(named, work.time_from_name)
         settings = {
-            **runs.result_settings(self.model, work.probe, work.explain, work.localization),
+            **runs.result_settings(
+                self.model, work.probe, work.explain, work.localization, verify=work.verify
+            ),
             **runs.time_setting(work.time_from_name),
         }
         with self._place(result_folder(Path(), result).name) as place:
@@ -228,43 +232,56 @@ class VideoWorker:
             self._held = path, remote.fetch(path, Path(tempfile.mkdtemp(dir=self._own)))
         return self._held[1]
 
-    def _folder_in_store(self, digest: str, span: Span | None = None) -> str:
+    def _folder_in_store(
+        self, digest: str, span: Span | None = None, recipe: Recipe | None = None
+    ) -> str:
         """Return where the states of a video, or of a span of it, are in the run's store."""
         store = Path() if span is None else spans.span_store(Path(), span)
-        return f"{self.work.store}/{states_folder(store, digest, self.work.recipe)}"
+        return f"{self.work.store}/{states_folder(store, digest, recipe or self.work.recipe)}"
 
     @contextmanager
     def _own_store(self, digest: str, span: Span | None = None) -> Iterator[Path]:
         """Yield a store of this worker's own.
 
-        In it, the folder of one video, or of a span, is that of the run's store.
+        In it, the folders of one video, or the folder of a span, are those of the run's store.
         """
-        top = Path(tempfile.mkdtemp(dir=self._own))
-        inside = states_folder(
-            top if span is None else spans.span_store(top, span), digest, self.work.recipe
-        )
-        inside.parent.mkdir(parents=True)
+        work, top = self.work, Path(tempfile.mkdtemp(dir=self._own))
+        recipes = [work.recipe]
+        if work.probe is not None and span is None:
+            recipes = runs.recipes_read(work.probe, work.verify)
         try:
-            if remote.is_address(self.work.store):
-                known = set(remote.pull(self._folder_in_store(digest, span), inside))
+            with ExitStack() as folders:
+                for recipe in recipes:
+                    folders.enter_context(self._shared_folder(top, digest, span, recipe))
                 yield top
-                fresh = [file for file in inside.iterdir() if file not in known]
-                remote.push(
-                    sorted(fresh, key=lambda file: file.suffix != ".json"),
-                    self._folder_in_store(digest, span),
-                )
-                return
-            there = Path(self._folder_in_store(digest, span)).absolute()
-            refuse_links(Path(self.work.store).absolute(), there)
-            _make_folder(there)
-            inside.symlink_to(there, target_is_directory=True)
-            try:
-                yield top
-            finally:
-                with suppress(OSError):  # a video that failed has no states, and leaves no folder
-                    there.rmdir()
         finally:
             shutil.rmtree(top, ignore_errors=True)
+
+    @contextmanager
+    def _shared_folder(
+        self, top: Path, digest: str, span: Span | None, recipe: Recipe
+    ) -> Iterator[None]:
+        """Make a folder of the store at `top` the one of the run's store: a link, or a copy."""
+        store = top if span is None else spans.span_store(top, span)
+        inside = states_folder(store, digest, recipe)
+        inside.parent.mkdir(parents=True)
+        place = self._folder_in_store(digest, span, recipe)
+        if remote.is_address(self.work.store):
+            remote.pull(place, inside)
+            known = set(map(_version, inside.iterdir()))
+            yield
+            fresh = [file for file in inside.iterdir() if _version(file) not in known]
+            remote.push(sorted(fresh, key=lambda file: file.suffix != ".json"), place)
+            return
+        there = Path(place).absolute()
+        refuse_links(Path(self.work.store).absolute(), there)
+        _make_folder(there)
+        inside.symlink_to(there, target_is_directory=True)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # a video that failed has no states, and leaves no folder
+                there.rmdir()
 
     @contextmanager
     def _place(self, name: str) -> Iterator[Path]:
@@ -283,6 +300,11 @@ class VideoWorker:
             remote.push(
                 [file for file in files if not file.name.startswith(".")], f"{self.work.out}/{name}"
             )
+
+
+def _version(file: Path) -> tuple[Path, int]:
+    """Return what changes when a file is replaced: files are written anew, never changed."""
+    return file, file.stat().st_ino
 
 
 def _make_folder(folder: Path) -> None:

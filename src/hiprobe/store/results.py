@@ -29,6 +29,7 @@ BESIDE = ("scores.csv", "events.jsonl")
 STEM_BYTES = 200  # of a folder name; with digest and suffix it must stay below 255
 # Settings of what is made of the scores, which needs no model.
 AFTER_SCORES = ("localization", "time_from_name")
+EXTRA = ("refined", "verified")  # counts of windows beyond those of the scores
 _ARRAYS = {  # and the range of each
     "starts": "start",
     "ends": "end",
@@ -150,7 +151,10 @@ def _to_json(result: Result) -> dict[str, Any]:
         "provenance": result.provenance,
         "events": [_event_values(event) for event in result.events],
         "gaps": [vars(gap) for gap in scores.gaps],
-        "windows": {source: scores.sources.count(source) for source in SOURCES},
+        "windows": {
+            **{source: scores.sources.count(source) for source in SOURCES},
+            **{name: getattr(result, name) for name in EXTRA},
+        },
         "scores": {**arrays, "sources": scores.sources},
     }
 
@@ -172,7 +176,13 @@ def _from_json(values: Mapping[str, Any], video: Video) -> Result:
         values["reason"],
         values["provenance"],
         video.name,
+        **{name: _count(values["windows"][name]) for name in EXTRA},
     )
+
+
+def _count(value: Any) -> int:
+    require("extra windows", value)
+    return int(value)
 
 
 def _column(name: str, values: Sequence[Any]) -> NDArray[np.float64]:

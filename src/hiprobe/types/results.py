@@ -172,7 +172,8 @@ class Result:
     `duration` is in seconds. `reason` says why a video is `partial`, `failed` or `quarantined`.
     `scores` must be given exactly if it is `done` or `partial`; raises ValueError otherwise.
     `provenance` names the model, the probe and the recipe. `name` is that of the `Video`; by
-    default it is the file's name.
+    default it is the file's name. `refined` and `verified` count the windows that were read beyond
+    those of `scores`: around the boundaries of events, and to check them.
 
     `events` are all events in time order: the `alarms`, and the `demoted` ones, which are kept but
     not raised as alarms.
@@ -190,6 +191,8 @@ class Result:
     reason: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+    refined: int = 0
+    verified: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or file_name(self.path))

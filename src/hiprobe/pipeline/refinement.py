@@ -1,0 +1,151 @@
+"""Move the start and the end of each event to where the score changes. Knows no model.
+
+The windows of a video follow each other without overlap, so an event found in them starts and ends
+on that grid. Here more windows are placed around each boundary, at a quarter of the stride; the
+caller reads and scores them. Events and scores only: no video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hiprobe.localize import Localization, contiguous_runs
+from hiprobe.pipeline.boundaries import Array, refined_boundary
+from hiprobe.store import Window
+from hiprobe.types import Event, Scores
+
+PARTS = 4  # windows in a stride
+TOUCH_S = 1e-6  # times nearer than this are the same
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The windows of one run of a video without a gap, and which of them are in an event."""
+
+    starts: Array
+    ends: Array
+    raw: Array
+    busy: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+    @property
+    def centres(self) -> Array:
+        return np.asarray((self.starts + self.ends) / 2)
+
+    @property
+    def stride(self) -> float:
+        return float((self.ends - self.starts).max())
+
+    def inside(self, event: Event) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        return np.asarray((self.centres > event.start) & (self.centres < event.end))
+
+    def extra(self, boundary: float) -> list[Window]:
+        """Return the windows to read around a boundary, whose centres are up to a stride from it.
+
+        Those of the grid are known already. No window leaves the run.
+        """
+        steps = [k for k in range(-PARTS, PARTS + 1) if 2 * abs(k) != PARTS]
+        firsts = [boundary + (k / PARTS - 0.5) * self.stride for k in steps]
+        low, high = float(self.starts[0]), float(self.ends[-1]) - self.stride
+        return [
+            (max(first, low), max(first, low) + self.stride)
+            for first in firsts
+            if low - TOUCH_S <= first <= high + TOUCH_S
+        ]
+
+    def boundaries(self, event: Event) -> tuple[float, ...]:
+        """Return start and end of an event, without those at an edge of the run."""
+        here = [(event.start, self.starts[0]), (event.end, self.ends[-1])]
+        return tuple(one for one, edge in here if abs(one - edge) > TOUCH_S)
+
+
+def windows_to_refine(events: Sequence[Event], scores: Scores) -> list[Window]:
+    """Return the windows whose raw scores `refined_events` needs, sorted, each once."""
+    found = set[Window]()
+    for event, run in _with_runs(events, scores):
+        if _level(event, run) is not None:
+            found.update(window for one in run.boundaries(event) for window in run.extra(one))
+    return sorted(found)
+
+
+def refined_events(
+    events: Sequence[Event], scores: Scores, settings: Localization, extra: Mapping[Window, float]
+) -> tuple[Event, ...]:
+    """Return the events with refined boundaries; `extra` are raw scores of `windows_to_refine`.
+
+    A boundary becomes the time at which the raw score crosses the middle between the highest score
+    in the event and the median score outside all events, at most a stride from where it was. It
+    does not leave the run and keeps the peak inside. An event that becomes shorter than
+    `settings.min_s` keeps its span. Events that overlap then are merged. Raises KeyError for a
+    window that `extra` lacks. The rule is our own.
+    """
+    moved = [_moved(event, run, settings, extra) for event, run in _with_runs(events, scores)]
+    return _merged(moved)
+
+
+def _with_runs(events: Sequence[Event], scores: Scores) -> list[tuple[Event, _Run]]:
+    """Return each event with the run that it is in."""
+    starts, ends = scores.starts, scores.ends
+    centres, cuts = (starts + ends) / 2, contiguous_runs(starts, ends, scores.gaps)
+    busy = np.zeros(len(starts), bool)
+    for event in events:
+        busy |= (centres > event.start) & (centres < event.end)
+    first = np.array([0, *cuts])
+    found = []
+    for event in events:
+        run = int(np.searchsorted(starts[first], event.start, side="right")) - 1
+        part = slice(first[run], first[run + 1] if run + 1 < len(first) else None)
+        found.append((event, _Run(starts[part], ends[part], scores.raw[part], busy[part])))
+    return found
+
+
+def _level(event: Event, run: _Run) -> float | None:
+    """Return the middle between inside and outside; None if the inside is not above the outside."""
+    outside = run.raw[~run.busy]
+    if not len(outside):
+        return None
+    low, high = float(np.median(outside)), float(run.raw[run.inside(event)].max())
+    return (low + high) / 2 if low < high else None
+
+
+def _moved(event: Event, run: _Run, settings: Localization, extra: Mapping[Window, float]) -> Event:
+    level, inside = _level(event, run), run.inside(event)
+    if level is None:
+        return event
+    top = float(run.centres[inside][np.argmax(run.raw[inside])])
+    start, end, kept = event.start, event.end, run.boundaries(event)
+    if event.start in kept:
+        centres, raw = _around(event.start, run, extra)
+        start = refined_boundary(centres[centres <= top], raw[centres <= top], level)
+    if event.end in kept:
+        centres, raw = _around(event.end, run, extra)
+        start_here = centres >= top
+        end = refined_boundary(centres[start_here][::-1], raw[start_here][::-1], level)
+    peak = top if event.peak is None else event.peak
+    start, end = min(start, peak), max(end, peak)
+    if end - start < max(settings.min_s, TOUCH_S):
+        return event
+    return replace(event, start=start, end=end)
+
+
+def _around(boundary: float, run: _Run, extra: Mapping[Window, float]) -> tuple[Array, Array]:
+    """Return the centres of all windows around a boundary, rising, and their raw scores."""
+    near = np.abs(run.centres - boundary) <= run.stride + TOUCH_S
+    points = dict(zip(run.centres[near].tolist(), run.raw[near].tolist(), strict=True))
+    points |= {(first + last) / 2: extra[first, last] for first, last in run.extra(boundary)}
+    centres = sorted(points)
+    return np.array(centres), np.array([points[centre] for centre in centres])
+
+
+def _merged(events: Sequence[Event]) -> tuple[Event, ...]:
+    """Merge events that overlap; the higher score gives the peak."""
+    found: list[Event] = []
+    for event in sorted(events, key=lambda one: one.start):
+        if found and event.start <= found[-1].end:
+            last = found.pop()
+            top = event if (event.score or 0.0) > (last.score or 0.0) else last
+            event = replace(top, start=last.start, end=max(last.end, event.end))
+        found.append(event)
+    return tuple(found)

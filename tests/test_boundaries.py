@@ -1,0 +1,148 @@
+"""Where a score crosses a level, and what that does to the start and end of an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from hiprobe.localize import Localization, localize
+from hiprobe.pipeline.boundaries import refined_boundary
+from hiprobe.pipeline.refinement import refined_events, windows_to_refine
+from hiprobe.types import Event, Gap, Scores
+
+L = 1.6
+Truth = Callable[[float, float], float]
+
+
+@pytest.mark.parametrize(
+    ("scores", "wanted"),
+    [
+        ([0.1, 0.3, 0.9, 1.0], 1.0 + 0.2 / 0.6),
+        ([0.9, 0.1, 0.9, 1.0], 1.5),  # the crossing next to the inside
+        ([0.6, 0.7, 0.8, 0.9], 0.0),  # all inside
+        ([0.1, 0.2, 0.3, 0.4], 3.0),  # all outside
+        ([0.1, 0.1, 0.5, 0.9], 2.0),  # the level itself is inside
+    ],
+)
+def test_a_boundary_is_where_the_score_crosses_the_level(
+    scores: list[float], wanted: float
+) -> None:
+    centres = np.arange(4.0)
+    assert refined_boundary(centres, np.array(scores), 0.5) == pytest.approx(wanted)
+    mirrored = refined_boundary(-centres, np.array(scores), 0.5)
+    assert mirrored == pytest.approx(-wanted)
+
+
+def share(*events: tuple[float, float]) -> Truth:
+    """The score of a window is the share of it that is in an event: a perfect, unsmoothed probe."""
+
+    def score(start: float, end: float) -> float:
+        inside = sum(max(0.0, min(end, b) - max(start, a)) for a, b in events)
+        return inside / (end - start)
+
+    return score
+
+
+def refine(
+    truth: Truth,
+    threshold: float = 0.5,
+    windows: int = 16,
+    gaps: tuple[Gap, ...] = (),
+    **how: float,
+) -> tuple[tuple[Event, ...], tuple[Event, ...], int]:
+    """Return coarse events, refined events, and how many windows that took."""
+    starts = np.array([i * L for i in range(windows)])
+    starts = starts[[not any(gap.start <= one < gap.end for gap in gaps) for one in starts]]
+    raw = np.array([truth(one, one + L) for one in starts])
+    settings = Localization(sigma=0.0, rule="fixed", threshold=threshold, refine=True, **how)  # type: ignore[arg-type]
+    scores, coarse = localize(starts, starts + L, raw, gaps, settings)
+    wanted = windows_to_refine(coarse, scores)
+    check_windows(wanted, scores, coarse)
+    extra = {window: truth(*window) for window in wanted}
+    return coarse, refined_events(coarse, scores, settings, extra), len(wanted)
+
+
+def check_windows(
+    wanted: list[tuple[float, float]], scores: Scores, coarse: tuple[Event, ...]
+) -> None:
+    edges = [edge for event in coarse for edge in (event.start, event.end)]
+    for start, end in wanted:
+        assert end - start == pytest.approx(L)
+        assert min(abs((start + end) / 2 - edge) for edge in edges) <= L + 1e-6
+        assert min(abs(scores.starts - start)) > 1e-6
+        assert not any(gap.start < end - 1e-6 and start < gap.end - 1e-6 for gap in scores.gaps)
+
+
+@pytest.mark.parametrize("start", [6.4, 6.5, 7.0, 7.2, 7.9])
+@pytest.mark.parametrize("length", [3.3, 6.0])
+def test_boundaries_come_nearer_to_the_truth(start: float, length: float) -> None:
+    coarse, found, windows = refine(share((start, start + length)))
+    (event,) = found
+    assert event.start == pytest.approx(start, abs=0.21)
+    assert event.end == pytest.approx(start + length, abs=0.21)
+    assert windows == 14
+    assert (event.peak, event.score) == (coarse[0].peak, coarse[0].score)
+
+
+def test_a_boundary_at_the_edge_of_the_video_or_at_a_gap_stays() -> None:
+    _, (event,), windows = refine(share((-5.0, 4.2)))
+    assert (event.start, windows) == (0.0, 7)
+    gap = Gap(8 * L, 10 * L, "damaged data")
+    coarse, found, _ = refine(share((4.2, 30.0)), gaps=(gap,))
+    assert found[0].end == coarse[0].end == gap.start
+    assert found[1].start == coarse[1].start == gap.end
+
+
+def test_no_window_leaves_a_run(  # near a gap and near the ends
+) -> None:
+    _, found, windows = refine(share((2.0, 4.9)), windows=4)
+    assert windows < 14
+    assert found[0].start == pytest.approx(2.0, abs=0.25)
+
+
+def test_a_boundary_moves_at_most_one_stride() -> None:
+    """Scores that rise slowly: the coarse threshold is far below the middle."""
+    coarse, found, _ = refine(lambda start, end: min(1.0, max(0.0, (start - 3.0) / 12)), 0.1)
+    assert found[0].start == pytest.approx(coarse[0].start + L)
+    assert found[0].start <= found[0].peak  # type: ignore[operator]
+
+
+def of_scores(raw: list[float], extra: float, **how: float) -> tuple[list[Event], list[Event]]:
+    """Return coarse and refined events of windows with these scores, and `extra` in between."""
+    starts = np.arange(len(raw)) * L
+    settings = Localization(sigma=0.0, rule="fixed", threshold=0.5, refine=True, **how)  # type: ignore[arg-type]
+    scores, coarse = localize(starts, starts + L, np.array(raw), (), settings)
+    known = dict.fromkeys(windows_to_refine(coarse, scores), extra)
+    return list(coarse), list(refined_events(coarse, scores, settings, known))
+
+
+def test_an_event_that_becomes_too_short_keeps_its_span() -> None:
+    raw = [0.0, 0.0, 0.9, 0.0, 0.0]
+    coarse, found = of_scores(raw, 0.0, min_s=1.0)
+    assert found == coarse
+    (event,) = of_scores(raw, 0.0, min_s=0.2)[1]
+    assert event.end - event.start == pytest.approx(0.4)
+
+
+def test_events_that_overlap_after_refinement_are_merged() -> None:
+    """With no merging, a dip of one window between two events leaves two coarse events."""
+    coarse, found = of_scores([0.0, 0.0, 0.9, 0.48, 1.0, 0.0, 0.0, 0.0], 0.8, merge_s=0.0)
+    assert len(coarse) == 2
+    (event,) = found
+    assert (event.score, event.peak) == (1.0, coarse[1].peak)
+    assert event.start < coarse[0].end < event.end
+
+
+def test_a_missing_window_is_an_error_and_no_event_needs_none() -> None:
+    starts = np.arange(8) * L
+    raw = np.array([0.0, 0.0, 0.9, 0.9, 0.0, 0.0, 0.0, 0.0])
+    settings = Localization(sigma=0.0, rule="fixed", threshold=0.5, refine=True)
+    scores, events = localize(starts, starts + L, raw, (), settings)
+    with pytest.raises(KeyError):
+        refined_events(events, scores, settings, {})
+    assert windows_to_refine((), scores) == []
+    flat, whole = localize(starts, starts + L, np.ones(8), (), settings)
+    assert windows_to_refine(whole, flat) == []
+    assert refined_events(whole, flat, settings, {}) == whole
