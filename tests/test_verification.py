@@ -1,0 +1,236 @@
+"""Events are checked and refined by the shipped model on the shipped video, and found again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.support import fake_backbone
+from tests.support.numbered_videos import steady, write
+
+from hiprobe import detect, embedded, pipeline, runs
+from hiprobe.backbones import Backbone
+from hiprobe.localize import Localization
+from hiprobe.probe import Probe, VerificationRule
+from hiprobe.store import results
+from hiprobe.types import Event, Result, Site
+
+TRUTH = ((6.2, 11.6), (18.5, 23.6), (30.3, 36.1))  # fight, fall, fire
+# So low that ordinary life gives events too.
+LOW = Localization(sigma=0.0, rule="fixed", threshold=0.1, merge_s=0.0, min_s=0.0)
+
+
+class Counted:
+    """The shipped model; counts what it reads, and is interrupted before read number `last`."""
+
+    def __init__(self, model: Backbone, last: float = np.inf) -> None:
+        self.model, self.last, self.reads = model, last, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def read(self, segments: Sequence[Any], *how: Any) -> Any:
+        self.reads += len(segments)
+        if self.reads > self.last:
+            raise KeyboardInterrupt
+        return self.model.read(segments, *how)
+
+    def explain(self, *given: Any) -> Any:
+        return self.model.explain(*given)
+
+
+@pytest.fixture(scope="module")
+def probe() -> Probe:
+    return Probe.load(embedded.PROBE)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store shared by the tests of this file, so that the video is read once."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def copied(checked: Result, store: Path, tmp_path: Path) -> Path:
+    """A store that holds the states of the whole video only."""
+    for path in store.glob("*/*/*.safetensors"):
+        there = tmp_path / "out" / runs.STORE / path.relative_to(store)
+        there.parent.mkdir(parents=True)
+        shutil.copy(path, there)
+    return tmp_path / "out" / runs.STORE
+
+
+@pytest.fixture(scope="module")
+def checked(shipped: Backbone, probe: Probe, store: Path) -> Result:
+    return detect(embedded.VIDEO, shipped, probe, localization=LOW, store=store, max_tokens=4)
+
+
+def is_true(event: Event) -> bool:
+    return any(event.start < end and event.end > start for start, end in TRUTH)
+
+
+def test_true_events_are_confirmed_and_ordinary_life_is_rejected(checked: Result) -> None:
+    said = [(is_true(event), event.verification.result) for event in checked.events]
+    assert set(said) == {(True, "confirmed"), (False, "rejected")}
+    assert [event.severity for event in checked.events] == [
+        "medium" if true else "low" for true, _ in said
+    ]
+    assert [event.explanation is None for event in checked.events] == [not true for true, _ in said]
+    assert checked.verified == len(checked.events)
+
+
+def test_the_log_odds_are_those_of_the_likelihood_method_at_the_peak(
+    checked: Result, shipped: Backbone
+) -> None:
+    site, recipe = Site("logit", shipped.layers - 1), pipeline.recipe_for("likelihood", shipped)
+    states = pipeline.states(embedded.VIDEO, shipped, (site,), recipe=recipe)
+    odds = states.values[:, 0, 0] - states.values[:, 0, 1]
+    for event in checked.events:
+        assert event.peak is not None
+        peak = np.flatnonzero((states.starts <= event.peak) & (event.peak < states.ends))
+        assert event.verification.log_odds == pytest.approx(odds[peak[0]], abs=1e-4)
+
+
+def test_several_segments_give_their_mean(shipped: Backbone, probe: Probe, store: Path) -> None:
+    assert probe.verification is not None
+    wider = replace(probe, verification=replace(probe.verification, segments=3))
+    asked = {"explain": False, "localization": LOW, "store": store}
+    one, three = (detect(embedded.VIDEO, shipped, p, **asked) for p in (probe, wider))  # type: ignore[arg-type]
+    long = max(range(len(one.events)), key=lambda i: one.events[i].end - one.events[i].start)
+    assert three.events[long].verification != one.events[long].verification
+    assert three.verified > one.verified
+
+
+def test_unverified_events_differ_in_nothing_else(
+    shipped: Backbone, probe: Probe, store: Path, checked: Result
+) -> None:
+    asked = {"explain": False, "verify": False, "localization": LOW, "store": store}
+    found = detect(embedded.VIDEO, shipped, probe, **asked)  # type: ignore[arg-type]
+    assert {event.verification.result for event in found.events} == {"not_checked"}
+    assert found.verified == 0
+    plain = [Event(e.start, e.end, e.peak, e.score, e.label) for e in checked.events]
+    assert list(found.events) == plain
+
+
+def test_a_probe_without_a_rule_checks_nothing(
+    shipped: Backbone, probe: Probe, store: Path
+) -> None:
+    silent = replace(probe, verification=None)
+    asked = {"explain": False, "localization": LOW, "store": store}
+    found = detect(embedded.VIDEO, shipped, silent, **asked)  # type: ignore[arg-type]
+    assert {event.verification.result for event in found.events} == {"not_checked"}
+
+
+def test_what_was_read_is_not_read_again_also_after_an_interruption(
+    shipped: Backbone, probe: Probe, copied: Path
+) -> None:
+    how = replace(probe.localization, sigma=0.0, refine=True)
+    asked = {"explain": False, "localization": how, "store": copied}
+    interrupted = Counted(shipped, last=44)  # refined, but not yet checked
+    with pytest.raises(KeyboardInterrupt):
+        detect(embedded.VIDEO, interrupted, probe, **asked)  # type: ignore[arg-type]
+    first, again = Counted(shipped), Counted(shipped)
+    made = detect(embedded.VIDEO, first, probe, **asked)  # type: ignore[arg-type]
+    assert (made.refined, made.verified, first.reads) == (42, 3, 3)
+    found = detect(embedded.VIDEO, again, probe, **asked)  # type: ignore[arg-type]
+    assert again.reads == 0
+    assert found.events == made.events
+    for path in copied.glob("*/*/*.windows"):
+        path.unlink()
+    fresh = detect(embedded.VIDEO, shipped, probe, **asked)  # type: ignore[arg-type]
+    assert fresh.events == made.events
+
+
+def off(event: Event, truth: tuple[float, float]) -> float:
+    return abs(event.start - truth[0]) + abs(event.end - truth[1])
+
+
+def test_refinement_brings_events_nearer_to_the_truth(
+    shipped: Backbone, probe: Probe, store: Path
+) -> None:
+    errors = []
+    for refine in (False, True):
+        how = replace(probe.localization, sigma=0.0, refine=refine)
+        asked = {"explain": False, "localization": how, "store": store}
+        found = detect(embedded.VIDEO, shipped, probe, **asked)  # type: ignore[arg-type]
+        errors.append([off(*pair) for pair in zip(found.events, TRUTH, strict=True)])
+        assert (found.refined > 0) == refine
+    coarse, fine = errors
+    assert fine[2] < 0.6 * coarse[2]  # the fire
+    assert sum(fine) < sum(coarse)
+
+
+# -- results that are found again
+
+
+def content(out: Path) -> list[Any]:
+    """The results of a folder, as JSON values."""
+    return [json.loads(path.read_bytes()) for path in sorted(out.glob(f"*/{results.NAME}"))]
+
+
+def run(out: Path, model: Any, probe: Probe, how: Localization) -> list[Any]:
+    one = runs.DetectionRun(model, probe, out, explain=False, localization=how)
+    assert [found.status for found in one.detect([embedded.VIDEO])] == ["done"]
+    return content(out)
+
+
+def again(out: Path, probe: Probe, how: Localization, **wanted: Any) -> list[Any] | None:
+    """Find the results again without a model; None if one is needed."""
+    asked = runs.Wanted(probe, how, explain=False, **wanted)
+    _, left = runs.without_model(out, [embedded.VIDEO], asked)
+    return None if left else content(out)
+
+
+def test_another_threshold_gives_what_a_fresh_detection_gives(
+    shipped: Backbone, probe: Probe, copied: Path
+) -> None:
+    higher, highest = replace(LOW, threshold=0.3), replace(LOW, threshold=0.5)
+    out = copied.parent
+    fresh = run(out, shipped, probe, higher)
+    assert fresh[0]["windows"]["verified"] == 4
+    run(out, shipped, probe, LOW)
+    assert again(out, probe, higher) == fresh
+    # One event becomes two: the model has not been asked about the second peak.
+    assert again(out, probe, highest) is None
+    assert again(out, probe, LOW, verify=False) is None
+
+
+def test_refined_events_are_found_again_from_the_store(
+    shipped: Backbone, probe: Probe, copied: Path
+) -> None:
+    silent, out = replace(probe, verification=None), copied.parent
+    low = replace(probe.localization, sigma=0.0, threshold=0.35, refine=True)
+    high = replace(low, threshold=0.572)
+    first = run(out, shipped, silent, low)
+    assert again(out, silent, high) is None  # other boundaries, so other windows
+    second = run(out, shipped, silent, high)
+    assert again(out, silent, low) == first
+    assert again(out, silent, high) == second
+    assert second[0]["windows"]["refined"] == 42
+    for path in copied.glob("*/*/*.windows"):
+        path.unlink()
+    assert again(out, silent, low) is None
+
+
+def test_a_model_without_yes_and_no_is_not_asked(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4", steady(20, 10))
+    found = detect(path, fake_backbone.load(), fake_backbone.constant_probe(), explain=False)
+    assert [event.verification.result for event in found.events] == ["not_checked"]
+
+
+def test_a_rule_for_a_model_that_cannot_answer_is_a_named_error(tmp_path: Path) -> None:
+    from hiprobe import backbones
+    from hiprobe.errors import ModelError
+
+    short = backbones.load("embedded", device="cpu", max_layer=7 - 1)
+    cut = replace(Probe.load(embedded.PROBE), sites=(Site("residual", 3),))
+    assert cut.verification == VerificationRule(**vars(cut.verification))
+    everything = Localization(rule="fixed", threshold=0.0)
+    with pytest.raises(ModelError, match="logit/layer7"):
+        detect(embedded.CLIPS / "normal_00.mp4", short, cut, explain=False, localization=everything)
