@@ -110,14 +110,20 @@ class Fitted:
 
 @pytest.fixture(scope="session")
 def fitted(tmp_path_factory: pytest.TempPathFactory, shipped: Backbone, clips: Path) -> Fitted:
-    """A fitted probe; its `alarm` makes one event of every video, since scores are 0 or more."""
+    """A fitted probe; its `alarm` makes one event of every video, since scores are 0 or more.
+
+    The model's answer confirms every one of them.
+    """
     import hiprobe
     from hiprobe.localize import Localization
+    from hiprobe.probe import VerificationRule
 
     folder = tmp_path_factory.mktemp("fitted")
     pairs = hiprobe.extract(hiprobe.datasets.load("folder", clips), shipped, store=folder / "store")
     probe = hiprobe.fit("hiprobe", pairs, model=shipped, permutations=2)
-    alarm = replace(probe, localization=Localization(rule="fixed", threshold=0.0, min_s=0.0))
+    whole = Localization(rule="fixed", threshold=0.0, min_s=0.0)
+    agreed = VerificationRule(threshold=-1000.0)
+    alarm = replace(probe, localization=whole, verification=agreed)
     probe.save(folder / "a.safetensors")
     alarm.save(folder / "alarm.safetensors")
     return Fitted(

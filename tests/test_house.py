@@ -263,6 +263,7 @@ GROUPED = {  # public functions that keep many keyword arguments, and pass them 
     "pipeline.detection.detect",
     "pipeline.explanation.explain",
     "probe.fitting.fit",
+    "runs.detection.__init__",
     "evaluation.measure.evaluate",
     "evaluation.benchmark.of_probe",
     "evaluation.draws.of_draws",

@@ -162,6 +162,8 @@ def test_sources_are_stored_and_shown(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / results.NAME).read_text())["windows"] == {
         "read": 1,
         "repeated": 4,
+        "refined": 0,
+        "verified": 0,
     }
     rows = list(csv.DictReader((tmp_path / "out" / "scores.csv").open()))
     assert tuple(row["source"] for row in rows) == sources

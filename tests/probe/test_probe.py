@@ -531,7 +531,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "tensor missing throughout": (drop("bias", honest=True), "bias"),
     "key missing": (lambda header, _: header.pop("localization"), "header"),
     "key too many": (state(extra=1), "header"),
-    "newer schema": (state(schema=2), "schema"),
+    "newer schema": (state(schema=3), "schema"),
     "unknown method": (state(method="nothing"), "nothing"),
     "code as method": (state(method="os:system"), "outside the package"),
     "method no text": (state(method=5), "."),
@@ -611,7 +611,7 @@ def test_repeated_keys_are_refused(probe: Probe, tmp_path: Path) -> None:
     size = struct.unpack("<Q", data[:8])[0]
     text, body = data[8 : 8 + size].decode(), data[8 + size :]
     tensor = re.search(r'"bias":\{[^}]*\}', text).group()  # type: ignore[union-attr]
-    inner = text.replace(r"\"schema\":1", r"\"schema\":1,\"schema\":1")
+    inner = text.replace(r"\"schema\":2", r"\"schema\":2,\"schema\":2")
     for doubled in (text.replace(tensor, f"{tensor},{tensor}"), inner):
         (tmp_path / "p").write_bytes(container(doubled, body))
         with pytest.raises(ProbeError, match="twice"):

@@ -14,7 +14,7 @@ from hiprobe.backbones import ModelFacts
 from hiprobe.pipeline.reading import ReadPlan
 from hiprobe.pipeline.window_states import VideoWindows
 from hiprobe.probe import VerificationRule
-from hiprobe.probe.verification_rule import QUESTION, log_odds
+from hiprobe.probe.verification_rule import QUESTION, yes_over_no
 from hiprobe.store import Window
 from hiprobe.types import Event, Recipe, Scores, Site, Verification
 
@@ -40,7 +40,7 @@ def check_events(
     if not every:
         return tuple(events), 0
     states = windows.states(answer_plan(windows.reading.model, recipe, rule.question), every)
-    odds = dict(zip(every, log_odds(states.values[:, 0]).tolist(), strict=True))
+    odds = dict(zip(every, yes_over_no(states.values[:, 0]).tolist(), strict=True))
     answers = [float(np.mean([odds[window] for window in some])) for some in asked]
     checked = map(with_answer, events, map(rule.check, answers))
     return tuple(checked), len(every)

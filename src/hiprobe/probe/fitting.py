@@ -94,8 +94,9 @@ def fit(
     give the same bytes.
 
     Unless `verify` is False, the probe says how to check events by asking `model`, if its yes and
-    no can be read. `answers` are the states of the labelled videos at the logit site under that
-    question (`pipeline.extract_answers`); they calibrate the threshold, which is else 0.
+    no can be read. `answers` are pairs of the labelled videos too, but with the model's logits of
+    yes and no, as `extract(videos, model, method="likelihood")` reads them; they calibrate the
+    threshold of the check, which is 0 without them.
 
     Raises LabelError for fewer than 4 segments of a class that the method needs or named groups of
     which only one has a class, RecipeMismatch for

@@ -77,19 +77,19 @@ def find_rule(
         return None, REPEATS
     if answers is None and not getattr(model, "answers_yes_no", False):
         return None, NOT_ASKED
-    rule = VerificationRule(QUESTION, *verification_threshold(*answered(answers or ())))
+    rule = VerificationRule(QUESTION, *verification_threshold(*labelled_odds(answers or ())))
     return rule, rule.source
 
 
-def answered(answers: Sequence[Pair]) -> tuple[NDArray[np.float64], LabelArray]:
+def labelled_odds(answers: Sequence[Pair]) -> tuple[NDArray[np.float64], LabelArray]:
     """Return the log-odds (n,) of yes against no, and the labels (n,), of all segments."""
-    odds = [log_odds(states.values[:, 0]) for states, _ in answers]
+    odds = [yes_over_no(states.values[:, 0]) for states, _ in answers]
     labels = [labels for _, labels in answers]
     return np.concatenate([np.empty(0), *odds]), np.concatenate([np.empty(0, np.int8), *labels])
 
 
-def log_odds(logits: NDArray[Any]) -> NDArray[np.float64]:
-    """Return yes - no (n,) of logits (n, 2)."""
+def yes_over_no(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the log-odds yes - no (n,) of logits (n, 2)."""
     yes, no = logits.astype(np.float64).T
     return np.asarray(yes - no)
 
