@@ -39,7 +39,7 @@ def smoothing(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
         some = draw(train, videos, seed)
         held, raw = _held_out(some, seed), raw_scores(hiprobe(), some, test)
         for sigma in SIGMAS:
-            rule = Localization(sigma, smoothing="gaussian")
+            rule = replace(Localization.named("paper"), sigma=sigma)
             aucs[sigma].append(test.truth.aucs(test.smoothed(raw, rule)))
             known = some.y >= 0
             threshold = calibrate(some.smoothed(held, rule)[known], some.y[known])
@@ -90,8 +90,11 @@ def _held_out(some: Footage, seed: int) -> Array:
 
 def thresholds(train: Footage, long: Footage, videos: int, seeds: int) -> Table:
     """Return a table of calibrated and adaptive thresholds on long videos."""
-    rules = {"calibrated": Localization()} | {
-        f"adaptive, kappa {kappa:g}": Localization(rule="adaptive", kappa=kappa) for kappa in KAPPAS
+    rules = {"calibrated": Localization.named("paper")} | {
+        f"adaptive, kappa {kappa:g}": replace(
+            Localization.named("paper"), rule="adaptive", kappa=kappa
+        )
+        for kappa in KAPPAS
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in rules}
     for seed in range(seeds):

@@ -122,8 +122,8 @@ def test_an_event_that_becomes_too_short_keeps_its_span() -> None:
     raw = [0.0, 0.0, 0.9, 0.0, 0.0]
     coarse, found = of_scores(raw, 0.0, min_s=1.0)
     assert found == coarse
-    (event,) = of_scores(raw, 0.0, min_s=0.2)[1]
-    assert event.end - event.start == pytest.approx(0.4)
+    # One high window among low ones says nothing about where an event begins.
+    assert of_scores(raw, 0.0, min_s=0.2)[1] == coarse
 
 
 def test_events_that_overlap_after_refinement_are_merged() -> None:

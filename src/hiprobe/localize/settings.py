@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from hiprobe.ranges import require
@@ -13,16 +13,13 @@ Smoothing = Literal["gaussian", "causal", "median", "none"]
 
 RULES = ("calibrated", "fixed", "adaptive")
 SMOOTHINGS = ("gaussian", "causal", "median", "none")
-# Left out of the JSON while they have these values, and assumed where a file does not name them:
-# probes and results from before these settings existed keep their bytes and their meaning.
-_UNNAMED: Mapping[str, Any] = {"smoothing": "gaussian", "extend": 1.0, "refine": False}
 
 
 @dataclass(frozen=True)
 class Localization:
     """The settings that turn scores into events; part of a probe file.
 
-    - `sigma`: width of the smoothing, in segments (1.5 as in HeadHunt-VAD); 0 for none.
+    - `sigma`: width of the smoothing, in segments; 0 for none. HeadHunt-VAD has 1.5.
     - `rule`: `fixed` uses `threshold` as given, `calibrated` as found when the probe was fitted,
       `adaptive` follows the scores with `kappa`, `warmup` and `lag`: see `RunningThreshold`.
     - `merge_s`: events less than this many seconds apart are merged.
@@ -33,13 +30,14 @@ class Localization:
     - `refine`: whether the windows around each boundary are read again more finely. It changes
       nothing here, as it needs the video.
 
-    All defaults except `sigma` are our own. Raises ValueError for a setting out of range.
+    All defaults are our own; docs/data/alarms.md has the figures. `named("paper")` is the paper's
+    setting. Raises ValueError for a setting out of range.
 
     >>> Localization(rule="fixed", threshold=0.65).with_threshold(0.7).threshold
     0.7
     """
 
-    sigma: float = 1.5
+    sigma: float = 1.0
     rule: Rule = "calibrated"
     threshold: float | None = None
     kappa: float = 3.0
@@ -48,8 +46,8 @@ class Localization:
     merge_s: float = 2.0
     min_s: float = 1.0
     smoothing: Smoothing = "gaussian"
-    extend: float = 1.0
-    refine: bool = False
+    extend: float = 0.9
+    refine: bool = True
 
     def __post_init__(self) -> None:
         for name in ("sigma", "kappa", "warmup", "lag", "merge_s", "min_s", "extend"):
@@ -75,20 +73,19 @@ class Localization:
         return replace(self, **{name: getattr(other, name) for name in names})
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as JSON values.
-
-        `smoothing`, `extend` and `refine` are left out while they are `gaussian`, 1 and False.
-        """
-        return {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in _UNNAMED or value != _UNNAMED[name]
-        }
+        """Return the settings as JSON values."""
+        return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Localization:
-        """Build settings from the values of `to_json`; raises TypeError or ValueError."""
-        return cls(**{**_UNNAMED, **values})
+        """Build settings from the values of `to_json`; raises TypeError or ValueError.
+
+        Each setting must be there: a default that changed would change what a file means.
+        """
+        lacking = [one.name for one in fields(cls) if one.name not in values]
+        if lacking:
+            raise ValueError(f"the localization lacks {', '.join(lacking)}")
+        return cls(**values)
 
     @classmethod
     def named(cls, name: str) -> Localization:

@@ -9,6 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+CERTAIN = 1e-3  # a probability nearer to 0 or 1 counts as this far from it
+
+
+def log_odds_of(scores: Array) -> Array:
+    """Return the log-odds of probabilities (n,), so that one near 1 is not just flat.
+
+    >>> log_odds_of(np.array([0.5, 0.9])).round(2).tolist()
+    [0.0, 2.2]
+    """
+    known = np.clip(scores, CERTAIN, 1 - CERTAIN)
+    return np.asarray(np.log(known) - np.log1p(-known))
+
+
+def blurred(scores: Array) -> Array:
+    """Return each score (n,) averaged with its neighbours, weights 1, 2, 1; the ends stay.
+
+    One window with an odd score then moves no boundary.
+
+    >>> blurred(np.array([0.0, 4.0, 0.0])).tolist()
+    [0.0, 2.0, 0.0]
+    """
+    inner = (scores[:-2] + 2 * scores[1:-1] + scores[2:]) / 4
+    return np.concatenate([scores[:1], inner, scores[1:][-1:]])
 
 
 def refined_boundary(centres: Array, scores: Array, level: float) -> float:

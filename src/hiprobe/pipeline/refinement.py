@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hiprobe.localize import Localization, contiguous_runs
-from hiprobe.pipeline.boundaries import Array, refined_boundary
+from hiprobe.pipeline.boundaries import Array, blurred, log_odds_of, refined_boundary
 from hiprobe.store import Window
 from hiprobe.types import Event, Scores
 
@@ -75,14 +75,28 @@ def refined_events(
 ) -> tuple[Event, ...]:
     """Return the events with refined boundaries; `extra` are raw scores of `windows_to_refine`.
 
-    A boundary becomes the time at which the raw score crosses the middle between the highest score
-    in the event and the median score outside all events, at most a stride from where it was. It
-    does not leave the run and keeps the peak inside. An event that becomes shorter than
+    A boundary becomes the time at which the raw score, averaged with its neighbours, crosses the
+    middle between the highest score in the event and the median score outside all events, at most a
+    stride from where it was. Scores from 0 to 1 are compared as log-odds. The boundary does not
+    leave the run and keeps the peak inside. An event that becomes shorter than
     `settings.min_s` keeps its span. Events that overlap then are merged. Raises KeyError for a
     window that `extra` lacks. The rule is our own.
     """
+    scores, extra = _comparable(scores, extra)
     moved = [_moved(event, run, settings, extra) for event, run in _with_runs(events, scores)]
     return _merged(moved)
+
+
+def _comparable(
+    scores: Scores, extra: Mapping[Window, float]
+) -> tuple[Scores, Mapping[Window, float]]:
+    """Return the raw scores as log-odds if all of them are probabilities, else as they are."""
+    more = np.array(list(extra.values()), np.float64)
+    every = np.concatenate([scores.raw, more])
+    if not len(every) or every.min() < 0 or every.max() > 1:
+        return scores, extra
+    odds = dict(zip(extra, log_odds_of(more).tolist(), strict=True))
+    return replace(scores, raw=log_odds_of(scores.raw)), odds
 
 
 def _with_runs(events: Sequence[Event], scores: Scores) -> list[tuple[Event, _Run]]:
@@ -131,12 +145,12 @@ def _moved(event: Event, run: _Run, settings: Localization, extra: Mapping[Windo
 
 
 def _around(boundary: float, run: _Run, extra: Mapping[Window, float]) -> tuple[Array, Array]:
-    """Return the centres of all windows around a boundary, rising, and their raw scores."""
+    """Return the centres of all windows around a boundary, rising, and their blurred scores."""
     near = np.abs(run.centres - boundary) <= run.stride + TOUCH_S
     points = dict(zip(run.centres[near].tolist(), run.raw[near].tolist(), strict=True))
     points |= {(first + last) / 2: extra[first, last] for first, last in run.extra(boundary)}
     centres = sorted(points)
-    return np.array(centres), np.array([points[centre] for centre in centres])
+    return np.array(centres), blurred(np.array([points[centre] for centre in centres]))
 
 
 def _merged(events: Sequence[Event]) -> tuple[Event, ...]:
