@@ -74,6 +74,7 @@ RANGES: Mapping[str, Range] = {
     "merge_s": Range(0.0, 86400.0, "seconds"),
     "min_s": Range(0.0, 86400.0, "seconds"),
     "checked segments": _whole(1, 5, "around the peak of an event"),
+    "false alarms per day": Range(1e-6, 86400.0),
     # hidden states, results, and what a probe says of itself
     "statement": Range(-FINITE, FINITE),
     "score": Range(-HIGHEST, HIGHEST),

@@ -1,0 +1,215 @@
+"""The threshold for a number of false alarms per day: against brute force, and is it kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as tried
+from hypothesis import strategies as st
+from scipy.stats import chi2, poisson
+
+from hiprobe.errors import LabelError
+from hiprobe.localize import Localization, localize
+from hiprobe.probe.false_alarm_rate import (
+    FalseAlarmRate,
+    highest_mean,
+    most_events,
+    threshold_for_rate,
+)
+from hiprobe.types import Event, Gap, Scores
+
+SEGMENT_S = 1.6
+FIXED = Localization(rule="fixed", threshold=0.0)
+HAS_HYSTERESIS = "extend" in {one.name for one in fields(Localization)}
+
+
+def scores(raw: Any, settings: Localization = FIXED, gaps: tuple[Gap, ...] = ()) -> Scores:
+    """The scores of a video with these raw scores (n,), smoothed as in the settings."""
+    edges = np.arange(len(raw) + 1) * SEGMENT_S
+    return localize(edges[:-1], edges[1:], np.asarray(raw, float), gaps, settings)[0]
+
+
+def alarms(
+    footage: list[Scores],
+    threshold: float,
+    settings: Localization,
+    is_alarm: Callable[[int, Event], bool],
+) -> int:
+    """How many alarms the whole localization gives at this threshold."""
+    return sum(
+        is_alarm(video, event)
+        for video, one in enumerate(footage)
+        for event in localize(
+            one.starts, one.ends, one.raw, one.gaps, settings.with_threshold(threshold)
+        )[1]
+    )
+
+
+def check_by_brute_force(
+    footage: list[Scores], wanted: float, settings: Localization, is_alarm: Any
+) -> None:
+    """Compare with every threshold at which the events can change."""
+    found = threshold_for_rate(wanted, footage, settings, is_alarm)
+    most = max(most_events(wanted, sum(one.scored_s for one in footage) / 3600), 0)
+    every = np.concatenate([one.smoothed for one in footage])
+    extend = settings.to_json().get("extend", 1.0)
+    floor = np.quantile(every, 0.9)
+    levels = np.unique([*every, *(every / extend)])[::-1]
+    levels = levels[levels > floor]
+    counts = [alarms(footage, level, settings, is_alarm) for level in levels]
+    at = alarms(footage, found.threshold, settings, is_alarm)
+    assert found.events == at <= most
+    assert all(
+        count <= most
+        for level, count in zip(levels, counts, strict=True)
+        if level >= found.threshold
+    )
+    # The first level with too many is the next one below, but for those without a local maximum.
+    first = next((level for level, n in zip(levels, counts, strict=True) if n > most), floor)
+    assert first < found.threshold
+    above = [level for level in np.unique(every) if first < level < found.threshold]
+    assert not any(_is_maximum(one, level) for one in footage for level in above)
+
+
+def _is_maximum(one: Scores, level: float) -> bool:
+    padded = np.r_[-np.inf, one.smoothed, -np.inf]
+    inside = padded[1:-1]
+    return bool(((inside == level) & (inside > padded[:-2]) & (inside > padded[2:])).any())
+
+
+SETTINGS = st.builds(
+    lambda sigma, merge_s, min_s, extend: replace(
+        FIXED,
+        sigma=sigma,
+        merge_s=merge_s,
+        min_s=min_s,
+        **({"extend": extend} if HAS_HYSTERESIS else {}),
+    ),
+    st.sampled_from([0.0, 0.7, 1.5]),
+    st.sampled_from([0.0, 2.0, 5.0]),
+    st.sampled_from([0.0, 1.0, 3.0, 6.0]),
+    st.sampled_from([1.0, 0.7]),
+)
+
+
+@tried(deadline=None, max_examples=60)
+@given(
+    st.lists(st.lists(st.integers(0, 9), min_size=4, max_size=40), min_size=1, max_size=4),
+    SETTINGS,
+    st.floats(1, 3000),
+    st.booleans(),
+    st.integers(0, 3),
+)
+def test_no_threshold_is_missed_and_none_is_too_low(
+    raws: list[list[int]], settings: Localization, wanted: float, gap: bool, rejected: int
+) -> None:
+    gaps = (Gap(3 * SEGMENT_S, 3 * SEGMENT_S, "camera off"),) if gap else ()
+    footage = [scores(np.array(raw) / 10, settings, gaps) for raw in raws]
+
+    def is_alarm(video: int, event: Event) -> bool:
+        return round(10 * float(event.peak or 0)) % 4 >= rejected
+
+    # A short recording that is said to be long, so that several events are allowed.
+    check_by_brute_force(footage, min(wanted * 25, 86400), settings, is_alarm)
+
+
+def test_merged_and_short_events_are_counted_as_localize_finds_them() -> None:
+    # Two peaks merge as the threshold falls, so a third event is allowed in their place.
+    raw = np.zeros(2400)
+    raw[[100, 102]] = 0.9, 0.8
+    raw[101] = 0.7
+    raw[[500, 900, 1300]] = 0.6, 0.5, 0.4
+    one = scores(raw, replace(FIXED, sigma=0.0))
+    found = threshold_for_rate(150, [one], replace(FIXED, sigma=0.0))
+    assert most_events(150, one.scored_s / 3600) == 2
+    assert (found.events, found.threshold) == (2, pytest.approx(0.55))
+    long = threshold_for_rate(150, [one], replace(FIXED, sigma=0.0, min_s=4.0))
+    assert long.events == 1  # only the merged event is long enough
+    assert 0.0 < long.threshold < 0.4
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, 10, 250])
+def test_bound_and_interval_are_those_of_the_chi_square_distribution(k: int) -> None:
+    assert highest_mean(k) == pytest.approx(chi2.ppf(0.95, 2 * k + 2) / 2)
+    assert poisson.cdf(k, highest_mean(k)) == pytest.approx(0.05)
+    made = FalseAlarmRate(0.5, 100.0, k, hours=3.0)
+    low, high = made.interval
+    assert low == pytest.approx(chi2.ppf(0.025, 2 * k) / 2 * 8 if k else 0.0)
+    assert high == pytest.approx(chi2.ppf(0.975, 2 * k + 2) / 2 * 8)
+    assert made.bound == pytest.approx(highest_mean(k) * 8)
+
+
+@tried(deadline=None)
+@given(st.floats(0.1, 2000), st.floats(0.01, 200))
+def test_most_events_is_the_largest_number_that_keeps_the_promise(
+    wanted: float, hours: float
+) -> None:
+    k = most_events(wanted, hours)
+    assert k < 0 or highest_mean(k) / hours * 24 <= wanted
+    assert highest_mean(k + 1) / hours * 24 > wanted
+
+
+@pytest.mark.parametrize("wanted", [72.0, 288.0])
+def test_the_promise_is_kept_in_all_but_five_percent_of_recordings(wanted: float) -> None:
+    """Peaks are exponential above 0 and come at 1,000 per day, so the true rate is known."""
+    rng, broken, trials = np.random.default_rng(0), 0, 200
+    edges = np.arange(451) * 8.0  # an hour
+    for _ in range(trials):
+        raw = np.zeros(450)
+        places = rng.choice(225, rng.poisson(1000 / 24), replace=False) * 2
+        raw[places] = rng.exponential(size=len(places))
+        one = Scores(edges[:-1], edges[1:], raw, raw, raw)
+        found = threshold_for_rate(wanted, [one], replace(FIXED, sigma=0.0))
+        assert found.supported
+        broken += 1000 * math.exp(-found.threshold) > wanted
+    assert 0 < broken / trials <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / trials)
+
+
+def test_too_little_footage_is_said_with_figures_and_the_threshold_is_above_all() -> None:
+    raw = np.random.default_rng(1).random(4500)
+    one = scores(raw)
+    found = threshold_for_rate(6, [one], FIXED)
+    assert not found.supported
+    assert found.events == 0
+    assert one.smoothed.max() < found.threshold < one.smoothed.max() + 1e-5
+    assert found.doubt.startswith(
+        "2 hours of normal footage cannot support less than 36 per day: "
+        "at most 6 per day needs 12 hours or more"
+    )
+    assert threshold_for_rate(36, [one], FIXED).doubt == ""
+    assert "at most 36 false alarms per day" in threshold_for_rate(36, [one], FIXED).source
+
+
+def test_events_are_asked_about_once_from_the_highest_down_and_no_more_than_needed() -> None:
+    raw = np.zeros(4500)
+    raw[np.arange(100, 4500, 100)] = np.linspace(0.9, 0.1, 44)
+    asked: list[float] = []
+
+    def is_alarm(video: int, event: Event) -> bool:
+        asked.append(float(event.score or 0))
+        return len(asked) > 2  # the two highest are rejected
+
+    found = threshold_for_rate(72, [scores(raw, replace(FIXED, sigma=0.0))], FIXED, is_alarm)
+    assert found.events == 1
+    assert asked == sorted(set(asked), reverse=True)
+    assert len(asked) == 4
+    assert asked[3] < found.threshold < asked[2]
+
+
+@pytest.mark.parametrize("wanted", [0.0, -1.0, math.nan, math.inf, True])
+def test_an_impossible_number_per_day_is_refused(wanted: float) -> None:
+    with pytest.raises(ValueError, match="false alarms per day must be a number from 1e-06"):
+        threshold_for_rate(wanted, [scores(np.zeros(10))], FIXED)
+
+
+def test_a_few_segments_are_no_footage() -> None:
+    with pytest.raises(LabelError, match="3 segments, at least 4 are needed"):
+        threshold_for_rate(10, [scores([0.1, 0.2, 0.3])], FIXED)
+    with pytest.raises(LabelError, match="0 segments"):
+        threshold_for_rate(10, [], FIXED)
