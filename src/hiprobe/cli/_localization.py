@@ -94,7 +94,11 @@ class EventOptions:
         }
         changes = {name: value for name, value in changes.items() if value is not None}
         if self.threshold is not None:
-            changes |= {"rule": "fixed", "threshold": self.threshold}
+            changes |= {
+                "rule": "fixed",
+                "threshold": self.threshold,
+                "threshold_from": "given with --threshold",
+            }
         begin = base if self.named is None else base.named(self.named).with_rule_of(base)
         return replace(begin, **changes)
 

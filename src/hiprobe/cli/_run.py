@@ -109,6 +109,7 @@ class FitRequest:
     words: LabelWords | None = None
     layer_curve: bool = True
     verify: bool = True
+    false_alarms_per_day: float | None = None
 
     @cached_property
     def clips(self) -> list[Video]:
@@ -165,7 +166,12 @@ def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe,
     if request.data is None:
         none = pipeline.unread(request.method, model, recipe=recipe)
         return fit(
-            request.method, [none], model=model, localization=localization, verify=request.verify
+            request.method,
+            [none],
+            model=model,
+            localization=localization,
+            false_alarms_per_day=request.false_alarms_per_day,
+            verify=request.verify,
         ), []
     sites = None if request.layer is None else (Site("residual", request.layer),)
     plan = pipeline.ReadPlan(pipeline.sites_for(request.method, model, sites), recipe)
@@ -182,6 +188,7 @@ def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe,
         layer_curve=request.layer_curve,
         verify=request.verify,
         answers=answers,
+        false_alarms_per_day=request.false_alarms_per_day,
     )
     return probe, lost
 

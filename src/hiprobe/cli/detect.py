@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Annotated
 
 import typer
 
 from hiprobe.cli import _chosen, _detection, _passed, _ray, _run
+from hiprobe.cli._false_alarms import (
+    FalseAlarmOptions,
+    FalseAlarms,
+    Normal,
+    NormalReading,
+    find_normal,
+    set_for_run,
+)
 from hiprobe.cli._localization import (
     EventOptions,
     Extend,
@@ -55,6 +63,8 @@ def detect(
     min_length: MinLength = None,
     merge: Merge = None,
     refine: Refine = None,
+    false_alarms: FalseAlarms = None,
+    normal: Normal = None,
     time_from_name: Annotated[
         str | None,
         typer.Option(
@@ -104,10 +114,15 @@ def detect(
     threshold, smoothing or merging, events are found again in the stored scores; the model is
     loaded only if it has to check or explain a new one. Events that the model rejects when it is
     asked about them are demoted: kept in the results, but no alarms.
+
+    With --false-alarms-per-day N and --normal FOLDER the threshold of this command is set by
+    footage of this camera without anomalies, which is read once.
     """
     from hiprobe.cli._sinks import SinkOutput
-    from hiprobe.runs import check_out, forget, verifies
+    from hiprobe.runs import STORE, check_out, forget, verifies
 
+    rate = FalseAlarmOptions(false_alarms, normal)
+    rate.check_detect(threshold, ray)
     seen = _passed.watch(context, verbose)
     home = _ray.results_home(out)
     chosen = _chosen.choose_probe(probe, home, method)
@@ -120,7 +135,11 @@ def detect(
     events = EventOptions(
         threshold, sigma, min_length, merge, localization, smoothing, extend, refine
     )
-    rules = events.over_probe(chosen.probe)
+    rules = (
+        events.over_probe(chosen.probe)
+        if false_alarms is None
+        else events.over(chosen.probe.localization)
+    )
     given = SinkOutput(sink or (), demoted=show_demoted)
     output = _detection.Output(out, as_json, given, show_demoted)
     # A check needs the answer of the whole model, as an explanation does.
@@ -129,6 +148,7 @@ def detect(
     if ray is None:
         _ray.without(worker, *paths, out)
     found = find_videos(paths, seen, anywhere=ray is not None)
+    footage = NormalReading(find_normal(normal, seen) if normal else [], home / STORE)
     if time_from_name is not None:
         _detection.warn_of_untimed(time_from_name, found.videos)
     output.check([chosen.path, *(one.path for one in found.videos)])
@@ -144,7 +164,9 @@ def detect(
     else:
         if again:
             forget(home, found.videos)
-        load = partial(_run.load_backbone, loading)
+        load = cache(partial(_run.load_backbone, loading))
+        if false_alarms is not None:
+            asked = set_for_run(false_alarms, footage, load(), asked, found)
         code = _detection.show_detection(found, asked, load, output)
     output.end(found)
-    raise typer.Exit(code)
+    raise typer.Exit(code or _run.exit_code(footage.lost))

@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from hiprobe.cli import _passed, _run
+from hiprobe.cli._false_alarms import (
+    FalseAlarmOptions,
+    FalseAlarms,
+    Normal,
+    NormalReading,
+    find_normal,
+    set_in_probe,
+)
 from hiprobe.cli._labels import check_normal, label_words, warn_of_copies, warn_of_short
 from hiprobe.cli._localization import (
     EventOptions,
@@ -80,6 +88,8 @@ def fit(
             "asking it. This reads the clips once more.",
         ),
     ] = True,
+    false_alarms: FalseAlarms = None,
+    normal: Normal = None,
     split: Annotated[str | None, typer.Option(help="Take only the CSV rows of this split.")] = None,
     normal_label: NormalLabel = None,
     anomaly_label: AnomalyLabel = None,
@@ -102,27 +112,39 @@ def fit(
     relative to the folder of the CSV. Videos with the same group, such as the name of the camera,
     are never on both sides of a cross-validation. The first line says how the labels were
     understood.
+
+    With --false-alarms-per-day the threshold is set by normal footage, counting its events: that
+    of --normal, or the normal clips, each scored by a probe that was not fitted on it.
     """
     from hiprobe.backbones import Loading
     from hiprobe.cli._terminal import emit, fitted, markup, say
     from hiprobe.localize import Localization
 
-    _passed.watch(context, verbose).search_clips(data)
+    seen = _passed.watch(context, verbose)
+    seen.search_clips(data)
     words = label_words(normal_label, anomaly_label)
     options = recipe_options(prompt, segment, frames, size)
     events = EventOptions(
         threshold, sigma, min_length, merge, localization, smoothing, extend, refine
     )
     rules = events.over(Localization())
+    rate = FalseAlarmOptions(false_alarms, normal)
+    rate.check(threshold)
     request = _run.FitRequest(
-        data, method, layer, options, rules, split, seed, words, verify=verify
+        *(data, method, layer, options, rules, split, seed, words),
+        verify=verify,
+        false_alarms_per_day=None if normal else false_alarms,
     )
     understood = _understood(request, as_json)
     if check:
         _stop_at(understood, as_json)
     _run.check_output(probe, [data, *(clip.path for clip in request.clips)])
+    footage = NormalReading(find_normal(normal, seen) if normal else [], store)
     backbone = _run.load_backbone(Loading(model, revision, device, dtype))
     made, failed = _run.fit_probe(request, backbone, store)
+    if normal and false_alarms:
+        made = set_in_probe(false_alarms, footage, backbone, made)
+        failed += footage.lost
     made.save(probe)
     _run.keep_fit(probe.parent, made.digest, request, model, store)
     if as_json:

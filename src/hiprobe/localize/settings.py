@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from hiprobe.ranges import require
@@ -12,6 +12,7 @@ Rule = Literal["calibrated", "fixed", "adaptive"]
 Smoothing = Literal["gaussian", "causal", "median", "none"]
 
 RULES = ("calibrated", "fixed", "adaptive")
+LONGEST_TEXT = 500
 SMOOTHINGS = ("gaussian", "causal", "median", "none")
 
 
@@ -29,6 +30,7 @@ class Localization:
       least this share of it: see `EventTracker`. 1.0 extends nothing.
     - `refine`: whether the windows around each boundary are read again more finely. It changes
       nothing here, as it needs the video.
+    - `threshold_from`: where the threshold comes from, in words; not compared.
 
     All defaults are our own; docs/data/alarms.md has the figures. `named("paper")` is the paper's
     setting. Raises ValueError for a setting out of range.
@@ -48,6 +50,7 @@ class Localization:
     smoothing: Smoothing = "gaussian"
     extend: float = 0.9
     refine: bool = True
+    threshold_from: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("sigma", "kappa", "warmup", "lag", "merge_s", "min_s", "extend"):
@@ -58,18 +61,21 @@ class Localization:
             raise ValueError(f"the rule must be one of {RULES}, got {self.rule!r}")
         if self.rule == "fixed" and self.threshold is None:
             raise ValueError("the fixed rule needs a threshold")
+        said = self.threshold_from
+        if said is not None and not (isinstance(said, str) and len(said) <= LONGEST_TEXT):
+            raise ValueError(f"threshold_from must be a short text, got {str(said)[:80]!r}")
         if self.smoothing not in SMOOTHINGS:
             raise ValueError(f"the smoothing must be one of {SMOOTHINGS}, got {self.smoothing!r}")
         if not isinstance(self.refine, bool):
             raise ValueError(f"refine must be true or false, got {self.refine!r}")
 
-    def with_threshold(self, threshold: float) -> Localization:
-        """Return the same settings with this threshold."""
-        return replace(self, threshold=threshold)
+    def with_threshold(self, threshold: float, source: str | None = None) -> Localization:
+        """Return the same settings with this threshold, and where it comes from, in words."""
+        return replace(self, threshold=threshold, threshold_from=source)
 
     def with_rule_of(self, other: Localization) -> Localization:
         """Return the same settings with the rule and the threshold of `other`."""
-        names = ("rule", "threshold", "kappa", "warmup", "lag")
+        names = ("rule", "threshold", "kappa", "warmup", "lag", "threshold_from")
         return replace(self, **{name: getattr(other, name) for name in names})
 
     def to_json(self) -> dict[str, Any]:

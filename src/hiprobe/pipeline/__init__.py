@@ -12,6 +12,7 @@ from hiprobe.pipeline.extraction import (
     sites_for,
     unread,
 )
+from hiprobe.pipeline.normal_footage import NormalFootage, score_normal
 from hiprobe.pipeline.reading import (
     Failed,
     Pair,
@@ -35,6 +36,7 @@ __all__ = [
     "MAX_TOKENS",
     "Extraction",
     "Failed",
+    "NormalFootage",
     "Pair",
     "Progress",
     "ReadPlan",
@@ -59,6 +61,7 @@ __all__ = [
     "recipe_for",
     "relocalized",
     "repeated",
+    "score_normal",
     "sites_for",
     "states",
     "stored_scores",

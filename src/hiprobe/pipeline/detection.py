@@ -124,7 +124,10 @@ def detect_events(
     count = found.damaged_packets
     lost = f"{count} {parts}" if count else "spans lost" if found.gaps else None
     status: Status = "partial" if lost else "done"
-    made_with = _provenance(reading.model, probe, found.video_id)
+    made_with = {
+        **_provenance(reading.model, probe, found.video_id),
+        "threshold_from": (localization or probe.localization).threshold_from,
+    }
     return Result(
         str(path),
         found.video_id,

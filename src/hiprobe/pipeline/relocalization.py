@@ -65,7 +65,14 @@ def relocalized(
     events = with_words(with_answers(events, result.events, scores, checked), result.events)
     asked = {window for one in events for window in peak_windows(one, scores, checked)}
     verified = len(asked) if _any_answer(events) else 0
-    return replace(result, scores=scores, events=events, refined=refined, verified=verified)
+    return replace(
+        result,
+        scores=scores,
+        events=events,
+        provenance={**result.provenance, "threshold_from": localization.threshold_from},
+        refined=refined,
+        verified=verified,
+    )
 
 
 def _any_answer(events: Sequence[Event]) -> bool:

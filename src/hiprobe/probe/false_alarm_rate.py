@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import LabelError, counted
 from hiprobe.localize import Localization, Localizer, contiguous_runs, find_events
 from hiprobe.probe.calibration import MIN_SEGMENTS
+from hiprobe.probe.file import Probe
 from hiprobe.ranges import require
 from hiprobe.types import Event, Scores
 
@@ -43,7 +44,7 @@ class FalseAlarmRate:
     at `threshold`.
 
     >>> print(FalseAlarmRate(0.8, wanted=72, events=1, hours=2.04))
-    1 false alarm in 2.04 hours of normal footage: 12 per day [0.3, 66]
+    1 false alarm in 2.04 hours of normal footage: 12 per day (95 % interval 0.3 to 66)
     """
 
     threshold: float
@@ -89,8 +90,8 @@ class FalseAlarmRate:
         return (
             f"{_length(self.hours)} of normal footage cannot support less than "
             f"{_figure(self.bound, up=True)} per day: at most {_figure(self.wanted)} per day needs "
-            f"{_length(self.hours_needed)} or more. The threshold {self.threshold:.3f} is just "
-            "above the highest alarm in this footage, and nothing is promised"
+            f"{_length(self.hours_needed)} or more. The threshold {self.threshold:.3f} gives no "
+            "alarm in this footage, but nothing is promised"
         )
 
     @property
@@ -99,7 +100,7 @@ class FalseAlarmRate:
         promise = (
             f"at most {_figure(self.wanted)} false alarms per day with 95 % confidence"
             if self.supported
-            else f"above all normal footage, as there is too little for {_figure(self.wanted)} "
+            else f"no alarm in the normal footage, which is too little for {_figure(self.wanted)} "
             "false alarms per day"
         )
         return f"{promise}; {self}"
@@ -122,7 +123,7 @@ class FalseAlarmRate:
         low, high = map(_figure, self.interval)
         return (
             f"{counted(self.events, 'false alarm')} in {_length(self.hours)} of normal footage: "
-            f"{_figure(self.per_day)} per day [{low}, {high}]"
+            f"{_figure(self.per_day)} per day (95 % interval {low} to {high})"
         )
 
 
@@ -136,7 +137,7 @@ def _figure(value: float, *, up: bool = False) -> str:
 
 def _length(hours: float) -> str:
     if hours < 1:
-        return f"{hours * 60:.3g} minutes"
+        return f"{hours * 60:.3g} minutes" if hours >= 1 / 60 else f"{hours * 3600:.0f} seconds"
     return f"{hours:.3g} hours" if hours < 100 else f"{hours:,.0f} hours"
 
 
@@ -183,8 +184,8 @@ def threshold_for_rate(
     event k + 1 appears exceeds `highest_mean(k)` per length of the footage in at most 5 % of all
     footage; the largest k is taken that keeps `wanted` (our own). The threshold is midway to the
     next higher local maximum of the scores. If the footage is too short for any k, it is just above
-    the highest alarm, and the result is not `supported`. No threshold is below nine tenths of the
-    normal scores, even if few events or alarms are left there.
+    the highest alarm, or that of `settings` if it is higher, and the result is not `supported`. No
+    threshold is below nine tenths of the normal scores, even if few alarms are left there.
 
     Raises ValueError for a number out of range, LabelError for less than 4 segments.
 
@@ -202,13 +203,27 @@ def threshold_for_rate(
         raise LabelError(
             f"the normal footage has {counted(segments, 'segment')}, at least {MIN_SEGMENTS} are "
             "needed",
-            cure="give more normal footage",
+            cure="label more normal videos, or give footage of the camera with --normal",
         )
     hours = sum(one.scored_s for one in footage) / 3600
-    most = max(most_events(wanted, hours), 0)
+    most = most_events(wanted, hours)
     alarms = _Alarms(footage, replace(settings, rule="fixed", threshold=0.0), is_alarm)
-    threshold = _lowest(alarms, most)
+    threshold = _lowest(alarms, max(most, 0))
+    if most < 0 and settings.threshold is not None:
+        threshold = max(threshold, settings.threshold)
     return FalseAlarmRate(threshold, wanted, alarms.count(threshold).alarms, hours)
+
+
+def with_rate(probe: Probe, rate: FalseAlarmRate) -> Probe:
+    """Return the probe with the threshold of `rate`, and its figures in the provenance."""
+    warnings = [*probe.provenance.get("warnings", ()), *filter(None, [rate.doubt])]
+    told = {"threshold_from": rate.source, "false_alarms": rate.to_json(), "warnings": warnings}
+    settings = replace(probe.localization, rule="calibrated")
+    return replace(
+        probe,
+        localization=settings.with_threshold(rate.threshold, rate.source),
+        provenance={**probe.provenance, **told},
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, NamedTuple, Protocol
 
@@ -15,16 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe import methods
-from hiprobe.localize import Localization
+from hiprobe.localize import Localization, localize
 from hiprobe.methods import Method
 from hiprobe.probe.calibration import CLASSES, Calibration, Pair, calibration_set, usable
 from hiprobe.probe.curves import auc_by_layer, shuffled_curves
+from hiprobe.probe.false_alarm_rate import FalseAlarmRate, threshold_for_rate, with_rate
 from hiprobe.probe.file import Probe
 from hiprobe.probe.folds import Folds, make_folds
 from hiprobe.probe.held_out import fitted_tensors, held_out, pooled_auc, selected
 from hiprobe.probe.threshold import with_threshold
 from hiprobe.probe.verification_rule import NOT_WANTED, VerificationRule, find_rule
-from hiprobe.types import Site
+from hiprobe.types import Scores, Site
 
 _DEFAULT = Localization()
 
@@ -48,14 +49,16 @@ class FitSettings:
     localization: Localization
     permutations: int
     layer_curve: bool
+    false_alarms_per_day: float | None
     states: Mapping[str, Any]
     verification: tuple[VerificationRule | None, str] = (None, NOT_WANTED)
 
 
 class _HeldOut(NamedTuple):
-    """The folds, smoothed out-of-fold scores (n,), and the sites that each fold picked."""
+    """The folds, out-of-fold scores (n,) raw and smoothed, and the sites that each fold picked."""
 
     split: Folds
+    raw: NDArray[np.float64]
     scores: NDArray[np.float64]
     picked: list[tuple[int, ...]]
 
@@ -71,6 +74,7 @@ def fit(
     localization: Localization = _DEFAULT,
     permutations: int = 20,
     layer_curve: bool = True,
+    false_alarms_per_day: float | None = None,
     provenance: Mapping[str, Any] | None = None,
     verify: bool = True,
     answers: Sequence[Pair] | None = None,
@@ -86,7 +90,10 @@ def fit(
 
     The threshold is the one with the best F1 (the rule of HeadHunt-VAD). A method of normal videos
     uses the 0.99 quantile of their scores; one without labels has a threshold of its own for when
-    there are none (both our own). `provenance["threshold_from"]` says which was used.
+    there are none (both our own). `provenance["threshold_from"]` says which was used. With
+    `false_alarms_per_day` the threshold is instead the lowest one that the out-of-fold scores of
+    the normal videos support (`probe.false_alarm_rate`); `provenance["false_alarms"]` has the
+    figures.
 
     `folds` is the most folds to make, `permutations` the number of label shuffles behind the
     saliency baseline (0: none), and `layer_curve` asks for the AUC of each layer. The provenance of
@@ -126,6 +133,7 @@ def fit(
         localization,
         permutations,
         layer_curve,
+        false_alarms_per_day,
         states=states,
         verification=rule,
     )
@@ -141,16 +149,35 @@ def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
     tensors = fitted_tensors(how, data.at(chosen.indices, labels >= 0), labels[labels >= 0])
     rule, source = with_threshold(how, data.labels, held.scores, settings.localization)
     record = {**_record(how, data, chosen, held, settings), "threshold_from": source}
-    return Probe(
+    made = Probe(
         method,
         data.states[0].recipe,
         tuple(data.sites[i] for i in chosen.indices),
         data.shape[2],
         tensors,
-        rule,
+        replace(rule, threshold_from=source),
         json.loads(json.dumps(record)),
         settings.verification[0],
     )
+    wanted = settings.false_alarms_per_day
+    return made if wanted is None else with_rate(made, _rate(wanted, data, held.raw, rule))
+
+
+def _rate(
+    wanted: float, data: Calibration, raw: NDArray[np.float64], settings: Localization
+) -> FalseAlarmRate:
+    """Find the threshold for the wanted false alarms from out-of-fold scores (n,).
+
+    Those of the videos whose segments are all normal are taken.
+    """
+    rule = replace(settings, rule="fixed", threshold=settings.threshold or 0.0)
+    normal: list[Scores] = []
+    cuts = np.cumsum([len(one.starts) for one in data.states])[:-1]
+    parts = zip(data.states, np.split(raw, cuts), np.split(data.labels, cuts), strict=True)
+    for one, scores, labels in parts:
+        if len(labels) and not labels.any():
+            normal.append(localize(one.starts, one.ends, scores, one.gaps, rule)[0])
+    return threshold_for_rate(wanted, normal, settings)
 
 
 def _held_out(how: Method, data: Calibration, settings: FitSettings) -> _HeldOut:
@@ -163,7 +190,7 @@ def _held_out(how: Method, data: Calibration, settings: FitSettings) -> _HeldOut
         named=data.named_groups > 0,
     )
     raw, picked = held_out(how, data, split)
-    return _HeldOut(split, data.smoothed(raw, settings.localization), picked)
+    return _HeldOut(split, raw, data.smoothed(raw, settings.localization), picked)
 
 
 def _record(
