@@ -1,0 +1,237 @@
+"""Measure whether a threshold set by false alarms per day keeps its promise on later footage.
+
+A probe is fitted on labelled videos of other scenes. The first half of the normal videos of each
+camera sets the threshold, the second half is counted; both are about an hour. Run:
+`python -m experiments.alarm_rate [FOLDER]`, where FOLDER is that of `experiments.long_videos`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments import long_videos, rendered
+from experiments.fits import hiprobe, raw_scores
+from experiments.footage import Footage, draw
+from experiments.measure import Interval, over_draws
+from experiments.study import Study, files_open
+from experiments.tables import Table
+from hiprobe import datasets
+from hiprobe.localize import Localization, localize
+from hiprobe.probe.false_alarm_rate import FalseAlarmRate, threshold_for_rate
+from hiprobe.store import write_atomic
+from hiprobe.types import Scores
+
+Array = NDArray[np.float64]
+Half = tuple[Scores, ...]
+PAGE = Path("docs/data/alarm_rate.md")
+SPLIT = "normal"
+A_CAMERA = (72.0, 144.0, 288.0)  # false alarms per day, from about an hour
+ALL_CAMERAS = (6.0, 12.0, 24.0, 48.0)  # from about an hour of every camera
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Hold the scores of the videos of one camera: those that set the threshold, and the others."""
+
+    first: Half
+    second: Half
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Hold the threshold that one piece of footage gave, and the alarms in another."""
+
+    set_by: FalseAlarmRate
+    alarms: int
+    hours: float
+
+    @property
+    def per_day(self) -> float:
+        """Return the alarms per day in the footage that did not set the threshold."""
+        return self.alarms / self.hours * 24
+
+    @property
+    def kept(self) -> float:
+        """Return 1 if at most the wanted number came, else 0."""
+        return float(self.per_day <= self.set_by.wanted)
+
+    @property
+    def ratio(self) -> float:
+        """Return the alarms as a share of the wanted number."""
+        return self.per_day / self.set_by.wanted
+
+
+def outcome(wanted: float, first: Half, second: Half, settings: Localization) -> Outcome:
+    """Set the threshold on `first` and count the alarms in `second`."""
+    rate = threshold_for_rate(wanted, first, settings)
+    rule = settings.with_threshold(rate.threshold)
+    alarms = sum(
+        len(localize(one.starts, one.ends, one.raw, one.gaps, rule)[1])
+        for one in second
+        if one.peak is not None and one.peak >= rate.threshold
+    )
+    return Outcome(rate, alarms, sum(one.scored_s for one in second) / 3600)
+
+
+def cameras(
+    train: Footage, normal: Footage, groups: Sequence[str], settings: Localization
+) -> list[Camera]:
+    """Score the normal videos with a probe fitted on `train`, and split those of each camera."""
+    raw = raw_scores(hiprobe(), train, normal)
+    cuts = np.cumsum([len(one.starts) for one in normal.states])[:-1]
+    scored = [
+        localize(one.starts, one.ends, part, one.gaps, settings)[0]
+        for one, part in zip(normal.states, np.split(raw, cuts), strict=True)
+    ]
+    found = []
+    for name in sorted(set(groups)):
+        mine = [one for one, group in zip(scored, groups, strict=True) if group == name]
+        half = len(mine) // 2
+        found.append(Camera(tuple(mine[:half]), tuple(mine[half:])))
+    return found
+
+
+def table(draws: Sequence[Sequence[Camera]], settings: Localization) -> Table:
+    """Return the table of all ways to set the threshold; `draws` has the cameras of each draw."""
+    ways = (
+        *product(A_CAMERA, [("its own camera", _own), ("the next camera", _next)]),
+        *product(ALL_CAMERAS, [("all cameras", _pooled)]),
+    )
+    rows = [
+        _row(wanted, name, _grid(draws, wanted, settings, pairs)) for wanted, (name, pairs) in ways
+    ]
+    hours = sum(one.scored_s for camera in draws[0] for one in (*camera.first, *camera.second))
+    note = (
+        f"{len(draws[0])} cameras, {hours / 3600:.1f} hours of normal footage in all; "
+        f"{len(draws)} draws of labelled videos. The first half of the videos of a camera sets the "
+        "threshold, the second half is counted: of the same camera, of the next one (the last one "
+        "is followed by the first), or of all together. `kept` is the share of cameras and draws "
+        "in which the second half has at most the wanted number; its own count varies, so that a "
+        "true rate of exactly the wanted number would be kept in about half of them. `broken` is "
+        "the share whose count has a one-sided 95 % lower bound above the wanted number. Interval: "
+        "bootstrap over cameras and draws; t interval over draws for all cameras together."
+    )
+    columns = (
+        "wanted per day",
+        "set by",
+        "supported",
+        "threshold",
+        "kept",
+        "broken",
+        "alarms per day / wanted",
+    )
+    return Table("False alarms per day", columns, tuple(rows), note)
+
+
+Pairs = Callable[[Sequence[Camera]], Iterator[tuple[Half, Half]]]
+Grid = list[list[Outcome]]
+
+
+def _own(found: Sequence[Camera]) -> Iterator[tuple[Half, Half]]:
+    return ((one.first, one.second) for one in found)
+
+
+def _next(found: Sequence[Camera]) -> Iterator[tuple[Half, Half]]:
+    return (
+        (one.first, following.second)
+        for one, following in zip(found, [*found[1:], found[0]], strict=True)
+    )
+
+
+def _pooled(found: Sequence[Camera]) -> Iterator[tuple[Half, Half]]:
+    yield (
+        tuple(s for one in found for s in one.first),
+        tuple(s for one in found for s in one.second),
+    )
+
+
+def _grid(
+    draws: Sequence[Sequence[Camera]], wanted: float, settings: Localization, pairs: Pairs
+) -> Grid:
+    """Return the outcomes, a row per draw and a column per pair of halves."""
+    return [
+        [outcome(wanted, first, second, settings) for first, second in pairs(found)]
+        for found in draws
+    ]
+
+
+def _row(wanted: float, name: str, grid: Grid) -> tuple[str, ...]:
+    def over(value: Callable[[Outcome], float]) -> Array:
+        return np.array([[value(one) for one in row] for row in grid])
+
+    return (
+        f"{wanted:g}",
+        name,
+        f"{over(lambda one: one.set_by.supported).mean():.2f}",
+        f"{over(lambda one: one.set_by.threshold).mean():.3f}",
+        _text(spread(over(lambda one: one.kept))),
+        _text(spread(over(is_broken))),
+        _text(spread(over(lambda one: one.ratio))),
+    )
+
+
+def is_broken(one: Outcome) -> float:
+    """Return 1 if the count shows, with 95 % confidence, a rate above the wanted number."""
+    from scipy.special import gammaincinv
+
+    low = float(gammaincinv(one.alarms, 0.05)) if one.alarms else 0.0
+    return float(low / one.hours * 24 > one.set_by.wanted)
+
+
+def spread(values: Array, seed: int = 0) -> Interval:
+    """Return the mean of (draws, cameras) with a bootstrap interval over both.
+
+    A single column gives the t interval over draws.
+    """
+    if values.shape[1] == 1:
+        return over_draws(values[:, 0].tolist())
+    rng = np.random.default_rng(seed)
+    draws, count = values.shape
+    rows = rng.integers(0, draws, (RESAMPLES, draws))
+    columns = rng.integers(0, count, (RESAMPLES, count))
+    means = [values[np.ix_(one, other)].mean() for one, other in zip(rows, columns, strict=True)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def _text(one: Interval) -> str:
+    return f"{one.mean:.2f} [{one.low:.2f}, {one.high:.2f}]"
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Read what is missing, measure, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=long_videos.FOLDER)
+    parser.add_argument("--train", type=Path, default=rendered.FOLDER, help="labelled scenes")
+    parser.add_argument("--videos", type=int, default=16, help="labelled videos in a draw")
+    parser.add_argument("--seeds", type=int, default=10, help="number of draws")
+    parser.add_argument("-o", "--out", type=Path, default=PAGE)
+    args = parser.parse_args(given)
+    files_open()
+    data = ("folder", str(args.folder / "labels.csv"))
+    study = Study(data, None, ("embedded",), args.folder / "states", args.videos, args.seeds)
+    scenes = Study(
+        ("folder", str(args.train / "main.csv")), None, ("embedded",), args.train / "states"
+    )
+    train, normal = scenes.footage("train"), study.footage(SPLIT)
+    groups = [str(one.group) for one in datasets.load("folder", data[1], SPLIT)]
+    settings = Localization(rule="fixed", threshold=0.0)
+    draws = [
+        cameras(draw(train, study.videos, seed), normal, groups, settings)
+        for seed in range(study.seeds)
+    ]
+    made = table(draws, settings)
+    write_atomic(args.out, made.to_markdown().encode())
+    print(made.to_markdown())
+
+
+if __name__ == "__main__":
+    main()
