@@ -6,7 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from experiments.alarm_rate import Camera, cameras, is_broken, outcome, spread, table
+from experiments.alarm_rate import (
+    Camera,
+    Scored,
+    by_camera,
+    is_broken,
+    outcome,
+    peaks_of,
+    scores_of,
+    spread,
+    table,
+)
 from tests.experiments.test_experiments import footage
 
 from hiprobe.localize import Localization
@@ -37,9 +47,15 @@ def test_a_promise_is_kept_on_later_footage_of_the_same_camera_and_broken_on_a_b
 
 def test_halves_are_of_one_camera_and_the_table_has_a_row_for_each_way() -> None:
     train, normal = footage(8, seed=1), footage(12, seed=2)
-    found = cameras(train, normal, ["b", "a", "c"] * 4, replace(RULE, sigma=1.5))
+    scored = scores_of(train, normal, replace(RULE, sigma=1.5))
+    found = by_camera(scored, ["b", "a", "c"] * 4)
     assert [(len(one.first), len(one.second)) for one in found] == [(2, 2)] * 3
-    made = table([found, found], RULE)
+    assert found[0].first == (scored[1], scored[4])  # camera a
+    peaks = peaks_of(scored, normal.events)
+    ((event,),) = normal.events[1:2]
+    inside = scored[1].smoothed[int(event.start) : int(event.end)]
+    assert (len(peaks), peaks[0]) == (6, inside.max())
+    made = table([Scored(found, peaks)] * 2, RULE)
     assert [row[:2] for row in made.rows[:2]] == [
         ("72", "its own camera"),
         ("72", "the next camera"),
