@@ -30,7 +30,7 @@ from hiprobe.types import Event, Scores
 
 Array = NDArray[np.float64]
 Half = tuple[Scores, ...]
-PAGE = Path("docs/data/alarm_rate.md")
+PAGE = Path("docs/data") / "alarm_rate.md"
 NORMAL, EVENTS = "normal", "events"  # splits
 A_CAMERA = (72.0, 144.0, 288.0)  # false alarms per day, from about an hour
 ALL_CAMERAS = (6.0, 12.0, 24.0, 48.0)  # from about an hour of every camera

@@ -131,7 +131,7 @@ def _figure(value: float, *, up: bool = False) -> str:
     """Write a number with two digits, or whole from 10 on; rounded up if `up`."""
     if not value:
         return "0"
-    step = 1.0 if value >= 10 else 10.0 ** (math.floor(math.log10(value)) - (value < 1))
+    step = 1.0 if value >= 10 else 10.0 ** (math.floor(math.log10(value)) - 1)
     return f"{(math.ceil if up else round)(value / step) * step:,.10g}"
 
 
