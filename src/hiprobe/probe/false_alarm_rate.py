@@ -28,7 +28,6 @@ IsAlarm = Callable[[int, Event], bool]
 HOURS_A_DAY = 24.0
 CONFIDENCE = 0.95
 QUIET = 0.9  # the share of normal footage that is below every threshold
-_ABOVE = 1e-6  # above the highest score, relative to it
 
 
 def always(_video: int, _event: Event) -> bool:
@@ -329,6 +328,6 @@ def _above(level: float, maxima: Array) -> float:
     """Return a threshold above `level`, midway to the next local maximum if there is one."""
     higher = maxima[maxima > level]
     if not len(higher):
-        return float(level + max(abs(level), 1.0) * _ABOVE)
+        return math.nextafter(level, math.inf)  # no margin: probabilities crowd below 1
     middle = (level + higher[-1]) / 2
     return float(middle if middle > level else higher[-1])
