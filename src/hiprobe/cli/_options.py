@@ -116,6 +116,14 @@ Method = Annotated[
         f"{', '.join(_METHODS)} or module:attribute."
     ),
 ]
+MethodOrAuto = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        help="How layers or heads are chosen and segments scored: "
+        f"{', '.join(_METHODS)} or module:attribute; auto compares all and chooses.",
+    ),
+]
 NormalLabel = Annotated[
     list[str] | None,
     typer.Option(

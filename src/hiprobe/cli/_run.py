@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hiprobe.localize import Localization
     from hiprobe.pipeline import Pair, ReadPlan, RecipeOptions
     from hiprobe.probe import Probe
-    from hiprobe.types import Recipe, Result, Video
+    from hiprobe.types import Recipe, Result, Site, Video
 
 
 def load_backbone(loading: Loading) -> Backbone:
@@ -110,6 +110,7 @@ class FitRequest:
     layer_curve: bool = True
     verify: bool = True
     false_alarms_per_day: float | None = None
+    sigmas: tuple[float, ...] = ()  # to try with method auto; () for the usual ones
 
     @cached_property
     def clips(self) -> list[Video]:
@@ -128,6 +129,20 @@ class FitRequest:
         given = None if self.options is None else self.options.segment_s
         return SEGMENT_S if given is None else given
 
+    @property
+    def sites(self) -> tuple[Site, ...] | None:
+        """The layer that was asked for; None to let the method choose."""
+        from hiprobe.types import Site
+
+        return None if self.layer is None else (Site("residual", self.layer),)
+
+    @property
+    def known_method(self) -> str:
+        """The method, or the one that `auto` falls back to."""
+        from hiprobe.probe import AUTO, FALLBACK
+
+        return FALLBACK if self.method == AUTO else self.method
+
     def check_layer(self, model: Backbone) -> None:
         """Raise UsageError for a layer that the model does not have."""
         if self.layer is not None and not 0 <= self.layer < model.layers:
@@ -139,9 +154,11 @@ class FitRequest:
         """Raise UsageError for an unknown method, and for what does not go together."""
         from hiprobe import methods
 
-        methods.load(self.method)
+        methods.load(self.known_method)
+        if self.known_method != self.method:
+            self._check_auto()
         if self.options is not None:
-            self.options.check(self.method)
+            self.options.check(self.known_method)
         if self.data is None and (self.layer is not None or self.split is not None):
             raise UsageError(
                 "--layer and --split need labelled clips", cure="name a folder or a CSV of them"
@@ -151,49 +168,63 @@ class FitRequest:
                 "--normal-label and --anomaly-label need labelled clips", cure="name a CSV of them"
             )
 
+    def _check_auto(self) -> None:
+        """Raise UsageError for what an automatic choice of the method cannot be combined with."""
+        prompts = self.options is not None and bool(self.options.prompts)
+        for given, option in ((self.layer is not None, "--layer"), (prompts, "--prompt")):
+            if given:
+                raise UsageError(
+                    f"--method auto chooses the method, and {option} depends on the method",
+                    cure=f"leave {option} out, or name a method",
+                )
+        if self.data is None:
+            raise UsageError(
+                "--method auto needs labelled clips", cure="name a folder or a CSV of them"
+            )
+
 
 def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe, list[str]]:
     """Fit a probe with progress shown; also return the paths that could not be read."""
     from hiprobe import pipeline
-    from hiprobe.localize import Localization
-    from hiprobe.probe import fit
-    from hiprobe.types import Site
+    from hiprobe.cli._choosing import fit_chosen
 
     request.check_options()
     request.check_layer(model)
-    localization = request.localization or Localization()
+    if request.known_method != request.method:
+        return fit_chosen(request, model, store)
     recipe = (request.options or pipeline.RecipeOptions()).recipe(request.method, model)
     if request.data is None:
         none = pipeline.unread(request.method, model, recipe=recipe)
-        return fit(
-            request.method,
-            [none],
-            model=model,
-            localization=localization,
-            false_alarms_per_day=request.false_alarms_per_day,
-            verify=request.verify,
-        ), []
-    sites = None if request.layer is None else (Site("residual", request.layer),)
-    plan = pipeline.ReadPlan(pipeline.sites_for(request.method, model, sites), recipe)
+        return fit_pairs(request, model, [none]), []
+    plan = pipeline.ReadPlan(pipeline.sites_for(request.method, model, request.sites), recipe)
     lost: list[str] = []
     pairs = extract_with_progress(request.clips, model, store, plan, lost)
-    answers = _answers(request, model, store, recipe, lost)
-    probe = fit(
+    answers = read_answers(request, model, store, recipe, lost)
+    return fit_pairs(request, model, pairs, answers), lost
+
+
+def fit_pairs(
+    request: FitRequest, model: Backbone, pairs: Sequence[Pair], answers: list[Pair] | None = None
+) -> Probe:
+    """Fit a probe as `request` says on hidden states, labels and answers that were read."""
+    from hiprobe.localize import Localization
+    from hiprobe.probe import fit
+
+    return fit(
         request.method,
         pairs,
         model=model,
         seed=request.seed,
-        sites=sites,
-        localization=localization,
+        sites=request.sites,
+        localization=request.localization or Localization(),
         layer_curve=request.layer_curve,
         verify=request.verify,
         answers=answers,
         false_alarms_per_day=request.false_alarms_per_day,
     )
-    return probe, lost
 
 
-def _answers(
+def read_answers(
     request: FitRequest, model: Backbone, store: Path, recipe: Recipe, lost: list[str]
 ) -> list[Pair] | None:
     """Return the model's yes and no about the labelled clips; None if it is not to be asked."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from hiprobe.cli import _passed, _run
+from hiprobe.cli._choosing import say_choice_of_method
 from hiprobe.cli._false_alarms import (
     FalseAlarmOptions,
     FalseAlarms,
@@ -35,7 +36,7 @@ from hiprobe.cli._options import (
     AsJson,
     Device,
     Dtype,
-    Method,
+    MethodOrAuto,
     Model,
     NormalLabel,
     Revision,
@@ -64,7 +65,7 @@ def fit(
         "probe.safetensors"
     ),
     model: Model = "embedded",
-    method: Method = "hiprobe",
+    method: MethodOrAuto = "hiprobe",
     layer: Annotated[
         int | None, typer.Option(help="Read this layer instead of choosing one.")
     ] = None,
@@ -115,6 +116,9 @@ def fit(
 
     With --false-alarms-per-day the threshold is set by normal footage, counting its events: that
     of --normal, or the normal clips, each scored by a probe that was not fitted on it.
+
+    With --method auto all methods and several widths of smoothing are compared by nested
+    cross-validation over videos. A method other than hiprobe is used only if it is surely better.
     """
     from hiprobe.backbones import Loading
     from hiprobe.cli._terminal import emit, fitted, markup, say
@@ -134,6 +138,7 @@ def fit(
         *(data, method, layer, options, rules, split, seed, words),
         verify=verify,
         false_alarms_per_day=None if normal else false_alarms,
+        sigmas=() if sigma is None else (sigma,),
     )
     understood = _understood(request, as_json)
     if check:
@@ -159,6 +164,8 @@ def fit(
             }
         )
     else:
+        if "choice" in made.provenance:
+            say_choice_of_method(made.provenance["choice"])
         fitted(made)
         say(f"probe: [bold]{markup(probe)}[/] ({made.digest[:8]})")
     raise typer.Exit(_run.exit_code(failed))
@@ -175,7 +182,7 @@ def _understood(request: _run.FitRequest, as_json: bool) -> LabelCounts | None:
     counts = datasets.count_labels(request.clips, request.segment_s)
     if not as_json:
         say(markup(str(counts)))
-    check_normal(request.clips, request.method, request.words)
+    check_normal(request.clips, request.known_method, request.words)
     warn_of_copies(request.clips)
     warn_of_short(counts, request.segment_s)
     return counts

@@ -45,6 +45,7 @@ from hiprobe.metrics.ranking import (
     macro_auc,
     roc_auc,
 )
+from hiprobe.metrics.video_pairs import balanced_auc, pair_wins
 
 __all__ = [
     "BOUNDARY_TIOU",
@@ -63,6 +64,7 @@ __all__ = [
     "auc_interval",
     "average_precision_step",
     "average_precision_trapezoid",
+    "balanced_auc",
     "boundary_errors",
     "central_interval",
     "delays",
@@ -77,6 +79,7 @@ __all__ = [
     "matches",
     "mean_interval",
     "overlaps",
+    "pair_wins",
     "roc_auc",
     "tiou",
 ]

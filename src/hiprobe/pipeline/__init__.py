@@ -12,6 +12,7 @@ from hiprobe.pipeline.extraction import (
     sites_for,
     unread,
 )
+from hiprobe.pipeline.method_passes import MethodPass, MethodPasses, method_passes
 from hiprobe.pipeline.normal_footage import NormalFootage, score_normal
 from hiprobe.pipeline.reading import (
     Failed,
@@ -36,6 +37,8 @@ __all__ = [
     "MAX_TOKENS",
     "Extraction",
     "Failed",
+    "MethodPass",
+    "MethodPasses",
     "NormalFootage",
     "Pair",
     "Progress",
@@ -57,6 +60,7 @@ __all__ = [
     "extract_pairs",
     "failure",
     "ignore",
+    "method_passes",
     "read_states",
     "recipe_for",
     "relocalized",

@@ -8,6 +8,18 @@ from __future__ import annotations
 from hiprobe.probe.calibration import MIN_SEGMENTS
 from hiprobe.probe.file import MAX_BYTES, Probe
 from hiprobe.probe.fitting import fit
+from hiprobe.probe.method_choice import AUTO, FALLBACK, Choice, ChoiceSettings, choose_method
 from hiprobe.probe.verification_rule import VerificationRule
 
-__all__ = ["MAX_BYTES", "MIN_SEGMENTS", "Probe", "VerificationRule", "fit"]
+__all__ = [
+    "AUTO",
+    "FALLBACK",
+    "MAX_BYTES",
+    "MIN_SEGMENTS",
+    "Choice",
+    "ChoiceSettings",
+    "Probe",
+    "VerificationRule",
+    "choose_method",
+    "fit",
+]

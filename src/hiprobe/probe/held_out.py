@@ -36,12 +36,26 @@ def held_out(
     fixed = (0,) if len(data.sites) == 1 else fixed
     for fold in range(split.number):
         out = split.of == fold
-        train = usable(how, np.where(out, -1, data.labels).astype(np.int8))
-        indices = selected(how, data, train).indices if fixed is None else fixed
-        tensors = fitted_tensors(how, data.at(indices, train >= 0), train[train >= 0])
-        raw[out] = checked_scores(how, data.at(indices, out), tensors, f"fold {fold}")
+        raw[out], indices = scores_of_rest(how, data, out, f"fold {fold}", fixed)
         picked.append(indices)
     return raw, picked
+
+
+def scores_of_rest(
+    how: Method,
+    data: Calibration,
+    out: NDArray[np.bool_],
+    where: str,
+    fixed: tuple[int, ...] | None = None,
+) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+    """Select and fit without the segments `out` (n,); return their raw scores, and the sites.
+
+    `fixed` are the sites to use instead of selecting; `where` names the fit in an error.
+    """
+    train = usable(how, np.where(out, -1, data.labels).astype(np.int8))
+    indices = selected(how, data, train).indices if fixed is None else fixed
+    tensors = fitted_tensors(how, data.at(indices, train >= 0), train[train >= 0])
+    return checked_scores(how, data.at(indices, out), tensors, where), indices
 
 
 def selected(how: Method, data: Calibration, labels: LabelArray) -> methods.Selection:
