@@ -5,7 +5,8 @@
 The first table has the time by layer, trimmed or not, compared with the full model and with
 `generate` of one token. The trimmed run computes the output product and the MLP of the last block
 at the last position only. The package does not do this, because the bits differ; it is timed here
-to show what that costs. The second table is several prompts about one video.
+to show what that costs. The second table is several prompts about one video, the third
+what that makes of `several_prompts` beside `hiprobe`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ import numpy as np
 import torch
 
 from benchmarks import clips, tables
-from hiprobe import backbones
+from hiprobe import backbones, pipeline
 from hiprobe.backbones._processing import collate, make_inputs
 from hiprobe.backbones._reading import encode_video, last_states, with_features
-from hiprobe.types import Segment, Site
+from hiprobe.types import Recipe, Segment, Site
 
 PROMPTS = (
     "Identify any abnormal events or safety hazards in this video.",
@@ -144,6 +145,39 @@ def by_prompts(
     ]
 
 
+def by_method(
+    backbone: Any, segments: Sequence[Segment], layer: int, rounds: int
+) -> list[dict[str, Any]]:
+    """Time `several_prompts` against `hiprobe`, as `fit` and as `detect` read.
+
+    `fit` reads every layer, `detect` one layer for each prompt at `layer`.
+    """
+    runs: dict[str, Callable[[], Any]] = {}
+    for name in ("hiprobe", "several_prompts"):
+        recipe = pipeline.recipe_for(name, backbone)
+        count = len(recipe.prompts)
+        some = [Site("residual", layer, prompt=number) for number in range(count)]
+        runs[f"{name}, fit"] = _reading(
+            backbone, segments, pipeline.sites_for(name, backbone), recipe
+        )
+        runs[f"{name}, detect"] = _reading(backbone, segments, some, recipe)
+    seconds = tables.in_turn(runs, rounds)
+    return [
+        {
+            "run": name,
+            "ms per segment": 1000 * taken / len(segments),
+            "of hiprobe": taken / seconds[f"hiprobe, {name.rpartition(' ')[2]}"],
+        }
+        for name, taken in seconds.items()
+    ]
+
+
+def _reading(
+    backbone: Any, segments: Sequence[Segment], sites: Sequence[Site], recipe: Recipe
+) -> Callable[[], Any]:
+    return lambda: backbone.read(segments, sites, recipe)
+
+
 def _apart(values: Any, truth: Any) -> float:
     return float(np.abs(values - truth).max() / np.abs(truth).max())
 
@@ -173,6 +207,9 @@ def main() -> None:
             backbone, segments, given.rounds
         ),
         "Five prompts, read after block 5/8 of the depth, inputs made in the run": by_prompts(
+            backbone, segments, layer, given.rounds
+        ),
+        "several_prompts against hiprobe, inputs made in the run": by_method(
             backbone, segments, layer, given.rounds
         ),
     }

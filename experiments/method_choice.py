@@ -5,6 +5,7 @@ Run: `python -m experiments.method_choice`; it writes `docs/data/method_choice.m
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -139,9 +140,12 @@ def _promised(found: Sequence[Outcome], own: Candidate) -> str:
     )
 
 
-def experiment(study: Study) -> Sequence[Table]:
-    """Return the table; raises LabelError if a method could not be read."""
-    read, lost = read_methods(study)
+def experiment(study: Study, without: Sequence[str] = ()) -> Sequence[Table]:
+    """Return the table, for all methods but `without`.
+
+    Raises LabelError if a method could not be read.
+    """
+    read, lost = read_methods(study, without)
     if lost:
         raise LabelError(f"not every method could be read: {lost}")
     return [
@@ -151,13 +155,17 @@ def experiment(study: Study) -> Sequence[Table]:
 
 def main() -> None:
     """Measure, print, and write the page."""
-    study = arguments(__doc__)
-    tables = experiment(study)
-    train = "all" if study.limit is None else f"{study.limit} evenly spread"
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--without", action="append", default=[], help="leave this method out")
+    own, rest = parser.parse_known_args()
+    study = arguments(__doc__, rest)
+    tables = experiment(study, own.without)
+    options = [f" --limit {study.limit}"] * (study.limit is not None)
+    options += [f" --without {name}" for name in own.without]
     head = (
         "# Choice of the method\n\nWritten by `python -m experiments.method_choice"
-        f"{'' if study.limit is None else f' --limit {study.limit}'}`; do not edit it by hand. "
-        f"Draws are of {train} training videos of seen scenes; tested on unseen scenes.\n"
+        f"{''.join(options)}`; do not edit it by hand. Labelled videos are drawn from the training "
+        "videos of seen scenes; the test videos are of unseen scenes.\n"
     )
     claims = [f"- {one.text}: **{one.answer}** ({one.figure})" for t in tables for one in t.claims]
     text = "\n".join([head, *(one.to_markdown() for one in tables), *claims, ""])

@@ -5,6 +5,7 @@ These are the sites of each method, and several prompts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from experiments.footage import Footage
@@ -25,13 +26,15 @@ WORDINGS = (
 )
 
 
-def read_methods(study: Study) -> tuple[dict[str, tuple[Footage, Footage]], dict[str, str]]:
-    """Return train and test footage at the sites of each method.
+def read_methods(
+    study: Study, without: Sequence[str] = ()
+) -> tuple[dict[str, tuple[Footage, Footage]], dict[str, str]]:
+    """Return train and test footage at the sites of each method but those `without`.
 
     The second value gives the reason for each method that could not be read.
     """
     backbone, read, lost = load(study.models[0]), {}, {}
-    for name in methods.names():
+    for name in (name for name in methods.names() if name not in without):
         how = methods.load(name)
         sites = methods.candidates(how, backbone.layers, backbone.heads, backbone.head_layers)
         recipe = pipeline.recipe_for(name, backbone)
