@@ -41,7 +41,7 @@ def read(
     sites = how.sites(LAYERS, 1)
     width = 2 if sites[0].kind == "logit" else WIDTH
     recipe = Recipe("made-up", how.PROMPTS or ("Is anything abnormal?",))
-    times, pairs = np.arange(SEGMENTS + 1) * 1.6, []
+    times, pairs = np.array([1.6 * n for n in range(SEGMENTS + 1)]), []
     for n, y in enumerate(labels):
         values = rng.normal(size=(SEGMENTS, len(sites), width))
         values[:, :, 0] += signal * y[:, None]
@@ -96,8 +96,8 @@ def test_scores_of_different_folds_are_never_compared() -> None:
     labels, videos = np.concatenate(event_labels(16)), np.repeat(np.arange(16), SEGMENTS)
     folds, scores = videos // 4, rng.random(160)
     moved = scores * 10.0**folds - 7.0 * folds
-    tables = [pair_wins(one, labels, videos, folds) for one in (scores, moved)]
-    np.testing.assert_allclose(*tables)
+    first, second = (pair_wins(one, labels, videos, folds) for one in (scores, moved))
+    np.testing.assert_allclose(first, second)
 
 
 # --- the choice
