@@ -6,6 +6,8 @@ same fit scored both.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,13 +67,13 @@ def balanced_auc(wins: Array, weights: NDArray[np.integer] | None = None) -> Arr
     mixed = np.isfinite(inside)
     across = known & ~np.eye(len(wins), dtype=bool)
     with np.errstate(invalid="ignore"):
-        between = _over_pairs(np.where(across, wins, 0.0), count) / _over_pairs(across * 1.0, count)
+        between = _over_pairs(np.where(across, wins, 0.0), count) / _over_pairs(across, count)
         if mixed.sum() < MIXED:
             return between
         within = count @ np.where(mixed, inside, 0.0) / (count @ mixed)
     return np.asarray((between + within) / 2, dtype=np.float64)
 
 
-def _over_pairs(table: Array, count: Array) -> Array:
+def _over_pairs(table: NDArray[Any], count: Array) -> Array:
     """Sum `table` (V, V) over pairs (draws,), each as often as the draw holds both videos."""
     return np.asarray(((count @ table) * count).sum(1), dtype=np.float64)

@@ -39,7 +39,11 @@ CRITERION = (
 
 @dataclass(frozen=True)
 class ChoiceSettings:
-    """The settings of `choose_method`; `sigmas` are the widths of smoothing to try."""
+    """The settings of `choose_method`; `sigmas` are the widths of smoothing to try.
+
+    >>> ChoiceSettings(sigmas=(0.0, 1.5)).folds
+    5
+    """
 
     sigmas: tuple[float, ...] = SIGMAS
     folds: int = 5
@@ -74,6 +78,9 @@ class Choice:
 
     `gain` is the outer score of choosing by this rule minus that of the fallback. `left_out` are
     methods that could not be compared, with the reason.
+
+    >>> Choice("hiprobe", 1.5, "hiprobe is the best of what was tried", False).to_json()["sigma"]
+    1.5
     """
 
     method: str
@@ -246,17 +253,17 @@ def _estimate(curve: Array) -> Estimate:
 def _reason(best: Tried, base: Tried, gain: Estimate, *, decided: bool) -> str:
     """Say in one sentence what was chosen and why."""
     if best == base:
-        return f"{described(base)} is the best of what was tried"
+        return f"{_in_words(base)} is the best of what was tried"
     span = "" if gain.low is None else f" [{gain.low:+.3f}, {gain.high:+.3f}]"
     compared = f"by {gain.value:+.3f}{span} on the outer folds"
     if decided:
-        return f"{described(best)} is better than {described(base)} {compared}"
+        return f"{_in_words(best)} is better than {_in_words(base)} {compared}"
     return (
-        f"undecided: {described(best)} is best inside the folds, but differs from "
-        f"{described(base)} {compared}, so {described(base)} is used"
+        f"undecided: {_in_words(best)} is best inside the folds, but differs from "
+        f"{_in_words(base)} {compared}, so {_in_words(base)} is used"
     )
 
 
-def described(one: Tried) -> str:
+def _in_words(one: Tried) -> str:
     """Return a candidate in words."""
     return f"{one.method} with sigma {one.sigma:g}"
