@@ -76,9 +76,12 @@ def test_a_machine_without_a_gpu_gets_a_message_and_exit_code_2(
 
 
 def test_the_early_exit_and_batch_benchmarks_run_completely(run_script: Callable[..., Any]) -> None:
-    by_layer, by_prompts = run_script(early_exit, "--segments", "1", "--rounds", "1")
+    by_layer, by_prompts, by_method = run_script(early_exit, "--segments", "1", "--rounds", "1")
     assert sum(row["run"].endswith("trimmed") for row in by_layer) == 8
     assert max(row["differs by (of scale)"] for row in by_prompts[1:]) < 5e-5
+    assert [row["of hiprobe"] == 1 for row in by_method if row["run"].startswith("hiprobe")] == [
+        True
+    ] * 2
     (sizes,) = run_script(batches, "--segments", "4", "--rounds", "1")
     assert [row["batch"] for row in sizes] == [1, 2, 4]
 

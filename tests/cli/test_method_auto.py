@@ -95,7 +95,7 @@ def test_it_reads_each_recipe_once_chooses_and_says_why(
     assert "auto: 4 passes over 10 videos" in err
     assert "hiprobe, one_class, output_layer" in err
     assert "likelihood was not compared: the tokenizer has no word for yes" in err
-    assert "is better than hiprobe with sigma 1.5" in " ".join(out.split())
+    assert "is best inside the folds, and the choice gains" in " ".join(out.split())
     assert "what was tried, 5 folds" in out
     probe = Probe.load(tmp_path / "p.safetensors")
     choice = probe.provenance["choice"]

@@ -255,13 +255,11 @@ def _reason(best: Tried, base: Tried, gain: Estimate, *, decided: bool) -> str:
     if best == base:
         return f"{_in_words(base)} is the best of what was tried"
     span = "" if gain.low is None else f" [{gain.low:+.3f}, {gain.high:+.3f}]"
-    compared = f"by {gain.value:+.3f}{span} on the outer folds"
+    gained = f"the choice gains {gain.value:+.3f}{span} over {_in_words(base)} on the outer folds"
     if decided:
-        return f"{_in_words(best)} is better than {_in_words(base)} {compared}"
-    return (
-        f"undecided: {_in_words(best)} is best inside the folds, but differs from "
-        f"{_in_words(base)} {compared}, so {_in_words(base)} is used"
-    )
+        return f"{_in_words(best)} is best inside the folds, and {gained}"
+    why = f"{_in_words(best)} is best inside the folds, but {gained}"
+    return f"undecided: {why}, so {FALLBACK} is used"
 
 
 def _in_words(one: Tried) -> str:
