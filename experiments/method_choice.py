@@ -22,6 +22,7 @@ from experiments.study import Study, arguments
 from experiments.tables import Claim, Table
 from hiprobe import methods
 from hiprobe.errors import LabelError
+from hiprobe.localize import Localization
 from hiprobe.metrics import macro_auc
 from hiprobe.probe import FALLBACK, Choice, ChoiceSettings, choose_method
 
@@ -63,7 +64,7 @@ def of_draw(read: Read, videos: int, seed: int) -> Outcome:
         test = read[name][1]
         raw = raw_scores(methods.load(name), some[name], test)
         for sigma in ChoiceSettings().sigmas:
-            smoothed = test.smoothed(raw, sigma)
+            smoothed = test.smoothed(raw, Localization(sigma))
             aucs[name, sigma] = test.truth.aucs(smoothed)
             inside[name, sigma] = _inside(test, smoothed)
     print(f"draw {seed}: {choice.reason}", file=sys.stderr, flush=True)

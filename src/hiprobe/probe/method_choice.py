@@ -9,7 +9,7 @@ K (K + 1) / 2 fits of a method. The layer is selected inside each fit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -202,7 +202,8 @@ def _compare(
     videos = np.repeat(np.arange(len(data.states)), [len(s.starts) for s in data.states])
 
     def wins(raw: Array, sigma: float, labels: LabelArray) -> Array:
-        return pair_wins(data.smoothed(raw, sigma), labels, videos, split.of)
+        rule = replace(settings.localization, sigma=sigma)
+        return pair_wins(data.smoothed(raw, rule), labels, videos, split.of)
 
     inner = [
         [
