@@ -38,7 +38,9 @@ ABNORMAL = {*events.ANOMALIES, *events.UNSEEN_ANOMALIES, *events.FINAL_ANOMALIES
 class Clip:
     """Frames uint8 (frames, size, size, 3), what they show and where.
 
-    `kind` is None if the clip shows ordinary life only.
+    `kind` is None if the clip shows ordinary life only. `position` is the mean focus (x, y) of what
+    the clip shows while it goes on, as a fraction of the frame, and `x` its first part; both are
+    None if it has no particular place.
     """
 
     frames: Array
@@ -49,6 +51,7 @@ class Clip:
     cars: int
     states: list[str] = field(default_factory=list)
     cells: Array = field(default_factory=lambda: np.zeros((GRID * GRID, len(STATES)), np.float32))
+    position: tuple[float, float] | None = None
 
     @property
     def place(self) -> str | None:
@@ -182,8 +185,9 @@ def _jpeg(frame: Array, quality: int) -> Array:
     return np.asarray(Image.open(buffer))
 
 
-def _where(focus: Array, when: Array) -> float:
-    return float(focus[when if when.any() else slice(None), 0].mean())
+def _position(focus: Array, when: Array) -> tuple[float, float]:
+    shown = focus[when if when.any() else slice(None)]
+    return float(shown[:, 0].mean()), float(shown[:, 1].mean())
 
 
 def _cells(acts: Sequence[Act], focus: Array, active: Sequence[Array]) -> Array:
@@ -226,15 +230,18 @@ def make_clip(
     frames, focus = render(rng, scene, acts, size, strength=strength, count=FRAMES)
     seen = [((path > 0.02) & (path < 0.98)).all(1).mean() >= 0.5 for path in focus]
     shown = kind if kind is not None and (kind not in ABNORMAL or active[0].any()) else None
+    spread = shown in (None, "panic", "jog", "pass_by")
+    position = None if spread else _position(focus[0], active[0])
     return Clip(
         frames=film(rng, frames, strength),
         kind=shown,
         abnormal=shown in ABNORMAL,
-        x=None if shown in (None, "panic", "jog", "pass_by") else _where(focus[0], active[0]),
+        x=None if position is None else position[0],
         people=sum(act.people for act, s in zip(acts, seen, strict=True) if s),
         cars=sum(act.cars for act, s in zip(acts, seen, strict=True) if s),
         states=[act.state for act, s, on in zip(acts, seen, active, strict=True) if s and on.any()],
         cells=_cells(acts, focus, active),
+        position=position,
     )
 
 
