@@ -262,6 +262,7 @@ GROUPED = {  # public functions that keep many keyword arguments, and pass them 
     "pipeline.extraction.extract",
     "pipeline.detection.detect",
     "pipeline.explanation.explain",
+    "runs.detection.__init__",  # DetectionRun
     "probe.fitting.fit",
     "runs.detection.__init__",
     "evaluation.measure.evaluate",

@@ -70,6 +70,7 @@ class DetectionRequest:
     verify: bool = True
     dtype: str | None = "auto"
     time_from_name: str | None = None
+    where: bool = False
 
     def run(self, model: Backbone) -> DetectionRun:
         """Return the run with this model; raises RecipeMismatch for a probe of another model."""
@@ -83,6 +84,7 @@ class DetectionRequest:
             verify=self.verify,
             localization=self.localization,
             time_from_name=self.time_from_name,
+            where=self.where,
         )
 
     def finished(self, videos: Sequence[Video]) -> tuple[list[Result], list[Video]]:
@@ -98,6 +100,7 @@ class DetectionRequest:
             self.verify,
             self.dtype,
             self.time_from_name,
+            self.where,
         )
         return without_model(self.out, videos, wanted, keep)
 

@@ -107,6 +107,7 @@ def show_ray_detection(
             verify=asked.verify,
             localization=asked.localization,
             time_from_name=asked.time_from_name,
+            where=asked.where,
             again=again,
         ):
             notes.add([result])

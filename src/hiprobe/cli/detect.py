@@ -55,6 +55,14 @@ def detect(
         bool, typer.Option(help="Let the model explain each event in words.")
     ] = True,
     verify: Verify = True,
+    where: Annotated[
+        bool,
+        typer.Option(
+            "--where",
+            help="Also find where in the picture the score of each event comes from: a map and a "
+            "box. The model reads 17 more segments for each event.",
+        ),
+    ] = False,
     threshold: Threshold = None,
     localization: Named = None,
     smoothing: SmoothingKind = None,
@@ -112,8 +120,8 @@ def detect(
     named, the others continue, and the exit code is 3. An interrupted command continues when it is
     given again: videos finished with this probe and these settings are not read again. With another
     threshold, smoothing or merging, events are found again in the stored scores; the model is
-    loaded only if it has to check or explain a new one. Events that the model rejects when it is
-    asked about them are demoted: kept in the results, but no alarms.
+    loaded only if it has to check, explain or locate a new one. Events that the model rejects when
+    it is asked about them are demoted: kept in the results, but no alarms.
 
     With --false-alarms-per-day N and --normal FOLDER the threshold of this command is set by
     footage of this camera without anomalies, which is read once.
@@ -156,7 +164,14 @@ def detect(
     # Only of the probe's own model is it known that finished results are its results.
     own = model is None and revision is None and not again
     asked = _detection.DetectionRequest(
-        chosen.probe, home, rules, explain, verify, dtype if own else None, time_from_name
+        chosen.probe,
+        home,
+        rules,
+        explain,
+        verify,
+        dtype if own else None,
+        time_from_name,
+        where,
     )
     if ray is not None:
         on_ray = _ray.ray_run(ray, worker, loading)

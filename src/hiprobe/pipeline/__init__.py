@@ -31,6 +31,7 @@ from hiprobe.pipeline.recipe_options import RecipeOptions, recipe_for
 from hiprobe.pipeline.recording_time import with_recording_time
 from hiprobe.pipeline.relocalization import are_explained, relocalized, stored_scores
 from hiprobe.pipeline.verification import answer_plan, are_checked
+from hiprobe.pipeline.where import are_located, located, with_maps
 
 __all__ = [
     "DEADLINE_S",
@@ -48,6 +49,7 @@ __all__ = [
     "answer_plan",
     "are_checked",
     "are_explained",
+    "are_located",
     "check_copies",
     "check_probe",
     "check_same",
@@ -60,6 +62,7 @@ __all__ = [
     "extract_pairs",
     "failure",
     "ignore",
+    "located",
     "method_passes",
     "read_states",
     "recipe_for",
@@ -70,5 +73,6 @@ __all__ = [
     "states",
     "stored_scores",
     "unread",
+    "with_maps",
     "with_recording_time",
 ]

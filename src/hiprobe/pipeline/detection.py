@@ -32,6 +32,7 @@ from hiprobe.pipeline.reading import (
 from hiprobe.pipeline.refinement import refined_events, windows_to_refine
 from hiprobe.pipeline.relocalization import with_words
 from hiprobe.pipeline.verification import check_events
+from hiprobe.pipeline.where import located
 from hiprobe.pipeline.window_states import VideoWindows
 from hiprobe.probe import Probe
 from hiprobe.types import Event, Result, Scores, Status
@@ -58,6 +59,7 @@ def detect(
     *,
     explain: bool = True,
     verify: bool = True,
+    where: bool = False,
     store: str | Path | None = None,
     localization: Localization | None = None,
     known: Sequence[Event] = (),
@@ -71,7 +73,8 @@ def detect(
     the last two. Unless `verify` is False, the model is asked about each event as the probe's
     `verification` says, if it has one; an event that it rejects is demoted. With `explain=False`
     events get no explanation, and a demoted event never does; an event with exactly the times of
-    one that is `known` gets its words, and the model is not asked again. Raises VideoError's
+    one that is `known` gets its words, and the model is not asked again. With `where=True` each
+    event gets `heat` and `box`: where in the picture its score comes from. Raises VideoError's
     subclasses, RecipeMismatch for a probe of another model, ModelError and StoreError.
 
     >>> from hiprobe import backbones, embedded, fit
@@ -84,6 +87,7 @@ def detect(
     """
     reading = Reading(model, as_folder(store), progress)
     result = detect_events(path, reading, probe, localization, verify=verify)
+    result = located(result, model, probe, known) if where else result
     if not explain:
         return result
     limits = ExplainLimits(max_tokens, deadline_s)

@@ -16,6 +16,7 @@ from hiprobe.pipeline.explanation import wants_words
 from hiprobe.pipeline.reading import ReadPlan
 from hiprobe.pipeline.refinement import refined_events, windows_to_refine
 from hiprobe.pipeline.verification import peak_windows, with_answer
+from hiprobe.pipeline.where import with_maps
 from hiprobe.pipeline.window_states import states_of
 from hiprobe.probe import Probe
 from hiprobe.store import Window, WindowsKey, find_windows
@@ -38,10 +39,11 @@ def relocalized(
 ) -> Result:
     """Return the result that `detect` would have made with `localization`.
 
-    An event keeps its label and explanation if its span and peak are the same, and the model's
-    answer if it was asked about the same windows (`checked` is the rule's number of segments);
-    others have none. `scores_of` returns the known raw scores of windows. Raises ValueError for a
-    result without scores, KeyError if refining needs the score of a window that is not known.
+    An event keeps its label and explanation if its span and peak are the same, the model's answer
+    if it was asked about the same windows (`checked` is the rule's number of segments), and its map
+    if its peak is the same; others have none. `scores_of` returns the known raw scores of windows.
+    Raises ValueError for a result without scores, KeyError if refining needs the score of a window
+    that is not known.
 
     >>> import numpy as np
     >>> from hiprobe.types import Scores
@@ -62,7 +64,8 @@ def relocalized(
         wanted = windows_to_refine(events, scores)
         refined = len(wanted)
         events = refined_events(events, scores, localization, scores_of(wanted))
-    events = with_words(with_answers(events, result.events, scores, checked), result.events)
+    events = with_maps(with_answers(events, result.events, scores, checked), result.events)
+    events = with_words(events, result.events)
     asked = {window for one in events for window in peak_windows(one, scores, checked)}
     verified = len(asked) if _any_answer(events) else 0
     return replace(

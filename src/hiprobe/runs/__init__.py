@@ -18,6 +18,7 @@ from hiprobe.runs.detection import (
     time_setting,
     unscored,
     verifies,
+    where_setting,
 )
 from hiprobe.runs.finished import Wanted, without_model
 from hiprobe.runs.options import RunOptions, run_options
@@ -41,5 +42,6 @@ __all__ = [
     "time_setting",
     "unscored",
     "verifies",
+    "where_setting",
     "without_model",
 ]

@@ -55,7 +55,8 @@ class DetectionRun:
 
     `localization` says how events are found, by default as the probe says; `verify` asks the model
     about each event, if the probe says how; `time_from_name` is the pattern by which names tell
-    when a video was recorded. Several processes may share the folder.
+    when a video was recorded; with `where`, each event gets a map of where in the picture its score
+    comes from. Several processes may share the folder.
     Raises RecipeMismatch for a probe of another model.
     """
 
@@ -69,14 +70,16 @@ class DetectionRun:
         verify: bool = True,
         localization: Localization | None = None,
         time_from_name: str | None = None,
+        where: bool = False,
     ) -> None:
         pipeline.check_probe(model, probe)
         self.model, self.probe, self.out, self.explain = model, probe, out, explain
         self.localization, self.verify = localization or probe.localization, verify
-        self.time_from_name = time_from_name
+        self.time_from_name, self.where = time_from_name, where
         self.settings = {
             **result_settings(model, probe, explain, self.localization, verify=verify),
             **time_setting(time_from_name),
+            **where_setting(where),
         }
 
     def done(self, videos: Sequence[Given]) -> tuple[list[Result], list[Video]]:
@@ -196,6 +199,7 @@ class _Turns:
             run.probe,
             explain=run.explain,
             verify=run.verify,
+            where=run.where,
             localization=run.localization,
             known=old.events if old else (),
             store=run.out / STORE,
@@ -308,6 +312,11 @@ def recipes_read(probe: Probe, verify: bool) -> list[Recipe]:
 def verifies(probe: Probe, verify: bool) -> bool:
     """Tell whether events are checked: that is wanted, and the probe says how."""
     return verify and probe.verification is not None
+
+
+def where_setting(where: bool) -> dict[str, Any]:
+    """Return the setting that says that events have maps, if they have."""
+    return {"where": True} if where else {}
 
 
 def result_settings(

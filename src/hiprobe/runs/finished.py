@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from hiprobe.localize import Localization
 from hiprobe.pipeline import (
     are_checked,
     are_explained,
+    are_located,
     ignore,
     relocalized,
     stored_scores,
+    with_maps,
     with_recording_time,
 )
 from hiprobe.probe import Probe
@@ -29,6 +31,7 @@ from hiprobe.runs.detection import (
     stems_of,
     time_setting,
     verifies,
+    where_setting,
     write_result,
 )
 from hiprobe.store import results
@@ -46,6 +49,7 @@ class Wanted:
     verify: bool = True
     dtype: str = "auto"
     time_from_name: str | None = None
+    where: bool = False
 
     def found_again(self, old: Result, store: Path, dtype: str) -> Result | None:
         """Return the result at this localisation; None if the model has to read or say more."""
@@ -75,6 +79,7 @@ class Wanted:
             "localization": self.localization.to_json(),
             **results.model_settings(made_with),
             **time_setting(self.time_from_name),
+            **where_setting(self.where),
         }
 
 
@@ -95,8 +100,8 @@ def without_model(
 
     A result with the same probe but another threshold, smoothing or merging is made again from its
     raw scores and written, `keep` writing its other files. If that gives an event that the model
-    has not checked or explained yet, or that has to be refined with windows that are not stored,
-    its video is left. Raises StoreError.
+    has not checked, explained or located yet, or that has to be refined with windows that are not
+    stored, its video is left. Raises StoreError.
     """
     stems, named = stems_of(out), [as_video(one) for one in videos]
     found = {one.name: kept for one in named if (kept := _kept(out, one, wanted, stems))}
@@ -128,6 +133,10 @@ def _kept(out: Path, one: Video, wanted: Wanted, stems: frozenset[str]) -> _Kept
     new = wanted.found_again(old, out / STORE, str(settings["dtype"]))
     if new is None:
         return None
+    if wanted.where and not are_located(new.events):
+        return None
+    if not wanted.where:
+        new = replace(new, events=with_maps(new.events, ()))
     try:
         new = with_recording_time(new, wanted.time_from_name)
     except VideoError:

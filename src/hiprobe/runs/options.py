@@ -14,14 +14,16 @@ from hiprobe.video import NamePattern
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How events are found, the pattern by which names tell the time, and whether to check events.
+    """How events are found, the pattern by which names tell the time, and what is asked of events.
 
-    The pattern is None where names tell no time of recording.
+    The pattern is None where names tell no time of recording. `verify` says that events are
+    checked, `where` that each gets a map of where in the picture its score comes from.
     """
 
     localization: Localization
     time_from_name: str | None = None
     verify: bool = True
+    where: bool = False
 
 
 def run_options(out: Path, probe: Probe) -> RunOptions:
@@ -40,6 +42,7 @@ def run_options(out: Path, probe: Probe) -> RunOptions:
             probe.localization if used is None else Localization.from_json(used),
             pattern,
             facts.settings.get("verify") is not False,
+            facts.settings.get("where") is True,
         )
     except (TypeError, ValueError, UsageError) as error:
         raise StoreError(

@@ -76,6 +76,7 @@ def detect_on_ray(
     verify: bool = True,
     localization: Localization | None = None,
     time_from_name: str | None = None,
+    where: bool = False,
     again: bool = False,
 ) -> Iterator[Result]:
     """Yield a result of each video as it finishes; videos finished before are not redone.
@@ -94,22 +95,12 @@ def detect_on_ray(
         settings = {
             **runs.result_settings(model, probe, explain, localization, verify=verify),
             **runs.time_setting(time_from_name),
+            **runs.where_setting(where),
         }
         store, sites, span_s = f"{to}/{runs.STORE}", tuple(probe.sites), run.cluster.span_s
-        work = Work(
-            store,
-            probe.recipe,
-            sites,
-            probe,
-            to,
-            explain,
-            verify,
-            run.keep,
-            span_s=span_s,
-            localization=localization,
-            time_from_name=time_from_name,
-        )
-        pool.begin(work)
+        work = Work(store, probe.recipe, sites, probe, to, explain, verify, run.keep, span_s=span_s)
+        found = {"localization": localization, "time_from_name": time_from_name, "where": where}
+        pool.begin(replace(work, **found))
         refuse_links(local_home(out), local_home(out) / runs.STORE)
         _record(out, probe, settings)
         with LeaseHolder(local_home(out) / runs.STORE, settings, len(given), driver=True) as worker:

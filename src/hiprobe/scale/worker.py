@@ -82,6 +82,7 @@ class Work:
     span_s: float = spans.SPAN_S
     localization: Localization | None = None
     time_from_name: str | None = None
+    where: bool = False
 
 
 class VideoWorker:
@@ -178,6 +179,7 @@ class VideoWorker:
             work.probe,
             explain=work.explain,
             verify=work.verify,
+            where=work.where,
             store=store,
             localization=work.localization,
         )
@@ -189,6 +191,7 @@ class VideoWorker:
                 self.model, work.probe, work.explain, work.localization, verify=work.verify
             ),
             **runs.time_setting(work.time_from_name),
+            **runs.where_setting(work.where),
         }
         with self._place(result_folder(Path(), result).name) as place:
             (place / results.NAME).unlink(missing_ok=True)

@@ -27,8 +27,8 @@ SCHEMA = "hiprobe.result/3"
 MOVE = "move it away, or choose another -o"
 BESIDE = ("scores.csv", "events.jsonl")
 STEM_BYTES = 200  # of a folder name; with digest and suffix it must stay below 255
-# Settings of what is made of the scores, which needs no model.
-AFTER_SCORES = ("localization", "time_from_name")
+# Settings of what is made of the scores: a change keeps the words of the same events.
+AFTER_SCORES = ("localization", "time_from_name", "where")
 EXTRA = ("refined", "verified")  # counts of windows beyond those of the scores
 _ARRAYS = {  # and the range of each
     "starts": "start",
