@@ -42,9 +42,9 @@ class Windows:
 
     def regions(self, height: int, width: int) -> list[tuple[slice, slice]]:
         """Return the rows and columns of each window in a frame of this size."""
-        size = np.array([width, height, width, height])
-        pixels = np.rint(self.boxes * size).astype(int)
-        return [(slice(y, y + h), slice(x, x + w)) for x, y, w, h in pixels]
+        corners = np.concatenate([self.boxes[:, :2], self.boxes[:, :2] + self.boxes[:, 2:]], 1)
+        pixels = np.rint(corners * [width, height, width, height]).astype(int)
+        return [(slice(y, down), slice(x, right)) for x, y, right, down in pixels]
 
 
 def mean_colour(frames: Frames, region: tuple[slice, slice]) -> Array:

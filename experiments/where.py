@@ -41,7 +41,7 @@ from training import events
 
 Array = NDArray[np.float64]
 PAGE = Path("docs/data/where.md")
-SEED, STRENGTH, CLIPS, FEWER, RESAMPLES = 71501, 0.5, 300, 126, 400
+SEED, STRENGTH, CLIPS, FEWER, RESAMPLES = 71501, 0.5, 300, 63, 400
 KINDS = [kind for kind in {**events.ANOMALIES, **events.UNSEEN_ANOMALIES} if kind != "panic"]
 GRID, WIDE, TOKENS = Windows(4), Windows(4, 2), Windows(6)
 HALF_CELL = 0.125  # of the frame's side
@@ -50,10 +50,10 @@ PLAIN = "frame differencing, 4 x 4"
 MEASURES = ("in the cell", "within half a cell", "distance")
 HIDING = {
     MAIN: (GRID, mean_colour),
+    "hide 2 x 2 cells of 4 x 4": (WIDE, mean_colour),
+    "hide a cell, 3 x 3": (Windows(3), mean_colour),
     "hide a cell, 4 x 4, its own mean colour": (GRID, own_colour),
     "hide a cell, 4 x 4, its median over time": (GRID, standstill),
-    "hide a cell, 3 x 3": (Windows(3), mean_colour),
-    "hide 2 x 2 cells of 4 x 4": (WIDE, mean_colour),
 }
 
 
@@ -246,10 +246,10 @@ def _claim(
     )
 
 
-NOTE = """Every method gives one point: the centre of its strongest cell or window. "In the cell": the true
-position is in the cell of a 4 x 4 grid that has this point as its centre (at most 0.125 of the frame's
-side away, across and down). "Within half a cell": at most half a cell outside of it (0.25). "Distance"
-is a fraction of the frame's side."""
+NOTE = """Every method gives one point: the centre of its strongest cell or window.
+"In the cell": the true position is in the cell of a 4 x 4 grid that has this point as its centre
+(at most 0.125 of the frame's side away, across and down). "Within half a cell": at most half a
+cell outside of it (0.25). "Distance" is a fraction of the frame's side."""
 
 
 def experiment(study: Study, count: int = CLIPS, fewer: int = FEWER) -> Sequence[Table]:
@@ -270,11 +270,12 @@ def experiment(study: Study, count: int = CLIPS, fewer: int = FEWER) -> Sequence
         **tokens(scene, model, probes),
     }
     few = scene.first(fewer)
-    others = {PLAIN: controls(few)[PLAIN]} | {
-        name: hiding(few, model, name, probes) for name in HIDING if name != MAIN
+    others = {
+        PLAIN: controls(few)[PLAIN],
+        MAIN: rows[MAIN][..., :fewer],
+        "hide a cell, 4 x 4, the model's yes against no": hiding_by_answer(few, model),
+        **{name: hiding(few, model, name, probes) for name in HIDING if name != MAIN},
     }
-    others[MAIN] = rows[MAIN][..., :fewer]
-    others["hide a cell, 4 x 4, the model's yes against no"] = hiding_by_answer(few, model)
     note = f"{NOTE}\n\n{100 * over.mean():.0f} % of the clips are above the threshold."
     return [
         table(f"All {count} clips", rows, np.ones_like(over), NOTE, PLAIN),
@@ -283,7 +284,7 @@ def experiment(study: Study, count: int = CLIPS, fewer: int = FEWER) -> Sequence
             f"Other ways to hide, the first {fewer} clips",
             others,
             np.ones_like(over[:, :fewer]),
-            "All clips count. The last row is the same in every draw.",
+            "All clips count. The model's answer is the same in every draw.",
             MAIN,
         ),
     ]
@@ -291,11 +292,13 @@ def experiment(study: Study, count: int = CLIPS, fewer: int = FEWER) -> Sequence
 
 HEAD = """# Where in the picture
 
-Written by `python -m experiments.where`; do not edit it by hand. {clips} rendered clips of unseen scenes
-(seed {seed}, strength {strength}), with an event that has a place ({kinds}) and at least one other person or car in
-view. {seeds} draws of {videos} labelled videos of seen scenes. Model: {model}. The score of each clip is
-compared with the score of the same clip while a part of it is hidden in all frames; the figures are the
-mean over draws, with a 95 % interval by bootstrap over draws and clips together. Differences are paired.
+Written by `python -m experiments.where`; do not edit it by hand.
+
+{clips} rendered clips of unseen scenes (seed {seed}, strength {strength}), with an event that has a
+place ({kinds}) and at least one other person or car in view. {seeds} draws of {videos} labelled
+videos of seen scenes. Model: `{model}`. The score of each clip is compared with the score of the
+same clip while a part of it is hidden in all frames; the figures are means over draws, with a 95 %
+interval by bootstrap over draws and clips together. Differences are paired.
 
 """
 
