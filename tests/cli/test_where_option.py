@@ -34,7 +34,6 @@ def test_the_option_writes_a_box_and_is_part_of_the_settings(
         assert caught.value.code == 0, capsys.readouterr().err
         return boxes(out)
 
-    assert detect() == [None]
     (box,) = detect("--where")
     assert box is not None
     assert box[2:] == [0.25, 0.25]
