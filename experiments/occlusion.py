@@ -52,16 +52,6 @@ def mean_colour(frames: Frames, region: tuple[slice, slice]) -> Array:
     return np.asarray(frames.mean((0, 1, 2)))
 
 
-def own_colour(frames: Frames, region: tuple[slice, slice]) -> Array:
-    """Return the mean colour (3,) of the region in all frames."""
-    return np.asarray(frames[:, *region].mean((0, 1, 2)))
-
-
-def standstill(frames: Frames, region: tuple[slice, slice]) -> Array:
-    """Return the median over time (h, w, 3) of the region: what moves is gone."""
-    return np.asarray(np.median(frames[:, *region], axis=0))
-
-
 def hidden(frames: Frames, windows: Windows, fill: Fill) -> list[Frames]:
     """Return a copy of the frames for each window, with the window filled in all frames."""
     copies = []

@@ -25,10 +25,8 @@ from experiments.occlusion import (
     foreground,
     mean_colour,
     motion,
-    own_colour,
     read,
     read_hidden,
-    standstill,
     token_states,
 )
 from experiments.study import Study, arguments, load
@@ -52,8 +50,6 @@ HIDING = {
     MAIN: (GRID, mean_colour),
     "hide 2 x 2 cells of 4 x 4": (WIDE, mean_colour),
     "hide a cell, 3 x 3": (Windows(3), mean_colour),
-    "hide a cell, 4 x 4, its own mean colour": (GRID, own_colour),
-    "hide a cell, 4 x 4, its median over time": (GRID, standstill),
 }
 
 
