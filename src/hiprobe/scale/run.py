@@ -99,8 +99,8 @@ def detect_on_ray(
         }
         store, sites, span_s = f"{to}/{runs.STORE}", tuple(probe.sites), run.cluster.span_s
         work = Work(store, probe.recipe, sites, probe, to, explain, verify, run.keep, span_s=span_s)
-        found = {"localization": localization, "time_from_name": time_from_name, "where": where}
-        pool.begin(replace(work, **found))
+        work = replace(work, localization=localization, where=where)
+        pool.begin(replace(work, time_from_name=time_from_name))
         refuse_links(local_home(out), local_home(out) / runs.STORE)
         _record(out, probe, settings)
         with LeaseHolder(local_home(out) / runs.STORE, settings, len(given), driver=True) as worker:
