@@ -264,7 +264,6 @@ GROUPED = {  # public functions that keep many keyword arguments, and pass them 
     "pipeline.explanation.explain",
     "runs.detection.__init__",  # DetectionRun
     "probe.fitting.fit",
-    "runs.detection.__init__",
     "evaluation.measure.evaluate",
     "evaluation.benchmark.of_probe",
     "evaluation.draws.of_draws",

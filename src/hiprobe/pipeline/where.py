@@ -64,7 +64,7 @@ def _located(result: Result, event: Event, model: Backbone, probe: Probe) -> Eve
     segment = _peak_segment(result, event, probe)
     shown = [segment, *_hidden(segment)]
     values = model.read(shown, probe.sites, probe.recipe)
-    starts = np.arange(len(shown)) * (segment.end - segment.start)
+    starts = np.arange(len(shown), dtype=np.float64) * (segment.end - segment.start)
     ends = starts + (segment.end - segment.start)
     states = HiddenStates(
         result.video_id, probe.recipe, probe.sites, starts, ends, values, float(ends[-1])
