@@ -84,6 +84,8 @@ RANGES: Mapping[str, Range] = {
     "duration": Range(0.0, LATEST_S, "seconds"),
     "damaged packets": _whole(0, 2**53),
     "extra windows": _whole(0, 2**53),
+    "pixel value": Range(0.0, 255.0),
+    "file bytes": _whole(0, 2**60),
     # a recording
     "frame rate": Range(1e-6, 1000.0, "frames a second"),
     "pixel aspect": Range(0.01, 100.0),

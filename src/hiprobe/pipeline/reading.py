@@ -19,8 +19,19 @@ from hiprobe import video
 from hiprobe.backbones import Backbone, ModelFacts
 from hiprobe.errors import CorruptVideo, EmptyVideo, HiProbeError, StoreError, VideoError
 from hiprobe.store import find_states, index, save_states
-from hiprobe.types import FloatArray, HiddenStates, LabelArray, Recipe, Segment, Site, Source
+from hiprobe.types import (
+    Controls,
+    FloatArray,
+    HiddenStates,
+    LabelArray,
+    Recipe,
+    Segment,
+    Site,
+    Source,
+    VideoFacts,
+)
 from hiprobe.video import parallel
+from hiprobe.video.controls import motion_and_brightness
 
 Progress = Callable[[str, Segment], None]
 Failed = Callable[[str, HiProbeError], None]
@@ -147,6 +158,7 @@ def read_states(
     EmptyVideo if there are no segments, other VideoErrors and the errors of the model.
     """
     values: list[FloatArray] = []
+    measured: list[tuple[float, float, float]] = []
     starts, ends = [], []
     sources: list[Source] = []
     coming, before = iter(segments), segments.before
@@ -156,6 +168,7 @@ def read_states(
         new = [one for one, how in zip(batch, sources[-len(batch) :], strict=True) if how == "read"]
         if new or not values:
             values.append(model.read(new, plan.sites, plan.recipe))
+        measured += [motion_and_brightness(segment.frames) for segment in batch]
         starts += [segment.start for segment in batch]
         ends += [segment.end for segment in batch]
         before = batch[-1]
@@ -173,7 +186,17 @@ def read_states(
         segments.gaps,
         segments.skipped,
         tuple(sources),
+        controls=_controls(measured, segments.facts),
     )
+
+
+def _controls(
+    measured: Sequence[tuple[float, float, float]], facts: VideoFacts | None
+) -> Controls | None:
+    """Return the controls of segments of which motion and brightness were measured."""
+    if facts is None:  # a reader that is not a file's
+        return None
+    return Controls(facts, *(np.array(column) for column in zip(*measured, strict=True)))
 
 
 def source_of(one: Segment, before: Segment | None, model: Backbone) -> Source:

@@ -20,7 +20,7 @@ from hiprobe.backbones import Backbone
 from hiprobe.disk.regular import JSON_BYTES, read_regular
 from hiprobe.errors import CorruptVideo, EmptyVideo, StoreError
 from hiprobe.store import find_states, save_states, states_folder, write_atomic
-from hiprobe.types import HiddenStates, Recipe, Site
+from hiprobe.types import Controls, HiddenStates, Recipe, Site
 from hiprobe.video.joining import Seam, SpanReader, cut
 from hiprobe.video.sampling import Span
 
@@ -87,7 +87,26 @@ def join_states(parts: Sequence[SpanStates]) -> HiddenStates:
     sources = tuple(source for one in all_states for source in one.sources)
     if "repeated" in sources:
         values = pipeline.repeated(values[[source == "read" for source in sources]], sources)
-    return replace(all_states[-1], starts=starts, ends=ends, values=values, sources=sources)
+    return replace(
+        all_states[-1],
+        starts=starts,
+        ends=ends,
+        values=values,
+        sources=sources,
+        controls=_joined_controls([one.controls for one in all_states]),
+    )
+
+
+def _joined_controls(parts: Sequence[Controls | None]) -> Controls | None:
+    """Return the controls of the whole video; None if those of a span are not known."""
+    known = [one for one in parts if one is not None]
+    if len(known) < len(parts):
+        return None
+    arrays = (
+        np.concatenate([getattr(one, name) for one in known])
+        for name in ("motion", "motion_p95", "brightness")
+    )
+    return Controls(known[-1].facts, *arrays)
 
 
 def span_store(store: Path, span: Span) -> Path:

@@ -22,9 +22,10 @@ from hiprobe.disk.regular import open_regular
 from hiprobe.disk.safetensors_header import read_header
 from hiprobe.errors import StoreError
 from hiprobe.ranges import require, require_all
-from hiprobe.types import Gap, HiddenStates, Recipe, Site, digest_json
+from hiprobe.types import Controls, Gap, HiddenStates, Recipe, Site, VideoFacts, digest_json
 
-SCHEMA = "hiprobe.states/2"
+SCHEMA = "hiprobe.states/3"
+MEASURED = ("motion", "motion_p95", "brightness")
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
 INVALID = (  # what reading a damaged file may raise
     OSError,
@@ -54,6 +55,7 @@ def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
         "gaps": [asdict(gap) for gap in states.gaps],
         "damaged_packets": states.damaged_packets,
         "sources": states.sources,
+        "file": None if states.controls is None else asdict(states.controls.facts),
     }
     path = (
         states_folder(store, states.video_id, states.recipe)
@@ -63,6 +65,7 @@ def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
         "values": np.ascontiguousarray(states.values),
         "starts": states.starts,
         "ends": states.ends,
+        **_control_arrays(states.controls),
     }
     write_atomic(path, save(arrays, {"hiprobe": json.dumps(header, sort_keys=True)}))
     return path
@@ -136,6 +139,7 @@ def load_states(path: Path) -> HiddenStates:
                 gaps,
                 header["damaged_packets"],
                 tuple(header["sources"]),
+                controls=_controls(header["file"], arrays),
             )
         )
     except INVALID as error:
@@ -176,9 +180,23 @@ def map_arrays(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any,
     with open_regular(path) as file:
         described, body = read_header(file, os.fstat(file.fileno()).st_size)
         arrays = {
-            name: _array(file, body, described, name) for name in ("values", "starts", "ends")
+            name: _array(file, body, described, name)
+            for name in ("values", "starts", "ends", *(set(MEASURED) & set(described)))
         }
     return json.loads(described["__metadata__"]["hiprobe"]), arrays
+
+
+def _control_arrays(controls: Controls | None) -> dict[str, np.ndarray[Any, Any]]:
+    return {} if controls is None else {name: getattr(controls, name) for name in MEASURED}
+
+
+def _controls(
+    facts: Mapping[str, Any] | None, arrays: Mapping[str, np.ndarray[Any, Any]]
+) -> Controls | None:
+    """Return the controls of a file; None if it has none. Raises an error of `_INVALID`."""
+    if facts is None:
+        return None
+    return Controls(VideoFacts(**facts), *(np.array(arrays[name]) for name in MEASURED))
 
 
 def _array(

@@ -6,6 +6,7 @@ derived from them.
 
 from __future__ import annotations
 
+from hiprobe.types.controls import Controls, VideoFacts
 from hiprobe.types.events import (
     SEVERITIES,
     VERIFICATION_RESULTS,
@@ -53,6 +54,7 @@ __all__ = [
     "STATUSES",
     "VERIFICATION_RESULTS",
     "Box",
+    "Controls",
     "Event",
     "FloatArray",
     "Gap",
@@ -71,6 +73,7 @@ __all__ = [
     "Verification",
     "VerificationResult",
     "Video",
+    "VideoFacts",
     "digest_json",
     "file_name",
     "unicode",

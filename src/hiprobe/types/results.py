@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.types.controls import Controls
 from hiprobe.types.events import Event, Gap, check
 from hiprobe.types.recipe import Recipe, Site
 from hiprobe.types.videos import file_name
@@ -43,7 +44,8 @@ class HiddenStates:
     that were missing), and `duration` the end of the last frame in seconds. `sources` (segments,)
     say how each came about: `read` by the model, or `repeated`, the same bits as the one before,
     whose pixels it has; by default all were read. `group` is that of the labelled video, for
-    fitting; it is not stored. Raises ValueError for shapes that do not agree.
+    fitting; it is not stored. `controls` are the numbers that need no model, None for states that
+    were not read from a video. Raises ValueError for shapes that do not agree.
 
     >>> sites = (Site("residual", 0), Site("residual", 1))
     >>> recipe, times = Recipe("org/model", ("Is anything abnormal?",)), np.arange(4) * 1.6
@@ -63,6 +65,7 @@ class HiddenStates:
     damaged_packets: int = 0
     sources: tuple[Source, ...] = ()
     group: str | None = None
+    controls: Controls | None = field(default=None, compare=False)  # holds arrays
 
     def __post_init__(self) -> None:
         shape = self.values.shape
@@ -76,6 +79,10 @@ class HiddenStates:
             self.starts.shape == self.ends.shape == shape[:1],
             f"{shape[0]} segments need as many starts and ends, got {self.starts.shape} starts "
             f"and {self.ends.shape} ends",
+        )
+        check(
+            self.controls is None or self.controls.motion.shape == shape[:1],
+            f"{shape[0]} segments need as many controls",
         )
 
     def at(self, sites: tuple[Site, ...]) -> FloatArray:

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from hiprobe.video import pictures
 from hiprobe.video.container import SEEKABLE
 from hiprobe.video.frames import LEAD_S
-from hiprobe.video.windows import Painter, orientation
+from hiprobe.video.windows import Painter, displayed
 
 PLAYABLE = {  # the pixel formats that Chromium decodes, by codec
     "h264": ("yuv420p", "yuvj420p"),
@@ -36,7 +36,7 @@ def facts(reader: pictures.FrameSource) -> dict[str, Any]:
     with closing(iter(reader)) as shown_frames:
         image = next(shown_frames).image
     assert image is not None
-    height, width = _displayed(image, reader.aspect)
+    height, width = displayed(image, reader.aspect)
     return {
         "codec": reader.codec,
         "container": reader.container,
@@ -61,15 +61,6 @@ def _playable(reader: pictures.FrameSource, image: av.VideoFrame) -> bool:
     )
 
 
-def _displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
-    """Return (height, width) of `image` on a screen: with square pixels, then turned."""
-    height, width = (
-        int(image.height / min(1.0, aspect) + 0.5),
-        int(image.width * max(1.0, aspect) + 0.5),
-    )
-    return (width, height) if orientation(image)[0] == 0 else (height, width)
-
-
 def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
     """Write the frames of `reader` to the file `target`, as `video.browser_copy` describes.
 
@@ -83,7 +74,7 @@ def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
             assert shown is not None
             assert shown.image is not None
             if stream is None:
-                size = _fitted(_displayed(shown.image, reader.aspect), height)
+                size = _fitted(displayed(shown.image, reader.aspect), height)
                 stream, painter = _copy_stream(output, size), Painter(size, reader.path)
             frame = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(painter.paint(shown.image)), format="rgb24"

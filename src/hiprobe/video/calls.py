@@ -38,13 +38,13 @@ def answer_segments(link: Link, path: str, grid: dict[str, Any]) -> Iterator[Ite
     wanted = WindowReader(reader, asked, Painter(asked.size, path), link.place)
     try:
         for window in islice(wanted, asked.windows):
-            yield {**_described(window), **_known(reader, sent)}, window.frames
+            yield {**_described(window), **_known(wanted, sent)}, window.frames
             sent = len(reader.gaps)
     except MemoryError:
         raise
     except av.error.FFmpegError as error:
         raise CorruptVideo(f"cannot be read further: {error.strerror}", where=path) from error
-    yield _known(reader, sent), None
+    yield _known(wanted, sent), None
 
 
 def answer_span(link: Link, path: str, sampling: dict[str, Any]) -> Iterator[Item]:
@@ -132,9 +132,11 @@ def _described(window: Window) -> dict[str, Any]:
     return {"start": window.start, "end": window.end, "times": window.times}
 
 
-def _known(reader: pictures.FrameSource, sent: int) -> dict[str, Any]:
+def _known(windows: WindowReader, sent: int) -> dict[str, Any]:
     """Return what the reader has found out, without the first `sent` gaps."""
+    reader = windows.reader
     return {
+        "file": windows.size and [reader.codec, *windows.size[::-1], reader.file_bytes],
         "duration": reader.duration,
         "frames": reader.frame_count,
         "skipped": reader.skipped,

@@ -23,7 +23,7 @@ from hiprobe import isolate
 from hiprobe.disk.atomic import replacing
 from hiprobe.errors import DecoderLost, UsageError
 from hiprobe.isolate.child import Item
-from hiprobe.types import Gap, Recipe, Segment
+from hiprobe.types import Gap, Recipe, Segment, VideoFacts
 from hiprobe.video import pictures
 from hiprobe.video.sampling import Grid, Sampling
 
@@ -79,8 +79,9 @@ class SegmentReader:
     lost. `frame_count` counts the frames shown, `skipped` the damaged packets (a single one leaves
     no gap), and `concealed` the damaged pictures that the decoder patched with what it had.
     `uneven` means that two frames were further apart than the distance at which lost packets make
-    a gap. `before` is the segment before the first one, if it is known. The decoder works a few
-    segments ahead; with `begun`, it starts at once.
+    a gap. `facts` are those of the file, None until a frame was decoded. `before` is the segment
+    before the first one, if it is known. The decoder works a few segments ahead; with `begun`, it
+    starts at once.
 
     >>> from hiprobe import video
     >>> from hiprobe.embedded import VIDEO
@@ -107,6 +108,7 @@ class SegmentReader:
             False,
         )
         self.gaps: tuple[Gap, ...] = ()
+        self.facts: VideoFacts | None = None
         self.first, self.count, self._next, self._path = first, count, first, path
         ask = isolate.start_call if begun else isolate.stream
         grid = Grid(recipe.segment_s, recipe.frames, recipe.size, first, count)
@@ -137,6 +139,7 @@ class SegmentReader:
             facts["skipped"],
         )
         self.concealed, self.uneven = facts["concealed"], facts["uneven"]
+        self.facts = VideoFacts(*facts["file"]) if facts["file"] else None
         self.gaps += tuple(Gap(*gap) for gap in facts["gaps"])
 
     def close(self) -> None:

@@ -116,6 +116,7 @@ class FrameReader:
         self.stated: float | None = None
         self.recorded: str | None = None
         self.codec = self.container = ""
+        self.file_bytes = 0
         self._ahead_s, self._after, self._beat = ahead_s, after, beat
         self._offset, self._packet_zero, self._packet_end = 0.0, 0.0, 0.0
         self._packets_read, self._packets_stated = 0, 0
@@ -171,6 +172,7 @@ class FrameReader:
             container.format.name,
             stream == container.streams.video[0],
         )
+        self.file_bytes = container.size
         self._untimed, self._base = self.container in UNTIMED, float(stream.time_base or 0)
         self._packets_stated, aspect = stream.frames, float(stream.sample_aspect_ratio or 1)
         self.aspect = aspect if in_range("pixel aspect", aspect) else 1.0

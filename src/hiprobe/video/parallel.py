@@ -18,7 +18,7 @@ from typing import Literal, TypeVar
 
 from hiprobe import isolate
 from hiprobe.errors import DecoderLost, EnvironmentFailed, VideoError
-from hiprobe.types import Gap, Recipe, Segment
+from hiprobe.types import Gap, Recipe, Segment, VideoFacts
 from hiprobe.video import decoder
 from hiprobe.video.joining import SpanReader, cut, fingerprint, meet
 from hiprobe.video.sampling import Span
@@ -110,7 +110,7 @@ def _most_windows(recipe: Recipe, facts: decoder.VideoInfo | None = None) -> int
 class ParallelReader:
     """Iterate over the `Segment`s of a video, once.
 
-    `duration`, `gaps` and `skipped` are as in `SegmentReader`. Raises the errors of
+    `duration`, `gaps`, `skipped` and `facts` are as in `SegmentReader`. Raises the errors of
     `video.segments`, while iterating.
     """
 
@@ -140,6 +140,11 @@ class ParallelReader:
     def skipped(self) -> int:
         """The number of damaged packets."""
         return self._now.skipped
+
+    @property
+    def facts(self) -> VideoFacts | None:
+        """What the file says of the video; None before its first frame."""
+        return self._now.facts
 
     def __iter__(self) -> Generator[Segment, None, None]:
         end: End = "full"

@@ -230,6 +230,7 @@ class PictureReader:
         self.recorded: str | None = None
         self.wants: Callable[[float, float], bool] | None = None
         self.codec, self.container, self.sought, self.leads = "", "folder", after is not None, True
+        self.file_bytes = 0
 
     def __iter__(self) -> Generator[ShownFrame, None, None]:
         from av import VideoFrame
@@ -238,6 +239,7 @@ class PictureReader:
 
         _, fps, files = checked(self.path)
         self.codec, self.fps, self.frame_s = KINDS[files[0].suffix.lower()].lower(), fps, 1 / fps
+        self.file_bytes = sum(file.stat().st_size for file in files)
         self.tolerance = max(GAP_S, GAP_FRAMES * self.frame_s)
         places: list[int] = numbers(files).tolist()
         times = [place / fps for place in (*places, places[-1] + 1)]

@@ -98,6 +98,15 @@ def orientation(image: av.VideoFrame) -> tuple[int, int, int, int]:
     return (a, b, c, d) if upright or turned else (1, 0, 0, 1)
 
 
+def displayed(image: av.VideoFrame, aspect: float) -> tuple[int, int]:
+    """Return (height, width) of `image` on a screen: with square pixels, then turned."""
+    height, width = (
+        int(image.height / min(1.0, aspect) + 0.5),
+        int(image.width * max(1.0, aspect) + 0.5),
+    )
+    return (width, height) if orientation(image)[0] == 0 else (height, width)
+
+
 class Window:
     """The span `[start, end)` seconds with `count` sample times and the frame on screen at each.
 
@@ -146,7 +155,8 @@ def _checked(shape: tuple[int, ...], painter: Painter) -> tuple[int, ...]:
 class WindowReader:
     """Iterate over the full `Window`s of `grid`, of a file or a folder of pictures.
 
-    The last window is cut where the video ends. If `grid.first` is above 0, the `reader` must have
+    The last window is cut where the video ends. `size` is (height, width) of the first frame as
+    displayed, None before it. If `grid.first` is above 0, the `reader` must have
     sought to it. If its first frame is too late for that window, there are no windows.
 
     A window is a gap, added to the reader's, if no frame came within `STALE_S` before its end: so
@@ -161,6 +171,7 @@ class WindowReader:
         self._first, self._slot, self._given = 0.0, grid.first, grid.first
         self._seen = 0.0  # the time of the last frame, also of one that was not decoded
         self._window: Window | None = None
+        self.size: tuple[int, int] | None = None
         reader.wants = self._wants
 
     def __iter__(self) -> Iterator[Window]:
@@ -175,6 +186,8 @@ class WindowReader:
             self._seen = shown.time
             if screen is None or shown.image is not None:
                 screen = shown
+            if self.size is None and shown.image is not None:
+                self.size = displayed(shown.image, self.reader.aspect)
         if screen is not None:
             yield from self._advance(screen, math.inf, None)
 
