@@ -135,6 +135,8 @@ def fitted(probe: Probe) -> None:
             "" if auc["low"] is None else f" [{auc['low']:.3f}, {auc['high']:.3f}] over {over}"
         )
         say(f"  out-of-fold AUC {auc['value']:.3f}{interval}; {_folds(folds)}")
+    for line in _controls(facts.get("controls")):
+        say(line)
     say(
         f"  threshold {probe.localization.threshold:.3f}: {facts['threshold_from']}"
         if (probe.localization.threshold is not None)
@@ -143,8 +145,31 @@ def fitted(probe: Probe) -> None:
     rule = probe.verification
     level = "" if rule is None else f"confirmed from log-odds {rule.threshold:.2f} on: "
     say(f"  verification: {level}{facts['verification']}")
-    for warning in (*facts["warnings"], *_chance(auc), *_few_groups(facts)):
+    for warning in (*facts["warnings"], *_chance(auc), *_few_groups(facts), *_finding(facts)):
         warn(warning)
+
+
+def _controls(found: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield what controls that need no model reach, and by how much the probe is better."""
+    from hiprobe.probe.controls import WORDS, described_gap
+
+    if not found:
+        return
+    rows = found["rows"]
+    if rows:
+        each = [f"{WORDS.get(name, name)} {row['auc']['value']:.3f}" for name, row in rows.items()]
+        yield f"  AUC of controls without a model: {', '.join(each)}"
+        gap = described_gap(rows["all"]["difference"])
+        yield f"  AUC of the probe less that of all controls: {gap}"
+    if found["left_out"]:
+        yield f"  equal in all clips: {', '.join(WORDS.get(n, n) for n in found['left_out'])}"
+
+
+def _finding(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the warning that a control does as well as the probe."""
+    found = facts.get("controls")
+    if found and found["finding"]:
+        yield found["finding"]
 
 
 def _chance(auc: Mapping[str, Any] | None) -> Iterator[str]:

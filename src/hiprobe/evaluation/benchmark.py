@@ -19,6 +19,7 @@ from hiprobe.backbones import ModelFacts
 from hiprobe.datasets import FrameLabels, bare_name, listing
 from hiprobe.errors import LabelError, OutOfMemory, VideoError, counted
 from hiprobe.evaluation.comparison import Comparison, compare
+from hiprobe.evaluation.controls import VideoControls
 from hiprobe.evaluation.draw_summary import DrawSummary
 from hiprobe.evaluation.frame_times import kept_frame_times
 from hiprobe.evaluation.given_scores import (
@@ -44,6 +45,7 @@ from hiprobe.pipeline import (
     ignore,
 )
 from hiprobe.probe import Probe
+from hiprobe.store import find_states
 from hiprobe.types import Result, Video
 from hiprobe.video import pictures
 
@@ -148,6 +150,7 @@ class Gathered:
     raw: dict[str, Array] = field(default_factory=dict)
     found: dict[str, Detection] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    known: VideoControls = field(default_factory=VideoControls)
 
 
 class Evaluated(NamedTuple):
@@ -311,6 +314,9 @@ def detected(
                 reading.failed(one.path, error)
             continue
         _keep(got, name, labels, times, result, probe.localization)
+        kept = find_states(reading.store, result.video_id, probe.recipe, probe.sites, reading.dtype)
+        if kept is not None:
+            got.known.add(name, kept, probe, times[: len(labels)])
     return got
 
 
@@ -365,7 +371,9 @@ def evaluated(
     """Return the report of what was gathered, with the arrays it was made from."""
     videos = _videos(bench)
     classes, groups = bench.categories(videos), _groups(videos)
-    scored = ScoredVideos(got.truth, got.scores, got.raw, got.found, classes, got.failed, groups)
+    scored = ScoredVideos(
+        got.truth, got.scores, got.raw, got.found, classes, got.failed, groups, got.known
+    )
     report = evaluate_scored(scored, bench.allow_missing, seed, bootstrap, about)
     return Evaluated(
         report, got.truth, got.scores, got.raw, got.found, len(got.failed) - len(missing)

@@ -76,11 +76,12 @@ class DrawSummary:
                 *(self._cell(found[row.name][key], row.control) for key in DEFINITIONS),
             ]
             for row in first.rows
+            if row.name in found
         ]
         tested = f"{counted(first.videos, 'test video')}{first.beside()}"
         head = (
             f"{tested}, {counted(len(self.reports), 'draw')} of the training videos. Mean ± "
-            "standard deviation over the draws; the controls need no training."
+            "standard deviation over the draws; what needs no training has none."
         )
         words = first.definitions()
         del words["interval"]
@@ -112,7 +113,8 @@ class DrawSummary:
         """Return mean and deviation as text, with the number of draws if some lack the figure."""
         if figure["mean"] is None:
             return "undefined"
-        spread = "" if figure["std"] is None or alone else f" ± {figure['std']:.4f}"
+        same = figure["std"] is None or (alone and not figure["std"])
+        spread = "" if same else f" ± {figure['std']:.4f}"
         some = f" (of {figure['n']} draws)" if figure["n"] < len(self.reports) else ""
         return f"{figure['mean']:.4f}{spread}{some}"
 

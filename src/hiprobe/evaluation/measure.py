@@ -21,9 +21,11 @@ from hiprobe.datasets import FrameLabels
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.evaluation.bootstrap import Bootstrap
 from hiprobe.evaluation.class_figures import class_rows, is_mixed
+from hiprobe.evaluation.controls import ALL, VideoControls, control_gap
 from hiprobe.evaluation.event_figures import alarms_of, event_blocks, froc_rows, watched_videos
 from hiprobe.evaluation.event_finder import EventFinder, finder_of_frames
 from hiprobe.evaluation.input_checks import check_scores, check_times
+from hiprobe.evaluation.normal_frames import normal_splits
 from hiprobe.evaluation.tables import MetricRow, Report
 from hiprobe.metrics import (
     Pair,
@@ -92,6 +94,10 @@ class _Compared:
             for name in sorted(self.truth)
         }
 
+    def normal(self) -> dict[str, NDArray[np.bool_]]:
+        """Return which frames are normal and have a score."""
+        return {name: self.scored[name] & (labels == 0) for name, labels in self.truth.items()}
+
 
 @dataclass(frozen=True)
 class ScoredVideos:
@@ -109,6 +115,7 @@ class ScoredVideos:
     categories: Mapping[str, Sequence[str]] | None = None
     failed: Mapping[str, str] | None = None
     groups: Mapping[str, str] | None = None
+    known: VideoControls | None = None
 
 
 def evaluate(
@@ -170,9 +177,12 @@ def evaluate_scored(
     both = _compared(given.truth, given.scores)
     pairs = both.pairs()
     drawn = Bootstrap(bootstrap, seed, given.groups or {})
+    known = given.known or VideoControls()
+    fitted = {name: both.pairs(scores) for name, scores in known.whole(both.truth).items()}
     rows = [
         *_measured(both, given.raw, drawn),
         *(replace(_row(name, both.pairs(made)), control=True) for name, made in _controls(both)),
+        *(replace(_row(name, made, drawn), control=True) for name, made in fitted.items()),
     ]
     watched = {} if given.found is None else watched_videos(both.truth, given.found)
     events, with_demoted = event_blocks(watched, drawn) if watched else (None, None)
@@ -193,6 +203,8 @@ def evaluate_scored(
         _missing(given),
         sum(int((~mask).sum()) for mask in both.scored.values()),
         {**(about or {}), **_provenance(given.truth, both.scores, drawn)},
+        control_gap(pairs, fitted[ALL], drawn) if ALL in fitted else None,
+        normal_splits(both.normal(), both.scores, known, drawn),
     )
 
 

@@ -6,11 +6,12 @@ Formatting only: it computes no metric.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 from hiprobe.datasets import listing
 from hiprobe.errors import counted
+from hiprobe.evaluation.controls import ControlGap
 from hiprobe.evaluation.event_tables import (
     EVENT_DEFINITIONS,
     FROC_DEFINITION,
@@ -20,6 +21,7 @@ from hiprobe.evaluation.event_tables import (
     froc_markdown,
 )
 from hiprobe.evaluation.markdown import Intervals, cell, markdown_table, markdown_text
+from hiprobe.evaluation.normal_frames import NormalSplit
 from hiprobe.metrics import Pooled
 
 DEFINITIONS = {
@@ -52,6 +54,17 @@ DEFINITIONS = {
         "video AUC",
         "ROC-AUC of whole videos: a video is anomalous if one of its frames is, and its score is "
         "that of its highest frame (our own)",
+    ),
+}
+CONTROL_DEFINITIONS = {
+    "control": (
+        "logistic regression on motion (mean and 95th percentile of the differences between "
+        "neighbouring frames that the model gets), brightness, resolution, length, bytes per "
+        "second and codec, fitted on the clips of the probe and smoothed like its scores (our own)"
+    ),
+    "normal frames": (
+        "ROC-AUC with which the scores separate two groups of normal frames, split at the median "
+        "or by codec; 0.5 if the scores do not depend on the attribute (our own)"
     ),
 }
 INTERVAL = (
@@ -125,7 +138,8 @@ class Report:
     demoted events together, None if no event was demoted; `froc` holds recall against false alarms
     per hour. `missing` gives the reason for each video that was not evaluated,
     `unscored` the number of frames without a score in the others. `provenance` holds digests, the
-    seed and versions. `evaluate` makes reports.
+    seed and versions. `gap` compares a probe with its controls, `normal_splits` tell what else its
+    scores depend on. `evaluate` makes reports.
 
     >>> import numpy as np
     >>> from hiprobe.evaluation import evaluate
@@ -151,6 +165,8 @@ class Report:
     missing: Mapping[str, str] = field(default_factory=dict)
     unscored: int = 0
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    gap: ControlGap | None = None
+    normal_splits: tuple[NormalSplit, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -178,6 +194,8 @@ class Report:
             "events": asdict(self.events) if self.events else None,
             "with_demoted": asdict(self.with_demoted) if self.with_demoted else None,
             "froc": [row.to_json() for row in self.froc],
+            "less_controls": asdict(self.gap) if self.gap else None,
+            "normal_frames": [asdict(one) for one in self.normal_splits],
             "definitions": self.definitions(),
             "provenance": dict(self.provenance),
         }
@@ -189,6 +207,8 @@ class Report:
             found |= EVENT_DEFINITIONS
         if self.froc:
             found["froc"] = FROC_DEFINITION
+        if self.gap or self.normal_splits:
+            found |= CONTROL_DEFINITIONS
         return {**found, "interval": INTERVAL}
 
     def to_markdown(self) -> str:
@@ -198,6 +218,7 @@ class Report:
             *self._left_out(),
             self._rows(),
             *self._drawn(),
+            *self._without_model(),
             *self._classes(),
             *self._events(),
             "\n".join(f"- **{name}**: {text}" for name, text in self.definitions().items()),
@@ -248,6 +269,15 @@ class Report:
             return []
         whole = "groups of videos" if self.provenance.get("groups") else "videos"
         return [f"In brackets: 95 % intervals from {draws} bootstrap draws of whole {whole}."]
+
+    def _without_model(self) -> list[str]:
+        """Return how all controls compare, and what the scores of normal frames depend on."""
+        gap = self.gap
+        less = f"ROC-AUC less that of all controls: {cell(*astuple(gap))}." if gap else ""
+        said = " ".join(filter(None, [less, gap.finding() if gap else None]))
+        rows = [[*one.cells(), cell(one.auc, one.interval)] for one in self.normal_splits]
+        titles = ("normal frames by", "first", "second", "frames", "videos", "AUC of second")
+        return [*filter(None, [said]), *([markdown_table(titles, rows)] if rows else [])]
 
     def _classes(self) -> list[str]:
         if not self.classes:

@@ -18,6 +18,7 @@ from hiprobe import methods
 from hiprobe.localize import Localization, localize
 from hiprobe.methods import Method
 from hiprobe.probe.calibration import CLASSES, Calibration, Pair, calibration_set, usable
+from hiprobe.probe.controls import compare_with_controls
 from hiprobe.probe.curves import auc_by_layer, shuffled_curves
 from hiprobe.probe.false_alarm_rate import FalseAlarmRate, threshold_for_rate, with_rate
 from hiprobe.probe.file import Probe
@@ -86,7 +87,8 @@ def fit(
     one is used as it is). The threshold and every AUC come from out-of-fold scores: selection and
     fit are repeated without the videos of a fold, and scores are smoothed per video. Videos whose
     states name the same `group` are held out together. If a class is in one video only, folds are
-    made of segments, and `provenance["warnings"]` of the probe says so.
+    made of segments, and `provenance["warnings"]` of the probe says so. On the same folds,
+    `provenance["controls"]` has the AUC of controls that need no model, if the states have them.
 
     The threshold is the one with the best F1 (the rule of HeadHunt-VAD). A method of normal videos
     uses the 0.99 quantile of their scores; one without labels has a threshold of its own for when
@@ -212,6 +214,9 @@ def _record(
             "agreement": float(np.mean([_shared(p, chosen.indices) for p in held.picked])),
         },
         "auc": pooled_auc(data, held.scores, seed),
+        "controls": compare_with_controls(
+            data, held.split, held.scores, settings.localization, seed
+        ),
         "layers": auc_by_layer(how, data, held.split, settings.localization, seed)
         if settings.layer_curve
         else None,

@@ -104,10 +104,17 @@ def pooled_auc(
     """
     if not {0, 1} <= set(data.labels.tolist()):
         return None
-    rows = [(data.groups == group) & (data.labels >= 0) for group in np.unique(data.groups)]
-    videos = [(data.labels[row], scores[row]) for row in rows if row.any()]
+    videos = videos_of(data, scores)
     low, high = auc_interval(videos, seed=seed) if len(videos) > 1 else (None, None)
     return {"value": frame_auc(videos), "low": low, "high": high}
+
+
+def videos_of(
+    data: Calibration, scores: NDArray[np.float64]
+) -> list[tuple[LabelArray, NDArray[np.float64]]]:
+    """Return labels and scores of the labelled segments of each video, or group of videos."""
+    rows = [(data.groups == group) & (data.labels >= 0) for group in np.unique(data.groups)]
+    return [(data.labels[row], scores[row]) for row in rows if row.any()]
 
 
 def checked_scores(
