@@ -19,7 +19,7 @@ from hiprobe.localize import Localization
 from hiprobe.metrics import Ranking, central_interval, draw_videos, frame_auc
 from hiprobe.probe.calibration import Calibration
 from hiprobe.probe.folds import Folds
-from hiprobe.probe.held_out import held_out, videos_of
+from hiprobe.probe.held_out import checked_scores, held_out, videos_of
 from hiprobe.types import Controls, HiddenStates, Site
 
 Array = NDArray[np.float64]
@@ -53,10 +53,13 @@ class ControlScorer:
     tensors: Mapping[str, Array]
 
     def score(self, states: HiddenStates) -> Array:
-        """Compute the raw scores (segments,) of one video whose controls are known."""
+        """Compute the raw scores (segments,) of one video whose controls are known.
+
+        Raises ProbeError if they are not finite.
+        """
         values = np.hstack([columns(states, name, self.codecs) for name in self.names])
-        found = methods.load(SCORER).score(values[:, None], self.tensors)
-        return np.asarray(found, np.float64)
+        where = f"the controls of video {states.video_id}"
+        return checked_scores(methods.load(SCORER), values[:, None], self.tensors, where)
 
 
 def columns(states: HiddenStates, name: str, codecs: Sequence[str]) -> Array:
