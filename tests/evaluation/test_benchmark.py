@@ -178,7 +178,7 @@ def test_evaluation_of_a_probe_on_the_test_split_of_a_csv(
         assert isinstance(back.report, Report)
         assert back.report.rows[0].figures() == made.report.rows[0].figures()
         assert back.report.rows[0].intervals == made.report.rows[0].intervals
-        assert back.report.rows[1:] == made.report.rows[2:]
+        assert back.report.rows[1:] == made.report.rows[2:5]
 
 
 def test_evaluation_on_folders_of_frames(
