@@ -18,7 +18,8 @@ from experiments.measure import Interval
 from experiments.tables import markdown
 from hiprobe import backbones, datasets, methods, pipeline
 from hiprobe.errors import counted
-from hiprobe.metrics import Pair, Ranking
+from hiprobe.localize import Localization
+from hiprobe.metrics import Pair, Ranking, draw_videos
 from hiprobe.probe.calibration import Calibration, calibration_set
 from hiprobe.probe.controls import CONTROLS, WORDS, varies, with_controls
 from hiprobe.probe.folds import make_folds
@@ -26,7 +27,8 @@ from hiprobe.probe.held_out import held_out, videos_of
 from hiprobe.types import Site
 
 Array = NDArray[np.float64]
-LAYERS, FOLDS, REPEATS, SIGMA = (7, 3, 0), 5, 5, 1.5
+LAYERS, FOLDS, REPEATS, DRAWS = (7, 3, 0), 5, 5, 1000
+PAPER = Localization.named("paper")
 CLIPS = ", clips"
 BASIC = ("motion", "motion_p95", "brightness", "resolution", "length")  # without the encoding
 
@@ -74,7 +76,7 @@ def measured(data: Calibration) -> dict[str, tuple[float, Array]]:
 def out_of_fold(data: Calibration, seed: int) -> Array:
     """Return smoothed scores (n,) on folds that keep groups whole."""
     split = make_folds(data.labels, data.groups, (1, 0), FOLDS, seed, named=True)
-    return data.smoothed(held_out(methods.load("hiprobe"), data, split)[0], SIGMA)
+    return data.smoothed(held_out(methods.load("hiprobe"), data, split)[0], PAPER)
 
 
 def of_clips(data: Calibration, scores: Array) -> Sequence[Pair]:
@@ -87,7 +89,7 @@ def of_clips(data: Calibration, scores: Array) -> Sequence[Pair]:
 
 def _pooled(repeats: Sequence[Sequence[Pair]]) -> tuple[float, Array]:
     rankings = [Ranking(videos) for videos in repeats]
-    draws = np.mean([one.drawn(seed=0)[0] for one in rankings], 0)
+    draws = np.mean([one.drawn(draw_videos(one.videos, DRAWS, 0))[0] for one in rankings], 0)
     return float(np.mean([one.pooled().auc for one in rankings])), draws
 
 
@@ -127,7 +129,8 @@ This page was made by
 {clips} clips of {counted(data.named_groups, "source video")}, {anomalous} anomalous and {normal}
 normal segments, read with the model `{model}`. Each row is logistic regression on standardised
 values, scored out of fold: {FOLDS} folds that keep the clips of a source together, smoothed as
-`hiprobe fit` does (sigma {SIGMA:g}). Figures are means of {REPEATS} repeats with other folds. The
+`hiprobe fit --localization paper` does (sigma {PAPER.sigma:g}). Figures are means of {REPEATS}
+repeats with other folds. The
 score of a clip is the mean of its segments. In brackets: 95 % intervals from 1000 bootstrap draws
 of whole sources; differences are paired.
 

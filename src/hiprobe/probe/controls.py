@@ -96,11 +96,11 @@ def compare_with_controls(
 ) -> dict[str, Any] | None:
     """Compute the out-of-fold AUC of each control and of all, and by how much the probe is better.
 
-    `scores` (n,) are those of the probe, out of fold and smoothed as `settings` say. `rows` has an entry for each
-    control that differs between the clips, and for `all` of them: `auc`, the paired `difference` of
-    the probe's AUC to it, each with a 95 % interval over videos, and the scorer `fitted` on all
-    clips. `finding` is a sentence if a control does as well as the probe. None if the controls are
-    not known, or if nothing was held out that both classes are fitted for.
+    `scores` (n,) are those of the probe, out of fold and smoothed as `settings` say. `rows` has an
+    entry for each control that differs between the clips, and for `all` of them: `auc`, the paired
+    `difference` of the probe's AUC to it, each with a 95 % interval over videos, and the scorer
+    `fitted` on all clips. `finding` is a sentence if a control does as well as the probe. None if
+    the controls are not known, or if nothing was held out that both classes are fitted for.
     """
     if not _comparable(data, split):
         return None
