@@ -99,6 +99,19 @@ class NormalReading:
     store: Path
     lost: list[str] = field(default_factory=list)
 
+    def rate(
+        self, per_day: float, model: Backbone, probe: Probe, settings: Localization
+    ) -> tuple[FalseAlarmRate, Sequence[Video]]:
+        """Find the threshold for so many false alarms per day; also return the videos scored.
+
+        Events that the model rejects, as the probe says, do not count.
+        """
+        from hiprobe import pipeline
+
+        footage = self.score(model, probe, settings)
+        check = pipeline.model_check(footage, pipeline.Reading(model, self.store), probe)
+        return footage.threshold(per_day, settings, check), footage.videos
+
     def score(self, model: Backbone, probe: Probe, settings: Localization) -> NormalFootage:
         """Score the videos with the probe, smoothed as in `settings`; show the progress."""
         from hiprobe import pipeline
@@ -122,8 +135,7 @@ def set_in_probe(per_day: float, normal: NormalReading, model: Backbone, probe: 
     """Return the probe with the threshold that the normal footage gives."""
     from hiprobe.probe.false_alarm_rate import with_rate
 
-    footage = normal.score(model, probe, probe.localization)
-    return with_rate(probe, footage.threshold(per_day, probe.localization))
+    return with_rate(probe, normal.rate(per_day, model, probe, probe.localization)[0])
 
 
 def set_for_run(
@@ -137,9 +149,9 @@ def set_for_run(
 
     refuse_links(asked.out, normal.store)
     settings = asked.localization
-    footage = normal.score(model, asked.probe, settings)
-    _warn("are also among the videos to detect in", _shared(footage.videos, found.videos))
-    rate = footage.threshold(per_day, settings)
+    probe = asked.probe if asked.verify else replace(asked.probe, verification=None)
+    rate, scored = normal.rate(per_day, model, probe, settings)
+    _warn("are also among the videos to detect in", _shared(scored, found.videos))
     say_rate(rate)
     fixed = replace(settings, rule="fixed", threshold=rate.threshold, threshold_from=rate.source)
     return replace(asked, localization=fixed)

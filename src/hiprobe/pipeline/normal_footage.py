@@ -9,6 +9,8 @@ from hiprobe.errors import OutOfMemory, VideoError
 from hiprobe.localize import Localization, localize
 from hiprobe.pipeline.detection import check_probe
 from hiprobe.pipeline.reading import Reading, ReadPlan, decode_ahead, read_or_load
+from hiprobe.pipeline.verification import check_events
+from hiprobe.pipeline.window_states import VideoWindows
 from hiprobe.probe import Probe
 from hiprobe.probe.false_alarm_rate import (
     FalseAlarmRate,
@@ -16,7 +18,7 @@ from hiprobe.probe.false_alarm_rate import (
     always,
     threshold_for_rate,
 )
-from hiprobe.types import Scores, Video
+from hiprobe.types import Event, Scores, Video
 from hiprobe.video import parallel
 
 
@@ -36,6 +38,25 @@ class NormalFootage:
         `is_alarm` gets counts in `videos`.
         """
         return threshold_for_rate(wanted, self.scores, settings, is_alarm)
+
+
+def model_check(footage: NormalFootage, reading: Reading, probe: Probe) -> IsAlarm:
+    """Return whether an event of the footage is an alarm: not if the model rejects it.
+
+    The model is asked as in a detection, about events only. Without a rule in the probe every event
+    is an alarm.
+    """
+    rule = probe.verification
+    if rule is None:
+        return always
+
+    def is_alarm(number: int, event: Event) -> bool:
+        one = footage.videos[number]
+        windows = VideoWindows(one.path, str(one.id), reading)
+        checked, _ = check_events((event,), footage.scores[number], rule, windows, probe.recipe)
+        return not checked[0].demoted
+
+    return is_alarm
 
 
 def score_normal(

@@ -20,12 +20,12 @@ from hiprobe.methods import Method
 from hiprobe.probe.calibration import CLASSES, Calibration, Pair, calibration_set, usable
 from hiprobe.probe.controls import compare_with_controls
 from hiprobe.probe.curves import auc_by_layer, shuffled_curves
-from hiprobe.probe.false_alarm_rate import FalseAlarmRate, threshold_for_rate, with_rate
+from hiprobe.probe.false_alarm_rate import FalseAlarmRate, IsAlarm, threshold_for_rate, with_rate
 from hiprobe.probe.file import Probe
 from hiprobe.probe.folds import Folds, make_folds
 from hiprobe.probe.held_out import fitted_tensors, held_out, pooled_auc, selected
 from hiprobe.probe.threshold import with_threshold
-from hiprobe.probe.verification_rule import NOT_WANTED, VerificationRule, find_rule
+from hiprobe.probe.verification_rule import NOT_WANTED, VerificationRule, answered_check, find_rule
 from hiprobe.types import Scores, Site
 
 _DEFAULT = Localization()
@@ -53,6 +53,7 @@ class FitSettings:
     false_alarms_per_day: float | None
     states: Mapping[str, Any]
     verification: tuple[VerificationRule | None, str] = (None, NOT_WANTED)
+    answers: Sequence[Pair] = ()
 
 
 class _HeldOut(NamedTuple):
@@ -138,6 +139,7 @@ def fit(
         false_alarms_per_day,
         states=states,
         verification=rule,
+        answers=answers or (),
     )
     return _fitted(method, pairs, settings)
 
@@ -162,11 +164,25 @@ def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
         settings.verification[0],
     )
     wanted = settings.false_alarms_per_day
-    return made if wanted is None else with_rate(made, _rate(wanted, data, held.raw, rule))
+    if wanted is None:
+        return made
+    check = answered_check(settings.verification[0], settings.answers, _normal_ids(data))
+    return with_rate(made, _rate(wanted, data, held.raw, rule, check))
+
+
+def _normal_ids(data: Calibration) -> list[str]:
+    """Return the digests of the videos whose segments are all normal, in order."""
+    cuts = np.cumsum([len(one.starts) for one in data.states])[:-1]
+    parts = zip(data.states, np.split(data.labels, cuts), strict=True)
+    return [one.video_id for one, labels in parts if len(labels) and not labels.any()]
 
 
 def _rate(
-    wanted: float, data: Calibration, raw: NDArray[np.float64], settings: Localization
+    wanted: float,
+    data: Calibration,
+    raw: NDArray[np.float64],
+    settings: Localization,
+    is_alarm: IsAlarm,
 ) -> FalseAlarmRate:
     """Find the threshold for the wanted false alarms from out-of-fold scores (n,).
 
@@ -179,7 +195,7 @@ def _rate(
     for one, scores, labels in parts:
         if len(labels) and not labels.any():
             normal.append(localize(one.starts, one.ends, scores, one.gaps, rule)[0])
-    return threshold_for_rate(wanted, normal, settings)
+    return threshold_for_rate(wanted, normal, settings, is_alarm)
 
 
 def _held_out(how: Method, data: Calibration, settings: FitSettings) -> _HeldOut:

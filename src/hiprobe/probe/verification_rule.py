@@ -5,7 +5,7 @@ Log-odds and labels only: no models and no videos.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from hiprobe.methods import likelihood
 from hiprobe.probe.calibration import Pair
 from hiprobe.probe.threshold import calibrate
 from hiprobe.ranges import require
-from hiprobe.types import LabelArray, Recipe, Verification
+from hiprobe.types import Event, LabelArray, Recipe, Verification
 
 QUESTION = likelihood.PROMPTS[0]
 MOST_REJECTED = 0.1  # of the anomalous labelled segments
@@ -92,6 +92,27 @@ def yes_over_no(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Return the log-odds yes - no (n,) of logits (n, 2)."""
     yes, no = logits.astype(np.float64).T
     return np.asarray(yes - no)
+
+
+def answered_check(
+    rule: VerificationRule | None, answers: Sequence[Pair], videos: Sequence[str]
+) -> Callable[[int, Event], bool]:
+    """Return whether an event of the labelled video number `i`, in `videos`, is an alarm.
+
+    It is not if the answers of that video, which were read to fit the rule, reject the segment of
+    its peak. Without a rule or the answers every event is one.
+    """
+    known = {states.video_id: states for states, _ in answers}
+
+    def is_alarm(number: int, event: Event) -> bool:
+        states = known.get(videos[number])
+        if rule is None or states is None or event.peak is None:
+            return True
+        place = int(np.searchsorted(states.starts, event.peak, side="right")) - 1
+        odds = yes_over_no(states.values[[max(place, 0)], 0])
+        return rule.check(float(odds[0])).result != "rejected"
+
+    return is_alarm
 
 
 def verification_threshold(odds: NDArray[np.float64], labels: LabelArray) -> tuple[float, str]:
