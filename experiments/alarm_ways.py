@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,7 +18,7 @@ from hiprobe.pipeline.refinement import refined_events, windows_to_refine
 from hiprobe.pipeline.verification import peak_windows
 from hiprobe.probe.threshold import calibrate
 from hiprobe.probe.verification_rule import VerificationRule, verification_threshold
-from hiprobe.types import Event, HiddenStates, Scores, Site
+from hiprobe.types import Event, Scores, Site
 
 Array = NDArray[np.float64]
 
@@ -101,36 +102,41 @@ def watch(long: LongFootage, draw: FittedDraw, way: Way, cut: float = 1.0) -> li
     settings = replace(way.settings, rule="fixed", threshold=limit)
     rule, found = draw.rule(way), []
     for one, extra, true in zip(long.footage.states, long.extra, long.footage.events, strict=True):
-        events = _events(one, draw, settings, extra)
+        raw = draw.score(one.at((draw.site,)))
+        scores, coarse = localize(one.starts, one.ends, raw, one.gaps, settings)
+        events: Sequence[Event] = coarse
         if rule is not None:
-            events = _checked(events, rule, extra)
+            events = _checked(events, scores, rule, extra)
+        if settings.refine:
+            events = _refined(events, scores, settings, draw, extra)
         ends = [replace(event, end=min(event.end, one.duration)) for event in true]
-        found.append(Watched(ends, events[1], one.duration))
+        found.append(Watched(ends, events, one.duration))
     return found
 
 
-def _events(
-    one: HiddenStates, draw: FittedDraw, settings: Localization, extra: ExtraWindows
-) -> tuple[Scores, tuple[Event, ...]]:
-    raw = draw.score(one.at((draw.site,)))
-    scores, events = localize(one.starts, one.ends, raw, one.gaps, settings)
-    wanted = windows_to_refine(events, scores) if settings.refine else []
-    if not wanted:
-        return scores, events
-    place = one.sites.index(draw.site)
-    values = np.stack([states[[place]] for states in extra.states(wanted).values()])
-    known = dict(zip(wanted, draw.score(values).tolist(), strict=True))
-    return scores, refined_events(events, scores, settings, known)
-
-
 def _checked(
-    found: tuple[Scores, tuple[Event, ...]], rule: VerificationRule, extra: ExtraWindows
-) -> tuple[Scores, tuple[Event, ...]]:
+    events: Sequence[Event], scores: Scores, rule: VerificationRule, extra: ExtraWindows
+) -> list[Event]:
     """Return only the events that the model confirms."""
-    scores, events = found
     kept = []
     for event in events:
         odds = extra.odds(peak_windows(event, scores, rule.segments))
         if rule.check(float(np.mean(list(odds.values())))).result == "confirmed":
             kept.append(event)
-    return scores, tuple(kept)
+    return kept
+
+
+def _refined(
+    events: Sequence[Event],
+    scores: Scores,
+    settings: Localization,
+    draw: FittedDraw,
+    extra: ExtraWindows,
+) -> Sequence[Event]:
+    wanted = windows_to_refine(events, scores)
+    if not wanted:
+        return events
+    place = extra.sites.index(draw.site)
+    values = np.stack([states[[place]] for states in extra.states(wanted).values()])
+    known = dict(zip(wanted, draw.score(values).tolist(), strict=True))
+    return refined_events(events, scores, settings, known)

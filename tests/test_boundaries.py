@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,7 +113,7 @@ def test_a_boundary_moves_at_most_one_stride() -> None:
 def of_scores(raw: list[float], extra: float, **how: float) -> tuple[list[Event], list[Event]]:
     """Return coarse and refined events of windows with these scores, and `extra` in between."""
     starts = np.arange(len(raw)) * L
-    settings = Localization(sigma=0.0, rule="fixed", threshold=0.5, refine=True, **how)  # type: ignore[arg-type]
+    settings = Localization(sigma=0.0, rule="fixed", threshold=0.5, extend=1.0, refine=True, **how)  # type: ignore[arg-type]
     scores, coarse = localize(starts, starts + L, np.array(raw), (), settings)
     known = dict.fromkeys(windows_to_refine(coarse, scores), extra)
     return list(coarse), list(refined_events(coarse, scores, settings, known))
@@ -133,6 +134,20 @@ def test_events_that_overlap_after_refinement_are_merged() -> None:
     (event,) = found
     assert (event.score, event.peak) == (1.0, coarse[1].peak)
     assert event.start < coarse[0].end < event.end
+
+
+def test_a_demoted_event_keeps_its_span_and_needs_no_windows() -> None:
+    starts = np.arange(8) * L
+    raw = np.array([0.0, 0.0, 0.9, 0.9, 0.0, 0.0, 0.8, 0.0])
+    settings = Localization(sigma=0.0, rule="fixed", threshold=0.5, extend=1.0, min_s=0.5)
+    scores, (first, second) = localize(starts, starts + L, raw, (), settings)
+    events = (first, replace(second, severity="low"))
+    wanted = windows_to_refine(events, scores)
+    assert wanted == windows_to_refine((first,), scores)
+    known = dict.fromkeys(wanted, 0.0)
+    moved, kept = refined_events(events, scores, settings, known)
+    assert kept == events[1]
+    assert (moved.start, moved.end) != (first.start, first.end)
 
 
 def test_a_missing_window_is_an_error_and_no_event_needs_none() -> None:

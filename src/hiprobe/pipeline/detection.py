@@ -120,10 +120,10 @@ def detect_events(
     )
     windows = VideoWindows(path, found.video_id, reading)
     verified = refined = 0
-    if settings.refine:
-        events, refined = _refined(events, scores, settings, windows, probe)
     if verify and probe.verification is not None:
         events, verified = check_events(events, scores, probe.verification, windows, probe.recipe)
+    if settings.refine:  # after the check, as a demoted event keeps its span
+        events, refined = _refined(events, scores, settings, windows, probe)
     parts = "pictures missing" if pictures.is_folder(path) else "damaged packets skipped"
     count = found.damaged_packets
     lost = f"{count} {parts}" if count else "spans lost" if found.gaps else None

@@ -65,7 +65,7 @@ def windows_to_refine(events: Sequence[Event], scores: Scores) -> list[Window]:
     """Return the windows whose raw scores `refined_events` needs, sorted, each once."""
     found = set[Window]()
     for event, run in _with_runs(events, scores):
-        if _level(event, run) is not None:
+        if not event.demoted and _level(event, run) is not None:
             found.update(window for one in run.boundaries(event) for window in run.extra(one))
     return sorted(found)
 
@@ -78,9 +78,9 @@ def refined_events(
     A boundary becomes the time at which the raw score, averaged with its neighbours, crosses the
     middle between the highest score in the event and the median score outside all events, at most a
     stride from where it was. Scores from 0 to 1 are compared as log-odds. The boundary does not
-    leave the run and keeps the peak inside. An event that becomes shorter than
-    `settings.min_s` keeps its span. Events that overlap then are merged. Raises KeyError for a
-    window that `extra` lacks. The rule is our own.
+    leave the run and keeps the peak inside. A demoted event keeps its span, and so does one that
+    would become shorter than `settings.min_s`. Events that overlap then are merged. Raises KeyError
+    for a window that `extra` lacks. The rule is our own.
     """
     scores, extra = _comparable(scores, extra)
     moved = [_moved(event, run, settings, extra) for event, run in _with_runs(events, scores)]
@@ -126,7 +126,7 @@ def _level(event: Event, run: _Run) -> float | None:
 
 def _moved(event: Event, run: _Run, settings: Localization, extra: Mapping[Window, float]) -> Event:
     level, inside = _level(event, run), run.inside(event)
-    if level is None:
+    if level is None or event.demoted:
         return event
     top = float(run.centres[inside][np.argmax(run.raw[inside])])
     start, end, kept = event.start, event.end, run.boundaries(event)
@@ -154,12 +154,12 @@ def _around(boundary: float, run: _Run, extra: Mapping[Window, float]) -> tuple[
 
 
 def _merged(events: Sequence[Event]) -> tuple[Event, ...]:
-    """Merge events that overlap; the higher score gives the peak."""
+    """Merge events that overlap; an alarm, or else the higher score, gives the peak."""
     found: list[Event] = []
     for event in sorted(events, key=lambda one: one.start):
         if found and event.start <= found[-1].end:
             last = found.pop()
-            top = event if (event.score or 0.0) > (last.score or 0.0) else last
+            top = max(last, event, key=lambda one: (not one.demoted, one.score or 0.0))
             event = replace(top, start=last.start, end=max(last.end, event.end))
         found.append(event)
     return tuple(found)

@@ -60,14 +60,14 @@ def relocalized(
     scores, events = _localize.localize(
         old.starts, old.ends, old.raw, old.gaps, localization, old.sources
     )
+    events = with_answers(events, result.events, scores, checked)
+    asked = {window for one in events for window in peak_windows(one, scores, checked)}
+    verified = len(asked) if _any_answer(events) else 0
     if localization.refine:
         wanted = windows_to_refine(events, scores)
         refined = len(wanted)
         events = refined_events(events, scores, localization, scores_of(wanted))
-    events = with_maps(with_answers(events, result.events, scores, checked), result.events)
-    events = with_words(events, result.events)
-    asked = {window for one in events for window in peak_windows(one, scores, checked)}
-    verified = len(asked) if _any_answer(events) else 0
+    events = with_words(with_maps(events, result.events), result.events)
     return replace(
         result,
         scores=scores,
