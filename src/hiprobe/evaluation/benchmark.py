@@ -297,14 +297,18 @@ def detected(
     reading: Reading,
     probe: Probe,
 ) -> Gathered:
-    """Return the frame scores and events of each test video, and why a video has none."""
+    """Return the frame scores and events of each test video, and why a video has none.
+
+    Events are checked and refined as the probe says, unless only facts about the model are known.
+    """
+    rules = replace(probe.localization, refine=probe.localization.refine and reading.can_read)
     assert reading.store is not None
     got = Gathered(failed=dict.fromkeys(missing, "missing"))
     whole, cut = _annotation(bench)
     got.truth.update(cut)
     for name, one in tests.items():
         try:
-            result = detect_events(one.path, reading, probe)
+            result = detect_events(one.path, reading, probe, rules, verify=reading.can_read)
             times = kept_frame_times(one.path, result.video_id, reading.store)
             labels = cut[name] if name in cut else labels_at(one, times)
             _same_frames(whole.get(name, labels), times, one.path)
@@ -398,4 +402,7 @@ def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:
         "probe": probe.digest,
         "recipe": probe.recipe.digest,
         "reader": dict(model.provenance),
+        "events": "as the probe says"
+        if hasattr(model, "read")
+        else "not checked and not refined, as a cluster reads hidden states only",
     }

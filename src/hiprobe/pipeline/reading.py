@@ -62,9 +62,14 @@ class Reading:
         """The precision in which the model runs."""
         return str(self.model.provenance.get("dtype", "unknown"))
 
+    @property
+    def can_read(self) -> bool:
+        """Whether there is a model to run, not only facts about one."""
+        return hasattr(self.model, "read")
+
     def backbone(self, path: str | Path) -> Backbone:
         """Return the model; raise VideoError if only facts about it are known."""
-        if hasattr(self.model, "read"):
+        if self.can_read:
             return cast(Backbone, self.model)
         raise VideoError("no worker has read it", where=path, cure="see the error above")
 
