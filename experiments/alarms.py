@@ -164,25 +164,27 @@ def boundaries(study: AlarmStudy) -> Table:
     return ways_table(study, "choose", "Boundaries", ways, note)
 
 
-def _parts() -> list[Way]:
+def _parts() -> dict[str, Way]:
     plain = replace(DEFAULT, extend=1.0, refine=False)
-    return [
-        Way("paper: Gaussian, sigma 1.5", PAPER),
-        Way(f"sigma {DEFAULT.sigma:g}", plain),
-        Way(f"+ extension ({DEFAULT.extend:g})", replace(plain, extend=DEFAULT.extend)),
-        Way("+ refinement", DEFAULT),
-        Way("+ verification = default", DEFAULT, "calibrated"),
-        Way("verification at log-odds 0", DEFAULT, "zero"),
-        Way("verification, mean of up to 5 segments", DEFAULT, "calibrated", segments=5),
-        Way("default, from 0.85 of the threshold", DEFAULT, "calibrated", share=0.85),
-        Way("default, from 0.7 of the threshold", DEFAULT, "calibrated", share=0.7),
-        Way("paper + verification", PAPER, "calibrated"),
-    ]
+    extended = replace(DEFAULT, refine=False)
+    ways = {
+        "paper": Way("paper: Gaussian, sigma 1.5", PAPER),
+        "sigma": Way(f"sigma {DEFAULT.sigma:g}", plain),
+        "extended": Way(f"+ extension ({DEFAULT.extend:g})", extended),
+        "verified": Way("+ verification", extended, "calibrated"),
+        "default": Way("+ refinement = default", DEFAULT, "calibrated"),
+        "zero": Way("default, verified at log-odds 0", DEFAULT, "zero"),
+        "five": Way("default, asked about up to 5 segments", DEFAULT, "calibrated", segments=5),
+        "0.85": Way("default, from 0.85 of the threshold", DEFAULT, "calibrated", share=0.85),
+        "0.7": Way("default, from 0.7 of the threshold", DEFAULT, "calibrated", share=0.7),
+        "paper verified": Way("paper + verification", PAPER, "calibrated"),
+    }
+    return ways
 
 
 def parts(study: AlarmStudy) -> Table:
     """Say what each part adds, on unseen scenes."""
-    return ways_table(study, "events", "What each part adds", _parts(), NOTE)
+    return ways_table(study, "events", "What each part adds", list(_parts().values()), NOTE)
 
 
 NOTE = (
@@ -194,10 +196,11 @@ NOTE = (
 
 def other_footage(study: AlarmStudy) -> list[Table]:
     """Return the same for the 20 videos of earlier figures, and for normal footage alone."""
-    few = [_parts()[0], _parts()[4]]
+    ways = _parts()
+    few = [ways["paper"], ways["default"]]
     long = ways_table(study, "long", "The 20 long videos of earlier figures", few, NOTE)
     rows = []
-    for way in (_parts()[0], _parts()[3], _parts()[4]):
+    for way in (ways["paper"], ways["extended"], ways["verified"]):
         found = study.figures("normal", way)
         hour, day = found["false_alarms_per_hour"], found["false_alarms_per_day"]
         rows.append((way.name, _cell(hour), f"{day.mean:.0f} [{day.low:.0f}, {day.high:.0f}]"))
@@ -208,7 +211,7 @@ def other_footage(study: AlarmStudy) -> list[Table]:
         tuple(rows),
         f"{len(set(study.groups('normal')))} cameras in unseen places, {footage.hours:.1f} h "
         "without an event; one video in three shows a look-alike. Intervals are over draws and "
-        "cameras.",
+        "cameras. Not refined.",
     )
     return [long, normal]
 
@@ -217,7 +220,7 @@ def curve(study: AlarmStudy) -> Table:
     """Return recall at several rates of false events (FROC), on unseen scenes."""
     weights = _weights(study.groups("events"))
     rows = []
-    for way in (_parts()[0], _parts()[2], replace(_parts()[4], settings=_parts()[2].settings)):
+    for way in (_parts()[name] for name in ("paper", "extended", "verified")):
         print(f"FROC: {way.name}", file=sys.stderr, flush=True)
         swept = [(cut, study.watched("events", way, cut)) for cut in CUTS]
         curves = [
@@ -225,7 +228,7 @@ def curve(study: AlarmStudy) -> Table:
             for i in range(study.study.seeds)
         ]
         cells = [_cell(_interval([one[rate] for one in curves])) for rate in range(len(RATES))]
-        rows.append((way.name.replace(" = default", ""), *cells))
+        rows.append((way.name, *cells))
     columns = ("way", *(f"at {rate:g} an hour" for rate in RATES))
     note = (
         "Recall of events (tIoU 0.1) at the threshold with at most so many false events an hour, "
@@ -242,7 +245,7 @@ def causes(study: AlarmStudy) -> Table:
     }
     paths = [one.path for one in datasets.load("folder", str(study.folder), "events")]
     rows = []
-    for way in (_parts()[3], _parts()[4]):
+    for way in (_parts()[name] for name in ("extended", "verified")):
         counts: dict[str, list[float]] = {}
         for videos in study.watched("events", way):
             for path, one in zip(paths, videos, strict=True):

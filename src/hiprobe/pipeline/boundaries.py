@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-CERTAIN = 1e-3  # a probability nearer to 0 or 1 counts as this far from it
+CERTAIN = 1e-6  # a probability nearer to 0 or 1 counts as this far from it
 
 
 def log_odds_of(scores: Array) -> Array:
