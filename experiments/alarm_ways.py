@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +18,8 @@ from hiprobe.pipeline.refinement import refined_events, windows_to_refine
 from hiprobe.pipeline.verification import peak_windows
 from hiprobe.probe.threshold import calibrate
 from hiprobe.probe.verification_rule import VerificationRule, verification_threshold
-from hiprobe.types import Event, Scores, Site
+from hiprobe.store import Window
+from hiprobe.types import Event, HiddenStates, Scores, Site
 
 Array = NDArray[np.float64]
 
@@ -75,10 +76,8 @@ class FittedDraw:
         known = self.some.y >= 0
         return calibrate(self.some.smoothed(self.held, settings)[known], self.some.y[known])
 
-    def rule(self, way: Way) -> VerificationRule | None:
-        """Return how events are checked; None if they are not."""
-        if way.verify == "no":
-            return None
+    def rule(self, way: Way) -> VerificationRule:
+        """Return how events are checked in a way that checks them."""
         limit = 0.0 if way.verify == "zero" else verification_threshold(self.odds, self.some.y)[0]
         return VerificationRule(threshold=limit, segments=way.segments)
 
@@ -93,50 +92,80 @@ def fitted_draw(some: Footage, odds: Array, seed: int) -> FittedDraw:
     return FittedDraw(some, site, tensors, held, odds)
 
 
-def watch(long: LongFootage, draw: FittedDraw, way: Way, cut: float = 1.0) -> list[Watched]:
-    """Return the true events and the alarms of each video, found in one way.
+def watch(
+    long: LongFootage, draws: Sequence[FittedDraw], way: Way, cut: float = 1.0
+) -> list[list[Watched]]:
+    """Return for each draw the true events and the alarms of each video, found in one way.
 
     `cut` multiplies the threshold: for curves over thresholds.
     """
-    limit = cut * way.share * draw.threshold(way.settings)
-    settings = replace(way.settings, rule="fixed", threshold=limit)
-    rule, found = draw.rule(way), []
+    limits = [cut * way.share * draw.threshold(way.settings) for draw in draws]
+    settings = [replace(way.settings, rule="fixed", threshold=limit) for limit in limits]
+    found: list[list[Watched]] = [[] for _ in draws]
     for one, extra, true in zip(long.footage.states, long.extra, long.footage.events, strict=True):
-        raw = draw.score(one.at((draw.site,)))
-        scores, coarse = localize(one.starts, one.ends, raw, one.gaps, settings)
-        events: Sequence[Event] = coarse
-        if rule is not None:
-            events = _checked(events, scores, rule, extra)
-        if settings.refine:
-            events = _refined(events, scores, settings, draw, extra)
         ends = [replace(event, end=min(event.end, one.duration)) for event in true]
-        found.append(Watched(ends, events, one.duration))
+        every = [_scored(one, draw, rule) for draw, rule in zip(draws, settings, strict=True)]
+        if way.verify != "no":
+            every = _checked(every, [draw.rule(way) for draw in draws], extra)
+        if way.settings.refine:
+            every = _refined(every, draws, settings, extra)
+        for watched, (_, events) in zip(found, every, strict=True):
+            watched.append(Watched(ends, events, one.duration))
     return found
 
 
+Found = tuple[Scores, Sequence[Event]]
+
+
+def _scored(one: HiddenStates, draw: FittedDraw, settings: Localization) -> Found:
+    raw = draw.score(one.at((draw.site,)))
+    return localize(one.starts, one.ends, raw, one.gaps, settings)
+
+
 def _checked(
-    events: Sequence[Event], scores: Scores, rule: VerificationRule, extra: ExtraWindows
-) -> list[Event]:
-    """Return only the events that the model confirms."""
-    kept = []
-    for event in events:
-        odds = extra.odds(peak_windows(event, scores, rule.segments))
-        if rule.check(float(np.mean(list(odds.values())))).result == "confirmed":
-            kept.append(event)
-    return kept
+    every: list[Found], rules: Sequence[VerificationRule], extra: ExtraWindows
+) -> list[Found]:
+    """Return only the events that the model confirms, for each draw."""
+    asked = [
+        [peak_windows(event, scores, rule.segments) for event in events]
+        for (scores, events), rule in zip(every, rules, strict=True)
+    ]
+    # What all draws ask about is read in one pass over the video.
+    odds = extra.odds({window for some in asked for windows in some for window in windows})
+    return [
+        (
+            scores,
+            [
+                event
+                for event, at in zip(events, some, strict=True)
+                if _is_confirmed(rule, odds, at)
+            ],
+        )
+        for (scores, events), some, rule in zip(every, asked, rules, strict=True)
+    ]
+
+
+def _is_confirmed(
+    rule: VerificationRule, odds: Mapping[Window, float], windows: Sequence[Window]
+) -> bool:
+    answer = float(np.mean([odds[window] for window in windows]))
+    return rule.check(answer).result == "confirmed"
 
 
 def _refined(
-    events: Sequence[Event],
-    scores: Scores,
-    settings: Localization,
-    draw: FittedDraw,
+    every: list[Found],
+    draws: Sequence[FittedDraw],
+    settings: Sequence[Localization],
     extra: ExtraWindows,
-) -> Sequence[Event]:
-    wanted = windows_to_refine(events, scores)
-    if not wanted:
-        return events
-    place = extra.sites.index(draw.site)
-    values = np.stack([states[[place]] for states in extra.states(wanted).values()])
-    known = dict(zip(wanted, draw.score(values).tolist(), strict=True))
-    return refined_events(events, scores, settings, known)
+) -> list[Found]:
+    wanted = [windows_to_refine(events, scores) for scores, events in every]
+    states = extra.states({window for windows in wanted for window in windows})
+    found = []
+    for (scores, events), windows, draw, rule in zip(every, wanted, draws, settings, strict=True):
+        if windows:
+            place = extra.sites.index(draw.site)
+            values = np.stack([states[window][[place]] for window in windows])
+            known = dict(zip(windows, draw.score(values).tolist(), strict=True))
+            events = refined_events(events, scores, rule, known)
+        found.append((scores, events))
+    return found

@@ -85,8 +85,7 @@ class AlarmStudy:
 
     def watched(self, split: str, way: Way, cut: float = 1.0) -> list[list[Watched]]:
         """Return the alarms of one way in the videos of a split, for each draw."""
-        footage = self.footage(split)
-        return [watch(footage, one, way, cut) for one in self.draws]
+        return watch(self.footage(split), self.draws, way, cut)
 
     def groups(self, split: str) -> list[str]:
         """Return what each video is resampled with: its camera, or itself."""
