@@ -212,7 +212,7 @@ def test_live_equals_offline_for_every_prefix(
     assert (scores.smoothed == want).all()
     assert (scores.threshold == limits).all()
     assert found == find_events(
-        starts, ends, want, limits, EventTracker(chosen.merge_s, chosen.min_s), gaps=gaps
+        starts, ends, want, limits, Localizer(chosen).tracker, gaps=gaps
     )
     live, settled, closed = Localizer(chosen), [], []
     for i, segment in enumerate(zip(starts, ends, raw, strict=True)):
@@ -253,9 +253,12 @@ def test_settings_survive_json_and_are_checked() -> None:
         {"threshold": math.nan},
     ):
         with pytest.raises(ValueError):  # noqa: PT011
-            Localization.from_json(wrong)
+            Localization.from_json({**chosen.to_json(), **wrong})
     with pytest.raises(TypeError):
-        Localization.from_json({"sigmas": 1.0})
+        Localization.from_json({**chosen.to_json(), "sigmas": 1.0})
+    with pytest.raises(ValueError, match="the localization lacks extend, refine"):
+        lacking = {"extend", "refine"}
+        Localization.from_json({k: v for k, v in chosen.to_json().items() if k not in lacking})
 
 
 @settings(deadline=None)

@@ -19,9 +19,9 @@ from hiprobe.ranges import require
 from hiprobe.types import Event, LabelArray, Recipe, Verification
 
 QUESTION = likelihood.PROMPTS[0]
-MOST_REJECTED = 0.1  # of the anomalous labelled segments
+PRIOR = 60  # anomalous segments for which the level of 0 counts
 NO_LABELS = "log-odds of 0, as no labels of both classes were given"
-CALIBRATED = "best F1 on the labelled segments, at most 10 % of the anomalous ones rejected"
+CALIBRATED = "best F1 on the labelled segments, drawn towards 0 as they are few"
 NOT_ASKED = "off: the model's yes and no cannot be read"
 NOT_WANTED = "off, as it was asked to be"
 REPEATS = "off: the method asks the same question already"
@@ -118,17 +118,16 @@ def answered_check(
 def verification_threshold(odds: NDArray[np.float64], labels: LabelArray) -> tuple[float, str]:
     """Choose the log-odds from which on an event is confirmed, and say how.
 
-    `odds` (n,) are those of labelled segments, `labels` (n,) 1, 0 or -1 (left out). The threshold
-    has the best F1 on these segments, as `calibrate` finds it, but is never so high that more than
-    `MOST_REJECTED` of the anomalous ones are below it. Nothing is fitted, so these log-odds are
-    out of fold. Without labels of both classes it is 0: yes and no are equally likely. The rule is
-    our own.
+    `odds` (n,) are those of labelled segments, `labels` (n,) 1, 0 or -1 (left out). Yes and no are
+    equally likely at 0, which is the threshold without labels of both classes. With labels it is
+    the one with the best F1 on these segments, as `calibrate` finds it, times `n / (n + PRIOR)` for
+    `n` anomalous segments: a few labels say little against 0. Nothing is fitted, so these log-odds
+    are out of fold. The rule is our own.
 
     >>> verification_threshold(np.array([-3.0, -1.0, 1.0, 4.0]), np.array([0, 0, 1, 1], np.int8))[0]
     0.0
     """
-    anomalous = np.sort(odds[labels == 1])
-    if not len(anomalous) or not (labels == 0).any():
+    anomalous = int((labels == 1).sum())
+    if not anomalous or not (labels == 0).any():
         return 0.0, NO_LABELS
-    highest = float(anomalous[int(MOST_REJECTED * len(anomalous))])
-    return min(calibrate(odds, labels), highest), CALIBRATED
+    return calibrate(odds, labels) * anomalous / (anomalous + PRIOR), CALIBRATED
