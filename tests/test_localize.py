@@ -211,9 +211,7 @@ def test_live_equals_offline_for_every_prefix(
     limits = adaptive_threshold(want, 1.0, 3, 2) if rule == "adaptive" else np.full(len(raw), 0.5)
     assert (scores.smoothed == want).all()
     assert (scores.threshold == limits).all()
-    assert found == find_events(
-        starts, ends, want, limits, Localizer(chosen).tracker, gaps=gaps
-    )
+    assert found == find_events(starts, ends, want, limits, Localizer(chosen).tracker, gaps=gaps)
     live, settled, closed = Localizer(chosen), [], []
     for i, segment in enumerate(zip(starts, ends, raw, strict=True)):
         some, done = live.push(*segment, gap=i in lost)
@@ -256,9 +254,9 @@ def test_settings_survive_json_and_are_checked() -> None:
             Localization.from_json({**chosen.to_json(), **wrong})
     with pytest.raises(TypeError):
         Localization.from_json({**chosen.to_json(), "sigmas": 1.0})
+    short = {k: v for k, v in chosen.to_json().items() if k not in {"extend", "refine"}}
     with pytest.raises(ValueError, match="the localization lacks extend, refine"):
-        lacking = {"extend", "refine"}
-        Localization.from_json({k: v for k, v in chosen.to_json().items() if k not in lacking})
+        Localization.from_json(short)
 
 
 @settings(deadline=None)
