@@ -6,7 +6,7 @@ many there are. It knows no command line and draws no plots.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe import datasets, video
+from hiprobe import datasets
 from hiprobe.backbones import ModelFacts
 from hiprobe.datasets import FrameLabels, bare_name, listing
 from hiprobe.errors import LabelError, OutOfMemory, VideoError, counted
@@ -32,6 +32,7 @@ from hiprobe.evaluation.given_scores import (
     open_scores,
     read_test_videos,
 )
+from hiprobe.evaluation.input_checks import check_apart
 from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored
 from hiprobe.evaluation.tables import Report
 from hiprobe.localize import Localization
@@ -268,26 +269,6 @@ def evaluate_probe(
     got = detected(bench, missing, there, reading, probe)
     about = {**bench.about(), **_provenance(reading.model, probe)}
     return evaluated(bench, got, missing, about, seed, bootstrap)
-
-
-def check_apart(tests: Mapping[str, Video], fitted: Set[str], how: str) -> None:
-    """Raise LabelError for test videos whose content was, or would be, used for fitting."""
-    shared = [name for name, one in tests.items() if fitted and _digest(one.path) in fitted]
-    if shared:
-        raise LabelError(
-            f"{counted(len(shared), 'test video')} with the content of videos that the probe "
-            f"{how}: "
-            f"{listing(shared)}",
-            cure="keep training and test videos apart",
-        )
-
-
-def _digest(path: str) -> str | None:
-    """Return the digest of a file, or None if it cannot be read: detection will report that."""
-    try:
-        return video.digest(path)
-    except VideoError:
-        return None
 
 
 def detected(

@@ -14,8 +14,9 @@ import numpy as np
 
 from hiprobe.backbones import ModelFacts
 from hiprobe.errors import HiProbeError, LabelError, UsageError
-from hiprobe.evaluation.benchmark import Benchmark, Evaluated, check_apart, detected, evaluated
+from hiprobe.evaluation.benchmark import Benchmark, Evaluated, detected, evaluated
 from hiprobe.evaluation.draw_summary import DrawSummary
+from hiprobe.evaluation.input_checks import check_apart
 from hiprobe.evaluation.tables import Report
 from hiprobe.pipeline import (
     Failed,

@@ -1,15 +1,17 @@
-"""Refuse scores that cannot be compared with the truth. Computes no metric and opens no file."""
+"""Refuse scores that cannot be compared with the truth. Computes no metric."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe import video
 from hiprobe.datasets import FrameLabels, listing
-from hiprobe.errors import LabelError, counted
+from hiprobe.errors import LabelError, VideoError, counted
+from hiprobe.types import Video
 
 if TYPE_CHECKING:
     from hiprobe.evaluation.measure import Detection
@@ -92,3 +94,23 @@ def check_times(scores: Scores, found: Mapping[str, Detection] | None) -> None:
             f"{counted(len(odd), 'scored video')} without the time of every frame: {listing(odd)}",
             cure="give one time in seconds for each scored frame",
         )
+
+
+def check_apart(tests: Mapping[str, Video], fitted: Set[str], how: str) -> None:
+    """Raise LabelError for test videos whose content was, or would be, used for fitting."""
+    shared = [name for name, one in tests.items() if fitted and _digest(one.path) in fitted]
+    if shared:
+        raise LabelError(
+            f"{counted(len(shared), 'test video')} with the content of videos that the probe "
+            f"{how}: "
+            f"{listing(shared)}",
+            cure="keep training and test videos apart",
+        )
+
+
+def _digest(path: str) -> str | None:
+    """Return the digest of a file, or None if it cannot be read: detection will report that."""
+    try:
+        return video.digest(path)
+    except VideoError:
+        return None
