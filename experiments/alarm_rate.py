@@ -266,8 +266,8 @@ def main(given: Sequence[str] | None = None) -> None:
 
 HEAD = """# Is a promised number of false alarms kept?
 
-Written by `python -m experiments.alarm_rate`; do not edit it by hand. The scenes are rendered and the
-model is the shipped one. Events are not checked by asking the model: every event counts.
+Written by `python -m experiments.alarm_rate`; do not edit it by hand. The scenes are rendered
+and the model is the shipped one. Events are not checked by asking the model: every event counts.
 """
 
 
