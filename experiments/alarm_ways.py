@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +18,6 @@ from hiprobe.pipeline.refinement import refined_events, windows_to_refine
 from hiprobe.pipeline.verification import peak_windows
 from hiprobe.probe.threshold import calibrate
 from hiprobe.probe.verification_rule import VerificationRule, verification_threshold
-from hiprobe.store import Window
 from hiprobe.types import Event, HiddenStates, Scores, Site
 
 Array = NDArray[np.float64]
@@ -29,8 +28,8 @@ class Way:
     """One way from scores to alarms.
 
     `settings` without a threshold; `share` of the calibrated threshold from which an event starts.
-    `verify` is "no", "zero" (log-odds of 0) or "calibrated", and `segments` how many segments of an
-    event the model is asked about.
+    `verify` is "no", "zero" (log-odds of 0), "calibrated", or "rank", which rejects nothing.
+    `segments` is how many segments of an event the model is asked about.
     """
 
     name: str
@@ -78,7 +77,8 @@ class FittedDraw:
 
     def rule(self, way: Way) -> VerificationRule:
         """Return how events are checked in a way that checks them."""
-        limit = 0.0 if way.verify == "zero" else verification_threshold(self.odds, self.some.y)[0]
+        fixed = {"zero": 0.0, "rank": -1e6}
+        limit = fixed.get(way.verify, verification_threshold(self.odds, self.some.y)[0])
         return VerificationRule(threshold=limit, segments=way.segments)
 
 
@@ -132,24 +132,23 @@ def _checked(
     ]
     # What all draws ask about is read in one pass over the video.
     odds = extra.odds({window for some in asked for windows in some for window in windows})
+    answers = [
+        [float(np.mean([odds[window] for window in windows])) for windows in some] for some in asked
+    ]
     return [
-        (
-            scores,
-            [
-                event
-                for event, at in zip(events, some, strict=True)
-                if _is_confirmed(rule, odds, at)
-            ],
-        )
-        for (scores, events), some, rule in zip(every, asked, rules, strict=True)
+        (scores, list(_confirmed(events, given, rule)))
+        for (scores, events), given, rule in zip(every, answers, rules, strict=True)
     ]
 
 
-def _is_confirmed(
-    rule: VerificationRule, odds: Mapping[Window, float], windows: Sequence[Window]
-) -> bool:
-    answer = float(np.mean([odds[window] for window in windows]))
-    return rule.check(answer).result == "confirmed"
+def _confirmed(
+    events: Sequence[Event], answers: Sequence[float], rule: VerificationRule
+) -> Iterator[Event]:
+    """Yield the events that the model confirms, with its log-odds."""
+    for event, odds in zip(events, answers, strict=True):
+        checked = rule.check(odds)
+        if checked.result == "confirmed":
+            yield replace(event, verification=checked)
 
 
 def _refined(
