@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -102,15 +102,12 @@ class NormalReading:
     def rate(
         self, per_day: float, model: Backbone, probe: Probe, settings: Localization
     ) -> tuple[FalseAlarmRate, Sequence[Video]]:
-        """Find the threshold for so many false alarms per day; also return the videos scored.
-
-        Events that the model rejects, as the probe says, do not count.
-        """
+        """Find what gives so many false alarms per day; also return the videos scored."""
         from hiprobe import pipeline
 
         footage = self.score(model, probe, settings)
-        check = pipeline.model_check(footage, pipeline.Reading(model, self.store), probe)
-        return footage.threshold(per_day, settings, check), footage.videos
+        reading = pipeline.Reading(model, self.store)
+        return pipeline.rate_for(per_day, footage, reading, probe, settings), footage.videos
 
     def score(self, model: Backbone, probe: Probe, settings: Localization) -> NormalFootage:
         """Score the videos with the probe, smoothed as in `settings`; show the progress."""
@@ -153,15 +150,19 @@ def set_for_run(
     rate, scored = normal.rate(per_day, model, probe, settings)
     _warn("are also among the videos to detect in", _shared(scored, found.videos))
     say_rate(rate)
-    fixed = replace(settings, rule="fixed", threshold=rate.threshold, threshold_from=rate.source)
-    return replace(asked, localization=fixed)
+    if rate.of_check:
+        source = f"as the probe says; the level of the check: {rate.source}"
+        changes: dict[str, Any] = {"confirm": rate.threshold, "threshold_from": source}
+    else:
+        changes = {"rule": "fixed", "threshold": rate.threshold, "threshold_from": rate.source}
+    return replace(asked, localization=replace(settings, **changes))
 
 
 def say_rate(rate: FalseAlarmRate) -> None:
     """Say the threshold and what the footage shows, on standard error."""
     from hiprobe.cli._terminal import err, markup, warn
 
-    err.print(f"threshold [bold]{rate.threshold:.3f}[/]: {markup(str(rate))}", soft_wrap=True)
+    err.print(f"[bold]{rate.named}[/]: {markup(str(rate))}", soft_wrap=True)
     if rate.doubt:
         warn(rate.doubt)
 

@@ -65,6 +65,16 @@ Refine = Annotated[
 ]
 
 
+Confirm = Annotated[
+    float | None,
+    typer.Option(
+        metavar="LOG-ODDS",
+        help="An event is an alarm from these log-odds of yes against no on. Default: as the probe "
+        "says.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class EventOptions:
     """The values of these options, None where one was not given."""
@@ -77,6 +87,7 @@ class EventOptions:
     smoothing: str | None = None
     extend: float | None = None
     refine: bool | None = None
+    confirm: float | None = None
 
     def over(self, base: Localization) -> Localization:
         """Return `base` with what was given; raises UsageError for a value out of range.
@@ -91,6 +102,7 @@ class EventOptions:
             "smoothing": self.smoothing,
             "extend": self.extend,
             "refine": self.refine,
+            "confirm": self.confirm,
         }
         changes = {name: value for name, value in changes.items() if value is not None}
         if self.threshold is not None:
@@ -107,6 +119,7 @@ class EventOptions:
 
         for option, name, value in (
             ("--threshold", "threshold", self.threshold),
+            ("--confirm", "threshold", self.confirm),
             ("--sigma", "sigma", self.sigma),
             ("--extend", "extend", self.extend),
             ("--min-length", "min_s", self.min_length),

@@ -17,6 +17,7 @@ from hiprobe.cli._false_alarms import (
     set_for_run,
 )
 from hiprobe.cli._localization import (
+    Confirm,
     EventOptions,
     Extend,
     Merge,
@@ -71,6 +72,7 @@ def detect(
     min_length: MinLength = None,
     merge: Merge = None,
     refine: Refine = None,
+    confirm: Confirm = None,
     false_alarms: FalseAlarms = None,
     normal: Normal = None,
     time_from_name: Annotated[
@@ -141,7 +143,7 @@ def detect(
         _chosen.say_choice(chosen, name)
     _detection.say_unchecked(chosen.probe, verify)
     events = EventOptions(
-        threshold, sigma, min_length, merge, localization, smoothing, extend, refine
+        threshold, sigma, min_length, merge, localization, smoothing, extend, refine, confirm
     )
     rules = (
         events.over_probe(chosen.probe)

@@ -20,6 +20,7 @@ from hiprobe.cli._false_alarms import (
 )
 from hiprobe.cli._labels import check_normal, label_words, warn_of_copies, warn_of_short
 from hiprobe.cli._localization import (
+    Confirm,
     EventOptions,
     Extend,
     Merge,
@@ -81,6 +82,7 @@ def fit(
     min_length: MinLength = None,
     merge: Merge = None,
     refine: Refine = None,
+    confirm: Confirm = None,
     verify: Annotated[
         bool,
         typer.Option(
@@ -129,7 +131,7 @@ def fit(
     words = label_words(normal_label, anomaly_label)
     options = recipe_options(prompt, segment, frames, size)
     events = EventOptions(
-        threshold, sigma, min_length, merge, localization, smoothing, extend, refine
+        threshold, sigma, min_length, merge, localization, smoothing, extend, refine, confirm
     )
     rules = events.over(Localization())
     rate = FalseAlarmOptions(false_alarms, normal)

@@ -30,6 +30,8 @@ class Localization:
       least this share of it: see `EventTracker`. 1.0 extends nothing.
     - `refine`: whether the windows around each boundary are read again more finely. It changes
       nothing here, as it needs the video.
+    - `confirm`: the log-odds from which the model's check confirms an event; None for those of the
+      probe. It changes nothing here, as it needs the model.
     - `threshold_from`: where the threshold comes from, in words; not compared.
 
     All defaults are our own; docs/data/alarms.md has the figures. `named("paper")` is the paper's
@@ -50,6 +52,7 @@ class Localization:
     smoothing: Smoothing = "gaussian"
     extend: float = 0.9
     refine: bool = True
+    confirm: float | None = None
     threshold_from: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -57,6 +60,8 @@ class Localization:
             require(name, getattr(self, name))
         if self.threshold is not None:
             require("threshold", self.threshold)
+        if self.confirm is not None:
+            require("threshold", self.confirm, "confirm")
         if self.rule not in RULES:
             raise ValueError(f"the rule must be one of {RULES}, got {self.rule!r}")
         if self.rule == "fixed" and self.threshold is None:

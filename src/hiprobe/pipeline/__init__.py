@@ -13,7 +13,7 @@ from hiprobe.pipeline.extraction import (
     unread,
 )
 from hiprobe.pipeline.method_passes import MethodPass, MethodPasses, method_passes
-from hiprobe.pipeline.normal_footage import NormalFootage, model_check, score_normal
+from hiprobe.pipeline.normal_footage import NormalFootage, rate_for, score_normal
 from hiprobe.pipeline.reading import (
     Failed,
     Pair,
@@ -64,7 +64,7 @@ __all__ = [
     "ignore",
     "located",
     "method_passes",
-    "model_check",
+    "rate_for",
     "read_states",
     "recipe_for",
     "relocalized",

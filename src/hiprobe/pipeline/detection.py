@@ -121,7 +121,8 @@ def detect_events(
     windows = VideoWindows(path, found.video_id, reading)
     verified = refined = 0
     if verify and probe.verification is not None:
-        events, verified = check_events(events, scores, probe.verification, windows, probe.recipe)
+        rule = probe.verification.at(settings.confirm)
+        events, verified = check_events(events, scores, rule, windows, probe.recipe)
     if settings.refine:  # after the check, as a demoted event keeps its span
         events, refined = _refined(events, scores, settings, windows, probe)
     parts = "pictures missing" if pictures.is_folder(path) else "damaged packets skipped"

@@ -16,9 +16,10 @@ from hiprobe.probe.false_alarm_rate import (
     FalseAlarmRate,
     IsAlarm,
     always,
+    level_for_rate,
     threshold_for_rate,
 )
-from hiprobe.types import Event, Scores, Video
+from hiprobe.types import Scores, Video
 from hiprobe.video import parallel
 
 
@@ -40,23 +41,26 @@ class NormalFootage:
         return threshold_for_rate(wanted, self.scores, settings, is_alarm)
 
 
-def model_check(footage: NormalFootage, reading: Reading, probe: Probe) -> IsAlarm:
-    """Return whether an event of the footage is an alarm: not if the model rejects it.
+def rate_for(
+    wanted: float, footage: NormalFootage, reading: Reading, probe: Probe, settings: Localization
+) -> FalseAlarmRate:
+    """Find what keeps the false alarms of this footage below `wanted` per day.
 
-    The model is asked as in a detection, about events only. Without a rule in the probe every event
-    is an alarm.
+    If the probe says how to check events, the threshold of scores stays as in `settings` and the
+    level of the check is raised: the model is asked about every event that is found. Otherwise the
+    threshold is set (`threshold_for_rate`).
     """
     rule = probe.verification
     if rule is None:
-        return always
-
-    def is_alarm(number: int, event: Event) -> bool:
-        one = footage.videos[number]
+        return footage.threshold(wanted, settings)
+    odds: list[float] = []
+    for one, scores in zip(footage.videos, footage.scores, strict=True):
+        found = localize(scores.starts, scores.ends, scores.raw, scores.gaps, settings)[1]
         windows = VideoWindows(one.path, str(one.id), reading)
-        checked, _ = check_events((event,), footage.scores[number], rule, windows, probe.recipe)
-        return not checked[0].demoted
-
-    return is_alarm
+        checked, _ = check_events(found, scores, rule, windows, probe.recipe)
+        odds += [float(event.verification.log_odds or 0.0) for event in checked]
+    hours = sum(one.scored_s for one in footage.scores) / 3600
+    return level_for_rate(wanted, odds, hours, rule.threshold)
 
 
 def score_normal(

@@ -18,7 +18,7 @@ from hiprobe.pipeline.refinement import refined_events, windows_to_refine
 from hiprobe.pipeline.verification import peak_windows, with_answer
 from hiprobe.pipeline.where import with_maps
 from hiprobe.pipeline.window_states import states_of
-from hiprobe.probe import Probe
+from hiprobe.probe import Probe, VerificationRule
 from hiprobe.store import Window, WindowsKey, find_windows
 from hiprobe.types import Event, Result, Scores
 
@@ -35,15 +35,15 @@ def relocalized(
     localization: Localization,
     scores_of: ScoresOf = no_scores,
     *,
-    checked: int = 1,
+    rule: VerificationRule | None = None,
 ) -> Result:
     """Return the result that `detect` would have made with `localization`.
 
-    An event keeps its label and explanation if its span and peak are the same, the model's answer
-    if it was asked about the same windows (`checked` is the rule's number of segments), and its map
-    if its peak is the same; others have none. `scores_of` returns the known raw scores of windows.
-    Raises ValueError for a result without scores, KeyError if refining needs the score of a window
-    that is not known.
+    An event keeps its label and explanation if its span and peak are the same, its map if its peak
+    is the same, and the model's answer, which `rule` judges again, if it was asked about the same
+    windows; others have none. `scores_of` returns the known raw scores of windows. Raises
+    ValueError for a result without scores, KeyError if refining needs the score of a window that is
+    not known.
 
     >>> import numpy as np
     >>> from hiprobe.types import Scores
@@ -60,8 +60,10 @@ def relocalized(
     scores, events = _localize.localize(
         old.starts, old.ends, old.raw, old.gaps, localization, old.sources
     )
-    events = with_answers(events, result.events, scores, checked)
-    asked = {window for one in events for window in peak_windows(one, scores, checked)}
+    rule = None if rule is None else rule.at(localization.confirm)
+    events = with_answers(events, result.events, scores, rule)
+    most = 1 if rule is None else rule.segments
+    asked = {window for one in events for window in peak_windows(one, scores, most)}
     verified = len(asked) if _any_answer(events) else 0
     if localization.refine:
         wanted = windows_to_refine(events, scores)
@@ -83,20 +85,28 @@ def _any_answer(events: Sequence[Event]) -> bool:
 
 
 def with_answers(
-    events: Sequence[Event], known: Sequence[Event], scores: Scores, checked: int = 1
+    events: Sequence[Event],
+    known: Sequence[Event],
+    scores: Scores,
+    rule: VerificationRule | None = None,
 ) -> tuple[Event, ...]:
-    """Give each event the answer about the known event with the same windows to ask about."""
+    """Give each event the answer about the known event with the same windows to ask about.
+
+    `rule` judges the log-odds again; without one the judgement stays.
+    """
+    most = 1 if rule is None else rule.segments
     answers = {
-        tuple(peak_windows(one, scores, checked)): one.verification
+        tuple(peak_windows(one, scores, most)): one.verification
         for one in known
         if one.verification.log_odds is not None
     }
-    return tuple(
-        event
-        if (same := answers.get(tuple(peak_windows(event, scores, checked)))) is None
-        else with_answer(event, same)
-        for event in events
-    )
+    found = []
+    for event in events:
+        same = answers.get(tuple(peak_windows(event, scores, most)))
+        if same is not None and rule is not None and same.log_odds is not None:
+            same = rule.check(same.log_odds)
+        found.append(event if same is None else with_answer(event, same))
+    return tuple(found)
 
 
 def with_words(events: Sequence[Event], known: Sequence[Event]) -> tuple[Event, ...]:

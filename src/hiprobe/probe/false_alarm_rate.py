@@ -39,8 +39,8 @@ def always(_video: int, _event: Event) -> bool:
 class FalseAlarmRate:
     """A threshold, and what normal footage says about the false alarms that it gives.
 
-    `wanted` is the number per day to stay below, `events` the alarms in `hours` of normal footage
-    at `threshold`.
+    It is one of scores or, if `of_check`, one of the log-odds of the model's check. `wanted` is the
+    number per day to stay below, `events` the alarms in `hours` of normal footage at `threshold`.
 
     >>> print(FalseAlarmRate(0.8, wanted=72, events=1, hours=2.04))
     1 false alarm in 2.04 hours of normal footage: 12 per day (95 % interval 0.3 to 66)
@@ -50,6 +50,7 @@ class FalseAlarmRate:
     wanted: float
     events: int
     hours: float
+    of_check: bool = False
 
     @property
     def per_day(self) -> float:
@@ -89,9 +90,16 @@ class FalseAlarmRate:
         return (
             f"{_length(self.hours)} of normal footage cannot support less than "
             f"{_figure(self.bound, up=True)} per day: at most {_figure(self.wanted)} per day needs "
-            f"{_length(self.hours_needed)} or more. The threshold {self.threshold:.3f} gives no "
-            "alarm in this footage, but nothing is promised"
+            f"{_length(self.hours_needed)} or more. {self.named} gives no alarm in this footage, "
+            "but nothing is promised"
         )
+
+    @property
+    def named(self) -> str:
+        """The threshold in words."""
+        if self.of_check:
+            return f"A check from log-odds {self.threshold:.2f} on"
+        return f"The threshold {self.threshold:.3f}"
 
     @property
     def source(self) -> str:
@@ -213,8 +221,54 @@ def threshold_for_rate(
     return FalseAlarmRate(threshold, wanted, alarms.count(threshold).alarms, hours)
 
 
+def level_for_rate(
+    wanted: float, odds: Sequence[float], hours: float, least: float
+) -> FalseAlarmRate:
+    """Find the lowest level of the model's check that supports `wanted` false alarms per day.
+
+    `odds` are the log-odds at the peaks of the events in `hours` of normal footage, found at the
+    probe's threshold. As in `threshold_for_rate`, the level lies above the (k + 1)-th highest of
+    them, with the largest k that keeps `wanted` with 95 % confidence; never below `least`. If the
+    footage is too short for any k, it is just above the highest, and the result is not `supported`
+    (our own). Raises ValueError for a number out of range, LabelError without footage.
+
+    >>> found = level_for_rate(120, [4.0, 2.0, 1.0, -3.0], hours=1.0667, least=0.0)
+    >>> found.threshold, found.events, found.supported
+    (3.0, 1, True)
+    """
+    require("false alarms per day", wanted)
+    if not hours > 0:
+        raise LabelError("there is no normal footage", cure="give footage of the camera")
+    ranked, most = sorted(odds, reverse=True), max(most_events(wanted, hours), 0)
+    level = least
+    if len(ranked) > most:
+        level = _between(ranked[most], ranked[most - 1] if most else math.inf)
+    level = max(level, least)
+    return FalseAlarmRate(level, wanted, sum(one >= level for one in odds), hours, of_check=True)
+
+
+def _between(low: float, high: float) -> float:
+    """Return a number above `low`, midway to `high` if that is finite and higher."""
+    middle = (low + high) / 2 if math.isfinite(high) else low
+    return middle if middle > low else math.nextafter(low, math.inf)
+
+
+def with_level(probe: Probe, rate: FalseAlarmRate) -> Probe:
+    """Return the probe with a check at the level of `rate`, and its figures in the provenance."""
+    assert probe.verification is not None
+    warnings = [*probe.provenance.get("warnings", ()), *filter(None, [rate.doubt])]
+    told = {"verification": rate.source, "false_alarms": rate.to_json(), "warnings": warnings}
+    return replace(
+        probe,
+        verification=replace(probe.verification, threshold=rate.threshold, source=rate.source),
+        provenance={**probe.provenance, **told},
+    )
+
+
 def with_rate(probe: Probe, rate: FalseAlarmRate) -> Probe:
     """Return the probe with the threshold of `rate`, and its figures in the provenance."""
+    if rate.of_check:
+        return with_level(probe, rate)
     warnings = [*probe.provenance.get("warnings", ()), *filter(None, [rate.doubt])]
     told = {"threshold_from": rate.source, "false_alarms": rate.to_json(), "warnings": warnings}
     settings = replace(probe.localization, rule="calibrated")

@@ -20,13 +20,18 @@ from hiprobe.methods import Method
 from hiprobe.probe.calibration import CLASSES, Calibration, Pair, calibration_set, usable
 from hiprobe.probe.controls import compare_with_controls
 from hiprobe.probe.curves import auc_by_layer, shuffled_curves
-from hiprobe.probe.false_alarm_rate import FalseAlarmRate, IsAlarm, threshold_for_rate, with_rate
+from hiprobe.probe.false_alarm_rate import (
+    FalseAlarmRate,
+    level_for_rate,
+    threshold_for_rate,
+    with_rate,
+)
 from hiprobe.probe.file import Probe
 from hiprobe.probe.folds import Folds, make_folds
 from hiprobe.probe.held_out import fitted_tensors, held_out, pooled_auc, selected
 from hiprobe.probe.threshold import with_threshold
-from hiprobe.probe.verification_rule import NOT_WANTED, VerificationRule, answered_check, find_rule
-from hiprobe.types import Scores, Site
+from hiprobe.probe.verification_rule import NOT_WANTED, VerificationRule, answered_odds, find_rule
+from hiprobe.types import Event, Scores, Site
 
 _DEFAULT = Localization()
 
@@ -166,36 +171,34 @@ def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
     wanted = settings.false_alarms_per_day
     if wanted is None:
         return made
-    check = answered_check(settings.verification[0], settings.answers, _normal_ids(data))
-    return with_rate(made, _rate(wanted, data, held.raw, rule, check))
-
-
-def _normal_ids(data: Calibration) -> list[str]:
-    """Return the digests of the videos whose segments are all normal, in order."""
-    cuts = np.cumsum([len(one.starts) for one in data.states])[:-1]
-    parts = zip(data.states, np.split(data.labels, cuts), strict=True)
-    return [one.video_id for one, labels in parts if len(labels) and not labels.any()]
+    return with_rate(made, _rate(wanted, data, held.raw, made, settings.answers))
 
 
 def _rate(
     wanted: float,
     data: Calibration,
     raw: NDArray[np.float64],
-    settings: Localization,
-    is_alarm: IsAlarm,
+    made: Probe,
+    answers: Sequence[Pair],
 ) -> FalseAlarmRate:
-    """Find the threshold for the wanted false alarms from out-of-fold scores (n,).
+    """Find what keeps the wanted false alarms, from out-of-fold scores (n,) of normal videos.
 
-    Those of the videos whose segments are all normal are taken.
+    With answers of the model to check events by, that is the level of the check.
     """
+    settings = made.localization
     rule = replace(settings, rule="fixed", threshold=settings.threshold or 0.0)
-    normal: list[Scores] = []
+    found: list[tuple[str, Scores, Sequence[Event]]] = []
     cuts = np.cumsum([len(one.starts) for one in data.states])[:-1]
     parts = zip(data.states, np.split(raw, cuts), np.split(data.labels, cuts), strict=True)
     for one, scores, labels in parts:
         if len(labels) and not labels.any():
-            normal.append(localize(one.starts, one.ends, scores, one.gaps, rule)[0])
-    return threshold_for_rate(wanted, normal, settings, is_alarm)
+            found.append((one.video_id, *localize(one.starts, one.ends, scores, one.gaps, rule)))
+    normal = [scores for _, scores, _ in found]
+    if made.verification is None or not answers:
+        return threshold_for_rate(wanted, normal, settings)
+    odds = answered_odds(answers, [(video, events) for video, _, events in found])
+    hours = sum(one.scored_s for one in normal) / 3600
+    return level_for_rate(wanted, odds, hours, made.verification.threshold)
 
 
 def _held_out(how: Method, data: Calibration, settings: FitSettings) -> _HeldOut:

@@ -5,8 +5,8 @@ Log-odds and labels only: no models and no videos.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from hiprobe.methods import likelihood
 from hiprobe.probe.calibration import Pair
 from hiprobe.probe.threshold import calibrate
 from hiprobe.ranges import require
-from hiprobe.types import Event, LabelArray, Recipe, Verification
+from hiprobe.types import Event, HiddenStates, LabelArray, Recipe, Verification
 
 QUESTION = likelihood.PROMPTS[0]
 PRIOR = 60  # anomalous segments for which the level of 0 counts
@@ -53,6 +53,14 @@ class VerificationRule:
     def check(self, log_odds: float) -> Verification:
         """Return what the log-odds say of an event."""
         return Verification("confirmed" if log_odds >= self.threshold else "rejected", log_odds)
+
+    def at(self, level: float | None) -> VerificationRule:
+        """Return the rule with another threshold; None keeps its own.
+
+        >>> VerificationRule().at(1.5).threshold, VerificationRule().at(None).threshold
+        (1.5, 0.0)
+        """
+        return self if level is None else replace(self, threshold=level)
 
     def to_json(self) -> dict[str, Any]:
         """Return the rule as JSON values."""
@@ -94,25 +102,24 @@ def yes_over_no(logits: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(yes - no)
 
 
-def answered_check(
-    rule: VerificationRule | None, answers: Sequence[Pair], videos: Sequence[str]
-) -> Callable[[int, Event], bool]:
-    """Return whether an event of the labelled video number `i`, in `videos`, is an alarm.
+def answered_odds(
+    answers: Sequence[Pair], found: Sequence[tuple[str, Sequence[Event]]]
+) -> list[float]:
+    """Return the log-odds at the peak of each event of labelled videos, named by their digest.
 
-    It is not if the answers of that video, which were read to fit the rule, reject the segment of
-    its peak. Without a rule or the answers every event is one.
+    `answers` hold the logits of all their segments. Raises KeyError for a video without.
     """
     known = {states.video_id: states for states, _ in answers}
+    return [
+        _at_peak(known[video], float(event.peak or 0.0))
+        for video, events in found
+        for event in events
+    ]
 
-    def is_alarm(number: int, event: Event) -> bool:
-        states = known.get(videos[number])
-        if rule is None or states is None or event.peak is None:
-            return True
-        place = int(np.searchsorted(states.starts, event.peak, side="right")) - 1
-        odds = yes_over_no(states.values[[max(place, 0)], 0])
-        return rule.check(float(odds[0])).result != "rejected"
 
-    return is_alarm
+def _at_peak(states: HiddenStates, peak: float) -> float:
+    place = max(int(np.searchsorted(states.starts, peak, side="right")) - 1, 0)
+    return float(yes_over_no(states.values[[place], 0])[0])
 
 
 def verification_threshold(odds: NDArray[np.float64], labels: LabelArray) -> tuple[float, str]:

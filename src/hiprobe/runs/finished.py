@@ -56,9 +56,7 @@ class Wanted:
         probe, rule = self.probe, self.probe.verification
         known = stored_scores(store, old.video_id, probe, dtype)
         try:
-            new = relocalized(
-                old, self.localization, known, checked=1 if rule is None else rule.segments
-            )
+            new = relocalized(old, self.localization, known, rule=rule)
         except KeyError:
             return None
         unchecked = verifies(probe, self.verify) and not are_checked(new.events)
