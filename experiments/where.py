@@ -81,7 +81,7 @@ class Scene:
         if not path.exists():
             self.kept.mkdir(parents=True, exist_ok=True)
             np.save(path, make())
-        return np.asarray(np.load(path))
+        return np.asarray(np.load(path, allow_pickle=False))
 
     def first(self, count: int) -> Scene:
         """Return the first clips alone."""

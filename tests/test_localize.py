@@ -245,7 +245,7 @@ def test_settings_survive_json_and_are_checked() -> None:
     assert Localization.from_json(chosen.to_json()) == chosen
     for wrong in (
         {"rule": "guess"},
-        {"rule": "fixed"},
+        {"rule": "fixed", "threshold": None},
         {"sigma": -1},
         {"lag": 0},
         {"threshold": math.nan},

@@ -124,15 +124,15 @@ def test_new_settings_survive_json_and_are_checked() -> None:
     ]
     for values in wrong:
         with pytest.raises(ValueError, match=next(iter(values))):
-            Localization.from_json(values)
+            Localization.from_json({**Localization().to_json(), **values})
 
 
-def test_a_file_without_the_new_settings_means_those_of_the_paper() -> None:
-    old = {"sigma": 1.5, "rule": "calibrated", "threshold": None, "kappa": 3.0}
-    old |= {"warmup": 20, "lag": 12, "merge_s": 2.0, "min_s": 1.0}
-    paper = Localization.named("paper")
-    assert Localization.from_json(old) == paper
-    assert paper.to_json() == old
+def test_a_file_names_every_setting_so_that_a_new_default_changes_no_file() -> None:
+    whole = Localization.named("paper").to_json()
+    assert Localization.from_json(whole) == Localization.named("paper")
+    for name in whole:
+        with pytest.raises(ValueError, match=f"lacks {name}"):
+            Localization.from_json({key: value for key, value in whole.items() if key != name})
     shipped = Probe.load(embedded.PROBE)
     assert shipped.to_bytes() == embedded.PROBE.read_bytes()
 
@@ -144,7 +144,7 @@ def test_settings_have_names() -> None:
     with pytest.raises(ValueError, match=r"default.*paper.*'Paper'"):
         Localization.named("Paper")
     own = Localization(rule="adaptive", kappa=2.0, warmup=9, lag=4, extend=0.5)
-    assert paper.with_rule_of(own) == replace(own, extend=1.0)
+    assert paper.with_rule_of(own) == replace(own, sigma=1.5, extend=1.0, refine=False)
 
 
 # thresholds fit the smoothing

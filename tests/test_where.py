@@ -125,7 +125,9 @@ def test_a_map_stays_with_its_peak_when_the_threshold_moves(tmp_path: Path) -> N
     scores = Scores(edges[:-1], edges[1:], raw, raw, np.full(9, 0.85))
     one = Event(3.2, 4.8, 4.0, 0.9, heat=((1.0,),), box=(0.0, 0.0, 1.0, 1.0))
     old = Result("a.mp4", "ab", "done", 14.4, scores, (one,))
-    lower = Localization(sigma=0.0, rule="fixed", threshold=0.5, min_s=0.0)
+    lower = Localization(
+        sigma=0.0, rule="fixed", threshold=0.5, min_s=0.0, extend=1.0, refine=False
+    )
     wider, other = relocalized(old, lower).events
     assert (wider.start, wider.box, wider.heat) == (1.6, one.box, one.heat)
     assert (other.peak, other.box, other.heat) == (pytest.approx(13.6), None, None)

@@ -144,6 +144,7 @@ def test_detect_writes_what_it_promises(
         "duration": 12.8,
         "segments": 8,
         "events": 1,
+        "demoted": 0,
         "gaps": 0,
         "peak": pytest.approx(event["peak_score"]),
         "margin": pytest.approx(event["peak_score"] - event["threshold"]),

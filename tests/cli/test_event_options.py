@@ -192,7 +192,7 @@ def test_settings_are_recorded(detect: Detect, finished: Callable[..., Path]) ->
     assert record["settings"] == result(out)["settings"] == result(out, "quiet")["settings"]
     assert detect("-o", "out", "--no-explain", "--threshold", "0.25").code == 0
     made = Localization.from_json(result(out)["settings"]["localization"])
-    assert (made.rule, made.threshold, made.sigma, made.merge_s) == ("fixed", 0.25, 1.5, 2.0)
+    assert (made.rule, made.threshold, made.sigma, made.merge_s) == ("fixed", 0.25, 1.0, 2.0)
     scores = result(out)["scores"]
     assert set(scores["threshold"]) == {0.25}
 
@@ -227,7 +227,7 @@ def test_a_threshold_calibrated_with_other_settings_is_mentioned_in_one_line(
     finished("hiprobe-out", "--no-explain")
     for options, said in (
         ((), False),
-        (("--sigma", "1.5", "--merge", "2"), False),  # as calibrated
+        (("--sigma", "1", "--merge", "2"), False),  # as calibrated
         (("--threshold", "0.5", "--sigma", "0"), False),  # not calibrated
         (("--sigma", "0"), True),
         (("--localization", "paper", "--no-refine"), False),  # as calibrated

@@ -56,20 +56,25 @@ def made(out: Path) -> tuple[Localization, dict[str, Any]]:
     return Localization.from_json(values["settings"]["localization"]), values["provenance"]
 
 
-def test_detect_sets_the_threshold_from_normal_footage_and_says_what_it_supports(
+def test_detect_sets_the_level_of_the_check_and_says_what_the_footage_supports(
     detect: Any, normal: Path, fitted: Fitted, tmp_path: Path
 ) -> None:
     many = detect("--false-alarms-per-day", 20_000, "--normal", normal)
     assert many.code == 0
     settings, provenance = made(tmp_path / "hiprobe-out")
-    assert settings.rule == "fixed"
-    line = f"threshold {settings.threshold:.3f}: "
+    rule = fitted.probe.verification
+    assert rule is not None
+    assert settings.confirm is not None
+    assert settings.confirm >= rule.threshold
+    assert settings.threshold == fitted.probe.localization.threshold
+    line = f"A check from log-odds {settings.confirm:.2f} on: "
     (said,) = [one for one in many.err.splitlines() if one.startswith(line)]
     assert " in 51 seconds of normal footage: " in said
     assert "95 % interval" in said
     assert "cannot support" not in many.err
     source = "at most 20,000 false alarms per day with 95 % confidence; "
-    assert provenance["threshold_from"] == settings.threshold_from == source + said[len(line) :]
+    assert provenance["threshold_from"] == settings.threshold_from
+    assert source + said[len(line) :] in str(settings.threshold_from)
     (page,) = (tmp_path / "hiprobe-out").glob("*/report.html")
     assert source in page.read_text()
     record = json.loads((tmp_path / "hiprobe-out" / "run.json").read_text())
@@ -78,9 +83,35 @@ def test_detect_sets_the_threshold_from_normal_footage_and_says_what_it_supports
     few = detect("--false-alarms-per-day", 6, "--normal", normal)
     assert TOO_LITTLE in few.err
     settings, provenance = made(tmp_path / "hiprobe-out")
-    assert settings.threshold >= fitted.probe.localization.threshold
-    assert provenance["threshold_from"].startswith("no alarm in the normal footage, which is too")
+    assert settings.confirm is not None
+    assert settings.confirm >= rule.threshold
+    assert "no alarm in the normal footage, which is too little" in provenance["threshold_from"]
     assert "cannot be relied on" not in few.err
+
+
+def test_without_the_check_the_threshold_is_set(
+    detect: Any, normal: Path, fitted: Fitted, tmp_path: Path
+) -> None:
+    ran = detect("--false-alarms-per-day", 6, "--normal", normal, "--no-verify")
+    assert TOO_LITTLE in ran.err
+    settings, provenance = made(tmp_path / "hiprobe-out")
+    assert (settings.rule, settings.confirm) == ("fixed", None)
+    assert settings.threshold is not None
+    assert settings.threshold >= (fitted.probe.localization.threshold or 0.0)
+    assert provenance["threshold_from"].startswith("no alarm in the normal footage, which is too")
+    assert f"The threshold {settings.threshold:.3f}: " in ran.err
+
+
+def test_another_level_is_judged_without_the_model(
+    detect: Any, fitted: Fitted, tmp_path: Path, monkeypatch: Any
+) -> None:
+    low = detect("--confirm", -1000, "--json")
+    (events,) = [json.loads(line) for line in low.out.splitlines()]
+    assert len(events["events"]) > 0
+    assert {one["verification"]["result"] for one in events["events"]} == {"confirmed"}
+    monkeypatch.setattr("hiprobe.backbones.load", None)
+    (demoted,) = [json.loads(line) for line in detect("--confirm", 1000, "--json").out.splitlines()]
+    assert (demoted["events"], len(demoted["demoted"])) == ([], len(events["events"]))
 
 
 def test_normal_footage_is_read_once_and_finished_videos_are_kept(
@@ -175,10 +206,22 @@ def test_fit_sets_the_threshold_from_its_own_normal_clips_out_of_fold(
     assert (facts["wanted"], facts["events"], facts["supported"]) == (6, 0, False)
     length = sum(video.info(one).duration or 0 for one in clips.glob("normal_*.mp4"))
     assert facts["hours"] == pytest.approx(length / 3600, rel=0.01)
+    assert "in 51 seconds of normal footage" in probe.provenance["verification"]
+    assert probe.verification is not None
+    assert probe.verification.source == probe.provenance["verification"]
+    assert probe.localization == fitted.probe.localization
+
+
+def test_fit_without_the_check_sets_the_threshold(
+    run: Any, clips: Path, fitted: Fitted, tmp_path: Path
+) -> None:
+    shutil.copytree(fitted.store, tmp_path / "store")
+    ran, probe = fit(run, clips, tmp_path, "--false-alarms-per-day", 6, "--no-verify")
+    assert TOO_LITTLE in ran.err
     assert "in 51 seconds of normal footage" in probe.provenance["threshold_from"]
     assert probe.localization.threshold_from == probe.provenance["threshold_from"]
     plain = fitted.probe.localization
-    assert probe.localization.threshold >= plain.threshold
+    assert (probe.localization.threshold or 0.0) >= (plain.threshold or 0.0)
     assert replace(probe.localization, threshold=plain.threshold) == plain
 
 

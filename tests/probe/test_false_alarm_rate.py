@@ -19,6 +19,7 @@ from hiprobe.localize import Localization, localize
 from hiprobe.probe.false_alarm_rate import (
     FalseAlarmRate,
     highest_mean,
+    level_for_rate,
     most_events,
     threshold_for_rate,
 )
@@ -213,3 +214,29 @@ def test_a_few_segments_are_no_footage() -> None:
         threshold_for_rate(10, [scores([0.1, 0.2, 0.3])], FIXED)
     with pytest.raises(LabelError, match="0 segments"):
         threshold_for_rate(10, [], FIXED)
+
+
+# --- the level of the check
+
+
+def test_the_promise_of_a_level_is_kept_in_all_but_five_percent_of_recordings() -> None:
+    """Events come at 240 a day, with exponential log-odds, so the true rate is known."""
+    rng, wanted, hours, broken = np.random.default_rng(0), 48.0, 3.0, 0
+    for _ in range(2000):
+        odds = rng.exponential(size=rng.poisson(240 / 24 * hours))
+        found = level_for_rate(wanted, odds.tolist(), hours, least=0.0)
+        assert found.events == (odds >= found.threshold).sum()
+        broken += 240 * np.exp(-found.threshold) > wanted
+    assert broken / 2000 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2000)
+    assert broken / 2000 > 0.01  # it is not merely careful
+
+
+def test_a_level_is_never_below_that_of_the_probe_and_ties_are_shut_out() -> None:
+    assert level_for_rate(1000, [-2.0, -1.0], 24.0, least=0.5).threshold == 0.5
+    tied = level_for_rate(6, [3.0, 3.0, 3.0], 24.0, least=0.0)
+    assert (tied.events, tied.threshold > 3.0) == (0, True)
+    short = level_for_rate(1, [2.0], 1.0, least=0.0)
+    assert (short.supported, short.events, short.threshold > 2.0) == (False, 0, True)
+    assert "A check from log-odds 2.00 on gives no alarm" in short.doubt
+    with pytest.raises(LabelError, match="no normal footage"):
+        level_for_rate(1, [], 0.0, least=0.0)

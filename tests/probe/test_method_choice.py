@@ -112,7 +112,7 @@ def test_a_method_that_is_clearly_better_is_chosen_and_its_gain_is_reported() ->
     assert found.gain.low is not None
     assert found.gain.low > 0.1
     assert found.reason.startswith("several_prompts with sigma ")
-    assert "over hiprobe with sigma 1.5 on the outer folds" in found.reason
+    assert "over hiprobe with sigma 1 on the outer folds" in found.reason
     assert {(one.method, one.sigma) for one in found.tried} == set(
         product(("hiprobe", "several_prompts", "one_class"), (0.0, 0.5, 1.0, 1.5, 2.0))
     )

@@ -47,6 +47,7 @@ def test_a_run_keeps_its_probe_and_says_what_made_it(tmp_path: Path) -> None:
             "revision": None,
             "dtype": "float32",
             "explain": True,
+            "verify": False,
             "localization": probe.localization.to_json(),
         },
     }

@@ -62,5 +62,5 @@ def constant_probe(bias: float = 0.0) -> Probe:
     """Make a probe whose scores are all 1/2 if `bias` is 0, so that every video is one event."""
     zeros = np.zeros(3)
     tensors = {"mean": zeros, "scale": zeros + 1, "weight": zeros + 0.01, "bias": np.array([bias])}
-    rule = Localization(rule="fixed", threshold=0.0, min_s=0.0)
+    rule = Localization(rule="fixed", threshold=0.0, min_s=0.0, refine=False)
     return Probe("hiprobe", RECIPE, (Site("residual", 1),), 3, tensors, rule, {})

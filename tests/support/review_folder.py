@@ -19,6 +19,7 @@ import numpy as np
 from hiprobe import probe as probes
 from hiprobe import store, video
 from hiprobe.labels import label_segments
+from hiprobe.localize import Localization
 from hiprobe.probe import Probe
 from hiprobe.review.session import Session, score_states
 from hiprobe.store.results import save_result
@@ -129,7 +130,8 @@ def make(folder: Path, names: Sequence[str] = NAMES) -> Made:
         states = made_states(name, spans, 0, 100 + k)
         store.save_states(out / ".store", states, "float32")
         pairs.append((states, label_segments(states.starts, states.ends, spans)))
-    made = probes.fit("hiprobe", pairs, permutations=2)
+    rule = Localization.named("paper")
+    made = probes.fit("hiprobe", pairs, permutations=2, localization=rule)
     made.save(out / "a.probe.safetensors")
     result, truth, ids = [], {}, {}
     for k, name in enumerate(names):

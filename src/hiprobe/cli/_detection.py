@@ -187,15 +187,6 @@ def _say_finished(before: int, videos: int) -> None:
     _terminal.say(f"{goes_on}; --again does them again")
 
 
-def say_unchecked(probe: Probe, verify: bool) -> None:
-    """Say why events are not checked by the model, if they should be and are not."""
-    from hiprobe.cli import _terminal
-
-    if verify and probe.verification is None:
-        reason = probe.provenance.get("verification", "the probe does not say how")
-        _terminal.err.print(_terminal.markup(f"events are not verified ({reason})"), soft_wrap=True)
-
-
 def warn_of_untimed(pattern: str, videos: Sequence[Video]) -> None:
     """Say how many names have no time by `pattern`; raises UsageError for an invalid pattern."""
     from hiprobe.cli._terminal import warn

@@ -141,7 +141,6 @@ def detect(
     name = _chosen.choose_model(model, chosen)
     if probe is None:
         _chosen.say_choice(chosen, name)
-    _detection.say_unchecked(chosen.probe, verify)
     events = EventOptions(
         threshold, sigma, min_length, merge, localization, smoothing, extend, refine, confirm
     )

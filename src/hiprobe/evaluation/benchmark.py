@@ -383,7 +383,13 @@ def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:
         "probe": probe.digest,
         "recipe": probe.recipe.digest,
         "reader": dict(model.provenance),
-        "events": "as the probe says"
-        if hasattr(model, "read")
-        else "not checked and not refined, as a cluster reads hidden states only",
+        **_unfinished(model, probe),
     }
+
+
+def _unfinished(model: ModelFacts, probe: Probe) -> dict[str, str]:
+    """Say that events are not checked and refined as the probe says, if that is so."""
+    wanted = probe.verification is not None or probe.localization.refine
+    if hasattr(model, "read") or not wanted:
+        return {}
+    return {"events": "not checked and not refined, as a cluster reads hidden states only"}

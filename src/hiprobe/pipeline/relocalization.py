@@ -49,7 +49,7 @@ def relocalized(
     >>> from hiprobe.types import Scores
     >>> edges, raw = np.arange(4) * 1.6, np.array([0.2, 0.7, 0.2])
     >>> scores = Scores(edges[:-1], edges[1:], raw, raw, np.full(3, 0.9))
-    >>> lower = Localization(sigma=0.0, rule="fixed", threshold=0.5)
+    >>> lower = Localization(sigma=0.0, rule="fixed", threshold=0.5, refine=False)
     >>> found = relocalized(Result("a.mp4", "", "done", 4.8, scores), lower)
     >>> [(event.start, event.end) for event in found.events]
     [(1.6, 3.2)]
