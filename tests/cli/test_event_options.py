@@ -24,7 +24,7 @@ from hiprobe.types import Event
 __all__ = ["run"]  # a fixture
 
 Detect = Callable[..., Ran]
-LAST = (32.0, 33.6)  # the shortest of the three events that the shipped probe finds
+LAST = (30.4, 35.2)
 
 
 @dataclass
@@ -115,7 +115,8 @@ def spans(out: Path) -> list[tuple[float, float]]:
     return [(round(one["start"], 3), round(one["end"], 3)) for one in result(out)["events"]]
 
 
-SILENT = ("--no-explain", "--no-verify")  # the model is asked nothing about an event
+# The model is asked nothing about an event, and reads no more of it.
+SILENT = ("--no-explain", "--no-verify", "--no-refine")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_other_options_give_what_a_fresh_detection_gives_and_load_no_model(
 def test_the_model_is_loaded_only_for_a_new_event_and_other_words_are_kept(
     detect: Detect, finished: Callable[..., Path], work: Work
 ) -> None:
-    out = finished("out")
+    out = finished("out", "--no-refine")
     assert work.explained == [("cam.mp4", *span) for span in spans(out)]
     whole = tree(out)
     (path,) = out.glob("cam-*/result.json")
@@ -156,9 +157,11 @@ def test_the_model_is_loaded_only_for_a_new_event_and_other_words_are_kept(
     marked = path.read_text().replace(words, "words that no model wrote")
     path.write_text(marked)
     work.clear()
-    assert detect("-o", "out", "--min-length", "3").code == 0  # drops one event, moves none
+    assert (
+        detect("-o", "out", "--no-refine", "--min-length", "5").code == 0
+    )  # drops one event, moves none
     assert (work.loads, len(spans(out))) == (0, 2)
-    assert detect("-o", "out").code == 0  # it is new again
+    assert detect("-o", "out", "--no-refine").code == 0  # it is new again
     assert (work.loads, work.read) == (1, ["cam.mp4"])
     assert work.explained == [("cam.mp4", *LAST)]
     assert result(out)["events"] == json.loads(marked)["events"]
@@ -167,19 +170,19 @@ def test_the_model_is_loaded_only_for_a_new_event_and_other_words_are_kept(
         for name in ("result.json", "events.jsonl", "events.vtt", "report.html", "timeline.png")
     }
     work.clear()
-    assert detect("-o", "out").code == 0
+    assert detect("-o", "out", "--no-refine").code == 0
     assert (work.loads, work.explained) == (0, [])
 
 
 def test_a_name_that_is_not_valid_text_needs_no_model_either(
     run: Any, finished: Callable[..., Path], work: Work, tmp_path: Path, videos: Path
 ) -> None:
-    out, odd = finished("out", "--no-explain"), tmp_path / "odd"
+    out, odd = finished("out", *SILENT), tmp_path / "odd"
     odd.mkdir()
     shutil.copy(videos / "quiet.mp4", odd / os.fsdecode(b"quiet\xff.mp4"))
-    assert run("detect", odd, "-o", out, "--no-explain").code == 0
+    assert run("detect", odd, "-o", out, *SILENT).code == 0
     work.clear()
-    assert run("detect", odd, "-o", out, "--no-explain", "--sigma", "0").code == 0
+    assert run("detect", odd, "-o", out, *SILENT, "--sigma", "0").code == 0
     assert work.loads == 0
 
 
@@ -230,7 +233,8 @@ def test_a_threshold_calibrated_with_other_settings_is_mentioned_in_one_line(
         (("--sigma", "1", "--merge", "2"), False),  # as calibrated
         (("--threshold", "0.5", "--sigma", "0"), False),  # not calibrated
         (("--sigma", "0"), True),
-        (("--localization", "paper", "--no-refine"), False),  # as calibrated
+        (("--localization", "default", "--no-refine", "--confirm", "1"), False),  # as calibrated
+        (("--localization", "paper"), True),
         (("--smoothing", "none", "--extend", "0.5", "--refine"), True),
         (("--merge", "0.5"), True),
     ):
@@ -239,12 +243,12 @@ def test_a_threshold_calibrated_with_other_settings_is_mentioned_in_one_line(
         assert (ran.code, len(lines)) == (0, int(said)), options
         if "none" in options:
             assert (
-                "used with no smoothing, sigma 1.5, extension to 0.5 of the threshold, "
-                "minimum length 1 s, merging 2 s, refined boundaries"
+                "used with no smoothing, sigma 1, extension to 0.5 of the threshold, "
+                "minimum length 1 s, merging 2 s"
             ) in lines[0]
-            assert "with sigma 1.5, minimum length 1 s, merging 2 s;" in lines[0]
-    assert "the threshold 0.572 was calibrated with sigma 1.5" in lines[0]
-    assert "used with sigma 1.5, minimum length 1 s, merging 0.5 s" in lines[0]
+            assert "with sigma 1, minimum length 1 s, merging 2 s;" in lines[0]
+    assert "the threshold 0.578 was calibrated with sigma 1," in lines[0]
+    assert "used with sigma 1, minimum length 1 s, merging 0.5 s" in lines[0]
 
 
 def test_fit_records_the_options_in_the_probe_and_detect_follows_them(
@@ -291,7 +295,7 @@ def test_settings_by_name_replace_those_of_the_probe_but_not_its_threshold(
         used = result(tmp_path / "out", "normal_00")["settings"]["localization"]
         assert Localization.from_json(used) == want
         assert ("was calibrated with causal smoothing" in ran.err) == (
-            bool(options) and "--threshold" not in options
+            bool(options) and options[0] != "--no-refine" and "--threshold" not in options
         )
 
 

@@ -136,7 +136,9 @@ class EventOptions:
 
         base = probe.localization
         used = self.over(base)
-        if used != base and used.rule == "calibrated" and used.threshold is not None:
+        # Neither has a part in finding the threshold.
+        same = replace(used, refine=base.refine, confirm=base.confirm) == base
+        if not same and used.rule == "calibrated" and used.threshold is not None:
             warn(
                 f"the threshold {used.threshold:.3f} was calibrated with {_described(base)}; "
                 f"it is used with {_described(used)}"

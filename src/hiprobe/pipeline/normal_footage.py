@@ -16,6 +16,7 @@ from hiprobe.probe.false_alarm_rate import (
     FalseAlarmRate,
     IsAlarm,
     always,
+    check_footage,
     level_for_rate,
     threshold_for_rate,
 )
@@ -53,6 +54,7 @@ def rate_for(
     rule = probe.verification
     if rule is None:
         return footage.threshold(wanted, settings)
+    check_footage(footage.scores)
     odds: list[float] = []
     for one, scores in zip(footage.videos, footage.scores, strict=True):
         found = localize(scores.starts, scores.ends, scores.raw, scores.gaps, settings)[1]

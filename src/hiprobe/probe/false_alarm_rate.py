@@ -205,13 +205,7 @@ def threshold_for_rate(
     (0.85, 1, True)
     """
     require("false alarms per day", wanted)
-    segments = sum(len(one.starts) for one in footage)
-    if segments < MIN_SEGMENTS:
-        raise LabelError(
-            f"the normal footage has {counted(segments, 'segment')}, at least {MIN_SEGMENTS} are "
-            "needed",
-            cure="label more normal videos, or give footage of the camera with --normal",
-        )
+    check_footage(footage)
     hours = sum(one.scored_s for one in footage) / 3600
     most = most_events(wanted, hours)
     alarms = _Alarms(footage, replace(settings, rule="fixed", threshold=0.0), is_alarm)
@@ -219,6 +213,17 @@ def threshold_for_rate(
     if most < 0 and settings.threshold is not None:
         threshold = max(threshold, settings.threshold)
     return FalseAlarmRate(threshold, wanted, alarms.count(threshold).alarms, hours)
+
+
+def check_footage(footage: Sequence[Scores]) -> None:
+    """Raise LabelError for normal footage of fewer than 4 segments."""
+    segments = sum(len(one.starts) for one in footage)
+    if segments < MIN_SEGMENTS:
+        raise LabelError(
+            f"the normal footage has {counted(segments, 'segment')}, at least {MIN_SEGMENTS} are "
+            "needed",
+            cure="label more normal videos, or give footage of the camera with --normal",
+        )
 
 
 def level_for_rate(
@@ -230,15 +235,13 @@ def level_for_rate(
     probe's threshold. As in `threshold_for_rate`, the level lies above the (k + 1)-th highest of
     them, with the largest k that keeps `wanted` with 95 % confidence; never below `least`. If the
     footage is too short for any k, it is just above the highest, and the result is not `supported`
-    (our own). Raises ValueError for a number out of range, LabelError without footage.
+    (our own). Raises ValueError for a number out of range.
 
     >>> found = level_for_rate(120, [4.0, 2.0, 1.0, -3.0], hours=1.0667, least=0.0)
     >>> found.threshold, found.events, found.supported
     (3.0, 1, True)
     """
     require("false alarms per day", wanted)
-    if not hours > 0:
-        raise LabelError("there is no normal footage", cure="give footage of the camera")
     ranked, most = sorted(odds, reverse=True), max(most_events(wanted, hours), 0)
     level = least
     if len(ranked) > most:

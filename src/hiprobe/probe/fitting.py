@@ -22,6 +22,7 @@ from hiprobe.probe.controls import compare_with_controls
 from hiprobe.probe.curves import auc_by_layer, shuffled_curves
 from hiprobe.probe.false_alarm_rate import (
     FalseAlarmRate,
+    check_footage,
     level_for_rate,
     threshold_for_rate,
     with_rate,
@@ -196,6 +197,7 @@ def _rate(
     normal = [scores for _, scores, _ in found]
     if made.verification is None or not answers:
         return threshold_for_rate(wanted, normal, settings)
+    check_footage(normal)
     odds = answered_odds(answers, [(video, events) for video, _, events in found])
     hours = sum(one.scored_s for one in normal) / 3600
     return level_for_rate(wanted, odds, hours, made.verification.threshold)
