@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import long_videos
+from experiments import alarm_levels, long_videos
 from experiments.alarm_ways import FittedDraw, LongFootage, Way, fitted_draw, watch
 from experiments.extra_windows import extra_windows
 from experiments.footage import Footage, draw
@@ -253,6 +253,24 @@ def _by_odds(event: Event) -> Event:
     return replace(event, score=event.verification.log_odds)
 
 
+def levels(study: AlarmStudy) -> Table:
+    """Say whether a level of the check keeps a promised number of false alarms per day."""
+    way = Way("", replace(DEFAULT, refine=False), "rank")
+    calibrated = replace(way, verify="calibrated")
+    watched = zip(
+        study.draws, study.watched("normal", way), study.watched("events", way), strict=True
+    )
+    groups = study.groups("normal")
+    return alarm_levels.table(
+        [
+            alarm_levels.Levels(
+                alarm_levels.halves(normal, groups), events, one.rule(calibrated).threshold
+            )
+            for one, normal, events in watched
+        ]
+    )
+
+
 def causes(study: AlarmStudy) -> Table:
     """Say which look-alikes cause false alarms, in videos without an event."""
     plans = {str(one.path): one for one in long_videos.plans(study.folder)}
@@ -299,13 +317,14 @@ PARTS: Mapping[str, Callable[[AlarmStudy], Table | list[Table]]] = {
     "other": other_footage,
     "curve": curve,
     "causes": causes,
+    "levels": levels,
 }
 
 
 def experiment(study: Study) -> Sequence[Table]:
     """Return the tables on unseen scenes."""
     alarms = AlarmStudy(study)
-    return [parts(alarms), *other_footage(alarms), curve(alarms), causes(alarms)]
+    return [parts(alarms), *other_footage(alarms), curve(alarms), causes(alarms), levels(alarms)]
 
 
 def main() -> None:
