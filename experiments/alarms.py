@@ -321,12 +321,6 @@ PARTS: Mapping[str, Callable[[AlarmStudy], Table | list[Table]]] = {
 }
 
 
-def experiment(study: Study) -> Sequence[Table]:
-    """Return the tables on unseen scenes."""
-    alarms = AlarmStudy(study)
-    return [parts(alarms), *other_footage(alarms), curve(alarms), causes(alarms), levels(alarms)]
-
-
 def main() -> None:
     """Write the page, or print some of its parts."""
     parser = argparse.ArgumentParser(add_help=False)
