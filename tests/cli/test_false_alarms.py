@@ -133,7 +133,11 @@ def test_normal_footage_is_read_once_and_finished_videos_are_kept(
         (("--normal", "."), "--normal is for --false-alarms-per-day"),
         (
             ("--false-alarms-per-day", 10, "--normal", ".", "--threshold", 0.5),
-            "both set the threshold; give one",
+            "both decide which events are alarms; give one",
+        ),
+        (
+            ("--false-alarms-per-day", 10, "--normal", ".", "--confirm", 1),
+            "--confirm and --false-alarms-per-day both decide which events are alarms; give one",
         ),
         (
             ("--false-alarms-per-day", 0, "--normal", "."),

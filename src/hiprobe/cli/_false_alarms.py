@@ -53,7 +53,7 @@ class FalseAlarmOptions:
     per_day: float | None = None
     folder: Path | None = None
 
-    def check(self, threshold: float | None) -> None:
+    def check(self, threshold: float | None, confirm: float | None) -> None:
         """Raise UsageError for a number out of range, or for what does not go together."""
         if self.per_day is None:
             if self.folder is not None:
@@ -62,14 +62,16 @@ class FalseAlarmOptions:
                 )
             return
         check_range("--false-alarms-per-day", "false alarms per day", self.per_day)
-        if threshold is not None:
-            raise UsageError(
-                "--threshold and --false-alarms-per-day both set the threshold", cure="give one"
-            )
+        for option, value in (("--threshold", threshold), ("--confirm", confirm)):
+            if value is not None:
+                raise UsageError(
+                    f"{option} and --false-alarms-per-day both decide which events are alarms",
+                    cure="give one",
+                )
 
-    def check_detect(self, threshold: float | None, ray: str | None) -> None:
+    def check_detect(self, threshold: float | None, confirm: float | None, ray: str | None) -> None:
         """Do what `check` does, and raise UsageError for what `detect` lacks."""
-        self.check(threshold)
+        self.check(threshold, confirm)
         if self.per_day is not None and self.folder is None:
             raise UsageError(
                 "--false-alarms-per-day needs footage of this camera without anomalies",

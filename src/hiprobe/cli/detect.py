@@ -132,7 +132,7 @@ def detect(
     from hiprobe.runs import STORE, check_out, forget, verifies
 
     rate = FalseAlarmOptions(false_alarms, normal)
-    rate.check_detect(threshold, ray)
+    rate.check_detect(threshold, confirm, ray)
     seen = _passed.watch(context, verbose)
     home = _ray.results_home(out)
     chosen = _chosen.choose_probe(probe, home, method)

@@ -135,7 +135,7 @@ def fit(
     )
     rules = events.over(Localization())
     rate = FalseAlarmOptions(false_alarms, normal)
-    rate.check(threshold)
+    rate.check(threshold, confirm)
     request = _run.FitRequest(
         *(data, method, layer, options, rules, split, seed, words),
         verify=verify,

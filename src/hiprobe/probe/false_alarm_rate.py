@@ -263,6 +263,7 @@ def with_level(probe: Probe, rate: FalseAlarmRate) -> Probe:
     told = {"verification": rate.source, "false_alarms": rate.to_json(), "warnings": warnings}
     return replace(
         probe,
+        localization=replace(probe.localization, confirm=None),
         verification=replace(probe.verification, threshold=rate.threshold, source=rate.source),
         provenance={**probe.provenance, **told},
     )
