@@ -1,4 +1,4 @@
-"""The options that set the threshold by a number of false alarms per day in normal footage."""
+"""The options for a number of false alarms per day, which normal footage sets a level by."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ FalseAlarms = Annotated[
     typer.Option(
         "--false-alarms-per-day",
         metavar="N",
-        help="Set the threshold so that normal footage gives at most N false alarms per day.",
+        help="Set the level of the model's check, or the threshold if events are not checked, so "
+        "that normal footage supports at most N false alarms per day.",
     ),
 ]
 Normal = Annotated[
@@ -131,7 +132,7 @@ class NormalReading:
 
 
 def set_in_probe(per_day: float, normal: NormalReading, model: Backbone, probe: Probe) -> Probe:
-    """Return the probe with the threshold that the normal footage gives."""
+    """Return the probe with the level of its check, or the threshold, for the normal footage."""
     from hiprobe.probe.false_alarm_rate import with_rate
 
     return with_rate(probe, normal.rate(per_day, model, probe, probe.localization)[0])
@@ -140,7 +141,7 @@ def set_in_probe(per_day: float, normal: NormalReading, model: Backbone, probe: 
 def set_for_run(
     per_day: float, normal: NormalReading, model: Backbone, asked: DetectionRequest, found: Found
 ) -> DetectionRequest:
-    """Return the request with the threshold that the normal footage gives, and say it.
+    """Return the request with the level of the check, or the threshold, and say it.
 
     `found` has the videos to detect in, which must not be the normal footage.
     """
@@ -161,7 +162,7 @@ def set_for_run(
 
 
 def say_rate(rate: FalseAlarmRate) -> None:
-    """Say the threshold and what the footage shows, on standard error."""
+    """Say the level or threshold and what the footage shows, on standard error."""
     from hiprobe.cli._terminal import err, markup, warn
 
     err.print(f"[bold]{rate.named}[/]: {markup(str(rate))}", soft_wrap=True)

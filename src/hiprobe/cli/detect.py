@@ -125,8 +125,9 @@ def detect(
     loaded only if it has to check, explain or locate a new one. Events that the model rejects when
     it is asked about them are demoted: kept in the results, but no alarms.
 
-    With --false-alarms-per-day N and --normal FOLDER the threshold of this command is set by
-    footage of this camera without anomalies, which is read once.
+    With --false-alarms-per-day N and --normal FOLDER footage of this camera without anomalies,
+    which is read once, sets the level of the model's check for this command; without a check, the
+    threshold.
     """
     from hiprobe.cli._sinks import SinkOutput
     from hiprobe.runs import STORE, check_out, forget, verifies

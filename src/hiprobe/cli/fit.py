@@ -116,8 +116,9 @@ def fit(
     are never on both sides of a cross-validation. The first line says how the labels were
     understood.
 
-    With --false-alarms-per-day the threshold is set by normal footage, counting its events: that
-    of --normal, or the normal clips, each scored by a probe that was not fitted on it.
+    With --false-alarms-per-day normal footage, by its events, sets the level of the model's check;
+    without a check, the threshold. It is that of --normal, or the normal clips, each scored by a
+    probe that was not fitted on it.
 
     With --method auto all methods and several widths of smoothing are compared by nested
     cross-validation over videos. A method other than hiprobe is used only if it is surely better.

@@ -1,4 +1,4 @@
-"""Score footage without anomalies, from which a threshold is set. Knows no command line."""
+"""Score footage without anomalies, and set a level or threshold by it. Knows no command line."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from hiprobe.pipeline.window_states import VideoWindows
 from hiprobe.probe import Probe
 from hiprobe.probe.false_alarm_rate import (
     FalseAlarmRate,
-    IsAlarm,
-    always,
     check_footage,
     level_for_rate,
     threshold_for_rate,
@@ -31,16 +29,6 @@ class NormalFootage:
     videos: tuple[Video, ...]
     scores: tuple[Scores, ...]
 
-    def threshold(
-        self, wanted: float, settings: Localization, is_alarm: IsAlarm = always
-    ) -> FalseAlarmRate:
-        """Find the threshold for at most `wanted` false alarms per day: `threshold_for_rate`.
-
-        `settings` must smooth as those that the scores were made with. The number of a video that
-        `is_alarm` gets counts in `videos`.
-        """
-        return threshold_for_rate(wanted, self.scores, settings, is_alarm)
-
 
 def rate_for(
     wanted: float, footage: NormalFootage, reading: Reading, probe: Probe, settings: Localization
@@ -49,11 +37,12 @@ def rate_for(
 
     If the probe says how to check events, the threshold of scores stays as in `settings` and the
     level of the check is raised: the model is asked about every event that is found. Otherwise the
-    threshold is set (`threshold_for_rate`).
+    threshold is set (`threshold_for_rate`). `settings` must smooth as those that the scores were
+    made with.
     """
     rule = probe.verification
     if rule is None:
-        return footage.threshold(wanted, settings)
+        return threshold_for_rate(wanted, footage.scores, settings)
     check_footage(footage.scores)
     odds: list[float] = []
     for one, scores in zip(footage.videos, footage.scores, strict=True):

@@ -1,4 +1,4 @@
-"""The threshold that keeps false alarms below a number per day, from normal footage.
+"""The level of the check, or the threshold, that keeps false alarms below a number per day.
 
 Scores and events only: no states, no videos, no files.
 """
@@ -270,7 +270,7 @@ def with_level(probe: Probe, rate: FalseAlarmRate) -> Probe:
 
 
 def with_rate(probe: Probe, rate: FalseAlarmRate) -> Probe:
-    """Return the probe with the threshold of `rate`, and its figures in the provenance."""
+    """Return the probe with the threshold or level of `rate`, and its figures in the provenance."""
     if rate.of_check:
         return with_level(probe, rate)
     warnings = [*probe.provenance.get("warnings", ()), *filter(None, [rate.doubt])]
@@ -338,7 +338,7 @@ class _Alarms:
     def levels(self) -> Array:
         """All thresholds above `floor` at which the events change, the highest first."""
         # With hysteresis an event also changes where its lower threshold meets a score.
-        extend = float(self.settings.to_json().get("extend", 1.0))
+        extend = self.settings.extend
         found = np.unique(np.concatenate([self._scores, self._scores / extend]))[::-1]
         return found[found > self.floor]
 

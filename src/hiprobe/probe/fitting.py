@@ -100,9 +100,9 @@ def fit(
     The threshold is the one with the best F1 (the rule of HeadHunt-VAD). A method of normal videos
     uses the 0.99 quantile of their scores; one without labels has a threshold of its own for when
     there are none (both our own). `provenance["threshold_from"]` says which was used. With
-    `false_alarms_per_day` the threshold is instead the lowest one that the out-of-fold scores of
-    the normal videos support (`probe.false_alarm_rate`); `provenance["false_alarms"]` has the
-    figures.
+    `false_alarms_per_day` the level of the check is the lowest one that the normal videos support
+    with out-of-fold scores (`probe.false_alarm_rate`), or the threshold is, if the probe has no
+    check or no `answers` are given; `provenance["false_alarms"]` has the figures.
 
     `folds` is the most folds to make, `permutations` the number of label shuffles behind the
     saliency baseline (0: none), and `layer_curve` asks for the AUC of each layer. The provenance of
