@@ -61,7 +61,7 @@ def detect(
         typer.Option(
             "--where",
             help="Also find where in the picture the score of each event comes from: a map and a "
-            "box. The model reads 17 more segments for each event.",
+            "box. The model reads 17 more segments for each alarm.",
         ),
     ] = False,
     threshold: Threshold = None,

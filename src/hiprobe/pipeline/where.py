@@ -23,12 +23,12 @@ Region = tuple[slice, slice]
 
 
 def located(result: Result, model: Backbone, probe: Probe, known: Sequence[Event] = ()) -> Result:
-    """Return the result with `heat` and `box` for each event, of the segment of its peak.
+    """Return the result with `heat` and `box` for each alarm, of the segment of its peak.
 
     `heat[row][column]` says by how much the score falls if this cell of a 4 x 4 grid is painted
     over, in the mean colour of the segment, in all frames; 1 is the largest fall. `box` is the cell
     with the largest fall. If no cell lowers the score, `heat` is 0 everywhere and `box` None. The
-    model reads 17 segments for each event. An event takes the map of a `known` event with its peak;
+    model reads 17 segments for each alarm. An event takes the map of a `known` event with its peak;
     a demoted event gets none. Raises the errors of `video.span`, `model.read` and `Probe.score`.
 
     >>> from hiprobe import backbones, detect, embedded
