@@ -176,7 +176,7 @@ def _warn(what: str, videos: Sequence[Video]) -> None:
 
     if videos:
         names = listing([one.name for one in videos], NAMED)
-        warn(f"videos of --normal {what}, so the threshold cannot be relied on: {names}")
+        warn(f"videos of --normal {what}, so the figure cannot be relied on: {names}")
 
 
 def _labelled(folder: Path, videos: Sequence[Video]) -> list[Video]:
