@@ -34,10 +34,9 @@ class Localizer:
     """Smoothing, threshold and events of one stream, segment by segment.
 
     `localize` runs it over a whole video. A segment is settled once the smoothing has seen the
-    segments after it that it needs: at sigma 1.5 those are 6 with `gaussian`, 2 with `median`, and
-    0 with `causal` and `none`. `tracker.pending` is the current event of the settled segments.
-    Raises UsageError if the settings lack the threshold
-    that their rule needs.
+    segments after it that it needs: at sigma 1 those are 4 with `gaussian`, 1 with `median`, and 0
+    with `causal` and `none`. `tracker.pending` is the current event of the settled segments. Raises
+    UsageError if the settings lack the threshold that their rule needs.
     """
 
     def __init__(self, settings: Localization) -> None:
