@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,11 +23,10 @@ from hiprobe.probe.false_alarm_rate import (
     most_events,
     threshold_for_rate,
 )
-from hiprobe.types import Event, Gap, Scores
+from hiprobe.types import Gap, Scores
 
 SEGMENT_S = 1.6
 FIXED = Localization(rule="fixed", threshold=0.0)
-HAS_HYSTERESIS = "extend" in {one.name for one in fields(Localization)}
 
 
 def scores(raw: Any, settings: Localization = FIXED, gaps: tuple[Gap, ...] = ()) -> Scores:
@@ -37,35 +35,27 @@ def scores(raw: Any, settings: Localization = FIXED, gaps: tuple[Gap, ...] = ())
     return localize(edges[:-1], edges[1:], np.asarray(raw, float), gaps, settings)[0]
 
 
-def alarms(
-    footage: list[Scores],
-    threshold: float,
-    settings: Localization,
-    is_alarm: Callable[[int, Event], bool],
-) -> int:
+def alarms(footage: list[Scores], threshold: float, settings: Localization) -> int:
     """How many alarms the whole localization gives at this threshold."""
     return sum(
-        is_alarm(video, event)
-        for video, one in enumerate(footage)
-        for event in localize(
-            one.starts, one.ends, one.raw, one.gaps, settings.with_threshold(threshold)
-        )[1]
+        len(
+            localize(one.starts, one.ends, one.raw, one.gaps, settings.with_threshold(threshold))[1]
+        )
+        for one in footage
     )
 
 
-def check_by_brute_force(
-    footage: list[Scores], wanted: float, settings: Localization, is_alarm: Any
-) -> None:
+def check_by_brute_force(footage: list[Scores], wanted: float, settings: Localization) -> None:
     """Compare with every threshold at which the events can change."""
-    found = threshold_for_rate(wanted, footage, settings, is_alarm)
+    found = threshold_for_rate(wanted, footage, settings)
     most = max(most_events(wanted, sum(one.scored_s for one in footage) / 3600), 0)
     every = np.concatenate([one.smoothed for one in footage])
-    extend = settings.to_json().get("extend", 1.0)
+    extend = settings.extend
     floor = np.quantile(every, 0.9)
     levels = np.unique([*every, *(every / extend)])[::-1]
     levels = levels[levels > floor]
-    counts = [alarms(footage, level, settings, is_alarm) for level in levels]
-    at = alarms(footage, found.threshold, settings, is_alarm)
+    counts = [alarms(footage, level, settings) for level in levels]
+    at = alarms(footage, found.threshold, settings)
     assert found.events == at <= most
     assert all(
         count <= most
@@ -91,7 +81,7 @@ SETTINGS = st.builds(
         sigma=sigma,
         merge_s=merge_s,
         min_s=min_s,
-        **({"extend": extend} if HAS_HYSTERESIS else {}),
+        extend=extend,
     ),
     st.sampled_from([0.0, 0.7, 1.5]),
     st.sampled_from([0.0, 2.0, 5.0]),
@@ -106,19 +96,15 @@ SETTINGS = st.builds(
     SETTINGS,
     st.floats(1, 3000),
     st.booleans(),
-    st.integers(0, 3),
 )
 def test_no_threshold_is_missed_and_none_is_too_low(
-    raws: list[list[int]], settings: Localization, wanted: float, gap: bool, rejected: int
+    raws: list[list[int]], settings: Localization, wanted: float, gap: bool
 ) -> None:
     gaps = (Gap(3 * SEGMENT_S, 3 * SEGMENT_S, "camera off"),) if gap else ()
     footage = [scores(np.array(raw) / 10, settings, gaps) for raw in raws]
 
-    def is_alarm(video: int, event: Event) -> bool:
-        return round(10 * float(event.peak or 0)) % 4 >= rejected
-
     # A short recording that is said to be long, so that several events are allowed.
-    check_by_brute_force(footage, min(wanted * 25, 86400), settings, is_alarm)
+    check_by_brute_force(footage, min(wanted * 25, 86400), settings)
 
 
 def test_merged_and_short_events_are_counted_as_localize_finds_them() -> None:
@@ -186,22 +172,6 @@ def test_too_little_footage_is_said_with_figures_and_the_threshold_is_above_all(
     )
     assert threshold_for_rate(36, [one], FIXED).doubt == ""
     assert "at most 36 false alarms per day" in threshold_for_rate(36, [one], FIXED).source
-
-
-def test_events_are_asked_about_once_from_the_highest_down_and_no_more_than_needed() -> None:
-    raw = np.zeros(4500)
-    raw[np.arange(100, 4500, 100)] = np.linspace(0.9, 0.1, 44)
-    asked: list[float] = []
-
-    def is_alarm(video: int, event: Event) -> bool:
-        asked.append(float(event.score or 0))
-        return len(asked) > 2  # the two highest are rejected
-
-    found = threshold_for_rate(72, [scores(raw, replace(FIXED, sigma=0.0))], FIXED, is_alarm)
-    assert found.events == 1
-    assert asked == sorted(set(asked), reverse=True)
-    assert len(asked) == 4
-    assert asked[3] < found.threshold < asked[2]
 
 
 @pytest.mark.parametrize("wanted", [0.0, -1.0, math.nan, math.inf, True])

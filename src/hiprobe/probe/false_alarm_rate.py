@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,16 +23,10 @@ from hiprobe.ranges import require
 from hiprobe.types import Event, Scores
 
 Array = NDArray[np.float64]
-IsAlarm = Callable[[int, Event], bool]
 
 HOURS_A_DAY = 24.0
 CONFIDENCE = 0.95
 QUIET = 0.9  # the share of normal footage that is below every threshold
-
-
-def always(_video: int, _event: Event) -> bool:
-    """Count every event as an alarm: the default of `threshold_for_rate`."""
-    return True
 
 
 @dataclass(frozen=True)
@@ -175,17 +169,12 @@ def most_events(wanted: float, hours: float) -> int:
 
 
 def threshold_for_rate(
-    wanted: float,
-    footage: Sequence[Scores],
-    settings: Localization,
-    is_alarm: IsAlarm = always,
+    wanted: float, footage: Sequence[Scores], settings: Localization
 ) -> FalseAlarmRate:
     """Find the lowest threshold that normal footage supports for `wanted` false alarms per day.
 
     `footage` are the scores of videos without an anomaly, smoothed as in `settings`, which also say
-    how events are made. Every event that `localize` finds in them and of which `is_alarm(video,
-    event)` is true counts as a false alarm; the answer must depend on the video and the event's
-    peak alone, as each peak is asked about once, the highest first.
+    how events are made. Every event that `localize` finds in them counts as a false alarm.
 
     If events come like a Poisson process, the true rate at a threshold just above the one where
     event k + 1 appears exceeds `highest_mean(k)` per length of the footage in at most 5 % of all
@@ -208,7 +197,7 @@ def threshold_for_rate(
     check_footage(footage)
     hours = sum(one.scored_s for one in footage) / 3600
     most = most_events(wanted, hours)
-    alarms = _Alarms(footage, replace(settings, rule="fixed", threshold=0.0), is_alarm)
+    alarms = _Alarms(footage, replace(settings, rule="fixed", threshold=0.0))
     threshold = _lowest(alarms, max(most, 0))
     if most < 0 and settings.threshold is not None:
         threshold = max(threshold, settings.threshold)
@@ -293,25 +282,22 @@ class _Count:
 
 @dataclass(frozen=True)
 class _Alarms:
-    """Count the alarms in footage at any threshold; ask about each peak once."""
+    """Count the alarms in footage at any threshold."""
 
     footage: Sequence[Scores]
     settings: Localization
-    is_alarm: IsAlarm
-    _answers: dict[tuple[int, float | None], bool] = field(default_factory=dict)
 
     def count(self, threshold: float) -> _Count:
         every, least_s = self._events(threshold, 0.0), self.settings.min_s
-        short = any(event.end - event.start < least_s for _, event in every)
+        short = any(event.end - event.start < least_s for event in every)
         kept = self._events(threshold, least_s) if short else every
-        alarms = sum(self._asked(video, event) for video, event in sorted(kept, key=_falling))
-        return _Count(alarms, alarms + len(every) - len(kept))
+        return _Count(len(kept), len(every))
 
-    def _events(self, threshold: float, min_s: float) -> list[tuple[int, Event]]:
+    def _events(self, threshold: float, min_s: float) -> list[Event]:
         settings = replace(self.settings, threshold=threshold, min_s=min_s)
         return [
-            (video, event)
-            for video, one in enumerate(self.footage)
+            event
+            for one in self.footage
             if one.peak is not None and one.peak >= threshold
             for event in find_events(
                 one.starts,
@@ -322,12 +308,6 @@ class _Alarms:
                 one.gaps,
             )
         ]
-
-    def _asked(self, video: int, event: Event) -> bool:
-        key = (video, event.peak)
-        if key not in self._answers:
-            self._answers[key] = self.is_alarm(video, event)
-        return self._answers[key]
 
     @cached_property
     def maxima(self) -> Array:
@@ -350,10 +330,6 @@ class _Alarms:
     @cached_property
     def _scores(self) -> Array:
         return np.concatenate([one.smoothed for one in self.footage])
-
-
-def _falling(found: tuple[int, Event]) -> float:
-    return -(found[1].score or 0.0)
 
 
 def _maxima(one: Scores) -> Array:
