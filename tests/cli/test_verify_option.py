@@ -101,3 +101,15 @@ def test_fit_asks_about_the_labelled_clips_unless_told_not_to(
     ran = run(*command, tmp_path / "off.safetensors", "--no-verify")
     assert Probe.load(tmp_path / "off.safetensors").verification is None
     assert "verification: off" in ran.out
+
+
+def test_fit_says_and_keeps_the_level_given_to_it(
+    run: Any, clips: Path, fitted: Fitted, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.safetensors"
+    ran = run("fit", clips, "--store", fitted.store, "-o", path, "--confirm", 3)
+    said = "verification: confirmed from log-odds 3.00 on: given with the settings"
+    assert (ran.code, said in " ".join(ran.out.split())) == (0, True)
+    rule = Probe.load(path).verification
+    assert rule is not None
+    assert rule.threshold == 3.0

@@ -134,7 +134,7 @@ def fit(
     states, pairs = {**(model.provenance if model else {}), **(provenance or {})}, list(pairs)
     rule: tuple[VerificationRule | None, str] = (None, NOT_WANTED)
     if verify and pairs:
-        rule = find_rule(method, pairs[0][0].recipe, model, answers)
+        rule = find_rule(method, pairs[0][0].recipe, model, answers, localization.confirm)
     settings = FitSettings(
         sites,
         folds,

@@ -22,6 +22,7 @@ QUESTION = likelihood.PROMPTS[0]
 PRIOR = 60  # anomalous segments for which the level of 0 counts
 NO_LABELS = "log-odds of 0, as no labels of both classes were given"
 CALIBRATED = "best F1 on the labelled segments, drawn towards 0 as they are few"
+GIVEN = "given with the settings"
 NOT_ASKED = "off: the model's yes and no cannot be read"
 NOT_WANTED = "off, as it was asked to be"
 REPEATS = "off: the method asks the same question already"
@@ -73,18 +74,24 @@ class VerificationRule:
 
 
 def find_rule(
-    method: str, recipe: Recipe, model: object, answers: Sequence[Pair] | None
+    method: str,
+    recipe: Recipe,
+    model: object,
+    answers: Sequence[Pair] | None,
+    level: float | None = None,
 ) -> tuple[VerificationRule | None, str]:
     """Return the rule for a probe and where its threshold is from; None and the reason without one.
 
-    `answers` are the logits and labels of the labelled segments, if they were read. A probe of
-    `likelihood` has no rule: its score is the model's answer to the same question, so that a check
-    would only repeat it.
+    `answers` are the logits and labels of the labelled segments, if they were read; a `level` given
+    is used as it is. A probe of `likelihood` has no rule: its score is the model's answer to the
+    same question, so that a check would only repeat it.
     """
     if method == "likelihood" and recipe.prompts == (QUESTION,):
         return None, REPEATS
     if answers is None and not getattr(model, "answers_yes_no", False):
         return None, NOT_ASKED
+    if level is not None:
+        return VerificationRule(QUESTION, level, GIVEN), GIVEN
     rule = VerificationRule(QUESTION, *verification_threshold(*labelled_odds(answers or ())))
     return rule, rule.source
 
