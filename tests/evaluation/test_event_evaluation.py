@@ -159,7 +159,7 @@ def test_a_sweep_finds_the_events_of_plain_loops_at_each_threshold(kind: str) ->
         raw = np.round(rng.normal(size=30), 1)
         starts = np.arange(30) * 1.6
         one = Scores(starts, starts + 1.6, raw, raw, np.full(30, 9.0))
-        settings = Localization(sigma=0.0, rule="adaptive", merge_s=0.0, min_s=0.0)
+        settings = Localization(sigma=0.0, rule="adaptive", merge_s=0.0, min_s=0.0, extend=1.0)
         finder = (
             finder_of_segments(one, settings, 48.0)
             if kind == "segments"

@@ -17,7 +17,7 @@ import struct
 import warnings
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -201,6 +201,13 @@ def checked(path: AnyPath) -> tuple[Path, float, list[Path]]:
     return folder, fps, files
 
 
+def _size(path: Path) -> int:
+    """Return the bytes of a picture, 0 if that cannot be told: reading it reports that."""
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0
+
+
 class PictureReader:
     """Iterate over the pictures of a folder with the times at which they are shown.
 
@@ -239,7 +246,7 @@ class PictureReader:
 
         _, fps, files = checked(self.path)
         self.codec, self.fps, self.frame_s = KINDS[files[0].suffix.lower()].lower(), fps, 1 / fps
-        self.file_bytes = sum(file.stat().st_size for file in files)
+        self.file_bytes = sum(map(_size, files))
         self.tolerance = max(GAP_S, GAP_FRAMES * self.frame_s)
         places: list[int] = numbers(files).tolist()
         times = [place / fps for place in (*places, places[-1] + 1)]
