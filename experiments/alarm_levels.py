@@ -13,8 +13,14 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.alarm_rate import A_CAMERA, ALL_CAMERAS, Outcome, is_broken, spread
-from experiments.measure import Interval
+from experiments.alarm_rate import (
+    A_CAMERA,
+    ALL_CAMERAS,
+    Outcome,
+    over,
+    promise_cells,
+    spread_text,
+)
 from experiments.tables import Table
 from hiprobe.metrics import Watched, matches
 from hiprobe.probe.false_alarm_rate import level_for_rate
@@ -116,24 +122,9 @@ def table(draws: Sequence[Levels]) -> Table:
 
 def _row(wanted: float, name: str, draws: Sequence[Levels], pairs: Pairs) -> tuple[str, ...]:
     grid = [[outcome(wanted, a, b, one.least) for a, b in pairs(one)] for one in draws]
-
-    def over(value: Callable[[Outcome], float]) -> Array:
-        return np.array([[value(one) for one in row] for row in grid])
-
     found = [
         [one.found(made.set_by.threshold) for made in row]
         for one, row in zip(draws, grid, strict=True)
     ]
-    return (
-        f"{wanted:g}",
-        name,
-        f"{over(lambda one: one.set_by.threshold).mean():.2f}",
-        _text(spread(over(lambda one: one.kept))),
-        _text(spread(over(is_broken))),
-        _text(spread(over(lambda one: one.ratio))),
-        _text(spread(np.array(found))),
-    )
-
-
-def _text(one: Interval) -> str:
-    return f"{one.mean:.2f} [{one.low:.2f}, {one.high:.2f}]"
+    level = f"{over(grid, lambda one: one.set_by.threshold).mean():.2f}"
+    return f"{wanted:g}", name, level, *promise_cells(grid), spread_text(np.array(found))

@@ -194,9 +194,6 @@ def _grid(draws: Sequence[Scored], wanted: float, settings: Localization, pairs:
 
 
 def _row(wanted: float, name: str, draws: Sequence[Scored], grid: Grid) -> tuple[str, ...]:
-    def over(value: Callable[[Outcome], float]) -> Array:
-        return np.array([[value(one) for one in row] for row in grid])
-
     found = [
         [one.found(made.set_by.threshold) for made in row]
         for one, row in zip(draws, grid, strict=True)
@@ -204,13 +201,23 @@ def _row(wanted: float, name: str, draws: Sequence[Scored], grid: Grid) -> tuple
     return (
         f"{wanted:g}",
         name,
-        f"{over(lambda one: one.set_by.supported).mean():.2f}",
-        f"{over(lambda one: one.set_by.threshold).mean():.3f}",
-        _text(spread(over(lambda one: one.kept))),
-        _text(spread(over(is_broken))),
-        _text(spread(over(lambda one: one.ratio))),
-        _text(spread(np.array(found))),
+        f"{over(grid, lambda one: one.set_by.supported).mean():.2f}",
+        f"{over(grid, lambda one: one.set_by.threshold).mean():.3f}",
+        *promise_cells(grid),
+        spread_text(np.array(found)),
     )
+
+
+def over(grid: Grid, value: Callable[[Outcome], float]) -> Array:
+    """Return a figure of each outcome (draws, pairs)."""
+    return np.array([[value(one) for one in row] for row in grid])
+
+
+def promise_cells(grid: Grid) -> tuple[str, str, str]:
+    """Return how often the promise was kept and broken, and alarms over the wanted number."""
+    figures = (lambda one: one.kept, is_broken, lambda one: one.ratio)
+    kept, broken, ratio = (spread_text(over(grid, figure)) for figure in figures)
+    return kept, broken, ratio
 
 
 def is_broken(one: Outcome) -> float:
@@ -232,7 +239,9 @@ def spread(values: Array, seed: int = 0) -> Interval:
     return Interval(float(values.mean()), float(low), float(high))
 
 
-def _text(one: Interval) -> str:
+def spread_text(values: Array) -> str:
+    """Return `spread` as text."""
+    one = spread(values)
     return f"{one.mean:.2f} [{one.low:.2f}, {one.high:.2f}]"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments.alarm_levels import Levels, halves, outcome, table
 from experiments.alarm_ways import FittedDraw, LongFootage, Way, fitted_draw, watch
 from tests.experiments.test_experiments import footage
 from training.clips import make_video
@@ -18,6 +19,7 @@ from hiprobe import datasets
 from hiprobe.localize import Localization
 from hiprobe.metrics import Watched
 from hiprobe.store import Window
+from hiprobe.types import Event, Verification
 
 PLAIN = replace(Localization.named("paper"), sigma=0.0)
 
@@ -118,3 +120,26 @@ def test_a_lower_cut_finds_at_least_as_much_time(fitted: tuple[LongFootage, Fitt
         return sum(event.end - event.start for one in found for event in one.predicted)
 
     assert seconds(0.5) >= seconds(1.0) >= seconds(1.5)
+
+
+def test_a_level_is_set_by_the_first_half_of_each_camera_and_counted_in_the_second() -> None:
+    def video(*odds: float) -> Watched:
+        found = [
+            Event(i, i + 1.0, verification=Verification("confirmed", one))
+            for i, one in enumerate(odds)
+        ]
+        return Watched([], found, 3600.0)
+
+    normal = [video(3.0), video(-1.0), video(2.0, 4.0), video(1.0)] * 2
+    found = halves(normal, ["b", "b", "b", "b", "a", "a", "a", "a"])
+    assert [len(one.odds) for camera in found for one in camera] == [2, 3, 2, 3]
+    made = outcome(40.0, *found[0], least=0.0)
+    assert (made.set_by.supported, made.set_by.threshold > 3.0) == (True, True)
+    assert (made.alarms, made.hours) == (1, 2.0)  # 4.0 of the second half is above 3.0
+    events = [Watched([Event(0.0, 1.0)], video(5.0).predicted, 60.0)]
+    rows = table([Levels(found, events, 0.0)] * 2).rows
+    assert (len(rows), rows[0][:2], rows[0][-1]) == (
+        10,
+        ("72", "its own camera"),
+        "1.00 [1.00, 1.00]",
+    )
