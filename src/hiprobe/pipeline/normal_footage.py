@@ -18,7 +18,7 @@ from hiprobe.probe.false_alarm_rate import (
     level_for_rate,
     threshold_for_rate,
 )
-from hiprobe.types import Scores, Video
+from hiprobe.types import Event, Scores, Video
 from hiprobe.video import parallel
 
 
@@ -49,9 +49,15 @@ def rate_for(
         found = localize(scores.starts, scores.ends, scores.raw, scores.gaps, settings)[1]
         windows = VideoWindows(one.path, str(one.id), reading)
         checked, _ = check_events(found, scores, rule, windows, probe.recipe)
-        odds += [float(event.verification.log_odds or 0.0) for event in checked]
+        odds += [_log_odds(event) for event in checked]
     hours = sum(one.scored_s for one in footage.scores) / 3600
     return level_for_rate(wanted, odds, hours, rule.threshold)
+
+
+def _log_odds(event: Event) -> float:
+    odds = event.verification.log_odds
+    assert odds is not None, "an event that was checked has log-odds"
+    return odds
 
 
 def score_normal(

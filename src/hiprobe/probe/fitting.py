@@ -98,8 +98,8 @@ def fit(
     `provenance["controls"]` has the AUC of controls that need no model, if the states have them.
 
     The threshold is the one with the best F1 (the rule of HeadHunt-VAD). A method of normal videos
-    uses the 0.99 quantile of their scores; one without labels has a threshold of its own for when
-    there are none (both our own). `provenance["threshold_from"]` says which was used. With
+    uses the 0.99 quantile of their scores. A method that needs no labels uses its own threshold if
+    it gets none (both our own). `provenance["threshold_from"]` says which was used. With
     `false_alarms_per_day` the level of the check is the lowest one that the normal videos support
     with out-of-fold scores (`probe.false_alarm_rate`), or the threshold is, if the probe has no
     check or no `answers` are given; `provenance["false_alarms"]` has the figures.

@@ -117,15 +117,12 @@ def answered_odds(
     `answers` hold the logits of all their segments. Raises KeyError for a video without.
     """
     known = {states.video_id: states for states, _ in answers}
-    return [
-        _at_peak(known[video], float(event.peak or 0.0))
-        for video, events in found
-        for event in events
-    ]
+    return [_at_peak(known[video], event) for video, events in found for event in events]
 
 
-def _at_peak(states: HiddenStates, peak: float) -> float:
-    place = max(int(np.searchsorted(states.starts, peak, side="right")) - 1, 0)
+def _at_peak(states: HiddenStates, event: Event) -> float:
+    assert event.peak is not None, "a detected event has a peak"
+    place = max(int(np.searchsorted(states.starts, event.peak, side="right")) - 1, 0)
     return float(yes_over_no(states.values[[place], 0])[0])
 
 
