@@ -1,0 +1,1 @@
+"""Draw places and shapes into pixels."""
