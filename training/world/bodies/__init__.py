@@ -1,0 +1,1 @@
+"""Make people: skeletons, recorded and invented motion, bodies and clothes."""
