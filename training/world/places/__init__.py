@@ -1,0 +1,1 @@
+"""Make places: rooms, streets, furniture, textures, lights and cameras."""
