@@ -1,0 +1,1 @@
+"""Film pictures as CCTV cameras, recorders and players do."""
