@@ -1,0 +1,1 @@
+"""Make what single people and crowds do, ordinary and not."""
