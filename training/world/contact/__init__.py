@@ -1,0 +1,1 @@
+"""Make what people do in close contact, from handshakes to fights."""
