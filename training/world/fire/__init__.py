@@ -1,0 +1,1 @@
+"""Make fire, smoke, explosions, and what looks like them."""

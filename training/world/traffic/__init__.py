@@ -1,0 +1,1 @@
+"""Make vehicles and what happens in traffic."""
