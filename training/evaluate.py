@@ -28,8 +28,9 @@ from hiprobe.labels import label_segments
 from hiprobe.localize import Localization, localize
 from hiprobe.metrics import roc_auc
 from hiprobe.types import Event, Segment
-from training import events
-from training.clips import SEGMENT_S, SIZE, TIMES, Clip, make_clip, make_video
+from training.drawn import events
+from training.drawn.clips import Clip, make_clip, make_video
+from training.segments import SEGMENT_S, SIZE, TIMES
 from training.text import NAME, PLACES_WORDS, PROMPT
 
 SEEDS = (9001, 9002, 9003)

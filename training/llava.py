@@ -18,8 +18,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from training.clips import FRAMES, GRID, SIZE
-from training.model import MEAN, STD, recipe, write_weights
+from training.model import MEAN, STD, Shape, recipe, write_weights
+from training.segments import FRAMES, GRID, SIZE
 from training.text import tokenizer
 
 PATCH, SIDE = 16, 3  # a frame has 6 x 6 patches, pooled to 3 x 3 tokens
@@ -98,6 +98,7 @@ class Trainee(nn.Module):
     def __init__(self, model: Any, states: int) -> None:
         super().__init__()
         self.model = model
+        self.tokens = TOKENS
         self.state_head = nn.Linear(160, states)
 
     def see(self, frames: Tensor) -> Tensor:
@@ -111,10 +112,18 @@ class Trainee(nn.Module):
         logits: Tensor = self.state_head(seen[:, :-1])
         return logits
 
-    def speak(self, seen: Tensor, ids: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+    def speak(
+        self,
+        seen: Tensor,
+        ids: Tensor,
+        positions: Tensor,
+        mask: Tensor,
+        want: Tensor | None = None,
+    ) -> Tensor:
         """Return the hidden states (clips, length, 160), after the final norm, of token ids.
 
-        The video is at tokens 3..75.
+        The video is at tokens 3..75. With `want` (clips, length), return (wanted, 160): only the
+        states at which it is true.
         """
         lm = self.model.model.language_model
         h = lm.embed_tokens(ids)
@@ -125,11 +134,13 @@ class Trainee(nn.Module):
             position_ids=positions,
             use_cache=False,
         ).last_hidden_state
-        return states
+        return states if want is None else states[want]
 
 
-def build(seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
-    """Make a new model and its tokenizer."""
+def build(seed: int, shape: Shape | None = None) -> tuple[Any, PreTrainedTokenizerFast]:
+    """Make a new model and its tokenizer. Raises ValueError for other sizes than the default."""
+    if shape not in (None, Shape()):
+        raise ValueError(f"llava_onevision has only the default sizes, got {shape}")
     torch.manual_seed(seed)
     words = tokenizer()
     model: Any = LlavaOnevisionForConditionalGeneration(config(words))
@@ -138,7 +149,7 @@ def build(seed: int) -> tuple[Any, PreTrainedTokenizerFast]:
     return model, words
 
 
-def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
+def save(model: Any, words: PreTrainedTokenizerFast, folder: Path, style: str = "name") -> None:
     """Write the model (float16 safetensors), tokenizer, processor files and default recipe."""
     write_weights(model, words, folder)
     pixels = {
@@ -164,6 +175,6 @@ def save(model: Any, words: PreTrainedTokenizerFast, folder: Path) -> None:
     for name, value in (
         ("video_preprocessor_config.json", video),
         ("processor_config.json", processor),
-        ("hiprobe.json", recipe()),
+        ("hiprobe.json", recipe(SIZE, style)),
     ):
         (folder / name).write_text(json.dumps(value, indent=2) + "\n")

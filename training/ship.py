@@ -16,9 +16,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from training import events
-from training.clips import make_video
-from training.draw import Array
+from training.drawn import events
+from training.drawn.clips import make_video
+from training.drawn.draw import Array
 
 HOME = Path(__file__).parents[1] / "src" / "hiprobe" / "embedded"
 FPS, CLIP_S, DEMO_S = 10, 12.8, 40.0

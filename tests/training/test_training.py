@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from training.clips import (
+from training.drawn import draw, events, scenes
+from training.drawn.clips import (
     ABNORMAL,
     FAMILIES,
     PLACES,
-    SIZE,
-    TIMES,
+    STATES,
     make_clip,
     make_video,
     training_clip,
 )
+from training.feed import SLOTS, encode, layout, prefix
+from training.model import Shape
+from training.segments import SIZE, TIMES
 from training.train import FAMILIES as MODELS
-from training.train import SLOTS, Clips, encode, layout, prefix
+from training.train import Settings, look_weight, rate
+from training.world import happenings
+from training.world.places.places import random_place
 
 from hiprobe.backbones import auto
 from hiprobe.methods import load as load_method
 from hiprobe.types import Segment
-from training import draw, events, scenes, text
+from training import ship, text
 
 
 def clip(
@@ -111,12 +118,13 @@ def test_a_video_shows_its_event_between_the_stated_times() -> None:
 @pytest.mark.parametrize("tokens", [36, 73])
 def test_every_sentence_fits_its_slot_and_is_decoded_unchanged(tokens: int) -> None:
     words = text.tokenizer()
-    for sentence in text.SENTENCE.values():
-        answer = f"{sentence} in the middle part."
+    for kind, style in itertools.product(text.SENTENCE, text.STYLES):
+        answer = text.describe(text.Content(kind, True, "middle", 1, 0), style)
+        assert text.name_of(answer, style) == text.NAME[kind]
         pairs = [
             (max(text.DESCRIBE, key=len), answer),
             (text.YES_NO, "no"),
-            (text.WHERE, "nowhere"),
+            (text.WHERE, "in the middle part"),
         ]
         ids, weight = encode(words, pairs, tokens)
         first = prefix(tokens)
@@ -135,7 +143,7 @@ def test_the_training_pass_equals_what_the_pipeline_reads_from_the_stock_model(
     backbone = auto.load(str(tmp_path))
     net = family.Trainee(backbone._model, 5).eval()
     words = text.tokenizer()
-    positions, mask = layout(family, net.model, words)
+    positions, mask = layout(family, net.model, words, family.TOKENS)
     frames = clip(7, "fight", strength=1.0).frames
     pairs = [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
     ids, _ = encode(words, pairs, family.TOKENS)
@@ -159,7 +167,7 @@ def test_questions_do_not_attend_to_each_other(name: str) -> None:
     family = MODELS[name]
     model, words = family.build(3)
     net = family.Trainee(model, 5).eval()
-    positions, mask = layout(family, model, words)
+    positions, mask = layout(family, model, words, family.TOKENS)
     frames = torch.from_numpy(clip(8, "fall").frames)[None]
     pairs = [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
     changed = [pairs[0], (text.YES_NO, "yes"), pairs[2]]
@@ -190,7 +198,94 @@ def test_the_label_of_a_cell_belongs_to_the_video_tokens_at_its_place(name: str)
     assert tokens == ([29] if name == "qwen2_5_vl" else [9 * frame + 8 for frame in range(8)])
 
 
-def test_a_training_item_depends_only_on_its_index() -> None:
-    alone, among = Clips(1, 8)[5], [Clips(1, 8)[i] for i in range(6)][5]
-    for a, b in zip(alone, among, strict=True):
-        torch.testing.assert_close(a, b)
+def test_only_the_wanted_states_equal_those_among_all() -> None:
+    model, words = MODELS["qwen2_5_vl"].build(3)
+    net = MODELS["qwen2_5_vl"].Trainee(model, 5).eval()
+    positions, mask = layout(MODELS["qwen2_5_vl"], model, words, 36)
+    pairs = [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
+    ids, weight = (part[None] for part in encode(words, pairs))
+    frames = torch.from_numpy(clip(8, "fall").frames)[None]
+    with torch.no_grad():
+        seen = net.see(frames)
+        every = net.speak(seen, ids, positions, mask)
+        some = net.speak(seen, ids, positions, mask, weight > 0)
+    torch.testing.assert_close(some, every[weight > 0])
+
+
+def test_a_larger_model_is_read_by_the_pipeline_as_it_was_trained(tmp_path: Path) -> None:
+    family, shape = MODELS["qwen2_5_vl"], Shape(128, 2, 64, 3, 96)
+    family.save(*family.build(3, shape), tmp_path, "sentence")
+    backbone = auto.load(str(tmp_path))
+    assert backbone.recipe.size == (128, 128)
+    net = family.Trainee(backbone._model, 5).eval()
+    words = text.tokenizer()
+    positions, mask = layout(family, net.model, words, shape.tokens)
+    frames = make_clip(np.random.default_rng(7), "seen", "fight", size=128).frames
+    pairs = [(text.PROMPT, "normal."), (text.YES_NO, "no"), (text.WHERE, "nowhere")]
+    ids, weight = encode(words, pairs, shape.tokens)
+    with torch.no_grad():
+        final = net.speak(net.see(torch.from_numpy(frames)[None]), ids[None], positions, mask)
+    sites = load_method("output_layer").sites(backbone.layers, backbone.heads)
+    read = backbone.read([Segment(frames, TIMES, 0.0, 1.6, 0)], sites)
+    with torch.no_grad():
+        expected = net.model.model.language_model.norm(torch.from_numpy(read[0]))
+    ask = int((weight > 0).nonzero()[0])
+    torch.testing.assert_close(final[0, ask], expected[0], rtol=2e-4, atol=2e-4)
+
+
+def test_the_default_shape_is_that_of_the_shipped_model() -> None:
+    words = text.tokenizer()
+    made = MODELS["qwen2_5_vl"].config(words).to_dict()
+    shipped = json.loads((ship.HOME / "model" / "config.json").read_text())
+    for part in ("text_config", "vision_config"):
+        for name in ("hidden_size", "intermediate_size", "num_hidden_layers", "depth"):
+            assert made[part].get(name) == shipped[part].get(name)
+
+
+def test_only_an_answer_that_begins_with_a_name_has_a_verdict() -> None:
+    assert MODELS["qwen2_5_vl"].recipe(96, "name")["verdict"] == {"normal": ["normal"]}
+    assert "verdict" not in MODELS["qwen2_5_vl"].recipe(96, "sentence")
+
+
+def test_the_yes_or_no_answer_counts_as_often_as_asked() -> None:
+    words = text.tokenizer()
+    pairs = [(text.PROMPT, "fight, two people hit each other."), (text.YES_NO, "yes"), (text.WHERE, "in the left part")]  # fmt: skip
+    ids, weight = encode(words, pairs, yes_no=6.0)
+    said = {words.decode(ids[at + 1]): float(weight[at]) for at in weight.nonzero()[:, 0]}
+    assert said["yes"] == 6.0
+    assert said["fight"] == 2.0
+    assert said["left"] == 3.0
+    assert said["people"] == 1.0
+
+
+def test_every_state_of_every_renderer_has_words() -> None:
+    text.check_states(STATES)
+    with pytest.raises(ValueError, match="no words for juggle, swim"):
+        text.check_states(["swim", "walk", "juggle"])
+
+
+def test_every_act_of_the_world_has_words() -> None:
+    groups = [*(g for g, _ in (*happenings.LOOK_ALIKES, *happenings.ANOMALIES))]
+    ordinary = [maker for maker, _ in (*happenings.ORDINARY.values(), *happenings.TRAFFIC.values())]
+    for index, maker in enumerate([*(m for g in groups for m in g.values()), *ordinary]):
+        rng = np.random.default_rng([7, index])
+        text.check_states([maker(rng, random_place(rng, lanes=True), TIMES + 1).state])
+
+
+def test_facts_are_asked_only_where_the_answer_is_clear() -> None:
+    for question, (yes, unclear) in text.FACTS.items():
+        assert yes | unclear <= set(text.STATES), question
+        assert not yes & unclear, question
+    content = text.Content("rest", False, "left", 1, 0, ("rest",))
+    asked = {e.question: e.answer for i in range(300) for e in text.exchanges(np.random.default_rng(i), content)}  # fmt: skip
+    assert "Is someone on the ground?" not in asked
+    assert asked["Do people fight?"] == asked[text.YES_NO] == "no"
+    assert asked[text.WHERE] == "in the left part"
+    assert asked["How many people are there?"] == "one"
+
+
+def test_the_learning_rate_rises_holds_and_falls() -> None:
+    settings = Settings(steps=1000, warm=100, hold=0.5, peak=1.0)
+    found = [rate(step, settings) for step in (0, 99, 499, 750, 999)]
+    assert found == pytest.approx([0.01, 1.0, 1.0, 0.51, 0.02], abs=0.01)
+    assert [look_weight(s, settings) for s in (0, 250, 999)] == pytest.approx([2.0, 1.0, 0.2])

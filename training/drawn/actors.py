@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from training.draw import Array, box, capsule, ellipse
+from training.drawn.draw import Array, box, capsule, ellipse
 
 SKIN = np.array([[0.93, 0.76, 0.62], [0.78, 0.58, 0.42], [0.55, 0.38, 0.27], [0.36, 0.25, 0.18]])
 # A person's height and half a car's length at scale 1, as fractions of the frame's side.

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from training.actors import CAR, FIGURE, Look, car, look, person, puffs, walker
-from training.draw import Array, box, capsule, ellipse, rect
-from training.scenes import Rng, Scene
+from training.drawn.actors import CAR, FIGURE, Look, car, look, person, puffs, walker
+from training.drawn.draw import Array, box, capsule, ellipse, rect
+from training.drawn.scenes import Rng, Scene
 
 
 @dataclass

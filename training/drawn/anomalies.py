@@ -1,17 +1,17 @@
 """Define the anomalies, also those that are never rendered in training.
 
 Each is made of actors over time. Knows no camera and no text. For the arguments of an act see
-`training.acts`.
+`training.drawn.acts`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from training.actors import CAR, FIGURE, car, debris, flames, look, person, puffs
-from training.acts import Act, _pair, bounce, centre, ramp, spot
-from training.draw import Array, box, ellipse, rect
-from training.scenes import Rng, Scene
+from training.drawn.actors import CAR, FIGURE, car, debris, flames, look, person, puffs
+from training.drawn.acts import Act, _pair, bounce, centre, ramp, spot
+from training.drawn.draw import Array, box, ellipse, rect
+from training.drawn.scenes import Rng, Scene
 
 # --- anomalies ---
 

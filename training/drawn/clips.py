@@ -14,13 +14,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL import Image
 
-from training import events, scenes
-from training.acts import Act, drive, stand, stroll
-from training.draw import Array, paint, rect, transform
-from training.scenes import Rng, Scene
+from training.drawn import events, scenes
+from training.drawn.acts import Act, drive, stand, stroll
+from training.drawn.draw import Array, paint, rect, transform
+from training.drawn.scenes import Rng, Scene
+from training.segments import FRAMES, GRID, SEGMENT_S, SIZE, TIMES
 
-SEGMENT_S, FRAMES, SIZE, GRID = 1.6, 8, 96, 6
-TIMES = (np.arange(FRAMES) + 0.5) * SEGMENT_S / FRAMES
 PART = 40  # frames of a video with a camera that are rendered at once
 STATES = ("walk", "stand", "drive", *events.LOOK_ALIKES, *events.ANOMALIES)
 PLACES = ("left", "middle", "right")

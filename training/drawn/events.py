@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from training.acts import (
+from training.drawn.acts import (
     Act,
     bend,
     cloth,
@@ -16,7 +16,7 @@ from training.acts import (
     steam,
     talk,
 )
-from training.anomalies import (
+from training.drawn.anomalies import (
     climb,
     collapse,
     crash,
@@ -30,8 +30,8 @@ from training.anomalies import (
     skid,
     snatch,
 )
-from training.draw import Array
-from training.scenes import Rng, Scene
+from training.drawn.draw import Array
+from training.drawn.scenes import Rng, Scene
 
 Maker = Callable[[Rng, Scene, Array], Act]
 ANOMALIES: dict[str, Maker] = {

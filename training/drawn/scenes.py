@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from training.draw import Array, box, capsule, ellipse, rect
+from training.drawn.draw import Array, box, capsule, ellipse, rect
 
 Rng = np.random.Generator
 
