@@ -24,11 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from training.clips import SIZE, make_video
+from training.drawn import events
+from training.drawn.clips import make_video
+from training.segments import SIZE
 from training.ship import write_video
 
 from hiprobe.store import write_atomic
-from training import events
 
 FOLDER = Path("runs/alarms")
 SEED = 81001

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from training.clips import SEGMENT_S, TIMES
+from training.segments import SEGMENT_S, TIMES
 
 from hiprobe.backbones import Backbone
 from hiprobe.types import Recipe, Segment, Site

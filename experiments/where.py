@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from training.clips import Clip, make_clip
+from training.drawn import events
+from training.drawn.clips import Clip, make_clip
 
 from experiments.fits import dlsp, hiprobe, out_of_fold, split, usable
 from experiments.footage import Footage, draw
@@ -35,7 +36,6 @@ from hiprobe import methods
 from hiprobe.backbones import Backbone
 from hiprobe.methods._logistic_regression import log_odds
 from hiprobe.probe.threshold import calibrate
-from training import events
 
 Array = NDArray[np.float64]
 PAGE = Path("docs/data/where.md")

@@ -12,7 +12,7 @@ import pytest
 from experiments.alarm_levels import Levels, halves, outcome, table
 from experiments.alarm_ways import FittedDraw, LongFootage, Way, fitted_draw, watch
 from tests.experiments.test_experiments import footage
-from training.clips import make_video
+from training.drawn.clips import make_video
 
 from experiments import long_videos
 from hiprobe import datasets

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from training.drawn import clips
 
 from experiments import occlusion, where
-from training import clips
 
 
 def test_a_clip_says_where_its_event_is() -> None:
