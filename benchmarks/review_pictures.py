@@ -18,7 +18,7 @@ import numpy as np
 import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
-from training.clips import make_video
+from training.drawn.clips import make_video
 from training.ship import write_video
 
 from hiprobe import datasets, embedded, video
