@@ -146,7 +146,9 @@ def _decode(videos: Sequence[Video], recipe: Recipe, folder: Path) -> None:
 def _kept(videos: Sequence[Video], folder: Path, key: str) -> Clips:
     held = {
         name: np.load(
-            folder / f"{name}.npy", mmap_mode="c" if name in ("frames", "double") else None
+            folder / f"{name}.npy",
+            mmap_mode="c" if name in ("frames", "double") else None,
+            allow_pickle=False,
         )
         for name in ("frames", "double", "clip", "spans", "times")
     }

@@ -58,7 +58,7 @@ class Readings:
                 view, [site], pipeline.recipe_for("likelihood", self.model)
             )
             self._keep(file, odds=yes_over_no(values[:, 0]), seconds=np.array(seconds))
-        with np.load(file) as held:
+        with np.load(file, allow_pickle=False) as held:
             return Answers(held["odds"], float(held["seconds"]))
 
     def states(self) -> States:
@@ -68,7 +68,7 @@ class Readings:
             sites = [Site("residual", layer) for layer in range(self.model.layers)]
             values, _ = self._read("whole", sites, self.model.recipe)
             self._keep(file, states=values)
-        with np.load(file) as held:
+        with np.load(file, allow_pickle=False) as held:
             return np.asarray(held["states"])
 
     def _read(self, view: str, sites: Sequence[Site], recipe: Recipe) -> tuple[States, float]:

@@ -96,7 +96,7 @@ def pool() -> Pool:
     pictures, kinds = _drawn()
     file = runs() / "textures.npz"
     if file.exists():
-        with np.load(file) as data:
+        with np.load(file, allow_pickle=False) as data:
             photos, more = data["pictures"], [str(kind) for kind in data["kinds"]]
         pictures, kinds = np.concatenate([pictures, photos]), kinds + more
     else:
