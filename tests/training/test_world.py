@@ -220,7 +220,7 @@ def test_an_event_of_a_video_ends_and_what_it_did_is_undone() -> None:
 def test_a_video_shows_its_events_from_one_camera() -> None:
     rng = np.random.default_rng(5)
     scene = plan(rng, [Span("blows", 1.0, 3.0)], 4.0, 5, busy=0.5)
-    pictures = np.concatenate(list(frames(rng, scene, 96)))
+    pictures = np.concatenate(list(frames(rng, scene, 96, 5)))
     assert pictures.shape == (20, 96, 96, 3)
     on = scene.acts[0].on
     t = (np.arange(20) + 0.5) / 5

@@ -15,8 +15,9 @@ from training.world.acts import Act
 from training.world.clips import Scene, in_view
 from training.world.drawing.background import background
 from training.world.drawing.raster import draw
-from training.world.filming.film import Film, expose, random_film
-from training.world.filming.overlays import overlay
+from training.world.filming.film import expose, meter, random_film
+from training.world.filming.optics import Weather
+from training.world.filming.overlays import lay, random_overlay
 from training.world.place import Rng
 from training.world.places.places import random_place
 from training.world.shapes import Array, Shapes
@@ -65,15 +66,21 @@ def plan(rng: Rng, spans: Sequence[Span], seconds: float, fps: float, busy: floa
     return Scene(place, acts, names)
 
 
-def frames(rng: Rng, scene: Scene, size: int) -> Iterator[Array]:
-    """Yield the frames uint8 (n, size, size, 3) of a video in parts, from one camera."""
+def frames(rng: Rng, scene: Scene, size: int, fps: float) -> Iterator[Array]:
+    """Yield the frames uint8 (n, size, size, 3) of a video in parts, all from one camera."""
     film = random_film(rng, infrared=scene.place.infrared)
-    seed = int(rng.integers(1 << 31))
+    weather = Weather() if scene.place.indoor else film.weather
+    film = replace(film, interlaced=False, weather=weather)
+    style, seed = random_overlay(rng), int(rng.integers(1 << 31))
     empty = background(scene.place, size, size)
+    exposure = meter(film, empty[0][None])
     count = len(scene.acts[0].where) if scene.acts else 0
     for first in range(0, count, PART):
         part = slice(first, min(first + PART, count))
-        yield _filmed(film, seed, first, _drawn(scene, part, empty))
+        times = (np.arange(part.start, part.stop) + 0.5) / fps
+        noise = np.random.default_rng([seed, first])
+        light = _drawn(scene, part, empty)
+        yield lay(style, expose(film, light, noise, times=times, exposure=exposure), times)
 
 
 def _drawn(scene: Scene, part: slice, empty: tuple[Array, Array, Array]) -> Array:
@@ -83,11 +90,6 @@ def _drawn(scene: Scene, part: slice, empty: tuple[Array, Array, Array]) -> Arra
         if act.flash is not None:
             out += act.flash[:, None, None, None].astype(np.float32)
     return out
-
-
-def _filmed(film: Film, seed: int, first: int, pictures: Array) -> Array:
-    exposed = expose(film, pictures, np.random.default_rng([seed, first]))
-    return overlay(np.random.default_rng(seed), exposed)
 
 
 def _cut(act: Act, part: slice) -> Act:
