@@ -133,29 +133,30 @@ class Look:
     yes_no: float = YES_NO_WEIGHT
 
 
-class Clips(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+class Clips(Dataset[tuple[Tensor, ...]]):
     """The items of a run, by step, place in the batch, shard and row.
 
-    Each item holds frames, token ids, the loss weight of predicting the next token, and the states
-    of the cells. It depends on nothing but the seed and what it is asked for.
+    Each item holds frames, token ids, the loss weight of predicting the next token, the states of
+    the cells, and what moves in them. It depends on nothing but the seed and what it is asked for.
     """
 
     def __init__(self, folder: Path, look: Look) -> None:
         self.folder, self.look, self.words = folder, look, tokenizer()
 
-    def __getitem__(self, spec: Spec) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def __getitem__(self, spec: Spec) -> tuple[Tensor, ...]:
         step, place, name, row = spec
         rng = np.random.default_rng([self.look.seed, step, place])
         found = self._sample(rng, name, row)
         pairs = [(e.question, e.answer) for e in exchanges(rng, found.content, self.look.style)]
         ids, weight = encode(self.words, pairs, self.look.tokens, self.look.yes_no)
-        return torch.from_numpy(found.frames), ids, weight, torch.from_numpy(found.cells)
+        cells, motion = torch.from_numpy(found.cells), torch.from_numpy(found.motion)
+        return torch.from_numpy(found.frames), ids, weight, cells, motion
 
     def _sample(self, rng: np.random.Generator, name: str, row: int) -> Sample:
         if name == DRAWN:
             return of_drawn(training_clip(rng), self.look.size)
         clip = store.shard(self.folder / name).clip(row)
-        return sample(rng, play(clip.data), clip.acts, self.look.size)
+        return sample(rng, play(clip.data), clip.acts, self.look.size, clip.trace)
 
 
 def loader(plan: Plan, clips: Clips, first: int, last: int, workers: int) -> Any:

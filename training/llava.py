@@ -78,6 +78,11 @@ def prefix_positions(model: Any, ids: Tensor) -> Tensor:
     return torch.arange(ids.shape[1])[None]
 
 
+def by_patch(motion: Tensor) -> Tensor:
+    """Return nothing to learn of what moves: see `Trainee.watch`."""
+    return motion.new_zeros(len(motion), 0, 0)
+
+
 def cells(states: Tensor) -> Tensor:
     """Convert what each of 6 x 6 cells shows at any time to what each video token shows.
 
@@ -106,6 +111,11 @@ class Trainee(nn.Module):
         pixels = (frames.permute(0, 1, 4, 2, 3).float() / 255 - MEAN) / STD
         seen: Tensor = self.model.model.get_video_features(pixel_values_videos=pixels).pooler_output
         return seen
+
+    def watch(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the video tokens and an empty tensor: a tower of single frames sees no motion."""
+        seen = self.see(frames)
+        return seen, seen.new_zeros(len(seen), 0, 0)
 
     def look(self, seen: Tensor) -> Tensor:
         """Return the logits (clips, 72, states) of what each token shows."""

@@ -126,6 +126,14 @@ def cells(states: Tensor) -> Tensor:
     return states
 
 
+def by_patch(motion: Tensor) -> Tensor:
+    """Bring cells (clips, side * side, values), row by row, into the order of the patches."""
+    n, count, values = motion.shape
+    side = round(count**0.5) // MERGE
+    cut = motion.view(n, side, MERGE, side, MERGE, values).transpose(2, 3)
+    return cut.reshape(n, count, values)
+
+
 def patches(frames: Tensor) -> Tensor:
     """Cut uint8 frames (clips, 8, size, size, 3) into uint8 patches (clips, patches, 1536).
 
@@ -174,6 +182,7 @@ class Trainee(nn.Module):
         self.model = model
         self.state_head = nn.Linear(model.config.text_config.hidden_size, states)
         visual = model.model.visual
+        self.motion_head = nn.Linear(model.config.vision_config.hidden_size, FRAMES * 3)
         side = _side(model) // (PATCH * MERGE)
         self.tokens = side * side
         rows = torch.arange(side * MERGE)
@@ -183,9 +192,14 @@ class Trainee(nn.Module):
         self.turns = (cos.float(), sin.float())
 
     def see(self, frames: Tensor) -> Tensor:
-        """Encode uint8 frames (clips, 8, size, size, 3) to video tokens (clips, tokens, width).
+        """Encode uint8 frames (clips, 8, size, size, 3) to video tokens (clips, tokens, width)."""
+        return self.watch(frames)[0]
 
-        The scaling of the pixels is folded into the weights.
+    def watch(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the video tokens, and what moves in each patch (clips, 4 * tokens, 8 * 3).
+
+        The patches are in the order of the stock processor: the four of a token together. The
+        scaling of the pixels is folded into the weights.
         """
         x, visual = patches(frames), self.model.model.visual
         weight = visual.patch_embed.proj.weight.flatten(1)
@@ -205,7 +219,7 @@ class Trainee(nn.Module):
             h = h + block.mlp(_norm(block.norm2, h))
         merger = visual.merger
         merged: Tensor = merger.mlp(_norm(merger.ln_q, h).view(n, self.tokens, -1))
-        return merged
+        return merged, self.motion_head(h)
 
     def look(self, seen: Tensor) -> Tensor:
         """Return the logits (clips, tokens, states) of what each token shows."""

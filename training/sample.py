@@ -18,6 +18,7 @@ from training import text
 from training.drawn import clips as drawn
 from training.segments import SIZE
 from training.text import PLACES_WORDS, SPREAD, STATES, Content, Rng
+from training.world.drawing.tracing import SCALE
 
 Array = NDArray[Any]
 CELL = 16  # pixels of a video token
@@ -61,16 +62,28 @@ class Shown(Protocol):
 class Sample:
     """Frames uint8 (frames, size, size, 3), what they show, and what each cell shows.
 
-    `cells` is float32 (grid * grid, states), row by row, 1 where an act of that state is.
+    `cells` is float32 (grid * grid, states), row by row, 1 where an act of that state is. `motion`
+    is float32 (4 * grid * grid, frames * 3): for each quarter of a cell, row by row, the share that
+    something moving covers, and its velocity in views a second times that share; NaN if not known.
     """
 
     frames: Array
     content: Content
     cells: Array
+    motion: Array
 
 
-def sample(rng: Rng, frames: Array, acts: Sequence[Shown], size: int = SIZE) -> Sample:
-    """Draw a view of frames uint8 (frames, height, width, 3) and label it."""
+def sample(
+    rng: Rng,
+    frames: Array,
+    acts: Sequence[Shown],
+    size: int = SIZE,
+    trace: Array | None = None,
+) -> Sample:
+    """Draw a view of frames uint8 (frames, height, width, 3) and label it.
+
+    `trace` is what `training.world.drawing.tracing` makes of the clip.
+    """
     part = choose(rng, acts)
     mirrored = bool(rng.random() < 0.5)
     gain, lift = _colours(rng)
@@ -78,14 +91,18 @@ def sample(rng: Rng, frames: Array, acts: Sequence[Shown], size: int = SIZE) -> 
     boxes = [in_view(act.box, part, mirrored) for act in acts]
     if mirrored:
         seen = np.ascontiguousarray(seen[:, :, ::-1])
-    return Sample(seen, content(acts, boxes), cells(acts, boxes, size // CELL))
+    grid = size // CELL
+    moving = motion(trace, part, mirrored, 2 * grid, len(frames))
+    return Sample(seen, content(acts, boxes), cells(acts, boxes, grid), moving)
 
 
 def whole(frames: Array, acts: Sequence[Shown], size: int = SIZE) -> Sample:
     """Make the sample that shows the whole picture, unchanged."""
     boxes = [in_view(act.box, WHOLE, False) for act in acts]
     seen = resize(np.ascontiguousarray(frames), WHOLE, size, np.ones(3), np.zeros(3))
-    return Sample(seen, content(acts, boxes), cells(acts, boxes, size // CELL))
+    grid = size // CELL
+    moving = motion(None, WHOLE, False, 2 * grid, len(frames))
+    return Sample(seen, content(acts, boxes), cells(acts, boxes, grid), moving)
 
 
 def of_drawn(clip: drawn.Clip, size: int = SIZE) -> Sample:
@@ -99,7 +116,28 @@ def of_drawn(clip: drawn.Clip, size: int = SIZE) -> Sample:
     frames = resize(clip.frames, WHOLE, size, np.ones(3), np.zeros(3))
     known = tuple(state for state in clip.states if state in STATES)
     what = Content(clip.kind, clip.abnormal, clip.place, clip.people, clip.cars, known)
-    return Sample(frames, what, found.reshape(grid * grid, -1))
+    moving = motion(None, WHOLE, False, 2 * grid, len(frames))
+    return Sample(frames, what, found.reshape(grid * grid, -1), moving)
+
+
+def motion(trace: Array | None, part: Part, mirrored: bool, grid: int, frames: int) -> Array:
+    """Return what moves in the cells (grid * grid, frames * 3) of a part of the picture.
+
+    Each cell takes four points of the trace int8 (frames, side, side, 3). NaN without a trace.
+    """
+    if trace is None:
+        return np.full((grid * grid, frames * 3), np.nan, np.float32)
+    side, points = trace.shape[1], (np.arange(2 * grid) + 0.5) / (2 * grid)
+    left, top, right, bottom = part
+    columns = ((left + points * (right - left)) * side).astype(int)
+    rows = ((top + points * (bottom - top)) * side).astype(int)
+    found = trace[:, rows][:, :, columns[::-1] if mirrored else columns].astype(np.float32)
+    found[..., 0] /= 127
+    turned = -1.0 if mirrored else 1.0
+    found[..., 1] *= found[..., 0] * turned / (SCALE * (right - left))
+    found[..., 2] *= found[..., 0] / (SCALE * (bottom - top))
+    mean = found.reshape(frames, grid, 2, grid, 2, 3).mean((2, 4))
+    return np.asarray(mean.transpose(1, 2, 0, 3).reshape(grid * grid, frames * 3))
 
 
 def choose(rng: Rng, acts: Sequence[Shown]) -> Part:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
@@ -19,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
+
+from training.segments import FRAMES
 
 Array = NDArray[Any]
 WORLD = Path(__file__).parent / "world"
@@ -45,6 +48,8 @@ class _Footage(Protocol):
     def data(self) -> bytes: ...
     @property
     def acts(self) -> Sequence[_Act]: ...
+    @property
+    def trace(self) -> Array | None: ...
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Stored:
 
     data: bytes
     acts: list[StoredAct]
+    trace: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -137,11 +143,14 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def _pack(clips: Sequence[_Footage]) -> dict[str, Array]:
     acts = [act for clip in clips for act in clip.acts]
+    traces = [b"" if c.trace is None else zlib.compress(c.trace.tobytes(), 6) for c in clips]
     labels = [[act.state, act.kind, int(act.people), int(act.vehicles)] for act in acts]
     frames = len(acts[0].on) if acts else 8
     return {
         "data": np.frombuffer(b"".join(clip.data for clip in clips), np.uint8),
         "data_ends": np.cumsum([len(clip.data) for clip in clips], dtype=np.int64),
+        "traces": np.frombuffer(b"".join(traces), np.uint8),
+        "trace_ends": np.cumsum([len(one) for one in traces], dtype=np.int64),
         "act_ends": np.cumsum([len(clip.acts) for clip in clips], dtype=np.int64),
         "labels": np.frombuffer(json.dumps(labels).encode(), np.uint8),
         "boxes": np.array([act.box for act in acts], np.float32).reshape(-1, frames, 4),
@@ -197,6 +206,9 @@ class Shard:
         self._labels = json.loads(read("labels").tobytes())
         self._boxes, self._on = read("boxes"), read("on").astype(bool)
         self._data = self._file.get_slice("data")
+        known = "traces" in self._file.keys()  # noqa: SIM118 (not a mapping)
+        self._traces = read("traces") if known else np.zeros(0, np.uint8)
+        self._trace_ends = read("trace_ends") if known else np.zeros_like(self._data_ends)
 
     def __len__(self) -> int:
         return len(self._data_ends)
@@ -207,7 +219,17 @@ class Shard:
         data = self._data[begin : int(self._data_ends[index])]
         first = int(self._act_ends[index - 1]) if index else 0
         rows = range(first, int(self._act_ends[index]))
-        return Stored(np.asarray(data).tobytes(), [self._act(row) for row in rows])
+        acts = [self._act(row) for row in rows]
+        return Stored(np.asarray(data).tobytes(), acts, self._trace(index))
+
+    def _trace(self, index: int) -> Array | None:
+        begin = int(self._trace_ends[index - 1]) if index else 0
+        packed = self._traces[begin : int(self._trace_ends[index])].tobytes()
+        if not packed:
+            return None
+        cells = np.frombuffer(zlib.decompress(packed), np.int8)
+        side = round((len(cells) / (FRAMES * 3)) ** 0.5)
+        return cells.reshape(FRAMES, side, side, 3)
 
     def _act(self, row: int) -> StoredAct:
         state, kind, people, vehicles = self._labels[row]

@@ -32,6 +32,7 @@ from training.prepare import clips_folder
 from training.text import STATES, STYLES, words
 
 FAMILIES: dict[str, Any] = {"qwen2_5_vl": qwen, "llava_onevision": llava}
+MOTION_WEIGHT, MOTION_BETA = 20.0, 0.05
 MAY_CHANGE = {"steps"}  # settings that may differ when a run is continued
 
 
@@ -93,14 +94,14 @@ class Call:
 def losses(
     net: Any, batch: Sequence[Tensor], positions: Tensor, mask: Tensor, precision: str = "bf16"
 ) -> tuple[Tensor, Tensor]:
-    """Return the loss of the words and the loss of the video tokens for one batch.
+    """Return the loss of the words and the loss of what the video shows for one batch.
 
-    The last item of the batch says what each token shows.
+    The last two items of the batch say what each token shows, and what moves in each patch.
     """
-    frames, ids, weight, shown = batch
+    frames, ids, weight, shown, motion = batch
     want = weight > 0
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-        seen = net.see(frames)
+        seen, moving = net.watch(frames)
         hidden = net.speak(seen, ids, positions, mask, want)
         logits = F.linear(hidden, net.model.lm_head.weight)
         states = net.look(seen)
@@ -109,6 +110,10 @@ def losses(
     what = F.binary_cross_entropy_with_logits(
         states.float(), shown, pos_weight=torch.full((shown.shape[-1],), 4.0)
     )
+    known = torch.isfinite(motion)
+    if known.any():
+        wrong = F.smooth_l1_loss(moving.float()[known], motion[known], beta=MOTION_BETA)
+        what = what + MOTION_WEIGHT * wrong
     return (words * scale).sum() / scale.sum(), what
 
 
@@ -212,8 +217,8 @@ class Run:
         """Make one step and return its two losses."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate(self.step, self.settings)
-        frames, ids, weight, shown = items
-        batch = (frames, ids, weight, self.kind.cells(shown))
+        frames, ids, weight, shown, motion = items
+        batch = (frames, ids, weight, self.kind.cells(shown), self.kind.by_patch(motion))
         talk, look = losses(self.net, batch, *self.layout, self.settings.precision)
         loss: Any = talk + look_weight(self.step, self.settings) * look
         loss.backward()

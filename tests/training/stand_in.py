@@ -31,6 +31,7 @@ class Shown:
 class Footage:
     data: bytes
     acts: list[Shown]
+    trace: NDArray[np.int8] | None = None
 
 
 def act(state: str, box: NDArray[np.float32], on: NDArray[np.bool_] | None = None) -> Shown:

@@ -20,7 +20,8 @@ from training.drawn.clips import (
     training_clip,
 )
 from training.feed import SLOTS, encode, layout, prefix
-from training.model import Shape
+from training.model import Shape, by_patch, patches
+from training.sample import motion
 from training.segments import SIZE, TIMES
 from training.train import FAMILIES as MODELS
 from training.train import Settings, look_weight, rate
@@ -289,3 +290,24 @@ def test_the_learning_rate_rises_holds_and_falls() -> None:
     found = [rate(step, settings) for step in (0, 99, 499, 750, 999)]
     assert found == pytest.approx([0.01, 1.0, 1.0, 0.51, 0.02], abs=0.01)
     assert [look_weight(s, settings) for s in (0, 250, 999)] == pytest.approx([2.0, 1.0, 0.2])
+
+
+def test_what_moves_is_in_the_order_of_the_patches() -> None:
+    values = np.random.default_rng(0).integers(0, 255, (12, 12), np.uint8)
+    frames = np.tile(np.kron(values, np.ones((8, 8), np.uint8))[None, ..., None], (8, 1, 1, 3))
+    cut = patches(torch.from_numpy(frames)[None])[0].float().mean(-1)
+    rows = torch.from_numpy(values.reshape(1, 144, 1)).float()
+    torch.testing.assert_close(by_patch(rows)[0, :, 0], cut)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_motion_of_a_part_of_the_picture_is_scaled_and_mirrored(mirrored: bool) -> None:
+    trace = np.zeros((8, 24, 24, 3), np.int8)
+    trace[:, 6:12, 12:18] = (127, 32, -16)  # to the right by one width a second, up by a half
+    found = motion(trace, (0.5, 0.25, 1.0, 0.75), mirrored, 12, 8).reshape(12, 12, 8, 3)
+    on = np.zeros((12, 12), bool)
+    on[:6, 6:] = mirrored
+    on[:6, :6] = not mirrored
+    np.testing.assert_allclose(found[on][:, 0], [[1.0, -2.0 if mirrored else 2.0, -1.0]] * on.sum())
+    assert not found[~on].any()
+    assert np.isnan(motion(None, (0, 0, 1, 1), False, 12, 8)).all()

@@ -21,6 +21,7 @@ from training.world.clips import (
 )
 from training.world.drawing.background import FAR, FIRST, GROUND, background
 from training.world.drawing.raster import draw
+from training.world.drawing.tracing import SCALE, traced
 from training.world.filming.overlays import Overlay
 from training.world.filming.recording import play
 from training.world.happenings import ANOMALIES, LOOK_ALIKES, by_name
@@ -83,7 +84,7 @@ def test_the_ground_and_a_box_have_the_depth_of_their_surface() -> None:
 @pytest.mark.parametrize("bend", [0.0, -0.1])
 def test_a_ball_covers_the_pixels_whose_rays_pass_it(bend: float) -> None:
     bare = place(bend=bend)
-    pixels, depths = draw(bare, ball(0.6, 0.5, 0.8, 0.4), background(bare, 128, 128))
+    pixels, depths, _ = draw(bare, ball(0.6, 0.5, 0.8, 0.4), background(bare, 128, 128))
     rays = bare.camera.rays(128, 128)
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
     offset = np.array([0.6, 0.5, 0.8]) - bare.camera.eye
@@ -102,8 +103,8 @@ def test_what_is_nearer_hides_what_is_farther_whatever_the_order() -> None:
     blue = far.capsules.copy()
     blue[..., 8:11] = (0, 0, 1)
     far = Shapes.of(1, capsules=blue)
-    one, _ = draw(bare, Shapes.join([near, far]), empty)
-    other, _ = draw(bare, Shapes.join([far, near]), empty)
+    one, _, _ = draw(bare, Shapes.join([near, far]), empty)
+    other, _, _ = draw(bare, Shapes.join([far, near]), empty)
     np.testing.assert_array_equal(one, other)
     where, _ = bare.camera.project(np.array([0, -1, 1.5]))
     column, row = (where * 96).astype(int)
@@ -115,7 +116,7 @@ def test_a_quad_covers_its_projected_corners_and_a_box_hides_it() -> None:
     corners = np.array([[-0.5, 1, 0.2], [0.5, 1, 0.2], [0.5, 1, 1.2], [-0.5, 1, 1.2]])
     quad = Shapes.of(1, quads=np.concatenate([corners.ravel(), [0, 1, 0]])[None, None])
     bare = place()
-    pixels, _ = draw(bare, quad, background(bare, 128, 128))
+    pixels, _, _ = draw(bare, quad, background(bare, 128, 128))
     rows, columns = np.nonzero((pixels[0, ..., 1] > 0) & (pixels[0, ..., 0] < 1e-6))
     where, _ = bare.camera.project(corners)
     low, high = where.min(0) * 128, where.max(0) * 128
@@ -124,7 +125,7 @@ def test_a_quad_covers_its_projected_corners_and_a_box_hides_it() -> None:
     assert rows.min() == pytest.approx(low[1], abs=1.5)
     assert rows.max() + 1 == pytest.approx(high[1], abs=1.5)
     hidden = place(boxes=np.array([[0, 0, 1, 2, 0.1, 1.5, 0, -1, 1, 0, 0, 1]], np.float32))
-    pixels, _ = draw(hidden, quad, background(hidden, 128, 128))
+    pixels, _, _ = draw(hidden, quad, background(hidden, 128, 128))
     assert not ((pixels[0, ..., 1] > 0) & (pixels[0, ..., 0] < 1e-6)).any()
 
 
@@ -132,18 +133,35 @@ def test_a_puff_is_blended_by_its_opacity_and_shadows_darken_the_ground_only() -
     bare = place()
     empty = background(bare, 96, 96)
     puff = Shapes.of(1, puffs=np.array([[[0, 0, 1, 0.4, 1, 1, 1, 0.5, 1]]]))
-    pixels, _ = draw(bare, puff, empty)
+    pixels, _, _ = draw(bare, puff, empty)
     where, _ = bare.camera.project(np.array([0, 0, 1]))
     column, row = (where * 96).astype(int)
     want = 0.5 * empty[0][row, column] + 0.5
     np.testing.assert_allclose(pixels[0, row, column], want, atol=0.02)
     dark = replace(bare, light=replace(UP, shadow=0.6))
-    shaded, _ = draw(dark, ball(0, 0.5, 1.2, 0.3), empty)
-    plain, _ = draw(bare, ball(0, 0.5, 1.2, 0.3), empty)
+    shaded, _, _ = draw(dark, ball(0, 0.5, 1.2, 0.3), empty)
+    plain, _, _ = draw(bare, ball(0, 0.5, 1.2, 0.3), empty)
     assert (shaded <= plain + 1e-6).all()
     foot, _ = bare.camera.project(np.array([0, 0.5, 0.0]))
     column, row = (foot * 96).astype(int)
     assert shaded[0, row, column, 0] == pytest.approx(0.4 * plain[0, row, column, 0], rel=0.1)
+
+
+def test_the_motion_of_a_pixel_is_that_of_what_it_shows() -> None:
+    bare, times = place(), np.array([0.0, 0.1, 0.2])
+    rows = [[x, 1, 1, 0.3, x, 1, 1, 0.3, 1, 0, 0] for x in (-0.1, 0.0, 0.1)]
+    shapes = Shapes.of(3, capsules=np.array(rows)[:, None])
+    found = draw(bare, shapes, background(bare, 96, 96), times)
+    where, _ = bare.camera.project(np.array([[-0.1, 1, 1], [0.1, 1, 1]]))
+    on = found.motion[1, ..., 0] == 1
+    np.testing.assert_array_equal(on, found.frames[1, ..., 1] < 1e-6)
+    np.testing.assert_allclose(
+        found.motion[1][on][:, 1:], (where[1] - where[0]) / 0.2 + 0 * on[on][:, None], atol=1e-3
+    )
+    cells = traced(found.motion)
+    assert cells.shape == (3, 24, 24, 3)
+    assert cells[1, ..., 0].sum() / 127 * 16 == pytest.approx(on.sum(), rel=0.01)
+    assert cells[1, ..., 1].max() / SCALE == pytest.approx((where[1] - where[0])[0] / 0.2, abs=0.02)
 
 
 def test_an_act_behind_a_wall_or_outside_the_picture_is_not_in_view() -> None:
@@ -157,7 +175,7 @@ def test_an_act_behind_a_wall_or_outside_the_picture_is_not_in_view() -> None:
 def test_the_box_of_an_act_holds_its_projected_ball() -> None:
     bare = place()
     act = Act(ball(0.5, 1, 1, 0.4), "walk", np.array([0.5, 1.0, 1.0]), reach=0.4)
-    pixels, _ = draw(bare, act.shapes, background(bare, 192, 192))
+    pixels, _, _ = draw(bare, act.shapes, background(bare, 192, 192))
     rows, columns = np.nonzero((pixels[0, ..., 0] > 0) & (pixels[0, ..., 1] < 1e-6))
     found = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / 192
     np.testing.assert_allclose(boxes(bare, act)[0], found, atol=0.02)

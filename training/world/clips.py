@@ -14,7 +14,8 @@ from training.segments import FRAMES, TIMES
 from training.world import happenings
 from training.world.acts import Act
 from training.world.drawing.background import background
-from training.world.drawing.raster import draw
+from training.world.drawing.raster import Drawn, draw
+from training.world.drawing.tracing import traced
 from training.world.filming.film import Film, expose, random_film
 from training.world.filming.optics import Weather
 from training.world.filming.overlays import Overlay, lay, random_overlay
@@ -24,6 +25,7 @@ from training.world.places.places import random_place
 from training.world.shapes import Array, Shapes
 
 SIDE = 192
+WHOLE = (0.0, 0.0, 1.0, 1.0)
 MIXTURE = {"anomaly": 0.46, "before": 0.05, "look_alike": 0.27, "ordinary": 0.22}
 SHORT = 0.22  # share of clips that are shorter than a segment
 LEAST = 0.4  # share of the main act that furniture must leave in view
@@ -49,10 +51,15 @@ class Shown:
 
 @dataclass(frozen=True)
 class Footage:
-    """The H.264 stream of a clip and what it shows."""
+    """The H.264 stream of a clip and what it shows.
+
+    `trace` is what moves where, as `tracing.traced` returns it; None where it is not known, because
+    the overlay has moved the picture.
+    """
 
     data: bytes
     acts: list[Shown]
+    trace: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,11 @@ def exposures(rng: Rng, film: Film, times: Array) -> tuple[Array, int]:
     Two for the fields of an interlaced film, three for motion blur.
     """
     if film.interlaced:
-        return (times[:, None] + np.array([0.0, 0.02])).ravel(), 2
+        later = min(0.02, 0.5 * float(times[1] - times[0]))
+        return (times[:, None] + np.array([0.0, later])).ravel(), 2
     if rng.random() < 0.6:
         return times, 1
-    shutter = min(float(rng.uniform(0.03, 0.12)), float(times[1] - times[0]))
+    shutter = min(float(rng.uniform(0.03, 0.12)), 0.9 * float(times[1] - times[0]))
     return (times[:, None] + np.linspace(-0.5, 0.5, 3) * shutter).ravel(), 3
 
 
@@ -176,17 +184,21 @@ def boxes(place: Place, act: Act) -> Array:
     return np.asarray(np.clip(box, -0.5, 1.5), np.float32)
 
 
-def paint(scene: Scene, size: int = SIDE) -> tuple[Array, bool]:
-    """Draw a scene: frames float32 (pictures, size, size, 3), and whether the main act is in view.
+def paint(scene: Scene, times: Array, size: int = SIDE) -> tuple[Drawn, bool]:
+    """Draw a scene at `times`, and say whether its main act is in view.
 
     Other acts may hide the main one.
     """
+    empty = background(scene.place, size, size)
+    if not scene.acts:
+        frames, depths = (np.repeat(part[None], len(times), 0) for part in empty[:2])
+        return Drawn(frames, depths, np.zeros_like(frames)), True
     shapes = Shapes.join([act.shapes for act in scene.acts])
-    frames, depths = draw(scene.place, shapes, background(scene.place, size, size))
+    drawn = draw(scene.place, shapes, empty, times)
     for act in scene.acts:
         if act.flash is not None:
-            frames += act.flash[:, None, None, None].astype(np.float32)
-    return frames, _clear(scene.place, scene.acts[0], depths) > LEAST
+            drawn.frames[:] += act.flash[:, None, None, None].astype(np.float32)
+    return drawn, _clear(scene.place, scene.acts[0], drawn.depths) > LEAST
 
 
 def shown(scene: Scene, parts: int, style: Overlay) -> list[Shown]:
@@ -215,14 +227,14 @@ def moved(style: Overlay, box: Array) -> Array:
 def render_clip(rng: Rng, content: str | None = None) -> Footage:
     """Render and record one clip; `content` fixes its kind (see MIXTURE)."""
     for _ in range(TRIES):
-        pixels, acts, clear = _take(rng, content)
+        pixels, trace, acts, clear = _take(rng, content)
         if clear and (not acts or contrast(pixels, acts[0].box) >= FAINT):
             break
-    return Footage(random_recorder(rng).keep(pixels), acts)
+    return Footage(random_recorder(rng).keep(pixels), acts, trace)
 
 
-def _take(rng: Rng, content: str | None) -> tuple[Array, list[Shown], bool]:
-    """Return the pictures of one clip, what they show, and whether the main act is in view."""
+def _take(rng: Rng, content: str | None) -> tuple[Array, Array | None, list[Shown], bool]:
+    """Return the pictures of one clip, its trace, its acts, and whether the main one is in view."""
     film, style = random_film(rng, infrared=False), random_overlay(rng)
     when = frame_times(rng)
     times, parts = exposures(rng, film, when)
@@ -231,15 +243,14 @@ def _take(rng: Rng, content: str | None) -> tuple[Array, list[Shown], bool]:
         film = random_film(rng, infrared=True)
     weather = Weather() if scene.place.indoor else film.weather
     film = replace(film, interlaced=parts == 2, weather=weather)
-    if not scene.acts:
-        empty = background(scene.place, SIDE, SIDE)[0]
-        frames, clear = np.repeat(empty[None], len(times), 0), True
-    else:
-        frames, clear = paint(scene)
+    drawn, clear = paint(scene, times)
+    frames = drawn.frames
     if parts == 3:
         frames = frames.reshape(FRAMES, 3, *frames.shape[1:]).mean(1, dtype=np.float32)
     pixels = lay(style, expose(film, frames, rng, times=when, fields=parts == 2), when)
-    return pixels, shown(scene, parts, style), clear
+    moves = style.screen is not None or (style.window != WHOLE and not style.cut)
+    trace = None if moves else traced(drawn.motion[parts // 2 :: parts])
+    return pixels, trace, shown(scene, parts, style), clear
 
 
 def contrast(pixels: Array, box: Array) -> float:

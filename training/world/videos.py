@@ -85,7 +85,7 @@ def frames(rng: Rng, scene: Scene, size: int, fps: float) -> Iterator[Array]:
 
 def _drawn(scene: Scene, part: slice, empty: tuple[Array, Array, Array]) -> Array:
     some = [_cut(act, part) for act in scene.acts]
-    out, _ = draw(scene.place, Shapes.join([act.shapes for act in some]), empty)
+    out = draw(scene.place, Shapes.join([act.shapes for act in some]), empty).frames
     for act in some:
         if act.flash is not None:
             out += act.flash[:, None, None, None].astype(np.float32)

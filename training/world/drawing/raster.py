@@ -5,7 +5,7 @@ Knows no acts. Shapes are lit like the place; capsules throw shadows on the grou
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -19,18 +19,38 @@ from training.world.shapes import Shapes
 Array = NDArray[Any]
 NEAR = 0.15
 RUG = 0.06  # metres
+FASTEST = 4.0  # picture widths or heights a second
 
 
-def draw(place: Place, shapes: Shapes, empty: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+class Drawn(NamedTuple):
+    """Pictures and what is known of each pixel, all float32.
+
+    `frames` (frames, height, width, 3) are colours, `depths` (frames, height, width) metres.
+    `motion` (frames, height, width, 3) is 1 where something moving is shown, and its velocity in
+    picture widths and heights a second; 0 elsewhere.
+    """
+
+    frames: Array
+    depths: Array
+    motion: Array
+
+
+def draw(
+    place: Place,
+    shapes: Shapes,
+    empty: tuple[Array, Array, Array],
+    times: Array | None = None,
+) -> Drawn:
     """Draw shapes over an empty place, which is what `background` returned for it.
 
-    Returns frames float32 (frames, height, width, 3) and depths (frames, height, width) in metres.
+    `times` (frames,) in seconds are needed for velocities, which are 0 without them.
     """
     colour, depth, shown = empty
     height, width = depth.shape
     count = len(shapes.capsules)
     frames = np.repeat(colour[None], count, 0)
     depths = np.repeat(depth[None], count, 0)
+    motion = np.zeros((count, height, width, 3), np.float32)
     camera, light = place.camera, place.light
     sun = np.asarray(light.sun, np.float32)
     lights = (
@@ -45,12 +65,23 @@ def draw(place: Place, shapes: Shapes, empty: tuple[Array, Array, Array]) -> tup
             _shadows(frames, _flat(camera, fallen, width), _floor(place, shown), light.shadow, tall)
         middles = (shapes.capsules[..., 0:3] + shapes.capsules[..., 4:7]) / 2
         rows = _flat(camera, shapes.capsules, width)
-        _capsules(frames, depths, rows, shapes.capsules, middles, tall, *lights)
+        speeds = np.concatenate([_speeds(rows[..., i : i + 2], times) for i in (0, 4)], -1)
+        _capsules(frames, depths, motion, rows, speeds, shapes.capsules, middles, tall, *lights)
     if shapes.quads.shape[1]:
-        _quads(frames, depths, *_corners(camera, shapes.quads), shapes.quads, *lights)
+        corners, normals = _corners(camera, shapes.quads)
+        speeds = _speeds(corners[..., :2].mean(2), times)
+        _quads(frames, depths, motion, corners, speeds, normals, shapes.quads, *lights)
     if shapes.puffs.shape[1]:
         _puffs(frames, depths, _discs(camera, shapes.puffs, width), tall, *lights[3:])
-    return frames, depths
+    return Drawn(frames, depths, motion)
+
+
+def _speeds(where: Array, times: Array | None) -> Array:
+    """Return the velocities (frames, n, 2) of positions (frames, n, 2), at most FASTEST."""
+    if times is None or len(where) < 2:
+        return np.zeros_like(where)
+    found = np.gradient(where, times, axis=0)
+    return np.asarray(np.clip(found, -FASTEST, FASTEST), np.float32)
 
 
 def _floor(place: Place, shown: Array) -> Array:
@@ -154,7 +185,8 @@ def _shadows(frames: Array, rows: Array, ground: Array, dark: float, tall: float
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _capsules(
-    frames: Array, depths: Array, rows: Array, solids: Array, middles: Array, tall: float,
+    frames: Array, depths: Array, motion: Array, rows: Array, speeds: Array, solids: Array,
+    middles: Array, tall: float,
     axes: Array, sun: Array, colour: Array, ambient: Array, lamps: Array,
 ) -> None:  # fmt: skip
     count, height, width = depths.shape
@@ -201,11 +233,16 @@ def _capsules(
                     for c in range(3):
                         light = shade[0, c] * (0.72 + 0.28 * front) + direct * shade[1, c]
                         frames[f, py, px, c] = solids[f, n, 8 + c] * light
+                    motion[f, py, px, 0] = 1.0
+                    for c in range(2):
+                        first, last = speeds[f, n, c], speeds[f, n, 2 + c]
+                        motion[f, py, px, 1 + c] = first + t * (last - first)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _quads(
-    frames: Array, depths: Array, corners: Array, normals: Array, quads: Array,
+    frames: Array, depths: Array, motion: Array, corners: Array, speeds: Array, normals: Array,
+    quads: Array,
     axes: Array, sun: Array, colour: Array, ambient: Array, lamps: Array,
 ) -> None:  # fmt: skip
     count, height, width = depths.shape
@@ -252,6 +289,8 @@ def _quads(
                         z = 1.0 / (b0 * w[0] + b1 * w[1] + b2 * w[2])
                         if z < depths[f, py, px]:
                             depths[f, py, px] = z
+                            motion[f, py, px, 0] = 1.0
+                            motion[f, py, px, 1:] = speeds[f, n]
                             for c in range(3):
                                 frames[f, py, px, c] = shade[c]
 
