@@ -183,6 +183,8 @@ class Trainee(nn.Module):
         self.state_head = nn.Linear(model.config.text_config.hidden_size, states)
         visual = model.model.visual
         self.motion_head = nn.Linear(model.config.vision_config.hidden_size, FRAMES * 3)
+        nn.init.zeros_(self.motion_head.weight)
+        nn.init.zeros_(self.motion_head.bias)
         side = _side(model) // (PATCH * MERGE)
         self.tokens = side * side
         rows = torch.arange(side * MERGE)
@@ -218,8 +220,9 @@ class Trainee(nn.Module):
             h = h + block.attn.proj(_attend(qkv[0], qkv[1], qkv[2], *self.turns, None))
             h = h + block.mlp(_norm(block.norm2, h))
         merger = visual.merger
-        merged: Tensor = merger.mlp(_norm(merger.ln_q, h).view(n, self.tokens, -1))
-        return merged, self.motion_head(h)
+        normed = _norm(merger.ln_q, h)
+        merged: Tensor = merger.mlp(normed.view(n, self.tokens, -1))
+        return merged, self.motion_head(normed)
 
     def look(self, seen: Tensor) -> Tensor:
         """Return the logits (clips, tokens, states) of what each token shows."""
