@@ -28,8 +28,9 @@ SIDE = 192
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 MIXTURE = {"anomaly": 0.46, "before": 0.05, "look_alike": 0.27, "ordinary": 0.22}
 SHORT = 0.22  # share of clips that are shorter than a segment
-LEAST = 0.4  # share of the main act that furniture must leave in view
-TRIES, FAINT = 4, 9.0  # films tried, and the contrast in grey levels that is too little to see
+STRENGTH = (0.1, 1.0)  # of the film's defects: clips are as good or as bad as real ones
+LEAST = 0.5  # share of the main act that furniture must leave in view
+TRIES, FAINT = 4, 12.0  # films tried, and the contrast in grey levels that is too little to see
 SMALLEST = 0.035  # size of the main act's box, as a fraction of the picture's side
 
 
@@ -235,12 +236,13 @@ def render_clip(rng: Rng, content: str | None = None) -> Footage:
 
 def _take(rng: Rng, content: str | None) -> tuple[Array, Array | None, list[Shown], bool]:
     """Return the pictures of one clip, its trace, its acts, and whether the main one is in view."""
-    film, style = random_film(rng, infrared=False), random_overlay(rng)
+    strength = float(rng.uniform(*STRENGTH))
+    film, style = random_film(rng, infrared=False, strength=strength), random_overlay(rng, 0.7)
     when = frame_times(rng)
     times, parts = exposures(rng, film, when)
     scene = compose(rng, times, content)
     if scene.place.infrared:
-        film = random_film(rng, infrared=True)
+        film = random_film(rng, infrared=True, strength=strength)
     weather = Weather() if scene.place.indoor else film.weather
     film = replace(film, interlaced=parts == 2, weather=weather)
     drawn, clear = paint(scene, times)
