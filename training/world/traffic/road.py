@@ -103,7 +103,7 @@ def _blocked(place: Place, x: Array, y: Array, room: float = 0.9) -> Array:
 def pick(rng: Rng, place: Place) -> Track:
     """Draw a lane, mostly one of which much is visible and free."""
     ways = tracks(place)
-    share = np.array([way.seen * (way.free**6 + 1e-3) for way in ways])
+    share = np.array([way.seen * (way.free**6 + 1e-3) + 1e-9 for way in ways])
     return ways[int(rng.choice(len(ways), p=share / share.sum()))]
 
 
