@@ -133,6 +133,30 @@ class EnvironmentFailed(HiProbeError):
     exit_code = 4
 
 
+class SinkFailed(HiProbeError):
+    """A sink could not deliver a message now; the caller tries again later (exit code 4).
+
+    `retry_after_s` is for how many seconds the receiver asks to be left alone, if it does.
+
+    >>> error = SinkFailed("answered 503", where="webhook http://127.0.0.1:8080", retry_after_s=60)
+    >>> error.retry_after_s
+    60
+    """
+
+    exit_code = 4
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        where: str | PathLike[str] | None = None,
+        cure: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(reason, where=where, cure=cure)
+        self.retry_after_s = retry_after_s
+
+
 class ModelError(HiProbeError):
     """The model cannot be loaded, or cannot do what was asked (exit code 4)."""
 

@@ -1,7 +1,7 @@
-"""Write events where other programs read them. One file is one sink, found by its name.
+"""Write events and alerts where other programs read them. One file is one sink, found by its name.
 
-Knows no model and no video, only results and event lines. `event_line` is the one place that makes
-the published form of an event.
+Knows no model and no video, only results and messages. `event_line` is the one place that makes the
+published form of an event; that of an alert is made by `live/alert.py`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,26 @@ import numpy as np
 
 from hiprobe import plugins
 from hiprobe.disk.atomic import write_atomic
+from hiprobe.sinks._settings import TYPES as TYPES
+from hiprobe.sinks._settings import Live as Live
+from hiprobe.sinks._settings import SinkSettings as SinkSettings
+from hiprobe.sinks._targets import shown_target as shown_target
 from hiprobe.types import Event, Result, Scores, digest_json, unicode
 
 SCHEMA = "hiprobe.event/2"
+ALERT_SCHEMA = "hiprobe.alert/1"
+# What only a watcher sends, and no outbox keeps: the newest state counts, an older one is dropped.
+SCORE_SCHEMA = "hiprobe.score/1"
+CAMERA_SCHEMA = "hiprobe.camera/1"
+SCHEMAS = (SCHEMA, ALERT_SCHEMA, SCORE_SCHEMA, CAMERA_SCHEMA)
 Line = Mapping[str, Any]
 Target = str | PathLike[str]
+NO_OPTIONS: Mapping[str, Any] = {}
+MEMBERS = ("open", "schemas", "network")
 
 
 class Sink(Protocol):
-    r"""Takes event lines until it is closed, by hand or at the end of a `with` block.
+    r"""Takes messages until it is closed, by hand or at the end of a `with` block.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "events.jsonl"
@@ -37,11 +48,15 @@ class Sink(Protocol):
     """
 
     def write(self, line: Line) -> None:
-        """Take one event, as `event_line` makes it."""
+        """Take one message; a sink with `network` returns once the receiver has it.
+
+        Raises SinkFailed if that cannot be done now, and the caller tries again later; UsageError
+        if the receiver refuses this message, whatever it is sent after.
+        """
         ...
 
     def close(self) -> None:
-        """Write what is left; no more lines follow."""
+        """Write what is left; no more messages follow."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -56,10 +71,34 @@ class Sink(Protocol):
 
 
 class Plugin(Protocol):
-    """Opens a sink: a file of this folder, or any object with `open`."""
+    """Opens a sink: a file of this folder, or any object with these members.
 
-    def open(self, target: Target) -> Sink:
-        """Open the sink for `target`: a path, or whatever else the sink writes to."""
+    `schemas` are the schemas of the messages that it takes, and `network` says that it hands each
+    message to another program at once, where file sinks make one file of all of them. It may also
+    have `settings`, the SinkSettings of a watcher that says nothing, and `parts`: SinkSettings by
+    the name of a part of the receiver with settings of its own. Its messages then go to
+    `write_part(part, line)` of the opened sink.
+    """
+
+    @property
+    def schemas(self) -> tuple[str, ...]:
+        """The schemas of the messages that the sink takes."""
+        ...
+
+    @property
+    def network(self) -> bool:
+        """Whether messages are sent one by one, and not written as one file."""
+        ...
+
+    def open(
+        self, target: Target, options: Mapping[str, Any] = NO_OPTIONS, live: Live | None = None
+    ) -> Sink:
+        """Open the sink for `target`: a path, an address, or whatever else the sink writes to.
+
+        `target` may be `env:NAME`, the environment variable that holds it. `options` are the sink's
+        own, and `live` is given by a watcher. An address that cannot be reached now is no error
+        here but in `write`. Raises UsageError for a target or options that can never work.
+        """
         ...
 
 
@@ -106,7 +145,27 @@ def load(name: str) -> Plugin:
     >>> load("webvtt").__name__
     'hiprobe.sinks.webvtt'
     """
-    found: Plugin = plugins.load(sys.modules[__name__], "sink", name, ("open",))
+    found: Plugin = plugins.load(sys.modules[__name__], "sink", name, MEMBERS)
+    return found
+
+
+def settings_of(plugin: Plugin, part: str = "") -> SinkSettings:
+    """Return the settings of a sink, or of a part of it, unless a watcher is told otherwise.
+
+    >>> settings_of(load("jsonl")).wait
+    'none'
+    """
+    found = parts_of(plugin)[part] if part else getattr(plugin, "settings", SinkSettings())
+    return found
+
+
+def parts_of(plugin: Plugin) -> Mapping[str, SinkSettings]:
+    """Return the parts of a sink's receiver that have settings of their own, by name.
+
+    >>> sorted(parts_of(load("mqtt")))
+    ['alarm']
+    """
+    found: Mapping[str, SinkSettings] = getattr(plugin, "parts", {})
     return found
 
 

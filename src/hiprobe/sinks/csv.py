@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hiprobe.sinks import Line, Target, TextFile, number
+from hiprobe.sinks import NO_OPTIONS, SCHEMA, Line, Live, Target, TextFile, number
+from hiprobe.sinks._settings import check_names
 from hiprobe.types import Result
 
+schemas = (SCHEMA,)
+network = False
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 SCORE_COLUMNS = ("start", "end", "raw", "smoothed", "threshold", "status", "source")
 COLUMNS = (
@@ -45,8 +48,11 @@ def events_csv(lines: Sequence[Line]) -> str:
     return csv_text(COLUMNS, (_flat(line) for line in lines))
 
 
-def open(target: Target) -> TextFile:
-    """Open a sink that writes the file `target` when it is closed."""
+def open(
+    target: Target, options: Mapping[str, Any] = NO_OPTIONS, live: Live | None = None
+) -> TextFile:
+    """Open a sink that writes the file `target` when it is closed; it has no options."""
+    check_names("option", options, ())
     return TextFile(target, events_csv)
 
 

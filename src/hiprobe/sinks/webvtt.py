@@ -6,9 +6,14 @@ Syntax: W3C WebVTT, sections 4.1 (file structure) and 4.2.2 (cue text escapes).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from hiprobe.sinks import Line, Target, TextFile
+from hiprobe.sinks import NO_OPTIONS, SCHEMA, Line, Live, Target, TextFile
+from hiprobe.sinks._settings import check_names
+
+schemas = (SCHEMA,)
+network = False
 
 
 def events_webvtt(lines: Sequence[Line], note: str = "") -> str:
@@ -20,8 +25,11 @@ def events_webvtt(lines: Sequence[Line], note: str = "") -> str:
     return "\n".join(["WEBVTT\n", *comment, *map(_cue, lines)])
 
 
-def open(target: Target) -> TextFile:
-    """Open a sink that writes the file `target` when it is closed."""
+def open(
+    target: Target, options: Mapping[str, Any] = NO_OPTIONS, live: Live | None = None
+) -> TextFile:
+    """Open a sink that writes the file `target` when it is closed; it has no options."""
+    check_names("option", options, ())
     return TextFile(target, events_webvtt)
 
 

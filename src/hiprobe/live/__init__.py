@@ -1,0 +1,1 @@
+"""Cameras in, alerts out. Has no page of its own."""
