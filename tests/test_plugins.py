@@ -198,7 +198,7 @@ def test_an_entry_point_with_an_odd_name_is_left_out(
         plugins.load(kennel, "animal", name, ())
 
 
-SINK = "from hiprobe.sinks.jsonl import open as open\n"
+SINK = "from hiprobe.sinks.jsonl import network, open, schemas\n"
 DATASET = "def load(root, split=None):\n    return iter(())\n"
 BACKBONE = "from tests.support.fake_backbone import load as load\n"
 

@@ -48,7 +48,7 @@ def names(folder: Iterable[str], group: str) -> tuple[str, ...]:
 
     >>> import hiprobe.sinks
     >>> names(hiprobe.sinks.__path__, "hiprobe.sinks")[:3]
-    ('csv', 'jsonl', 'webvtt')
+    ('apprise', 'csv', 'frigate')
     """
     return tuple(sorted({*built_in(folder), *(entry.name for entry in _entries(group))}))
 
@@ -85,7 +85,7 @@ def built_in(folder: Iterable[str]) -> list[str]:
 
     >>> import hiprobe.sinks
     >>> built_in(hiprobe.sinks.__path__)
-    ['csv', 'jsonl', 'webvtt']
+    ['apprise', 'csv', 'frigate', 'jsonl', 'mqtt', 'webhook', 'webvtt']
     """
     found = (module.name for module in pkgutil.iter_modules(list(folder)))
     return [name for name in found if not name.startswith("_")]

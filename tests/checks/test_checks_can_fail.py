@@ -21,8 +21,9 @@ from hiprobe.checks import backbones as backbone_checks
 from hiprobe.checks import datasets as dataset_checks
 from hiprobe.checks import methods as method_checks
 from hiprobe.checks import sinks as sink_checks
-from hiprobe.errors import HiProbeError, ModelError, UsageError
+from hiprobe.errors import HiProbeError, ModelError, SinkFailed, UsageError
 from hiprobe.methods import Selection, one_class
+from hiprobe.sinks import ALERT_SCHEMA, CAMERA_SCHEMA, SCHEMA
 from hiprobe.types import Event, Recipe, Segment, Site, Video
 
 
@@ -218,9 +219,10 @@ class Litter(LinesFile):
 
 FAULTY_SINKS = {
     "it has every member": None,
+    "it says which messages it takes": LinesFile,
     "it opens something to write and close": lambda target: object(),
-    "it takes every event line": Chokes,
     "it leaves a line as it is": Changes,
+    "it takes every event line": Chokes,
     "it writes a file without events": Silent,
     "the same lines make the same bytes": Clock,
     "its file is utf8": Latin,
@@ -230,28 +232,112 @@ FAULTY_SINKS = {
 }
 
 
+def a_sink(opens: Any, *, schemas: Any = (SCHEMA,), network: bool = False, **more: Any) -> Any:
+    return SimpleNamespace(open=opens, schemas=schemas, network=network, **more)
+
+
 def test_a_sound_sink_keeps_every_promise() -> None:
-    assert checks.check_sink(SimpleNamespace(open=LinesFile)) == list(FAULTY_SINKS)
+    assert checks.check_sink(a_sink(LinesFile)) == list(FAULTY_SINKS)
 
 
 @pytest.mark.parametrize("promise", FAULTY_SINKS)
 def test_a_faulty_sink_gets_an_error_that_names_the_promise(promise: str) -> None:
-    faulty = SimpleNamespace(open=FAULTY_SINKS[promise])
+    faulty = a_sink(FAULTY_SINKS[promise])
     if promise == "it has every member":
-        faulty = SimpleNamespace()
+        faulty = SimpleNamespace(open=LinesFile)
+    if promise == "it says which messages it takes":
+        faulty.schemas = ("events",)
     assert promise_of(lambda: checks.check_sink(faulty)) == promise
 
 
 def test_a_sink_that_writes_no_file_is_checked_on_its_target() -> None:
     sent: list[str] = []
 
-    class Network(LinesFile):
+    class Channel(LinesFile):
         def close(self) -> None:
             sent.append(f"{self.path}")
 
-    kept = checks.check_sink(SimpleNamespace(open=Network), "channel-7")
-    assert kept == list(FAULTY_SINKS)[:4]
+    kept = checks.check_sink(a_sink(Channel, network=True), "channel-7")
+    assert kept == list(FAULTY_SINKS)[:5]
     assert set(sent) == {"channel-7"}
+
+
+class AlertLines(LinesFile):
+    """A sound sink of alerts, to a file or to an address that is never there."""
+
+    def __init__(self, target: str, options: Any = (), live: Any = None) -> None:
+        super().__init__(target)
+        if options:
+            raise UsageError("no such option")
+
+    def write(self, line: Any) -> None:
+        if "unreached" in str(self.path):
+            raise SinkFailed("cannot be reached")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(line["schema"])
+
+    def close(self) -> None:
+        pass
+
+
+class ChokesOnAlerts(AlertLines):
+    def write(self, line: Any) -> None:
+        super().write(line)
+        if line.get("type") == "withdrawn":
+            raise KeyError(line["type"])
+
+
+class ChokesOnStates(AlertLines):
+    def write(self, line: Any) -> None:
+        super().write({"schema": line["schema"]} | {"id": line["id"]})
+
+
+class TakesAnyOption(AlertLines):
+    def __init__(self, target: str, options: Any = (), live: Any = None) -> None:
+        super().__init__(target)
+
+
+class KeepsAlerts(AlertLines):
+    def write(self, line: Any) -> None:
+        self.lines.append(line["schema"])
+
+
+class Tells(AlertLines):
+    def write(self, line: Any) -> None:
+        if "unreached" in str(self.path):
+            raise SinkFailed(f"cannot reach {self.path}")
+
+
+FAULTY_ALERT_SINKS = {
+    "it takes every alert message": ChokesOnAlerts,
+    "it takes scores and states if it says so": ChokesOnStates,
+    "it refuses an option that it does not have": TakesAnyOption,
+    "its settings are sink settings": AlertLines,
+    "an alert is in the file when write returns": KeepsAlerts,
+    "a receiver that is away is a failure with a name": AlertLines,
+    "an error shows no password": Tells,
+}
+ALERTS = (ALERT_SCHEMA, CAMERA_SCHEMA)
+AWAY = {"unreachable": "http://user:not-to-be-shown@unreached"}
+
+
+def test_a_sound_sink_of_alerts_keeps_every_promise() -> None:
+    kept = checks.check_sink(a_sink(AlertLines, schemas=ALERTS, network=True), **AWAY)
+    assert kept == list(FAULTY_SINKS)[:4] + list(FAULTY_ALERT_SINKS)
+
+
+@pytest.mark.parametrize("promise", FAULTY_ALERT_SINKS)
+def test_a_faulty_sink_of_alerts_gets_an_error_that_names_the_promise(promise: str) -> None:
+    faulty = a_sink(FAULTY_ALERT_SINKS[promise], schemas=ALERTS, network=True)
+    if promise.startswith("an alert is"):
+        faulty.network = False
+    if promise.startswith("its settings"):
+        faulty.settings = {"wait": "verified"}
+    away = dict(AWAY)
+    if promise.startswith("a receiver"):
+        away["unreachable"] = "there after all"
+    assert promise_of(lambda: checks.check_sink(faulty, **away)) == promise
 
 
 # --- data sets
@@ -499,6 +585,9 @@ def test_the_tolerance_of_a_batch_is_the_authors_choice() -> None:
 # --- the doors between
 
 
+FAULTY = (FAULTY_METHODS, FAULTY_SINKS, FAULTY_ALERT_SINKS, FAULTY_DATASETS, FAULTY_BACKBONES)
+
+
 def test_every_check_of_every_kind_has_a_faulty_plug_in() -> None:
     modules = (method_checks, sink_checks, dataset_checks, backbone_checks)
     written = {
@@ -507,11 +596,7 @@ def test_every_check_of_every_kind_has_a_faulty_plug_in() -> None:
         for name, value in vars(module).items()
         if name.startswith("_") and getattr(value, "__annotations__", {}).get("trial")
     }
-    tried = {
-        promise.strip()
-        for faulty in (FAULTY_METHODS, FAULTY_SINKS, FAULTY_DATASETS, FAULTY_BACKBONES)
-        for promise in faulty
-    }
+    tried = {promise.strip() for faulty in FAULTY for promise in faulty}
     assert tried == written - {"answer", "same names"}
 
 

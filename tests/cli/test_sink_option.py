@@ -113,7 +113,10 @@ def test_a_device_is_not_replaced(detect: Detect, tmp_path: Path) -> None:
 def test_a_failing_sink_from_outside_is_one_line_and_keeps_the_results(
     detect: Detect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = "def open(target):\n    raise RuntimeError('boom')\nclass failing:\n    open = open\n"
+    code = (
+        "def boom(target):\n    raise RuntimeError('boom')\nclass failing:\n"
+        "    open, schemas, network = boom, ('hiprobe.event/2',), False\n"
+    )
     (tmp_path / "plug").mkdir()
     (tmp_path / "plug" / "outside_sink.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path / "plug")

@@ -36,11 +36,11 @@ class Output:
     sinks: SinkOutput | None = None
     demoted: bool = False
 
-    def show(self, result: Result) -> None:
-        """Show one result, and keep its events for the sinks."""
+    def show(self, result: Result, *, new: bool = True) -> None:
+        """Show one result, made by this command if it is `new`; give its events to the sinks."""
         show_result(result, self)
         if self.sinks is not None:
-            self.sinks.add(result)
+            self.sinks.add(result, new=new)
 
     def check(self, inputs: Iterable[str | Path]) -> None:
         """Raise UsageError for a sink that would overwrite an input or a result."""
@@ -137,7 +137,7 @@ def _with_progress(
     with _index_written(asked.out), store.Notes(asked.out) as notes:
         notes.add(made)
         for result in made:
-            output.show(result)
+            output.show(result, new=False)
         for result in _detected(run, left) if run is not None else ():
             notes.add([result])
             output.show(result)

@@ -91,7 +91,7 @@ def show_ray_detection(
 
     out, folder = str(output.folder), asked.out
     counts: Counter[str] = Counter(one.status for one in found.failed)
-    events = [0, 0]  # alarms, demoted
+    events, before = [0, 0], set[str]()  # alarms and demoted; names of videos done before
     shown = replace(output, folder=out.rstrip("/") if remote.is_address(out) else folder)
     if remote.is_address(out):
         # What other drivers have noted.
@@ -100,7 +100,7 @@ def show_ray_detection(
         notes.add(found.failed)
         for result in scale.detect_on_ray(
             found.videos,
-            replace(run, workers=bar.set_workers, keep=keep),
+            replace(run, workers=bar.set_workers, keep=keep, before=before.add),
             asked.probe,
             out,
             explain=asked.explain,
@@ -112,7 +112,7 @@ def show_ray_detection(
         ):
             notes.add([result])
             bar.advance(result.status, result.duration)
-            shown.show(result)
+            shown.show(result, new=result.name not in before)
             counts[result.status] += 1
             events[0] += len(result.alarms)
             events[1] += len(result.demoted)

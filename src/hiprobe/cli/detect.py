@@ -98,8 +98,10 @@ def detect(
         list[str] | None,
         typer.Option(
             metavar="NAME=TARGET",
-            help="Also write the events of all videos of this command to a sink: csv, jsonl, "
-            "webvtt or module:attribute, for example jsonl=events.jsonl. Repeatable.",
+            help="Also send events to a sink. The files csv, jsonl and webvtt get those of all "
+            "videos of this command, for example jsonl=events.jsonl; webhook, mqtt and apprise "
+            "those of new results, for example webhook=https://HOST/PATH; or module:attribute. "
+            "Repeatable.",
         ),
     ] = None,
     show_demoted: Annotated[

@@ -5,12 +5,13 @@ Knows no Ray. Only this file uses SQLite, in the process that distributes the wo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import HiProbeError, Quarantined, StoreError, VideoError
-from hiprobe.pipeline import Failed
+from hiprobe.pipeline import Failed, ignore
 from hiprobe.runs import enter_unread, given_up, unscored
 from hiprobe.scale.scheduler import Job, Later
 from hiprobe.scale.worker import Row
@@ -24,7 +25,8 @@ from hiprobe.types import Result
 class ResultLedger:
     """The results in `out`, a folder or an address.
 
-    `home` is the folder with the index: `out` itself if it is a folder.
+    `home` is the folder with the index: `out` itself if it is a folder. `before` gets the name of
+    each video whose result was there already.
     """
 
     worker: LeaseHolder
@@ -33,6 +35,7 @@ class ResultLedger:
     settings: dict[str, Any]
     report: Failed
     again: bool = False
+    before: Callable[[str], None] = ignore
     # Digests being read: two files with the same content share their states.
     _held: set[str] = field(default_factory=set)
     _forgotten: set[str] = field(default_factory=set)
@@ -56,6 +59,7 @@ class ResultLedger:
         result = self._kept(job)
         if result is not None:
             self.worker.end(item, result.status, result.reason)
+            self.before(result.name)
             return result
         self._held.add(job.digest)
         return None

@@ -40,7 +40,8 @@ class RayRun:
 
     `failed` gets the path and the error of a video that could not be read, `workers` their number
     after each video that ended, `about` the model as the workers describe it. `keep` writes the
-    files of a new result, on the worker.
+    files of a new result, on the worker. `before` gets the name of each video whose result was
+    there already.
     """
 
     loading: Loading
@@ -49,6 +50,7 @@ class RayRun:
     workers: Callable[[int], None] = ignore
     about: Callable[[Described], None] = ignore
     keep: Keep | None = None
+    before: Callable[[str], None] = ignore
 
     def pool(self, videos: int) -> Pool:
         """Return the workers for that many videos, to be used in a `with`."""
@@ -104,7 +106,8 @@ def detect_on_ray(
         refuse_links(local_home(out), local_home(out) / runs.STORE)
         _record(out, probe, settings)
         with LeaseHolder(local_home(out) / runs.STORE, settings, len(given), driver=True) as worker:
-            ledger = ResultLedger(worker, to, local_home(out), settings, run.failed, again)
+            home = local_home(out)
+            ledger = ResultLedger(worker, to, home, settings, run.failed, again, run.before)
             scheduler = Scheduler(pool, ledger, given, probe.recipe.segment_s)
             yield from _counted(run, pool, scheduler, len(given))
 

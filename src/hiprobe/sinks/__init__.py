@@ -95,9 +95,10 @@ class Plugin(Protocol):
     ) -> Sink:
         """Open the sink for `target`: a path, an address, or whatever else the sink writes to.
 
-        `target` may be `env:NAME`, the environment variable that holds it. `options` are the sink's
-        own, and `live` is given by a watcher. An address that cannot be reached now is no error
-        here but in `write`. Raises UsageError for a target or options that can never work.
+        The target of a network sink may be `env:NAME`, the environment variable that holds it.
+        `options` are the sink's own, and `live` is given by a watcher. An address that cannot be
+        reached now is no error here but in `write`. Raises UsageError for a target or options that
+        can never work.
         """
         ...
 

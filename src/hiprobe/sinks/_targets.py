@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -32,10 +32,10 @@ class Address:
     scheme: str
     host: str
     port: int | None
-    user: str | None
-    password: str | None
-    path: str
-    url: str
+    user: str | None = field(repr=False)
+    password: str | None = field(repr=False)
+    path: str = field(repr=False)
+    url: str = field(repr=False)
     shown: str
 
 

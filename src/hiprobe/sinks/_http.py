@@ -1,0 +1,149 @@
+"""Send one HTTP request, and say by its answer whether to try again. Knows no message.
+
+No redirect is followed: it could lead a signed message, or a password, to another host.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import hiprobe
+from hiprobe.errors import SinkFailed, UsageError
+
+if TYPE_CHECKING:
+    from hiprobe.sinks._targets import Address
+
+INSTALL = "pip install 'hiprobe[alerts]'"
+CONNECT_S = 5.0
+ANSWER_S = 10.0
+MOST_RETRY_AFTER_S = 300.0
+# The receiver has read the message and does not want it, so that no repetition helps.
+_REFUSED = frozenset({400, 405, 409, 411, 413, 414, 415, 422})
+_CURES = {
+    301: "give the address that it redirects to",
+    404: "check the path of the address",
+    410: "check the path of the address",
+}
+OPTIONS = ("ca_file", "check_certificate")
+
+
+class NotAllowed(SinkFailed):
+    """The receiver wants another user or password, or a new login."""
+
+
+class HttpClient:
+    """One connection to a receiver, used again for the next message.
+
+    `where` names the receiver in errors, without a password. Of `options`, `ca_file` names the
+    certificates to trust, and `check_certificate` = false trusts any. `refused` are more answers
+    that refuse a message. Raises UsageError for a file that cannot be used, and where the HTTP
+    library is not installed.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        where: str,
+        options: Mapping[str, Any],
+        refused: frozenset[int] = frozenset(),
+    ) -> None:
+        self.where, library = where, _library()
+        self._refused = _REFUSED | refused
+        auth = None if address.user is None else (address.user, address.password or "")
+        self._errors = (library.HTTPError, library.InvalidURL, library.StreamError)
+        self._client = library.Client(
+            auth=auth,
+            verify=trusted(options, where),
+            timeout=library.Timeout(ANSWER_S, connect=CONNECT_S),
+            headers={"User-Agent": f"hiprobe/{hiprobe.__version__}"},
+        )
+
+    def send(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send a request; return if it was taken.
+
+        Raises UsageError for an answer that refuses this message, SinkFailed for any other failure.
+        """
+        try:
+            with self._client.stream(method, url, content=body, headers=headers) as answer:
+                status, after = answer.status_code, answer.headers.get("retry-after")
+        except self._errors as error:
+            raise SinkFailed(_reason(error), where=self.where) from None  # the cause has the URL
+        self._check(status, after)
+
+    def _check(self, status: int, after: str | None) -> None:
+        """Raise the error that an answer means; none for success."""
+        if 200 <= status < 300:
+            return
+        said = f"answered {status} {_phrase(status)}".strip()
+        if status in self._refused:
+            raise UsageError(f"{said}: it refuses this message", where=self.where)
+        if status in (401, 403):
+            raise NotAllowed(said, where=self.where, cure="check user and password")
+        cure = _CURES.get(status) or (_CURES[301] if 300 <= status < 400 else None)
+        raise SinkFailed(said, where=self.where, cure=cure, retry_after_s=_seconds(after))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _library() -> Any:
+    try:
+        import httpx2
+    except ModuleNotFoundError as error:
+        raise UsageError(f"this sink needs {error.name}", cure=INSTALL) from error
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs whole addresses
+    return httpx2
+
+
+def trusted(options: Mapping[str, Any], where: str) -> ssl.SSLContext:
+    """Return what certificates are trusted by the options `ca_file` and `check_certificate`.
+
+    Raises UsageError for a file that is none of certificates.
+
+    >>> trusted({"check_certificate": False}, "frigate").verify_mode.name
+    'CERT_NONE'
+    """
+    file = options.get("ca_file")
+    try:
+        context = ssl.create_default_context(cafile=None if file is None else str(file))
+    except OSError as error:  # ssl.SSLError is one
+        raise UsageError(
+            f"the certificates in {file} cannot be used: {error.strerror or error}",
+            where=where,
+            cure="name a PEM file",
+        ) from error
+    if not options.get("check_certificate", True):
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _reason(error: Exception) -> str:
+    name = type(error).__name__
+    if name.endswith("Timeout"):
+        return f"no answer in time ({name})"
+    return f"cannot be reached ({name}: {error})" if name == "ConnectError" else f"failed ({name})"
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+
+
+def _seconds(after: str | None) -> float | None:
+    """Return the seconds of a Retry-After header; None for a date, or if there is none."""
+    return min(float(after), MOST_RETRY_AFTER_S) if after and after.isdigit() else None
