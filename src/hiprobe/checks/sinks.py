@@ -75,6 +75,7 @@ class SinkTrial:
         """Return a message that the sink takes."""
         return _alerts()[0] if self.takes(ALERT_SCHEMA) else _line()
 
+    @cached_property
     def unreached(self) -> tuple[BaseException | None, float]:
         """Write to the address that nobody answers: the exception, and after how many seconds."""
         began = time.monotonic()
@@ -295,7 +296,7 @@ def _it_leaves_no_other_file(trial: SinkTrial) -> Broken | None:
 
 
 def _a_receiver_that_is_away_is_a_failure_with_a_name(trial: SinkTrial) -> Broken | None:
-    error, took = trial.unreached()
+    error, took = trial.unreached
     if not isinstance(error, SinkFailed):
         return Broken(f"write raised {type(error).__name__}", "raise SinkFailed from write")
     if took > _TOLD_WITHIN_S:
@@ -304,7 +305,7 @@ def _a_receiver_that_is_away_is_a_failure_with_a_name(trial: SinkTrial) -> Broke
 
 
 def _an_error_shows_no_password(trial: SinkTrial) -> Broken | None:
-    shown, error = "", trial.unreached()[0]
+    shown, error = "", trial.unreached[0]
     while error is not None:
         shown, error = f"{shown} {error!r}", error.__cause__
     if PASSWORD in shown:

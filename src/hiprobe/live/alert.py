@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from hiprobe.sinks import ALERT_SCHEMA, CAMERA_SCHEMA, SCORE_SCHEMA, TYPES, number
-from hiprobe.types import Verification, unicode
+from hiprobe.types import Event, Verification, unicode
 from hiprobe.types.events import SEVERITIES, Box, Severity, check
 
 AlertType = Literal["new", "update", "end", "withdrawn"]
@@ -70,6 +70,7 @@ class Alert:
         for name, value in numbers.items():
             check(value is None or math.isfinite(value), f"{name} must be finite, got {value}")
         check(self.peak is None or _is_time(self.peak), f"peak must be a time, got {self.peak}")
+        Event(0.0, 1.0, box=self.box)  # raises for a box that is none
         for path in (self.clip, self.snapshot):
             check(path is None or _is_inside(path), f"a file must be a relative path, got {path}")
 

@@ -58,7 +58,7 @@ class HttpClient:
         self._errors = (library.HTTPError, library.InvalidURL, library.StreamError)
         self._client = library.Client(
             auth=auth,
-            verify=trusted(options, where),
+            verify=trusted(options, where) if address.scheme == "https" else False,
             timeout=library.Timeout(ANSWER_S, connect=CONNECT_S),
             headers={"User-Agent": f"hiprobe/{hiprobe.__version__}"},
         )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KEEP_ALIVE_S = 30
 CONNECT_S = 5.0
 ACKNOWLEDGE_S = 10.0
+FAREWELL_S = 1.0
 MOST_PAUSE_S = 10  # between two attempts to connect
 Payload = str | bytes
 Topic = tuple[str, Payload]
@@ -57,13 +58,13 @@ class Connection:
         self, address: Address, where: str, greeting: Greeting | None, tls: SSLContext | None
     ) -> None:
         self._address, self.where, self._greeting, self._tls = address, where, greeting, tls
-        self._up, self._since, self._why = Event(), time.monotonic(), "cannot be reached"
+        self._up, self._down, self._why = Event(), Event(), "cannot be reached"
+        self._patient_until = time.monotonic() + CONNECT_S  # a first connection takes a moment
         self._client = self._started()
 
     def send(self, topic: str, payload: Payload, *, retain: bool = False) -> None:
         """Publish with QoS 1; return once the broker has acknowledged it. Raises SinkFailed."""
-        left = self._since + CONNECT_S - time.monotonic()
-        if not self._up.wait(max(0.0, left)):
+        if not self._up.wait(max(0.0, self._patient_until - time.monotonic())):
             raise SinkFailed(self._why, where=self.where, cure="check the address, and the broker")
         sent = self._client.publish(topic, payload, qos=1, retain=retain)
         with suppress(RuntimeError, ValueError):  # the connection was lost in between
@@ -88,8 +89,8 @@ class Connection:
             sent = [self._client.publish(*one, qos=1, retain=True) for one in farewell]
             with suppress(RuntimeError, ValueError):
                 for one in sent:
-                    one.wait_for_publish(1.0)
-        self._stop()
+                    one.wait_for_publish(FAREWELL_S)
+        self._stop(FAREWELL_S if self._up.is_set() else 0.0)
 
     def _started(self) -> Client:
         client = _client(self._address, self._tls)
@@ -104,12 +105,15 @@ class Connection:
     def _renew(self) -> None:
         """Replace the client, which would send what was not acknowledged again by itself."""
         self._stop()
-        self._since = time.monotonic()
+        self._patient_until = time.monotonic() + CONNECT_S
         self._client = self._started()
 
-    def _stop(self) -> None:
+    def _stop(self, wait_s: float = 0.0) -> None:
+        """End the connection; a broker that does not hang up in `wait_s` is cut off."""
         self._up.clear()
+        self._down.clear()
         self._client.disconnect()
+        self._down.wait(wait_s)
         with suppress(OSError, AttributeError):  # there may be no socket
             self._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
         self._client.loop_stop()
@@ -119,6 +123,7 @@ class Connection:
             self._why = f"the broker refuses the connection: {reason}"
             return
         self._greet(client)
+        self._patient_until = 0.0
         self._up.set()
 
     def _greet(self, client: Client) -> None:
@@ -133,6 +138,7 @@ class Connection:
         if self._up.is_set():
             self._why = f"the connection was lost: {reason}"
         self._up.clear()
+        self._down.set()
 
     def _heard(self, _client: Client, _data: Any, message: Any) -> None:
         # A retained command is an old one.

@@ -79,8 +79,9 @@ def _service(target: str, where: str) -> Any:
         import apprise
     except ModuleNotFoundError as error:
         raise UsageError(f"this sink needs {error.name}", cure=INSTALL) from error
-    # Its messages hold addresses with tokens.
+    # What they log holds addresses with tokens.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
     asset = apprise.AppriseAsset(app_id="hiprobe", app_desc="hiprobe", storage_mode="memory")
     service = apprise.Apprise(asset=asset)
     if not service.add(target) or len(service) != 1:
