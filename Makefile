@@ -6,20 +6,20 @@ DEMO_READY := .venv/.demo-ready
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test soak-runs browser lint train second card results bench fuzz clean backbones
+.PHONY: demo test soak-runs browser servers lint train second card results bench fuzz clean backbones
 
 demo: $(DEMO_READY)
 	$(BIN)/hiprobe demo
 	@echo "to use the command hiprobe in this shell: . .venv/bin/activate"
 
-test: $(READY) browser
+test: $(READY) browser servers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 # Long repetitions of what short tests show: many kills, whole grids. Not part of make test.
-soak-runs: $(READY) browser
+soak-runs: $(READY) browser servers
 	$(BIN)/python -m pytest -m soak
 
 $(DEMO_READY): pyproject.toml constraints.txt
@@ -39,6 +39,12 @@ browser:
 	@{ command -v chromium && command -v firefox-esr; } >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium firefox-esr >/dev/null; } || \
 	  echo "no chromium or no firefox: their tests will be skipped"
+
+# Alerts are sent to a real broker if it is there; as root, Debian's is installed first.
+servers:
+	@PATH="$$PATH:/usr/sbin"; command -v mosquitto >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends mosquitto >/dev/null; } || \
+	  echo "no mosquitto: its tests will be skipped"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -76,8 +76,12 @@ def test_a_network_sink_gets_the_events_of_new_results_only(
     assert detect(*options)[0] == 0
     assert got(hook) == ["a.mp4", "b.mp4", "c.mp4"]
     assert len(log.read_text().splitlines()) == 3
-    assert detect("--again", *options)[0] == 0
-    assert len(got(hook)) == 6
+
+
+def test_events_found_again_at_another_threshold_are_new(detect: Detect, hook: Receiver) -> None:
+    assert detect("--sink", f"webhook={hook.url}")[0] == 0
+    assert detect("--sink", f"webhook={hook.url}", "--threshold", "-1")[0] == 0
+    assert got(hook) == ["a.mp4", "b.mp4"] * 2
 
 
 @pytest.mark.usefixtures("impatient")

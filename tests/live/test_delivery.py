@@ -206,6 +206,20 @@ def test_closing_sends_what_is_due(deliver: Callable[..., Delivery], tmp_path: P
     assert len(log.read_text().splitlines()) == 20
 
 
+def test_a_receiver_that_hangs_does_not_keep_the_watcher_from_ending(
+    deliver: Callable[..., Delivery], hook: Receiver, tmp_path: Path
+) -> None:
+    hook.behave("hang")
+    log = tmp_path / "alerts.jsonl"
+    delivery = deliver(webhook(hook), Destination("log", "jsonl", str(log)))
+    delivery.put(alert())
+    eventually(lambda: log.exists())
+    time.sleep(0.2)
+    began = time.monotonic()
+    delivery.close(1.0)
+    assert time.monotonic() - began < 4
+
+
 # -- the disk
 
 

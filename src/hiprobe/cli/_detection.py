@@ -87,9 +87,18 @@ class DetectionRequest:
             where=self.where,
         )
 
-    def finished(self, videos: Sequence[Video]) -> tuple[list[Result], list[Video]]:
-        """Return the results that need no model, and the videos left."""
+    def finished(
+        self, videos: Sequence[Video], again: Callable[[str], None]
+    ) -> tuple[list[Result], list[Video]]:
+        """Return the results that need no model, and the videos left.
+
+        `again` gets the name of each video whose events were found again in its stored scores.
+        """
         from hiprobe.runs import Wanted, without_model
+
+        def keep_again(result: Result, place: Path) -> None:
+            keep(result, place)
+            again(result.name)
 
         if self.dtype is None:
             return [], list(videos)
@@ -102,7 +111,7 @@ class DetectionRequest:
             self.time_from_name,
             self.where,
         )
-        return without_model(self.out, videos, wanted, keep)
+        return without_model(self.out, videos, wanted, keep_again)
 
 
 def show_detection(
@@ -126,7 +135,8 @@ def _with_progress(
     """
     from hiprobe import store
 
-    before, left = asked.finished(found.videos)
+    again = set[str]()
+    before, left = asked.finished(found.videos, again.add)
     run = asked.run(load()) if left else None
     if run is not None:
         same, left = run.done(left)
@@ -137,7 +147,7 @@ def _with_progress(
     with _index_written(asked.out), store.Notes(asked.out) as notes:
         notes.add(made)
         for result in made:
-            output.show(result, new=False)
+            output.show(result, new=result.name in again)
         for result in _detected(run, left) if run is not None else ():
             notes.add([result])
             output.show(result)

@@ -110,6 +110,8 @@ class Delivery:
             sender.finish(end)
         for sender in self._senders:
             sender.join(max(0.1, end + 1.0 - time.monotonic()))
+        if any(sender.is_alive() for sender in self._senders):
+            return  # one waits for its receiver, and may still have to store that it has answered
         with suppress(StoreError):
             self.outbox.close()
 
