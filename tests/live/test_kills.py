@@ -32,15 +32,20 @@ class Scene:
     listener: Subscriber | None
     watcher: Popen[bytes] | None = None
     kills: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    began_with: int = 0  # messages stored when the watcher was started
 
     def start(self, *, drain: bool = False) -> Popen[bytes]:
         address = None if self.broker is None else self.broker.url
+        self.began_with = len(ledger(self.folder))
         self.watcher = started(self.folder, self.hook.url, address, drain=drain)
         return self.watcher
 
     def kill(self, what: str, chance: random.Random) -> None:
         self.kills[what] += 1
         if what == "watcher":
+            if chance.random() < 0.8:  # else it may be killed while it starts
+                eventually(lambda: len(ledger(self.folder)) > self.began_with)
+                time.sleep(chance.uniform(0, 1.0))
             self.end_watcher()
             self.start()
         elif what == "hook":

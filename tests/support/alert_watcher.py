@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-MESSAGES_A_SECOND = 20
+MESSAGES_A_SECOND = 50
 PATIENCE_S = 120.0
 
 
