@@ -19,6 +19,7 @@ from tests.support.alert_watcher import ledger, started
 from tests.support.broker import MOSQUITTO, Broker, Subscriber, eventually
 from tests.support.http_receiver import Receiver
 
+START_S = 120.0  # of a process, on a machine that is busy
 ENDS = {"watcher": (signal.SIGKILL,), "hook": (), "broker": (signal.SIGTERM, signal.SIGKILL)}
 
 
@@ -44,7 +45,7 @@ class Scene:
         self.kills[what] += 1
         if what == "watcher":
             if chance.random() < 0.8:  # else it may be killed while it starts
-                eventually(lambda: len(ledger(self.folder)) > self.began_with)
+                eventually(lambda: len(ledger(self.folder)) > self.began_with, START_S)
                 time.sleep(chance.uniform(0, 1.0))
             self.end_watcher()
             self.start()
@@ -86,7 +87,7 @@ def run_with_kills(one: Scene, kills: int, seed: int, pause_s: float) -> None:
     """Kill something that many times, then let everything in peace until all is delivered."""
     chance, victims = random.Random(seed), ["watcher", "hook", "broker"][: 3 if one.broker else 2]
     one.start()
-    eventually(lambda: ledger(one.folder))
+    eventually(lambda: ledger(one.folder), START_S)
     for number in range(kills):
         time.sleep(chance.uniform(0, pause_s))
         one.kill(victims[number % len(victims)], chance)

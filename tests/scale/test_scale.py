@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.support import fake_backbone
 from tests.support.numbered_videos import noisy, steady, write
@@ -42,7 +43,7 @@ from hiprobe.errors import (
 )
 from hiprobe.localize import Localization
 from hiprobe.store import index, leases, remote, results
-from hiprobe.types import Result, Video
+from hiprobe.types import Result, Scores, Video
 from hiprobe.video.files import is_video
 
 ray = pytest.importorskip("ray", reason="ray is not installed: runs on a cluster cannot be tested")
@@ -337,6 +338,21 @@ def test_files_of_equal_content_are_processed_one_after_the_other(tmp_path: Path
             book.begin(second)  # both files share a folder for spans and states
         book.failed(first, VideoError("no"))
         assert book.begin(second) is None
+
+
+def test_a_result_that_was_there_before_is_told_apart(tmp_path: Path) -> None:
+    before: list[str] = []
+    with leases.LeaseHolder(tmp_path / ".store", {}, 1, driver=True) as worker:
+        book = ResultLedger(worker, str(tmp_path), tmp_path, {}, lambda *_: None)
+        book.before = before.append
+        job = Job(Video("/in/a.mp4"), digest="0" * 64)
+        times = np.array([0.0])
+        scores = Scores(times, times + 1.6, times, times, times)
+        result = Result(job.path, job.digest, "done", 1.6, scores)
+        results.save_result(store.result_folder(tmp_path, result), result, {})
+        found = book.begin(job)
+    assert found is not None
+    assert (found.status, before) == ("done", ["a.mp4"])
 
 
 @pytest.mark.usefixtures("nodes")

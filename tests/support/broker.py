@@ -109,7 +109,7 @@ class Subscriber:
         self.messages.append((message.topic, bytes(message.payload), bool(message.retain)))
 
     def wait_until_there(self) -> None:
-        assert self._there.wait(20)
+        assert self._there.wait(60)
 
     def publish(self, topic: str, payload: str, *, retain: bool = False) -> None:
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)

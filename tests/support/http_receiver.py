@@ -88,7 +88,7 @@ class Receiver:
         self.kill()
 
 
-def wait_for_port(port: int, within_s: float = 20.0) -> None:
+def wait_for_port(port: int, within_s: float = 60.0) -> None:
     end = time.monotonic() + within_s
     while time.monotonic() < end:
         try:
