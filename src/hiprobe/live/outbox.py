@@ -98,7 +98,7 @@ class Outbox:
         It is on disk when this returns.
         """
         now = time.time()
-        with self._transaction() as db:
+        with self._transaction(synced=True) as db:
             sequence, over = _last(db, alert.id)
             stored = replace(alert, sequence=sequence + 1)
             line = stored.line()
@@ -211,9 +211,13 @@ class Outbox:
             self._db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run one transaction, which is on disk when the block ends."""
+    def _transaction(self, synced: bool = False) -> Iterator[sqlite3.Connection]:
+        """Run one transaction; if `synced`, a power cut does not undo it.
+
+        A message that is marked as delivered need not be: it would be delivered twice.
+        """
         with self._lock, self._named_errors():
+            self._db.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -243,7 +247,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA trusted_schema=OFF")
     db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=FULL")  # a power cut loses nothing that was put
     db.execute(f"PRAGMA journal_size_limit={8 << 20}")
     return db
 
