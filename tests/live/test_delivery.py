@@ -333,6 +333,17 @@ def test_a_sink_that_cannot_be_opened_yet_is_opened_later(
     eventually(lambda: [one["id"] for one in Odd.got] == ["a1"])
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_has_ended_by_a_fault_is_said(
+    deliver: Callable[..., Delivery], odd: Destination
+) -> None:
+    Odd.fails = {"a1": SystemExit("not an error of a sink")}
+    delivery = deliver(odd)
+    delivery.put(alert())
+    eventually(lambda: delivery.states()[0].reason)
+    assert "its thread has ended by a fault" in str(delivery.states()[0].reason)
+
+
 @pytest.mark.usefixtures("impatient")
 def test_of_scores_and_states_the_newest_counts(
     deliver: Callable[..., Delivery], odd: Destination

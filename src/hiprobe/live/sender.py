@@ -84,7 +84,9 @@ class Sender(threading.Thread):
 
     def state(self) -> SinkState:
         """Return the state of the sink; what waits is 0 if the outbox cannot be read now."""
-        state = replace(self._state, reason=self._state.reason or self._disk)
+        dead = self.ident is not None and not self.is_alive() and self._stop_at == float("inf")
+        fault = "its thread has ended by a fault; start the watcher again" if dead else None
+        state = replace(self._state, reason=fault or self._state.reason or self._disk)
         with suppress(StoreError):
             counts = [self._outbox.waiting(route) for route in self._routes]
             oldest = [one.oldest for one in counts if one.oldest is not None]
