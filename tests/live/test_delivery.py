@@ -149,7 +149,7 @@ def test_a_message_that_is_refused_holds_up_its_own_alert_only(
 def test_a_phone_gets_one_message_and_a_hook_all(
     deliver: Callable[..., Delivery], hook: Receiver, tmp_path: Path
 ) -> None:
-    one_message = {"types": ["new"], "min_severity": "medium", "wait": "verified"}
+    one_message = {"types": ["new"], "min_severity": "medium", "wait": "verified", "wait_s": 600}
     with Receiver(tmp_path / "phone") as phone:
         delivery = deliver(webhook(hook), webhook(phone, "phone", settings=one_message))
         delivery.put(alert())

@@ -47,6 +47,17 @@ def sent(box: Outbox, route: str = "log", now: float | None = None) -> list[tupl
     return found
 
 
+def test_a_message_that_waits_for_the_check_is_not_let_go_by_a_question_asked_before_it(
+    tmp_path: Path,
+) -> None:
+    box = outbox(tmp_path, phone=PHONE)
+    asked = time.time()
+    time.sleep(0.01)  # the disk was slow
+    box.put(alert())
+    assert box.due("phone", asked) is None
+    assert box.due("phone", time.time() + PHONE.wait_s) is not None
+
+
 def test_messages_are_counted_per_alert_and_sent_in_order(tmp_path: Path) -> None:
     box = outbox(tmp_path)
     for kind in ("new", "update", "end"):

@@ -37,7 +37,7 @@ class Delivery:
     >>> delivery = Delivery([Destination("log", "jsonl", str(folder / "a.jsonl"))], Live(folder))
     >>> delivery.put(Alert("a1", "new", "yard", 10.0, 11.6))
     True
-    >>> delivery.close()
+    >>> delivery.close(within_s=60.0)
     >>> json.loads((folder / "a.jsonl").read_text())["id"]
     'a1'
     """

@@ -29,6 +29,7 @@ BUSY_S = 2.0  # the watcher waits for this, so that it must be short
 KEEP_DAYS = 14.0  # delivered messages
 LOSE_DAYS = 30.0  # messages that no receiver took
 MOST_WAIT_S = 300.0  # until a message is tried again
+LATE_S = 60.0  # how much older the time of a question may be than what was stored meanwhile
 TABLES = (
     "CREATE TABLE alert (id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, over INTEGER NOT NULL, "
     "line TEXT NOT NULL, at REAL NOT NULL) STRICT",
@@ -132,7 +133,7 @@ class Outbox:
         rows = db.execute(
             "SELECT alert, line FROM delivery WHERE route = ? AND state = 'held' AND "
             "(at <= ? OR at > ?)",
-            (route, now, now + settings.wait_s),
+            (route, now, now + settings.wait_s + LATE_S),  # further off: the clock was set back
         ).fetchall()
         for alert, line in rows:
             _enter(db, (route, alert), release(settings, json.loads(line)), now, now)

@@ -88,7 +88,7 @@ def test_workers_make_the_same_clips(home: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_state_without_words_is_refused_when_clips_are_made(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no words for juggle"):
-        prepare.make_shard(tmp_path, "tests.training.test_store:juggler", 1, 0, 1, "a" * 64)
+        prepare.make_shard(tmp_path, "tests.training.test_clip_store:juggler", 1, 0, 1, "a" * 64)
     assert not list(tmp_path.iterdir())
 
 
