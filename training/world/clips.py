@@ -32,6 +32,7 @@ STRENGTH = (0.1, 1.0)  # of the film's defects: clips are as good or as bad as r
 LEAST = 0.5  # share of the main act that furniture must leave in view
 TRIES, FAINT = 4, 12.0  # films tried, and the contrast in grey levels that is too little to see
 SMALLEST = 0.035  # size of the main act's box, as a fraction of the picture's side
+SIZES = (0.06, 0.4)  # of clips: the least size is drawn, so that most people are large enough
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,10 @@ def compose(rng: Rng, t: Array, content: str | None = None) -> Scene:
     """Draw a place and what happens in it; what happens must be in view."""
     if content is None:
         content = str(rng.choice(list(MIXTURE), p=list(MIXTURE.values())))
-    for _ in range(6):
+    least = float(np.exp(rng.uniform(*np.log(SIZES))))
+    for _ in range(12):
         scene = _attempt(rng, t, content)
-        if content == "ordinary" or in_view(scene.place, scene.acts[0]):
+        if content == "ordinary" or in_view(scene.place, scene.acts[0], least):
             return scene
     return _attempt(rng, t, "ordinary")
 
@@ -139,15 +141,15 @@ def _attempt(rng: Rng, t: Array, content: str) -> Scene:
     return Scene(place, acts, kinds)
 
 
-def in_view(place: Place, act: Act) -> bool:
-    """Tell whether an act is inside the picture, large enough, and not behind furniture."""
+def in_view(place: Place, act: Act, least: float = SMALLEST) -> bool:
+    """Tell whether an act is inside the picture, of `least` size, and not behind furniture."""
     box = boxes(place, act)
     size = np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
     middle = (box[:, :2] + box[:, 2:]) / 2
     inside = np.atleast_1d(((middle > 0.02) & (middle < 0.98)).all(1))
     on = np.asarray(act.on if act.on.any() else np.ones(len(size), bool))
     return bool(
-        inside[on].mean() > 0.6 and np.median(size[on]) > SMALLEST and _open(place, act) > LEAST
+        inside[on].mean() > 0.6 and np.median(size[on]) > least and _open(place, act) > LEAST
     )
 
 
