@@ -206,6 +206,19 @@ def test_closing_sends_what_is_due(deliver: Callable[..., Delivery], tmp_path: P
     assert len(log.read_text().splitlines()) == 20
 
 
+def test_closing_sends_what_came_while_the_sender_looked(tmp_path: Path) -> None:
+    """It had found nothing to send, and ended without looking again: about one in twenty."""
+    for number in range(40):
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        log = Destination("log", "jsonl", str(folder / "a.jsonl"))
+        delivery = Delivery([log], Live(folder))
+        time.sleep(number % 10 * 0.0008)
+        delivery.put(alert())
+        delivery.close(60)
+        assert (folder / "a.jsonl").exists()
+
+
 def test_a_receiver_that_hangs_does_not_keep_the_watcher_from_ending(
     deliver: Callable[..., Delivery], hook: Receiver, tmp_path: Path
 ) -> None:

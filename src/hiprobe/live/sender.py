@@ -97,9 +97,11 @@ class Sender(threading.Thread):
     def run(self) -> None:
         """Send until it is told to finish."""
         try:
-            while not self._is_over(wait := self._turn()):
+            stop_at = self._stop_at  # read first: a message stored before it is then looked for
+            while not self._is_over(stop_at, wait := self._turn()):
                 self._woken.wait(min(wait, max(0.0, self._stop_at - time.monotonic())))
                 self._woken.clear()
+                stop_at = self._stop_at
         finally:
             self.close_sink()
 
@@ -109,10 +111,10 @@ class Sender(threading.Thread):
             if self._sink is not None:
                 self._sink.close()
 
-    def _is_over(self, wait: float) -> bool:
+    @staticmethod
+    def _is_over(stop_at: float, wait: float) -> bool:
         """Tell whether to stop: it was told to, and the time is up or nothing can be sent."""
-        asked = self._stop_at < float("inf")
-        return asked and (wait > 0 or time.monotonic() >= self._stop_at)
+        return stop_at < float("inf") and (wait > 0 or time.monotonic() >= stop_at)
 
     def _turn(self) -> float:
         """Send one message; return for how many seconds there is nothing to do."""
