@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from training import checkpoints, held_out, llava, store
 from training import model as qwen
 from training.feed import Clips, Look, Plan, layout, loader
+from training.optimisers import KINDS, optimisers
 from training.prepare import clips_folder
 from training.text import STATES, STYLES, words
 
@@ -58,6 +59,7 @@ class Settings:
     steps: int = 20_000
     batch: int = 48
     drawn: float = 0.25
+    optimiser: str = "muon"
     peak: float = 1.5e-3
     warm: int = 300
     hold: float = 0.5
@@ -131,13 +133,6 @@ def look_weight(step: int, settings: Settings) -> float:
     return max(settings.look_least, faded)
 
 
-def groups(net: Any, decay: float) -> list[dict[str, Any]]:
-    """Make parameter groups with weight decay for matrices only."""
-    wide = [p for p in net.parameters() if p.ndim > 1]
-    thin = [p for p in net.parameters() if p.ndim <= 1]
-    return [{"params": wide, "weight_decay": decay}, {"params": thin, "weight_decay": 0.0}]
-
-
 class Run:
     """A training run in a folder: it begins, or continues from its last checkpoint."""
 
@@ -147,9 +142,7 @@ class Run:
         self.model, self.words = self.kind.build(settings.seed, settings.shape)
         self.net = self.kind.Trainee(self.model, len(STATES))
         self.layout = layout(self.kind, self.model, self.words, self.net.tokens)
-        self.optimiser = torch.optim.AdamW(
-            groups(self.net, settings.decay), lr=settings.peak, betas=(0.9, 0.98), fused=True
-        )
+        self.optimiser = optimisers(self.net, settings.optimiser, settings.decay)
         self.step, self.seconds, self.began = 0, 0.0, time.monotonic()
         kept = checkpoints.latest(folder)
         if kept is None and settings.start:
@@ -215,8 +208,7 @@ class Run:
 
     def update(self, items: Sequence[Tensor]) -> Tensor:
         """Make one step and return its two losses."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate(self.step, self.settings)
+        self.optimiser.set_rate(rate(self.step, self.settings))
         frames, ids, weight, shown, motion = items
         batch = (frames, ids, weight, self.kind.cells(shown), self.kind.by_patch(motion))
         talk, look = losses(self.net, batch, *self.layout, self.settings.precision)
@@ -224,7 +216,6 @@ class Run:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
         keep = min(self.settings.average, (self.step + 1) / (self.step + 20))
         with torch.no_grad():
             for name, value in self.model.state_dict().items():
@@ -309,7 +300,8 @@ def parser() -> argparse.ArgumentParser:
     """Make the parser of the command line: one option for each setting."""
     made = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     made.add_argument("name", help="name of the run, or a path to its folder")
-    choices = {"family": FAMILIES, "style": STYLES, "precision": ("bf16", "fp32")}
+    choices = {"family": FAMILIES, "style": STYLES, "optimiser": KINDS}
+    choices["precision"] = ("bf16", "fp32")
     for field in fields(Settings):
         option = "--from" if field.name == "start" else f"--{field.name.replace('_', '-')}"
         made.add_argument(

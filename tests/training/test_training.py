@@ -21,6 +21,7 @@ from training.drawn.clips import (
 )
 from training.feed import SLOTS, encode, layout, prefix
 from training.model import Shape, by_patch, patches
+from training.optimisers import optimisers
 from training.sample import motion
 from training.segments import SIZE, TIMES
 from training.train import FAMILIES as MODELS
@@ -311,3 +312,22 @@ def test_the_motion_of_a_part_of_the_picture_is_scaled_and_mirrored(mirrored: bo
     np.testing.assert_allclose(found[on][:, 0], [[1.0, -2.0 if mirrored else 2.0, -1.0]] * on.sum())
     assert not found[~on].any()
     assert np.isnan(motion(None, (0, 0, 1, 1), False, 12, 8)).all()
+
+
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
+def test_one_step_of_the_optimisers_moves_every_weight(kind: str) -> None:
+    torch.manual_seed(0)
+    net = torch.nn.ModuleDict(
+        {"proj": torch.nn.Conv3d(3, 8, (2, 4, 4)), "mlp": torch.nn.Linear(8, 6)}
+    )
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    steps = optimisers(net, kind, 0.05)
+    steps.set_rate(0.01)
+    net["mlp"](net["proj"](torch.randn(64, 3, 2, 4, 4)).flatten(1)).square().sum().backward()
+    steps.step()
+    assert all(not torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert all(one.grad is None for one in net.parameters())
+    if kind == "muon":  # all directions move by about the same amount
+        moved = (net["proj"].weight.detach() - 0.9995 * before["proj.weight"]).flatten(1)
+        sizes = torch.linalg.svdvals(moved)
+        assert sizes.max() < 3 * sizes.min()
