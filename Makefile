@@ -6,7 +6,7 @@ DEMO_READY := .venv/.demo-ready
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test soak-runs browser servers lint train second card results bench fuzz clean backbones
+.PHONY: demo test soak-runs browser servers lint train second card real results bench fuzz clean backbones
 
 demo: $(DEMO_READY)
 	$(BIN)/hiprobe demo
@@ -67,7 +67,11 @@ second: $(READY)
 card: $(READY)
 	$(BIN)/python -m training.evaluate src/hiprobe/embedded/model docs/data/card.json
 	$(BIN)/python -m training.evaluate src/hiprobe/embedded/model docs/data/final.json --final
-	$(BIN)/python -m training.card docs/data/run.json docs/data/card.json docs/data/final.json docs/data/llava_card.json
+	$(BIN)/python -m training.card docs/data/run.json docs/data/card.json docs/data/final.json docs/data/llava_card.json docs/data/real_footage.json
+
+# The embedded model on real clips: CLIPS is a CSV with the columns path, label and group, NORMAL a folder of normal videos.
+real: $(READY)
+	$(BIN)/python -m experiments.real_footage $(CLIPS) --normal $(NORMAL) --json docs/data/real_footage.json > docs/data/real_footage.md
 
 # docs/data/results.md: every experiment on rendered scenes, which are rendered first if they are missing. Resumable; one thread.
 results: $(READY)

@@ -1,6 +1,8 @@
 """Write the tables of the model card.
 
-    python -m training.card RUN.json CARD.json FINAL.json SECOND.json
+    python -m training.card RUN.json CARD.json FINAL.json SECOND.json REAL.json
+
+REAL.json is what `python -m experiments.real_footage --json REAL.json` wrote.
 
 Replaces the text between the marks in `docs/embedded.md`, so that no number in those tables is
 typed by hand.
@@ -16,6 +18,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from training import card_real
 
 DOCS = Path(__file__).parents[1] / "docs"
 Rows = list[dict[str, Any]]
@@ -210,12 +214,13 @@ def put(text: str, name: str, table: str) -> str:
 
 def main() -> None:
     """Fill in the card."""
-    run, card, final, other = (json.loads(Path(path).read_text()) for path in sys.argv[1:5])
+    run, card, final, other, real = (json.loads(Path(path).read_text()) for path in sys.argv[1:6])
     path = DOCS / "embedded.md"
     text = put(path.read_text(), "aims", aims(card))
     text = put(text, "details", details(card))
     text = put(text, "final", last_row(final))
     text = put(text, "second", second(other))
+    text = put(text, "real", f"{card_real.table(real)}\n\n{card_real.alarms(real)}")
     facts = ", ".join(f"{name} {value}" for name, value in run.items())
     path.write_text(put(text, "run", f"`{facts}`"))
 
