@@ -10,27 +10,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
 from scipy.spatial.distance import pdist
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from sklearn.covariance import LedoitWolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from hiprobe import checks, methods
 from hiprobe.errors import LabelError, ProbeError, UsageError
 from hiprobe.methods import (
+    Method,
     _criteria,
     _logistic_regression,
     headhunt,
     hiprobe,
+    hiprobe_c1,
     likelihood,
     one_class,
     output_layer,
 )
+from hiprobe.metrics import roc_auc
 from hiprobe.types import Site
 
 RNG = np.random.default_rng
@@ -45,26 +49,105 @@ def two_classes(
     return values.astype(np.float32), labels
 
 
+def sklearn(c: float) -> Pipeline:
+    """Scikit-learn's own pipeline: standardise, then balanced logistic regression."""
+    regression = LogisticRegression(solver="liblinear", C=c, max_iter=2000, class_weight="balanced")
+    return make_pipeline(StandardScaler(), regression)
+
+
+def flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1).astype(np.float64)
+
+
 @pytest.mark.parametrize("width", [12, 160])
-def test_hiprobe_is_sklearns_pipeline(width: int) -> None:
+@pytest.mark.parametrize("method", [hiprobe_c1, headhunt])
+def test_the_published_scorer_is_sklearns_pipeline(method: Method, width: int) -> None:
     values, labels = two_classes(width=width)
     new = two_classes(seed=1, width=width)[0]
-    regression = LogisticRegression(
-        solver="liblinear", C=1.0, max_iter=2000, class_weight="balanced"
-    )
-    pipeline = make_pipeline(StandardScaler(), regression).fit(
-        values.reshape(40, -1).astype(np.float64), labels
-    )
-    want = pipeline.predict_proba(new.reshape(40, -1).astype(np.float64))[:, 1]
+    want = sklearn(1.0).fit(flat(values), labels).predict_proba(flat(new))[:, 1]
+    assert method.score(new, method.fit(values, labels)) == pytest.approx(want, abs=1e-9)
+
+
+@pytest.mark.parametrize("width", [12, 160])
+def test_hiprobe_is_two_of_sklearns_pipelines_one_after_the_other(width: int) -> None:
+    values, labels = two_classes(width=width)
+    new = two_classes(seed=1, width=width)[0]
+    balanced = 4 * 10 * 30 / 40  # the same rule, written out
+    first = sklearn(balanced**1.5 / (2000 * 2 * width)).fit(flat(values), labels)
+    line, along = (first.decision_function(flat(one))[:, None] for one in (values, new))
+    want = sklearn(1.0).fit(line, labels).predict_proba(along)[:, 1]
     assert hiprobe.score(new, hiprobe.fit(values, labels)) == pytest.approx(want, abs=1e-9)
 
 
+def minimum(z: np.ndarray, labels: np.ndarray, c: float) -> np.ndarray:
+    """Weights and bias of the least balanced logistic loss, without liblinear."""
+    x, sign = np.hstack([z, np.ones((len(z), 1))]), 2.0 * labels - 1
+    weight = c * len(z) / 2 / np.where(labels == 1, (labels == 1).sum(), (labels == 0).sum())
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = sign * (x @ w)
+        slope = -weight * sign * expit(-margin)
+        return float(w @ w / 2 + weight @ np.logaddexp(0, -margin)), w + x.T @ slope
+
+    found = minimize(loss, np.zeros(x.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9})
+    return found.x
+
+
+def test_hiprobe_is_the_least_loss_found_by_another_solver() -> None:
+    values, labels = two_classes(n=80, sites=1, width=20)
+    z = StandardScaler().fit_transform(flat(values))
+    direction = minimum(z, labels, (4 * 20 * 60 / 80) ** 1.5 / 40_000)[:-1]
+    line = StandardScaler().fit_transform((z @ direction)[:, None])
+    gain, bias = minimum(line, labels, 1.0)
+    got = _logistic_regression.log_odds(values, hiprobe.fit(values, labels))
+    assert got == pytest.approx(line[:, 0] * gain + bias, abs=2e-3)
+
+
+def test_the_penalty_falls_with_the_labels_and_counts_the_rarer_class() -> None:
+    def strength(anomalous: int, normal: int, width: int = 160) -> float:
+        return _logistic_regression.strength(np.repeat([1, 0], [anomalous, normal]), width)
+
+    rising = [strength(n, n) for n in (4, 16, 64, 256, 1024, 4096)]
+    assert rising == sorted(rising)
+    assert rising[-1] == 1.0
+    assert strength(8, 8) == pytest.approx(16**1.5 / 320_000)
+    assert strength(10, 990) == strength(990, 10)
+    assert strength(10, 990) < strength(20, 20)  # never more than four times the rarer class
+    assert strength(16, 16, 3584) == pytest.approx(strength(16, 16) * 160 / 3584)
+    assert strength(4, 4, 1) == pytest.approx(8**1.5 / 2000)
+
+
+@pytest.mark.parametrize("n", [16, 40, 400])
+def test_scores_are_not_drawn_to_the_middle_by_the_penalty(n: int) -> None:
+    values, labels = two_classes(n=n, width=160)
+    scores = hiprobe.score(values, hiprobe.fit(values, labels))
+    assert np.median(scores[labels == 1]) > 0.75
+    assert np.median(scores[labels == 0]) < 0.25
+
+
+def test_few_labels_rank_better_than_with_c_1_where_the_classes_differ_as_the_states_vary() -> None:
+    mixing = RNG(98).normal(size=(20, 160))  # the states vary in 20 directions of 160, and by noise
+    shift = RNG(99).normal(0, 0.4, 20) @ mixing
+
+    def auc(method: Method, seed: int) -> float:
+        rng, labels = RNG(seed), np.tile([0, 1], 258).astype(np.int8)
+        values = rng.normal(size=(516, 20)) @ mixing + rng.normal(size=(516, 160))
+        values[labels == 1] += shift
+        tensors = method.fit(values[:16, None], labels[:16])
+        return roc_auc(labels[16:], method.score(values[16:, None], tensors))
+
+    gains = [auc(hiprobe, seed) - auc(hiprobe_c1, seed) for seed in range(10)]
+    assert min(gains) > 0
+    assert np.mean(gains) > 0.03
+
+
+@pytest.mark.parametrize("method", [hiprobe, hiprobe_c1])
 def test_a_regression_that_does_not_converge_is_a_named_error(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, method: Method
 ) -> None:
-    monkeypatch.setattr(_logistic_regression, "ITERATIONS", 2)
-    with pytest.raises(ProbeError, match=r"not converged in 2 iterations on 40 segments; choose"):
-        hiprobe.fit(*two_classes())
+    monkeypatch.setattr(_logistic_regression, "ITERATIONS", 1)
+    with pytest.raises(ProbeError, match=r"not converged in 1 iterations on 40 segments; choose"):
+        method.fit(*two_classes())
 
 
 def test_a_fit_makes_one_copy_in_float64() -> None:
@@ -86,9 +169,8 @@ def test_weights_change_nothing_on_a_balanced_set() -> None:
         StandardScaler(), LogisticRegression(solver="liblinear", C=1.0, max_iter=2000)
     )
     want = plain.fit(x, labels[even]).predict_proba(x)[:, 1]
-    assert hiprobe.score(values[even], hiprobe.fit(values[even], labels[even])) == pytest.approx(
-        want, abs=1e-9
-    )
+    tensors = hiprobe_c1.fit(values[even], labels[even])
+    assert hiprobe_c1.score(values[even], tensors) == pytest.approx(want, abs=1e-9)
 
 
 def test_extreme_states_score_without_overflow_and_in_order() -> None:

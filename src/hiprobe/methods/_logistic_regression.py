@@ -20,28 +20,79 @@ _DIMENSIONS = 256  # per block of the standard deviation, which needs a copy
 
 
 def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
-    """Standardise each dimension, then fit L2 logistic regression (HiProbe-VAD).
+    """Standardise, fit logistic regression with a penalty that falls with the labels, and rescale.
 
-    `values` (n, chosen, D), `labels` (n,) of 0 and 1. The solver is liblinear with C = 1 and 2000
-    iterations, as in HeadHunt-VAD. Standardising is our own, and so are the class weights: both
-    classes count alike, as labels by interval leave few positive segments. Returns float64 `mean`,
-    `scale`, `weight` (chosen * D,) and `bias` (1,). Raises ProbeError if the regression does not
-    converge.
+    `values` (n, chosen, D), `labels` (n,) of 0 and 1; C is that of `strength`. A strong penalty
+    finds a better direction from few labels, but draws every score to 0.5. So a second regression,
+    with C = 1, fits the labels to the standardised projection on the direction. Both have the class
+    weights and the solver of `fit_c1`. All of this is our own. Returns float64 `mean`, `scale`,
+    `weight` (chosen * D,) and `bias` (1,). Raises ProbeError if a regression does not converge.
 
     >>> values = np.array([0.0, 1.0, 4.0, 5.0]).reshape(4, 1, 1)
     >>> tensors = fit(values, np.array([0, 0, 1, 1], np.int8))
     >>> (score(values, tensors) > 0.5).tolist()
     [False, False, True, True]
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
+    z, mean, scale = _standardise(values)
+    direction, _ = regression(z, labels, strength(labels, z.shape[1]))
+    line = (z @ direction)[:, None]
+    centre, spread = standard(line)
+    gain, bias = regression((line - centre) / spread, labels, 1.0)
+    gain = gain / spread
+    return {"mean": mean, "scale": scale, "weight": direction * gain, "bias": bias - gain * centre}
 
+
+def strength(labels: LabelArray, dimensions: int) -> float:
+    """Return the C of a regression on states with so many `dimensions` (our own).
+
+    It is m^1.5 / (2000 dimensions), at most 1, for m = 4 a b / (a + b) segments: both, if there are
+    as many anomalous (a) as normal ones (b), and fewer otherwise. docs/decisions.md has what was
+    measured.
+
+    >>> [round(strength(np.arange(n) % 2, 160), 5) for n in (32, 320, 3200)]
+    [0.00057, 0.01789, 0.56569]
+    """
+    anomalous = int((labels == 1).sum())
+    balanced = 4 * anomalous * (len(labels) - anomalous) / len(labels)
+    return float(min(1.0, balanced**1.5 / (2000 * dimensions)))
+
+
+def fit_c1(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
+    """Standardise each dimension, then fit L2 logistic regression with C = 1 (HeadHunt-VAD).
+
+    Arguments, result and errors are those of `fit`. The solver is liblinear with C = 1 and 2000
+    iterations, as in HeadHunt-VAD. Standardising is our own, and so are the class weights: both
+    classes count alike, as labels by interval leave few positive segments.
+
+    >>> values = np.array([0.0, 1.0, 4.0, 5.0]).reshape(4, 1, 1)
+    >>> tensors = fit_c1(values, np.array([0, 0, 1, 1], np.int8))
+    >>> (score(values, tensors) > 0.5).tolist()
+    [False, False, True, True]
+    """
+    z, mean, scale = _standardise(values)
+    weight, bias = regression(z, labels, 1.0)
+    return {"mean": mean, "scale": scale, "weight": weight, "bias": bias}
+
+
+def _standardise(
+    values: FloatArray,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     z = flat(values)  # the only float64 copy
     mean, scale = standard(z)
     z -= mean
     z /= scale
+    return z, mean, scale
+
+
+def regression(
+    z: NDArray[np.float64], labels: LabelArray, c: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the weight (d,) and bias (1,) of balanced L2 logistic regression on `z` (n, d)."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(
-        solver="liblinear", C=1.0, max_iter=ITERATIONS, class_weight="balanced"
+        solver="liblinear", C=c, max_iter=ITERATIONS, class_weight="balanced"
     )
     with catch_warnings(action="ignore", category=ConvergenceWarning):  # an error, see below
         model.fit(z, labels)
@@ -51,7 +102,7 @@ def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
             f"on {counted(len(z), 'segment')}",
             cure="choose another layer, or label other videos",
         )
-    return {"mean": mean, "scale": scale, "weight": model.coef_[0], "bias": model.intercept_}
+    return model.coef_[0], model.intercept_
 
 
 def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.methods import Labels, Selection
 from hiprobe.methods._criteria import CRITERIA
-from hiprobe.methods._logistic_regression import fit, score
+from hiprobe.methods._logistic_regression import fit_c1 as fit
+from hiprobe.methods._logistic_regression import score
 from hiprobe.saliency import SiteArray
 from hiprobe.types import LabelArray, Site
 

@@ -48,7 +48,7 @@ def method_passes(
     >>> from hiprobe import backbones
     >>> found = method_passes("hiprobe", backbones.load("embedded", device="cpu"))
     >>> [one.methods for one in found.passes][:2]
-    [('hiprobe', 'one_class', 'output_layer'), ('headhunt',)]
+    [('hiprobe', 'hiprobe_c1', 'one_class', 'output_layer'), ('headhunt',)]
     """
     options, lost = options or RecipeOptions(), {}
     shared: dict[tuple[Recipe, tuple[str, ...]], dict[str, tuple[Site, ...]]] = {}
