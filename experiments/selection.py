@@ -77,12 +77,16 @@ def shrunk(train: Footage, y: LabelArray) -> Sequence[int]:
     """Choose by Jeffreys' divergence per dimension, with variances shrunk to the pooled one."""
     return _top(
         np.array(
-            [_shrunk(np.asarray(train[:, site], np.float64), y) for site in range(len(train.sites))]
+            [
+                shrunk_divergence(np.asarray(train[:, site], np.float64), y)
+                for site in range(len(train.sites))
+            ]
         )
     )
 
 
-def _shrunk(x: Array, y: LabelArray) -> float:
+def shrunk_divergence(x: Array, y: LabelArray) -> float:
+    """Return Jeffreys' divergence of states (n, D) per dimension, with shrunk variances."""
     one, none = x[y == 1], x[y == 0]
     within = (one.var(0) * len(one) + none.var(0) * len(none)) / (len(one) + len(none))
     a, n = (
