@@ -6,20 +6,20 @@ DEMO_READY := .venv/.demo-ready
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test soak-runs browser servers lint train second card real results bench fuzz clean backbones
+.PHONY: demo test soak-runs browser servers cameras lint train second card real results bench fuzz clean backbones
 
 demo: $(DEMO_READY)
 	$(BIN)/hiprobe demo
 	@echo "to use the command hiprobe in this shell: . .venv/bin/activate"
 
-test: $(READY) browser servers
+test: $(READY) browser servers cameras
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 # Long repetitions of what short tests show: many kills, whole grids. Not part of make test.
-soak-runs: $(READY) browser servers
+soak-runs: $(READY) browser servers cameras
 	$(BIN)/python -m pytest -m soak
 
 $(DEMO_READY): pyproject.toml constraints.txt
@@ -45,6 +45,22 @@ servers:
 	@PATH="$$PATH:/usr/sbin"; command -v mosquitto >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends mosquitto >/dev/null; } || \
 	  echo "no mosquitto: its tests will be skipped"
+
+define FIND_RTSP
+import gi
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+assert Gst.ElementFactory.find("x264enc") and Gst.ElementFactory.find("rtph264pay")
+endef
+export FIND_RTSP
+
+# The cameras of the tests are streams of a real RTSP server, which the system's Python runs.
+cameras:
+	@/usr/bin/python3 -c "$$FIND_RTSP" 2>/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends gir1.2-gst-rtsp-server-1.0 python3-gi \
+	    gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly >/dev/null; } || \
+	  echo "no RTSP server: tests of cameras will be skipped"
 
 lint: $(READY)
 	$(BIN)/ruff check .

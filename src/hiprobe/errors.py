@@ -92,6 +92,14 @@ class DecoderLost(VideoError):
     """The decoder process crashed, hung or used too much memory on this video, and was replaced."""
 
 
+class CameraUnreachable(VideoError):
+    """A camera does not answer, has no such stream, sends nothing, or ended its stream."""
+
+
+class LoginRefused(CameraUnreachable):
+    """A camera refuses the user name or the password of its address."""
+
+
 class BlockedResult(VideoError):
     """Something else is where the video's result belongs; the other videos continue."""
 

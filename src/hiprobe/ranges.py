@@ -86,6 +86,16 @@ RANGES: Mapping[str, Range] = {
     "extra windows": _whole(0, 2**53),
     "pixel value": Range(0.0, 255.0),
     "file bytes": _whole(0, 2**60),
+    # a camera file
+    "cooldown_s": Range(0.0, 86400.0, "seconds"),
+    "speed": Range(0.01, 1000.0, "times real time"),
+    "offline_after_s": Range(0.5, 3600.0, "seconds"),
+    "frozen_after_s": Range(1.0, 86400.0, "seconds"),
+    "before_s": Range(0.0, 300.0, "seconds"),
+    "after_s": Range(0.0, 300.0, "seconds"),
+    "keep_days": Range(0.01, 36500.0, "days"),
+    "keep_unreviewed_days": Range(0.01, 36500.0, "days"),
+    "keep_gb": Range(0.001, 1e6, "GB"),
     # a recording
     "frame rate": Range(1e-6, 1000.0, "frames a second"),
     "pixel aspect": Range(0.01, 100.0),

@@ -6,10 +6,20 @@ from hiprobe.isolate.parent import (
     ChildBug,
     ChildLost,
     Limits,
+    Running,
     arrays_ahead,
     start_call,
     start_child,
     stream,
 )
 
-__all__ = ["ChildBug", "ChildLost", "Limits", "arrays_ahead", "start_call", "start_child", "stream"]
+__all__ = [
+    "ChildBug",
+    "ChildLost",
+    "Limits",
+    "Running",
+    "arrays_ahead",
+    "start_call",
+    "start_child",
+    "stream",
+]

@@ -65,12 +65,13 @@ class Limits:
     """What a child may take.
 
     `memory` is in bytes of address space. `stall_s` and `cpu_s` are seconds, on the clock and of
-    processor time, between two signs of life.
+    processor time, between two signs of life. `ahead` is how many arrays it may be ahead.
     """
 
     memory: int = 4 * 2**30
     stall_s: float = 60.0
     cpu_s: int = 60
+    ahead: int = SLOTS
 
 
 class Child:
@@ -84,6 +85,7 @@ class Child:
         self._memory: mmap.mmap | None = None
         self._slots = self._slot_bytes = self._taken = 0
         self._heard = False
+        self.returned = 0  # how often it was given back after a call
         try:
             with ExitStack() as undo:
                 self._start(undo)
@@ -124,9 +126,8 @@ class Child:
     def ask(self, name: str, args: list[Any]) -> None:
         """Send a call, which the child starts at once. Raises ChildLost and EnvironmentFailed."""
         self._taken = 0
-        self._send(
-            {"call": name, "args": args, "folder": _working_folder(), "room": [SLOTS, RING_BYTES]}
-        )
+        room = [self.limits.ahead, RING_BYTES]
+        self._send({"call": name, "args": args, "folder": _working_folder(), "room": room})
 
     def answers(self) -> Generator[Item, None, None]:
         """Yield what the call yields: JSON values, each with a uint8 array or None.
@@ -254,6 +255,28 @@ def start_call(module: str, limits: Limits, name: str, *args: Any) -> Generator[
     return items
 
 
+class Running:
+    """A call in a child process, as `start_call` makes it, that another thread may end.
+
+    Iterate over it once, in one thread. Raises what `stream` raises.
+    """
+
+    def __init__(self, module: str, limits: Limits, name: str, *args: Any) -> None:
+        self._child = _take(module, limits)
+        self._turn = self._child.returned
+        self._items = _asked(self._child, name, list(args))
+        next(self._items)
+
+    def __iter__(self) -> Generator[Item, None, None]:
+        return self._items
+
+    def kill(self) -> None:
+        """Kill the child if this call is not over; whoever reads the call gets a ChildLost."""
+        with _lock:
+            if self._child.returned == self._turn:
+                self._child.process.kill()
+
+
 def _asked(child: Child, name: str, args: list[Any]) -> Generator[Item, None, None]:
     sound = False
     try:
@@ -294,6 +317,7 @@ def _take(module: str, limits: Limits) -> Child:
 
 def _put(child: Child, sound: bool) -> None:
     with _lock:
+        child.returned += 1  # from here on it may be another call's
         if sound and len(_idle) < WARM:
             _idle.append(child)
             return

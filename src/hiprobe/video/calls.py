@@ -19,7 +19,7 @@ from hiprobe.isolate.child import Call, Item, Link
 from hiprobe.video import pictures
 from hiprobe.video.browser import encode, facts
 from hiprobe.video.container import open_video
-from hiprobe.video.sampling import Grid, Sampling
+from hiprobe.video.sampling import Grid, Sampling, Size
 from hiprobe.video.window_passes import read_windows
 from hiprobe.video.windows import Painter, Window, WindowReader, read_window
 
@@ -38,13 +38,13 @@ def answer_segments(link: Link, path: str, grid: dict[str, Any]) -> Iterator[Ite
     wanted = WindowReader(reader, asked, Painter(asked.size, path), link.place)
     try:
         for window in islice(wanted, asked.windows):
-            yield {**_described(window), **_known(wanted, sent)}, window.frames
+            yield {**window_facts(window), **_known(reader, wanted.size, sent)}, window.frames
             sent = len(reader.gaps)
     except MemoryError:
         raise
     except av.error.FFmpegError as error:
         raise CorruptVideo(f"cannot be read further: {error.strerror}", where=path) from error
-    yield _known(wanted, sent), None
+    yield _known(reader, wanted.size, sent), None
 
 
 def answer_span(link: Link, path: str, sampling: dict[str, Any]) -> Iterator[Item]:
@@ -55,7 +55,7 @@ def answer_span(link: Link, path: str, sampling: dict[str, Any]) -> Iterator[Ite
     asked = Sampling(**(sampling | {"size": _pair(sampling["size"])}))
     window = read_window(path, asked, link.place, link.beat)
     if window is not None:
-        yield _described(window), window.frames
+        yield window_facts(window), window.frames
 
 
 def answer_spans(
@@ -71,7 +71,7 @@ def answer_spans(
         # Several windows are filled at once, but only the next one has shared memory.
         pixels = link.place(window.frames.shape)
         pixels[:] = window.frames
-        yield {**_described(window), "place": place}, pixels
+        yield {**window_facts(window), "place": place}, pixels
 
 
 def answer_times(link: Link, path: str) -> Iterator[Item]:
@@ -128,15 +128,15 @@ CALLS: dict[str, Call] = {
 }
 
 
-def _described(window: Window) -> dict[str, Any]:
+def window_facts(window: Window) -> dict[str, Any]:
+    """Return a window without its frames as JSON values, all in seconds."""
     return {"start": window.start, "end": window.end, "times": window.times}
 
 
-def _known(windows: WindowReader, sent: int) -> dict[str, Any]:
+def _known(reader: pictures.FrameSource, size: Size | None, sent: int) -> dict[str, Any]:
     """Return what the reader has found out, without the first `sent` gaps."""
-    reader = windows.reader
     return {
-        "file": windows.size and [reader.codec, *windows.size[::-1], reader.file_bytes],
+        "file": size and [reader.codec, *size[::-1], reader.file_bytes],
         "duration": reader.duration,
         "frames": reader.frame_count,
         "skipped": reader.skipped,

@@ -94,7 +94,8 @@ class FrameReader:
 
     `wants(start, end)` may be set. If it is False for the span in which a frame is shown, and no
     other frame is made from that frame (H.264), the frame comes without a picture. After the first
-    damage all frames are decoded, so that none goes unnoticed.
+    damage all frames are decoded, so that none goes unnoticed. `tap` may be set; it gets every
+    packet of the stream before it is decoded.
 
     Raises the errors of `open_video`, and EmptyVideo or CorruptVideo if no frame can be decoded.
     """
@@ -125,6 +126,7 @@ class FrameReader:
         self._damage: list[tuple[float, float]] = []
         self._hurt = False
         self.wants: Wants | None = None
+        self.tap: Callable[[VideoPacket], None] | None = None
         self._size_bytes = 0  # that hold a unit's size; 0 if no frame may be left out
         self._stamps: list[float] = []  # sorted, of packets from a little before the current one
         # Whether everything was read that may be shown within `ahead_s` of the current packet.
@@ -225,6 +227,8 @@ class FrameReader:
                         packet.stream, VideoStream
                     )
                     if ours and (packet.size or packet.dts is packet.pts is None):
+                        if self.tap:
+                            self.tap(packet)
                         yield packet
                 return
             except MemoryError:

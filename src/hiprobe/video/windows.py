@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import chain
 from os import PathLike
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import av
 import av.error
@@ -152,8 +152,30 @@ def _checked(shape: tuple[int, ...], painter: Painter) -> tuple[int, ...]:
     return shape
 
 
+class TimedFrames(Protocol):
+    """What a `WindowReader` needs of the frames: a file's, a folder's or a camera's.
+
+    `first`, `duration` and `frame_s` are in seconds, as `frames.FrameReader` describes them. The
+    window reader sets `wants`, and adds to `gaps`.
+    """
+
+    first: float
+    duration: float
+    frame_s: float
+    aspect: float
+    gaps: tuple[Gap, ...]
+    wants: Callable[[float, float], bool] | None
+
+    @property
+    def end(self) -> float | None:
+        """Where the frames end, in seconds; None while it is not known."""
+        ...
+
+    def __iter__(self) -> Iterator[ShownFrame]: ...
+
+
 class WindowReader:
-    """Iterate over the full `Window`s of `grid`, of a file or a folder of pictures.
+    """Iterate over the full `Window`s of `grid`, of a file, a folder of pictures or a camera.
 
     The last window is cut where the video ends. `size` is (height, width) of the first frame as
     displayed, None before it. If `grid.first` is above 0, the `reader` must have
@@ -163,9 +185,7 @@ class WindowReader:
     the work is bounded by the frames that a file holds, whatever times it states.
     """
 
-    def __init__(
-        self, reader: pictures.FrameSource, grid: Grid, painter: Painter, place: Place
-    ) -> None:
+    def __init__(self, reader: TimedFrames, grid: Grid, painter: Painter, place: Place) -> None:
         self.reader, self._length, self._samples = reader, grid.segment_s, grid.count
         self._painter, self._place = painter, place
         self._first, self._slot, self._given = 0.0, grid.first, grid.first
