@@ -355,6 +355,7 @@ NOT_CORE = {
     "store/local_places.py", "store/run_record.py", "store/work_marks.py",
     # around the method: what it is compared with, how it is chosen, what an alarm costs, where
     "probe/controls.py", "probe/method_choice.py", "probe/false_alarm_rate.py",
+    "probe/causal_rule.py",
     "pipeline/normal_footage.py", "pipeline/method_passes.py", "pipeline/where.py",
     "metrics/froc.py", "metrics/video_pairs.py", "video/controls.py",
 }  # fmt: skip

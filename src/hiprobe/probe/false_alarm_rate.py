@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import LabelError, counted
 from hiprobe.localize import Localization, Localizer, contiguous_runs, find_events
 from hiprobe.probe.calibration import MIN_SEGMENTS
+from hiprobe.probe.causal_rule import moved_threshold
 from hiprobe.probe.file import Probe
 from hiprobe.ranges import require
 from hiprobe.types import Event, Scores
@@ -265,9 +266,11 @@ def with_rate(probe: Probe, rate: FalseAlarmRate) -> Probe:
     warnings = [*probe.provenance.get("warnings", ()), *filter(None, [rate.doubt])]
     told = {"threshold_from": rate.source, "false_alarms": rate.to_json(), "warnings": warnings}
     settings = replace(probe.localization, rule="calibrated")
+    causal, old = probe.causal_threshold, probe.localization.threshold
     return replace(
         probe,
         localization=settings.with_threshold(rate.threshold, rate.source),
+        causal_threshold=None if causal is None else moved_threshold(causal, old, rate.threshold),
         provenance={**probe.provenance, **told},
     )
 

@@ -54,6 +54,7 @@ _KEYS = {
     "verification",
     "provenance",
 }
+_OPTIONAL = {"causal_threshold"}  # left out while unknown, so that older files stay valid
 _DTYPES = {"F32": "float32", "F64": "float64"}
 _INVALID = (
     HiProbeError,
@@ -73,8 +74,10 @@ class Probe:
     `recipe` and `sites` say what it reads, `width` is the size of the vector at each site,
     `tensors` are the fitted parameters, `localization` turns scores into events. `provenance` (JSON
     values) says what it was fitted on, which layer and why, and the out-of-fold metrics.
-    `verification` says how events are checked by asking the model, None if they are not. Raises
-    ProbeError for a tensor that is not a finite float32 or float64 array.
+    `verification` says how events are checked by asking the model, None if they are not.
+    `causal_threshold` is that of scores smoothed as `localization` says but looking back only, by
+    which a watcher raises an alert before later scores are known; None if it was not calibrated.
+    Raises ProbeError for a tensor that is not a finite float32 or float64 array.
 
     >>> parameters = {"mean": np.zeros(2), "scale": np.ones(2)}
     >>> parameters |= {"weight": np.array([1.0, 0.0]), "bias": np.zeros(1)}
@@ -94,6 +97,7 @@ class Probe:
     localization: Localization
     provenance: Mapping[str, Any]
     verification: VerificationRule | None = None
+    causal_threshold: float | None = None
 
     def __post_init__(self) -> None:
         for name, tensor in self.tensors.items():
@@ -165,6 +169,7 @@ class Probe:
             "verification": None if self.verification is None else self.verification.to_json(),
             "tensors": {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()},
             "provenance": self.provenance,
+            **({} if (early := self.causal_threshold) is None else {"causal_threshold": early}),
         }
         return save(
             tensors,
@@ -213,7 +218,7 @@ def _unpack(data: bytes, method: str | None) -> Probe:
             f"the header must be of schema {SCHEMA}, got {str(got)[:80]}",
             cure="fit the probe again with this version of hiprobe",
         )
-    _same("header", sorted(header), sorted(_KEYS))
+    _same("header", sorted(set(header) - _OPTIONAL), sorted(_KEYS))
     _same(
         "tensors",
         {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()},
@@ -241,6 +246,7 @@ def _unpack(data: bytes, method: str | None) -> Probe:
         settings,
         dict(header["provenance"]),
         None if asked is None else VerificationRule.from_json(asked),
+        header.get("causal_threshold"),
     )
     _check_shapes(probe)
     return probe
@@ -284,6 +290,8 @@ def _check_shapes(probe: Probe) -> None:
     """Score two zero vectors, so that missing or misshapen tensors are found before a run."""
     require("vector width", probe.width)
     require("number of sites", len(probe.sites))
+    if probe.causal_threshold is not None:
+        require("threshold", probe.causal_threshold, "the causal threshold")
     if not 1 <= probe.width * len(probe.sites) <= MAX_INPUTS:
         raise ProbeError(
             f"sites x width must be 1 to {MAX_INPUTS}, "

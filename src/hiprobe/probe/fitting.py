@@ -99,7 +99,8 @@ def fit(
 
     The threshold is the one with the best F1 (the rule of HeadHunt-VAD). A method of normal videos
     uses the 0.99 quantile of their scores. A method that needs no labels uses its own threshold if
-    it gets none (both our own). `provenance["threshold_from"]` says which was used. With
+    it gets none (both our own). `provenance["threshold_from"]` says which was used. In the same way
+    `causal_threshold` comes from these scores smoothed by what was before them only. With
     `false_alarms_per_day` the level of the check is the lowest one that the normal videos support
     with out-of-fold scores (`probe.false_alarm_rate`), or the threshold is, if the probe has no
     check or no `answers` are given; `provenance["false_alarms"]` has the figures.
@@ -158,6 +159,8 @@ def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
     chosen = selected(how, data, labels)
     tensors = fitted_tensors(how, data.at(chosen.indices, labels >= 0), labels[labels >= 0])
     rule, source = with_threshold(how, data.labels, held.scores, settings.localization)
+    causal = replace(settings.localization, smoothing="causal")
+    early, _ = with_threshold(how, data.labels, data.smoothed(held.raw, causal), causal)
     record = {**_record(how, data, chosen, held, settings), "threshold_from": source}
     made = Probe(
         method,
@@ -168,6 +171,7 @@ def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
         replace(rule, threshold_from=source),
         json.loads(json.dumps(record)),
         settings.verification[0],
+        early.threshold,
     )
     wanted = settings.false_alarms_per_day
     if wanted is None:

@@ -13,6 +13,7 @@ from hiprobe.errors import LabelError
 from hiprobe.labels import label_segments
 from hiprobe.probe import Probe
 from hiprobe.probe.calibration import ENOUGH, Pair, calibration_set
+from hiprobe.probe.causal_rule import moved_threshold
 from hiprobe.probe.held_out import pooled_auc
 from hiprobe.probe.refit import Auc, correct, refit
 from hiprobe.review.changes import Changes, changes
@@ -130,7 +131,10 @@ def _warnings(missing: int, *, stays: bool, first_known: bool) -> Iterator[str]:
 def propose_threshold(session: Session, threshold: float) -> Proposal:
     """Propose the probe in use with a fixed threshold; raises ProbeError, StoreError."""
     began, old = time.perf_counter(), session.needed_probe()
-    made = replace(old, localization=replace(old.localization, rule="fixed", threshold=threshold))
+    rule = replace(old.localization, rule="fixed", threshold=threshold)
+    causal, before = old.causal_threshold, old.localization.threshold
+    moved = None if causal is None else moved_threshold(causal, before, threshold)
+    made = replace(old, localization=rule, causal_threshold=moved)
     found = changes(session, made)
     what = f"threshold {threshold:.3f}"
     return Proposal(made, what, found, Figures(), (), time.perf_counter() - began)
