@@ -127,13 +127,36 @@ def test_an_event_that_becomes_too_short_keeps_its_span() -> None:
     assert of_scores(raw, 0.0, min_s=0.2)[1] == coarse
 
 
-def test_events_that_overlap_after_refinement_are_merged() -> None:
+def test_an_event_begins_when_the_one_before_it_has_ended() -> None:
     """With no merging, a dip of one window between two events leaves two coarse events."""
     coarse, found = of_scores([0.0, 0.0, 0.9, 0.48, 1.0, 0.0, 0.0, 0.0], 0.8, merge_s=0.0)
-    assert len(coarse) == 2
-    (event,) = found
-    assert (event.score, event.peak) == (1.0, coarse[1].peak)
-    assert event.start < coarse[0].end < event.end
+    first, second = found
+    assert (first.end, second.start) == (second.start, first.end)
+    assert coarse[0].end < first.end <= coarse[1].start + 1e-9
+    assert (second.peak, second.score) == (coarse[1].peak, 1.0)
+
+
+def test_what_comes_later_moves_no_boundary() -> None:
+    """A watcher knows five windows after an event; a video that goes on gives the same."""
+    truth = share((16.5, 22.4), (44.0, 50.0))
+    for windows in (19, 20, 24, 60):
+        found = refine(lambda a, b: max(0.1 * (a > 32.0), truth(a, b)), windows=windows)[1]
+        assert (found[0].start, found[0].end) == pytest.approx((16.5, 22.4), abs=0.2)
+        if windows == 19:
+            first = found[0]
+        assert found[0] == first
+
+
+def test_the_level_is_that_of_the_last_ten_minutes() -> None:
+    """Scores that have risen since the morning count for nothing."""
+
+    def old(start: float, end: float) -> float:
+        return 0.45 if start < 1000 else share((1900.2, 1906.6))(start, end)
+
+    def new(start: float, end: float) -> float:
+        return share((1900.2, 1906.6))(start, end)
+
+    assert refine(old, windows=1300)[1] == refine(new, windows=1300)[1]
 
 
 def test_a_demoted_event_keeps_its_span_and_needs_no_windows() -> None:

@@ -44,6 +44,11 @@ class EventTracker:
         """
         return _joined(self._before, self._run) if self._started else self._before
 
+    @property
+    def possible(self) -> Event | None:
+        """The current event with the run that may yet join it or become it; None without both."""
+        return _joined(self._before, self._run)
+
     def push(
         self, start: float, end: float, score: float, threshold: float, *, gap: bool = False
     ) -> list[Event]:

@@ -11,24 +11,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiprobe.localize import Localization, contiguous_runs
 from hiprobe.pipeline.boundaries import Array, blurred, log_odds_of, refined_boundary
 from hiprobe.store import Window
 from hiprobe.types import Event, Scores
 
+Chosen = NDArray[np.bool_]
 PARTS = 4  # windows in a stride
 TOUCH_S = 1e-6  # times nearer than this are the same
+# What is outside an event is looked up this far from it, so that a watcher, which knows no more
+# once an event is over, finds the same boundaries.
+BEFORE_S = 600.0
+AFTER_STRIDES = 5
 
 
 @dataclass(frozen=True)
 class _Run:
-    """The windows of one run of a video without a gap, and which of them are in an event."""
+    """The windows of one run of a video without a gap, and which are in an event so far."""
 
     starts: Array
     ends: Array
     raw: Array
-    busy: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    busy: Chosen
 
     @property
     def centres(self) -> Array:
@@ -38,8 +44,14 @@ class _Run:
     def stride(self) -> float:
         return float((self.ends - self.starts).max())
 
-    def inside(self, event: Event) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    def inside(self, event: Event) -> Chosen:
         return np.asarray((self.centres > event.start) & (self.centres < event.end))
+
+    def outside(self, event: Event) -> Chosen:
+        """Choose the windows near an event that are neither in it nor in one before it."""
+        last = event.end + AFTER_STRIDES * self.stride + TOUCH_S
+        since = event.start - BEFORE_S
+        return np.asarray((self.starts >= since) & (self.ends <= last) & ~self.busy)
 
     def extra(self, boundary: float) -> list[Window]:
         """Return the windows to read around a boundary, whose centres are up to a stride from it.
@@ -76,15 +88,16 @@ def refined_events(
     """Return the events with refined boundaries; `extra` are raw scores of `windows_to_refine`.
 
     A boundary becomes the time at which the raw score, averaged with its neighbours, crosses the
-    middle between the highest score in the event and the median score outside all events, at most a
-    stride from where it was. Scores from 0 to 1 are compared as log-odds. The boundary does not
-    leave the run and keeps the peak inside. A demoted event keeps its span, and so does one that
-    would become shorter than `settings.min_s`. Events that overlap then are merged. Raises KeyError
-    for a window that `extra` lacks. The rule is our own.
+    middle between the highest score in the event and the median score outside, at most a stride
+    from where it was. Outside are the windows of ten minutes before the event and of five strides
+    after it that are in no event before it. Scores from 0 to 1 are compared as log-odds. The
+    boundary does not leave the run and keeps the peak inside. A demoted event keeps its span, and
+    so does one that would become shorter than `settings.min_s`. No event begins before the last one
+    has ended. Raises KeyError for a window that `extra` lacks. The rule is our own.
     """
     scores, extra = _comparable(scores, extra)
     moved = [_moved(event, run, settings, extra) for event, run in _with_runs(events, scores)]
-    return _merged(moved)
+    return apart(moved)
 
 
 def _comparable(
@@ -100,15 +113,13 @@ def _comparable(
 
 
 def _with_runs(events: Sequence[Event], scores: Scores) -> list[tuple[Event, _Run]]:
-    """Return each event with the run that it is in."""
+    """Return each event, in time order, with the run that it is in."""
     starts, ends = scores.starts, scores.ends
     centres, cuts = (starts + ends) / 2, contiguous_runs(starts, ends, scores.gaps)
-    busy = np.zeros(len(starts), bool)
-    for event in events:
-        busy |= (centres > event.start) & (centres < event.end)
-    first = np.array([0, *cuts])
+    busy, first = np.zeros(len(starts), bool), np.array([0, *cuts])
     found = []
-    for event in events:
+    for event in sorted(events, key=lambda one: one.start):
+        busy = busy | ((centres > event.start) & (centres < event.end))
         run = int(np.searchsorted(starts[first], event.start, side="right")) - 1
         part = slice(first[run], first[run + 1] if run + 1 < len(first) else None)
         found.append((event, _Run(starts[part], ends[part], scores.raw[part], busy[part])))
@@ -117,7 +128,7 @@ def _with_runs(events: Sequence[Event], scores: Scores) -> list[tuple[Event, _Ru
 
 def _level(event: Event, run: _Run) -> float | None:
     """Return the middle between inside and outside; None if the inside is not above the outside."""
-    outside = run.raw[~run.busy]
+    outside = run.raw[run.outside(event)]
     if not len(outside):
         return None
     low, high = float(np.median(outside)), float(run.raw[run.inside(event)].max())
@@ -153,13 +164,12 @@ def _around(boundary: float, run: _Run, extra: Mapping[Window, float]) -> tuple[
     return np.array(centres), blurred(np.array([points[centre] for centre in centres]))
 
 
-def _merged(events: Sequence[Event]) -> tuple[Event, ...]:
-    """Merge events that overlap; an alarm, or else the higher score, gives the peak."""
-    found: list[Event] = []
-    for event in sorted(events, key=lambda one: one.start):
-        if found and event.start <= found[-1].end:
-            last = found.pop()
-            top = max(last, event, key=lambda one: (not one.demoted, one.score or 0.0))
-            event = replace(top, start=last.start, end=max(last.end, event.end))
-        found.append(event)
-    return tuple(found)
+def apart(events: Sequence[Event]) -> tuple[Event, ...]:
+    """Return events in time order, each from the end of the one before it at the earliest.
+
+    >>> [(one.start, one.end) for one in apart([Event(0.0, 4.0), Event(3.0, 6.0)])]
+    [(0.0, 4.0), (4.0, 6.0)]
+    """
+    before = [events[0].start, *(event.end for event in events)] if events else []
+    pairs = zip(events, before, strict=False)
+    return tuple(replace(event, start=max(event.start, end)) for event, end in pairs)
