@@ -35,7 +35,7 @@ def explain(
     ('fight', True)
     """
     recipe = recipe or model.recipe
-    start, end = _shown(event, model.explain_span_s)
+    start, end = shown_span(event, model.explain_span_s)
     clip = video.span(path, start, end, recipe.frames, recipe.size)
     return model.explain(clip, prompt or model.explain_prompt, max_tokens, deadline_s)
 
@@ -61,8 +61,12 @@ def wants_words(event: Event) -> bool:
     return event.explanation is None and not event.demoted
 
 
-def _shown(event: Event, longest: float | None) -> tuple[float, float]:
-    """Return the part of an event to show: all, or `longest` seconds of it around its peak."""
+def shown_span(event: Event, longest: float | None) -> tuple[float, float]:
+    """Return the part of an event to show: all, or `longest` seconds of it around its peak.
+
+    >>> shown_span(Event(0.0, 9.0, peak=2.0), 3.0)
+    (0.5, 3.5)
+    """
     if longest is None or event.end - event.start <= longest:
         return event.start, event.end
     middle = event.peak if event.peak is not None else (event.start + event.end) / 2

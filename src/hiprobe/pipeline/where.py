@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hiprobe import video
 from hiprobe.backbones import Backbone
 from hiprobe.probe import Probe
-from hiprobe.types import Event, HiddenStates, Result, Segment
+from hiprobe.types import Event, FloatArray, HiddenStates, Result, Segment
 
 CELLS = 4  # of a side of the grid; the share of right answers was measured with it
 Region = tuple[slice, slice]
@@ -62,12 +62,24 @@ def _is_missing(event: Event) -> bool:
 
 def _located(result: Result, event: Event, model: Backbone, probe: Probe) -> Event:
     segment = _peak_segment(result, event, probe)
-    shown = [segment, *_hidden(segment)]
-    values = model.read(shown, probe.sites, probe.recipe)
-    starts = np.arange(len(shown), dtype=np.float64) * (segment.end - segment.start)
-    ends = starts + (segment.end - segment.start)
+    values = model.read(with_parts_hidden(segment), probe.sites, probe.recipe)
+    return mapped(event, values, probe)
+
+
+def with_parts_hidden(segment: Segment) -> list[Segment]:
+    """Return the segment, and a copy of it with each cell of the grid painted over, row by row."""
+    return [segment, *_hidden(segment)]
+
+
+def mapped(event: Event, values: FloatArray, probe: Probe) -> Event:
+    """Return the event with its map.
+
+    `values` (17, sites, width) are the states of its peak segment `with_parts_hidden`. Raises the
+    errors of `Probe.score`.
+    """
+    edges = np.arange(len(values) + 1, dtype=np.float64)
     states = HiddenStates(
-        result.video_id, probe.recipe, probe.sites, starts, ends, values, float(ends[-1])
+        "", probe.recipe, probe.sites, edges[:-1], edges[1:], values, float(edges[-1])
     )
     scores = probe.score(states)
     return _with_map(event, scores[0] - scores[1:])
