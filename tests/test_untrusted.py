@@ -49,6 +49,7 @@ ALLOWED: dict[str, str] = {
     "disk/regular.py:_opened:os.open": "the one place: checked before and after it is opened",
     "disk/regular.py:open_regular:os.fdopen": "the one place: checked before and after it is opened",
     "disk/atomic.py:write_atomic:temporary.open": WRITES,
+    "live/state_folder.py:StateFolder.__init__:os.open": "a lock: neither through a link nor waiting for a pipe",
     "store/files.py:alone:os.open": "a lock: neither through a link nor waiting for a pipe",
     "store/files.py:place_also:shutil.copyfile": "copies a video whose digest is known; refuses pipes",
     "store/index.py:_connect:sqlite3.connect": "after links and what is not a regular file were removed",

@@ -18,6 +18,7 @@ COMMANDS = (
     "detect",
     "runs",
     "review",
+    "watch",
     "explain",
     "extract",
     "evaluate",

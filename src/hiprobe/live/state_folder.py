@@ -11,11 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hiprobe.disk.atomic import disk_errors
-from hiprobe.disk.regular import refuse_links
+from hiprobe.disk.atomic import disk_errors, write_atomic
+from hiprobe.disk.regular import read_regular, refuse_links
 from hiprobe.errors import UsageError
 
 LOCK, PROBE, PREVIOUS = ".watcher.lock", "probe.safetensors", "previous.safetensors"
+BEGUN = ".begun"  # the digest of the probe that the watcher was given
 
 
 class StateFolder:
@@ -35,19 +36,30 @@ class StateFolder:
         refuse_links(path, path / LOCK)
         with disk_errors(path):
             path.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # Neither through a link nor waiting for a pipe.
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            self._file = os.open(path / LOCK, flags, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError:
             holder = os.read(self._file, 20).decode("ascii", "replace").strip()
             os.close(self._file)
             raise UsageError(
                 f"another watcher uses this folder (process {holder or 'unknown'})",
                 where=path,
                 cure="end it, or give another --state",
-            ) from error
+            ) from None  # its number also means that no process may be started
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())
+
+    def begin(self, digest: str) -> None:
+        """Note the digest of the probe that the watcher was given; see `continued`."""
+        if continued(self.path, digest) is not None:
+            return
+        with disk_errors(self.probe):
+            if self.probe.is_file():
+                self.probe.replace(self.previous)
+        write_atomic(self.path / BEGUN, digest.encode())
 
     @property
     def probe(self) -> Path:
@@ -72,3 +84,16 @@ class StateFolder:
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         self.close()
+
+
+def continued(path: Path, digest: str) -> Path | None:
+    """Return the probe that a watcher in this folder went over to; None if there is none.
+
+    It counts only if that watcher was given the probe with this `digest`, as the one that asks was:
+    what people have judged is then not lost when the watcher starts again.
+    """
+    try:
+        begun = read_regular(path / BEGUN, 256).decode("ascii", "replace")
+    except (OSError, ValueError):
+        return None
+    return path / PROBE if begun == digest and (path / PROBE).is_file() else None

@@ -1,0 +1,234 @@
+"""`hiprobe watch` as a process: alerts on standard output, signals, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.support.numbered_videos import encode, steady
+from tests.support.staged_cameras import bright_probe
+
+from hiprobe import cli
+
+MODEL = "tests.support.staged_cameras:load_bright"
+RATE = 5
+LIT_S = 8.0  # from when on the scene is bright
+
+
+def grey(index: int) -> NDArray[np.uint8]:
+    """A dark scene that becomes bright; no two frames are the same."""
+    level = 20 if index < LIT_S * RATE else 240
+    return np.full((32, 32, 3), level + index % 3, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute of video with an anomaly that goes on to its end."""
+    path = tmp_path_factory.mktemp("footage") / "yard.mp4"
+    return encode(path, steady(60 * RATE, RATE), pictures=grey, rate=RATE)
+
+
+@pytest.fixture
+def probe(tmp_path: Path) -> Path:
+    path = tmp_path / "bright.safetensors"
+    bright_probe().save(path)
+    return path
+
+
+def command(*words: object) -> list[str]:
+    program = "from hiprobe.cli import main; main()"
+    return [sys.executable, "-c", program, "watch", "--model", MODEL, *map(str, words)]
+
+
+@contextmanager
+def running(folder: Path, *words: object) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        command(*words), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def refused(folder: Path, *words: object) -> tuple[int, str]:
+    """Return the exit code and the last line of a command that is refused at once."""
+    given = [str(word) for word in words]
+    said, before = io.StringIO(), (os.getcwd(), list(sys.argv), signal.getsignal(signal.SIGINT))
+    os.chdir(folder)
+    sys.argv = ["hiprobe", "watch", "--model", MODEL, *given]
+    try:
+        with redirect_stderr(said), pytest.raises(SystemExit) as left:
+            cli.main()
+    finally:
+        os.chdir(before[0])
+        sys.argv = before[1]
+        signal.signal(signal.SIGINT, before[2])
+    return int(left.value.code or 0), said.getvalue().strip().splitlines()[-1]
+
+
+def messages(process: subprocess.Popen[str], until: str) -> list[dict[str, object]]:
+    """Read messages up to the first one of a type."""
+    found = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        found.append(json.loads(line))
+        if found[-1]["type"] == until:
+            return found
+    raise AssertionError(f"no {until} in {found}, {process.stderr and process.stderr.read()}")
+
+
+def test_sigterm_ends_and_stores_open_alerts_and_a_second_watcher_is_refused(
+    tmp_path: Path, probe: Path, footage: Path
+) -> None:
+    how = (footage, "-p", probe, "--json", "--sink", "jsonl=alerts.jsonl")
+    with running(tmp_path, *how) as process:
+        (new,) = messages(process, "new")
+        assert (new["camera"], new["provisional"]) == ("yard", True)
+        code, line = refused(tmp_path, *how)
+        assert code == 2
+        assert line.startswith(
+            f"UsageError: watch: another watcher uses this folder (process {process.pid})"
+        )
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert messages(process, "end")[-1]["id"] == new["id"]
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 5.0
+        assert process.stderr is not None
+        assert "stopping: open alerts are ended and stored" in process.stderr.read()
+    lines = [json.loads(line) for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
+    assert {one["id"] for one in lines} == {new["id"]}
+    assert (lines[0]["type"], lines[-1]["type"]) == ("new", "end")
+    assert (tmp_path / "watch" / "outbox.sqlite").is_file()
+
+
+def test_a_file_is_watched_to_its_end(tmp_path: Path, probe: Path, footage: Path) -> None:
+    done = subprocess.run(
+        command(footage, "-p", probe, "--speed", 60, "--no-clips", "--state", "kept"),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    first, *_, last = done.stdout.splitlines()
+    assert first.startswith("yard new at ")
+    assert last.startswith("yard end at ")
+    assert "confirmed: brightness 2" in last
+    assert "camera yard: ended: the file was played" in done.stderr
+    assert not (tmp_path / "kept" / "clips").exists()
+
+
+def test_cameras_of_a_file_can_be_named_and_the_probe_gone_over_to_is_used_again(
+    tmp_path: Path, probe: Path, footage: Path
+) -> None:
+    (tmp_path / "cameras.toml").write_text(
+        f'probe = "{probe}"\n'
+        f'[[camera]]\nname = "yard"\nurl = "{footage}"\nspeed = 60\n'
+        f'[[camera]]\nname = "door"\nurl = "{footage}"\nspeed = 60\n'
+    )
+    how = ("cameras.toml", "door", "--json", "--no-clips")
+
+    def probes_of(*words: object) -> set[str]:
+        with running(tmp_path, *words) as process:
+            found = messages(process, "end")
+            assert process.wait(20) == 0
+        assert {one["camera"] for one in found} == {"door"}
+        return {str(one["probe"]) for one in found}
+
+    assert probes_of(*how) == {bright_probe().digest}
+    later, other = bright_probe(0.4), bright_probe(0.45)
+    later.save(tmp_path / "watch" / "probe.safetensors")
+    assert probes_of(*how) == {later.digest}
+    other.save(tmp_path / "other.safetensors")
+    assert probes_of(*how, "-p", "other.safetensors") == {other.digest}
+    code, line = refused(tmp_path, "cameras.toml", "hall")
+    assert code == 2
+    assert (
+        line
+        == "UsageError: cameras.toml: there is no camera 'hall'; name yard or door, or nothing for all"
+    )
+
+
+def test_what_cannot_be_watched_is_refused_in_one_line_and_nothing_is_begun(
+    tmp_path: Path, probe: Path, footage: Path
+) -> None:
+    old, other = tmp_path / "old.safetensors", tmp_path / "other.safetensors"
+    replace(bright_probe(), causal_threshold=None).save(old)
+    replace(bright_probe(), recipe=replace(bright_probe().recipe, model="another")).save(other)
+    for words, code, said in (
+        (("-p", old), 3, "ProbeError: the probe has no threshold to raise alerts by; fit it again"),
+        (("-p", other), 3, "RecipeMismatch: the probe was fitted with model 'another'"),
+        (("-p", "missing.safetensors"), 2, "MissingProbe: missing.safetensors: no such file"),
+        (("-p", probe, "--sink", "jsonl"), 2, "UsageError: --sink must be NAME=TARGET, got jsonl"),
+        (("-p", probe, "--sink", "csv=a.csv"), 2, "UsageError: the sink csv takes no alerts"),
+        (("-p", probe, "--speed", 0), 2, "UsageError: --speed must be"),
+        (("-p", probe, "--learn", "soon"), 2, "UsageError: --learn: a time must be like 2h"),
+        (
+            ("-p", probe, "--false-alarms-per-day", 1),
+            2,
+            "UsageError: --false-alarms-per-day is for",
+        ),
+    ):
+        got, line = refused(tmp_path, footage, *words)
+        assert (got, line[: len(said)]) == (code, said)
+    assert not (tmp_path / "watch").exists()
+
+
+def test_a_camera_learns_its_own_level_and_refuses_a_promise_that_the_time_cannot_show(
+    tmp_path: Path, probe: Path, footage: Path
+) -> None:
+    """The scene is bright for 42 s: one event, which the model would confirm at log-odds of 4.5."""
+    how = ("-p", probe, "--learn", "1min")
+    code, line = refused(tmp_path, footage, *how, "--false-alarms-per-day", 1, "--speed", 60)
+    assert code == 3
+    assert "0.0167 hours cannot show less than 4.31e+03 false alarms per day, 1 are wanted" in line
+    done = subprocess.run(
+        command(footage, "-p", probe, "--learn", "50s", "--speed", 60),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "A check from log-odds 4." in done.stderr
+    kept = json.loads((tmp_path / "watch" / "levels.json").read_text())["cameras"]["yard"]
+    assert 4.0 < kept["confirm"] < 5.0
+    with running(tmp_path, footage, "-p", probe, "--speed", 60, "--json", "--no-clips") as process:
+        end = messages(process, "end")[-1]
+        assert (end["severity"], process.wait(20)) == ("low", 0)
+
+
+def test_a_plan_says_how_many_cameras_this_machine_can_watch(
+    tmp_path: Path, probe: Path, footage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = subprocess.run(
+        command(footage, "-p", probe, "--plan", "--speed", 60),
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert said[0].startswith("the model reads ")
+    assert said[1].startswith("decoding yard takes ")
+    assert said[2].startswith("every segment read: ")
+    assert not (tmp_path / "watch").exists()
