@@ -85,6 +85,9 @@ RANGES: Mapping[str, Range] = {
     "damaged packets": _whole(0, 2**53),
     "extra windows": _whole(0, 2**53),
     "pixel value": Range(0.0, 255.0),
+    # recordings of another system
+    "padding": Range(0.0, 60.0, "seconds"),
+    "wait": Range(0.0, 600.0, "seconds"),
     "file bytes": _whole(0, 2**60),
     # a camera file
     "cooldown_s": Range(0.0, 86400.0, "seconds"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,48 +18,10 @@ from tests.support.review_folder import ATTACK, HOSTILE, Made, Page, served
 from hiprobe.probe import Probe
 from hiprobe.review.session import Session
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 AXE = Path(__file__).parents[1] / "support" / "vendored" / "axe.min.js"
 SHOWS = """wanted => { const c = document.createElement('canvas').getContext('2d');
            c.drawImage(video, 0, 0, 8, 8);
            return Math.abs(c.getImageData(4, 4, 1, 1).data[1] - wanted) <= 5; }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not here: the page is not tried in a browser")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def tab(browser: Any) -> Iterator[Any]:
-    """A tab that records every console error and every request."""
-    tab = browser.new_page(viewport={"width": 1280, "height": 900})
-    tab.complaints, tab.asked = [], []
-    tab.on(
-        "console",
-        lambda message: tab.complaints.append(message.text) if message.type == "error" else None,
-    )
-    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
-    tab.on("request", lambda request: tab.asked.append(request.url))
-    yield tab
-    tab.close()
 
 
 def opened(tab: Any, page: Page, digest: str, query: str = "") -> Any:

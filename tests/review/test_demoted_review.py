@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installed")
 
-from tests.review.test_browser import AXE, browser, opened, said, spans, tab
+from tests.review.test_browser import AXE, opened, said, spans
 from tests.support.review_folder import Made, Page, make, served
 
 from hiprobe import store
@@ -23,7 +23,6 @@ from hiprobe.review.session import Session
 from hiprobe.store.results import read_result, save_result
 from hiprobe.types import Event, Result, Verification
 
-__all__ = ["browser", "tab"]  # fixtures
 HEAT = ((0.0, 0.0), (0.9, 0.3))
 LOW = Event(18.0, 24.0, 21.0, 0.9, "smoke", severity="low",
             verification=Verification("rejected", -1.53), heat=HEAT)  # fmt: skip

@@ -19,6 +19,7 @@ COMMANDS = (
     "runs",
     "review",
     "watch",
+    "verify",
     "explain",
     "extract",
     "evaluate",

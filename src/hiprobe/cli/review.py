@@ -11,6 +11,7 @@ import typer
 from hiprobe.cli._interrupt import Interruption
 from hiprobe.cli._labels import label_words
 from hiprobe.cli._options import OUT, AnomalyLabel, ModelOfProbe, NormalLabel
+from hiprobe.cli._page_options import LOOPBACK, PORT, AllowHost, Host, Port, Token, Who
 from hiprobe.errors import UsageError
 
 STOPPED = "stopped: all judgements are saved; the same command opens the page again"
@@ -49,29 +50,11 @@ def review(
         Path | None,
         typer.Option(help="The store with the hidden states of fit, if it is elsewhere."),
     ] = None,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on. Any but loopback needs --token.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8010,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            envvar="HIPROBE_TOKEN",
-            help="A secret of 16 characters or more, needed to open the page.",
-        ),
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="A further name by which browsers open the page, with or without a port: of this "
-            "machine, or of a proxy in front of it. Give it as often as needed.",
-        ),
-    ] = None,
-    who: Annotated[
-        str | None,
-        typer.Option(help="Your name, saved with each judgement. Default: your login name."),
-    ] = None,
+    host: Host = LOOPBACK,
+    port: Port = PORT,
+    token: Token = None,
+    allow_host: AllowHost = None,
+    who: Who = None,
     model: ModelOfProbe = None,
 ) -> None:
     """Serve a web page to look at results, correct them, and refit the probe.

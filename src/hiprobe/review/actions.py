@@ -16,8 +16,9 @@ from hiprobe.ranges import RANGES, in_range
 from hiprobe.review import proposals
 from hiprobe.review.judged_spans import by_video, fitting_kind, latest_judgements
 from hiprobe.review.judgements import Judgement, Span, reviewer, spoken
-from hiprobe.review.pages import EntryOf, SessionOf, WhoOf, event_values, render_page
+from hiprobe.review.pages import EntryOf, event_values
 from hiprobe.review.proposals import Proposal
+from hiprobe.review.rendering import SessionOf, WhoOf, render_page
 from hiprobe.review.results import DIGEST, ReviewedVideo
 from hiprobe.review.run_process import DetectionJob, RunProcess, videos_in
 from hiprobe.review.session import Session
@@ -49,6 +50,7 @@ def judge(
     row = next((row for row in before["rows"] if (row.start, row.end) == span[1:]), None)
     kind = fitting_kind(kind, alarm=row is not None and row.found)
     session.judgements.judge([span], kind, who)
+    request.app.state.judged(who)
     was = "" if row is None or row.judgement is None else f", was {spoken(row.judgement.kind)}"
     said = f"{spoken(kind)}: {span[1]:.1f} to {span[2]:.1f} s{was}"
     return _changed(request, session, entry, said, before, version)
@@ -66,7 +68,8 @@ def undo_in_video(
 ) -> Response:
     """Undo the reviewer's newest batch; answers with what changes in the list of events."""
     before = event_values(session, session.shown(entry), threshold, demoted)
-    return _changed(request, session, entry, _undone(session.judgements.undo(who)), before, version)
+    said = _undo(request, session, who)
+    return _changed(request, session, entry, said, before, version)
 
 
 def _changed(
@@ -94,13 +97,14 @@ def _changed(
 
 @router.post("/moments/judge")
 def judge_many(
-    session: SessionOf, who: WhoOf, kind: Text, span: Annotated[list[str], Form()]
+    request: Request, session: SessionOf, who: WhoOf, kind: Text, span: Annotated[list[str], Form()]
 ) -> Response:
     """Save one kind of judgement of many spans, which are undone together."""
     spans = [_parse(session, text) for text in span]
     found = [(one, fitting_kind(kind, alarm=_is_alarm(session, one))) for one in spans]
     other = _judged_otherwise(session, found)
     session.judgements.judge_each(found, who)
+    request.app.state.judged(who)
     said = _counted(found) + (f"; {other} of them had another judgement before" if other else "")
     return Response(said, media_type="text/plain", headers={"HX-Refresh": "true"})
 
@@ -133,10 +137,10 @@ def _is_alarm(session: Session, span: Span) -> bool:
 
 
 @router.post("/moments/undo")
-def undo_many(session: SessionOf, who: WhoOf) -> Response:
+def undo_many(request: Request, session: SessionOf, who: WhoOf) -> Response:
     """Undo the reviewer's newest batch."""
     return Response(
-        _undone(session.judgements.undo(who)),
+        _undo(request, session, who),
         media_type="text/plain",
         headers={"HX-Refresh": "true"},
     )
@@ -247,6 +251,14 @@ def _parse(session: Session, text: str) -> Span:
     if entry is None:
         raise HTTPException(404, "no such video")
     return _span(entry, *times)
+
+
+def _undo(request: Request, session: Session, who: str) -> str:
+    """Undo the reviewer's newest batch, and say which it was."""
+    batch = session.undo(who)
+    if batch:
+        request.app.state.judged(who)
+    return _undone(batch)
 
 
 def _undone(batch: list[Judgement]) -> str:

@@ -5,7 +5,7 @@ Computed from kept hidden states, so a video without them is not compared. Knows
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hiprobe.errors import StoreError
@@ -13,7 +13,9 @@ from hiprobe.probe import Probe
 from hiprobe.review.judged_spans import anomalous_spans, by_video, latest_judgements
 from hiprobe.review.results import ReviewedVideo
 from hiprobe.review.session import Session, score_states
-from hiprobe.types import Event
+from hiprobe.types import Event, HiddenStates
+
+Judged = tuple[ReviewedVideo, HiddenStates]
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,16 @@ class Changes:
     unread: int = 0
 
 
-def changes(session: Session, probe: Probe) -> Changes:
+def changes(session: Session, probe: Probe, among: Sequence[Judged] | None = None) -> Changes:
     """Compare the events of the probe in use with those of another; raises ProbeError, StoreError.
 
-    A span counts as found if an event overlaps it.
+    `among` are the videos to compare with their states, by default all that have some. A span
+    counts as found if an event overlaps it.
     """
     standing, made = by_video(session.judgements.standing()), Changes()
     compared = set()
-    for entry, old, new in _events(session, probe):
+    videos = session.every_state(probe) if among is None else among
+    for entry, old, new in _events(session, probe, videos):
         compared.add(entry.video_id)
         made.appear += [Change(entry, event) for event in _alone(new, old)]
         made.vanish += [Change(entry, event) for event in _alone(old, new)]
@@ -62,18 +66,18 @@ def changes(session: Session, probe: Probe) -> Changes:
         for event, judgement in zip(old, latest_judgements(old, said), strict=True):
             made.rejected += (wrong := judgement is not None and not judgement.anomalous)
             made.silenced += wrong and not _touching(event, new)
-    made.unread = len(standing.keys() - compared)
+    made.unread = len(standing.keys() - compared) if among is None else 0
     return made
 
 
 def _events(
-    session: Session, probe: Probe
+    session: Session, probe: Probe, videos: Iterable[Judged]
 ) -> Iterator[tuple[ReviewedVideo, tuple[Event, ...], tuple[Event, ...]]]:
     """List each video with its events now and with the other probe; damaged results are left out.
 
     The list of videos shows a damaged result.
     """
-    for entry, states in session.every_state(probe):
+    for entry, states in videos:
         try:
             old = session.shown(entry).events
         except StoreError:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from hiprobe.review.judgements import Judgement
 from hiprobe.review.label_table import label_table
-from hiprobe.review.pages import HeadToo, SessionOf, render_page
+from hiprobe.review.rendering import HeadToo, SessionOf, render_page
 from hiprobe.sinks import csv
 
 COLUMNS = (
@@ -30,7 +30,7 @@ router = APIRouter(route_class=HeadToo)
 @router.get("/judgements.csv")
 def judgements_csv(session: SessionOf) -> Response:
     """Send every judgement, undone ones too, as a CSV table."""
-    names = {entry.video_id: entry.name for entry in session.entries()}
+    names = session.names()
     rows = [_row(one, names.get(one.video, "")) for one in session.judgements.all()]
     return _saved(csv.csv_text(COLUMNS, rows), "judgements.csv")
 

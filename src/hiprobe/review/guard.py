@@ -42,15 +42,16 @@ Next = Callable[[Request], Awaitable[Response]]
 class Guard:
     """The address to serve and the token to ask for, which loopback does not need.
 
-    `allowed` are further names by which browsers may ask, with or without a port. Raises UsageError
-    for another address without a token, for a token under 16 ASCII characters, and for an allowed
-    name that is not a valid host name.
+    `allowed` are further names by which browsers may ask, with or without a port; `command` is the
+    one that serves the page, for errors. Raises UsageError for another address without a token, for
+    a token under 16 ASCII characters, and for an allowed name that is not a valid host name.
     """
 
     host: str
     port: int
     token: str | None = None
     allowed: tuple[str, ...] = ()
+    command: str = "hiprobe review"
 
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
@@ -106,7 +107,7 @@ class Guard:
         """Answer a request that may not pass; None for one that may."""
         if not self._known(request):
             return PlainTextResponse(
-                "unknown Host header; start hiprobe review with --allow-host NAME to allow it", 400
+                f"unknown Host header; start {self.command} with --allow-host NAME to allow it", 400
             )
         if not self._same_origin(request):
             return PlainTextResponse("request from another site", 403)
@@ -131,7 +132,7 @@ class Guard:
         """Move the token from the address to a cookie, so that no history or log keeps it."""
         if request.method not in READS or not _equal(request.query_params.get("token"), token):
             return PlainTextResponse(
-                "a token is needed: open the address that hiprobe review has printed", 401
+                f"a token is needed: open the address that {self.command} has printed", 401
             )
         answer = RedirectResponse("/", 303)
         answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")

@@ -114,7 +114,7 @@ class Judgements:
                 db.execute("SELECT coalesce(max(batch), 0) + 1 FROM judgement").fetchone()[0]
             )
             rows = [
-                (batch, _now(), reviewer(who), video, start, end, kind)
+                (batch, utc_now(), reviewer(who), video, start, end, kind)
                 for (video, start, end), kind in judged
             ]
             db.executemany(
@@ -135,9 +135,18 @@ class Judgements:
             db.execute(
                 "UPDATE judgement SET undone_at = ?, undone_by = ? "
                 "WHERE batch = ? AND undone_at IS NULL",
-                (_now(), reviewer(who), batch),
+                (utc_now(), reviewer(who), batch),
             )
             return _judgements(db, "WHERE batch = ?", (batch,))
+
+    def undo_video(self, video: str, who: str) -> None:
+        """Undo every judgement of a video, whoever made it: what was judged is gone."""
+        with self._open() as db:
+            db.execute(
+                "UPDATE judgement SET undone_at = ?, undone_by = ? "
+                "WHERE video = ? AND undone_at IS NULL",
+                (utc_now(), reviewer(who), video),
+            )
 
     def standing(self, video: str | None = None) -> list[Judgement]:
         """List the judgements that were not undone, oldest first; all, or those of `video`."""
@@ -159,7 +168,7 @@ class Judgements:
             db.execute(
                 "INSERT OR IGNORE INTO probe (digest, at, who, note, figures, upto) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
-                (digest, _now(), reviewer(who), note, json.dumps(figures), upto),
+                (digest, utc_now(), reviewer(who), note, json.dumps(figures), upto),
             )
 
     def choose_probe(self, digest: str, who: str) -> None:
@@ -167,7 +176,7 @@ class Judgements:
         with self._open() as db:
             db.execute(
                 "INSERT INTO choice (digest, at, who) VALUES (?, ?, ?)",
-                (digest, _now(), reviewer(who)),
+                (digest, utc_now(), reviewer(who)),
             )
 
     def chosen_probe(self) -> str | None:
@@ -175,6 +184,12 @@ class Judgements:
         with self._open() as db:
             row = db.execute("SELECT digest FROM choice ORDER BY id DESC LIMIT 1").fetchone()
         return str(row[0]) if row else None
+
+    def previous_probe(self) -> str | None:
+        """Return the digest of the probe that was in use before this one, None if there is none."""
+        with self._open() as db:
+            rows = db.execute("SELECT digest FROM choice ORDER BY id DESC").fetchall()
+        return next((str(digest) for (digest,) in rows if digest != rows[0][0]), None)
 
     def probes(self) -> list[KeptProbe]:
         """List the kept probes, newest first."""
@@ -248,5 +263,6 @@ def _judgements(db: sqlite3.Connection, where: str, values: tuple[object, ...]) 
     ]
 
 
-def _now() -> str:
+def utc_now() -> str:
+    """Return the time in UTC to the millisecond, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

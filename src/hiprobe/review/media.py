@@ -16,7 +16,8 @@ from PIL import Image
 
 from hiprobe import video
 from hiprobe.disk.regular import refuse_links
-from hiprobe.errors import HiProbeError, MissingVideo
+from hiprobe.errors import MissingVideo
+from hiprobe.review.copies import BrowserCopies
 from hiprobe.review.judgements import Judgements
 from hiprobe.review.results import ReviewedVideo
 from hiprobe.store import write_atomic
@@ -26,13 +27,6 @@ from hiprobe.video.files import videos_below
 PREVIEWS = 240  # at most, along a video
 PREVIEW_PX = 192
 LONG_S = 1800.0  # a copy of a longer video has half the height
-MEDIA_TYPES = {
-    ".mp4": "video/mp4",
-    ".m4v": "video/mp4",
-    ".mov": "video/mp4",
-    ".webm": "video/webm",
-    ".mkv": "video/webm",
-}
 
 
 @dataclass
@@ -46,14 +40,12 @@ class Media:
     folder: Path
     judgements: Judgements
     found: dict[str, Path] = field(default_factory=dict)
-    plays: dict[str, bool] = field(default_factory=dict)
-    making: dict[str, threading.Thread] = field(default_factory=dict)
-    refused: dict[str, HiProbeError] = field(default_factory=dict)
-    # One copy at a time, as each takes a whole core.
-    copying: threading.Lock = field(default_factory=threading.Lock)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    copies: BrowserCopies = field(init=False)
     # Two previews at a time.
     decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))
+
+    def __post_init__(self) -> None:
+        self.copies = BrowserCopies(self.folder)
 
     def source(self, entry: ReviewedVideo) -> Path:
         """Find the file below the roots that has the entry's name and content.
@@ -104,54 +96,10 @@ class Media:
 
         Raises MissingVideo, and the error that stopped the copy.
         """
-        source, copy = self.source(entry), self._copy(entry)
-        if self._made(copy):
-            return copy
-        assert entry.video_id is not None
-        if self._plays(entry, source):
-            return source
-        if entry.video_id in self.refused:
-            raise self.refused[entry.video_id]
-        self._make(entry.video_id, source, copy, 240 if entry.duration > LONG_S else 480)
-        return None
-
-    def _plays(self, entry: ReviewedVideo, source: Path) -> bool:
-        """Tell whether browsers play the file itself; they stop at damage, so not a partial one."""
-        known = self.plays.get(str(entry.video_id))
-        if known is None:
-            known = (
-                entry.status == "done"
-                and source.suffix.lower() in MEDIA_TYPES
-                and video.info(source).playable
-            )
-            self.plays[str(entry.video_id)] = known
-        return known
-
-    def _copy(self, entry: ReviewedVideo) -> Path:
-        return self.folder / "copies" / f"{entry.video_id}.mp4"
-
-    def _made(self, path: Path) -> bool:
-        """Tell whether the page made this file; a stranger's folder may hold links to outside."""
-        return path.is_file() and path.resolve().is_relative_to(self.folder.resolve())
-
-    def _make(self, video_id: str, source: Path, copy: Path, height: int) -> None:
-        """Start to make the copy, unless that has begun."""
-        refuse_links(self.folder, copy.parent)
-
-        def make() -> None:
-            try:
-                with self.copying:
-                    video.browser_copy(source, copy, height=height)
-            except HiProbeError as error:
-                self.refused[video_id] = error
-            finally:
-                self.making.pop(video_id, None)
-
-        refuse_links(self.folder, copy.parent)
-        with self.lock:
-            if video_id not in self.making and not self._made(copy):
-                self.making[video_id] = threading.Thread(target=make, daemon=True)
-                self.making[video_id].start()
+        height = 240 if entry.duration > LONG_S else 480
+        whole = entry.status == "done"
+        source = self.source(entry)
+        return self.copies.playable(str(entry.video_id), source, whole=whole, height=height)
 
     def preview(self, entry: ReviewedVideo, number: int) -> Path:
         """Return a JPEG, at most 192 pixels wide, of the frame where preview `number` begins.
@@ -159,11 +107,11 @@ class Media:
         It is made once. Raises MissingVideo, and the errors of `video.span`.
         """
         path = self.folder / "previews" / str(entry.video_id) / f"{number}.jpg"
-        if not self._made(path):
+        if not self.copies.is_made(path):
             time = min(number * preview_step(entry.duration), max(0.0, entry.duration - 0.1))
-            copy = self._copy(entry)  # faster to seek in
+            copy = self.copies.path(str(entry.video_id))  # faster to seek in
             with self.decoding:
-                shown = copy if self._made(copy) else self.source(entry)
+                shown = copy if self.copies.is_made(copy) else self.source(entry)
                 frame = video.span(shown, time, time + 0.04, 1).frames[0]
             image, data = Image.fromarray(frame), io.BytesIO()
             image.thumbnail((PREVIEW_PX, PREVIEW_PX))

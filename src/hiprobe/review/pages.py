@@ -3,90 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote
 
 import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
-from fastapi.routing import APIRoute
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from fastapi.responses import FileResponse, JSONResponse
 
 from hiprobe.errors import HiProbeError, MissingVideo, ProbeError
 from hiprobe.probe import Probe
 from hiprobe.probe.curves import saliency_curves
 from hiprobe.report.curves import value_range
-from hiprobe.report.page import ASSETS
-from hiprobe.report.texts import (
-    FITTED_ON,
-    auc_text,
-    check_words,
-    clock,
-    printable,
-    probe_line,
-    two,
-    wall_clock,
-)
+from hiprobe.report.texts import FITTED_ON, wall_clock
 from hiprobe.review import curve, run_process, similar, views
+from hiprobe.review.copies import MEDIA_TYPES
 from hiprobe.review.judged_spans import count_spans
-from hiprobe.review.judgements import KINDS, reviewer, spoken
-from hiprobe.review.media import MEDIA_TYPES, PREVIEWS, preview_step
+from hiprobe.review.judgements import KINDS
+from hiprobe.review.media import PREVIEWS, preview_step
+from hiprobe.review.rendering import HeadToo, SessionOf, render_page
 from hiprobe.review.results import DIGEST, ReviewedResult, ReviewedVideo
 from hiprobe.review.session import Session
 
 PAGE = 200  # rows of a list at once
-HTMX = json.dumps(
-    {
-        "includeIndicatorStyles": False,
-        "allowEval": False,
-        "allowScriptTags": False,
-        "selfRequestsOnly": True,
-        "historyCacheSize": 0,
-    }
-)
-
-
-class HeadToo(APIRoute):
-    """A route that also answers HEAD; the server then leaves out the body."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.methods = {"HEAD", *(self.methods or ())}
-
-
 router = APIRouter(route_class=HeadToo)
-_environment = Environment(
-    # The heat map is drawn as in a report.
-    loader=ChoiceLoader([PackageLoader("hiprobe.review"), PackageLoader("hiprobe", ASSETS)]),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_environment.filters |= {
-    "clock": clock,
-    "checked": check_words,
-    "two": two,
-    "plain": printable,
-    "spoken": spoken,
-    "auc": auc_text,
-    "probe_line": probe_line,
-}
 
 
-def session_of(request: Request) -> Session:
-    """Return the session that the application was made for."""
-    session: Session = request.app.state.session
-    return session
-
-
-def who_of(request: Request) -> str:
-    """Return the reviewer's name: the one set on the page, else the one given at the start."""
-    return reviewer(unquote(request.cookies.get("hiprobe-who", "")) or request.app.state.who)
-
-
-def entry_of(video: str, session: Annotated[Session, Depends(session_of)]) -> ReviewedVideo:
+def entry_of(video: str, session: SessionOf) -> ReviewedVideo:
     """Find the scored video with this digest; anything else, such as a path, is a 404."""
     entry = session.entry(video) if DIGEST.fullmatch(video) else None
     if entry is None:
@@ -94,20 +35,11 @@ def entry_of(video: str, session: Annotated[Session, Depends(session_of)]) -> Re
     return entry
 
 
-SessionOf = Annotated[Session, Depends(session_of)]
 EntryOf = Annotated[ReviewedVideo, Depends(entry_of)]
-WhoOf = Annotated[str, Depends(who_of)]
-
-
-def render_page(request: Request, name: str, **values: Any) -> HTMLResponse:
-    """Render a template; every value is escaped."""
-    text = _environment.get_template(f"{name}.html.jinja").render(
-        htmx=HTMX, who=who_of(request), path=request.url.path, kinds=list(KINDS), **values
-    )
-    return HTMLResponse(text.encode("utf-8", "replace"))
 
 
 @router.get("/")
+@router.get("/videos")  # the first page is that of the cameras if some are watched
 def videos(
     request: Request,
     session: SessionOf,

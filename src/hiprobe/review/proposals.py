@@ -16,7 +16,7 @@ from hiprobe.probe.calibration import ENOUGH, Pair, calibration_set
 from hiprobe.probe.causal_rule import moved_threshold
 from hiprobe.probe.held_out import pooled_auc
 from hiprobe.probe.refit import Auc, correct, refit
-from hiprobe.review.changes import Changes, changes
+from hiprobe.review.changes import Changes, Judged, changes
 from hiprobe.review.judgements import Judgement
 from hiprobe.review.session import Session, score_states
 from hiprobe.types import LabelArray
@@ -75,11 +75,13 @@ class Proposal:
         return found
 
 
-def propose_refit(session: Session, *, choose: bool = False) -> Proposal:
+def propose_refit(
+    session: Session, *, choose: bool = False, among: Sequence[Judged] | None = None
+) -> Proposal:
     """Fit a probe on all labels: those of the labelled clips, and the judgements.
 
-    With `choose` the layer is chosen again. Raises LabelError for too few segments of a class,
-    ProbeError and StoreError.
+    With `choose` the layer is chosen again. `among` are the videos whose events are compared.
+    Raises LabelError for too few segments of a class, ProbeError and StoreError.
     """
     began, old = time.perf_counter(), session.needed_probe()
     standing, first = session.judgements.standing(), session.judgements.labelled()
@@ -93,7 +95,7 @@ def propose_refit(session: Session, *, choose: bool = False) -> Proposal:
     return Proposal(
         made.probe,
         "refit",
-        changes(session, made.probe),
+        changes(session, made.probe, among),
         figures,
         tuple(_warnings(missing, stays=stays, first_known=bool(first))),
         time.perf_counter() - began,

@@ -37,7 +37,7 @@ class ReviewedVideo:
     """One line of the manifest: a video, its status, and the folder of its result, if it has one.
 
     `video_id` is the content digest, None for a video that could not be read. `duration` is in
-    seconds.
+    seconds. `page` is where it is shown, if that is not the page of a video.
     """
 
     name: str
@@ -46,6 +46,7 @@ class ReviewedVideo:
     duration: float
     reason: str | None
     folder: Path | None
+    page: str | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from hiprobe.errors import StoreError
 from hiprobe.store import index
 
 NAME = "review.sqlite"
-SCHEMA = 2  # of the file; 1 had no version number, and other names of kinds
+SCHEMA = 3  # of the file; 2 had no seen alerts, 1 no version number
 TABLES = (
     """CREATE TABLE judgement (
   id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,
@@ -32,6 +32,9 @@ TABLES = (
     "CREATE TABLE labelled (video TEXT PRIMARY KEY, events TEXT NOT NULL)",
     """CREATE TABLE source (
   path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL)""",
+    """CREATE TABLE seen (
+  video TEXT PRIMARY KEY, alert TEXT NOT NULL, camera TEXT NOT NULL, at TEXT NOT NULL,
+  who TEXT NOT NULL)""",
 )
 
 

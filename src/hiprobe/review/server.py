@@ -22,12 +22,15 @@ from hiprobe.errors import (
     UsageError,
     VideoError,
 )
-from hiprobe.review import actions, downloads, pages
+from hiprobe.pipeline import ignore
+from hiprobe.review import actions, downloads, live_actions, live_pages, pages
 from hiprobe.review.connections import AT_ONCE, BoundedConnection, most_connections
 from hiprobe.review.guard import Guard
+from hiprobe.review.live_session import LiveSession
 from hiprobe.review.session import Session
 
 STATIC = Path(__file__).with_name("static")
+GRACE_S = 2  # for requests that are answered when the server ends
 
 
 def application(
@@ -41,14 +44,26 @@ def application(
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.session, app.state.who, app.state.model = session, who, model
     app.state.proposals, app.state.run, app.state.starting = {}, None, threading.Lock()
+    app.state.live, app.state.judged = None, ignore
     app.middleware("http")(guard)
     app.add_exception_handler(HiProbeError, _named)
     app.add_exception_handler(HTTPException, _refused)
+    if isinstance(session, LiveSession):
+        _add_live(app, session)
     app.include_router(pages.router)
     app.include_router(actions.router)
     app.include_router(downloads.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
+
+
+def _add_live(app: FastAPI, session: LiveSession) -> None:
+    """Add the page of a watcher, which is the first one then; every judgement counts at once."""
+    app.state.live = live_pages.LiveParts.of(session)
+    app.state.judged = app.state.live.refit.request
+    app.include_router(live_pages.router)
+    app.include_router(live_pages.streams)
+    app.include_router(live_actions.router)
 
 
 def _named(_request: Request, error: Exception) -> Response:
@@ -76,29 +91,69 @@ def serve_page(
     Raises UsageError if the address or port cannot be used, and EnvironmentFailed if too few files
     may be open.
     """
-    BoundedConnection.most = most_connections()
-    listening = _listen(guard.host, guard.port)
-    query = f"/?token={guard.token}" if guard.token else "/"
-    ready(f"http://{guard.shown}:{guard.port}{query}")
-    app = application(session, guard, who=who, model=model)
-    # The first refit needs scikit-learn, which takes a second to load.
-    threading.Thread(target=_load_early, daemon=True).start()
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=BoundedConnection,
-            backlog=AT_ONCE,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=2,
-        )
+    page = PageServer(session, guard, who=who, model=model)
+    ready(page.address)
+    page.run()
+
+
+class PageServer:
+    """The page of a session on a port that listens at once; `run` or `start` serves it.
+
+    Raises UsageError if the address or port cannot be used, and EnvironmentFailed if too few files
+    may be open.
+    """
+
+    def __init__(
+        self, session: Session, guard: Guard, *, who: str = "", model: str | None = None
+    ) -> None:
+        BoundedConnection.most = most_connections()
+        self._listening = _listen(guard.host, guard.port)
+        query = f"/?token={guard.token}" if guard.token else "/"
+        self.address = f"http://{guard.shown}:{guard.port}{query}"
+        self.app = application(session, guard, who=who, model=model)
+        self._server = uvicorn.Server(_settings(self.app))
+        self._thread: threading.Thread | None = None
+
+    def run(self) -> None:
+        """Serve until interrupted."""
+        # The first refit needs scikit-learn, which takes a second to load.
+        threading.Thread(target=_load_early, daemon=True).start()
+        try:
+            self._server.run(sockets=[self._listening])
+        finally:
+            self._end_jobs()
+
+    def start(self) -> None:
+        """Serve in a thread, until `close`."""
+        self._thread = threading.Thread(target=self.run, name="page", daemon=True)
+        self._thread.start()
+
+    def close(self, within_s: float = GRACE_S + 1.0) -> None:
+        """End every connection and every job, within some seconds."""
+        self._server.should_exit = True
+        if self.app.state.live is not None:
+            self.app.state.live.feed.close()
+        if self._thread is not None:
+            self._thread.join(within_s)
+        self._listening.close()
+
+    def _end_jobs(self) -> None:
+        if self.app.state.run is not None:
+            self.app.state.run.cancel()
+        if self.app.state.live is not None:
+            self.app.state.live.close()
+
+
+def _settings(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=BoundedConnection,
+        backlog=AT_ONCE,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
     )
-    try:
-        server.run(sockets=[listening])
-    finally:
-        if app.state.run is not None:
-            app.state.run.cancel()
 
 
 def _load_early() -> None:

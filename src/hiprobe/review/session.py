@@ -21,7 +21,7 @@ from hiprobe.errors import ProbeError, StoreError, UsageError
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe
 from hiprobe.review import results
-from hiprobe.review.judgements import Judgements
+from hiprobe.review.judgements import Judgement, Judgements
 from hiprobe.review.media import Media
 from hiprobe.review.results import ReviewedResult, ReviewedVideo
 from hiprobe.store import run_record
@@ -81,6 +81,10 @@ class Session:
         """List the videos of the manifest; raises StoreError."""
         return results.entries(self.out)
 
+    def names(self) -> dict[str | None, str]:
+        """Return the name of each video by its id."""
+        return {entry.video_id: entry.name for entry in self.entries()}
+
     def entry(self, video_id: str) -> ReviewedVideo | None:
         """Find the scored video with this digest, or None."""
         return next(
@@ -91,12 +95,16 @@ class Session:
         """Return the names of the other videos with the same content: they share one page."""
         return results.others(entry, results.shared_content(self.entries()))
 
+    def undo(self, who: str) -> list[Judgement]:
+        """Undo the newest batch of `who`; returns its judgements, and raises StoreError."""
+        return self.judgements.undo(who)
+
     # Probes
 
     def probe(self) -> Probe | None:
         """Load the probe in use, or None if there is none yet; raises ProbeError, StoreError."""
         chosen = self.judgements.chosen_probe()
-        return None if chosen is None else _load_kept_probe(self.kept(chosen))
+        return None if chosen is None else self.load_kept(chosen)
 
     def needed_probe(self) -> Probe:
         """Load the probe in use; raises ProbeError if there is none."""
@@ -108,6 +116,10 @@ class Session:
     def kept(self, digest: str) -> Path:
         """Return the path of a kept probe's file."""
         return self.folder / "probes" / f"{digest}.safetensors"
+
+    def load_kept(self, digest: str) -> Probe:
+        """Load a kept probe; raises ProbeError and StoreError."""
+        return _load_kept_probe(self.kept(digest))
 
     def keep(
         self,
@@ -129,7 +141,7 @@ class Session:
 
         Raises ProbeError and StoreError.
         """
-        probe = _load_kept_probe(self.kept(digest))
+        probe = self.load_kept(digest)
         before = self.judgements.chosen_probe()
         probe.save(self.probe_path)
         self.judgements.choose_probe(digest, who)

@@ -10,6 +10,7 @@ from hiprobe.store.files import alone, place_also
 from hiprobe.store.manifest import MANIFEST, ManifestLine, Notes, note, read_manifest
 from hiprobe.store.results import result_folder
 from hiprobe.store.states import (
+    delete_states,
     describe,
     find_states,
     kept_states,
@@ -28,6 +29,7 @@ __all__ = [
     "Window",
     "WindowsKey",
     "alone",
+    "delete_states",
     "describe",
     "find_states",
     "find_windows",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from hiprobe import environment
-from hiprobe.disk.atomic import write_atomic
+from hiprobe.disk.atomic import disk_errors, write_atomic
 from hiprobe.disk.regular import open_regular
 from hiprobe.disk.safetensors_header import read_header
 from hiprobe.errors import StoreError
@@ -25,6 +26,7 @@ from hiprobe.ranges import require, require_all
 from hiprobe.types import Controls, Gap, HiddenStates, Recipe, Site, VideoFacts, digest_json
 
 SCHEMA = "hiprobe.states/3"
+VIDEO_DIGITS = 32  # of a digest, in the name of a folder
 MEASURED = ("motion", "motion_p95", "brightness")
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
 INVALID = (  # what reading a damaged file may raise
@@ -63,8 +65,8 @@ def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
     )
     arrays = {
         "values": np.ascontiguousarray(states.values),
-        "starts": states.starts,
-        "ends": states.ends,
+        "starts": np.ascontiguousarray(states.starts),  # safetensors passes over strides
+        "ends": np.ascontiguousarray(states.ends),
         **_control_arrays(states.controls),
     }
     write_atomic(path, save(arrays, {"hiprobe": json.dumps(header, sort_keys=True)}))
@@ -218,7 +220,14 @@ def _array(
 
 def states_folder(store: Path, video_id: str, recipe: Recipe) -> Path:
     """Return the folder of the states of a video and recipe, in any precision."""
-    return store / recipe.digest[:16] / video_id[:32]
+    return store / recipe.digest[:16] / video_id[:VIDEO_DIGITS]
+
+
+def delete_states(store: Path, video_id: str) -> None:
+    """Delete all states of a video, of any recipe; raises StoreError if the disk refuses."""
+    for folder in store.glob(f"*/{video_id[:VIDEO_DIGITS]}"):
+        with disk_errors(folder):
+            shutil.rmtree(folder)
 
 
 def sites_key(sites: Iterable[Site]) -> str:

@@ -1,0 +1,127 @@
+"""The page of `hiprobe watch`: alerts to look at and to judge, which refits the probe in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hiprobe.errors import HiProbeError, UsageError
+
+if TYPE_CHECKING:
+    from hiprobe.cli._chosen import ChosenProbe
+    from hiprobe.cli._reviewed import Labels
+    from hiprobe.live.alert import Alert
+    from hiprobe.live.destinations import SinkState
+    from hiprobe.live.watcher import Watcher
+    from hiprobe.review.guard import Guard
+    from hiprobe.review.live_adapter import PagedWatcher
+    from hiprobe.review.live_session import LiveSession
+    from hiprobe.review.server import PageServer
+
+COMMAND = "hiprobe watch"
+
+
+def guard_of(host: str, port: int, token: str | None, allowed: Sequence[str] | None) -> Guard:
+    """Return the guard of the page; raises UsageError, also where its libraries are missing."""
+    try:
+        from hiprobe.review import server  # noqa: F401
+        from hiprobe.review.guard import Guard
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the page needs the package {error.name}",
+            cure="pip install 'hiprobe[review]', or give --no-page",
+        ) from error
+    return Guard(host, port, token, tuple(allowed or ()), COMMAND)
+
+
+@dataclass
+class LivePage:
+    """The page of one watcher, which begins with a `chosen` probe.
+
+    `who` is the reviewer until another name is set on the page, and `report` gets a line for
+    people. `labels` are the clips that the probe was fitted on, if they were given. `sinks` returns
+    the state of the sinks, and `forget` deletes what waits for them of an alert; both are set by
+    whoever has them.
+    """
+
+    guard: Guard
+    chosen: ChosenProbe
+    who: str
+    report: Callable[[str], object]
+    labels: Path | None = None
+    sinks: Callable[[], Sequence[SinkState]] = list
+    forget: Callable[[str], object] = field(default=lambda alert: None)
+    paged: PagedWatcher | None = field(init=False, default=None)
+    server: PageServer | None = field(init=False, default=None)
+
+    def begin(self, watcher: Watcher) -> None:
+        """Serve the page; raises UsageError if its port cannot be used, StoreError, LabelError."""
+        from hiprobe.live.alert_archive import AlertArchive
+        from hiprobe.review.live_adapter import PagedWatcher
+        from hiprobe.review.server import PageServer
+
+        archive = AlertArchive(watcher.folder.path)
+        self.paged = PagedWatcher(archive, self._sinks, self._forget, watcher)
+        session = self._session(self.paged, watcher)
+        self.server = PageServer(session, self.guard, who=self.who)
+        self.server.start()
+        self.report(f"page: {self.server.address}")
+
+    def tell(self, alert: Alert) -> None:
+        """Keep an alert and show it; raises StoreError."""
+        if self.paged is not None:
+            self.paged.tell(alert)
+
+    def newest(self, line: dict[str, Any]) -> None:
+        """Do nothing: the page asks the watcher for scores."""
+
+    def reviewed(self, alert: str) -> bool:
+        """Tell whether somebody has seen an alert: its clip may go before those of others."""
+        return self.paged is not None and self.paged.archive.is_seen(alert)
+
+    def close(self, within_s: float) -> None:
+        """End the page."""
+        if self.paged is not None:
+            self.paged.close()
+        if self.server is not None:
+            self.server.close(within_s)
+
+    def _session(self, paged: PagedWatcher, watcher: Watcher) -> LiveSession:
+        from hiprobe.cli import _reviewed
+        from hiprobe.review.live_session import LiveSession
+        from hiprobe.store.local_places import LocalPlaces, add_places, load_places
+
+        folder, probe = watcher.folder, watcher.probe
+        if self.chosen.fit is not None:
+            add_places(folder.path, LocalPlaces((), {probe.digest: self.chosen.fit}))
+        known = _reviewed.Known(load_places(folder.path), self.chosen, given=False)
+        labels = known.labels(self.labels, None)
+        session = LiveSession(
+            folder.path,
+            known.roots(None),
+            folder.probe,
+            (folder.path / ".store", *known.stores(None)),
+            watcher=paged,
+            prepare=lambda: self._take(session, labels),
+        )
+        if session.judgements.chosen_probe() != probe.digest:
+            session.keep(probe, self.who, "given to hiprobe watch")
+            session.judgements.choose_probe(probe.digest, self.who)
+        return session
+
+    def _take(self, session: LiveSession, labels: Labels | None) -> None:
+        """Read the labels of the clips that the probe was fitted on; says what is wrong."""
+        from hiprobe.cli import _reviewed
+
+        try:
+            _reviewed.take_labels(session, labels)
+        except HiProbeError as error:
+            self.report(f"the labelled clips cannot be read: {error}")
+
+    def _sinks(self) -> Sequence[SinkState]:
+        return self.sinks()
+
+    def _forget(self, alert: str) -> None:
+        self.forget(alert)

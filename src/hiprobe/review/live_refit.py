@@ -1,0 +1,137 @@
+"""Refits while cameras are watched: each judgement changes the probe in use, in the background.
+
+One refit at a time; judgements that come meanwhile share the next one. Knows no page.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from hiprobe.errors import HiProbeError, LabelError, ProbeError
+from hiprobe.review.live_session import LiveSession
+from hiprobe.review.proposals import Proposal, propose_refit
+
+NOTE = "refit by a judgement"
+
+
+@dataclass(frozen=True)
+class ProbeChange:
+    """What became of the probe in use: another `digest`, or the same one and the `trouble`.
+
+    `how` it came: a refit, of which the `proposal` has the figures, "undo" or "restored".
+    `seconds` passed from the first judgement that it counts to its use by the watcher.
+    """
+
+    digest: str
+    how: str
+    who: str
+    seconds: float
+    proposal: Proposal | None = None
+    trouble: str | None = None
+
+
+class LiveRefit:
+    """Refits the probe of a session after judgements, and puts it into use.
+
+    `tell` is called with each change, from the thread that made it. When judgements are undone, the
+    probe that was made from those that are left is used again.
+    """
+
+    def __init__(self, session: LiveSession, tell: Callable[[ProbeChange], None]) -> None:
+        self._session, self._tell = session, tell
+        self._worker = ThreadPoolExecutor(1, "refit")
+        self._lock, self._asked = threading.Lock(), 0.0
+        self.last: ProbeChange | None = None
+        # The probes of this run by the ids of the judgements that they were made from.
+        self._made: dict[tuple[int, ...], str] = {}
+        self._note_made(self._standing())
+        self._worker.submit(session.prepare).add_done_callback(self._report)
+
+    def request(self, who: str) -> None:
+        """Refit after a judgement of `who`; returns at once."""
+        with self._lock:
+            if self._asked:
+                return  # the refit that waits to begin counts this judgement too
+            self._asked = time.perf_counter()
+        self._worker.submit(self._refit, who).add_done_callback(self._report)
+
+    def restore(self, who: str) -> ProbeChange:
+        """Put the probe that was in use before into use again; that of a second call is this one.
+
+        Raises ProbeError if there was none, and the errors of `LiveSession.use`.
+        """
+        began, before = time.perf_counter(), self._session.judgements.previous_probe()
+        if before is None:
+            raise ProbeError("no other probe was in use before", cure="judge an alert first")
+        self._session.use(before, who)
+        change = ProbeChange(before, "restored", who, time.perf_counter() - began)
+        self._told(change)
+        return change
+
+    def close(self) -> None:
+        """Finish the refit that is running, and begin no other."""
+        self._worker.shutdown(cancel_futures=True)
+
+    def _refit(self, who: str) -> ProbeChange:
+        with self._lock:
+            began, self._asked = self._asked, 0.0
+        try:
+            change = self._changed(who, began)
+        except HiProbeError as error:
+            change = self._failed(str(error), who, time.perf_counter() - began)
+        self._told(change)
+        return change
+
+    def _changed(self, who: str, began: float) -> ProbeChange:
+        standing = self._standing()
+        known = self._made.get(standing)
+        if known is not None:
+            self._session.use(known, who)
+            return ProbeChange(known, "undo", who, time.perf_counter() - began)
+        self._check_nothing_is_forgotten()
+        judged = list(self._session.judged_alerts(self._session.needed_probe()))
+        proposal = propose_refit(self._session, among=judged)
+        digest = proposal.probe.digest
+        self._session.keep(proposal.probe, who, NOTE, proposal.figures, proposal.upto)
+        self._session.use(digest, who)
+        seconds = time.perf_counter() - began
+        self._note_made(standing)
+        return ProbeChange(digest, "refit", who, seconds, proposal)
+
+    def _check_nothing_is_forgotten(self) -> None:
+        """Raise LabelError if the clips that the probe was fitted on would not count in a refit."""
+        judgements, probe = self._session.judgements, self._session.needed_probe()
+        judged = {one.video for one in judgements.standing()}
+        if not judgements.labelled() and probe.fitted_videos - judged:
+            raise LabelError(
+                "the clips that it was fitted on are not known here, and a refit would forget them",
+                cure="start with --labels DATA, or refit on the page Probes",
+            )
+
+    def _standing(self) -> tuple[int, ...]:
+        return tuple(one.id for one in self._session.judgements.standing())
+
+    def _note_made(self, standing: tuple[int, ...]) -> None:
+        """Note what the probe in use was made from, unless more was judged meanwhile."""
+        digest = self._session.judgements.chosen_probe()
+        if digest is not None and standing == self._standing():
+            self._made[standing] = digest
+
+    def _failed(self, trouble: str, who: str, seconds: float) -> ProbeChange:
+        digest = self._session.judgements.chosen_probe() or ""
+        return ProbeChange(digest, "refit", who, seconds, trouble=trouble)
+
+    def _told(self, change: ProbeChange) -> None:
+        self.last = change
+        self._tell(change)
+
+    def _report(self, done: Future[Any]) -> None:
+        """Tell of an error that nobody expected, so that no judgement is lost in silence."""
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
+            self._told(self._failed(f"{type(error).__name__}: {error}", "", 0.0))
