@@ -730,6 +730,7 @@ WRONG = {
     ("--ray",): "requires an argument",
     ("--worker", "2"): "--worker needs --ray",
     ("s3://bucket/in",): "--ray local reads and writes addresses",
+    ("rtsp://me:pw@cam/x",): "UsageError: rtsp://cam: this is a camera",
     ("-o", "s3://bucket/out"): "--ray local reads and writes addresses",
 }
 

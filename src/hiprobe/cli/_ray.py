@@ -69,13 +69,21 @@ def cluster(address: str, worker: str | None) -> Cluster:
 
 def without(worker: str | None, *paths: str) -> None:
     """Raise UsageError for what only a run on Ray takes: `--worker`, or an address as a path."""
+    from hiprobe.sinks import shown_target
+
     if worker is not None:
         raise UsageError("--worker needs --ray", cure="add --ray local, or leave it out")
     for path in paths:
+        if path.lower().startswith(("rtsp://", "rtsps://")):
+            raise UsageError(
+                "this is a camera, not a video that has ended",
+                where=shown_target(path),
+                cure="use hiprobe watch",
+            )
         if "://" in path:
             raise UsageError(
                 "this is an address, not a path on this machine",
-                where=path,
+                where=shown_target(path) if "@" in path else path,
                 cure="--ray local reads and writes addresses such as s3://bucket/folder",
             )
 
