@@ -37,6 +37,7 @@ from hiprobe.review import curve, results, views
 from hiprobe.review.judged_spans import latest_judgements
 from hiprobe.review.judgements import Judgements
 from hiprobe.review.run_process import DetectionJob, RunProcess, videos_in
+from hiprobe.review.seen_alerts import SeenAlerts
 from hiprobe.review.session import Session, score_states
 from hiprobe.store.results import read_result, save_result
 from hiprobe.types import Event, Scores
@@ -384,9 +385,19 @@ def test_a_review_file_of_another_version_is_refused_by_name(tmp_path: Path) -> 
     with sqlite3.connect(tmp_path / "review.sqlite") as db:
         db.execute("CREATE TABLE judgement (id INTEGER PRIMARY KEY, verdict TEXT)")
     before = (tmp_path / "review.sqlite").read_bytes()
-    with pytest.raises(StoreError, match=r"review\.sqlite: .*schema 0, expected 2.*move it away"):
+    with pytest.raises(StoreError, match=r"review\.sqlite: .*schema 0, expected 3.*move it away"):
         Judgements(tmp_path)
     assert (tmp_path / "review.sqlite").read_bytes()[100:] == before[100:]
+
+
+def test_a_review_file_from_before_watchers_keeps_its_judgements(tmp_path: Path) -> None:
+    first = Judgements(tmp_path)
+    first.judge([("v", 0.0, 1.0)], "normal", "ann")
+    with sqlite3.connect(first.path) as db:
+        db.execute("DROP TABLE seen")
+        db.execute("PRAGMA user_version = 2")
+    assert [one.kind for one in Judgements(tmp_path).all()] == ["normal"]
+    assert SeenAlerts(tmp_path).all() == {}
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

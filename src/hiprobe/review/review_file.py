@@ -18,6 +18,9 @@ from hiprobe.store import index
 
 NAME = "review.sqlite"
 SCHEMA = 3  # of the file; 2 had no seen alerts, 1 no version number
+SEEN = """CREATE TABLE seen (
+  video TEXT PRIMARY KEY, alert TEXT NOT NULL, camera TEXT NOT NULL, at TEXT NOT NULL,
+  who TEXT NOT NULL)"""
 TABLES = (
     """CREATE TABLE judgement (
   id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,
@@ -32,9 +35,7 @@ TABLES = (
     "CREATE TABLE labelled (video TEXT PRIMARY KEY, events TEXT NOT NULL)",
     """CREATE TABLE source (
   path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL)""",
-    """CREATE TABLE seen (
-  video TEXT PRIMARY KEY, alert TEXT NOT NULL, camera TEXT NOT NULL, at TEXT NOT NULL,
-  who TEXT NOT NULL)""",
+    SEEN,
 )
 
 
@@ -56,8 +57,12 @@ def make_review_file(folder: Path) -> Path:
     refuse_odd_database(path)
     with open_review_file(path) as db:
         db.execute("BEGIN IMMEDIATE")
-        if not _written(db):
+        written = _written(db)
+        if not written:
             _create(db)
+        elif _is_of_schema_2(db, written):
+            db.execute(SEEN)
+            db.execute(f"PRAGMA user_version = {SCHEMA}")
         _check_schema(db, path)
     return path
 
@@ -86,6 +91,12 @@ def _cure(error: Exception, path: Path) -> str:
 
 def _written(db: sqlite3.Connection) -> set[str]:
     return {row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+
+
+def _is_of_schema_2(db: sqlite3.Connection, written: set[str]) -> bool:
+    """Tell whether an earlier version of hiprobe has made the file, which lacks a table only."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    return bool(version == 2 and written == {*TABLES} - {SEEN})
 
 
 def _create(db: sqlite3.Connection) -> None:
