@@ -61,7 +61,7 @@ def test_a_wrong_one_in_a_file_is_refused(probe: Probe, tmp_path: Path, value: s
     path, number = tmp_path / "a.safetensors", "0.123456789"
     data = replace(probe, causal_threshold=float(number)).to_bytes()
     path.write_bytes(data.replace(number.encode(), value.ljust(len(number)).encode()))
-    with pytest.raises(ProbeError, match="causal threshold|number"):
+    with pytest.raises(ProbeError, match=r"causal threshold|number"):
         Probe.load(path)
 
 
@@ -110,3 +110,8 @@ def test_an_adaptive_rule_needs_none_and_an_older_probe_is_refused_by_name(probe
     assert causal_settings(old, adaptive) == replace(adaptive, smoothing="causal")
     with pytest.raises(ProbeError, match="no threshold to raise alerts by; fit it again"):
         causal_settings(old, old.localization)
+
+
+def test_a_threshold_moved_as_far_as_numbers_go_stays_one() -> None:
+    assert 0 <= moved_threshold(0.4, 0.5, 1e-320) < 1e-300
+    assert moved_threshold(0.4, 0.5, 1 - 1e-16) == pytest.approx(1.0)

@@ -9,6 +9,8 @@ from hiprobe.errors import ProbeError
 from hiprobe.localize import Localization
 from hiprobe.probe.file import Probe
 
+HIGHEST_ODDS = 700.0  # exp of more is not finite
+
 
 def causal_settings(probe: Probe, settings: Localization) -> Localization:
     """Return the settings that find an event before the scores after it are known.
@@ -51,4 +53,4 @@ def moved_threshold(causal: float, old: float | None, new: float) -> float:
     if not all(0 < one < 1 for one in (causal, old, new)):
         return causal + new - old
     odds = sum(math.log(one / (1 - one)) * sign for one, sign in ((causal, 1), (new, 1), (old, -1)))
-    return 1 / (1 + math.exp(-odds))
+    return 1 / (1 + math.exp(min(-odds, HIGHEST_ODDS)))
