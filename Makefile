@@ -6,7 +6,7 @@ DEMO_READY := .venv/.demo-ready
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test soak-runs browser servers cameras lint train second card real results bench fuzz clean backbones
+.PHONY: demo test soak-runs soak-live browser servers cameras lint train second card real results bench fuzz clean backbones
 
 demo: $(DEMO_READY)
 	$(BIN)/hiprobe demo
@@ -21,6 +21,10 @@ test: $(READY) browser servers cameras
 # Long repetitions of what short tests show: many kills, whole grids. Not part of make test.
 soak-runs: $(READY) browser servers cameras
 	$(BIN)/python -m pytest -m soak
+
+# Four cameras for ten minutes, with injected faults; it prints memory, lag and what was reported.
+soak-live: $(READY) servers cameras
+	HIPROBE_SOAK_S=600 $(BIN)/python -m pytest -n 0 -s -m soak tests/live/test_soak.py
 
 $(DEMO_READY): pyproject.toml constraints.txt
 	@echo "installing into .venv: 1.6 GB with the CPU build of PyTorch, more with CUDA; some minutes"

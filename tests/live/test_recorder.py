@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.support.numbered_videos import noisy, number, numbered, recipe, stead
 from tests.support.rtsp_camera import B_FRAMES, RtspCamera, caps, need_rtsp
 
 from hiprobe import video
+from hiprobe.errors import StoreError
 from hiprobe.live.cameras import Camera, ClipSettings
 from hiprobe.live.footage import ChunkWriter
 from hiprobe.live.footage_ring import FootageRing
@@ -255,11 +257,14 @@ def test_a_full_disk_is_reported_and_the_recorder_goes_on(tmp_path: Path, made: 
     path = write(tmp_path / "a.mp4", steady(12 * FPS, FPS), rate=FPS, pictures=noisy)
     pieces = footage_of(path)
     with Recorder(tmp_path, SHORT, made) as recorder:
+        recorder.begin("a0", "yard", 2.0)
+        keep_all(recorder, pieces)
+        recorder.finish("a0", 4.0)
+        made.wait()  # the process that makes clips has begun, without the limit
         with full_disk(20_000):
             recorder.begin("a1", "yard", 2.0)
-            keep_all(recorder, pieces)
             recorder.finish("a1", 6.0)
-            first = made.wait()[0]
+            first = made.wait(2)[1]
             time.sleep(0.5)
         assert "cannot write: File too large" in str(first.error)
         assert "\n" not in str(first.error)
@@ -269,6 +274,17 @@ def test_a_full_disk_is_reported_and_the_recorder_goes_on(tmp_path: Path, made: 
         while not any(one.clip == "clips/yard/a2.mp4" for one in made.clips):
             assert time.monotonic() < end
             time.sleep(0.02)
+
+
+def test_a_spool_is_closed_on_a_full_disk_too(tmp_path: Path, pieces: list[Footage]) -> None:
+    """What is too small to be written at once waits in memory until the file is closed."""
+    spool = Spool(tmp_path / "a1", "a1", "yard")
+    small = replace(pieces[0], data=pieces[0].data[:100])
+    with full_disk((tmp_path / "a1").stat().st_size):
+        with pytest.raises(StoreError):
+            spool.add(small)
+        spool.close()
+    assert read_spool(tmp_path / "a1")[2] == []
 
 
 def test_deleting_an_alert_deletes_its_clip_and_snapshot(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,9 @@ class Spool:
         return max((piece.end for piece in self.pieces), default=0.0)
 
     def close(self) -> None:
-        """Close the file, which stays."""
-        self._file.close()
+        """Close the file, which stays; of a piece that could not be written it may hold a part."""
+        with suppress(OSError):
+            self._file.close()
 
 
 def read_spool(path: Path) -> tuple[str, str, list[Piece]]:
