@@ -21,13 +21,13 @@ from typing import Any
 
 import torch
 from benchmarks.measure import model_threads, pin
-from hiprobe.live.alert import Alert
-from hiprobe.live.cameras import Camera, Watch
-from hiprobe.live.live_items import Footage
-from hiprobe.live.source import Source
 
 from hiprobe import backbones, embedded
+from hiprobe.live.alert import Alert
+from hiprobe.live.cameras import Camera, Watch
 from hiprobe.live.closer_look import LookOptions
+from hiprobe.live.live_items import Footage
+from hiprobe.live.source import Source
 from hiprobe.live.watcher import Watcher
 from hiprobe.live.watcher_options import LiveSource, Outlets, WatcherOptions
 from hiprobe.probe import Probe

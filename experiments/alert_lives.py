@@ -17,14 +17,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from hiprobe.live.alert import Alert
-from hiprobe.live.cameras import Camera, Watch
-from hiprobe.live.live_items import LiveSegment, SourceCounts, Status
 
 from experiments.tables import Table
 from hiprobe import backbones, datasets, embedded, video
 from hiprobe.backbones import Backbone
+from hiprobe.live.alert import Alert
+from hiprobe.live.cameras import Camera, Watch
 from hiprobe.live.closer_look import LookOptions
+from hiprobe.live.live_items import LiveSegment, SourceCounts, Status
 from hiprobe.live.watcher import Watcher
 from hiprobe.live.watcher_options import Outlets, WatcherOptions
 from hiprobe.probe import Probe
@@ -89,7 +89,7 @@ def watched(one: Video, model: Backbone, probe: Probe) -> list[AlertTimes]:
     def observe(live: LiveSegment, _: float) -> None:
         seen.append(live.segment.end)
 
-    def opened(camera: Camera, recipe: Recipe, _record: object) -> PatientCamera:
+    def opened(camera: Camera, recipe: Recipe, record: object) -> PatientCamera:
         return PatientCamera(camera, recipe, watchers)
 
     options = WatcherOptions(

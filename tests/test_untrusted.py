@@ -81,6 +81,8 @@ ALLOWED: dict[str, str] = {
     "live/recorder_child.py:_of_piece:av.open": CHILD,
     "live/recorder_child.py:answer_clip:av.open": f"{CHILD}; {WRITES}",
     "live/spool.py:Spool.__init__:path.open": WRITES,
+    "live/frigate_api.py:FrigateApi.clip:out.open": f"{WRITES}; of a folder of its own",
+    "cli/verify.py:verify:broker.connect": "connects to a broker, not to a file",
     "backbones/_folder.py:_from_hub:snapshot_download": "the hub's client, into its own cache",
     "backbones/_processing.py:load_processor:AutoTokenizer.from_pretrained": "after _check_files",
     "backbones/_weights.py:load_config:AutoConfig.from_pretrained": "after _check_files",
@@ -114,6 +116,8 @@ ALLOWED: dict[str, str] = {
     "checks/sinks.py:_it_opens_something_to_write_and_close:trial.plugin.open": SINK,
     "checks/sinks.py:_nothing_is_written_before_it_is_closed:trial.plugin.open": SINK,
     "review/pages.py:media:FileResponse": "a video that Media found or made; it checks the kind",
+    "review/live_pages.py:alert_clip:FileResponse": "a clip of the watcher's folder; live_media checks the kind",
+    "review/live_pages.py:alert_snapshot:FileResponse": "a picture of the watcher's folder; live_media checks the kind",
     "review/pages.py:preview:FileResponse": "a picture that Media made; it checks the kind",
     "review/server.py:application:StaticFiles": OURS,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -10,17 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.support import refusals
 from tests.support.numbered_videos import encode, steady
 from tests.support.staged_cameras import bright_probe
-
-from hiprobe import cli
 
 MODEL = "tests.support.staged_cameras:load_bright"
 RATE = 5
@@ -49,7 +47,8 @@ def probe(tmp_path: Path) -> Path:
 
 def command(*words: object) -> list[str]:
     program = "from hiprobe.cli import main; main()"
-    return [sys.executable, "-c", program, "watch", "--model", MODEL, *map(str, words)]
+    page = () if "--port" in words else ("--no-page",)
+    return [sys.executable, "-c", program, "watch", "--model", MODEL, *page, *map(str, words)]
 
 
 @contextmanager
@@ -65,18 +64,8 @@ def running(folder: Path, *words: object) -> Iterator[subprocess.Popen[str]]:
 
 def refused(folder: Path, *words: object) -> tuple[int, str]:
     """Return the exit code and the last line of a command that is refused at once."""
-    given = [str(word) for word in words]
-    said, before = io.StringIO(), (os.getcwd(), list(sys.argv), signal.getsignal(signal.SIGINT))
-    os.chdir(folder)
-    sys.argv = ["hiprobe", "watch", "--model", MODEL, *given]
-    try:
-        with redirect_stderr(said), pytest.raises(SystemExit) as left:
-            cli.main()
-    finally:
-        os.chdir(before[0])
-        sys.argv = before[1]
-        signal.signal(signal.SIGINT, before[2])
-    return int(left.value.code or 0), said.getvalue().strip().splitlines()[-1]
+    code, said = refusals.refused(folder, "watch", "--model", MODEL, "--no-page", *words)
+    return code, said.splitlines()[-1]
 
 
 def messages(process: subprocess.Popen[str], until: str) -> list[dict[str, object]]:

@@ -69,7 +69,7 @@ def test_whatever_is_before_the_host_is_not_shown(user: str, password: str) -> N
         ("/dev/video0", "/dev/video0"),
         ("videos/a b.mp4", "videos/a b.mp4"),
         ("rtsp://", "rtsp://"),
-        ("://x", "?://x"),
+        ("://x", "?://"),
     ],
 )
 def test_host_and_port_are_shown(url: str, seen: str) -> None:

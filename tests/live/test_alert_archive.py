@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hiprobe.live.alert import Alert
 from tests.conftest import full_disk
 
 from hiprobe.errors import StoreError
 from hiprobe.live import alert_archive
+from hiprobe.live.alert import Alert
 from hiprobe.live.alert_archive import AlertArchive, AlertStates, footage_id
 from hiprobe.store import kept_states
 from hiprobe.types import HiddenStates, Recipe, Site

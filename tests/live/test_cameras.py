@@ -183,6 +183,13 @@ def test_what_is_wrong_is_one_line_with_file_key_and_cure(tmp_path: Path, says: 
     assert cause is None or "s3cret" not in str(cause)
 
 
+def test_a_file_of_alerts_is_where_the_file_of_cameras_is(tmp_path: Path) -> None:
+    sinks = "[[sink]]\nsink = 'jsonl'\ntarget = 'a.jsonl'\n"
+    sinks += "[[sink]]\nsink = 'webhook'\ntarget = 'env:HOOK'\n"
+    found = [one.target for one in load(written(tmp_path, YARD + sinks)).sinks]
+    assert found == [str(tmp_path / "a.jsonl"), "env:HOOK"]
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file; check the path"):
         load(tmp_path / "none.toml")

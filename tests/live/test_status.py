@@ -54,6 +54,8 @@ def test_health_is_about_the_watcher_and_not_about_a_camera_that_is_offline() ->
     assert troubles(WatcherReport(100.0, 0.0, (late,))) == ["camera yard is scored 45 s late"]
     paused = CameraReport("yard", state="online", watching=False)
     assert troubles(WatcherReport(1e6, 0.0, (paused,))) == []
+    by_schedule = CameraReport("yard", state="online", scored_at=95.0, unwatched_at=199.0)
+    assert troubles(WatcherReport(200.0, 0.0, (by_schedule,))) == []
     ended = WatcherReport(100.0, 0.0, (YARD,), failure="out of memory")
     assert troubles(ended) == ["the watcher has stopped: out of memory"]
 

@@ -22,6 +22,7 @@ from tests.support import broker as brokers
 from tests.support.broker import Broker, Subscriber, needs_mosquitto
 from tests.support.frigate_recordings import RecordingFrigate, cut
 from tests.support.http_receiver import free_port
+from tests.support.refusals import refused
 
 from hiprobe import embedded
 from hiprobe.errors import RecipeMismatch, SinkFailed, UsageError
@@ -362,12 +363,11 @@ def test_the_command_answers_over_a_real_broker_until_it_is_ended(
         (["frigate", "--url", "http://x", "--mqtt", "mqtt://x", "-p", "none"], "no such file"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(arguments: list[str], says: str) -> None:
-    command = [sys.executable, "-m", "hiprobe", "verify", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert ended.returncode in (2, 4), ended.stderr
-    assert says in ended.stderr
-    assert len(ended.stderr.strip().splitlines()) == 1
+def test_what_is_wrong_is_said_in_a_line(arguments: list[str], says: str, tmp_path: Path) -> None:
+    code, said = refused(tmp_path, "verify", *arguments)
+    assert code in (2, 4), said
+    assert says in said
+    assert len(said.splitlines()) == 1
 
 
 def test_a_part_of_a_file_is_cut_as_frigate_does() -> None:

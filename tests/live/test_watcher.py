@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hiprobe.live.alert import Alert
-from hiprobe.live.cameras import Camera
-from hiprobe.live.source import Source
 from tests.support.watching import WALL, FileCamera, camera, watch_files, watchable_probe
 
 from hiprobe import detect, embedded
 from hiprobe.backbones import Backbone
+from hiprobe.live.alert import Alert
+from hiprobe.live.cameras import Camera
 from hiprobe.live.closer_look import LookOptions
+from hiprobe.live.source import Source
 from hiprobe.live.watcher_options import WatcherOptions
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe

@@ -15,7 +15,6 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installed")
 
-from hiprobe.live.destinations import SinkState
 from tests.support.page_watcher import (
     PageWatcher,
     raise_alert,
@@ -25,6 +24,7 @@ from tests.support.review_folder import Made, Page, made_states
 
 from hiprobe.errors import RecipeMismatch
 from hiprobe.live.alert_archive import footage_id
+from hiprobe.live.destinations import SinkState
 from hiprobe.probe import Probe
 from hiprobe.review.live_session import LiveSession
 from hiprobe.review.seen_alerts import SeenAlerts
@@ -389,6 +389,29 @@ CHANGES = (
     "/live/alerts/a0/judge", "/live/alerts/a0/see", "/live/alerts/a0/delete", "/live/undo",
     "/live/restore",
 )  # fmt: skip
+
+
+def test_health_and_metrics_are_told_to_programs(
+    live_page: Page, live: LiveSession, watcher: PageWatcher
+) -> None:
+    watcher.cameras["yard"] = replace(watcher.cameras["yard"], pictured=time.time())
+    status, _, body = live_page.get("/healthz")
+    assert status == 503
+    assert body.startswith(b"camera front door is online, but nothing was scored for ")
+    watcher.cameras["front door"] = replace(watcher.cameras["front door"], state="offline")
+    assert live_page.get("/healthz")[::2] == (200, b"ok\n")
+    status, headers, body = live_page.get("/metrics")
+    assert (status, headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    assert b'\nhiprobe_camera_online{camera="yard"} 1\n' in body
+    with watched(live, TOKEN) as page:
+        assert page.get("/metrics")[0] == 401
+        for wrong in (f"Basic {TOKEN}", "Bearer", "Bearer wrong", f"Bearer {TOKEN}x"):
+            assert page.get("/metrics", Authorization=wrong)[0] == 401, wrong
+        assert page.get("/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200
+        watcher.cameras["front door"] = replace(watcher.cameras["front door"], state="online")
+        assert page.get("/healthz")[::2] == (503, b"not well\n")
+        assert b"front door" in page.get("/healthz", Authorization=f"Bearer {TOKEN}")[2]
+        assert page.get("/healthz", Host="evil.example")[0] == 400
 
 
 def test_nothing_is_shown_without_the_token(live: LiveSession, watcher: PageWatcher) -> None:

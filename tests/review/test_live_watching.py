@@ -13,11 +13,6 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installed")
 
-from hiprobe.live.cameras import Camera, Watch
-from hiprobe.live.closer_look import LookOptions
-from hiprobe.live.live_items import LiveSegment, SourceCounts, Status
-from hiprobe.live.watcher import Watcher
-from hiprobe.live.watcher_options import Outlets, WatcherOptions
 from tests.review.test_live_page import Heard, told, until
 from tests.support.review_folder import Page, free_port
 from tests.support.watching import WALL, watchable_probe
@@ -26,6 +21,11 @@ from hiprobe import embedded, video
 from hiprobe.cli._chosen import ChosenProbe, shipped_fit
 from hiprobe.cli._live_page import LivePage, guard_of
 from hiprobe.live.alert_archive import footage_id
+from hiprobe.live.cameras import Camera, Watch
+from hiprobe.live.closer_look import LookOptions
+from hiprobe.live.live_items import LiveSegment, SourceCounts, Status
+from hiprobe.live.watcher import Watcher
+from hiprobe.live.watcher_options import Outlets, WatcherOptions
 from hiprobe.probe import Probe
 from hiprobe.types import Recipe
 

@@ -94,6 +94,8 @@ def cut(path: Path, start: float, end: float) -> bytes:
         av.open(str(out), "w", options={"movflags": "frag_keyframe+empty_moov"}) as target,
     ):
         given = source.streams.video[0]
+        if start * av.time_base >= (source.duration or 0):
+            return b""
         stream = target.add_stream_from_template(given)
         source.seek(int(max(start, 0.0) / given.time_base), stream=given)
         first = None

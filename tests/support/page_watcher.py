@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hiprobe.live.alert import Alert
-from hiprobe.live.destinations import SinkState
 from PIL import Image
 from tests.support.review_folder import (
     SEGMENT_S,
@@ -28,7 +26,10 @@ from tests.support.review_folder import (
     write_clip,
 )
 
+from hiprobe.live.alert import Alert
 from hiprobe.live.alert_archive import AlertStates
+from hiprobe.live.destinations import SinkState
+from hiprobe.live.status import CameraReport, WatcherReport
 from hiprobe.probe import Probe
 from hiprobe.review.live_session import LiveSession
 from hiprobe.review.live_watcher import LiveEvent, ScorePoint, ShownCamera, WatchStatus
@@ -120,6 +121,14 @@ class PageWatcher:
     def status(self) -> WatchStatus:
         with self._changed:
             return WatchStatus(tuple(self.cameras.values()), self.sinks)
+
+    def report(self) -> WatcherReport:
+        with self._changed:
+            cameras = [
+                CameraReport(one.name, one.place, one.state, one.detail, scored_at=one.pictured)
+                for one in self.cameras.values()
+            ]
+        return WatcherReport(time.time(), BEGAN, tuple(cameras))
 
     def alerts(self, before: float | None = None, most: int = 100) -> list[Alert]:
         with self._changed:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from hiprobe.live.cameras import Camera
-from hiprobe.live.live_items import Footage, LiveSegment, SourceCounts, Status
 from numpy.typing import NDArray
 from tests.support.fake_backbone import RECIPE, MeanColourBackbone
 from tests.support.watching import WALL
 
+from hiprobe.live.cameras import Camera
+from hiprobe.live.live_items import Footage, LiveSegment, SourceCounts, Status
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe, VerificationRule
 from hiprobe.types import Recipe, Segment, Site

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hiprobe import datasets, embedded, video
+from hiprobe.labels import label_segments
 from hiprobe.live.alert import Alert
 from hiprobe.live.cameras import Camera, Watch
 from hiprobe.live.live_items import Footage, LiveSegment, SourceCounts, Status
-
-from hiprobe import datasets, embedded, video
-from hiprobe.labels import label_segments
 from hiprobe.live.watcher import Watcher
 from hiprobe.live.watcher_options import Outlets, WatcherOptions
 from hiprobe.probe import Probe, fit

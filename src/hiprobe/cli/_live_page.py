@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hiprobe.cli._reviewed import Labels
     from hiprobe.live.alert import Alert
     from hiprobe.live.destinations import SinkState
+    from hiprobe.live.recorder import MadeClip
     from hiprobe.live.watcher import Watcher
     from hiprobe.review.guard import Guard
     from hiprobe.review.live_adapter import PagedWatcher
@@ -38,18 +39,20 @@ def guard_of(host: str, port: int, token: str | None, allowed: Sequence[str] | N
 
 @dataclass
 class LivePage:
-    """The page of one watcher, which begins with a `chosen` probe.
+    """The alerts of one watcher, which begins with a `chosen` probe, kept and shown on a page.
 
-    `who` is the reviewer until another name is set on the page, and `report` gets a line for
-    people. `labels` are the clips that the probe was fitted on, if they were given. `sinks` returns
-    the state of the sinks, and `forget` deletes what waits for them of an alert; both are set by
-    whoever has them.
+    Without a `guard` there is no page, and they are only kept. `who` is the reviewer until another
+    name is set on the page, and `report` gets a line for people. `model` is the name of the model,
+    for runs on recorded footage. `labels` are the clips that the probe was fitted on, if they were
+    given. `sinks` returns the state of the sinks, and `forget` deletes what waits for them of an
+    alert; both are set by whoever has them.
     """
 
-    guard: Guard
+    guard: Guard | None
     chosen: ChosenProbe
     who: str
     report: Callable[[str], object]
+    model: str | None = None
     labels: Path | None = None
     sinks: Callable[[], Sequence[SinkState]] = list
     forget: Callable[[str], object] = field(default=lambda alert: None)
@@ -60,22 +63,43 @@ class LivePage:
         """Serve the page; raises UsageError if its port cannot be used, StoreError, LabelError."""
         from hiprobe.live.alert_archive import AlertArchive
         from hiprobe.review.live_adapter import PagedWatcher
-        from hiprobe.review.server import PageServer
 
         archive = AlertArchive(watcher.folder.path)
         self.paged = PagedWatcher(archive, self._sinks, self._forget, watcher)
-        session = self._session(self.paged, watcher)
-        self.server = PageServer(session, self.guard, who=self.who)
+        if self.guard is not None:
+            self._serve(self.paged, watcher, self.guard)
+
+    def _serve(self, paged: PagedWatcher, watcher: Watcher, guard: Guard) -> None:
+        from hiprobe.review.server import PageServer
+
+        session = self._session(paged, watcher)
+        self.server = PageServer(session, guard, who=self.who, model=self.model)
         self.server.start()
-        self.report(f"page: {self.server.address}")
+        address, _, secret = self.server.address.partition("?")
+        # These lines go to logs, which must not hold the token.
+        self.report(
+            f"page: {address}{'?token=TOKEN, where TOKEN is the one given' if secret else ''}"
+        )
 
     def tell(self, alert: Alert) -> None:
         """Keep an alert and show it; raises StoreError."""
         if self.paged is not None:
             self.paged.tell(alert)
 
+    def late(self, made: MadeClip) -> None:
+        """Keep a clip or a snapshot that came after the end of its alert."""
+        try:
+            if self.paged is not None:
+                self.paged.add_files(made)
+        except HiProbeError as error:
+            self.report(f"alert {made.alert} of {made.camera} was kept without its clip: {error}")
+
     def newest(self, line: dict[str, Any]) -> None:
         """Do nothing: the page asks the watcher for scores."""
+
+    def left(self) -> list[Alert]:
+        """Return the alerts that a watcher that was killed has not ended."""
+        return [] if self.paged is None else self.paged.left()
 
     def reviewed(self, alert: str) -> bool:
         """Tell whether somebody has seen an alert: its clip may go before those of others."""

@@ -9,23 +9,24 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hiprobe.errors import HiProbeError
 
 if TYPE_CHECKING:
+    from hiprobe.cli._live_page import LivePage
     from hiprobe.live.alert import Alert
     from hiprobe.live.delivery import Delivery
-    from hiprobe.live.destinations import Destination
-    from hiprobe.live.status import SinkReport
+    from hiprobe.live.destinations import Destination, SinkState
     from hiprobe.live.watcher import Watcher
     from hiprobe.live.watcher_options import Outlets
 
 STOPPING = "stopping: open alerts are ended and stored"
-# Together well below the five seconds after which systemd and Docker are told to kill.
-WATCHER_S, REST_S = 3.0, 1.0
+# What is open is ended and stored in this time, and at LAST_S the process is gone whatever hangs:
+# what was not stored is ended by the next watcher.
+WATCHER_S, REST_S, LAST_S = 2.5, 0.7, 4.6
 LOOK_S = 0.25
 
 
@@ -41,6 +42,9 @@ class Attachment(Protocol):
     def newest(self, line: dict[str, Any]) -> None:
         """Take the newest score or state of a camera."""
 
+    def left(self) -> list[Alert]:
+        """Return the alerts that a watcher that was killed has not ended."""
+
     def close(self, within_s: float) -> None:
         """End it, within some seconds."""
 
@@ -52,12 +56,19 @@ class Attached:
     parts: Sequence[Attachment]
     log: Terminal
 
-    def outlets(self, reviewed: Any = None) -> Outlets:
-        """Return where the watcher sends things; `reviewed` tells which alerts were seen."""
+    def outlets(self, page: LivePage) -> Outlets:
+        """Return where the watcher sends things; the page knows which alerts were seen."""
         from hiprobe.live.watcher_options import Outlets
 
-        seen = {} if reviewed is None else {"reviewed": reviewed}
-        return Outlets(self._tell, self._newest, self.log.report, **seen)
+        return Outlets(self._tell, self._newest, self.log.report, page.late, page.reviewed)
+
+    def begin(self, watcher: Watcher) -> None:
+        """Open every part, and end the alerts that a watcher that was killed has left open."""
+        for part in self.parts:
+            part.begin(watcher)
+        left = {alert.id: alert for part in self.parts for alert in part.left()}
+        for alert in left.values():
+            self._tell(replace(alert, type="end"))
 
     def _tell(self, alert: Alert) -> None:
         """Let every part have the message, also if one of them fails."""
@@ -104,15 +115,18 @@ class Sinks:
         if self.delivery is not None:
             self.delivery.tell(line)
 
-    def reports(self) -> tuple[SinkReport, ...]:
-        """Return how the sinks are doing."""
-        from hiprobe.live.status import SinkReport
+    def left(self) -> list[Alert]:
+        """Return the alerts whose end was never told to the sinks."""
+        return [] if self.delivery is None else self.delivery.outbox.open_alerts()
 
-        states = self.delivery.states() if self.delivery else []
-        return tuple(
-            SinkReport(one.name, one.delivered, one.failures, one.waiting, one.reason)
-            for one in states
-        )
+    def states(self) -> list[SinkState]:
+        """Return how the sinks are doing."""
+        return [] if self.delivery is None else self.delivery.states()
+
+    def forget(self, alert: str) -> None:
+        """Delete what waits for the sinks of an alert; raises StoreError."""
+        if self.delivery is not None:
+            self.delivery.outbox.forget(alert)
 
     def close(self, within_s: float) -> None:
         """Send what can be sent, and close every sink."""
@@ -144,6 +158,10 @@ class Terminal:
 
     def newest(self, line: dict[str, Any]) -> None:
         """Print nothing: scores are for sinks and the page."""
+
+    def left(self) -> list[Alert]:
+        """Return nothing: what was printed is not kept."""
+        return []
 
     def report(self, line: str) -> None:
         """Print a line for people, with the time of day."""
@@ -190,6 +208,10 @@ class Stop:
     def _came(self, kind: int, _frame: FrameType | None) -> None:
         if self._event.is_set() and kind == signal.SIGINT:
             os._exit(130)
+        if not self._event.is_set():
+            last = threading.Timer(LAST_S, os._exit, [0])
+            last.daemon = True
+            last.start()
         self._event.set()
         print(STOPPING, file=sys.stderr, flush=True)
 
@@ -199,15 +221,26 @@ class Stop:
         return self._event.is_set()
 
 
+def leave(stop: Stop) -> None:
+    """End the process at once after a signal, or if the model is still busy.
+
+    Nothing of it is needed any more, and Python takes seconds to clear it away.
+    """
+    busy = any(one.name == "model" and one.is_alive() for one in threading.enumerate())
+    if stop.came or busy:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
 def run_watcher(watcher: Watcher, attached: Attached) -> None:
     """Watch until all files have ended or a signal comes; then end everything in order.
 
-    Raises the error that has ended the watcher.
+    Raises the error that has ended the watcher; after a signal the process ends here.
     """
     with Stop().listening() as stop:
         try:
-            for part in attached.parts:
-                part.begin(watcher)
+            attached.begin(watcher)
             watcher.start()
             while not stop.came and not watcher.wait(LOOK_S):
                 pass
@@ -216,3 +249,4 @@ def run_watcher(watcher: Watcher, attached: Attached) -> None:
             for part in attached.parts:
                 with suppress(HiProbeError):
                     part.close(REST_S)
+        leave(stop)

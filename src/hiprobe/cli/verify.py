@@ -101,7 +101,7 @@ def verify(
     a while: reviews that ended meanwhile are made up for.
     """
     from hiprobe.cli._terminal import err, markup
-    from hiprobe.cli._watching import Stop
+    from hiprobe.cli._watching import Stop, leave
     from hiprobe.live.frigate_api import FrigateApi
     from hiprobe.live.verify_frigate import FrigateVerifier
 
@@ -127,7 +127,7 @@ def verify(
         _run_until(verifier, stop)
         broker.close()
         api.close()
-    _leave_if_busy()
+        leave(stop)
 
 
 def _options(
@@ -225,14 +225,3 @@ def _told_as_json(check: ReviewCheck) -> None:
     from hiprobe.cli._terminal import emit
 
     emit(check.line())
-
-
-def _leave_if_busy() -> None:
-    """End at once if the model is still busy: its answer is not wanted any more."""
-    import sys
-    import threading
-
-    if any(one.name == "model" and one.is_alive() for one in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)

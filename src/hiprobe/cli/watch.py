@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
 import os
-import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hiprobe.cli import _chosen, _run
+from hiprobe.cli._live_page import LivePage, guard_of
 from hiprobe.cli._localization import (
     Confirm,
     EventOptions,
@@ -33,6 +33,8 @@ from hiprobe.cli._options import (
     Verify,
     check_range,
 )
+from hiprobe.cli._page_options import LOOPBACK, PORT, AllowHost, Host, Port, Token, Who
+from hiprobe.cli._watching import Attached, Sinks, Terminal, run_watcher
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -131,6 +133,25 @@ def watch(
             "--plan", help="Measure how many cameras this machine can watch, and watch none."
         ),
     ] = False,
+    page: Annotated[
+        bool,
+        typer.Option(
+            "--page/--no-page",
+            help="Serve a page to see cameras and to judge alerts, with /metrics and /healthz.",
+        ),
+    ] = True,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="The clips that the probe was fitted on, if they are not where fit found them. "
+            "Their labels count when a judgement on the page refits the probe."
+        ),
+    ] = None,
+    host: Host = LOOPBACK,
+    port: Port = PORT,
+    token: Token = None,
+    allow_host: AllowHost = None,
+    who: Who = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -164,6 +185,7 @@ def watch(
     asked = _asked(sources, speed, state)
     task = None if learn is None else _learning(learn, false_alarms, asked)
     destinations = _destinations(asked, sink or ())
+    guard = guard_of(host, port, token, allow_host) if page else None
     begun, chosen = _chosen_probe(probe, asked, method)
     name = _chosen.choose_model(model or asked.model, chosen)
     _chosen.say_choice(chosen, name)
@@ -184,7 +206,11 @@ def watch(
     elif task is not None:
         _learn(task, asked.state, backbone, chosen.probe, options)
     else:
-        _watch(asked, backbone, chosen.probe, options, destinations, as_json)
+        terminal = Terminal(as_json)
+        shown = LivePage(guard, chosen, who or _login(), terminal.report, name, labels)
+        sinks = Sinks(destinations, terminal, verify and chosen.probe.verification is not None)
+        shown.sinks, shown.forget = sinks.states, sinks.forget
+        _watch(asked, backbone, options, shown, Attached([shown, sinks, terminal], terminal))
 
 
 def _asked(sources: list[str], speed: float, state: Path | None) -> Watch:
@@ -237,7 +263,8 @@ def _chosen_probe(
 ) -> tuple[_chosen.ChosenProbe, _chosen.ChosenProbe]:
     """Return the probe that the watcher is given, and the one to begin with.
 
-    They differ if a watcher of this folder that was given the same probe went over to another.
+    They differ if a watcher of this folder that was given the same probe went over to another. It
+    was refitted from the same clips, with the same model.
     """
     from hiprobe.live.state_folder import continued
 
@@ -245,7 +272,10 @@ def _chosen_probe(
     nowhere = Path(os.devnull)
     begun = _chosen.choose_probe(named, nowhere, method)
     later = continued(asked.state, begun.probe.digest)
-    return begun, begun if later is None else _chosen.choose_probe(later, nowhere, method)
+    if later is None:
+        return begun, begun
+    found = _chosen.choose_probe(later, nowhere, method)
+    return begun, found if found.fit is not None else replace(found, fit=begun.fit)
 
 
 def _say_plan(asked: Watch, backbone: Backbone, probe: Probe) -> None:
@@ -286,27 +316,17 @@ def _learn(
 
 
 def _watch(
-    asked: Watch,
-    backbone: Backbone,
-    probe: Probe,
-    options: WatcherOptions,
-    destinations: list[Destination],
-    as_json: bool,
+    asked: Watch, backbone: Backbone, options: WatcherOptions, page: LivePage, attached: Attached
 ) -> None:
-    from hiprobe.cli._watching import Attached, Sinks, Terminal, run_watcher
     from hiprobe.live.watcher import Watcher
 
-    terminal = Terminal(as_json)
-    verified = options.looks.verify and probe.verification is not None
-    attached = Attached([Sinks(destinations, terminal, verified), terminal], terminal)
-    watcher = Watcher(asked, backbone, probe, options, attached.outlets())
+    watcher = Watcher(asked, backbone, page.chosen.probe, options, attached.outlets(page))
     run_watcher(watcher, attached)
-    _leave()
 
 
-def _leave() -> None:
-    """End at once if the model is still busy: nothing of it is needed any more."""
-    if any(thread.name == "model" and thread.is_alive() for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+def _login() -> str:
+    """Return the name of the user; containers may run as one without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "operator"

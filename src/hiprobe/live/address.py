@@ -1,6 +1,6 @@
 """The address of a camera: which kind it is, and how it is shown without what is secret in it.
 
-`shown` is the one function for that. Knows no camera and opens nothing.
+Knows no camera and opens nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from hiprobe.errors import UsageError
+from hiprobe.sinks import shown_target
 
 Kind = Literal["rtsp", "http", "device", "file"]
 SCHEMES: dict[str, Kind] = {"rtsp": "rtsp", "rtsps": "rtsp", "http": "http", "https": "http"}
@@ -18,7 +19,6 @@ SCHEMES: dict[str, Kind] = {"rtsp": "rtsp", "rtsps": "rtsp", "http": "http", "ht
 DEVICE = re.compile(r"/dev/video\d+|avfoundation:\d+")
 HIDDEN = "***"
 SHORT = 3  # a shorter secret is hidden only where it is part of an address
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[\w.~-]+)(:\d{1,5})?")
 _ANY_LOGIN = re.compile(r"(\w+://)[^\s'\"<>]*@")
 _ENCODE = "write these as %40, %2F, %3A, %23 and %3F"
 
@@ -56,14 +56,7 @@ def shown(url: str) -> str:
     >>> shown("http://cam/video.cgi?user=admin&pwd=secret"), shown("/dev/video0")
     ('http://cam', '/dev/video0')
     """
-    scheme, colon, rest = url.partition("://")
-    if not colon:
-        return url
-    authority = re.split(r"[/?#\\]", rest)[0]
-    host = authority.rpartition("@")[2]
-    clear = "@" not in rest[len(authority) :] and _HOST.fullmatch(host)
-    scheme = scheme if re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme) else "?"
-    return f"{scheme}://{host if clear else ''}"
+    return shown_target(url)
 
 
 def scrubbed(text: str, url: str) -> str:

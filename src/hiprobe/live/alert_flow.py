@@ -28,6 +28,7 @@ from hiprobe.pipeline.verification import peak_windows
 from hiprobe.store import Window
 from hiprobe.types import Event
 
+MAKING_S = 3.0  # for a clip to be made of its footage
 MOST_LOOKS = 32  # more are not begun; events then end as they were found
 
 
@@ -37,8 +38,13 @@ class ClipKeeper(Protocol):
     def begin(self, alert: str, camera: str, start_s: float) -> None:
         """Keep footage from before this time on."""
 
-    def finish(self, alert: str, end_s: float) -> None:
-        """Make the clip, which ends a little after this time."""
+    @property
+    def patience_s(self) -> float:
+        """How many seconds after the end of an alert its clip may be made."""
+        ...
+
+    def finish(self, alert: str, end_s: float, *, last: bool = False) -> None:
+        """Make the clip, which ends a little after this time; `last`: no more footage comes."""
 
     def snapshot(
         self, alert: str, camera: str, at_s: float, otherwise: NDArray[np.uint8] | None = None
@@ -135,11 +141,13 @@ class AlertFlow:
             if alert.event.verification.result == "rejected":
                 self._ask(watched, alert, watched.track.view(event))
 
-    def picture_made(self, alert: str, clip: str | None, snapshot: str | None) -> None:
-        """Take note of a clip or a snapshot that was made, by its path."""
-        if one := self._alerts.get(alert):
+    def picture_made(self, alert: str, clip: str | None, snapshot: str | None) -> bool:
+        """Take note of a clip or a snapshot that was made, by its path; False once it is over."""
+        one = self._alerts.get(alert)
+        if one is not None:
             one.clip, one.snapshot = clip or one.clip, snapshot or one.snapshot
             one.changed = True
+        return one is not None
 
     # -- closer looks
 
@@ -191,6 +199,7 @@ class AlertFlow:
         alert.pictures = self.keeper is not None and camera.clips
         self._alerts[step.id] = alert
         if self.keeper is not None and alert.pictures:
+            alert.clip_within_s = self.keeper.patience_s + MAKING_S
             self.keeper.begin(step.id, camera.name, step.event.start)
             self._picture(alert, view)
         self._say(alert, "new")
@@ -210,7 +219,7 @@ class AlertFlow:
         alert.author = replace(alert.author, threshold=watched.final.threshold)
         self._stop_looks(alert)
         if self.keeper is not None and alert.pictures:
-            self.keeper.finish(alert.id, event.end)
+            self.keeper.finish(alert.id, event.end, last=watched.ended)
             self._picture(alert, view)
         if len(self._looks) >= MOST_LOOKS:
             self.counts.skipped += 1

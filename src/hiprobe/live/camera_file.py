@@ -32,6 +32,7 @@ from hiprobe.live.regions import Regions
 from hiprobe.live.schedules import EXAMPLE, Schedule
 
 FILE_BYTES = 1 << 20
+FILE_SINKS = ("jsonl",)  # their targets are relative to the TOML file
 SINK_SETTINGS = ("types", "min_severity", "wait", "wait_s")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _WHOLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
@@ -127,7 +128,7 @@ def read_watch(path: Path) -> Watch:
         "",
         lambda: Watch(
             cameras,
-            tuple(map(_sink, table.sink)),
+            tuple(_sink(one, path.parent) for one in table.sink),
             path.parent / table.state,
             None if table.probe is None else os.fspath(path.parent / table.probe),
             table.model,
@@ -212,13 +213,13 @@ def _severity(given: str | HighTable, zone: tzinfo | None) -> SeverityRule:
     return SeverityRule(above=given.above, schedule=times)
 
 
-def _sink(table: SinkTable) -> SinkEntry:
+def _sink(table: SinkTable, folder: Path) -> SinkEntry:
     given = _set_keys(table)
     settings = {key: given[key] for key in SINK_SETTINGS if key in given}
-    name = table.name or table.sink
-    return SinkEntry(
-        name, table.sink, table.target, settings, table.parts or {}, table.options or {}
-    )
+    name, target = table.name or table.sink, table.target
+    if table.sink in FILE_SINKS and "\0" not in target:
+        target = os.fspath(folder / target)
+    return SinkEntry(name, table.sink, target, settings, table.parts or {}, table.options or {})
 
 
 def _zone(path: Path, name: str | None) -> tzinfo | None:

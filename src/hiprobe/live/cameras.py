@@ -201,9 +201,10 @@ class Watch:
 def load(path: str | PathLike[str]) -> Watch:
     r"""Read a TOML file of cameras and sinks.
 
-    A file that a camera plays, the probe and the state folder are relative to the TOML file's own
-    folder. `${NAME}` in the address of a camera is replaced by that environment variable, encoded
-    as an address needs it. Raises UsageError, with the file, the key and the cure.
+    A file that a camera plays, the probe, the state folder and the target of a jsonl sink are
+    relative to the TOML file's own folder. `${NAME}` in the address of a camera is replaced by that
+    environment variable, encoded as an address needs it. Raises UsageError, with the file, the key
+    and the cure.
 
     >>> file = Path("cameras.toml")
     >>> _ = file.write_text('[[camera]]\nname = "yard"\nurl = "rtsp://10.0.0.5/live"\n')

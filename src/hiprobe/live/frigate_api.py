@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from hiprobe.errors import SinkFailed, UsageError
-from hiprobe.sinks._http import HttpClient, NotAllowed
+from hiprobe.sinks._http import REFUSED, HttpClient, NotAllowed
 from hiprobe.sinks._targets import address_of
 
 JSON = {"Content-Type": "application/json"}
@@ -124,7 +124,8 @@ class FrigateApi:
                     lambda: self._client.read(self._base + path, MOST_BYTES, file.write)
                 )
         except UsageError as error:
-            raise NoRecording(error.reason, where=self._client.where) from error
+            said = error.reason.replace(REFUSED, "it has no recording of this time")
+            raise NoRecording(said, where=self._client.where) from error
         if out.stat().st_size == 0:
             raise NoRecording("the recording is empty", where=self._client.where)
 

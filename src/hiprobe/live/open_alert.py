@@ -10,7 +10,6 @@ from hiprobe.probe import Probe
 from hiprobe.types import Event, Severity
 
 PATIENCE_S = 2.0  # for a check and a snapshot, so that an update brings both
-CLIP_PATIENCE_S = 10.0  # for a clip, before the end is told without it
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,8 @@ class OpenAlert:
 
     The times of its `event` are those of the camera's clock; `walls` are the Unix times of start,
     end and peak. `checks` and `pictures` say whether a check and a snapshot are to come. `over` is
-    the monotonic time at which it ended, None while it goes on.
+    the monotonic time at which it ended, None while it goes on; the end is then told with the clip,
+    or without it after `clip_within_s` seconds.
     """
 
     id: str
@@ -44,6 +44,7 @@ class OpenAlert:
     snapshot: str | None = None
     changed: bool = False
     over: float | None = None
+    clip_within_s: float = 0.0
 
     @property
     def severity(self) -> Severity:
@@ -91,7 +92,9 @@ class OpenAlert:
     def is_due(self, now: float) -> bool:
         """Tell whether there is something to tell at the monotonic time `now`."""
         if self.over is not None:
-            return not self.pictures or self.clip is not None or now >= self.over + CLIP_PATIENCE_S
+            return (
+                not self.pictures or self.clip is not None or now >= self.over + self.clip_within_s
+            )
         checked = not self.checks or self.event.verification.result != "not_checked"
         pictured = not self.pictures or self.snapshot is not None
         return self.changed and ((checked and pictured) or now >= self.told_at + PATIENCE_S)

@@ -150,9 +150,17 @@ class Recorder:
         _check_names(alert, camera)
         self._keeper.do(lambda: self._begun(alert, camera, start_s))
 
-    def finish(self, alert: str, end_s: float) -> None:
-        """Make the clip of an alert once the seconds after its end have come."""
-        self._keeper.do(lambda: self._ended(alert, end_s))
+    def finish(self, alert: str, end_s: float, *, last: bool = False) -> None:
+        """Make the clip of an alert once the seconds after its end have come.
+
+        At once if it is the `last` one of its camera, which sends nothing more.
+        """
+        self._keeper.do(lambda: self._ended(alert, end_s, 0.0 if last else self.patience_s))
+
+    @property
+    def patience_s(self) -> float:
+        """After how many seconds a clip is made of what is there."""
+        return self._settings.after_s + PATIENCE_S
 
     def snapshot(
         self, alert: str, camera: str, at_s: float, otherwise: NDArray[np.uint8] | None = None
@@ -243,10 +251,10 @@ class Recorder:
             self._failed(one.spool.alert, one.spool.camera, error)
             self._make(one.spool.alert)
 
-    def _ended(self, alert: str, end_s: float) -> None:
+    def _ended(self, alert: str, end_s: float, patience_s: float) -> None:
         if one := self._open.get(alert):
             one.until = min(end_s + self._settings.after_s, one.start + LONGEST_S)
-            one.deadline = time.monotonic() + self._settings.after_s + PATIENCE_S
+            one.deadline = time.monotonic() + patience_s
 
     def _end_all(self) -> None:
         for alert in list(self._open):

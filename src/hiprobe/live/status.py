@@ -22,7 +22,8 @@ class CameraReport:
     `segments` were scored, `repeated` and `carried` of them without being read again; `dropped`
     came too fast for the model, `unwatched` came while it was not watched, `lost` could not be
     read. `lag_s` is the time from the end of the last segment to its score, `scored_at` when that
-    was. `score` is that of the causal rule and `threshold` the one it is compared with.
+    was, and `unwatched_at` when the last one came that was not to be scored. `score` is that of the
+    causal rule and `threshold` the one it is compared with.
     """
 
     name: str
@@ -39,6 +40,7 @@ class CameraReport:
     lost: int = 0
     lag_s: float | None = None
     scored_at: float | None = None
+    unwatched_at: float | None = None
     score: float | None = None
     threshold: float | None = None
     open_alerts: int = 0
@@ -104,7 +106,7 @@ def troubles(report: WatcherReport) -> list[str]:
     for one in report.cameras:
         if one.state not in ("online", "changed") or not one.watching:
             continue
-        idle = report.at - max(one.scored_at or 0.0, one.since)
+        idle = report.at - max(one.scored_at or 0.0, one.unwatched_at or 0.0, one.since)
         if idle > IDLE_S:
             found.append(f"camera {one.name} is online, but nothing was scored for {idle:.0f} s")
         elif one.lag_s is not None and one.lag_s > LATE_S:

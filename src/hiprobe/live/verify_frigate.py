@@ -288,7 +288,7 @@ class FrigateVerifier:
             clip = Path(folder) / "clip.mp4"
             self.api.clip(review.camera, start, end, clip)
             try:
-                length = video.info(clip).duration
+                length = video.info(clip).duration or 0.0
                 if length < end - start - SHORT_S and not last:
                     raise NoRecording("the recording is not whole yet", where=self.api.shown)
                 return self._scored(clip, review, whole=length >= end - start - padding - SHORT_S)

@@ -120,8 +120,10 @@ class WatchedCamera:
     def leave_out(self, *, lost: bool = False) -> list[Happening]:
         """Take note of a segment that is not scored: the run ends there. Return what happens."""
         old = self._report
-        unwatched = old.unwatched + (not lost)
-        self._report = replace(old, lost=old.lost + lost, unwatched=unwatched)
+        if lost:
+            self._report = replace(old, lost=old.lost + 1)
+        else:
+            self._report = replace(old, unwatched=old.unwatched + 1, unwatched_at=time.time())
         return self.track.end_run()
 
     def watch(self, wanted: bool) -> None:

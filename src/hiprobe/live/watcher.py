@@ -94,6 +94,8 @@ class Watcher:
 
     def start(self) -> None:
         """Begin to watch; returns at once."""
+        for watched in self._cameras.values():
+            self._newest(watched.told().line())
         if self.options.record and any(one.clips for one in self.watch.cameras):
             self._recorder = Recorder(
                 self.folder.path, self.watch.clips, self._made.append, self._outlets.reviewed
@@ -264,8 +266,7 @@ class Watcher:
                     return
         finally:
             if not (isinstance(item, Status) and item.state == "ended"):
-                over = Status(name, "ended", "its reader has stopped", time.time())
-                self._batches.put(name, over)
+                self._batches.put(name, Status(name, "ended", "its reader stopped", time.time()))
 
     def _work(self) -> None:
         try:
@@ -381,7 +382,8 @@ class Watcher:
             one = self._made.popleft()
             if one.error is not None:
                 self._report(f"alert {one.alert} of {one.camera} has no clip: {one.error}")
-            self._flow.picture_made(one.alert, one.clip, one.snapshot)
+            elif not self._flow.picture_made(one.alert, one.clip, one.snapshot):
+                self._outlets.late(one)
 
     def _told(self, alert: Alert) -> None:
         try:

@@ -10,6 +10,7 @@ from hiprobe.live.alert import Alert
 from hiprobe.live.cameras import Camera
 from hiprobe.live.closer_look import LookOptions
 from hiprobe.live.live_items import Footage, LiveSegment, SourceCounts, Status
+from hiprobe.live.recorder import MadeClip
 from hiprobe.live.source import Source
 from hiprobe.live.watched_camera import OwnLevel
 from hiprobe.localize import Localization
@@ -73,11 +74,13 @@ class WatcherOptions:
 class Outlets:
     """Where a watcher sends alerts, the newest scores and states, and lines for its log.
 
-    `reviewed` tells whether somebody has seen an alert, whose clip may then go first. They are
-    called in its threads and must return soon.
+    `late` gets clips and snapshots of alerts whose end has been told, such as those that a watcher
+    that was killed has left. `reviewed` tells whether somebody has seen an alert, whose clip may
+    then go first. They are called in its threads and must return soon.
     """
 
     tell: Callable[[Alert], object] = ignore
     newest: Callable[[Line], object] = ignore
     report: Callable[[str], object] = ignore
+    late: Callable[[MadeClip], object] = ignore
     reviewed: Callable[[str], bool] = lambda alert: False

@@ -9,15 +9,17 @@ import io
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PIL import Image
 
 from hiprobe.errors import UsageError
 from hiprobe.live.alert import Alert
-from hiprobe.live.alert_archive import AlertArchive, AlertStates
+from hiprobe.live.alert_archive import MOST, AlertArchive, AlertStates
 from hiprobe.live.destinations import SinkState
+from hiprobe.live.recorder import MadeClip
+from hiprobe.live.status import SinkReport, WatcherReport
 from hiprobe.live.watcher import Watcher
 from hiprobe.pipeline import ignore
 from hiprobe.probe import Probe
@@ -62,6 +64,29 @@ class PagedWatcher:
         self.archive.put(alert, self.running.footage(alert.id) if over else None)
         self._tell("alert", alert.id)
 
+    def add_files(self, made: MadeClip) -> None:
+        """Keep a clip or a snapshot that came after the end of its alert; raises StoreError."""
+        known = self.archive.alert(made.alert)
+        if known is None:
+            return
+        clip, snapshot = made.clip or known.clip, made.snapshot or known.snapshot
+        self.archive.put(replace(known, clip=clip, snapshot=snapshot))
+        self._tell("alert", made.alert)
+
+    def left(self) -> list[Alert]:
+        """Return the alerts that a watcher that was killed has not ended."""
+        running = {one.id for one in self.running.open_alerts()}
+        kept = self.archive.alerts(most=MOST)
+        return [one for one in kept if one.type not in OVER and one.id not in running]
+
+    def report(self) -> WatcherReport:
+        """Return how the watcher and its sinks are doing, in full."""
+        sinks = tuple(
+            SinkReport(one.name, one.delivered, one.failures, one.waiting, one.reason)
+            for one in self.sinks()
+        )
+        return replace(self.running.status(), sinks=sinks)
+
     def status(self) -> WatchStatus:
         """Return the state of every camera and sink."""
         report = self.running.status()
@@ -94,7 +119,9 @@ class PagedWatcher:
         seen = self._number if after is None else after
         while not self._closed:
             found = self._since(seen)
-            yield from found or [None]
+            yield from found
+            if not found:
+                yield None
             seen = found[-1].id if found else seen
 
     def _since(self, seen: int) -> list[LiveEvent]:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 from hiprobe.live.alert import Alert, State
 from hiprobe.live.alert_archive import AlertStates
 from hiprobe.live.destinations import SinkState
+from hiprobe.live.status import WatcherReport
 from hiprobe.probe import Probe
 
 SCORE_S = 600.0  # seconds of scores on the tile of a camera
@@ -67,12 +68,19 @@ class LiveEvent(NamedTuple):
 
 
 class LiveWatcher(Protocol):
-    """A running watcher. `folder` holds the clips and snapshots that alerts name."""
+    """A running watcher."""
 
-    folder: Path
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the clips and snapshots that alerts name."""
+        ...
 
     def status(self) -> WatchStatus:
         """Return the state of every camera and sink."""
+        ...
+
+    def report(self) -> WatcherReport:
+        """Return how the watcher and its sinks are doing, in full."""
         ...
 
     def alerts(self, before: float | None = None, most: int = 100) -> Sequence[Alert]:

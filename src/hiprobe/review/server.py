@@ -23,7 +23,7 @@ from hiprobe.errors import (
     VideoError,
 )
 from hiprobe.pipeline import ignore
-from hiprobe.review import actions, downloads, live_actions, live_pages, pages
+from hiprobe.review import actions, downloads, live_actions, live_health, live_pages, pages
 from hiprobe.review.connections import AT_ONCE, BoundedConnection, most_connections
 from hiprobe.review.guard import Guard
 from hiprobe.review.live_session import LiveSession
@@ -44,7 +44,7 @@ def application(
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.session, app.state.who, app.state.model = session, who, model
     app.state.proposals, app.state.run, app.state.starting = {}, None, threading.Lock()
-    app.state.live, app.state.judged = None, ignore
+    app.state.live, app.state.judged, app.state.guard = None, ignore, guard
     app.middleware("http")(guard)
     app.add_exception_handler(HiProbeError, _named)
     app.add_exception_handler(HTTPException, _refused)
@@ -63,6 +63,7 @@ def _add_live(app: FastAPI, session: LiveSession) -> None:
     app.state.judged = app.state.live.refit.request
     app.include_router(live_pages.router)
     app.include_router(live_pages.streams)
+    app.include_router(live_health.router)
     app.include_router(live_actions.router)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hiprobe.sinks._targets import Address
 
 INSTALL = "pip install 'hiprobe[alerts]'"
+REFUSED = "it refuses this message"
 CONNECT_S = 5.0
 ANSWER_S = 10.0
 MOST_RETRY_AFTER_S = 300.0
@@ -83,7 +84,7 @@ class HttpClient:
             return
         said = f"answered {status} {_phrase(status)}".strip()
         if status in self._refused:
-            raise UsageError(f"{said}: it refuses this message", where=self.where)
+            raise UsageError(f"{said}: {REFUSED}", where=self.where)
         if status in (401, 403):
             raise NotAllowed(said, where=self.where, cure="check user and password")
         cure = _CURES.get(status) or (_CURES[301] if 300 <= status < 400 else None)

@@ -18,7 +18,9 @@ from hiprobe.errors import UsageError
 FROM_ENVIRONMENT = "env:"
 SECRET_BYTES = 4096
 # In these only user, path and query may be secret. Other schemes (apprise) put a token anywhere.
-_HOST_IS_PUBLIC = ("http", "https", "mqtt", "mqtts")
+_HOST_IS_PUBLIC = ("http", "https", "mqtt", "mqtts", "rtsp", "rtsps")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[\w.~-]+)(:\d{1,5})?")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -40,10 +42,10 @@ class Address:
 
 
 def shown_target(target: object) -> str:
-    """Return a target as people may see it: without user, password, path and query.
+    """Return an address as people may see it: without user, password, path and query.
 
-    Only the scheme is left of an address whose host may be a token, and of one with an `@` behind
-    its host, which may belong to a password. The path of a file is left as it is.
+    Only the scheme is left of an address whose host may be a token, and of one in which it is not
+    clear where the host begins and ends. The path of a file is left as it is.
 
     >>> shown_target("https://user:pw@example.org:8443/hook?token=x")
     'https://example.org:8443'
@@ -55,9 +57,10 @@ def shown_target(target: object) -> str:
     if not colon:
         return text
     authority = re.split(r"[/?#\\]", rest)[0]
-    if scheme.lower() not in _HOST_IS_PUBLIC or "@" in rest[len(authority) :]:
-        return f"{scheme}://"
-    return f"{scheme}://{authority.rpartition('@')[2]}"
+    host = authority.rpartition("@")[2]
+    clear = "@" not in rest[len(authority) :] and _HOST.fullmatch(host)
+    scheme = scheme if _SCHEME.fullmatch(scheme) else "?"
+    return f"{scheme}://{host if clear and scheme.lower() in _HOST_IS_PUBLIC else ''}"
 
 
 def given_target(target: object) -> str:
