@@ -96,6 +96,7 @@ def test_a_file_that_is_played_by_a_real_source_has_clips_and_the_same_events(
         assert (tmp_path / name).stat().st_size > 1000
 
 
+@pytest.mark.soak
 def test_clips_watched_together_end_with_the_events_of_detect(
     shipped: Backbone, probe: Probe, tmp_path: Path
 ) -> None:
