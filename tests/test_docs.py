@@ -16,7 +16,7 @@ PAGES = sorted(
     page for page in (*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")) if page.name not in HISTORY
 )
 PACKAGE = REPOSITORY / "src" / "hiprobe"
-TOP = "benchmarks|docs|experiments|fuzz|src|tests|training"
+TOP = "benchmarks|docs|examples|experiments|fuzz|src|tests|training"
 MODULE = re.compile(r"python -m ((?:benchmarks|experiments|fuzz|training)[\w.]*)")
 OUR_PATH = re.compile(rf"(?<![\w./-])(?:{TOP})/[\w./-]*[\w/](?![\w./*-]*[\w*])")
 PACKAGE_PATH = re.compile(r"`(?!test_)([a-z_]+(?:/[a-z0-9_]+)*\.py)(?:`|: (\w+)`)")
