@@ -122,6 +122,25 @@ def test_a_file_is_watched_to_its_end(tmp_path: Path, probe: Path, footage: Path
     assert not (tmp_path / "kept" / "clips").exists()
 
 
+def test_what_a_watcher_keeps_is_for_its_user_alone(
+    tmp_path: Path, probe: Path, footage: Path
+) -> None:
+    how = (footage, "-p", probe, "--speed", 60, "--sink", "jsonl=alerts.jsonl")
+    done = subprocess.run(
+        command(*how),
+        cwd=tmp_path,
+        umask=0o022,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    kept = [tmp_path / "alerts.jsonl", tmp_path / "watch", *(tmp_path / "watch").rglob("*")]
+    assert {".mp4", ".jpg", ".sqlite", ".json"} <= {one.suffix for one in kept}
+    assert [(str(one), oct(one.stat().st_mode)) for one in kept if one.stat().st_mode & 0o077] == []
+
+
 def test_cameras_of_a_file_can_be_named_and_the_probe_gone_over_to_is_used_again(
     tmp_path: Path, probe: Path, footage: Path
 ) -> None:

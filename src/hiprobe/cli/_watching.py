@@ -188,6 +188,16 @@ def _told(alert: Alert) -> str:
     )
 
 
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Let what is written in the block, also by child processes, be for this user alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 class Stop:
     """Set by SIGTERM or Ctrl-C; a second Ctrl-C ends the process at once."""
 

@@ -34,7 +34,7 @@ from hiprobe.cli._options import (
     check_range,
 )
 from hiprobe.cli._page_options import LOOPBACK, PORT, AllowHost, Host, Port, Token, Who
-from hiprobe.cli._watching import Attached, Sinks, Terminal, run_watcher
+from hiprobe.cli._watching import Attached, Sinks, Terminal, private_files, run_watcher
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -309,8 +309,9 @@ def _learn(
     from hiprobe.cli._terminal import err, markup, say
     from hiprobe.live.learning import keep_level, learn, level_of
 
-    found = learn(task, state, backbone, probe, options, lambda line: err.print(markup(line)))
-    keep_level(state, task.camera.name, level_of(found, probe))
+    with private_files():
+        found = learn(task, state, backbone, probe, options, lambda line: err.print(markup(line)))
+        keep_level(state, task.camera.name, level_of(found, probe))
     say_rate(found)
     say(f"camera {markup(task.camera.name)}: kept in {markup(state)} for hiprobe watch")
 
@@ -320,8 +321,9 @@ def _watch(
 ) -> None:
     from hiprobe.live.watcher import Watcher
 
-    watcher = Watcher(asked, backbone, page.chosen.probe, options, attached.outlets(page))
-    run_watcher(watcher, attached)
+    with private_files():
+        watcher = Watcher(asked, backbone, page.chosen.probe, options, attached.outlets(page))
+        run_watcher(watcher, attached)
 
 
 def _login() -> str:

@@ -17,10 +17,11 @@ from hiprobe.errors import UsageError
 
 LOCK, PROBE, PREVIOUS = ".watcher.lock", "probe.safetensors", "previous.safetensors"
 BEGUN = ".begun"  # the digest of the probe that the watcher was given
+PRIVATE = 0o700  # a new folder: whoever may enter it sees footage
 
 
 class StateFolder:
-    """Holds the folder `path`, which is made if it is missing, until it is closed.
+    """Holds the folder `path` until it is closed; made, for its owner only, if it is missing.
 
     The lock is the operating system's, so that a watcher that was killed leaves none. Raises
     UsageError while another watcher holds it, and StoreError if it cannot be written.
@@ -35,7 +36,7 @@ class StateFolder:
         self.path = path
         refuse_links(path, path / LOCK)
         with disk_errors(path):
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(PRIVATE, parents=True, exist_ok=True)
             # Neither through a link nor waiting for a pipe.
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             self._file = os.open(path / LOCK, flags, 0o600)
