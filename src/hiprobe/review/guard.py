@@ -147,7 +147,8 @@ class Guard:
         """Move the token from the address to a cookie, so that no history or log keeps it."""
         if request.method not in READS or not _equal(request.query_params.get("token"), token):
             return PlainTextResponse(
-                "a token is needed: open this page with ?token= and the token after its address", 401
+                "a token is needed: open this page with ?token= and the token after its address",
+                401,
             )
         answer = RedirectResponse("/", 303)
         answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")
