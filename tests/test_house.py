@@ -270,6 +270,7 @@ SHARED = {  # public names that several files may have, and why
     "load": "each plug-in folder, and each data set and backbone in it, is loaded by this name",
     "names": "each plug-in folder lists its plug-ins by this name",
     "open": "the plug-in protocol of sinks",
+    "check_target": "the plug-in protocol of sinks",
     "categories": "the plug-in protocol of data sets",
     "truth": "the plug-in protocol of data sets",
     "uncounted": "the plug-in protocol of data sets",

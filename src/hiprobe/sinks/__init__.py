@@ -77,7 +77,10 @@ class Plugin(Protocol):
     message to another program at once, where file sinks make one file of all of them. It may also
     have `settings`, the SinkSettings of a watcher that says nothing, and `parts`: SinkSettings by
     the name of a part of the receiver with settings of its own. Its messages then go to
-    `write_part(part, line)` of the opened sink.
+    `write_part(part, line)` of the opened sink. A watcher also uses these, if there are any:
+    `check_target(target, options)` raises UsageError for what can never work, before anything is
+    opened; `paths` are the options that name a file, with "target" if that does, which are relative
+    to the camera file; `reach()` of the opened sink raises SinkFailed if nobody answers there.
     """
 
     @property
@@ -167,6 +170,16 @@ def parts_of(plugin: Plugin) -> Mapping[str, SinkSettings]:
     ['alarm']
     """
     found: Mapping[str, SinkSettings] = getattr(plugin, "parts", {})
+    return found
+
+
+def paths_of(plugin: Plugin) -> tuple[str, ...]:
+    """Return the options of a sink that name a file, and "target" if that does.
+
+    >>> paths_of(load("jsonl"))
+    ('target',)
+    """
+    found: tuple[str, ...] = getattr(plugin, "paths", ())
     return found
 
 

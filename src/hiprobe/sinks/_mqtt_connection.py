@@ -146,12 +146,19 @@ class Connection:
             self._greeting.heard(message.topic, message.payload)
 
 
-def _client(address: Address, tls: SSLContext | None) -> Client:
+def check_library() -> None:
+    """Raise UsageError where the MQTT library is not installed."""
     try:
-        from paho.mqtt import client
-        from paho.mqtt.enums import CallbackAPIVersion
+        import paho.mqtt.client  # noqa: F401
     except ModuleNotFoundError as error:
         raise UsageError(f"this sink needs {error.name}", cure=INSTALL) from error
+
+
+def _client(address: Address, tls: SSLContext | None) -> Client:
+    check_library()
+    from paho.mqtt import client
+    from paho.mqtt.enums import CallbackAPIVersion
+
     made = client.Client(CallbackAPIVersion.VERSION2, client_id=f"hiprobe-{secrets.token_hex(6)}")
     made.connect_timeout = CONNECT_S
     made.reconnect_delay_set(1, MOST_PAUSE_S)

@@ -74,6 +74,11 @@ def open(
     return Notification(given_target(target), options, None if live is None else live.folder)
 
 
+def check_target(target: Target, options: Mapping[str, Any] = NO_OPTIONS) -> None:
+    """Raise UsageError for a target or options that can never be used; nothing is sent."""
+    open(target, options).close()
+
+
 def _service(target: str, where: str) -> Any:
     try:
         import apprise

@@ -29,6 +29,7 @@ schemas = (ALERT_SCHEMA,)
 network = True
 settings = SinkSettings(types=("new",), min_severity="medium", wait="verified")
 OPTIONS = ("cameras", "label", "duration_s", *HTTP_OPTIONS)
+paths = ("ca_file",)  # options that name a file
 SUB_LABEL = 100  # characters that Frigate takes
 NO_SUCH_CAMERA = frozenset({404})
 JSON = {"Content-Type": "application/json"}
@@ -96,6 +97,11 @@ def open(
     """
     check_names("option", options, OPTIONS)
     return Frigate(address_of(target, ("http", "https")), options)
+
+
+def check_target(target: Target, options: Mapping[str, Any] = NO_OPTIONS) -> None:
+    """Raise UsageError for a target or options that can never be used; nothing is sent."""
+    open(target, options).close()
 
 
 def sub_label(line: Line) -> str:

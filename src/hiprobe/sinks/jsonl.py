@@ -15,12 +15,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from hiprobe.disk.atomic import disk_errors
-from hiprobe.errors import StoreError
+from hiprobe.errors import StoreError, UsageError
 from hiprobe.sinks import ALERT_SCHEMA, NO_OPTIONS, SCHEMA, Line, Live, Sink, Target, TextFile
 from hiprobe.sinks._settings import check_names
 
 schemas = (SCHEMA, ALERT_SCHEMA)
 network = False
+paths = ("target",)  # relative to the camera file in one
 TAIL = 1 << 20  # more bytes than one message has
 OURS = b'{"schema": "hiprobe.'
 
@@ -78,6 +79,16 @@ def open(target: Target, options: Mapping[str, Any] = NO_OPTIONS, live: Live | N
     """Open a sink for the file `target`: written when it is closed, or appended to if `live`."""
     check_names("option", options, ())
     return TextFile(target, events_jsonl) if live is None else AppendedLines(target)
+
+
+def check_target(target: Target, options: Mapping[str, Any] = NO_OPTIONS) -> None:
+    """Raise UsageError for a target that cannot be appended to; nothing is written."""
+    check_names("option", options, ())
+    path = Path(target)
+    if os.path.lexists(path) and not path.is_file():
+        raise UsageError("not a regular file", where=path, cure="choose another file")
+    if any(one.exists() and not one.is_dir() for one in path.parents):
+        raise UsageError("its folder is a file", where=path, cure="choose another file")
 
 
 def _opened(path: Path) -> int:

@@ -32,7 +32,7 @@ from hiprobe.sinks import (
 )
 from hiprobe.sinks._home_assistant import BIRTH, DISCOVERY, Topics
 from hiprobe.sinks._http import trusted
-from hiprobe.sinks._mqtt_connection import Connection, Greeting, Payload, Topic
+from hiprobe.sinks._mqtt_connection import Connection, Greeting, Payload, Topic, check_library
 from hiprobe.sinks._settings import check_names
 from hiprobe.sinks._snapshots import snapshot_bytes
 from hiprobe.sinks._targets import Address, address_of
@@ -43,6 +43,7 @@ settings = SinkSettings()
 # What Home Assistant shows as the alert waits for the model's check.
 parts = {"alarm": SinkSettings(min_severity="medium", wait="verified")}
 OPTIONS = ("discovery", "ca_file", "check_certificate")
+paths = ("ca_file",)  # options that name a file
 PREFIX = "hiprobe"
 SCORE_EVERY_S = 5.0  # a database of a smart home keeps every value
 USER, PASSWORD = "HIPROBE_MQTT_USER", "HIPROBE_MQTT_PASSWORD"
@@ -160,6 +161,18 @@ def open(target: Target, options: Mapping[str, Any] = NO_OPTIONS, live: Live | N
     entities from Home Assistant; for mqtts `ca_file`, the certificates to trust, and
     `check_certificate` = false, which trusts any. Raises UsageError for what cannot be used.
     """
+    return Mqtt(_address(target, options), options, live)
+
+
+def check_target(target: Target, options: Mapping[str, Any] = NO_OPTIONS) -> None:
+    """Raise UsageError for a target or options that can never be used; nothing is sent."""
+    address = _address(target, options)
+    check_library()
+    if address.scheme == "mqtts":
+        trusted(options, f"mqtt {address.shown}")
+
+
+def _address(target: Target, options: Mapping[str, Any]) -> Address:
     check_names("option", options, OPTIONS)
     address = address_of(target, ("mqtt", "mqtts"))
     if address.user is None and USER in os.environ:
@@ -168,4 +181,4 @@ def open(target: Target, options: Mapping[str, Any] = NO_OPTIONS, live: Live | N
     prefix = address.path.strip("/")
     if set("+#$\0") & set(prefix) or prefix.split("/")[0] == DISCOVERY:
         raise UsageError(f"topics cannot be below {prefix!r}", cure="name another prefix")
-    return Mqtt(address, options, live)
+    return address

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 schemas = (SCHEMA, ALERT_SCHEMA)
 network = True
 OPTIONS = ("template", "content_type", "secret_file", "secret_env", *HTTP_OPTIONS)
+paths = ("template", "secret_file", "ca_file")  # options that name a file
 SECRET = "HIPROBE_WEBHOOK_SECRET"
 SIGNATURE = "X-Hiprobe-Signature-256"
 TEMPLATE_BYTES = 1 << 20
@@ -105,6 +106,11 @@ def open(
     """
     check_names("option", options, OPTIONS)
     return Webhook(address_of(target, ("http", "https")), options)
+
+
+def check_target(target: Target, options: Mapping[str, Any] = NO_OPTIONS) -> None:
+    """Raise UsageError for a target or options that can never be used; nothing is sent."""
+    open(target, options).close()
 
 
 def _template(path: object) -> Template | None:
