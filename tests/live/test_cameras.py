@@ -114,6 +114,42 @@ severity = "high"
     assert "a%40b" not in repr(watch)
 
 
+def test_every_path_in_a_camera_file_is_relative_to_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP", "videos/shop.mp4")
+    text = """
+    state = "kept"
+    probe = "yard.safetensors"
+    [[camera]]
+    name = "shop"
+    url = "env:SHOP"
+    [[sink]]
+    sink = "jsonl"
+    target = "alerts.jsonl"
+    [[sink]]
+    sink = "webhook"
+    target = "https://example.org/hook"
+    options = { template = "chat.j2", secret_file = "/etc/secret", ca_file = "ca.pem" }
+    [[sink]]
+    sink = "mqtt"
+    target = "mqtts://broker"
+    options = { ca_file = "ca.pem", discovery = false }
+    """
+    watch = load(written(tmp_path, text))
+    log, hook, broker = watch.sinks
+    assert (watch.state, watch.probe) == (tmp_path / "kept", str(tmp_path / "yard.safetensors"))
+    assert watch.cameras[0].url == str(tmp_path / "videos/shop.mp4")
+    assert log.target == str(tmp_path / "alerts.jsonl")
+    assert hook.target == "https://example.org/hook"
+    assert hook.options == {
+        "template": str(tmp_path / "chat.j2"),
+        "secret_file": "/etc/secret",
+        "ca_file": str(tmp_path / "ca.pem"),
+    }
+    assert broker.options == {"ca_file": str(tmp_path / "ca.pem"), "discovery": False}
+
+
 def test_every_setting_of_a_camera_has_its_key() -> None:
     assert {one.name for one in fields(Camera)} == set(CameraTable.model_fields)
     assert {one.name for one in fields(ClipSettings)} == set(ClipTable.model_fields)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hiprobe import sinks
 from hiprobe.disk.regular import read_regular
 from hiprobe.errors import UsageError
 from hiprobe.live.address import kind_of
@@ -32,7 +33,6 @@ from hiprobe.live.regions import Regions
 from hiprobe.live.schedules import EXAMPLE, Schedule
 
 FILE_BYTES = 1 << 20
-FILE_SINKS = ("jsonl",)  # their targets are relative to the TOML file
 SINK_SETTINGS = ("types", "min_severity", "wait", "wait_s")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _WHOLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
@@ -128,9 +128,9 @@ def read_watch(path: Path) -> Watch:
         "",
         lambda: Watch(
             cameras,
-            tuple(_sink(one, path.parent) for one in table.sink),
+            tuple(_sink(path, one) for one in table.sink),
             path.parent / table.state,
-            None if table.probe is None else os.fspath(path.parent / table.probe),
+            None if table.probe is None else _beside(path, table.probe),
             table.model,
             clips,
         ),
@@ -171,7 +171,7 @@ def _camera(path: Path, table: WatchTable, index: int, zone: tzinfo | None) -> C
         if key in keys:
             keys[key] = _made(path, f"{place}: {key}", lambda: make(keys[key]))
 
-    read("url", lambda url: _address(url, path.parent))
+    read("url", lambda url: _address(url, path))
     read("schedule", lambda texts: _schedule(texts, zone))
     read("severity", lambda given: _severity(given, zone))
     read("ignore", Regions.parse)
@@ -183,14 +183,14 @@ def _set_keys(table: Table) -> dict[str, Any]:
     return {key: getattr(table, key) for key in sorted(table.model_fields_set)}
 
 
-def _address(url: str, folder: Path) -> str:
+def _address(url: str, path: Path) -> str:
     """Return the address with what it names of the environment; raises UsageError."""
     whole = _WHOLE.fullmatch(url)
     if whole:
-        return _from_environment(whole[1])
-    url = _VARIABLE.sub(lambda found: quote(_from_environment(found[1]), safe=""), url)
-    is_path = url and kind_of(url) == "file" and "\0" not in url
-    return os.fspath(folder / url) if is_path else url
+        url = _from_environment(whole[1])
+    else:
+        url = _VARIABLE.sub(lambda found: quote(_from_environment(found[1]), safe=""), url)
+    return _beside(path, url) if kind_of(url) == "file" else url
 
 
 def _from_environment(name: str) -> str:
@@ -213,13 +213,22 @@ def _severity(given: str | HighTable, zone: tzinfo | None) -> SeverityRule:
     return SeverityRule(above=given.above, schedule=times)
 
 
-def _sink(table: SinkTable, folder: Path) -> SinkEntry:
+def _sink(path: Path, table: SinkTable) -> SinkEntry:
     given = _set_keys(table)
     settings = {key: given[key] for key in SINK_SETTINGS if key in given}
-    name, target = table.name or table.sink, table.target
-    if table.sink in FILE_SINKS and "\0" not in target:
-        target = os.fspath(folder / target)
-    return SinkEntry(name, table.sink, target, settings, table.parts or {}, table.options or {})
+    name, options = table.name or table.sink, dict(table.options or {})
+    plugin = _made(path, f"sink {name[:80]!r}", lambda: sinks.load(table.sink))
+    places = {"target": table.target, **options}
+    for key in sinks.paths_of(plugin):
+        if isinstance(places.get(key), str):
+            places[key] = _beside(path, places[key])
+    target = places.pop("target")
+    return SinkEntry(name, table.sink, target, settings, table.parts or {}, places)
+
+
+def _beside(path: Path, given: str) -> str:
+    """Return a path of the file, which is relative to the folder of the file."""
+    return os.fspath(path.parent / given) if given and "\0" not in given else given
 
 
 def _zone(path: Path, name: str | None) -> tzinfo | None:
