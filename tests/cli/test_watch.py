@@ -197,6 +197,50 @@ def test_what_cannot_be_watched_is_refused_in_one_line_and_nothing_is_begun(
     assert not (tmp_path / "watch").exists()
 
 
+def not_loaded() -> object:
+    raise AssertionError("the model was loaded")
+
+
+def test_what_is_wrong_is_said_before_the_model_is_loaded(
+    tmp_path: Path, probe: Path, footage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOPE", raising=False)
+    (tmp_path / "noise.mp4").write_bytes(bytes(1000))
+    (tmp_path / "broken.j2").write_text("{% if %}")
+    yard = f'[[camera]]\nname = "yard"\nurl = "{footage}"\n'
+    files = {
+        "missing": '[[camera]]\nname = "yard"\nurl = "nosuch.mp4"\n',
+        "unset": yard + '[[sink]]\nsink = "webhook"\ntarget = "env:NOPE"\n',
+        "nonsense": yard + '[[sink]]\nsink = "apprise"\ntarget = "nonsense://x"\n',
+        "template": yard + '[[sink]]\nsink = "webhook"\ntarget = "http://127.0.0.1:1/"\n'
+        'options = { template = "broken.j2" }\n',
+        "unknown": yard + '[[sink]]\nsink = "pager"\ntarget = "x"\n',
+    }
+    for name, text in files.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    old = tmp_path / "old.safetensors"
+    replace(bright_probe(), causal_threshold=None).save(old)
+    lazy = ("--model", "tests.cli.test_watch:not_loaded")
+    for words, code, said in (
+        (("nosuch.mp4",), 2, "UsageError: nosuch.mp4: camera nosuch: no such file"),
+        (("noise.mp4",), 2, "UsageError: noise.mp4: camera noise: "),
+        ((footage, "-p", old), 3, "ProbeError: the probe has no threshold to raise alerts by"),
+        ((footage, "--state", probe), 2, f"UsageError: {probe}: the state folder is a file"),
+        ((footage, "--sink", "webhook=ftp://x"), 2, "UsageError: sink webhook: the address must"),
+        ((footage, "--sink", "mqtt=mqtt://h/+"), 2, "UsageError: sink mqtt: topics cannot be"),
+        ((footage, "--sink", f"jsonl={tmp_path}"), 2, f"UsageError: {tmp_path}: not a regular"),
+        ((footage, "--sink", "frigate=http://"), 2, "UsageError: sink frigate: the address must"),
+        (("missing.toml",), 2, "UsageError: nosuch.mp4: camera yard: no such file"),
+        (("unset.toml",), 2, "UsageError: sink webhook: the environment variable 'NOPE' is not"),
+        (("nonsense.toml",), 2, "UsageError: apprise nonsense://: not one address of a service"),
+        (("template.toml",), 2, "UsageError: broken.j2: the template cannot be used"),
+        (("unknown.toml",), 2, "UsageError: unknown.toml: sink 'pager': "),
+    ):
+        got, line = refused(tmp_path, *words, *lazy, *(() if "-p" in words else ("-p", probe)))
+        assert (got, line[: len(said)]) == (code, said)
+    assert not (tmp_path / "watch").exists()
+
+
 def test_a_camera_learns_its_own_level_and_refuses_a_promise_that_the_time_cannot_show(
     tmp_path: Path, probe: Path, footage: Path
 ) -> None:

@@ -124,7 +124,8 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_watched(tmp_path: Path) ->
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        how = ("rtsp://127.0.0.1:1/x", "-p", "bright.safetensors", "--port", port)
+        lazy = ("--model", "tests.cli.test_watch:not_loaded")
+        how = ("rtsp://127.0.0.1:1/x", "-p", "bright.safetensors", "--port", port, *lazy)
         with running(tmp_path, *how) as process:
             _, said = process.communicate(timeout=60)
     assert process.returncode == 2

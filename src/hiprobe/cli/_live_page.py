@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hiprobe.errors import HiProbeError, UsageError
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from hiprobe.cli._chosen import ChosenProbe
     from hiprobe.cli._reviewed import Labels
     from hiprobe.live.alert import Alert
@@ -41,7 +43,8 @@ def guard_of(host: str, port: int, token: str | None, allowed: Sequence[str] | N
 class LivePage:
     """The alerts of one watcher, which begins with a `chosen` probe, kept and shown on a page.
 
-    Without a `guard` there is no page, and they are only kept. `who` is the reviewer until another
+    Without a `guard` there is no page, and they are only kept; with one its port is held at once.
+    Raises UsageError if the port cannot be used. `who` is the reviewer until another
     name is set on the page, and `report` gets a line for people. `model` is the name of the model,
     for runs on recorded footage. `labels` are the clips that the probe was fitted on, if they were
     given. `sinks` returns the state of the sinks, and `forget` deletes what waits for them of an
@@ -56,11 +59,18 @@ class LivePage:
     labels: Path | None = None
     sinks: Callable[[], Sequence[SinkState]] = list
     forget: Callable[[str], object] = field(default=lambda alert: None)
+    bound: socket | None = field(init=False, default=None)
     paged: PagedWatcher | None = field(init=False, default=None)
     server: PageServer | None = field(init=False, default=None)
 
+    def __post_init__(self) -> None:
+        if self.guard is not None:
+            from hiprobe.review.server import bind_port
+
+            self.bound = bind_port(self.guard)
+
     def begin(self, watcher: Watcher) -> None:
-        """Serve the page; raises UsageError if its port cannot be used, StoreError, LabelError."""
+        """Serve the page; raises StoreError, LabelError."""
         from hiprobe.live.alert_archive import AlertArchive
         from hiprobe.review.live_adapter import PagedWatcher
 
@@ -73,7 +83,7 @@ class LivePage:
         from hiprobe.review.server import PageServer
 
         session = self._session(paged, watcher)
-        self.server = PageServer(session, guard, who=self.who, model=self.model)
+        self.server = PageServer(session, guard, who=self.who, model=self.model, bound=self.bound)
         self.server.start()
         self.report(f"page: {self.server.address}")
 

@@ -34,6 +34,7 @@ from hiprobe.cli._options import (
     check_range,
 )
 from hiprobe.cli._page_options import LOOPBACK, PORT, AllowHost, Host, Port, Token, Who
+from hiprobe.cli._watch_checks import check_places, check_watch
 from hiprobe.cli._watching import Attached, Sinks, Terminal, private_files, run_watcher
 from hiprobe.errors import UsageError
 
@@ -200,17 +201,21 @@ def watch(
         record=clips,
         given=begun.probe.digest,
     )
-    backbone = _run.load_backbone(chosen.loading(name, revision, device, dtype, True))
+    check_watch(asked, chosen.probe, options)
+    loading = chosen.loading(name, revision, device, dtype, True)
     if plan:
-        _say_plan(asked, backbone, chosen.probe)
-    elif task is not None:
-        _learn(task, asked.state, backbone, chosen.probe, options)
-    else:
-        terminal = Terminal(as_json)
-        shown = LivePage(guard, chosen, who or _login(), terminal.report, name, labels)
-        sinks = Sinks(destinations, terminal, verify and chosen.probe.verification is not None)
-        shown.sinks, shown.forget = sinks.states, sinks.forget
-        _watch(asked, backbone, options, shown, Attached([shown, sinks, terminal], terminal))
+        _say_plan(asked, _run.load_backbone(loading), chosen.probe)
+        return
+    check_places(asked, destinations)
+    if task is not None:
+        _learn(task, asked.state, _run.load_backbone(loading), chosen.probe, options)
+        return
+    terminal = Terminal(as_json)
+    shown = LivePage(guard, chosen, who or _login(), terminal.report, name, labels)
+    sinks = Sinks(destinations, terminal, verify and chosen.probe.verification is not None)
+    shown.sinks, shown.forget = sinks.states, sinks.forget
+    attached = Attached([shown, sinks, terminal], terminal)
+    _watch(asked, _run.load_backbone(loading), options, shown, attached)
 
 
 def _asked(sources: list[str], speed: float, state: Path | None) -> Watch:

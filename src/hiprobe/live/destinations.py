@@ -68,6 +68,20 @@ class Destination:
         waits = {} if verified else {"wait": "none"}
         return {route: settings.changed(waits) for route, settings in routes.items()}
 
+    def check(self) -> None:
+        """Raise UsageError for a target or options that can never be used, if the sink can tell.
+
+        Nothing is sent, and nothing is connected to.
+        """
+        check = getattr(self.plugin, "check_target", None)
+        if check is None:
+            return
+        try:
+            check(self.target, self.options)
+        except UsageError as error:
+            where = error.where if error.where is not None else f"sink {self.name}"
+            raise UsageError(error.reason, where=where, cure=error.cure) from error
+
     def opened(self, live: Live) -> Sink | None:
         """Open the sink, None if it cannot be opened now.
 

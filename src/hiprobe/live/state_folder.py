@@ -17,6 +17,8 @@ from hiprobe.errors import UsageError
 
 LOCK, PROBE, PREVIOUS = ".watcher.lock", "probe.safetensors", "previous.safetensors"
 BEGUN = ".begun"  # the digest of the probe that the watcher was given
+# Neither through a link nor waiting for a pipe.
+FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 PRIVATE = 0o700  # a new folder: whoever may enter it sees footage
 
 
@@ -37,19 +39,8 @@ class StateFolder:
         refuse_links(path, path / LOCK)
         with disk_errors(path):
             path.mkdir(PRIVATE, parents=True, exist_ok=True)
-            # Neither through a link nor waiting for a pipe.
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-            self._file = os.open(path / LOCK, flags, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self._file, 20).decode("ascii", "replace").strip()
-            os.close(self._file)
-            raise UsageError(
-                f"another watcher uses this folder (process {holder or 'unknown'})",
-                where=path,
-                cure="end it, or give another --state",
-            ) from None  # its number also means that no process may be started
+            self._file = os.open(path / LOCK, FLAGS | os.O_CREAT, 0o600)
+        _lock(self._file, path)
         os.ftruncate(self._file, 0)
         os.write(self._file, f"{os.getpid()}\n".encode())
 
@@ -85,6 +76,35 @@ class StateFolder:
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         self.close()
+
+
+def check_free(path: Path) -> None:
+    """Raise UsageError while a watcher uses the folder, or if it is a file; nothing is written.
+
+    >>> check_free(Path("no-such-folder"))
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError("the state folder is a file", where=path, cure="give another --state")
+    try:
+        file = os.open(path / LOCK, FLAGS)
+    except OSError:
+        return  # there is none; or it cannot be used, which `StateFolder` will name
+    _lock(file, path)
+    os.close(file)
+
+
+def _lock(file: int, path: Path) -> None:
+    """Lock the open file until it is closed; raises UsageError if another process has done so."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(file, 20).decode("ascii", "replace").strip()
+        os.close(file)
+        raise UsageError(
+            f"another watcher uses this folder (process {holder or 'unknown'})",
+            where=path,
+            cure="end it, or give another --state",
+        ) from None  # its number also means that no process may be started
 
 
 def continued(path: Path, digest: str) -> Path | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,6 +59,19 @@ class ProbeRules:
         """Return the rules of a probe for a camera; `settings` are its own unless given."""
         final = own.over(settings or probe.localization, probe)
         return cls(probe, Rules(causal_settings(probe, final), final))
+
+
+def rules_of(
+    camera: Camera, probe: Probe, settings: Localization | None, levels: Mapping[str, OwnLevel]
+) -> ProbeRules:
+    """Return the rules of a probe for a camera, which may have a level of its own.
+
+    Raises ProbeError for a probe that cannot raise alerts.
+    """
+    own = levels.get(camera.name, OwnLevel())
+    if camera.threshold is not None:
+        own = OwnLevel(camera.threshold, own.confirm, "the camera's own")
+    return ProbeRules.of(probe, settings, own)
 
 
 class WatchedCamera:

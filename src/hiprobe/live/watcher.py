@@ -27,7 +27,7 @@ from hiprobe.live.scoring import Read, Reader, ToRead, score_read
 from hiprobe.live.state_folder import StateFolder
 from hiprobe.live.status import WatcherReport
 from hiprobe.live.track import Happening
-from hiprobe.live.watched_camera import OwnLevel, ProbeRules, WatchedCamera
+from hiprobe.live.watched_camera import ProbeRules, WatchedCamera, rules_of
 from hiprobe.live.watcher_options import LiveSource, Outlets, WatcherOptions
 from hiprobe.pipeline import check_probe
 from hiprobe.probe import Probe
@@ -355,10 +355,7 @@ class Watcher:
     # -- parts
 
     def _by(self, probe: Probe, camera: Camera) -> ProbeRules:
-        own = self.options.levels.get(camera.name, OwnLevel())
-        if camera.threshold is not None:
-            own = OwnLevel(camera.threshold, own.confirm, "the camera's own")
-        return ProbeRules.of(probe, self.options.localization, own)
+        return rules_of(camera, probe, self.options.localization, self.options.levels)
 
     def _camera(self, name: str) -> WatchedCamera:
         if name not in self._cameras:

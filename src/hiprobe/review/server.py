@@ -100,15 +100,21 @@ def serve_page(
 class PageServer:
     """The page of a session on a port that listens at once; `run` or `start` serves it.
 
-    Raises UsageError if the address or port cannot be used, and EnvironmentFailed if too few files
-    may be open.
+    `bound` is its port from `bind_port`, if that is held already. Raises UsageError if the address
+    or port cannot be used, and EnvironmentFailed if too few files may be open.
     """
 
     def __init__(
-        self, session: Session, guard: Guard, *, who: str = "", model: str | None = None
+        self,
+        session: Session,
+        guard: Guard,
+        *,
+        who: str = "",
+        model: str | None = None,
+        bound: socket.socket | None = None,
     ) -> None:
         BoundedConnection.most = most_connections()
-        self._listening = _listen(guard.host, guard.port)
+        self._listening = _listen(guard, bound or bind_port(guard))
         self.address = guard.address
         self.app = application(session, guard, who=who, model=model)
         self._server = uvicorn.Server(_settings(self.app))
@@ -161,18 +167,35 @@ def _load_early() -> None:
         importlib.import_module("sklearn.linear_model")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def bind_port(guard: Guard) -> socket.socket:
+    """Hold the port of a page, at which nobody is answered yet.
+
+    Raises UsageError if the address or port cannot be used.
+    """
+    bound: socket.socket | None = None
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host.strip("[]"), port))
-        # Before the address is printed, so that a fast browser waits instead of being refused.
-        listening.listen(128)
+        bound = socket.socket(socket.AF_INET6 if ":" in guard.host else socket.AF_INET)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((guard.host.strip("[]"), guard.port))
     except OSError as error:
-        raise UsageError(
-            f"port {port} cannot be used: {error.strerror}",
-            where=host,
-            cure="choose another --port",
-        ) from error
-    return listening
+        if bound is not None:
+            bound.close()
+        raise _unusable(guard, error) from error
+    return bound
+
+
+def _listen(guard: Guard, bound: socket.socket) -> socket.socket:
+    """Listen before the address is printed, so that a fast browser waits and is not refused."""
+    try:
+        bound.listen(128)
+    except OSError as error:
+        raise _unusable(guard, error) from error
+    return bound
+
+
+def _unusable(guard: Guard, error: OSError) -> UsageError:
+    return UsageError(
+        f"port {guard.port} cannot be used: {error.strerror}",
+        where=guard.host,
+        cure="choose another --port",
+    )
