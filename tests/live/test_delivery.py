@@ -116,6 +116,27 @@ def test_a_receiver_that_is_not_there_at_the_start_is_reported_and_tried_again(
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("sink", ["webhook", "frigate", "apprise"])
+def test_a_receiver_that_is_not_there_is_reported_before_the_first_alert(
+    deliver: Callable[..., Delivery], tmp_path: Path, sink: str
+) -> None:
+    receiver, said = Receiver(tmp_path / "later"), list[str]()
+    address = f"http://127.0.0.1:{receiver.port}"
+    target = f"{address}/s3cret".replace("http", "json" if sink == "apprise" else "http")
+    shown = "json://" if sink == "apprise" else address
+    delivery = deliver(Destination("there", sink, target), said=said)
+    eventually(lambda: delivery.states()[0].failures >= 2)
+    assert said == [
+        f"sink there fails, and is tried again: {sink} {shown}: "
+        "cannot be reached: nothing listens at its port; check the address, and the receiver"
+    ]
+    with receiver:
+        eventually(lambda: said[1:] == ["sink there works again"])
+        assert receiver.received() == []
+        assert delivery.states()[0].reason is None
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_dead_sink_does_not_hold_up_another(
     deliver: Callable[..., Delivery], hook: Receiver, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from hiprobe.errors import HiProbeError, SinkFailed, StoreError, UsageError
 from hiprobe.live.destinations import PART, Destination, SinkState
 from hiprobe.live.outbox import Outbox, Sending
 from hiprobe.plugins import FAILURES
-from hiprobe.sinks import Line, Live
+from hiprobe.sinks import Line, Live, Sink
 
 FIRST_PAUSE_S, MOST_PAUSE_S = 1.0, 60.0
 ASKED_PAUSE_S = 300.0  # the longest that a receiver may ask for
@@ -36,6 +36,12 @@ def pause_s(failures: int, chance: float) -> float:
     """
     whole = min(MOST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16))
     return whole * (1 + chance) / 2
+
+
+def _words_of(error: Exception) -> str:
+    """Say what the system said, without the name of a file or an address."""
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or type(error).__name__
 
 
 class Sender(threading.Thread):
@@ -64,6 +70,7 @@ class Sender(threading.Thread):
         self._failures, self._paused_until, self._pruned = 0, 0.0, time.monotonic()
         self._state = SinkState(destination.name, destination.sink, destination.shown)
         self._disk: str | None = None
+        self._known = False  # whether it was looked at once whether the receiver is there
         self._sink = destination.opened(live)
 
     def wake(self) -> None:
@@ -136,7 +143,27 @@ class Sender(threading.Thread):
             if sending is not None:
                 self._send(sending)
                 return 0.0
-        return 0.0 if self._send_newest() else self._idle_s()
+        if self._send_newest():
+            return 0.0
+        return self._idle_s() if self._is_reached() else 0.0
+
+    def _is_reached(self) -> bool:
+        """Look whether the receiver is there, at the start and while it fails; if not, pause."""
+        if self._known and self._state.reason is None:
+            return True
+        self._known = True
+        try:
+            self._sink = self._sink or self._opened()
+            reach = getattr(self._sink, "reach", None)
+            if reach is not None:
+                reach()
+                self._works()
+        except (HiProbeError, OSError) as error:
+            self._fail(error)
+            return False
+        except FAILURES:
+            return True  # a fault of the plug-in, which its first message will show
+        return True
 
     def _send_newest(self) -> bool:
         """Send a score or a state, if there is one; it is kept until it is sent or replaced."""
@@ -192,11 +219,14 @@ class Sender(threading.Thread):
 
     def _write(self, part: str, line: Line) -> None:
         if self._sink is None:
-            self._sink = self._to.plugin.open(self._to.target, self._to.options, self._live)
+            self._sink = self._opened()
         if part:
             self._sink.write_part(part, line)  # type: ignore[attr-defined]
         else:
             self._sink.write(line)
+
+    def _opened(self) -> Sink:
+        return self._to.plugin.open(self._to.target, self._to.options, self._live)
 
     def _mark(self) -> None:
         if self._unmarked is not None:
@@ -205,7 +235,7 @@ class Sender(threading.Thread):
 
     def _fail(self, error: Exception) -> None:
         self._failures += 1
-        reason = str(error) if isinstance(error, HiProbeError) else f"{type(error).__name__}"
+        reason = str(error) if isinstance(error, HiProbeError) else _words_of(error)
         if self._state.reason is None:
             self._report(f"sink {self._to.name} fails, and is tried again: {reason}")
         self._state = replace(self._state, reason=reason, failures=self._state.failures + 1)

@@ -6,11 +6,13 @@ No redirect is followed: it could lead a signed message, or a password, to anoth
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.request import getproxies, proxy_bypass
 
 import hiprobe
 from hiprobe.errors import SinkFailed, UsageError
@@ -53,7 +55,7 @@ class HttpClient:
         options: Mapping[str, Any],
         refused: frozenset[int] = frozenset(),
     ) -> None:
-        self.where, library = where, _library()
+        self.where, library, self._address = where, _library(), address
         self._refused = _REFUSED | refused
         auth = None if address.user is None else (address.user, address.password or "")
         self._errors = (library.HTTPError, library.InvalidURL, library.StreamError)
@@ -77,6 +79,17 @@ class HttpClient:
         except self._errors as error:
             raise SinkFailed(_reason(error), where=self.where) from None  # the cause has the URL
         self._check(status, after)
+
+    def reach(self) -> None:
+        """Raise SinkFailed if nobody answers at the address; nothing is sent.
+
+        Behind a proxy that cannot be known.
+        """
+        scheme, host = self._address.scheme, self._address.host
+        if behind_proxy(scheme, host):
+            return
+        port = self._address.port or (443 if scheme == "https" else 80)
+        reach(host, port, self.where)
 
     def _check(self, status: int, after: str | None) -> None:
         """Raise the error that an answer means; none for success."""
@@ -135,10 +148,61 @@ def trusted(options: Mapping[str, Any], where: str) -> ssl.SSLContext:
 
 
 def _reason(error: Exception) -> str:
+    """Say in plain words why a request failed; the library's own may hold the address."""
     name = type(error).__name__
     if name.endswith("Timeout"):
-        return f"no answer in time ({name})"
-    return f"cannot be reached ({name}: {error})" if name == "ConnectError" else f"failed ({name})"
+        return "it cannot be reached in time" if name == "ConnectTimeout" else "no answer in time"
+    if name == "ConnectError":
+        return f"cannot be reached: {_cause(error)}"
+    return {
+        "RemoteProtocolError": "its answer is not HTTP, or was cut off",
+        "ReadError": "the connection was lost",
+        "WriteError": "the connection was lost",
+    }.get(name, f"failed ({name})")
+
+
+def _cause(error: BaseException) -> str:
+    """Say why a connection could not be made: what the system said first."""
+    deepest: BaseException = error
+    while (cause := deepest.__cause__ or deepest.__context__) is not None:
+        deepest = cause
+    if isinstance(deepest, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {deepest.verify_message}"
+    return why_unreachable(deepest)
+
+
+def why_unreachable(error: BaseException) -> str:
+    """Say in plain words why there is no connection to a host and port.
+
+    >>> why_unreachable(ConnectionRefusedError(111, "Connection refused"))
+    'nothing listens at its port'
+    """
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens at its port"
+    if isinstance(error, socket.gaierror):
+        return "its host name is not known"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    text = error.strerror if isinstance(error, OSError) else None
+    return text or type(error).__name__
+
+
+def behind_proxy(scheme: str, host: str) -> bool:
+    """Tell whether requests to a host go through a proxy, by the environment.
+
+    >>> behind_proxy("http", "127.0.0.1")
+    False
+    """
+    return bool(getproxies().get(scheme)) and not proxy_bypass(host)
+
+
+def reach(host: str, port: int, where: str) -> None:
+    """Raise SinkFailed if nobody answers at a host and port; nothing is sent there."""
+    try:
+        socket.create_connection((host, port), CONNECT_S).close()
+    except (OSError, UnicodeError) as error:
+        reason = f"cannot be reached: {why_unreachable(error)}"
+        raise SinkFailed(reason, where=where, cure="check the address, and the receiver") from None
 
 
 def _phrase(status: int) -> str:

@@ -64,8 +64,7 @@ class Connection:
 
     def send(self, topic: str, payload: Payload, *, retain: bool = False) -> None:
         """Publish with QoS 1; return once the broker has acknowledged it. Raises SinkFailed."""
-        if not self._up.wait(max(0.0, self._patient_until - time.monotonic())):
-            raise SinkFailed(self._why, where=self.where, cure="check the address, and the broker")
+        self.reach()
         sent = self._client.publish(topic, payload, qos=1, retain=retain)
         with suppress(RuntimeError, ValueError):  # the connection was lost in between
             sent.wait_for_publish(ACKNOWLEDGE_S)
@@ -73,6 +72,11 @@ class Connection:
                 return
         self._renew()
         raise SinkFailed("the broker did not acknowledge a message", where=self.where)
+
+    def reach(self) -> None:
+        """Raise SinkFailed unless there is a connection; a first one is waited for."""
+        if not self._up.wait(max(0.0, self._patient_until - time.monotonic())):
+            raise SinkFailed(self._why, where=self.where, cure="check the address, and the broker")
 
     def tell(self, topic: str, payload: Payload) -> None:
         """Publish with QoS 0 if there is a connection: for what the next message replaces."""

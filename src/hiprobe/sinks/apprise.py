@@ -6,6 +6,7 @@ By default one message per alert, after the model's check. Knows no service: App
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +14,7 @@ from typing import Any, Self
 
 from hiprobe.errors import SinkFailed, UsageError
 from hiprobe.sinks import ALERT_SCHEMA, NO_OPTIONS, SCHEMA, Line, Live, SinkSettings, Target
-from hiprobe.sinks._http import INSTALL
+from hiprobe.sinks._http import INSTALL, behind_proxy, reach
 from hiprobe.sinks._sentences import heading, sentence
 from hiprobe.sinks._settings import check_names
 from hiprobe.sinks._snapshots import snapshot_path
@@ -23,6 +24,9 @@ schemas = (SCHEMA, ALERT_SCHEMA)
 network = True
 settings = SinkSettings(types=("new",), min_severity="medium", wait="verified")
 ANSWER_S = 15.0
+HTTPS = 443
+FIXED = re.compile(r"https://([\w.-]+)(?=/|$)")  # not one with a place for a name in it
+OWN_SERVER = frozenset({"ntfy", "gotify", "json", "xml", "form", "hassio", "mmost", "matrix"})
 OPTIONS = ("snapshot",)
 
 
@@ -50,6 +54,12 @@ class Notification:
                 cure="check its address and token",
             )
 
+    def reach(self) -> None:
+        """Raise SinkFailed if nobody answers where the service is, if that is known."""
+        host, port = _answers_at(self._service[0]) or ("", 0)
+        if host and not behind_proxy("https" if port == HTTPS else "http", host):
+            reach(host, port, self._where)
+
     def close(self) -> None:
         """Do nothing: no connection is kept."""
 
@@ -76,7 +86,23 @@ def open(
 
 def check_target(target: Target, options: Mapping[str, Any] = NO_OPTIONS) -> None:
     """Raise UsageError for a target or options that can never be used; nothing is sent."""
-    open(target, options).close()
+    check_names("option", options, OPTIONS)
+    Notification(given_target(target), options, None).close()
+
+
+def _answers_at(service: Any) -> tuple[str, int] | None:
+    """Return host and port of a service of Apprise; None where its address does not say."""
+    fixed = getattr(service, "notify_url", None)
+    if getattr(service, "mode", None) == "cloud":
+        fixed = getattr(service, "cloud_notify_url", fixed)
+    elif getattr(service, "mode", None) == "private":
+        fixed = None
+    if isinstance(fixed, str) and (found := FIXED.match(fixed)):
+        return (found[1], HTTPS)
+    schemes = getattr(service, "protocol", None), getattr(service, "secure_protocol", None)
+    if not service.host or not OWN_SERVER.intersection(map(str, schemes)):
+        return None
+    return (str(service.host), service.port or (HTTPS if service.secure else 80))
 
 
 def _service(target: str, where: str) -> Any:

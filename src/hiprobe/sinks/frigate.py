@@ -73,6 +73,10 @@ class Frigate:
             "pre_capture": max(0, math.ceil(now - start)),
         }
 
+    def reach(self) -> None:
+        """Raise SinkFailed if nobody answers at the address; nothing is sent."""
+        self._client.reach()
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
@@ -101,7 +105,8 @@ def open(
 
 def check_target(target: Target, options: Mapping[str, Any] = NO_OPTIONS) -> None:
     """Raise UsageError for a target or options that can never be used; nothing is sent."""
-    open(target, options).close()
+    check_names("option", options, OPTIONS)
+    Frigate(address_of(target, ("http", "https")), options).close()
 
 
 def sub_label(line: Line) -> str:

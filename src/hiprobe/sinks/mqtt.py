@@ -138,6 +138,10 @@ class Mqtt:
             if switch and camera.of("watching/set") == topic and payload in (b"ON", b"OFF"):
                 switch(camera.camera, payload == b"ON")
 
+    def reach(self) -> None:
+        """Raise SinkFailed if there is no connection to the broker."""
+        self._connection.reach()
+
     def close(self) -> None:
         """Say that the watcher and its cameras are offline, and end the connection."""
         gone = [(one.of("availability"), "offline") for one in self._topics.values()]

@@ -81,6 +81,10 @@ class Webhook:
         headers = {f"ce-{name}": event[name] for name in names if name in event}
         return _rendered(self._template, event), headers | {"Content-Type": self._type}
 
+    def reach(self) -> None:
+        """Raise SinkFailed if nobody answers at the address; nothing is sent."""
+        self._client.reach()
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
@@ -110,7 +114,8 @@ def open(
 
 def check_target(target: Target, options: Mapping[str, Any] = NO_OPTIONS) -> None:
     """Raise UsageError for a target or options that can never be used; nothing is sent."""
-    open(target, options).close()
+    check_names("option", options, OPTIONS)
+    Webhook(address_of(target, ("http", "https")), options).close()
 
 
 def _template(path: object) -> Template | None:
