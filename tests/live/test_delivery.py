@@ -176,7 +176,8 @@ def test_a_phone_gets_one_message_and_a_hook_all(
         delivery.put(alert())
         eventually(lambda: got(hook) == [("new", 1)])
         assert got(phone) == []
-        delivery.put(alert("update", verification=Verification("confirmed", 2.0)))
+        said = {"verification": Verification("confirmed", 2.0), "explanation": "a fall"}
+        delivery.put(alert("update", **said))
         delivery.put(alert("end", verification=Verification("confirmed", 2.0)))
         eventually(lambda: got(phone) == [("new", 1)])
         eventually(lambda: len(got(hook)) == 3)

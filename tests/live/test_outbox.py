@@ -31,7 +31,8 @@ def alert(kind: Any = "new", name: str = "a1", **more: Any) -> Alert:
 
 
 def confirmed(**more: Any) -> Alert:
-    return alert("update", verification=Verification("confirmed", 1.0), **more)
+    told = {"explanation": "a fall", **more}
+    return alert("update", verification=Verification("confirmed", 1.0), **told)
 
 
 def outbox(folder: Path, **routes: SinkSettings) -> Outbox:
@@ -149,6 +150,24 @@ def test_a_phone_is_told_unchecked_once_it_has_waited_long_enough(tmp_path: Path
     released = box.due("phone", time.time() + 10.1)
     assert released is not None
     assert released.line["verification"]["result"] == "not_checked"
+
+
+def test_a_phone_waits_a_moment_after_the_check_for_the_explanation(tmp_path: Path) -> None:
+    box = outbox(tmp_path, phone=PHONE.changed({"wait_s": 600, "explain_s": 5}))
+    box.put(alert())
+    box.put(confirmed(explanation=None))
+    assert sent(box, "phone", time.time() + 4.9) == []
+    time.sleep(0.01)
+    box.put(confirmed(explanation=None, snapshot="a.jpg"))  # does not make it wait longer
+    at = box.next_at("phone")
+    assert at is not None
+    assert at - time.time() < 5
+    box.put(confirmed(explanation="a fall"))
+    released = box.due("phone", time.time())
+    assert released is not None
+    assert (released.line["type"], released.line["explanation"]) == ("new", "a fall")
+    box.put(replace(confirmed(explanation=None), id="a2"))
+    assert sent(box, "phone", time.time() + 5.1) == [("a1", "new", 1), ("a2", "new", 1)]
 
 
 def test_an_alert_left_open_by_a_crash_is_found(tmp_path: Path) -> None:

@@ -16,9 +16,14 @@ IMPORTANT = SinkSettings(min_severity="high")
 
 
 def message(
-    kind: str, sequence: int, result: str = "not_checked", severity: str = "medium"
+    kind: str,
+    sequence: int,
+    result: str = "not_checked",
+    severity: str = "medium",
+    words: str | None = None,
 ) -> dict[str, Any]:
     return {
+        "explanation": words,
         "type": kind,
         "sequence": sequence,
         "severity": severity,
@@ -27,7 +32,8 @@ def message(
 
 
 NEW, UPDATE = message("new", 1), message("update", 2)
-CONFIRMED = message("update", 3, "confirmed")
+CHECKED = message("update", 3, "confirmed")
+CONFIRMED = message("update", 3, "confirmed", words="a fall")
 REJECTED = message("update", 3, "rejected", "low")
 END, WITHDRAWN = message("end", 4, "confirmed"), message("withdrawn", 4)
 
@@ -63,7 +69,18 @@ def test_a_sink_without_settings_gets_everything_as_it_is() -> None:
 def test_a_phone_gets_one_message_after_the_check() -> None:
     assert sent(PHONE, NEW, UPDATE) == []
     assert sent(PHONE, NEW, UPDATE, CONFIRMED, END) == [("new", 1)]
-    assert sent(PHONE, NEW, message("update", 2, "unsure")) == [("new", 1)]
+    assert sent(PHONE, NEW, message("update", 2, "unsure", words="a fall")) == [("new", 1)]
+
+
+def test_a_phone_gets_the_explanation_in_its_one_message_if_that_comes_in_time() -> None:
+    made = decide(PHONE, "held", CHECKED, NEW)
+    assert (made.send, made.within_s) == ((), PHONE.explain_s)
+    made = decide(PHONE, "held", CONFIRMED, made.hold)
+    assert [(one["type"], one["explanation"]) for one in made.send] == [("new", "a fall")]
+    assert sent(PHONE, NEW, CHECKED, patient=False) == [("new", 1)]
+    hasty = PHONE.changed({"explain_s": 0})
+    assert sent(hasty, NEW, CHECKED) == [("new", 1)]
+    assert decide(PHONE, "unseen", NEW).within_s == PHONE.wait_s
 
 
 def test_a_phone_gets_none_that_is_rejected_or_withdrawn() -> None:

@@ -88,11 +88,12 @@ class Attached:
 
 @dataclass
 class Sinks:
-    """The sinks of a watcher; `verified` says whether alerts are checked by the model."""
+    """The sinks of a watcher; `verified` and `explained` say what the model does with alerts."""
 
     destinations: Sequence[Destination]
     log: Terminal
     verified: bool
+    explained: bool
     delivery: Delivery | None = None
 
     def begin(self, watcher: Watcher) -> None:
@@ -102,7 +103,11 @@ class Sinks:
 
         live = Live(watcher.folder.path, watcher.set_watching)
         self.delivery = Delivery(
-            self.destinations, live, report=self.log.report, verified=self.verified
+            self.destinations,
+            live,
+            report=self.log.report,
+            verified=self.verified,
+            explained=self.explained,
         )
 
     def tell(self, alert: Alert) -> None:

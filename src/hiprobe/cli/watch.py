@@ -212,7 +212,8 @@ def watch(
         return
     terminal = Terminal(as_json)
     shown = LivePage(guard, chosen, who or _login(), terminal.report, name, labels)
-    sinks = Sinks(destinations, terminal, verify and chosen.probe.verification is not None)
+    checked = verify and chosen.probe.verification is not None
+    sinks = Sinks(destinations, terminal, checked, explain)
     shown.sinks, shown.forget = sinks.states, sinks.forget
     attached = Attached([shown, sinks, terminal], terminal)
     _watch(asked, _run.load_backbone(loading), options, shown, attached)

@@ -33,7 +33,7 @@ from hiprobe.live.regions import Regions
 from hiprobe.live.schedules import EXAMPLE, Schedule
 
 FILE_BYTES = 1 << 20
-SINK_SETTINGS = ("types", "min_severity", "wait", "wait_s")
+SINK_SETTINGS = ("types", "min_severity", "wait", "wait_s", "explain_s")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _WHOLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 Made = TypeVar("Made")
@@ -86,6 +86,7 @@ class SinkTable(Table):
     min_severity: str | None = None
     wait: str | None = None
     wait_s: float | None = None
+    explain_s: float | None = None
     parts: dict[str, dict[str, Any]] | None = None
     options: dict[str, Any] | None = None
 

@@ -27,7 +27,8 @@ class Delivery:
 
     `live` is given to the sinks; its folder holds the outbox. `report` gets one line whenever a
     sink begins to fail or works again, or a message is given up; it is called from any thread.
-    `verified` says whether alerts are checked by the model; if not, no sink waits for it. Raises
+    `verified` says whether alerts are checked by the model, and `explained` whether they are
+    explained; if not, no sink waits for it. Raises
     UsageError for a destination that cannot be used, and StoreError for an outbox that cannot be
     opened.
 
@@ -49,9 +50,10 @@ class Delivery:
         *,
         report: Report = ignore,
         verified: bool = True,
+        explained: bool = True,
     ) -> None:
         check_sink_names(destinations)
-        routes = {r: s for one in destinations for r, s in one.routes(verified).items()}
+        routes = {r: s for one in destinations for r, s in one.routes(verified, explained).items()}
         self.outbox, self._report = Outbox(live.folder / NAME, routes), report
         self._unstored: deque[Alert] = deque()
         self._storing, self._disk = threading.Lock(), ""

@@ -17,9 +17,9 @@ PART = "."  # between the name of a sink and its part
 class Destination:
     """A sink of a watcher: what is sent where, and when.
 
-    `name` is the sink's own in the outbox and in reports; `sink` is the plug-in. `settings` (types,
-    min_severity, wait, wait_s) replace those of the plug-in, and `parts` those of its parts.
-    Raises UsageError for a plug-in that takes no alerts, and for settings that are not valid.
+    `name` is the sink's own in the outbox and in reports; `sink` is the plug-in. `settings`, those
+    of `SinkSettings`, replace those of the plug-in, and `parts` those of its parts. Raises
+    UsageError for a plug-in that takes no alerts, and for settings that are not valid.
 
     >>> phone = Destination("phone", "apprise", "ntfy://topic", {"min_severity": "high"})
     >>> phone.routes()["phone"].min_severity, phone.routes()["phone"].wait
@@ -52,10 +52,11 @@ class Destination:
         """The address as people may see it."""
         return sinks.shown_target(self.target)
 
-    def routes(self, verified: bool = True) -> dict[str, SinkSettings]:
+    def routes(self, verified: bool = True, explained: bool = True) -> dict[str, SinkSettings]:
         """Return the settings of the sink and its parts by their names in the outbox.
 
-        Without `verified` no alert is ever checked, so that none waits for it.
+        Without `verified` no alert is ever checked, so that none waits for it; without `explained`
+        none waits for words.
         """
         plugin = self.plugin
         known = sinks.parts_of(plugin)
@@ -65,7 +66,8 @@ class Destination:
         routes = {self.name: sinks.settings_of(plugin).changed(self.settings)}
         for part, settings in known.items():
             routes[f"{self.name}{PART}{part}"] = settings.changed(self.parts.get(part, {}))
-        waits = {} if verified else {"wait": "none"}
+        waits: dict[str, Any] = {} if verified else {"wait": "none"}
+        waits |= {} if explained else {"explain_s": 0.0}
         return {route: settings.changed(waits) for route, settings in routes.items()}
 
     def check(self) -> None:

@@ -110,7 +110,7 @@ class Outbox:
             for route, settings in self.routes.items():
                 knows, held = _known(db, route, stored.id)
                 decision = decide(settings, knows, line, held)
-                _enter(db, (route, stored.id), decision, now, now + settings.wait_s)
+                _enter(db, (route, stored.id), decision, now)
         return stored
 
     def due(self, route: str, now: float) -> Sending | None:
@@ -133,10 +133,14 @@ class Outbox:
         rows = db.execute(
             "SELECT alert, line FROM delivery WHERE route = ? AND state = 'held' AND "
             "(at <= ? OR at > ?)",
-            (route, now, now + settings.wait_s + LATE_S),  # further off: the clock was set back
+            (
+                route,
+                now,
+                now + max(settings.wait_s, settings.explain_s) + LATE_S,
+            ),  # further off: the clock was set back
         ).fetchall()
         for alert, line in rows:
-            _enter(db, (route, alert), release(settings, json.loads(line)), now, now)
+            _enter(db, (route, alert), release(settings, json.loads(line)), now)
 
     def next_at(self, route: str) -> float | None:
         """Return when a route has to do something next; None if nothing waits."""
@@ -285,14 +289,14 @@ def _known(db: sqlite3.Connection, route: str, alert: str) -> tuple[Knows, Line 
     return ("held", json.loads(row[1])) if row[0] == "held" else ("told", None)
 
 
-def _enter(
-    db: sqlite3.Connection, of: tuple[str, str], decision: Decision, now: float, until: float
-) -> None:
-    """Store a decision about a message `of` a route and an alert; one is held at most, `until`."""
+def _enter(db: sqlite3.Connection, of: tuple[str, str], decision: Decision, now: float) -> None:
+    """Store a decision about a message `of` a route and an alert; one is held at most."""
     if decision.hold is not None:
+        until = now + decision.within_s
         held = db.execute(
-            "UPDATE delivery SET line = ? WHERE route = ? AND alert = ? AND state = 'held'",
-            (json.dumps(decision.hold), *of),
+            "UPDATE delivery SET line = ?, at = min(at, ?) "
+            "WHERE route = ? AND alert = ? AND state = 'held'",
+            (json.dumps(decision.hold), until, *of),
         ).rowcount
         if not held:
             _insert(db, of, decision.hold, ("held", until, now))

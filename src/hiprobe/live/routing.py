@@ -1,8 +1,9 @@
 """What one sink is sent of an alert, message by message. Pure rules: no database, no clock.
 
-A sink is a *route*: it has settings, and per alert it is `unseen`, `held` (waits for the check) or
-`told`. The first message that a route sends of an alert is of type `new`, whatever the watcher's
-message was, and holds the newest state; so a phone that waits for the check gets one message.
+A sink is a *route*: it has settings, and per alert it is `unseen`, `held` or `told`. It is held for
+the check, and then a moment for the explanation, which comes after it. The first message that a
+route sends of an alert is of type `new`, whatever the watcher's message was, and holds the newest
+state; so a phone that waits for the check gets one message.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ LAST = ("end", "withdrawn")
 class Decision:
     """What happens with a message: `send` these lines in order, or `hold` this one.
 
-    Both empty means that the route is not told, and forgets what it held.
+    It is held for `within_s` seconds more at most. Both empty means that the route is not told, and
+    forgets what it held.
     """
 
     send: tuple[Line, ...] = ()
     hold: Line | None = None
+    within_s: float = 0.0
 
 
 def decide(settings: SinkSettings, knows: Knows, line: Line, held: Line | None = None) -> Decision:
@@ -34,18 +37,20 @@ def decide(settings: SinkSettings, knows: Knows, line: Line, held: Line | None =
 
     >>> phone = SinkSettings(types=("new",), wait="verified")
     >>> message = {"type": "new", "severity": "medium", "sequence": 1,
-    ...            "verification": {"result": "not_checked"}}
+    ...            "verification": {"result": "not_checked"}, "explanation": None}
     >>> decide(phone, "unseen", message).hold == message
     True
     >>> checked = message | {"type": "update", "sequence": 2,
-    ...                      "verification": {"result": "confirmed"}}
+    ...                      "verification": {"result": "confirmed"}, "explanation": "a fall"}
     >>> [(one["type"], one["sequence"]) for one in decide(phone, "held", checked, message).send]
     [('new', 1)]
     """
     if knows == "told":
         return Decision(_wanted(settings, line))
-    if settings.wait == "verified" and not is_settled(line):
-        return Decision(hold=_as_new(line, held))
+    if settings.wait == "verified" and not is_checked(line):
+        return Decision(hold=_as_new(line, held), within_s=settings.wait_s)
+    if settings.wait == "verified" and settings.explain_s > 0 and not is_explained(line):
+        return Decision(hold=_as_new(line, held), within_s=settings.explain_s)
     return Decision(_first(settings, line, held))
 
 
@@ -54,9 +59,14 @@ def release(settings: SinkSettings, held: Line) -> Decision:
     return Decision(_first(settings, held, held))
 
 
-def is_settled(line: Line) -> bool:
+def is_checked(line: Line) -> bool:
     """Tell whether no check of the alert is to be waited for any more."""
     return line["verification"]["result"] != "not_checked" or line["type"] in LAST
+
+
+def is_explained(line: Line) -> bool:
+    """Tell whether no explanation is to be waited for any more: one that is rejected gets none."""
+    return bool(line["explanation"]) or line["severity"] == "low" or line["type"] in LAST
 
 
 def _wanted(settings: SinkSettings, line: Line) -> tuple[Line, ...]:

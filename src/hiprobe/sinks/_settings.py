@@ -22,8 +22,9 @@ class SinkSettings:
 
     `types` are the types of messages. An alert below `min_severity` is not sent; once a sink has
     been told of an alert it also gets what follows, so that it learns of a later check. With `wait`
-    "verified" an alert is held until the model has checked it, but for at most `wait_s` seconds;
-    then the first message is its newest state. Raises UsageError for a value that is not valid.
+    "verified" an alert is held until the model has checked it, but for at most `wait_s` seconds,
+    and from then until it is explained, but for at most `explain_s` seconds more; the first message
+    is then its newest state. Raises UsageError for a value that is not valid.
 
     >>> phone = SinkSettings(types=("new",), min_severity="medium", wait="verified")
     >>> phone.takes("medium"), phone.takes("low")
@@ -34,6 +35,7 @@ class SinkSettings:
     min_severity: Severity = "low"
     wait: Wait = "none"
     wait_s: float = 30.0
+    explain_s: float = 8.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "types", tuple(self.types))
@@ -44,8 +46,9 @@ class SinkSettings:
             _refuse("min_severity", f"one of {', '.join(SEVERITIES)}", self.min_severity)
         if self.wait not in WAITS:
             _refuse("wait", f"one of {', '.join(WAITS)}", self.wait)
-        if not _is_span(self.wait_s):
-            _refuse("wait_s", "a number of seconds from 0 to 3600", self.wait_s)
+        for name in ("wait_s", "explain_s"):
+            if not _is_span(getattr(self, name)):
+                _refuse(name, "a number of seconds from 0 to 3600", getattr(self, name))
 
     def takes(self, severity: str) -> bool:
         """Tell whether an alert of this severity is sent."""
