@@ -107,6 +107,13 @@ class Verifying:
         self.verifier.heard("frigate/reviews", message(review, kind))
 
 
+def test_what_is_written_to_frigate_says_who_says_so() -> None:
+    review = FrigateReview("1", "yard", 1.0, 2.0, "alert")
+    assert ReviewCheck(review, "rejected", 0.0119).note == "rejected by hiprobe, score 0.01"
+    assert ReviewCheck(review, "rejected").note == "rejected by hiprobe"
+    assert ReviewCheck(review, "unsure", reason="no recording").note == "unsure: no recording"
+
+
 def test_a_review_of_a_fight_is_confirmed_and_one_of_nothing_is_rejected(
     frigate: RecordingFrigate, shipped: Any, probe: Probe
 ) -> None:

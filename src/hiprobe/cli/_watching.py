@@ -180,15 +180,16 @@ class Terminal:
 
 
 def _told(alert: Alert) -> str:
+    """Say a message about an alert: when it is said, and from when on the alert is."""
     from hiprobe.cli._terminal import markup
 
-    when = time.strftime("%H:%M:%S", time.localtime(alert.start))
+    now, since = time.strftime("%H:%M:%S"), time.strftime("%H:%M:%S", time.localtime(alert.start))
     score = "" if alert.score is None else f", score {alert.score:.3f}"
     check = alert.verification.result
     known = "" if check == "not_checked" else f", {check}"
     words = f": {markup(alert.explanation)}" if alert.explanation else ""
     return (
-        f"[bold]{markup(alert.camera)}[/] {alert.type} at {when}, "
+        f"[dim]{now}[/] [bold]{markup(alert.camera)}[/] {alert.type}: since {since}, "
         f"{alert.end - alert.start:.1f} s{score}, {alert.severity}{known}{words}"
     )
 
@@ -204,10 +205,10 @@ def private_files() -> Iterator[None]:
 
 
 class Stop:
-    """Set by SIGTERM or Ctrl-C; a second Ctrl-C ends the process at once."""
+    """Set by SIGTERM or Ctrl-C, which print a line; a second Ctrl-C ends the process at once."""
 
-    def __init__(self) -> None:
-        self._event = threading.Event()
+    def __init__(self, line: str = STOPPING) -> None:
+        self._event, self._line = threading.Event(), line
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
@@ -228,7 +229,7 @@ class Stop:
             last.daemon = True
             last.start()
         self._event.set()
-        print(STOPPING, file=sys.stderr, flush=True)
+        print(self._line, file=sys.stderr, flush=True)
 
     @property
     def came(self) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SYSTEMS = ("frigate",)
 NOTES = ("description", "sub_label")
 TOPIC, AVAILABLE = "verifications", "verify/available"
+STOPPING = "stopping: the review at hand is finished if that takes less than 3 s"
 END_S = 3.0  # for the review that is being verified, when a signal comes
 
 
@@ -121,7 +122,7 @@ def verify(
 
     told = _told_as_json if as_json else _told
     verifier = FrigateVerifier(api, backbone, chosen.probe, broker.publish, options, told, report)
-    with Stop().listening() as stop:
+    with Stop(STOPPING).listening() as stop:
         broker.connect(verifier)
         report(f"verifying reviews of frigate {api.shown}; stop it with Ctrl-C")
         _run_until(verifier, stop)

@@ -107,7 +107,10 @@ class ReviewCheck:
     def note(self) -> str:
         """What is written to Frigate: the answer, and what was seen."""
         seen = None if self.event is None else self.event.explanation
-        return f"{self.result}: {' '.join((seen or self.reason or 'hiprobe').split())}"
+        if words := " ".join((seen or self.reason or "").split()):
+            return f"{self.result}: {words}"
+        score = "" if self.score is None else f", score {self.score:.2f}"
+        return f"{self.result} by hiprobe{score}"
 
 
 def review_of(payload: bytes) -> FrigateReview | None:
