@@ -24,7 +24,6 @@ from hiprobe.types import Segment
 MODEL_S = 3.0  # seconds for which the model is measured, at each size of a batch
 CAMERA_S = 10.0  # seconds of video for which a decoder is measured
 SPARE = 0.8  # the share of the machine that segments may take; the rest is for alerts
-SHARES = (1, 2, 4)  # every segment, every second one, every fourth one
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class Plan:
     processors that this process may use, `segment_s` the length of a segment in seconds.
 
     >>> plan = Plan((ModelSpeed(1, 0.05, 0.05),), 0.1, "yard", cores=2, segment_s=1.6)
-    >>> plan.cameras(every=1), plan.cameras(every=4)
-    (12, 14)
+    >>> plan.cameras
+    12
     """
 
     speeds: tuple[ModelSpeed, ...]
@@ -59,26 +58,22 @@ class Plan:
         """The size of a batch at which a segment takes least."""
         return min(self.speeds, key=lambda one: one.wall_s)
 
-    def cameras(self, every: int = 1) -> int:
-        """Return how many cameras can be watched if one segment of `every` is read."""
-        model_s = self.best.wall_s / self.segment_s / every
-        cpu_s = self.decoder_cpu_s + self.best.cpu_s / self.segment_s / every
+    @property
+    def cameras(self) -> int:
+        """How many cameras can be watched without leaving out a segment."""
+        model_s = self.best.wall_s / self.segment_s
+        cpu_s = self.decoder_cpu_s + self.best.cpu_s / self.segment_s
         return math.floor(SPARE * min(1 / max(model_s, 1e-9), self.cores / max(cpu_s, 1e-9)))
 
     def lines(self) -> list[str]:
         """Say it in sentences."""
         speeds = ", ".join(f"{1 / one.wall_s:.3g} at a batch of {one.batch}" for one in self.speeds)
-        found = [
+        return [
             f"the model reads {speeds} segments per second; a segment is {self.segment_s:g} s",
             f"decoding {self.measured_on} takes {self.decoder_cpu_s:.3g} s of processor time per "
             f"second of video; there are {self.cores} processors",
+            f"this machine can watch {self.cameras} such cameras",
         ]
-        for every in SHARES:
-            which = {1: "every segment", 2: "every second segment"}.get(
-                every, f"one segment in {every}"
-            )
-            found.append(f"{which} read: {self.cameras(every)} such cameras")
-        return found
 
 
 def plan_cameras(model: Backbone, probe: Probe, camera: Camera | None = None) -> Plan:
