@@ -136,7 +136,10 @@ def test_passwords(kind: str) -> None:
         right = first_status(camera.url(login="admin:s3cret%2Fp%40w%20%23%25%3F"))
     for one in wrong:
         assert (one.state, type(one.error).__name__) == ("offline", "LoginRefused")
-        assert one.detail == "it refuses the login; check the user name and password in the address"
+        assert one.detail == (
+            "it refuses the login; check the user name and password in the address; "
+            "write @ / : # ? % in them as %40 %2F %3A %23 %3F %25"
+        )
         assert not any(secret in f"{one!r} {one.error}" for secret in ("n0tit", "s3cret", "admin"))
     assert right.state == "online"
 

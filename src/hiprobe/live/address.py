@@ -21,6 +21,7 @@ HIDDEN = "***"
 SHORT = 3  # a shorter secret is hidden only where it is part of an address
 _ANY_LOGIN = re.compile(r"(\w+://)[^\s'\"<>]*@")
 _ENCODE = "write these as %40, %2F, %3A, %23 and %3F"
+ENCODE = "write @ / : # ? % in them as %40 %2F %3A %23 %3F %25"
 
 
 def kind_of(url: str) -> Kind:

@@ -30,7 +30,7 @@ from hiprobe.errors import (
     UnsupportedVideo,
     VideoError,
 )
-from hiprobe.live.address import Kind
+from hiprobe.live.address import ENCODE, Kind
 from hiprobe.live.stream_request import StreamRequest
 from hiprobe.video.container import PIXEL_CAP
 
@@ -118,7 +118,8 @@ def _refusal(error: av.error.FFmpegError, request: StreamRequest, waited_s: floa
     """Return the named error for a failed attempt; the words of FFmpeg may hold the address."""
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
         return LoginRefused(
-            "it refuses the login", cure="check the user name and password in the address"
+            "it refuses the login",
+            cure=f"check the user name and password in the address; {ENCODE}",
         )
     if _has_no_video(error, request):
         return NoVideoStream("it sends sound or data, but no video", cure=CHECK_ADDRESS)
