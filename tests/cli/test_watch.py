@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -115,8 +116,8 @@ def test_a_file_is_watched_to_its_end(tmp_path: Path, probe: Path, footage: Path
     )
     assert done.returncode == 0, done.stderr
     first, *_, last = done.stdout.splitlines()
-    assert first.startswith("yard new at ")
-    assert last.startswith("yard end at ")
+    assert re.match(r"\d\d:\d\d:\d\d yard new: since \d\d:\d\d:\d\d, ", first)
+    assert re.match(r"\d\d:\d\d:\d\d yard end: since \d\d:\d\d:\d\d, ", last)
     assert "confirmed: brightness 2" in last
     assert "camera yard: ended: the file was played" in done.stderr
     assert not (tmp_path / "kept" / "clips").exists()
@@ -259,6 +260,7 @@ def test_a_camera_learns_its_own_level_and_refuses_a_promise_that_the_time_canno
     )
     assert done.returncode == 0, done.stderr
     assert "A check from log-odds 4." in done.stderr
+    assert "in 50s a camera learns next to nothing: it may still raise 5,1" in done.stderr
     kept = json.loads((tmp_path / "watch" / "levels.json").read_text())["cameras"]["yard"]
     assert 4.0 < kept["confirm"] < 5.0
     with running(tmp_path, footage, "-p", probe, "--speed", 60, "--json", "--no-clips") as process:
@@ -282,5 +284,6 @@ def test_a_plan_says_how_many_cameras_this_machine_can_watch(
     said = done.stdout.splitlines()
     assert said[0].startswith("the model reads ")
     assert said[1].startswith("decoding yard takes ")
-    assert said[2].startswith("every segment read: ")
+    assert said[2].startswith("this machine can watch ")
+    assert len(said) == 3
     assert not (tmp_path / "watch").exists()

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from hiprobe.probe import Probe
 
 TOML = ".toml"
+SHORT_H = 6.0  # hours to learn in, too few to keep what anybody would want
 
 
 def watch(
@@ -294,6 +295,7 @@ def _say_plan(asked: Watch, backbone: Backbone, probe: Probe) -> None:
 
 def _learning(text: str, wanted: float | None, asked: Watch) -> Learning:
     """Return what is to be learned; raises UsageError, or LabelError for too short a time."""
+    from hiprobe.cli._terminal import warn
     from hiprobe.live.learning import Learning, check_time, fewest_per_day, parse_duration
 
     if len(asked.cameras) != 1:
@@ -304,6 +306,11 @@ def _learning(text: str, wanted: float | None, asked: Watch) -> Learning:
         raise UsageError(f"--learn: {error}") from error
     found = Learning(asked.cameras[0], wanted or fewest_per_day(hours), hours)
     check_time(found.wanted, hours)
+    if hours < SHORT_H:
+        warn(
+            f"in {text} a camera learns next to nothing: it may still raise "
+            f"{fewest_per_day(hours):,.0f} false alarms per day; learn for days"
+        )
     return found
 
 
