@@ -16,10 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import full_disk
 from tests.support.staged_cameras import BrightBackbone, L, StagedCamera, bright_probe
 from tests.support.watching import WALL, Heard, camera, until
 
-from hiprobe.errors import ModelError, OutOfMemory, ProbeError, RecipeMismatch, UsageError
+from hiprobe.errors import (
+    ModelError,
+    OutOfMemory,
+    ProbeError,
+    RecipeMismatch,
+    StoreError,
+    UsageError,
+)
 from hiprobe.live.alert import Alert
 from hiprobe.live.cameras import SeverityRule, Watch
 from hiprobe.live.schedules import Schedule
@@ -349,6 +357,10 @@ def test_a_probe_that_does_not_fit_leaves_the_old_one(tmp_path: Path) -> None:
             stage.watcher.swap(replace(bright_probe(), causal_threshold=None))
         assert stage.watcher.probe.digest == bright_probe().digest
         assert not stage.watcher.folder.probe.exists()
+        with full_disk(100), pytest.raises(StoreError, match="cannot write"):
+            stage.watcher.swap(bright_probe(0.9))
+        assert stage.watcher.probe.digest == bright_probe().digest
+        assert stage.watcher.status().swaps == 0
         with pytest.raises(UsageError, match="no previous probe"):
             stage.watcher.restore()
 

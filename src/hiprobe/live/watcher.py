@@ -232,17 +232,18 @@ class Watcher:
 
         What is kept of each camera's current run is scored again, so that the alerts are those of
         the new probe; the old one is kept as `previous`. Raises RecipeMismatch for a probe of
-        another recipe, and ProbeError for one that cannot raise alerts; the old one then stays.
+        another recipe, ProbeError for one that cannot raise alerts, and StoreError if the disk
+        refuses; the old one then stays. One thread at a time may call it.
         """
         check_probe(self.model, probe)
         probe.check(self.probe.recipe)
         rules = {name: self._by(probe, one.camera) for name, one in self._cameras.items()}
+        self.probe.save(self.folder.previous)  # first: a full disk changes nothing
+        probe.save(self.folder.probe)
         with self._turn:
             self.probe, self.previous, self._swaps = probe, self.probe, self._swaps + 1
             for name, one in self._cameras.items():
                 self._take(one, one.swap(rules[name]))
-        self.previous.save(self.folder.previous)
-        probe.save(self.folder.probe)
 
     def restore(self) -> None:
         """Go back to the previous probe; raises UsageError if there is none."""
