@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from hiprobe.review.live_watcher import LiveWatcher
 
+MARK_DIGITS = 18
 KEPT = 1000  # changes that a page may have missed and still catch up with
 
 
@@ -78,7 +79,8 @@ class LiveFeed:
         run, _, number = mark.partition("-")
         with self._lock:
             kept = list(self._kept)
-        if run != self._run or not number.isdecimal() or int(number) > self._number:
+        known = run == self._run and number.isdecimal() and len(number) <= MARK_DIGITS
+        if not known or int(number) > self._number:
             return None
         if kept and int(number) < kept[0].number - 1:
             return None
