@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,29 @@ def test_a_receiver_may_ask_for_a_pause(hook: Receiver, header: str, seconds: fl
     assert caught.value.retry_after_s == seconds
 
 
+def test_a_receiver_that_answers_byte_by_byte_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hiprobe.sinks._http.WHOLE_S", 0.5)
+
+    def drip(server: socket.socket) -> None:
+        with suppress(OSError), server.accept()[0] as one:
+            one.recv(65536)
+            one.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            for _ in range(200):
+                one.sendall(b"x")
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=(server,), daemon=True).start()
+        url, began = f"http://127.0.0.1:{server.getsockname()[1]}/", time.monotonic()
+        with sinks.load("webhook").open(url) as sink:
+            with pytest.raises(SinkFailed, match="its answer took longer than"):
+                sink.write(line())
+            assert time.monotonic() - began < 3
+            threading.Thread(target=drip, args=(server,), daemon=True).start()
+            with pytest.raises(SinkFailed, match="its answer took longer than"):
+                sink.write(line())  # by a new connection
+
+
 def test_a_receiver_that_is_away_or_hangs_is_a_failure_soon(
     hook: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +207,7 @@ def test_a_receiver_that_is_away_or_hangs_is_a_failure_soon(
     assert time.monotonic() - began < 5
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
-        with pytest.raises(SinkFailed, match="its answer is not HTTP, or was cut off"):
+        with pytest.raises(SinkFailed, match=r"its answer is not HTTP|the connection was lost"):
             send(f"http://127.0.0.1:{server.getsockname()[1]}/", line())
 
 

@@ -19,6 +19,7 @@ from hiprobe.sinks._targets import address_of
 
 JSON = {"Content-Type": "application/json"}
 MOST_BYTES = 512 << 20  # of a clip
+READ_S = 120.0  # for a whole clip
 LIST_BYTES = 16 << 20
 SUB_LABEL = 100  # characters that Frigate takes
 NO_RECORDING = frozenset({400, 404})
@@ -79,19 +80,13 @@ class _Client(HttpClient):
     def read(self, url: str, most: int, take: Callable[[bytes], object]) -> None:
         """Get `url` and give its body to `take` piece by piece; raises as `send` does."""
         size = 0
-        try:
-            with self._client.stream("GET", url) as answer:
-                self._check(answer.status_code, answer.headers.get("retry-after"))
-                for piece in answer.iter_bytes(65536):
-                    size += len(piece)
-                    if size > most:
-                        raise UsageError(
-                            f"answered with more than {most:,} bytes", where=self.where
-                        )
-                    take(piece)
-        except self._errors as error:
-            name = type(error).__name__
-            raise SinkFailed(f"no whole answer ({name})", where=self.where) from None
+        with self.within(READ_S) as client, client.stream("GET", url) as answer:
+            self._check(answer.status_code, answer.headers.get("retry-after"))
+            for piece in answer.iter_bytes(65536):
+                size += len(piece)
+                if size > most:
+                    raise UsageError(f"answered with more than {most:,} bytes", where=self.where)
+                take(piece)
 
 
 class FrigateApi:

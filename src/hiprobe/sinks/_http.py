@@ -8,7 +8,10 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +27,7 @@ INSTALL = "pip install 'hiprobe[alerts]'"
 REFUSED = "it refuses this message"
 CONNECT_S = 5.0
 ANSWER_S = 10.0
+WHOLE_S = 20.0  # for a request and its answer
 MOST_RETRY_AFTER_S = 300.0
 # The receiver has read the message and does not want it, so that no repetition helps.
 _REFUSED = frozenset({400, 405, 409, 411, 413, 414, 415, 422})
@@ -31,6 +35,11 @@ _CURES = {
     301: "give the address that it redirects to",
     404: "check the path of the address",
     410: "check the path of the address",
+}
+_WORDS = {
+    "RemoteProtocolError": "its answer is not HTTP, or was cut off",
+    "ReadError": "the connection was lost",
+    "WriteError": "the connection was lost",
 }
 OPTIONS = ("ca_file", "check_certificate")
 
@@ -59,12 +68,14 @@ class HttpClient:
         self._refused = _REFUSED | refused
         auth = None if address.user is None else (address.user, address.password or "")
         self._errors = (library.HTTPError, library.InvalidURL, library.StreamError)
-        self._client = library.Client(
+        self._made = partial(
+            library.Client,
             auth=auth,
             verify=trusted(options, where) if address.scheme == "https" else False,
             timeout=library.Timeout(ANSWER_S, connect=CONNECT_S),
             headers={"User-Agent": f"hiprobe/{hiprobe.__version__}"},
         )
+        self._client = self._made()
 
     def send(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str] | None = None
@@ -73,12 +84,32 @@ class HttpClient:
 
         Raises UsageError for an answer that refuses this message, SinkFailed for any other failure.
         """
-        try:
-            with self._client.stream(method, url, content=body, headers=headers) as answer:
-                status, after = answer.status_code, answer.headers.get("retry-after")
-        except self._errors as error:
-            raise SinkFailed(_reason(error), where=self.where) from None  # the cause has the URL
+        with (
+            self.within(WHOLE_S) as client,
+            client.stream(method, url, content=body, headers=headers) as answer,
+        ):
+            status, after = answer.status_code, answer.headers.get("retry-after")
         self._check(status, after)
+
+    @contextmanager
+    def within(self, most_s: float) -> Iterator[Any]:
+        """Give the client for one request, which is cut off after some seconds.
+
+        An answer may come byte by byte and be in time with each of them. Raises SinkFailed.
+        """
+        if self._client.is_closed:
+            self._client = self._made()
+        client, late = self._client, threading.Event()
+        timer = threading.Timer(most_s, _cut_off, (client, late))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield client
+        except (*self._errors, OSError, RuntimeError) as error:
+            why = f"its answer took longer than {most_s:g} s" if late.is_set() else _reason(error)
+            raise SinkFailed(why, where=self.where) from None  # the cause has the URL
+        finally:
+            timer.cancel()
 
     def reach(self) -> None:
         """Raise SinkFailed if nobody answers at the address; nothing is sent.
@@ -114,6 +145,11 @@ class HttpClient:
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _cut_off(client: Any, late: threading.Event) -> None:
+    late.set()
+    client.close()
 
 
 def _library() -> Any:
@@ -154,11 +190,9 @@ def _reason(error: Exception) -> str:
         return "it cannot be reached in time" if name == "ConnectTimeout" else "no answer in time"
     if name == "ConnectError":
         return f"cannot be reached: {_cause(error)}"
-    return {
-        "RemoteProtocolError": "its answer is not HTTP, or was cut off",
-        "ReadError": "the connection was lost",
-        "WriteError": "the connection was lost",
-    }.get(name, f"failed ({name})")
+    if isinstance(error, OSError):
+        return f"failed: {error.strerror or name}"
+    return _WORDS.get(name, f"failed ({name})")
 
 
 def _cause(error: BaseException) -> str:
