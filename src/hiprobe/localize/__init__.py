@@ -17,7 +17,12 @@ from hiprobe.localize.settings import (
     Smoothing,
 )
 from hiprobe.localize.smoothing import Smoother, smooth
-from hiprobe.localize.thresholds import RunningThreshold, adaptive_threshold, threshold_rule
+from hiprobe.localize.thresholds import (
+    RaisedThreshold,
+    RunningThreshold,
+    adaptive_threshold,
+    threshold_rule,
+)
 from hiprobe.localize.tracker import EventTracker, find_events, low_threshold
 
 __all__ = [
@@ -28,6 +33,7 @@ __all__ = [
     "EventTracker",
     "Localization",
     "Localizer",
+    "RaisedThreshold",
     "Rule",
     "RunningThreshold",
     "Scored",

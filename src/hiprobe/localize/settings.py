@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from hiprobe.ranges import require
 
-Rule = Literal["calibrated", "fixed", "adaptive"]
+Rule = Literal["calibrated", "fixed", "adaptive", "raised"]
 Smoothing = Literal["gaussian", "causal", "median", "none"]
 
-RULES = ("calibrated", "fixed", "adaptive")
+RULES = ("calibrated", "fixed", "adaptive", "raised")
 LONGEST_TEXT = 500
 SMOOTHINGS = ("gaussian", "causal", "median", "none")
 
@@ -22,7 +22,8 @@ class Localization:
 
     - `sigma`: width of the smoothing, in segments; 0 for none. HeadHunt-VAD has 1.5.
     - `rule`: `fixed` uses `threshold` as given, `calibrated` as found when the probe was fitted,
-      `adaptive` follows the scores with `kappa`, `warmup` and `lag`: see `RunningThreshold`.
+      `adaptive` follows the scores with `kappa`, `warmup` and `lag`: see `RunningThreshold`;
+      `raised` is `threshold` or what is unusual for this camera, the higher: `RaisedThreshold`.
     - `merge_s`: events less than this many seconds apart are merged.
     - `min_s`: events shorter than this many seconds are dropped.
     - `smoothing`: `gaussian`, `causal`, `median` or `none`: see `Smoother`.
@@ -64,8 +65,8 @@ class Localization:
             require("threshold", self.confirm, "confirm")
         if self.rule not in RULES:
             raise ValueError(f"the rule must be one of {RULES}, got {self.rule!r}")
-        if self.rule == "fixed" and self.threshold is None:
-            raise ValueError("the fixed rule needs a threshold")
+        if self.rule in ("fixed", "raised") and self.threshold is None:
+            raise ValueError(f"the {self.rule} rule needs a threshold")
         said = self.threshold_from
         if said is not None and not (isinstance(said, str) and len(said) <= LONGEST_TEXT):
             raise ValueError(f"threshold_from must be a short text, got {str(said)[:80]!r}")

@@ -72,14 +72,14 @@ def refit(
 ) -> Refit:
     """Fit `old` again on `pairs` of states and labels; `known` are the labels it was fitted on.
 
-    The method, the smoothing and the rules for events stay. A threshold, calibrated or set by hand,
-    is calibrated again, as the scores change their scale. The sites stay, unless `choose` lets the
-    method select among all that were read. Raises the errors of `hiprobe.probe.fit`.
+    The method, the smoothing and the rules for events stay. A threshold is calibrated again, even
+    if it was fixed or raised, as the scores change their scale. The sites stay, unless `choose`
+    lets the method select among all that were read. Raises the errors of `hiprobe.probe.fit`.
     """
     sites = None if choose else old.sites
     settings = (
         replace(old.localization, rule="calibrated", threshold=None)
-        if (old.localization.rule == "fixed")
+        if old.localization.rule in ("fixed", "raised")
         else old.localization
     )
     lent = dict(old.provenance.get("states") or {})
