@@ -52,7 +52,8 @@ def test_the_shipped_probe_then_that_of_the_folder_then_that_of_the_results(
     ran = detect()
     assert ran.code == 0
     assert said(ran) == (
-        f"probe: the probe shipped with hiprobe ({SHIPPED.digest[:8]}), model embedded"
+        f"probe: the probe shipped with hiprobe ({SHIPPED.digest[:8]}), model embedded; it does not "
+        "know your cameras, so fit your own on a few clips of them: hiprobe fit CLIPS"
     )
     kept = tmp_path / "hiprobe-out/probe.safetensors"
     assert kept.read_bytes() == embedded.PROBE.read_bytes()

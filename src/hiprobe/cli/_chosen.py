@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from hiprobe.store.local_places import FittedOn
 
 HERE = Path("probe.safetensors")
+FIT_YOUR_OWN = (
+    "; it does not know your cameras, so fit your own on a few clips of them: hiprobe fit CLIPS"
+)
 
 
 @dataclass(frozen=True)
@@ -67,20 +70,31 @@ def choose_probe(given: Path | None, out: Path, method: str | None = None) -> Ch
 
 
 def shipped_fit(probe: Probe) -> FittedOn | None:
-    """Return what the shipped probe was fitted on, wherever the package is now; else None."""
-    from hiprobe.embedded import CLIPS, PROBE, STATES
+    """Return what the shipped probe was fitted on, wherever the package is now; else None.
+
+    None too for one that was fitted on rendered clips that are not in the package.
+    """
+    from hiprobe.embedded import CLIPS, PROBE, RENDERED, STATES
     from hiprobe.store.local_places import FittedOn
 
     if not PROBE.is_file() or probe.digest != load_probe(PROBE, None).digest:
+        return None
+    if RENDERED in probe.provenance.get("states", {}):
         return None
     return FittedOn(data=str(CLIPS), store=str(STATES))
 
 
 def say_choice(chosen: ChosenProbe, model: str) -> None:
-    """Say which probe and model are used; warn of a newer probe in the working folder."""
-    from hiprobe.cli._terminal import err, markup, warn
+    """Say which probe and model are used; warn of a newer probe in the working folder.
 
-    err.print(f"probe: [bold]{markup(chosen.named)}[/], model {markup(model)}", soft_wrap=True)
+    The shipped probe comes with the advice to fit one.
+    """
+    from hiprobe.cli._terminal import err, markup, warn
+    from hiprobe.embedded import PROBE
+
+    advice = FIT_YOUR_OWN if chosen.path == PROBE else ""
+    named = f"probe: [bold]{markup(chosen.named)}[/], model {markup(model)}"
+    err.print(f"{named}{advice}", soft_wrap=True)
     if HERE.is_file() and HERE.resolve() != chosen.path.resolve() and _newer(HERE, chosen):
         warn(f"{HERE} is newer and is another probe; to use it, give -p {HERE} --again")
 
