@@ -36,9 +36,9 @@ from hiprobe.probe.verification_rule import answered_odds, yes_over_no
 from hiprobe.types import Event
 
 STORE = Path("runs/default_probe")
-ODDS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # thresholds of the score, as log-odds
-KAPPAS = (None, 1.0, 2.0, 3.0, 4.0, 6.0)  # None: the fixed threshold
-LEVELS = (-1e6, -1.0, -0.5, 0.0, 0.5, 1.0)  # of the check; the first checks nothing
+ODDS = (0.0, 0.3, 0.6, 0.9, 1.2, 1.6, 2.0, 3.0)  # thresholds of the score, as log-odds
+KAPPAS = (None, 2.0, 3.0, 5.0)  # None: the fixed threshold
+LEVELS = (-1e6, -0.5, 0.0, 0.5)  # of the check; the first checks nothing
 MOST_AN_HOUR = 2.0  # rendered false events that a chosen setting may give
 Flags = NDArray[np.bool_]
 
@@ -154,10 +154,10 @@ def ways(study: Study) -> list[tuple[str, Localization]]:
     ]
 
 
-def table(study: Study, part: str) -> Table:
+def table(study: Study, part: str, compared: Sequence[tuple[str, Localization]]) -> Table:
     """Return what each way gives on one part."""
     sample, rows = study.sample(part), []
-    for name, how in ways(study):
+    for name, how in compared:
         found = study.found(part, how)
         rows.append(
             (
@@ -229,7 +229,9 @@ Numbers of that part are therefore too good. The quiet real videos chose nothing
 
 {layers(study)}
 """
-    return "\n".join([head, *(table(study, part).to_markdown() for part in reversed(PARTS))])
+    compared = ways(study)
+    made = [table(study, part, compared) for part in reversed(PARTS)]
+    return "\n".join([head, *(one.to_markdown() for one in made)])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
