@@ -28,6 +28,7 @@ from hiprobe.errors import LabelError, ProbeError, RecipeMismatch, StoreError, U
 from hiprobe.localize import Localization, localize, smooth
 from hiprobe.probe import MAX_BYTES, Probe, fit
 from hiprobe.probe.calibration import calibration_set
+from hiprobe.probe.refit import refit
 from hiprobe.types import Gap, HiddenStates, Recipe, Site
 
 RNG = np.random.default_rng
@@ -264,9 +265,19 @@ def test_one_class_never_fits_on_an_anomaly() -> None:
 
 def test_other_rules_keep_their_threshold() -> None:
     fixed, adaptive = Localization(rule="fixed", threshold=0.65), Localization(rule="adaptive")
-    for rule in (fixed, adaptive):
+    for rule in (fixed, replace(fixed, rule="raised"), adaptive):
         found = fit("hiprobe", planted(), localization=rule, permutations=0, layer_curve=False)
         assert found.localization == rule
+
+
+@pytest.mark.parametrize("rule", ["fixed", "raised"])
+def test_a_refit_calibrates_a_threshold_that_was_set(rule: Rule) -> None:
+    pairs = planted()
+    old = fit("hiprobe", pairs, localization=Localization(rule=rule, threshold=0.99))
+    made = refit(old, pairs, [labels for _, labels in pairs]).probe.localization
+    assert made.rule == "calibrated"
+    assert made.threshold is not None
+    assert made.threshold < 0.99
 
 
 def test_a_method_from_outside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,6 +285,7 @@ def test_a_method_from_outside_the_package(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "mean_method.py").write_text("""
 import numpy as np
 from hiprobe.methods import Selection
+from hiprobe.probe.refit import refit
 from hiprobe.types import Site
 
 class Mean:
