@@ -25,7 +25,7 @@ from sklearn.metrics import roc_auc_score
 
 from hiprobe import methods
 from hiprobe.errors import LabelError, ProbeError, RecipeMismatch, StoreError, UsageError
-from hiprobe.localize import Localization, localize, smooth
+from hiprobe.localize import Localization, Rule, localize, smooth
 from hiprobe.probe import MAX_BYTES, Probe, fit
 from hiprobe.probe.calibration import calibration_set
 from hiprobe.probe.refit import refit
@@ -285,7 +285,6 @@ def test_a_method_from_outside_the_package(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "mean_method.py").write_text("""
 import numpy as np
 from hiprobe.methods import Selection
-from hiprobe.probe.refit import refit
 from hiprobe.types import Site
 
 class Mean:
