@@ -225,7 +225,8 @@ An event counts if the model's check confirms it; boundaries are not refined. Sh
 intervals by bootstrap over sources, rates exact Poisson ones. A way is chosen on the part
 `{PARTS[0]}`: the share of fights found less that of normal clips with an event is highest among
 settings with at most {MOST_AN_HOUR:g} events an hour of rendered ordinary life, or with the fewest.
-Numbers of that part are therefore too good. The quiet real videos chose nothing.
+Numbers of that part are therefore too good. Layer, warm-up and lag are those of the probe's file
+and of `training.default_probe`, and were chosen on all of the real footage.
 
 {layers(study)}
 """
