@@ -173,12 +173,13 @@ def _finding(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _chance(auc: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield a warning if the interval of the AUC includes .5."""
+    """Yield a warning if the interval of the AUC is not above .5."""
     from hiprobe.probe.calibration import ENOUGH
 
-    if auc and auc["low"] is not None and auc["low"] <= 0.5 <= auc["high"]:
+    if auc and auc["low"] is not None and auc["low"] <= 0.5:
+        where = "includes" if auc["high"] >= 0.5 else "is below"
         yield (
-            "the interval of the AUC includes .5: do not rely on this probe; label more videos, "
+            f"the interval of the AUC {where} .5: do not rely on this probe; label more videos, "
             f"at least {ENOUGH} of each class"
         )
 

@@ -44,8 +44,10 @@ class Figures:
                 f"{self.videos['normal']} with normal segments. Do not rely on these figures; "
                 f"label at least {ENOUGH} videos of each class."
             )
-        if self.after and self.after["low"] is not None and self.after["low"] <= 0.5:
-            yield "The interval of the AUC after the refit includes .5: do not rely on this probe."
+        low, high = (self.after["low"], self.after["high"]) if self.after else (None, None)
+        if low is not None and high is not None and low <= 0.5:
+            where = "includes" if high >= 0.5 else "is below"
+            yield f"The interval of the AUC after the refit {where} .5: do not rely on this probe."
 
 
 @dataclass(frozen=True)
