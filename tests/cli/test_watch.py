@@ -32,6 +32,12 @@ def grey(index: int) -> NDArray[np.uint8]:
     return np.full((32, 32, 3), level + index % 3, np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a command that is started elsewhere import the model of these tests."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+
+
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A minute of video with an anomaly that goes on to its end."""
