@@ -32,10 +32,13 @@ def grey(index: int) -> NDArray[np.uint8]:
     return np.full((32, 32, 3), level + index % 3, np.uint8)
 
 
+# A command that is started elsewhere imports the model of these tests, too.
+SEARCH = os.pathsep.join(filter(None, sys.path))
+
+
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a command that is started elsewhere import the model of these tests."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    monkeypatch.setenv("PYTHONPATH", SEARCH)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,12 @@ def command(*words: object) -> list[str]:
 @contextmanager
 def running(folder: Path, *words: object) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        command(*words), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(*words),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": SEARCH},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             yield process

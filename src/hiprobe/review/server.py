@@ -79,13 +79,18 @@ def _refused(_request: Request, error: Exception) -> Response:
     return PlainTextResponse(str(error.detail), error.status_code)
 
 
+def _say(address: str) -> None:
+    """Print the address at once, also into a pipe."""
+    print(address, flush=True)
+
+
 def serve_page(
     session: Session,
     guard: Guard,
     *,
     who: str = "",
     model: str | None = None,
-    ready: Callable[[str], None] = print,
+    ready: Callable[[str], None] = _say,
 ) -> None:
     """Serve the page until interrupted; `ready` is called with the address, without the token.
 
