@@ -109,7 +109,7 @@ class AlertArchive:
         return None if known is None else known.alert
 
     def states(self, name: str, recipe: Recipe) -> AlertStates | None:
-        """Return the kept states of an alert, None if there are none of this recipe.
+        """Return the kept states of an alert; None without states of this recipe.
 
         Raises StoreError for a damaged file.
         """

@@ -83,7 +83,7 @@ def _days(text: str) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The times in which something applies: in any of `spans`, or always if there are none.
+    """When something applies: in each of `spans`, or always if no span is given.
 
     `zone` is the time zone; None is that of the machine.
 

@@ -145,12 +145,12 @@ class CameraTrack:
         return list(self._with_views(self.life.restart(rules.causal, rules.final, run, cut=cut)))
 
     def states(self, of: HiddenStates) -> HiddenStates | None:
-        """Return the states kept of this run, described as those `of`; None if there are none."""
+        """Return the states kept of this run, described as those `of`; None without any."""
         recent = self._recent()
         return _states(recent, of) if recent else None
 
     def states_between(self, start: float, end: float, of: HiddenStates) -> HiddenStates | None:
-        """Return the states kept of the segments that touch a span; None if there are none."""
+        """Return the states kept of the segments that touch a span; None without any."""
         some = [one for one in self._recent() if one.end > start and one.read_from < end]
         return _states(some, of) if some else None
 

@@ -167,7 +167,7 @@ class WatchedCamera:
         return self.track.restart(by.rules, scores)
 
     def states_between(self, start: float, end: float) -> HiddenStates | None:
-        """Return the states kept of a span of the camera's clock; None if there are none."""
+        """Return the states kept of a span of the camera's clock; None without any."""
         return self.track.states_between(start, end, _described(self.probe))
 
     def report(self, counts: SourceCounts | None) -> CameraReport:
