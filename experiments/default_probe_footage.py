@@ -18,7 +18,7 @@ from hiprobe import datasets, pipeline, video
 from hiprobe.backbones import Backbone
 from hiprobe.types import HiddenStates, Site
 
-SEED, SECONDS, FPS, SIZE = 920_001, 240.0, 10, 192
+SEED, SECONDS, FPS, SIZE = 920_001, 240.0, 5, 192  # the model reads 5 frames per second
 PARTS = ("choose", "report")  # what settings are chosen on, and what is published
 
 
