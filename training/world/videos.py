@@ -12,7 +12,7 @@ import numpy as np
 
 from training.world import happenings
 from training.world.acts import Act
-from training.world.clips import SMALLEST, Scene, in_view
+from training.world.clips import Scene, in_view
 from training.world.drawing.background import background
 from training.world.drawing.raster import draw
 from training.world.filming.film import expose, meter, random_film
@@ -48,24 +48,14 @@ def local_times(t: Array, start: float, end: float) -> Array:
     return np.asarray(np.where(t <= end, t - start, np.where(after < UNDO_S, back, rest)))
 
 
-def plan(
-    rng: Rng,
-    spans: Sequence[Span],
-    seconds: float,
-    fps: float,
-    busy: float,
-    least: float = SMALLEST,
-) -> Scene:
-    """Draw a place with its acts over a whole video; every event must be in view, of `least` size.
-
-    Raises ValueError if 20 places do not show all events.
-    """
+def plan(rng: Rng, spans: Sequence[Span], seconds: float, fps: float, busy: float) -> Scene:
+    """Draw a place with its acts over a whole video; every event must be in view."""
     t = (np.arange(round(seconds * fps)) + 0.5) / fps
     kinds = happenings.by_name()
     for _ in range(20):
         place = random_place(rng, lanes=any(span.kind in NEEDS_LANES for span in spans))
         acts = [kinds[s.kind](rng, place, local_times(t, s.start, s.end)) for s in spans]
-        if all(in_view(place, act, least) for act in acts):
+        if all(in_view(place, act) for act in acts):
             break
     else:
         raise ValueError(f"none of 20 places shows all of {[span.kind for span in spans]}")
@@ -76,12 +66,9 @@ def plan(
     return Scene(place, acts, names)
 
 
-def frames(rng: Rng, scene: Scene, size: int, fps: float, strength: float = 1.0) -> Iterator[Array]:
-    """Yield the frames uint8 (n, size, size, 3) of a video in parts, all from one camera.
-
-    `strength` 0 is a nearly perfect camera, 1 any CCTV camera.
-    """
-    film = random_film(rng, infrared=scene.place.infrared, strength=strength)
+def frames(rng: Rng, scene: Scene, size: int, fps: float) -> Iterator[Array]:
+    """Yield the frames uint8 (n, size, size, 3) of a video in parts, all from one camera."""
+    film = random_film(rng, infrared=scene.place.infrared)
     weather = Weather() if scene.place.indoor else film.weather
     film = replace(film, interlaced=False, weather=weather)
     style, seed = random_overlay(rng), int(rng.integers(1 << 31))
