@@ -25,7 +25,7 @@ def test_the_report_of_the_embedded_model_has_a_banner_and_names_the_probe(
     auc = fitted.probe.provenance["auc"]
     clips = len(fitted.probe.provenance["videos"])
     assert 'role="note"' in head
-    assert "knows rendered scenes only" in head
+    assert "trained on rendered scenes" in head
     assert f"fitted on {clips} labelled clips: out-of-fold AUC {auc['value']:.2f} [" in head
     assert "<dt>model.name</dt><dd><bdi>embedded</bdi>" in details
     assert f"<dt>model.id</dt><dd><bdi>{fitted.probe.recipe.model}</bdi>" in details

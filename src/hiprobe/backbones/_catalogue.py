@@ -28,7 +28,7 @@ PROVEN = frozenset(
     }
 )
 LAPTOP, CARD, SERVER = "a laptop", "one GPU", "a server"
-RENDERED = "works on rendered scenes only: for trying HiProbe out"
+RENDERED = "tiny, trained on rendered scenes: for trying HiProbe out"
 RESEARCH = "the licence allows research but no commercial use"
 REMOTE = (
     "InternVL2.5 as published needs remote code, which is never run; "
