@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hiprobe.report.page import ASSETS, content_policy
+from hiprobe.report.page import content_policy
+from hiprobe.report.templates import template
 from hiprobe.report.texts import clock, count, printable, two, wall_clock
 from hiprobe.store import ManifestLine, read_manifest, write_atomic
 
@@ -69,17 +69,10 @@ def _counts(lines: Sequence[ManifestLine]) -> Iterator[str]:
 def _page(
     title: str, lines: Sequence[ManifestLine], counts: Sequence[str], at: tuple[int, int]
 ) -> str:
-    environment = Environment(
-        loader=PackageLoader("hiprobe", ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     assets = Path(__file__).with_name("assets")
     style, script = ((assets / f"index.{kind}").read_text("utf-8") for kind in ("css", "js"))
     number, pages = at
-    return environment.get_template("index.html.jinja").render(
+    return template("index").render(
         title=printable(title),
         counts=counts,
         rows=[_row(line) for line in lines],

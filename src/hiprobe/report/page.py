@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
@@ -23,6 +22,7 @@ from hiprobe.report.caveats import about_probe, model_notice
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, thin, value_range
 from hiprobe.report.heat import heat_map
 from hiprobe.report.picture import Thumbnail, timeline_png
+from hiprobe.report.templates import template
 from hiprobe.report.texts import (
     FITTED_ON,
     check_words,
@@ -40,7 +40,6 @@ from hiprobe.sinks.webvtt import events_webvtt
 from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Event, Gap, Result, unicode
 
-ASSETS = "report/assets"
 EMBED_BYTES = 64 << 20  # a larger video is a file beside the page
 LONG_S = 600.0  # a browser copy of a longer video has half the height
 POINTS = 4000  # of the curve in the page
@@ -123,16 +122,9 @@ def report_html(
         ...     "No event was found." in (Path(folder) / "a.html").read_text()
         True
     """
-    environment = Environment(
-        loader=PackageLoader("hiprobe", ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     assets = Path(__file__).with_name("assets")
     style, script = ((assets / name).read_text("utf-8") for name in ("page.css", "page.js"))
-    page = environment.get_template("page.html.jinja").render(
+    page = template("page").render(
         name=unicode(result.name),
         title=printable(unicode(result.name)),
         result=result,

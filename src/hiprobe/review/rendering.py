@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from hiprobe.live.alert import timestamp_utc
-from hiprobe.report.page import ASSETS
+from hiprobe.report.templates import ASSETS
 from hiprobe.report.texts import auc_text, check_words, clock, printable, probe_line, two
 from hiprobe.review.judgements import KINDS, reviewer, spoken
 from hiprobe.review.session import Session
