@@ -4,26 +4,24 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_READY := .venv/.demo-ready
 READY := .venv/.ready
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+# Without --no-compile pip would translate 23,000 files of which a run loads a few thousand, one after the other.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: demo test soak-runs soak-live browser servers cameras lint train second card real results bench fuzz clean backbones
+.PHONY: demo test soak-runs soak-live system lint train second card real results bench fuzz clean backbones
 
 demo: $(DEMO_READY)
 	$(BIN)/hiprobe demo
 	@echo "to use the command hiprobe in this shell: . .venv/bin/activate"
 
-test: $(READY) browser servers cameras
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+test: lint system
 	$(BIN)/python -m pytest
 
 # Long repetitions of what short tests show: many kills, whole grids. Not part of make test.
-soak-runs: $(READY) browser servers cameras
+soak-runs: $(READY) system
 	$(BIN)/python -m pytest -m soak
 
 # Four cameras for ten minutes, with injected faults; it prints memory, lag and what was reported.
-soak-live: $(READY) servers cameras
+soak-live: $(READY) system
 	HIPROBE_SOAK_S=600 $(BIN)/python -m pytest -n 0 -s -m soak tests/live/test_soak.py
 
 $(DEMO_READY): pyproject.toml constraints.txt
@@ -38,18 +36,6 @@ $(READY): $(DEMO_READY)
 	$(PIP) --editable '.[dev]'
 	touch $@
 
-# The pages are tested in real browsers if they are there; as root, Debian's are installed first.
-browser:
-	@{ command -v chromium && command -v firefox-esr; } >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
-	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium firefox-esr >/dev/null; } || \
-	  echo "no chromium or no firefox: their tests will be skipped"
-
-# Alerts are sent to a real broker if it is there; as root, Debian's is installed first.
-servers:
-	@PATH="$$PATH:/usr/sbin"; command -v mosquitto >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
-	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends mosquitto >/dev/null; } || \
-	  echo "no mosquitto: its tests will be skipped"
-
 define FIND_RTSP
 import gi
 gi.require_version("GstRtspServer", "1.0")
@@ -58,13 +44,18 @@ Gst.init(None)
 assert Gst.ElementFactory.find("x264enc") and Gst.ElementFactory.find("rtph264pay")
 endef
 export FIND_RTSP
+APT := apt-get install -y -qq --no-install-recommends
+RTSP := gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 
-# The cameras of the tests are streams of a real RTSP server, which the system's Python runs.
-cameras:
-	@/usr/bin/python3 -c "$$FIND_RTSP" 2>/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
-	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends gir1.2-gst-rtsp-server-1.0 python3-gi \
-	    gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly >/dev/null; } || \
-	  echo "no RTSP server: tests of cameras will be skipped"
+# The pages are tested in real browsers, alerts are sent to a real broker, and the cameras are streams of a real RTSP server,
+# which the system's Python runs. As root, Debian's are installed first where one is missing; without them tests are skipped.
+system:
+	@PATH="$$PATH:/usr/sbin"; missing=; \
+	for one in chromium firefox-esr mosquitto; do command -v $$one >/dev/null || missing="$$missing $$one"; done; \
+	/usr/bin/python3 -c "$$FIND_RTSP" 2>/dev/null || missing="$$missing $(RTSP)"; \
+	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  { $(APT) $$missing >/dev/null || for one in $$missing; do $(APT) $$one >/dev/null; done; }; } || \
+	  echo "where one of these is missing, its tests will be skipped:$$missing"
 
 lint: $(READY)
 	$(BIN)/ruff check .
