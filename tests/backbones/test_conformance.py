@@ -14,6 +14,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,14 +87,25 @@ def backbone(name: str, loaded: Callable[[str], Any], shipped: Any) -> Any:
         pytest.skip(str(error))
 
 
+@pytest.fixture(scope="module")
+def plain_loaded(folders: Callable[[str], Path]) -> Callable[[str], Any]:
+    """A function that loads a model with transformers alone, once for all tests."""
+
+    @cache
+    def load(name: str) -> Any:
+        if name in tiny_models.FAMILIES:
+            return plain_model(folders(name))
+        if name == "embedded":
+            return plain_model(Path(hiprobe.__file__).parent / "embedded" / "model")
+        pytest.skip(f"{name} has no checkpoint that transformers alone could load")
+
+    return load
+
+
 @pytest.fixture
-def plain(name: str, folders: Callable[[str], Path]) -> Any:
+def plain(name: str, plain_loaded: Callable[[str], Any]) -> Any:
     """The same model as transformers alone loads it."""
-    if name in tiny_models.FAMILIES:
-        return plain_model(folders(name))
-    if name == "embedded":
-        return plain_model(Path(hiprobe.__file__).parent / "embedded" / "model")
-    pytest.skip(f"{name} has no checkpoint that transformers alone could load")
+    return plain_loaded(name)
 
 
 def segments(backbone: Any, count: int) -> list[Segment]:
