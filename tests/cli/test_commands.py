@@ -565,10 +565,13 @@ def test_unusable_labels_are_named(run: Run, tmp_path: Path, clips: Path, fitted
 def test_a_forced_layer_is_read_alone_and_drawn_as_itself(
     run: Run, tmp_path: Path, clips: Path
 ) -> None:
+    head, *rows = (clips / "labels.csv").read_text().splitlines()
+    few = clips / "four.csv"  # two of each class
+    few.write_text("\n".join([head, *rows[:2], *rows[-2:]]) + "\n")
     for method in ("hiprobe", "output_layer"):
         ran = run(
             "fit",
-            clips,
+            few,
             "--layer",
             "5",
             "--method",
@@ -795,7 +798,7 @@ def cut_off(
 
     folder = tmp_path_factory.mktemp("cut")
     out, whole = folder / "out", folder / "whole"
-    videos = sorted(clips.glob("*.mp4"))[::2]
+    videos = sorted(clips.glob("*.mp4"))[::3]
     command = [
         *START,
         "detect",
