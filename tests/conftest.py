@@ -25,25 +25,52 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: a proce
 MOST_WORKERS = 4  # more want too much memory
 EXPENSIVE = (  # these files first, so that no worker is left with one at the end
     "scale/test_scale.py",
-    "backbones/test_conformance.py",
-    "video/test_parallel.py",
+    "live/test_source_rtsp.py",
     "cli/test_commands.py",
+    "backbones/test_conformance.py",
+    "training/test_fights.py",
+    "live/test_source_http.py",
+    "video/test_parallel.py",
     "test_reliability.py",
     "review/test_browser.py",
+    "live/test_recorder.py",
+    "cli/test_event_options.py",
+    "test_environment.py",
+    "isolate/test_isolate.py",
+    "review/test_review.py",
     "video/test_h264.py",
     "evaluation/test_benchmark.py",
+    "experiments/test_experiments.py",
 )
+# Each on one worker: the tiny models are then made once, and the renderer's functions translated once.
+TOGETHER = ("tests/backbones/", "tests/training/")
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 CLIPS_EACH = 4
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Use one worker per core for the whole suite; none for chosen tests, which then start sooner."""
+    """Use one worker more than cores for the whole suite, because many tests wait.
+
+    None for chosen tests, which then start sooner.
+    """
     if config.args_source == pytest.Config.ArgsSource.ARGS or config.option.keyword:
         return 0
     config.option.dist = "loadfile"
-    return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    return min(MOST_WORKERS, len(os.sched_getaffinity(0)) + 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a worker whole files, and whole folders of `TOGETHER`."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = str(super()._split_scope(nodeid))
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
