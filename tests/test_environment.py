@@ -459,10 +459,10 @@ def test_the_page_answers_beside_300_half_open_connections(tmp_path: Path, three
         while "http://" not in page.stdout.readline():
             assert page.poll() is None
         for number in range(300):
-            client = held.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+            client = held.enter_context(socket.create_connection(("127.0.0.1", port), 60))
             client.sendall(heads[number % 3])
         for _ in range(3):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
                 assert answer.status == 200
         page.terminate()
         assert "Traceback" not in page.stderr.read()

@@ -17,7 +17,7 @@ from hiprobe.live.cameras import Camera
 from hiprobe.live.source import Footage, Source, Status
 
 SMALL = recipe(frames=8, size=(64, 64))
-LENGTH_S = 14.0
+LENGTH_S = 8.0
 
 
 @pytest.fixture(scope="module")
