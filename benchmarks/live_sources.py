@@ -3,7 +3,8 @@
 How long a dead, a silent and a frozen camera take to be noticed and to recover, with the limits of
 a watcher; then memory and processor time per camera, for 1 and 4 cameras of 640 x 480 at 25 fps in
 H.264, with the footage for clips kept. The cameras are streams of a real RTSP server, for which
-`tests/support/rtsp_camera.py` names the Debian packages. Takes 12 minutes.
+`tests/support/rtsp_camera.py` names the Debian packages. All faults run at the same time, each with
+a camera of its own. Takes 3 minutes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from hiprobe.types import Recipe
 
 RECIPE = Recipe("none", ("none",), frames=8, size=(224, 224))
 ROUNDS = 3
-WATCHED_S = 60.0
+WATCHED_S = 30.0
 FAULT_HEAD = ["fault", "reported as", "noticed after s", "first segment s after it was over"]
 COST_HEAD = [
     "cameras",
@@ -143,8 +145,13 @@ def main() -> None:
     if missing():
         sys.exit(f"no RTSP server: apt-get install {PACKAGES}")
     rows = []
-    for name, (begin, end) in FAULTS.items():
-        times = [fault(name, begin, end) for _ in range(ROUNDS)]
+    with ThreadPoolExecutor(ROUNDS * len(FAULTS)) as pool:
+        every = {
+            name: [pool.submit(fault, name, begin, end) for _ in range(ROUNDS)]
+            for name, (begin, end) in FAULTS.items()
+        }
+    for name, started in every.items():
+        times = [one.result() for one in started]
         noticed, over = ([f"{one:.1f}" for one in column] for column in zip(*times, strict=True))
         rows.append(
             [name, "frozen" if name == "frozen" else "offline", ", ".join(noticed), ", ".join(over)]

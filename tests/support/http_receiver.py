@@ -29,6 +29,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float = 0.0  # Unix time of its arrival
 
     @property
     def json(self) -> Any:
@@ -79,7 +80,7 @@ class Receiver:
         lines = path.read_text().splitlines() if path.exists() else []
         whole = [line for line in lines if line.endswith("]")]  # the last may be torn by a kill
         rows = [json.loads(line) for line in whole]
-        return [Request(m, p, h, base64.b64decode(body)) for m, p, h, body in rows]
+        return [Request(m, p, h, base64.b64decode(body), at) for m, p, h, body, at in rows]
 
     def __enter__(self) -> Receiver:
         return self.start()
@@ -104,7 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _take(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        row = [self.command, self.path, dict(self.headers.items()), base64.b64encode(body).decode()]
+        sent = dict(self.headers.items())
+        row = [self.command, self.path, sent, base64.b64encode(body).decode(), time.time()]
         status, headers = json.loads((self.folder / "behave").read_text())
         if status == "hang":
             time.sleep(HANG_S)

@@ -117,6 +117,18 @@ class RtspCamera:
         """Set a property of an element in the pipelines that run."""
         self._say([element, name, value])
 
+    def times(self) -> dict[str, float]:
+        """Tell when each path that plays was at its second 0, in Unix time."""
+        self._say("times")
+        assert self._server.stdout is not None
+        found: dict[str, float] = json.loads(self._server.stdout.readline())
+        return found
+
+    @property
+    def process(self) -> int:
+        """The process id of the server."""
+        return self._server.pid
+
     def url(self, path: str = "/live", login: str = "") -> str:
         """Write the address of a path, with a login if one is given."""
         return f"rtsp://{login}{'@' if login else ''}127.0.0.1:{self.port}{path}"

@@ -21,7 +21,7 @@ class CameraReport:
 
     `segments` were scored, `repeated` and `carried` of them without being read again; `dropped`
     came too fast for the model, `unwatched` came while it was not watched, `lost` could not be
-    read. `lag_s` is the time from the end of the last segment to its score, `scored_at` when that
+    read. `lag_s` is the time from the last picture of a segment to its score, `scored_at` when that
     was, and `unwatched_at` when the last one came that was not to be scored. `score` is that of the
     causal rule and `threshold` the one it is compared with.
     """
@@ -130,7 +130,7 @@ _CAMERA = (
     _Metric("carried_segments_total", "counter", "Not read, as the scene was still.", "carried"),
     _Metric("dropped_segments_total", "counter", "Dropped, as the model was slower.", "dropped"),
     _Metric("lost_segments_total", "counter", "Segments that could not be read.", "lost"),
-    _Metric("lag_seconds", "gauge", "From the end of a segment to its score.", "lag_s"),
+    _Metric("lag_seconds", "gauge", "From the last picture of a segment to its score.", "lag_s"),
     _Metric("score", "gauge", "The newest score by the causal rule.", "score"),
     _Metric("threshold", "gauge", "The threshold of that score.", "threshold"),
     _Metric("open_alerts", "gauge", "Alerts that have not ended.", "open_alerts"),

@@ -118,13 +118,14 @@ class WatchedCamera:
         newest = self.track.life.newest
         assert newest is not None, "a segment was pushed"
         end = live.wall + (live.segment.end - live.segment.start) / self.camera.speed
+        seen = live.wall + (live.segment.times[-1] - live.segment.start) / self.camera.speed
         now = time.time()
         self.scores.append((end, newest.smoothed, newest.threshold))
         self._counted(read.source)
         self._report = replace(
             self._report,
             segments=self._report.segments + 1,
-            lag_s=now - end,
+            lag_s=max(0.0, now - seen),
             scored_at=now,
             score=newest.smoothed,
             threshold=newest.threshold,

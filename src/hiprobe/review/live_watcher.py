@@ -31,9 +31,9 @@ class ScorePoint(NamedTuple):
 class ShownCamera:
     """The state of one camera; `detail` says why it is in it, without an address.
 
-    `lag_s` is how many seconds after the end of a segment its score was known, None before the
-    first; `dropped` counts segments that were not read; `scores` are those of the last ten minutes,
-    in order; `pictured` is when the newest picture was taken, None before the first.
+    `lag_s` is how many seconds after the last picture of a segment its score was known, None before
+    the first; `dropped` counts segments that were not read; `scores` are those of the last ten
+    minutes, in order; `pictured` is when the newest picture was taken, None before the first.
     """
 
     name: str
