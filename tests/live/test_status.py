@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 
+import numpy as np
 import pytest
+from tests.support.fake_backbone import RECIPE
+from tests.support.staged_cameras import bright_probe
+from tests.support.watching import camera
 
+from hiprobe.live.live_items import LiveSegment
+from hiprobe.live.scoring import Read
 from hiprobe.live.status import CameraReport, SinkReport, WatcherReport, metrics, troubles
+from hiprobe.live.watched_camera import WatchedCamera, rules_of
+from hiprobe.types import Segment
 
 YARD = CameraReport("yard", state="online", since=0.0, segments=7, lag_s=1.25, scored_at=95.0)
 NAMED = CameraReport('a "door"\\', state="offline", dropped=3)
@@ -62,3 +71,29 @@ def test_health_is_about_the_watcher_and_not_about_a_camera_that_is_offline() ->
 
 def test_a_report_is_json() -> None:
     assert REPORT.to_json()["cameras"][0]["name"] == "yard"
+
+
+def lag_of(seen_s: float, speed: float = 1.0) -> float:
+    """Score a segment whose last picture was taken so many seconds ago; return its lag."""
+    yard, probe = camera("x.mp4", "yard", speed=speed), bright_probe()
+    watched = WatchedCamera(yard, rules_of(yard, probe, None, {}), RECIPE.segment_s)
+    times = (np.arange(RECIPE.frames) + 0.5) * RECIPE.segment_s / RECIPE.frames
+    frames = np.zeros((RECIPE.frames, 16, 16, 3), np.uint8)
+    segment = Segment(frames, times, 0.0, RECIPE.segment_s, 0)
+    wall = time.time() - seen_s - times[-1] / speed
+    watched.push(
+        LiveSegment("yard", segment, wall), Read(np.zeros((1, 3), np.float32), "read"), 0.1
+    )
+    lag = watched.report(None).lag_s
+    assert type(lag) is float
+    return lag
+
+
+def test_the_lag_counts_from_the_last_picture_that_the_model_gets() -> None:
+    # The segment itself ends a quarter of its length later, when its score may be long known.
+    assert 0.3 <= lag_of(0.3) < 5.0
+    assert 0.3 <= lag_of(0.3, speed=10.0) < 5.0
+
+
+def test_the_lag_is_never_below_0() -> None:
+    assert lag_of(-60.0) == 0.0

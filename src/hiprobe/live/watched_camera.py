@@ -118,7 +118,7 @@ class WatchedCamera:
         newest = self.track.life.newest
         assert newest is not None, "a segment was pushed"
         end = live.wall + (live.segment.end - live.segment.start) / self.camera.speed
-        seen = live.wall + (live.segment.times[-1] - live.segment.start) / self.camera.speed
+        seen = live.wall + float(live.segment.times[-1] - live.segment.start) / self.camera.speed
         now = time.time()
         self.scores.append((end, newest.smoothed, newest.threshold))
         self._counted(read.source)
