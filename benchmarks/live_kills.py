@@ -194,7 +194,8 @@ def killed(kills: int, folder: Path, seed: int = 1) -> tuple[list[list[Any]], li
         eventually(lambda: one.printed.stat().st_size, START_S)
         for _ in range(kills):
             time.sleep(chance.uniform(0, PAUSE_S))
-            one.kill(*chance.choices([*VICTIMS], [*VICTIMS.values()]), chance)
+            (what,) = chance.choices([*VICTIMS], [*VICTIMS.values()])
+            one.kill(what, chance)
         one.drain()
         rows, how = counted(one), ", ".join(f"{name} {n}" for name, n in sorted(one.kills.items()))
         alerts = len({name for name, _ in one.stored()})

@@ -80,7 +80,7 @@ def lag_of(seen_s: float, speed: float = 1.0) -> float:
     times = (np.arange(RECIPE.frames) + 0.5) * RECIPE.segment_s / RECIPE.frames
     frames = np.zeros((RECIPE.frames, 16, 16, 3), np.uint8)
     segment = Segment(frames, times, 0.0, RECIPE.segment_s, 0)
-    wall = time.time() - seen_s - times[-1] / speed
+    wall = time.time() - seen_s - float(times[-1]) / speed
     watched.push(
         LiveSegment("yard", segment, wall), Read(np.zeros((1, 3), np.float32), "read"), 0.1
     )
