@@ -48,6 +48,7 @@ FIRST, ADDED, MOST = (
 FEWER, STREAM_S = 2, 420.0
 SETTLE_S, COUNTED_S = 6.0, 10.0
 LATE_S = 2.0
+STILL_PARTS = 3
 HEAD = [
     "cameras",
     "still scenes",
@@ -63,6 +64,14 @@ HEAD = [
     "USS",
     "holds",
 ]
+
+
+def clips_of(place: int) -> list[str]:
+    """Return the clips of a stream; of streams side by side a quarter moves at any time."""
+    turned = ORDINARY[place:] + ORDINARY[:place]
+    some = [one for clip in turned for one in mostly_still(clip, STILL_PARTS)]
+    begin = place % (1 + STILL_PARTS)
+    return some[begin:] + some[:begin]
 
 
 class LateSource:
@@ -103,9 +112,7 @@ class Ramp:
         self.scored: list[tuple[str, float, float]] = []
         self.segment_s = probe.recipe.segment_s
         self.first: tuple[int, float] | None = None  # cameras of the first step, and its MiB
-        turned = (ORDINARY[place:] + ORDINARY[:place] for place in range(len(ORDINARY)))
-        clips = [[one for clip in some for one in mostly_still(clip, 3)] for some in turned]
-        files = [stream(folder, some, STREAM_S) for some in clips]
+        files = [stream(folder, clips_of(place), STREAM_S) for place in range(len(ORDINARY))]
         self.names = [f"c{number}" for number in range(MOST)]
         streams = {f"/{one}": media(files[i % len(files)]) for i, one in enumerate(self.names)}
         self.server = self.stack.enter_context(RtspCamera(streams))

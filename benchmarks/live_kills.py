@@ -45,6 +45,7 @@ CYCLE_S, BRIGHT_S = 14.0, 4.0
 # Watcher and broker take longer to be there again, so they are killed less often.
 VICTIMS = {"watcher": 1, "receiver": 2, "broker": 1}
 PAUSE_S, START_S, DRAIN_S = 0.5, 120.0, 180.0
+MOST_S = 330.0  # no more kills after so long: the machine is too busy
 HEAD = ["receiver", "messages stored", "delivered", "lost", "repeated"]
 Names = list[tuple[str, int]]  # id and sequence of messages
 
@@ -192,14 +193,15 @@ def killed(kills: int, folder: Path, seed: int = 1) -> tuple[list[list[Any]], li
         one = scene(folder, stack)
         one.start("yard.mp4")
         eventually(lambda: one.printed.stat().st_size, START_S)
-        for _ in range(kills):
+        while sum(one.kills.values()) < kills and time.monotonic() < began + MOST_S:
             time.sleep(chance.uniform(0, PAUSE_S))
             (what,) = chance.choices([*VICTIMS], [*VICTIMS.values()])
             one.kill(what, chance)
         one.drain()
         rows, how = counted(one), ", ".join(f"{name} {n}" for name, n in sorted(one.kills.items()))
         alerts = len({name for name, _ in one.stored()})
-    return rows, [f"{kills} kills ({how}) in {time.monotonic() - began:.0f} s; {alerts} alerts."]
+    done = sum(one.kills.values())
+    return rows, [f"{done} kills ({how}) in {time.monotonic() - began:.0f} s; {alerts} alerts."]
 
 
 def main() -> None:
