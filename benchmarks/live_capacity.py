@@ -168,17 +168,21 @@ class Ramp:
         used = (processor_s() - used) / passed
         served = (ticks_s(self.server.process) - served) / passed
         dropped, read, segments = (b - a for a, b in zip(before, self._counts(), strict=True))
-        late = self._latest(place)
+        late = self._latest(place, set(self.names[:count]))
         wanted = 0.9 * count * COUNTED_S / self.segment_s
         holds = dropped == 0 and late < LATE_S and segments >= wanted
         share = f"{100 * read / max(segments, 1):.0f} %"
         row = [count, self.still, segments, share, dropped, late, used, served]
         return [*row, *self._memory(count), "yes" if holds else "no"]
 
-    def _latest(self, place: int) -> float:
-        """Return how long after the end of its segment the latest score came, from a place on."""
+    def _latest(self, place: int, watched: set[str]) -> float:
+        """Return how long after the end of its segment the latest score came, from a place on.
+
+        Scores of cameras that are no longer watched do not count.
+        """
         zeros, some = self.server.times(), self.scored[place:]
-        return max((at - (zeros[f"/{name}"] + end) for name, end, at in some), default=math.inf)
+        late = (at - (zeros[f"/{name}"] + end) for name, end, at in some if name in watched)
+        return max(late, default=math.inf)
 
     def _memory(self, count: int) -> list[Any]:
         """Return the MiB of the watcher, by how much it grew a camera, and those of a decoder."""
