@@ -54,9 +54,7 @@ def _detect(found: Found, chosen: ChosenProbe, out: Path, model: Backbone) -> in
 
     check_out(out, chosen.probe)
     _detection.keep_places(out, found, chosen)
-    asked = _detection.DetectionRequest(
-        chosen.probe, out, chosen.probe.localization, dtype=None
-    )
+    asked = _detection.DetectionRequest(chosen.probe, out, chosen.probe.localization, dtype=None)
     output = _detection.Output(out)
     code = _detection.show_detection(found, asked, lambda: model, output)
     output.end(found)
