@@ -284,9 +284,9 @@ def recipe(size: int = SIZE, style: str = "name") -> dict[str, Any]:
         "explain_prompt": PROMPT,
         "explain_span_s": SEGMENT_S,
         **verdict,
-        "notice": "The embedded model is tiny and was trained on rendered scenes. On real footage it "
-        "was measured on fights only (docs/embedded.md). For real use take a trained video MLLM, "
-        "for example Qwen/Qwen2.5-VL-7B-Instruct or OpenGVLab/InternVL3-8B-hf.",
+        "notice": "The embedded model is tiny and was trained on rendered scenes. On real footage "
+        "it was measured on fights only (docs/embedded.md). For real use take a trained video "
+        "MLLM, for example Qwen/Qwen2.5-VL-7B-Instruct or OpenGVLab/InternVL3-8B-hf.",
     }
 
 
