@@ -16,6 +16,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from hiprobe.probe import Probe
+from training import default_probe
 from training.drawn import events
 from training.drawn.clips import make_video
 from training.drawn.draw import Array
@@ -80,13 +82,15 @@ def demo(path: Path, seed: int = DEMO_SEED) -> None:
 
 
 def probe(path: Path) -> None:
-    """Fit the probe that is used where no other is given, as `hiprobe fit` does."""
+    """Fit the probe that is used where no other is given, as `hiprobe fit --layer` does."""
     with tempfile.TemporaryDirectory() as store:
         command = [sys.executable, "-m", "hiprobe", "fit", str(HOME / "clips"), "-o", str(path)]
-        subprocess.run([*command, "--store", store], check=True)
+        layer = str(default_probe.LAYER)
+        subprocess.run([*command, "--layer", layer, "--store", store], check=True)
         shutil.rmtree(path.parent / "states", ignore_errors=True)
         for folder in Path(store).glob("*/"):  # without the index
             shutil.copytree(folder, path.parent / "states" / folder.name)
+    default_probe.as_default(Probe.load(path)).save(path)
     for name in (".local.json", "..local.json.lock"):  # paths of this machine
         (path.parent / name).unlink(missing_ok=True)
 

@@ -29,7 +29,7 @@ def watchable_probe() -> Probe:
     for clip in datasets.load("folder", embedded.CLIPS):
         (states,) = kept_states(embedded.STATES, video.digest(clip.path), shipped.recipe)
         pairs.append((states, label_segments(states.starts, states.ends, clip.events)))
-    made = fit("hiprobe", pairs, layer_curve=False, permutations=0)
+    made = fit("hiprobe", pairs, sites=list(shipped.sites), layer_curve=False, permutations=0)
     return replace(shipped, causal_threshold=made.causal_threshold)
 
 

@@ -70,16 +70,11 @@ def choose_probe(given: Path | None, out: Path, method: str | None = None) -> Ch
 
 
 def shipped_fit(probe: Probe) -> FittedOn | None:
-    """Return what the shipped probe was fitted on, wherever the package is now; else None.
-
-    None too for one that was fitted on rendered clips that are not in the package.
-    """
-    from hiprobe.embedded import CLIPS, PROBE, RENDERED, STATES
+    """Return what the shipped probe was fitted on, wherever the package is now; else None."""
+    from hiprobe.embedded import CLIPS, PROBE, STATES
     from hiprobe.store.local_places import FittedOn
 
     if not PROBE.is_file() or probe.digest != load_probe(PROBE, None).digest:
-        return None
-    if RENDERED in probe.provenance.get("states", {}):
         return None
     return FittedOn(data=str(CLIPS), store=str(STATES))
 
