@@ -38,7 +38,7 @@ from hiprobe.types import Event
 STORE = Path("runs/default_probe")
 ODDS = (0.0, 0.3, 0.6, 0.9, 1.2, 1.6, 2.0, 3.0)  # thresholds of the score, as log-odds
 KAPPAS = (None, 2.0, 3.0, 5.0)  # None: the fixed threshold
-LEVELS = (-1e6, -0.5, 0.0, 0.5)  # of the check; the first checks nothing
+LEVELS = (-1e6, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # of the check; the first checks nothing
 MOST_AN_HOUR = 2.0  # rendered false events that a chosen setting may give
 Flags = NDArray[np.bool_]
 

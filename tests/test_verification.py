@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.support import fake_backbone
+from tests.support.fixed_probe import fixed_probe
 from tests.support.numbered_videos import steady, write
 
 from hiprobe import datasets, detect, embedded, pipeline, runs
@@ -24,7 +25,6 @@ from hiprobe.store import results
 from hiprobe.types import Event, Result, Scores, Site
 
 TRUTH = ((6.2, 11.6), (18.5, 23.6), (30.3, 36.1))  # fight, fall, fire
-FITTED = Localization(rule="fixed", threshold=0.593)  # what `fit` finds on the shipped clips
 LOW = Localization(sigma=0.0, rule="fixed", threshold=0.4, merge_s=0.0, min_s=0.0)
 EVERYTHING = replace(LOW, threshold=0.0, refine=False)  # ordinary life gives events too
 
@@ -50,7 +50,7 @@ class Counted:
 
 @pytest.fixture(scope="module")
 def probe() -> Probe:
-    return replace(Probe.load(embedded.PROBE), localization=FITTED)
+    return fixed_probe()
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.cli.test_commands import Ran, run, tree
 from tests.conftest import Fitted
+from tests.support.fixed_probe import THRESHOLD, fixed_probe
 
 import hiprobe.pipeline.detection
 from hiprobe import embedded, pipeline, ranges, report
@@ -76,6 +77,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def detect(run: Any, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Detect:
     """Runs `hiprobe detect` on the videos in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    fixed_probe().save(tmp_path / "probe.safetensors")
     return lambda *more: run("detect", videos, *more)
 
 
@@ -248,8 +250,7 @@ def test_a_threshold_calibrated_with_other_settings_is_mentioned_in_one_line(
                 "minimum length 1 s, merging 2 s"
             ) in lines[0]
             assert "with sigma 1, minimum length 1 s, merging 2 s;" in lines[0]
-    threshold = Probe.load(embedded.PROBE).localization.threshold
-    assert f"the threshold {threshold:.3f} was calibrated with sigma 1," in lines[0]
+    assert f"the threshold {THRESHOLD:.3f} was calibrated with sigma 1," in lines[0]
     assert "used with sigma 1, minimum length 1 s, merging 0.5 s" in lines[0]
 
 
