@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.support.fake_backbone import MeanColourBackbone, constant_probe
+from tests.support.fixed_probe import fixed_probe
 from tests.support.numbered_videos import noisy, steady, write
 
 import hiprobe.pipeline.where as product
@@ -153,15 +154,15 @@ def test_a_run_adds_maps_to_finished_results_and_takes_them_away(tmp_path: Path)
 
 
 def test_every_event_of_the_demo_video_gets_a_box_whatever_the_batch(shipped: Any) -> None:
-    packaged = Probe.load(embedded.PROBE)
-    found = found_in(Path(embedded.VIDEO), shipped, packaged)
-    maps = located(found, shipped, packaged).events
+    probe = fixed_probe()
+    found = found_in(Path(embedded.VIDEO), shipped, probe)
+    maps = located(found, shipped, probe).events
     assert len(maps) == 3
     assert all(one.box is not None for one in maps)
     before, one = shipped.batch, replace(found, events=found.events[:1])
     shipped.batch = 5
     try:
-        (small,) = located(one, shipped, packaged).events
+        (small,) = located(one, shipped, probe).events
     finally:
         shipped.batch = before
     assert small.box == maps[0].box
