@@ -55,4 +55,6 @@ def _row(name: str, value: Found, aim: str | None) -> str:
 
 
 def _share(value: Found) -> str:
+    if value["high"] == 0:  # a bootstrap of zeros has no width
+        return "none"
     return f"{value['value']:.0%} [{value['low']:.0%}, {value['high']:.0%}]"
