@@ -43,7 +43,7 @@ LIMITS = {
     "12 open files": ("ulimit -n 12", "no other file may be opened (ulimit -n: 12)"),
     "1 process": ("ulimit -u 1", "no other process or thread may be started (ulimit -u: 1)"),
 }
-NOTICES = ("The embedded model knows", "review page")
+NOTICES = ("The embedded model is", "review page")
 # Root may start any number of processes, unless it gives up its privileges.
 UNPRIVILEGED = [
     "setpriv",

@@ -58,7 +58,7 @@ class Ran:
         return [
             line
             for line in self.err.splitlines()
-            if not line.startswith("The embedded model knows")
+            if not line.startswith("The embedded model is")
         ]
 
     @property

@@ -31,7 +31,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(SystemExit) as caught:
             cli.main()
         out, err = capsys.readouterr()
-        kept = [one for one in err.splitlines() if not one.startswith("The embedded model knows")]
+        kept = [one for one in err.splitlines() if not one.startswith("The embedded model is")]
         return int(caught.value.code or 0), out, "\n".join(kept)
 
     yield call

@@ -46,7 +46,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
             cli.main()
         out, err = capsys.readouterr()
         kept = [
-            line for line in err.splitlines() if not line.startswith("The embedded model knows")
+            line for line in err.splitlines() if not line.startswith("The embedded model is")
         ]
         return int(caught.value.code or 0), out, "\n".join(kept)
 
