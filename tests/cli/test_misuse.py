@@ -45,9 +45,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(SystemExit) as caught:
             cli.main()
         out, err = capsys.readouterr()
-        kept = [
-            line for line in err.splitlines() if not line.startswith("The embedded model is")
-        ]
+        kept = [line for line in err.splitlines() if not line.startswith("The embedded model is")]
         return int(caught.value.code or 0), out, "\n".join(kept)
 
     yield call
