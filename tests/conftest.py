@@ -50,14 +50,11 @@ CLIPS_EACH = 4
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Use one worker more than cores for the whole suite, because many tests wait.
-
-    None for chosen tests, which then start sooner.
-    """
+    """Use one worker per core for the whole suite; none for chosen tests, which then start sooner."""
     if config.args_source == pytest.Config.ArgsSource.ARGS or config.option.keyword:
         return 0
     config.option.dist = "loadfile"
-    return min(MOST_WORKERS, len(os.sched_getaffinity(0)) + 1)
+    return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
 
 
 @pytest.hookimpl(optionalhook=True)

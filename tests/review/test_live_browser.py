@@ -203,7 +203,7 @@ def test_words_of_a_model_run_nothing(tab: Any, live_page: Page, watcher: PageWa
     attack = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     opened(tab, live_page)
     raise_alert(watcher, 0, explanation=attack, label=attack)
-    tab.wait_for_selector("#alert-a0")
+    tab.wait_for_selector("#alert-a0 .words:has-text('onerror')")
     assert attack in tab.locator("#alert-a0 .words").inner_text()
     assert "owned" not in tab.title()
     assert {url.split("/")[2] for url in tab.asked} == {f"127.0.0.1:{live_page.port}"}

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.fixed_probe import fixed_probe
+
 from hiprobe import datasets, embedded, video
 from hiprobe.labels import label_segments
 from hiprobe.live.alert import Alert
@@ -30,7 +32,7 @@ def watchable_probe() -> Probe:
         (states,) = kept_states(embedded.STATES, video.digest(clip.path), shipped.recipe)
         pairs.append((states, label_segments(states.starts, states.ends, clip.events)))
     made = fit("hiprobe", pairs, sites=list(shipped.sites), layer_curve=False, permutations=0)
-    return replace(shipped, causal_threshold=made.causal_threshold)
+    return replace(fixed_probe(), causal_threshold=made.causal_threshold)
 
 
 class FileCamera:

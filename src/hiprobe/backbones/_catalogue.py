@@ -127,7 +127,7 @@ def _qwen3_5(size: str, parameters: int, layers: int, width: int) -> CatalogueEn
 
 
 ENTRIES = (
-    CatalogueEntry("embedded", "qwen2_5_vl", 4_591_232, 8, 160, "Apache-2.0", LAPTOP, RENDERED, 8),
+    CatalogueEntry("embedded", "qwen2_5_vl", 4_602_592, 8, 160, "Apache-2.0", LAPTOP, RENDERED, 8),
     _qwen2_5("3B", 3_754_622_976, 36, 2048, "Qwen research", note=RESEARCH),
     _qwen2_5("7B", 8_292_166_656, 28, 3584),
     _qwen2_5("32B", 33_451_407_616, 64, 5120),

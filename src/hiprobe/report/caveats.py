@@ -13,7 +13,7 @@ DOUBT = "The interval includes 0.5, so do not rely on this probe; label more vid
 
 
 def model_notice(result: Result) -> str:
-    """Return what the model says about its own limits, such as that it was trained on rendered scenes."""
+    """Return what the model says of its limits, such as that it was trained on rendered scenes."""
     return str(result.provenance.get("notice") or "")
 
 
