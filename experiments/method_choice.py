@@ -127,7 +127,8 @@ def _decided(found: Sequence[Outcome]) -> str:
     winners = Counter(_name(one.winner) for one in found)
     best = ", ".join(f"{name} x{number}" for name, number in winners.most_common())
     fell = sum(not one.choice.decided for one in found)
-    return f"Auto fell back in {fell} of {len(found)} draws (else {won}). Best inside: {best}."
+    otherwise = f" (else {won})" if won else ""
+    return f"Auto fell back in {fell} of {len(found)} draws{otherwise}. Best inside: {best}."
 
 
 def _promised(found: Sequence[Outcome], own: Candidate) -> str:
