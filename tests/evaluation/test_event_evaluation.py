@@ -443,7 +443,7 @@ def test_two_sets_of_scores_are_compared_on_the_command_line(
     assert made["figures"]["false_alarms_per_hour"]["B"] == pytest.approx(4 * 3600 / 16.6)
     assert "| figure | A | B | difference A - B | outcome |" in (tmp_path / "c.md").read_text()
     _, text, _ = run(*asked, "--json")
-    assert set(json.loads(text)["figures"]) == {"auc", "ap_step"}
+    assert set(json.loads(text)["figures"]) == {"auc", "ap_step", "recall_at_fpr"}
     write_scores(file, {name: values for name, values in flat.items() if name != "3"})
     code, _, err = run(*asked, "--allow-missing")
     assert code == 3

@@ -28,7 +28,15 @@ from hiprobe.evaluation.event_figures import (
 )
 from hiprobe.evaluation.markdown import Interval, cell, markdown_table, markdown_text
 from hiprobe.evaluation.measure import Detection, ScoredVideos, check_scored
-from hiprobe.metrics import EventTable, Froc, Ranking, Watched, central_interval, draw_videos
+from hiprobe.metrics import (
+    FALSE_POSITIVE_RATE,
+    EventTable,
+    Froc,
+    Ranking,
+    Watched,
+    central_interval,
+    draw_videos,
+)
 
 Array = NDArray[np.float64]
 
@@ -37,6 +45,7 @@ RECALL_RATE = 1.0  # false alarms per hour
 FIGURES = {
     "auc": ("ROC-AUC", True),
     "ap_step": ("AP (step)", True),
+    "recall_at_fpr": (f"recall at {FALSE_POSITIVE_RATE:.0%} FPR", True),
     "f1@0.1": ("F1 at tIoU 0.1", True),
     "f1@0.3": ("F1 at tIoU 0.3", True),
     "f1@0.5": ("F1 at tIoU 0.5", True),
@@ -50,7 +59,7 @@ DEFINITION = (
     "draws of whole videos, or of whole groups of them, that are the same for A and B (Efron and "
     "Tibshirani 1993, chapter 13). A or B is better if the interval does not contain 0, otherwise "
     "it is undecided; nothing is corrected for the number of figures. Only frames that both score "
-    "count for AUC and AP; demoted events count as no alarms."
+    "count for AUC, AP and recall at a rate; demoted events count as no alarms."
 )
 
 
@@ -215,8 +224,8 @@ def _frame_values(
 ) -> dict[str, Array]:
     """Return the figures (draws,) of the `scored` frames, where `draws` is (draws, videos)."""
     pairs = [(one.truth[name][keep], one.scores[name][keep]) for name, keep in scored.items()]
-    auc, step, _ = Ranking(pairs).drawn(draws)
-    return {"auc": auc, "ap_step": step}
+    auc, step, _, recall = Ranking(pairs).drawn(draws)
+    return {"auc": auc, "ap_step": step, "recall_at_fpr": recall}
 
 
 def _event_values(

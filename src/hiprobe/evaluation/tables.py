@@ -22,7 +22,7 @@ from hiprobe.evaluation.event_tables import (
 )
 from hiprobe.evaluation.markdown import Intervals, cell, markdown_table, markdown_text
 from hiprobe.evaluation.normal_frames import NormalSplit
-from hiprobe.metrics import Pooled
+from hiprobe.metrics import FALSE_POSITIVE_RATE, Pooled
 
 DEFINITIONS = {
     "auc": (
@@ -40,6 +40,13 @@ DEFINITIONS = {
         "AP (trapezoid)",
         "area under the same precision-recall curve by the trapezoidal rule, which LAVAD, VERA "
         "and UR-DMU call AP (scikit-learn's auc of precision_recall_curve)",
+    ),
+    "recall_at_fpr": (
+        f"recall at {FALSE_POSITIVE_RATE:.0%} FPR",
+        "share of the anomalous frames of all videos that score at least the lowest threshold "
+        f"which at most {FALSE_POSITIVE_RATE:.0%} of the normal frames reach; equal scores pass "
+        "together and nothing is interpolated (our own reading of recall at a fixed false-positive "
+        "rate)",
     ),
     "abnormal_auc": (
         "AUC, abnormal videos",
@@ -82,7 +89,7 @@ class MetricRow:
     under its name, and is empty without a bootstrap. `control` marks a score that needs no model.
 
     >>> from hiprobe.metrics import Pooled
-    >>> row = MetricRow("scores", Pooled(0.9, 0.5, 0.4), None, None, None)
+    >>> row = MetricRow("scores", Pooled(0.9, 0.5, 0.4, 0.3), None, None, None)
     >>> row.figures()["auc"]
     0.9
     """

@@ -34,6 +34,7 @@ from hiprobe.metrics.intervals import (
     mean_interval,
 )
 from hiprobe.metrics.ranking import (
+    FALSE_POSITIVE_RATE,
     Labels,
     Pair,
     Pooled,
@@ -43,12 +44,14 @@ from hiprobe.metrics.ranking import (
     average_precision_trapezoid,
     frame_auc,
     macro_auc,
+    recall_at_fpr,
     roc_auc,
 )
 from hiprobe.metrics.video_pairs import balanced_auc, pair_wins
 
 __all__ = [
     "BOUNDARY_TIOU",
+    "FALSE_POSITIVE_RATE",
     "HIT_TIOU",
     "RATES",
     "TIOUS",
@@ -80,6 +83,7 @@ __all__ = [
     "mean_interval",
     "overlaps",
     "pair_wins",
+    "recall_at_fpr",
     "roc_auc",
     "tiou",
 ]

@@ -14,6 +14,7 @@ from hiprobe.metrics.intervals import Groups, draw_videos
 Labels = NDArray[np.integer[Any]]
 Array = NDArray[np.float64]
 Pair = tuple[Labels, Array]
+FALSE_POSITIVE_RATE = 0.01  # at which `Ranking` finds the recall
 # Numbers per block of bootstrap draws, so that a block fits into the cache of the processor.
 CACHED = 2**18
 
@@ -58,6 +59,35 @@ def average_precision_trapezoid(labels: Labels, scores: Array) -> float:
     return float(auc(recall, precision))
 
 
+def recall_at_fpr(labels: Labels, scores: Array, rate: float = FALSE_POSITIVE_RATE) -> float:
+    """Compute the recall at the lowest threshold that keeps a false-positive rate.
+
+    The highest share of the positives that score at least a threshold, over all thresholds that at
+    most the share `rate` (0 to 1) of the negatives reach; 0 if no positive is above them. Equal
+    scores pass a threshold together and nothing is interpolated, so that the value is reached by a
+    real threshold (our own reading of "recall at a fixed false-positive rate"). `labels` and
+    `scores` (n,). Raises LabelError as `roc_auc` does, and for another rate.
+
+    >>> labels = np.array([0, 0, 0, 0, 1, 1])
+    >>> recall_at_fpr(labels, np.array([0.1, 0.2, 0.3, 0.8, 0.7, 0.9]), rate=0.25)
+    1.0
+    """
+    if not 0 <= rate <= 1:
+        raise LabelError(f"the false-positive rate must be 0 to 1, got {rate}")
+    _check(labels, scores)
+    positive, negative = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
+    false = len(negative) - np.searchsorted(negative, positive, "left")
+    allowed = positive[false <= _most(rate, len(negative))]
+    if not len(allowed):
+        return 0.0
+    return float((positive >= allowed[0]).mean())
+
+
+def _most(rate: float, negatives: Any) -> Any:
+    """Return how many of the negatives may be alarms; the margin is for rounding."""
+    return rate * negatives * (1 + 1e-12)
+
+
 def frame_auc(videos: Sequence[Pair]) -> float:
     """Compute the ROC-AUC over the frames of all `videos`, each (labels (n,), scores (n,)).
 
@@ -84,11 +114,15 @@ def macro_auc(videos: Sequence[Pair]) -> float:
 
 
 class Pooled(NamedTuple):
-    """Metrics over the frames of all videos: ROC-AUC, average precision by steps and trapezoids."""
+    """Metrics over the frames of all videos: ROC-AUC, average precision by steps and trapezoids.
+
+    `recall_at_fpr` is the recall at a false-positive rate of 1 %.
+    """
 
     auc: float
     ap_step: float
     ap_trapezoid: float
+    recall_at_fpr: float
 
 
 class Ranking:
@@ -149,7 +183,7 @@ class Ranking:
         return Pooled(*map(float, low)), Pooled(*map(float, high))
 
     def drawn(self, draws: NDArray[np.int64]) -> Array:
-        """Compute the metrics (3, draws) where video `j` counts `draws[i, j]` times in draw `i`.
+        """Compute the metrics (4, draws) where video `j` counts `draws[i, j]` times in draw `i`.
 
         `draws` is (draws, videos); the order is that of `Pooled`. NaN for a draw with one class.
         """
@@ -162,7 +196,7 @@ class Ranking:
         return found
 
     def _figures(self, weights: Array) -> Array:
-        """Compute the metrics (3, draws) for `weights` (videos, draws) of each video."""
+        """Compute the metrics (4, draws) for `weights` (videos, draws) of each video."""
         true, tied, between = (
             counts @ weights for counts in (self._true, self._tied, self._between)
         )
@@ -173,11 +207,13 @@ class Ranking:
         precision = hits / np.maximum(hits + alarms, 1)
         # The curve begins at precision 1.
         last = np.where(before > 0, (hits - true) / np.maximum(before, 1), 1)
+        kept = _most(FALSE_POSITIVE_RATE, negatives)
         return np.stack(
             [
                 (true * (negatives - alarms + tied / 2)).sum(0) / (positives * negatives),
                 (true * precision).sum(0) / positives,
                 (true * (precision + last)).sum(0) / (2 * positives),
+                np.where(alarms <= kept, hits, 0).max(0, initial=0) / positives,
             ]
         )
 
