@@ -287,7 +287,7 @@ def test_recall_is_found_in_the_same_way_for_both() -> None:
     assert made.figures["recall_at_1"].a == 0.0
     assert "recall_at_1" not in compare(a, scored(0, 1.0)).figures
     without = compare(replace(a, found=None), scored(0, 1.0))
-    assert set(without.figures) == {"auc", "ap_step"}
+    assert set(without.figures) == {"auc", "ap_step", "recall_at_fpr"}
 
 
 def test_frames_that_one_of_both_did_not_score_do_not_count() -> None:

@@ -6,7 +6,6 @@ pickle or code.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import math
@@ -24,6 +23,7 @@ from huggingface_hub.errors import StrictDataclassError as StrictDataclassError
 from hiprobe.disk.regular import JSON_BYTES, open_regular, read_regular
 from hiprobe.disk.safetensors_header import read_header
 from hiprobe.errors import ModelError
+from hiprobe.hub import Failures
 from hiprobe.ranges import require, require_all
 
 SETTINGS_FILE = "hiprobe.json"
@@ -47,11 +47,11 @@ _NAMES = frozenset(
     }
 )
 _SUFFIXES = frozenset({".safetensors", ".model"})
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES})
 _BLOCK = re.compile(r"\blayers\.(\d+)\.")
 _READ = frozenset({".json", ".jinja", ".txt", ".model", ".safetensors"})
 CHECKED_BYTES = 64 << 20  # the header of a larger file is read before the file is hashed
 AGAIN = "fetch the file again"
+_FAILURES = Failures(ModelError, "a local folder that holds the model")
 _FETCHED = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
 
 
@@ -182,55 +182,14 @@ def _checked(found: Checkpoint) -> Checkpoint:
 
 def _from_hub(name: str, revision: str | None) -> Checkpoint:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    try:
-        with warnings.catch_warnings():
-            # A full disk is an error of its own, below.
-            warnings.filterwarnings("ignore", "Not enough free disk space")
-            folder = snapshot_download(
-                name, revision=revision, allow_patterns=_FETCHED, ignore_patterns=["*/*"]
-            )
-    except HFValidationError as error:
-        raise ModelError("is not a hub id", where=name, cure="give org/name or a folder") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise _unreachable(name, error) from error
+    with _FAILURES.named(name), warnings.catch_warnings():
+        # A full disk is an error of its own.
+        warnings.filterwarnings("ignore", "Not enough free disk space")
+        folder = snapshot_download(
+            name, revision=revision, allow_patterns=_FETCHED, ignore_patterns=["*/*"]
+        )
     return Checkpoint(Path(folder), name, Path(folder).name)
-
-
-def _unreachable(name: str, error: Exception) -> ModelError:
-    from huggingface_hub import constants
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        return ModelError(
-            f"cannot be written to {constants.HF_HUB_CACHE}: {error.strerror}",
-            where=name,
-            cure="free space there, or set HF_HOME to another disk; what was fetched is kept",
-        )
-    if isinstance(error, GatedRepoError):
-        return ModelError(
-            "access is gated",
-            where=name,
-            cure="accept its licence on the hub and run `hf auth login`",
-        )
-    if isinstance(error, RevisionNotFoundError):
-        return ModelError(
-            "has no such revision", where=name, cure="give a branch, tag or commit that exists"
-        )
-    if isinstance(error, RepositoryNotFoundError):
-        return ModelError(
-            "is not on the hub, or is private", where=name, cure="check the name, or log in"
-        )
-    return ModelError(
-        f"cannot be fetched from the hub ({type(error).__name__})",
-        where=name,
-        cure="go online, or give a local folder that holds the model",
-    )
 
 
 def weight_bytes(found: Checkpoint, blocks: int | None = None, floats: int | None = None) -> int:

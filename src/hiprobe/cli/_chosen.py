@@ -61,12 +61,22 @@ def choose_probe(given: Path | None, out: Path, method: str | None = None) -> Ch
     from hiprobe.embedded import PROBE
     from hiprobe.store.local_places import load_places
 
+    if given is not None and is_on_hub(given):
+        probe = load_probe(given, method)
+        return ChosenProbe(probe, Path(str(probe.source)), shipped_fit(probe))
     places = [given] if given is not None else [out / HERE.name, HERE, PROBE]
     path = next((one for one in places if os.path.exists(one)), places[-1])
     probe = load_probe(path, method)
     known = (load_places(folder).fits.get(probe.digest) for folder in (path.parent, out))
     fit = next((fit for fit in known if fit is not None), None)
     return ChosenProbe(probe, path, fit or shipped_fit(probe))
+
+
+def is_on_hub(given: Path) -> bool:
+    """Tell whether what was given is `org/name@revision` and no file of that name is here."""
+    from hiprobe.hub import HubPlace
+
+    return HubPlace.parse(str(given)) is not None and not os.path.lexists(given)
 
 
 def shipped_fit(probe: Probe) -> FittedOn | None:
@@ -97,7 +107,7 @@ def say_choice(chosen: ChosenProbe, model: str) -> None:
 def _newer(path: Path, chosen: ChosenProbe) -> bool:
     from hiprobe.embedded import PROBE
 
-    if chosen.path == PROBE or path.stat().st_mtime <= chosen.path.stat().st_mtime:
+    if chosen.path == PROBE or chosen.probe.source or path.stat().st_mtime <= chosen.path.stat().st_mtime:
         return False
     # Not loaded: it may be damaged or of another method, and it is not used.
     return not filecmp.cmp(path, chosen.path, shallow=False)
@@ -105,9 +115,7 @@ def _newer(path: Path, chosen: ChosenProbe) -> bool:
 
 def load_probe(path: Path, method: str | None) -> Probe:
     """Load a probe; raise UsageError if there is none, or if `method` is not the probe's."""
-    from hiprobe.probe import Probe
-
-    probe = Probe.load(path, method=method)
+    probe = read_probe(path, method)
     if method is not None and method != probe.method:
         raise UsageError(
             f"the probe was fitted with method {probe.method}, not {method}",
@@ -115,6 +123,15 @@ def load_probe(path: Path, method: str | None) -> Probe:
             cure="leave --method out",
         )
     return probe
+
+
+def read_probe(path: Path, method: str | None) -> Probe:
+    """Read a probe from a file or, given `org/name@revision`, from the hub; raises ProbeError."""
+    from hiprobe.probe import Probe
+
+    if is_on_hub(path):
+        return Probe.from_hub(str(path), method=method)
+    return Probe.load(path, method=method)
 
 
 def choose_model(given: str | None, chosen: ChosenProbe) -> str:

@@ -106,10 +106,12 @@ class EventOptions:
         }
         changes = {name: value for name, value in changes.items() if value is not None}
         if self.threshold is not None:
+            from hiprobe.probe.threshold import GIVEN
+
             changes |= {
                 "rule": "fixed",
                 "threshold": self.threshold,
-                "threshold_from": "given with --threshold",
+                "threshold_from": GIVEN,
             }
         begin = base if self.named is None else base.named(self.named).with_rule_of(base)
         return replace(begin, **changes)

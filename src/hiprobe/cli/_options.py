@@ -34,8 +34,9 @@ ProbeOfFolder = Annotated[
     typer.Option(
         "--probe",
         "-p",
-        help="A probe made by hiprobe fit. Default: probe.safetensors in the folder for results, "
-        "then in the working folder, then the one shipped with hiprobe.",
+        help="A probe made by hiprobe fit, or org/name@revision of the hub. Default: "
+        "probe.safetensors in the folder for results, then in the working folder, then the one "
+        "shipped with hiprobe.",
     ),
 ]
 Revision = Annotated[

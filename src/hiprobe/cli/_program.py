@@ -14,6 +14,7 @@ COMMANDS = (
     "demo",
     "models",
     "fit",
+    "probe",
     "layers",
     "detect",
     "runs",
@@ -39,7 +40,11 @@ app = typer.Typer(
 )
 
 for _name in COMMANDS:
-    app.command(_name)(getattr(importlib.import_module(f"hiprobe.cli.{_name}"), _name))
+    _command = getattr(importlib.import_module(f"hiprobe.cli.{_name}"), _name)
+    if isinstance(_command, typer.Typer):  # a group of commands
+        app.add_typer(_command, name=_name)
+    else:
+        app.command(_name)(_command)
 
 
 def _show_version(wanted: bool) -> None:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from hiprobe.errors import HiProbeError, StoreError, counted, one_line
 from hiprobe.probe import Probe
+from hiprobe.probe.summary import doubts, folds_line
 from hiprobe.store.leases import RunRecord, VideoRecord
 from hiprobe.types import STATUSES, Event, Result, unicode
 
@@ -134,7 +135,7 @@ def fitted(probe: Probe) -> None:
         interval = (
             "" if auc["low"] is None else f" [{auc['low']:.3f}, {auc['high']:.3f}] over {over}"
         )
-        say(f"  out-of-fold AUC {auc['value']:.3f}{interval}; {_folds(folds)}")
+        say(f"  out-of-fold AUC {auc['value']:.3f}{interval}; {folds_line(folds)}")
     for line in _controls(facts.get("controls")):
         say(line)
     say(
@@ -145,8 +146,8 @@ def fitted(probe: Probe) -> None:
     rule = probe.verification
     level = "" if rule is None else f"confirmed from log-odds {rule.threshold:.2f} on: "
     say(f"  verification: {level}{facts['verification']}")
-    for warning in (*facts["warnings"], *_chance(auc), *_few_groups(facts), *_finding(facts)):
-        warn(warning)
+    for doubt in doubts(facts):
+        warn(doubt)
 
 
 def _controls(found: Mapping[str, Any] | None) -> Iterator[str]:
@@ -163,47 +164,6 @@ def _controls(found: Mapping[str, Any] | None) -> Iterator[str]:
         yield f"  AUC of the probe less that of all controls: {gap}"
     if found["left_out"]:
         yield f"  equal in all clips: {', '.join(WORDS.get(n, n) for n in found['left_out'])}"
-
-
-def _finding(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the warning that a control does as well as the probe."""
-    found = facts.get("controls")
-    if found and found["finding"]:
-        yield found["finding"]
-
-
-def _chance(auc: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield a warning if the interval of the AUC is not above .5."""
-    from hiprobe.probe.calibration import ENOUGH
-
-    if auc and auc["low"] is not None and auc["low"] <= 0.5:
-        where = "includes" if auc["high"] >= 0.5 else "is below"
-        yield (
-            f"the interval of the AUC {where} .5: do not rely on this probe; label more videos, "
-            f"at least {ENOUGH} of each class"
-        )
-
-
-def _few_groups(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a warning if the interval of the AUC is over few groups, and so too narrow."""
-    from hiprobe.probe.calibration import ENOUGH
-
-    groups = facts.get("groups")
-    if facts["auc"] and groups and groups < ENOUGH:
-        yield (
-            f"the interval of the AUC is over {counted(groups, 'group')}, which is too few to rely "
-            f"on; label videos of at least {ENOUGH}"
-        )
-
-
-def _folds(folds: Mapping[str, Any]) -> str:
-    """Say how many folds there were, and how often they chose what the whole set chose."""
-    if folds["count"] < 2:
-        return "nothing was fitted, so nothing was held out"
-    chosen = (
-        "the same layer" if all(len(sites) == 1 for sites in folds["sites"]) else "the same sites"
-    )
-    return f"{folds['count']} folds by {folds['by']} chose {chosen} in {folds['agreement']:.0%}"
 
 
 def _reasons(facts: Mapping[str, Any]) -> Iterator[str]:

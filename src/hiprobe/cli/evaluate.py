@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hiprobe.cli import _passed, _ray, _run
+from hiprobe.cli._chosen import read_probe
 from hiprobe.cli._labels import label_words
 from hiprobe.cli._options import (
     OUT,
@@ -70,7 +71,12 @@ def evaluate(
     ] = None,
     probe: Annotated[
         Path | None,
-        typer.Option("--probe", "-p", help="Evaluate this probe: run detect on the test videos."),
+        typer.Option(
+            "--probe",
+            "-p",
+            help="Evaluate this probe, a file or org/name@revision of the hub: run detect on the "
+            "test videos.",
+        ),
     ] = None,
     seeds: Annotated[
         int | None,
@@ -216,10 +222,9 @@ class _ModelEvaluation:
     def run(self, loading: Loading, ray: str | None, worker: str | None) -> Evaluated:
         """Evaluate with progress shown and failures named as they come."""
         from hiprobe.cli._progress import bar
-        from hiprobe.probe import Probe
 
         outside = self.method if ":" in self.method else None
-        fitted = None if self.probe is None else Probe.load(self.probe, method=outside)
+        fitted = None if self.probe is None else read_probe(self.probe, outside)
         # Missing videos are named before anything is read.
         tests = [one.path for one in self.bench.present("test")[1].values()]
         lengths = _run.seconds(tests if ray is None else ())

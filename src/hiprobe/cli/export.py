@@ -27,8 +27,8 @@ def export(
         typer.Option(
             "--probe",
             "-p",
-            help="Write the scores that this probe gives each "
-            "frame of the videos, from the stored hidden states.",
+            help="Write the scores that this probe, a file or org/name@revision of the hub, gives "
+            "each frame of the videos, from the stored hidden states.",
         ),
     ] = None,
     videos: Annotated[

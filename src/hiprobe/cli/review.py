@@ -33,7 +33,8 @@ def review(
         typer.Option(
             "--probe",
             "-p",
-            help="The probe to use, instead of OUT/probe.safetensors. A refit that you accept "
+            help="The probe to use, a file or org/name@revision of the hub, instead of "
+            "OUT/probe.safetensors. A refit that you accept "
             "replaces OUT/probe.safetensors.",
         ),
     ] = None,

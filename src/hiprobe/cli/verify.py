@@ -47,8 +47,8 @@ def verify(
         typer.Option(
             "--probe",
             "-p",
-            help="A probe made by hiprobe fit. Default: probe.safetensors in the working folder, "
-            "then the one shipped with hiprobe.",
+            help="A probe made by hiprobe fit, or org/name@revision of the hub. Default: "
+            "probe.safetensors in the working folder, then the one shipped with hiprobe.",
         ),
     ] = None,
     model: ModelOfProbe = None,

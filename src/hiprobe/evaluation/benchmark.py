@@ -383,8 +383,17 @@ def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:
         "probe": probe.digest,
         "recipe": probe.recipe.digest,
         "reader": dict(model.provenance),
+        **({"probe source": probe.source} if probe.source else {}),
+        **_unknown_videos(probe),
         **_unfinished(model, probe),
     }
+
+
+def _unknown_videos(probe: Probe) -> dict[str, str]:
+    """Say that a probe which was shared without digests may have been fitted on a test video."""
+    if probe.fitted_videos or not probe.video_count:
+        return {}
+    return {"overlap": "not checked, as the probe does not tell which videos it was fitted on"}
 
 
 def _unfinished(model: ModelFacts, probe: Probe) -> dict[str, str]:

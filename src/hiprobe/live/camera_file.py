@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hiprobe import sinks
 from hiprobe.disk.regular import read_regular
 from hiprobe.errors import UsageError
+from hiprobe.hub import HubPlace
 from hiprobe.live.address import kind_of
 from hiprobe.live.cameras import (
     STATE,
@@ -131,7 +132,7 @@ def read_watch(path: Path) -> Watch:
             cameras,
             tuple(_sink(path, one) for one in table.sink),
             path.parent / table.state,
-            None if table.probe is None else _beside(path, table.probe),
+            None if table.probe is None else _probe(path, table.probe),
             table.model,
             clips,
         ),
@@ -230,6 +231,12 @@ def _sink(path: Path, table: SinkTable) -> SinkEntry:
 def _beside(path: Path, given: str) -> str:
     """Return a path of the file, which is relative to the folder of the file."""
     return os.fspath(path.parent / given) if given and "\0" not in given else given
+
+
+def _probe(path: Path, given: str) -> str:
+    """Return a probe of the hub as it is, and else a path beside the file."""
+    beside = _beside(path, given)
+    return given if HubPlace.parse(given) and not os.path.lexists(beside) else beside
 
 
 def _zone(path: Path, name: str | None) -> tzinfo | None:

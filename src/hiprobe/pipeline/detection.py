@@ -219,6 +219,7 @@ def _provenance(model: ModelFacts, probe: Probe, video_id: str) -> dict[str, Any
         "probe": probe.digest,
         "fitted_on": _fitted_on(probe),
         "recipe": probe.recipe.digest,
+        **({"probe_source": probe.source} if probe.source else {}),
         "method": probe.method,
         "reader": dict(model.provenance),
         "notice": model.notice,
@@ -228,6 +229,4 @@ def _provenance(model: ModelFacts, probe: Probe, video_id: str) -> dict[str, Any
 
 def _fitted_on(probe: Probe) -> dict[str, Any]:
     """Return the number of labelled videos, None if unknown, and the out-of-fold AUC."""
-    videos = probe.provenance.get("videos")
-    number = len(videos) if isinstance(videos, list) else None
-    return {"videos": number, "auc": probe.provenance.get("auc")}
+    return {"videos": probe.video_count, "auc": probe.provenance.get("auc")}

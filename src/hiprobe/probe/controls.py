@@ -118,7 +118,7 @@ def compare_with_controls(
         "codecs": codecs,
         "left_out": [name for name in CONTROLS if name not in varying],
         "rows": rows,
-        "finding": _finding(rows, varying, len(videos_of(data, scores)), data.named_groups > 0),
+        "finding": finding_on(rows, len(videos_of(data, scores)), data.named_groups > 0),
     }
 
 
@@ -211,10 +211,12 @@ def _figure(value: float, draws: Array | None) -> Figure:
     return {"value": value, "low": ends and ends[0], "high": ends and ends[1]}
 
 
-def _finding(
-    rows: Mapping[str, Any], varying: Sequence[str], number: int, grouped: bool
-) -> str | None:
-    """Return a sentence on the best control that does as well as the probe; None if none does."""
+def finding_on(rows: Mapping[str, Any], number: int, grouped: bool) -> str | None:
+    """Return a sentence on the best control that does as well as the probe; None if none does.
+
+    `rows` are those of `compare_with_controls`, `number` is that of the videos, or groups of them.
+    """
+    varying = [name for name in CONTROLS if name in rows]
     as_well = [name for name, row in rows.items() if _as_well(row["difference"])]
     if not as_well:
         return None

@@ -77,6 +77,7 @@ class Probe:
     `verification` says how events are checked by asking the model, None if they are not.
     `causal_threshold` is that of scores smoothed as `localization` says but looking back only, by
     which a watcher raises an alert before later scores are known; None if it was not calibrated.
+    `source` is `org/name@commit` of a probe from the hub; it is no part of the file.
     Raises ProbeError for a tensor that is not a finite float32 or float64 array.
 
     >>> parameters = {"mean": np.zeros(2), "scale": np.ones(2)}
@@ -98,6 +99,7 @@ class Probe:
     provenance: Mapping[str, Any]
     verification: VerificationRule | None = None
     causal_threshold: float | None = None
+    source: str | None = None
 
     def __post_init__(self) -> None:
         for name, tensor in self.tensors.items():
@@ -127,6 +129,16 @@ class Probe:
                 cure="fit it again",
             )
         return frozenset(found)
+
+    @property
+    def video_count(self) -> int | None:
+        """The number of videos that it was fitted on; None if it is not known.
+
+        A probe that was shared may have the number without the digests.
+        """
+        found = self.provenance.get("videos")
+        count = len(found) if isinstance(found, list) else self.provenance.get("video_count")
+        return count if isinstance(count, int) else None
 
     def check(self, recipe: Recipe) -> None:
         """Raise RecipeMismatch, naming the fields that differ, unless `recipe` is the probe's."""
@@ -179,6 +191,38 @@ class Probe:
     def save(self, path: str | PathLike[str]) -> None:
         """Write the probe to `path`, completely or not at all; raises StoreError."""
         write_atomic(Path(path), self.to_bytes())
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        licence: str | None = None,
+        about: str | None = None,
+        public: bool = False,
+        digests: bool = False,
+    ) -> str:
+        """Upload the probe and a generated card to the hub; returns `org/name@commit`.
+
+        What could tell of this machine or its videos is left out first: `probe.sharing` has what
+        and how. `name` is `org/name`; a new repository is private unless `public`. `licence` is an
+        identifier of the hub such as `apache-2.0`, `about` a text on the data for the card. With
+        `digests` the digests of the videos are published too. Raises UsageError if you may not
+        write there, StoreError if the upload fails, ProbeError if a text that would be published
+        holds a path.
+        """
+        from hiprobe.probe.publishing import Publication, publish
+
+        return str(publish(self, name, Publication(licence, about, public, digests)))
+
+    @classmethod
+    def from_hub(cls, reference: str, *, method: str | None = None) -> Probe:
+        """Fetch and load the probe at `org/name@revision`; its `source` has the commit.
+
+        Raises UsageError for another form of `reference`, and ProbeError as `load` does.
+        """
+        from hiprobe.probe.publishing import fetch_probe
+
+        return fetch_probe(reference, method)
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, method: str | None = None) -> Probe:

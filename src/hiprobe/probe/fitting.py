@@ -252,6 +252,17 @@ def _record(
     }
 
 
+def why_chosen(candidates: int) -> str:
+    """Say why sites were chosen, from the number of those that there were to choose from.
+
+    >>> why_chosen(1)
+    'the only one offered'
+    """
+    if candidates == 1:
+        return "the only one offered"
+    return f"selected among {candidates} on the whole set"
+
+
 def _shared(picked: Sequence[int], chosen: Sequence[int]) -> float:
     """Compute the share of the chosen sites that a fold picked as well."""
     return len(set(picked) & set(chosen)) / len(set(chosen))
@@ -262,11 +273,6 @@ def _described(data: Calibration, chosen: methods.Selection, seed: int) -> dict[
         name: int((data.labels == c).sum())
         for name, c in (("anomalous", 1), ("normal", 0), ("left_out", -1))
     }
-    why = (
-        "the only one offered"
-        if len(data.sites) == 1
-        else f"selected among {len(data.sites)} on the whole set"
-    )
     videos = {states.video_id for states in data.states if len(states.starts)}
     return {
         "segments": count,
@@ -275,6 +281,6 @@ def _described(data: Calibration, chosen: methods.Selection, seed: int) -> dict[
         "seed": seed,
         "candidates": data.names(range(len(data.sites))),
         "chosen": data.names(chosen.indices),
-        "why": why,
+        "why": why_chosen(len(data.sites)),
         "curves": {name: curve.tolist() for name, curve in chosen.curves.items()},
     }

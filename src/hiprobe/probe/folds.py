@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.types import LabelArray
 
+SEGMENT_FOLDS = (
+    "a class lies in one video only: folds are of segments, not of videos, so the cross-validated "
+    "figures and the threshold are too good; label a second video of it"
+)
+
 
 class Folds(NamedTuple):
     """The fold `of` (n,) that holds each segment out, and the `number` of folds.
@@ -65,11 +70,7 @@ def make_folds(
         _by_segment(labels, number),
         number,
         "segment",
-        (
-            "a class lies in one video only: folds are of segments, not of videos, "
-            "so the cross-validated figures and the threshold are too good; "
-            "label a second video of it",
-        ),
+        (SEGMENT_FOLDS,),
     )
 
 

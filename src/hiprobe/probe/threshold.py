@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import LabelError
 from hiprobe.localize import Localization
+from hiprobe.localize.settings import RULES
 from hiprobe.methods import Method
 from hiprobe.types import LabelArray
 
 Array = NDArray[np.float64]
 
 NORMAL_QUANTILE = 0.99  # of normal scores: the threshold of a method that knows no anomalies
+OF_NORMAL = f"{NORMAL_QUANTILE} quantile of out-of-fold scores of normal segments"
+OF_METHOD = "the method's own, as no labels of both classes were given"
+OF_LABELS, OF_FOLDS = "best F1 on the labelled segments", "best F1 of out-of-fold scores"
+GIVEN = "given with --threshold"
+# Every text that says where a threshold comes from, but for those of a false-alarm rate.
+SOURCES = (OF_NORMAL, OF_METHOD, OF_LABELS, OF_FOLDS, GIVEN, *(f"the {one} rule" for one in RULES))
 
 
 def with_threshold(
@@ -35,19 +42,11 @@ def with_threshold(
         return settings, f"the {settings.rule} rule"
     if how.LABELS == "normal":
         limit = float(np.quantile(scores[labels == 0], NORMAL_QUANTILE))
-        return settings.with_threshold(
-            limit
-        ), f"{NORMAL_QUANTILE} quantile of out-of-fold scores of normal segments"
+        return settings.with_threshold(limit), OF_NORMAL
     own = getattr(how, "THRESHOLD", None)
     if how.LABELS == "none" and own is not None and not {0, 1} <= set(labels.tolist()):
-        return settings.with_threshold(
-            float(own)
-        ), "the method's own, as no labels of both classes were given"
-    source = (
-        "best F1 on the labelled segments"
-        if how.LABELS == "none"
-        else "best F1 of out-of-fold scores"
-    )
+        return settings.with_threshold(float(own)), OF_METHOD
+    source = OF_LABELS if how.LABELS == "none" else OF_FOLDS
     return settings.with_threshold(calibrate(scores, labels)), source
 
 

@@ -26,6 +26,8 @@ GIVEN = "given with the settings"
 NOT_ASKED = "off: the model's yes and no cannot be read"
 NOT_WANTED = "off, as it was asked to be"
 REPEATS = "off: the method asks the same question already"
+# Every text that says where a level comes from, but for those of a false-alarm rate.
+SOURCES = (NO_LABELS, CALIBRATED, GIVEN, NOT_ASKED, NOT_WANTED, REPEATS)
 
 
 @dataclass(frozen=True)

@@ -116,10 +116,10 @@ def probe_line(probe: Probe) -> str:
     The AUC is out of fold, as the fit wrote it down.
     """
     facts = probe.provenance
-    clips, auc = facts.get("videos"), facts.get("auc")
+    clips, auc = probe.video_count, facts.get("auc")
     parts = [f"probe {probe.digest[:12]}"]
-    if isinstance(clips, list):
-        parts.append(f"fitted on {len(clips)} clip{'' if len(clips) == 1 else 's'}")
+    if clips is not None:
+        parts.append(f"fitted on {clips} clip{'' if clips == 1 else 's'}")
     parts.append(auc_text(auc) if isinstance(auc, Mapping) else "AUC not measured")
     return ", ".join(parts)
 
