@@ -53,6 +53,7 @@ _MODULES = (
     "report",
     "saliency",
     "sinks",
+    "sklearn",
     "store",
     "types",
     "video",

@@ -17,7 +17,7 @@ from hiprobe.errors import HiProbeError, StoreError, UsageError
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES})
 _NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
-_REFERENCE = re.compile(rf"({_NAME})@([\w.][\w./-]*)")
+_REFERENCE = re.compile(rf"({_NAME})@(\w[\w.-]*(?:/\w[\w.-]*)*)")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -112,10 +112,9 @@ def fetch_file(place: HubPlace, file: str, most: int, failures: Failures) -> tup
 
     with failures.named(str(place)):
         seen = hf_hub_download(place.name, file, revision=place.revision, dry_run=True)
-        if seen.file_size > most:
-            raise failures.kind(
-                f"{file} has {seen.file_size:,} bytes, more than {most:,}", where=str(place)
-            )
+        if seen.file_size is None or seen.file_size > most:
+            size = "unknown" if seen.file_size is None else f"{seen.file_size:,}"
+            raise failures.kind(f"{file} has {size} bytes, more than {most:,}", where=str(place))
         path = hf_hub_download(place.name, file, revision=seen.commit_hash)
     return Path(path), HubPlace(place.name, seen.commit_hash)
 
@@ -152,6 +151,8 @@ def _refused(name: str, error: Exception) -> HiProbeError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in (401, 403):
         reason = "the hub does not let you write there"
-        return UsageError(reason, where=name, cure="run `hf auth login` with a token that may write")
+        return UsageError(
+            reason, where=name, cure="run `hf auth login` with a token that may write"
+        )
     said = f"HTTP {status}" if status else type(error).__name__
     return StoreError(f"cannot be uploaded ({said})", where=name, cure="try again later")

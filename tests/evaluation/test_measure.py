@@ -682,7 +682,9 @@ def test_the_report_as_json_holds_every_figure() -> None:
     )
     found = json.loads(json.dumps(made.to_json(), allow_nan=False))
     first = found["rows"][0]
-    assert [first[key] for key in ("auc", "ap_step", "ap_trapezoid", "recall_at_fpr")] == list(made.rows[0].pooled)
+    assert [first[key] for key in ("auc", "ap_step", "ap_trapezoid", "recall_at_fpr")] == list(
+        made.rows[0].pooled
+    )
     assert first["macro_auc"] == made.rows[0].macro_auc
     assert set(first["intervals"]) == {
         "auc",

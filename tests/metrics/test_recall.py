@@ -58,7 +58,9 @@ def test_draws_of_videos_are_those_of_copied_frames() -> None:
     found = Ranking(videos).drawn(draws)[3]
     for counts, value in zip(draws, found, strict=True):
         labels, scores = (
-            np.concatenate([np.tile(video[part], n) for video, n in zip(videos, counts, strict=True)])
+            np.concatenate(
+                [np.tile(video[part], n) for video, n in zip(videos, counts, strict=True)]
+            )
             for part in (0, 1)
         )
         if labels.any():

@@ -9,8 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
+
+import pytest
 
 Files = Mapping[str, bytes]
 TOKEN = "hf_made_up"
@@ -48,7 +51,9 @@ class WritableHub:
 
     def sent(self) -> bytes:
         """Everything that it was sent, and once more what was packed in base64 there."""
-        return b"\n".join([*self.received, *(one for body in self.received for one in _unpacked(body))])
+        return b"\n".join(
+            [*self.received, *(one for body in self.received for one in _unpacked(body))]
+        )
 
     def upload_of(self, oid: str, data: bytes) -> None:
         assert hashlib.sha256(data).hexdigest() == oid
@@ -72,7 +77,9 @@ def _unpacked(body: bytes) -> Iterator[bytes]:
             values = json.loads(line)
         except ValueError:
             continue
-        found = [values.get("value", {}), *values.get("files", [])] if isinstance(values, dict) else []
+        found = (
+            [values.get("value", {}), *values.get("files", [])] if isinstance(values, dict) else []
+        )
         for one in found:
             for key in ("content", "sample"):
                 if isinstance(one, dict) and key in one:
@@ -179,10 +186,28 @@ def serving() -> Iterator[WritableHub]:
         return {"path": one["path"], "uploadMode": kind, "shouldIgnore": False}
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     hub.address = f"http://127.0.0.1:{server.server_address[1]}"
     try:
         yield hub
     finally:
         server.shutdown()
         server.server_close()
+
+
+def use(hub: WritableHub, patch: pytest.MonkeyPatch, home: Path, token: str = TOKEN) -> None:
+    """Let the hub's client of this process talk to `hub`, with `token`, and keep files in `home`.
+
+    In another process HF_ENDPOINT, HF_HOME and HF_HUB_DISABLE_XET do the same: the client reads
+    them when it is imported.
+    """
+    from huggingface_hub import constants
+
+    patch.setattr(constants, "ENDPOINT", hub.address)
+    template = f"{hub.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    patch.setattr(constants, "HF_HUB_CACHE", str(home))
+    patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    patch.setenv("HF_TOKEN", token)
+    patch.setenv("NO_PROXY", "127.0.0.1")
+    patch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")

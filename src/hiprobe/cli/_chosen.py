@@ -107,7 +107,11 @@ def say_choice(chosen: ChosenProbe, model: str) -> None:
 def _newer(path: Path, chosen: ChosenProbe) -> bool:
     from hiprobe.embedded import PROBE
 
-    if chosen.path == PROBE or chosen.probe.source or path.stat().st_mtime <= chosen.path.stat().st_mtime:
+    if (
+        chosen.path == PROBE
+        or chosen.probe.source
+        or path.stat().st_mtime <= chosen.path.stat().st_mtime
+    ):
         return False
     # Not loaded: it may be damaged or of another method, and it is not used.
     return not filecmp.cmp(path, chosen.path, shallow=False)
@@ -140,7 +144,15 @@ def choose_model(given: str | None, chosen: ChosenProbe) -> str:
     Raises UsageError if the probe's model can only be loaded by a name that is not known here.
     """
     from hiprobe import backbones
+    from hiprobe.types import EXTERNAL
 
+    if chosen.probe.recipe.model.startswith(EXTERNAL):
+        raise UsageError(
+            "the probe was fitted on states that another tool read, which hiprobe cannot read from "
+            "a video",
+            where=chosen.path,
+            cure="score states of that tool in Python: docs/states.md says how",
+        )
     if given is not None:
         return given
     fitted = None if chosen.fit is None else chosen.fit.model

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hiprobe.localize import Localization
     from hiprobe.pipeline import Pair, ReadPlan, RecipeOptions
     from hiprobe.probe import Probe
+    from hiprobe.probe.fitting import HasProvenance
     from hiprobe.types import Recipe, Result, Site, Video
 
 
@@ -111,6 +112,7 @@ class FitRequest:
     verify: bool = True
     false_alarms_per_day: float | None = None
     sigmas: tuple[float, ...] = ()  # to try with method auto; () for the usual ones
+    states_given: bool = False  # so that the clips themselves need not be there
 
     @cached_property
     def clips(self) -> list[Video]:
@@ -119,7 +121,8 @@ class FitRequest:
 
         if self.data is None:
             return []
-        return list(datasets.load("folder", self.data, self.split, words=self.words))
+        absent = self.states_given
+        return list(datasets.load("folder", self.data, self.split, absent=absent, words=self.words))
 
     @property
     def segment_s(self) -> float:
@@ -159,7 +162,8 @@ class FitRequest:
             self._check_auto()
         if self.options is not None:
             self.options.check(self.known_method)
-        if self.data is None and (self.layer is not None or self.split is not None):
+        layer = self.layer is not None and not self.states_given
+        if self.data is None and (layer or self.split is not None):
             raise UsageError(
                 "--layer and --split need labelled clips", cure="name a folder or a CSV of them"
             )
@@ -204,7 +208,10 @@ def fit_probe(request: FitRequest, model: Backbone, store: Path) -> tuple[Probe,
 
 
 def fit_pairs(
-    request: FitRequest, model: Backbone, pairs: Sequence[Pair], answers: list[Pair] | None = None
+    request: FitRequest,
+    model: HasProvenance | None,
+    pairs: Sequence[Pair],
+    answers: list[Pair] | None = None,
 ) -> Probe:
     """Fit a probe as `request` says on hidden states, labels and answers that were read."""
     from hiprobe.localize import Localization

@@ -18,6 +18,7 @@ from hiprobe.cli._false_alarms import (
     find_normal,
     set_in_probe,
 )
+from hiprobe.cli._given import GivenFit, States
 from hiprobe.cli._labels import check_normal, label_words, warn_of_copies, warn_of_short
 from hiprobe.cli._localization import (
     Confirm,
@@ -65,6 +66,7 @@ def fit(
     probe: Annotated[Path, typer.Option("-o", "--out", help="The probe file to write.")] = Path(
         "probe.safetensors"
     ),
+    states: States = None,
     model: Model = "embedded",
     method: MethodOrAuto = "hiprobe",
     layer: Annotated[
@@ -120,6 +122,9 @@ def fit(
     without a check, the threshold. It is that of --normal, or the normal clips, each scored by a
     probe that was not fitted on it.
 
+    With --states a probe is fitted on hidden states that hiprobe export, vLLM, nnsight or a script
+    has saved; docs/states.md has the format.
+
     With --method auto all methods and several widths of smoothing are compared by nested
     cross-validation over videos. A method other than hiprobe is used only if it is surely better.
     """
@@ -142,19 +147,28 @@ def fit(
         verify=verify,
         false_alarms_per_day=None if normal else false_alarms,
         sigmas=() if sigma is None else (sigma,),
+        states_given=bool(states),
     )
+    given = GivenFit(states, request) if states else None
+    if given is not None:
+        given.check(context)
     understood = _understood(request, as_json)
     if check:
         _stop_at(understood, as_json)
-    _run.check_output(probe, [data, *(clip.path for clip in request.clips)])
-    footage = NormalReading(find_normal(normal, seen) if normal else [], store)
-    backbone = _run.load_backbone(Loading(model, revision, device, dtype))
-    made, failed = _run.fit_probe(request, backbone, store)
-    if normal and false_alarms:
-        made = set_in_probe(false_alarms, footage, backbone, made)
-        failed += footage.lost
-    made.save(probe)
-    _run.keep_fit(probe.parent, made.digest, request, model, store)
+    _run.check_output(probe, [data, *(states or ()), *(clip.path for clip in request.clips)])
+    failed: list[str] = []
+    if given is not None:
+        made = given.fit()
+        made.save(probe)
+    else:
+        footage = NormalReading(find_normal(normal, seen) if normal else [], store)
+        backbone = _run.load_backbone(Loading(model, revision, device, dtype))
+        made, failed = _run.fit_probe(request, backbone, store)
+        if normal and false_alarms:
+            made = set_in_probe(false_alarms, footage, backbone, made)
+            failed += footage.lost
+        made.save(probe)
+        _run.keep_fit(probe.parent, made.digest, request, model, store)
     if as_json:
         emit(
             {
@@ -186,7 +200,8 @@ def _understood(request: _run.FitRequest, as_json: bool) -> LabelCounts | None:
     if not as_json:
         say(markup(str(counts)))
     check_normal(request.clips, request.known_method, request.words)
-    warn_of_copies(request.clips)
+    if not request.states_given:  # the clips need not be there
+        warn_of_copies(request.clips)
     warn_of_short(counts, request.segment_s)
     return counts
 

@@ -21,21 +21,19 @@ from hiprobe.disk.atomic import replacing
 from hiprobe.errors import LabelError, StoreError, UsageError, counted
 from hiprobe.probe import Probe
 from hiprobe.store import find_states, load_states, precision, state_files
+from hiprobe.store.given_states import INDEX, OWN
 from hiprobe.types import HiddenStates, Video
 
 Array = NDArray[np.float64]
-
-SCHEMA = "hiprobe.export/1"
-INDEX = "index"
 
 
 def export_states(store: Path, out: Path) -> int:
     """Write all hidden states of the folder `store` into one NPZ and return the number of entries.
 
     An entry `K` has the arrays `K/values` (segments, sites, width) and `K/starts` and `K/ends`
-    (segments,) in seconds. The array `index` is JSON and gives for each entry the video's digest,
-    the recipe, the sites, the precision, the duration and the gaps. Only one entry is in memory at
-    a time. Raises UsageError for another suffix, and StoreError if the store is empty or the file
+    (segments,) in seconds: `store.read_given_states` reads it. The array `index` is JSON and gives
+    for each entry the video's digest, the recipe, the sites, the precision, the duration and the
+    gaps. Only one entry is in memory at a time. Raises UsageError for another suffix, and StoreError if the store is empty or the file
     cannot be written.
     """
     if out.suffix.lower() != ".npz":
@@ -74,9 +72,7 @@ def _fill(archive: zipfile.ZipFile, files: Mapping[str, Path]) -> None:
             ("ends", found.ends),
         ):
             _write(archive, f"{key}/{name}", values)
-    _write(
-        archive, INDEX, np.array(json.dumps({"schema": SCHEMA, "entries": index}, sort_keys=True))
-    )
+    _write(archive, INDEX, np.array(json.dumps({"schema": OWN, "entries": index}, sort_keys=True)))
 
 
 def _write(archive: zipfile.ZipFile, name: str, values: NDArray[Any]) -> None:

@@ -12,6 +12,7 @@ from hiprobe.pipeline.extraction import (
     sites_for,
     unread,
 )
+from hiprobe.pipeline.given_labels import labelled_states
 from hiprobe.pipeline.method_passes import MethodPass, MethodPasses, method_passes
 from hiprobe.pipeline.normal_footage import NormalFootage, rate_for, score_normal
 from hiprobe.pipeline.reading import (
@@ -62,6 +63,7 @@ __all__ = [
     "extract_pairs",
     "failure",
     "ignore",
+    "labelled_states",
     "located",
     "method_passes",
     "rate_for",

@@ -19,9 +19,7 @@ STAYED = (
 )
 
 
-def card(
-    probe: Probe, name: str, licence: str | None = None, about: str | None = None
-) -> str:
+def card(probe: Probe, name: str, licence: str | None = None, about: str | None = None) -> str:
     """Write the card of a probe, which must be one that `shareable` returns, as Markdown.
 
     `name` is that of the repository, `licence` an identifier such as `apache-2.0`, `about` a text

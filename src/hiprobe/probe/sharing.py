@@ -35,6 +35,7 @@ _METHOD = re.compile(r"[A-Za-z_]\w*|[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _REVISION = re.compile(r"[\w.-]{1,64}")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+!-]{0,40}")
 _DEVICE = re.compile(r"(cpu|cuda|mps|disk)(:\d+)?(, (cpu|cuda|mps|disk)(:\d+)?)*")
+_TOOL = re.compile(r"[A-Za-z][\w+-]{0,30}( \d[\w.+-]{0,30})?")
 _CODEC = re.compile(r"[a-z0-9_]{1,24}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # An absolute path, one of the home folder, or an address: two separators, or a drive.
@@ -160,7 +161,7 @@ class _Texts:
             facts["why"] = _why(len(facts["candidates"]))
         facts["threshold_from"] = self.threshold(old.get("threshold_from"), "threshold_from")
         facts["verification"] = self.checked(old.get("verification"), "verification")
-        facts["warnings"] = [one for one in self._warnings(old.get("warnings") or ())]
+        facts["warnings"] = list(self._warnings(old.get("warnings") or ()))
         if facts.get("controls"):
             facts["controls"]["finding"] = self._finding(old["controls"].get("finding"))
         if facts.get("choice"):
@@ -286,7 +287,7 @@ def _one_of(*words: str) -> Callable[[Any], str]:
 
 
 _FIGURE = {"value": _number, "low": _number, "high": _number}
-_CURVES = dict.fromkeys((*METRICS, *CRITERIA), [_number])
+_CURVES = {name: [_number] for name in (*METRICS, *CRITERIA)}
 _SELECTION = {
     "candidates": [_site],
     "chosen": [_site],
@@ -295,7 +296,7 @@ _SELECTION = {
     "layers": [{"site": _site, "auc": _FIGURE}],
     "segments": dict.fromkeys(("anomalous", "normal", "left_out"), _number),
 }
-_FITTED = dict.fromkeys(("mean", "scale", "weight", "bias"), [_number])
+_FITTED = {name: [_number] for name in ("mean", "scale", "weight", "bias")}
 _CONTROL = {"auc": _FIGURE, "difference": _FIGURE, "fitted": _FITTED}
 _TRIED = {
     "method": _matching(_METHOD),
@@ -326,6 +327,7 @@ _PROVENANCE: Mapping[str, Shape] = {
         "revision": _matching(COMMIT),
         "dtype": _one_of("float32", "bfloat16", "float16", "float64"),
         "device": _matching(_DEVICE),
+        "tool": _matching(_TOOL),
         "torch": _matching(_VERSION),
         "transformers": _matching(_VERSION),
         RENDERED: _number,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hiprobe.errors import HiProbeError, counted
@@ -192,12 +193,16 @@ def _quality(probe: Probe) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "cross-validation", lambda: folds_line(facts["folds"])
     rows = _stated(lambda: dict(facts["controls"]["rows"])) or {}
     for name in rows:
-        yield f"control: {WORDS.get(name, name)}", lambda name=name: interval(rows[name]["auc"])
+        yield f"control: {WORDS.get(name, name)}", partial(_auc_of, rows, name)
     if "all" in rows:
         yield "better than all controls by", lambda: interval(rows["all"]["difference"])
     yield "AUC of each layer", lambda: _layers(facts["layers"])
     if facts.get("false_alarms"):
         yield "false alarms per day", lambda: _rate(facts["false_alarms"])
+
+
+def _auc_of(rows: Facts, name: str) -> str:
+    return interval(rows[name]["auc"])
 
 
 def interval(figure: Facts) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hiprobe.disk.atomic import write_atomic
 from hiprobe.store.files import alone, place_also
+from hiprobe.store.given_states import GivenStates, read_given_states
 from hiprobe.store.manifest import MANIFEST, ManifestLine, Notes, note, read_manifest
 from hiprobe.store.results import result_folder
 from hiprobe.store.states import (
@@ -24,6 +25,7 @@ from hiprobe.store.windows import Window, WindowsKey, find_windows, save_windows
 
 __all__ = [
     "MANIFEST",
+    "GivenStates",
     "ManifestLine",
     "Notes",
     "Window",
@@ -38,6 +40,7 @@ __all__ = [
     "note",
     "place_also",
     "precision",
+    "read_given_states",
     "read_manifest",
     "result_folder",
     "save_states",

@@ -129,7 +129,7 @@ def load_states(path: Path) -> HiddenStates:
         if header["schema"] != SCHEMA:
             raise ValueError(f"the schema must be {SCHEMA!r}, got {header['schema']!r}")
         starts, ends = np.array(arrays["starts"]), np.array(arrays["ends"])
-        return _timed(
+        return timed(
             HiddenStates(
                 header["video"],
                 Recipe.from_json(header["recipe"]),
@@ -165,7 +165,7 @@ def describe(path: Path) -> tuple[str, str, str, int, int]:
     )
 
 
-def _timed(states: HiddenStates) -> HiddenStates:
+def timed(states: HiddenStates) -> HiddenStates:
     """Return `states`; raises ValueError for times that cannot be true, as a file may hold any."""
     require("duration", states.duration)
     require("damaged packets", states.damaged_packets)
@@ -182,7 +182,7 @@ def map_arrays(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray[Any,
     with open_regular(path) as file:
         described, body = read_header(file, os.fstat(file.fileno()).st_size)
         arrays = {
-            name: _array(file, body, described, name)
+            name: map_array(file, body, described[name], name)
             for name in ("values", "starts", "ends", *(set(MEASURED) & set(described)))
         }
     return json.loads(described["__metadata__"]["hiprobe"]), arrays
@@ -201,12 +201,19 @@ def _controls(
     return Controls(VideoFacts(**facts), *(np.array(arrays[name]) for name in MEASURED))
 
 
-def _array(
-    file: BinaryIO, body: int, described: Mapping[str, Any], name: str
+def map_array(
+    file: BinaryIO,
+    body: int,
+    entry: Mapping[str, Any],
+    name: str,
+    dtypes: Mapping[str, str] = _DTYPES,
 ) -> np.ndarray[Any, Any]:
-    entry = described[name]
+    """Map one array of a safetensors file whose tensors begin at byte `body`, as `entry` says.
+
+    `dtypes` are the allowed ones. Raises an error of `INVALID`.
+    """
     first, last = entry["data_offsets"]
-    dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
+    dtype, shape = np.dtype(dtypes[entry["dtype"]]), tuple(entry["shape"])
     if (
         last - first != dtype.itemsize * math.prod(shape)
         or body + last > os.fstat(file.fileno()).st_size

@@ -19,6 +19,7 @@ from hiprobe.types.events import (
     VerificationResult,
 )
 from hiprobe.types.recipe import (
+    EXTERNAL,
     FRAMES,
     SEGMENT_S,
     SITE_KINDS,
@@ -46,6 +47,7 @@ from hiprobe.types.videos import (
 )
 
 __all__ = [
+    "EXTERNAL",
     "FRAMES",
     "SEGMENT_S",
     "SEVERITIES",

@@ -14,6 +14,7 @@ from hiprobe.types.events import check
 SiteKind = Literal["residual", "head", "logit"]
 SITE_KINDS = ("residual", "head", "logit")
 SEGMENT_S = 1.6  # seconds of video in a segment, unless a recipe says otherwise
+EXTERNAL = "external:"  # before the model of a recipe whose states another tool read
 FRAMES = 16  # sampled in a segment, unless a recipe says otherwise
 
 

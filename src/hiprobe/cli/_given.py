@@ -1,0 +1,106 @@
+"""`fit --states`: fit a probe on hidden states from files, without a model and without videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hiprobe.cli import _run
+from hiprobe.errors import UsageError, counted
+
+if TYPE_CHECKING:
+    from hiprobe.pipeline import Pair
+    from hiprobe.probe import Probe
+    from hiprobe.store import GivenStates
+
+States = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--states",
+        metavar="FILE",
+        help="Fit on the hidden states in this .npz or .safetensors, which hiprobe export or "
+        "another tool wrote, and read no video. Labels are those of DATA, or in the file. "
+        "Repeatable.",
+    ),
+]
+# Options on reading videos, which have no effect on states that were read.
+ON_READING = (
+    *("model", "prompt", "segment", "frames", "size", "normal", "store", "revision", "device"),
+    *("dtype", "verify"),
+)
+
+
+@dataclass(frozen=True)
+class GivenFit:
+    """The files of hidden states, and how to fit on them."""
+
+    files: Sequence[Path]
+    request: _run.FitRequest
+
+    def check(self, context: typer.Context) -> None:
+        """Raise UsageError for options that do not go with given states."""
+        wrong = [
+            name
+            for name in ON_READING
+            if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+        ]
+        if wrong:
+            raise UsageError(
+                f"--{wrong[0]} is about reading videos, and --states reads none",
+                cure="leave it out",
+            )
+        if self.request.known_method != self.request.method:
+            raise UsageError(
+                "--method auto asks the model in several ways, and --states asks nothing",
+                cure="name a method",
+            )
+
+    def pairs(self) -> tuple[list[Pair], dict[str, Any]]:
+        """Read the states and their labels; also return what is known of how they were read."""
+        from hiprobe import methods, pipeline, store
+
+        how = methods.load(self.request.method)
+        kinds = {site.kind for site in how.sites(layers=32, heads=8)}  # of a model of any size
+        given = [one for path in self.files for one in store.read_given_states(path)]
+        clips = None if self.request.data is None else self.request.clips
+        pairs = pipeline.labelled_states(given, clips, kinds)
+        _say(given, pairs)
+        return pairs, _provenance(given)
+
+    def fit(self) -> Probe:
+        """Read the states, say what there is, and fit."""
+        self.request.check_options()
+        pairs, provenance = self.pairs()
+        return _run.fit_pairs(self.request, _Reader(provenance), pairs)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """What read the states, as far as `fit` asks: no model, only its provenance."""
+
+    provenance: dict[str, Any]
+
+
+def _provenance(given: Sequence[GivenStates]) -> dict[str, Any]:
+    tools = sorted({one.tool for one in given if one.tool is not None})
+    kinds = sorted({str(one.states.values.dtype) for one in given})
+    return {"dtype": ", ".join(kinds), **({"tool": ", ".join(tools)} if tools else {})}
+
+
+def _say(given: Sequence[GivenStates], pairs: Sequence[Pair]) -> None:
+    """Say what was read, on standard error, before the fit begins."""
+    from hiprobe.cli._terminal import err
+
+    first = given[0].states
+    segments = sum(len(one.states.starts) for one in given)
+    unused = len(given) - len(pairs)
+    left = f"; {unused} without labels are not used" if unused else ""
+    err.print(
+        f"states: {counted(len(given), 'video')}, {counted(segments, 'segment')}, "
+        f"{counted(len(first.sites), 'site')}, {first.values.shape[2]} wide{left}",
+        soft_wrap=True,
+    )
