@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,16 @@ def test_detect_refuses_a_probe_of_other_states(run: Run) -> None:
         ran = run("detect", embedded.VIDEO, "-p", "p.safetensors", *model)
         assert (ran.code, len(ran.errors)) == (2, 1)
         assert "states that another tool read" in ran.errors[0]
+
+
+def test_the_examples_of_the_page_run(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    page = Path(__file__).parents[2] / "docs/states.md"
+    written, scored, estimated = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    exec(written, {})
+    assert run("fit", "--states", "states.npz", "-o", "probe.safetensors").code == 0
+    exec(scored, {})
+    assert len(capsys.readouterr().out.splitlines()) == 8
+    exec(estimated, {})
+    auc, _, indices = capsys.readouterr().out.partition(" ")
+    assert float(auc) > 0.9
+    assert indices == "(2,)\n"

@@ -66,7 +66,8 @@ def watch(
             "-p",
             help="A probe made by hiprobe fit, or org/name@revision of the hub. Default: that of "
             "the TOML file, then probe.safetensors in the working folder, then the one shipped "
-            "with hiprobe. A probe that the watcher went over to counts instead of the one it was first given.",
+            "with hiprobe. A probe that the watcher went over to counts instead of the one it was "
+            "first given.",
         ),
     ] = None,
     model: ModelOfProbe = None,

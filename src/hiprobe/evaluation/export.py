@@ -33,8 +33,8 @@ def export_states(store: Path, out: Path) -> int:
     An entry `K` has the arrays `K/values` (segments, sites, width) and `K/starts` and `K/ends`
     (segments,) in seconds: `store.read_given_states` reads it. The array `index` is JSON and gives
     for each entry the video's digest, the recipe, the sites, the precision, the duration and the
-    gaps. Only one entry is in memory at a time. Raises UsageError for another suffix, and StoreError if the store is empty or the file
-    cannot be written.
+    gaps. Only one entry is in memory at a time. Raises UsageError for another suffix, and
+    StoreError if the store is empty or the file cannot be written.
     """
     if out.suffix.lower() != ".npz":
         raise UsageError(

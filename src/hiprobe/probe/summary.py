@@ -174,7 +174,7 @@ def _segments(count: Facts) -> str:
 
 def _reader(states: Facts) -> str | None:
     parts = [
-        str(states[key]) if key in ("dtype", "device") else f"{key} {states[key]}"
+        str(states[key]) if key in ("dtype", "device", "tool") else f"{key} {states[key]}"
         for key in ("dtype", "device", "torch", "transformers", "tool")
         if states.get(key)
     ]
