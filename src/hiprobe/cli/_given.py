@@ -42,7 +42,10 @@ class GivenFit:
     request: _run.FitRequest
 
     def check(self, context: typer.Context) -> None:
-        """Raise UsageError for options that do not go with given states."""
+        """Raise UsageError for a missing file and for options that do not go with given states."""
+        absent = [path for path in self.files if not path.exists()]
+        if absent:
+            raise UsageError("no such file", where=absent[0], cure="check --states")
         wrong = [
             name
             for name in ON_READING
