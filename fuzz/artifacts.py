@@ -34,7 +34,7 @@ def load_states(root: Path) -> None:
 
 
 def make_folder(root: Path) -> None:
-    from hiprobe.sinks.csv import scores_csv
+    from hiprobe.formats.csv import scores_csv
 
     settings = {"probe": "p", "explain": True}
     for number in range(3):

@@ -49,7 +49,7 @@ from pathlib import Path
 from tests.support import fake_backbone
 from hiprobe import runs, store
 from hiprobe.errors import HiProbeError
-from hiprobe.sinks.csv import scores_csv
+from hiprobe.formats.csv import scores_csv
 from hiprobe.store import leases
 from hiprobe.video import decoder
 leases.LEASE_S = float(sys.argv[3])

@@ -20,8 +20,8 @@ from tests.support.http_receiver import Receiver, free_port
 
 from hiprobe import checks, plugins, sinks
 from hiprobe.errors import UsageError
-from hiprobe.sinks.csv import scores_csv
-from hiprobe.sinks.webvtt import timestamp
+from hiprobe.formats.csv import scores_csv
+from hiprobe.formats.webvtt import timestamp
 from hiprobe.types import Event, Gap, Result, Scores, Site, Video
 
 HOSTILE = [

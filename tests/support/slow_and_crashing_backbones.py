@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tests.support.fake_backbone import MeanColourBackbone
 
 from hiprobe import store
-from hiprobe.sinks.csv import scores_csv
+from hiprobe.formats.csv import scores_csv
 from hiprobe.types import Recipe, Result, Segment, Site
 
 BRIGHT = 185.0

@@ -55,6 +55,17 @@ Store = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="JSON on standard output, one object per line.")
 ]
+VideosOfResults = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--videos",
+        help="The videos, folders or globs that hiprobe detect was given, if they are elsewhere "
+        "now. Repeatable.",
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Overwrite files that are in the folder already.")
+]
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", help="List the files in folders that were passed over, and why."),

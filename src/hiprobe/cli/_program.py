@@ -25,6 +25,7 @@ COMMANDS = (
     "extract",
     "evaluate",
     "export",
+    "clips",
 )
 
 app = typer.Typer(

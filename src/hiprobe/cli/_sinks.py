@@ -96,7 +96,7 @@ class SinkOutput:
                 _check_installed()
                 one.sink = one.plugin.open(one.target)
                 continue
-            reason = "" if "://" in one.target else _refusal(Path(one.target), taken, Path(out))
+            reason = "" if "://" in one.target else refusal(Path(one.target), taken, Path(out))
             if reason:
                 raise UsageError(f"--sink {one.shown}: {reason}", cure="name a new file as TARGET")
 
@@ -217,8 +217,11 @@ def _place(target: str) -> str:
     return target if "://" in target else str(Path(target).resolve())
 
 
-def _refusal(target: Path, taken: set[str], out: Path) -> str:
-    """Return why a file may not be a target, or an empty text."""
+def refusal(target: Path, taken: set[str], out: Path) -> str:
+    """Return why a file may not be a target, or an empty text.
+
+    `taken` are the inputs, resolved, and `out` is the folder of results.
+    """
     from hiprobe.store import MANIFEST
 
     place, folder = target.resolve(), out.resolve()

@@ -4,7 +4,8 @@ The CSV has the columns `path,label` and optionally `start,end,split,group`. Pat
 its folder. A label such as `normal` (`_words` has all of them) means that nothing happens; any
 other word names an anomaly from `start` to `end`, `end` exclusive, both blank for the whole video.
 Times are seconds, `mm:ss` or `h:mm:ss`. Several rows with one path are several events of one video,
-which belongs to one split and one group, such as a camera.
+which belongs to one split and one group, such as a camera. Labels that were made with another
+program (`hiprobe.formats`) take the place of a CSV.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from __future__ import annotations
 import math
 import os.path
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from hiprobe import formats
+from hiprobe.datasets._label_files import label_files, rows_of_files
+from hiprobe.datasets._rows import LabelRow
 from hiprobe.datasets._tables import Row, read_rows
 from hiprobe.datasets._words import LabelWords
 from hiprobe.errors import LabelError, UsageError
@@ -26,21 +29,6 @@ from hiprobe.video.names import Root
 COLUMNS = "path,label,start,end,split,group"
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One line of the CSV, about `video`; `event` is None if the line says that it is normal.
-
-    `base` is the folder that paths are relative to.
-    """
-
-    base: Path
-    video: Path
-    event: Event | None
-    split: str | None
-    group: str | None
-    where: str
-
-
 def load(
     root: Path,
     split: str | None = None,
@@ -50,20 +38,23 @@ def load(
     absent: bool = False,
     words: LabelWords | None = None,
 ) -> Iterator[Video]:
-    """Yield the labelled videos at `root`: a folder, one with a `labels.csv`, or a CSV.
+    """Yield the labelled videos at `root`: a folder, one with a `labels.csv`, or a file of labels.
 
-    `videos` is the folder that the CSV's paths are relative to, if not its own. `fps` is the rate
-    of folders of frames, which then count as videos. `absent` keeps a video of the CSV that is not
-    there. `words` gives the meaning of labels of the CSV. Raises LabelError, with file and line,
+    A folder without `labels.csv`, `normal/` and `abnormal/` may hold one file of labels per video.
+    `videos` is the folder that the paths of labels are relative to, if not their own. `fps` is the
+    rate of folders of frames, which then count as videos. `absent` keeps a labelled video that is
+    not there. `words` gives the meaning of labels. Raises LabelError, with file and line,
     for labels that are malformed, unclear, contradict each other or name no file, and UsageError
     for `words` that no row has.
     """
     table = root if root.is_file() else root / "labels.csv"
-    if table.is_file():
-        rows = _rows(table, videos or table.parent, words or LabelWords())
+    others = _other_files(root) if root.is_dir() and not table.is_file() else []
+    if others or table.is_file():
+        given, base = words or LabelWords(), videos or table.parent
+        rows = rows_of_files(others, base, given) if others else _rows(table, base, given)
         return iter(_from_rows(rows, table, split, fps, absent))
     if words is not None:
-        raise UsageError("only a CSV has labels to give a meaning", where=root)
+        raise UsageError("only a file of labels has labels to give a meaning", where=root)
     root = videos or root
     if not root.is_dir():
         raise UsageError("there is no such folder or CSV", where=root, cure="check the path")
@@ -74,6 +65,13 @@ def load(
             cure="write a labels.csv",
         )
     return iter(_from_folders(root, fps))
+
+
+def _other_files(root: Path) -> list[Path]:
+    """Return the files of labels in a folder that holds neither `normal/` nor `abnormal/`."""
+    if any((root / name).is_dir() for name in ("normal", "abnormal")):
+        return []
+    return label_files(root)
 
 
 def _from_folders(root: Path, fps: float | None) -> list[Video]:
@@ -104,10 +102,10 @@ def _from_folders(root: Path, fps: float | None) -> list[Video]:
 
 
 def _from_rows(
-    every: list[_Row], path: Path, split: str | None, fps: float | None, absent: bool
+    every: list[LabelRow], path: Path, split: str | None, fps: float | None, absent: bool
 ) -> list[Video]:
     # By absolute path, as the CSV may write one path in several ways.
-    videos: dict[str, list[_Row]] = {}
+    videos: dict[str, list[LabelRow]] = {}
     for row in every:
         rows = videos.setdefault(os.path.abspath(row.video), [])
         rows.append(row)
@@ -118,7 +116,7 @@ def _from_rows(
     return [_video(rows, fps, absent) for rows in chosen]
 
 
-def _check_same(first: _Row, row: _Row) -> None:
+def _check_same(first: LabelRow, row: LabelRow) -> None:
     if (first.event is None) != (row.event is None):
         said = ["normal" if one.event is None else one.event.label for one in (first, row)]
         raise LabelError(
@@ -134,13 +132,13 @@ def _check_same(first: _Row, row: _Row) -> None:
             )
 
 
-def _video(rows: list[_Row], fps: float | None, absent: bool) -> Video:
+def _video(rows: list[LabelRow], fps: float | None, absent: bool) -> Video:
     first = rows[0]
     if not (absent or _exists(first.video, fps)):
         raise LabelError(
             f"there is no file {first.video}",
             where=first.where,
-            cure="paths are relative to the folder of the CSV",
+            cure="paths are relative to the folder of the labels",
         )
     events = sorted((row.event for row in rows if row.event), key=lambda e: e.start)
     kinds = tuple(sorted({event.label or "" for event in events})) or ("normal",)
@@ -160,7 +158,9 @@ def _exists(path: Path, fps: float | None) -> bool:
     return os.path.isfile(path) or (os.path.isdir(folder) and (rate or fps) is not None)
 
 
-def _rows(path: Path, base: Path, words: LabelWords) -> list[_Row]:
+def _rows(path: Path, base: Path, words: LabelWords) -> list[LabelRow]:
+    if formats.has_labels(path):
+        return rows_of_files([path], base, words)
     rows = read_rows(path, _check_columns)
     if not rows:
         raise LabelError("there are no rows", where=path)
@@ -180,7 +180,7 @@ def _check_columns(names: Sequence[str], where: str) -> None:
         )
 
 
-def _row(base: Path, row: Row, words: LabelWords) -> _Row:
+def _row(base: Path, row: Row, words: LabelWords) -> LabelRow:
     if not row.text("path") or not row.text("label") or row.too_long:
         raise LabelError(
             "a row needs a path and a label, and no more columns than the first line",
@@ -189,7 +189,7 @@ def _row(base: Path, row: Row, words: LabelWords) -> _Row:
         )
     event = _event(row, words)
     split, group = row.text("split") or None, row.text("group") or None
-    return _Row(base, base / row.text("path"), event, split, group, row.where)
+    return LabelRow(base, base / row.text("path"), event, split, group, row.where)
 
 
 def _event(row: Row, words: LabelWords) -> Event | None:

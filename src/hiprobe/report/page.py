@@ -18,6 +18,8 @@ from PIL import Image
 from hiprobe import sinks, video
 from hiprobe.disk.regular import read_regular
 from hiprobe.errors import counted
+from hiprobe.formats.csv import scores_csv
+from hiprobe.formats.webvtt import events_webvtt
 from hiprobe.report.caveats import about_probe, model_notice
 from hiprobe.report.curves import TICKS_S, curve, needed_scores, thin, value_range
 from hiprobe.report.heat import heat_map
@@ -34,9 +36,7 @@ from hiprobe.report.texts import (
     two,
     wall_clock,
 )
-from hiprobe.sinks.csv import scores_csv
 from hiprobe.sinks.jsonl import events_jsonl
-from hiprobe.sinks.webvtt import events_webvtt
 from hiprobe.store import place_also, write_atomic
 from hiprobe.types import Event, Gap, Result, unicode
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from hiprobe.formats import csv
 from hiprobe.review.judgements import Judgement
 from hiprobe.review.label_table import label_table
 from hiprobe.review.rendering import HeadToo, SessionOf, render_page
-from hiprobe.sinks import csv
 
 COLUMNS = (
     "id",

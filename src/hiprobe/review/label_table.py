@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from hiprobe.datasets import LabelWords
 from hiprobe.errors import HiProbeError, LabelError, MissingVideo
+from hiprobe.formats.csv import FORMULA, csv_text
 from hiprobe.review.judged_spans import (
     anomalous_spans,
     by_video,
@@ -23,7 +24,6 @@ from hiprobe.review.judged_spans import (
 from hiprobe.review.judgements import Judgement
 from hiprobe.review.results import ReviewedResult, ReviewedVideo
 from hiprobe.review.session import Session
-from hiprobe.sinks.csv import FORMULA, csv_text
 
 COLUMNS = ("path", "label", "start", "end")
 ANOMALY = "anomaly"  # the label of an event for which the model has no usable word

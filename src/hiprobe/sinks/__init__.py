@@ -6,7 +6,6 @@ published form of an event; that of an alert is made by `live/alert.py`.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
@@ -18,6 +17,7 @@ import numpy as np
 
 from hiprobe import plugins
 from hiprobe.disk.atomic import write_atomic
+from hiprobe.formats._numbers import number as number
 from hiprobe.sinks._settings import TYPES as TYPES
 from hiprobe.sinks._settings import Live as Live
 from hiprobe.sinks._settings import SinkSettings as SinkSettings
@@ -235,12 +235,3 @@ def threshold_at(scores: Scores | None, event: Event) -> float | None:
     time = event.start if event.peak is None else event.peak
     index = int(np.searchsorted(scores.starts, time + 1e-9, side="right")) - 1
     return float(scores.threshold[max(0, index)])
-
-
-def number(value: float | None) -> float | None:
-    """Round to 6 decimals, without a negative zero; None for what JSON cannot hold.
-
-    >>> number(-0.0), number(1 / 3), number(float("nan"))
-    (0.0, 0.333333, None)
-    """
-    return None if value is None or not math.isfinite(value) else round(float(value), 6) + 0.0

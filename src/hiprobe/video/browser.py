@@ -5,10 +5,12 @@ Knows no window and no model.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
 from itertools import chain, pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import av
 import numpy as np
@@ -18,7 +20,7 @@ from av.video.stream import VideoStream
 
 from hiprobe.video import pictures
 from hiprobe.video.container import SEEKABLE
-from hiprobe.video.frames import LEAD_S
+from hiprobe.video.frames import LEAD_S, ShownFrame
 from hiprobe.video.windows import Painter, displayed
 
 PLAYABLE = {  # the pixel formats that Chromium decodes, by codec
@@ -61,10 +63,24 @@ def _playable(reader: pictures.FrameSource, image: av.VideoFrame) -> bool:
     )
 
 
-def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
+class Encodable(Protocol):
+    """Frames to encode: `duration`, in seconds, is known once they were all read."""
+
+    path: Path
+    duration: float
+
+    @property
+    def aspect(self) -> float:
+        """The shape of a pixel, known with the first frame."""
+        ...
+
+    def __iter__(self) -> Iterator[ShownFrame]: ...
+
+
+def encode(reader: Encodable, target: str, height: int, quality: str = "23") -> None:
     """Write the frames of `reader` to the file `target`, as `video.browser_copy` describes.
 
-    Raises FFmpegError and OSError.
+    `quality` is the constant rate factor of H.264. Raises FFmpegError and OSError.
     """
     stream: VideoStream | None = None
     # How long each frame lasts, by its time, in ticks: the encoder forgets it for the last frame.
@@ -75,7 +91,7 @@ def encode(reader: pictures.FrameSource, target: str, height: int) -> None:
             assert shown.image is not None
             if stream is None:
                 size = _fitted(displayed(shown.image, reader.aspect), height)
-                stream, painter = _copy_stream(output, size), Painter(size, reader.path)
+                stream, painter = _copy_stream(output, size, quality), Painter(size, reader.path)
             frame = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(painter.paint(shown.image)), format="rgb24"
             )
@@ -109,9 +125,9 @@ def _fitted(size: tuple[int, int], height: int) -> tuple[int, int]:
     return max(2, 2 * round(size[0] * scale / 2)), max(2, 2 * round(size[1] * scale / 2))
 
 
-def _copy_stream(output: OutputContainer, size: tuple[int, int]) -> VideoStream:
+def _copy_stream(output: OutputContainer, size: tuple[int, int], quality: str) -> VideoStream:
     stream = output.add_stream(
-        "libx264", options={"preset": "veryfast", "crf": "23", "g": "50", "bf": "0"}
+        "libx264", options={"preset": "veryfast", "crf": quality, "g": "50", "bf": "0"}
     )
     stream.height, stream.width = size
     stream.pix_fmt, stream.codec_context.time_base = "yuv420p", COPY_CLOCK

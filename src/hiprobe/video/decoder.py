@@ -25,7 +25,7 @@ from hiprobe.errors import DecoderLost, UsageError
 from hiprobe.isolate.child import Item
 from hiprobe.types import Gap, Recipe, Segment, VideoFacts
 from hiprobe.video import pictures
-from hiprobe.video.sampling import Grid, Sampling
+from hiprobe.video.sampling import Cut, Grid, Sampling
 
 DECODER = "hiprobe.video.calls"
 LIMITS = isolate.Limits()
@@ -335,3 +335,33 @@ def browser_copy(path: str | PathLike[str], out: str | PathLike[str], *, height:
         for _ in _ask(path, "browser_copy", os.fspath(temporary), height, os.fspath(out)):
             pass
     return out
+
+
+def cut(
+    path: str | PathLike[str], start: float, end: float, out: str | PathLike[str], *, exact: bool
+) -> tuple[float, float]:
+    """Write the span from `start` to `end`, in seconds, as an MP4 to `out`, whole or not at all.
+
+    Without `exact` packets are copied, with their sound, from the last keyframe at or before the
+    start on. With it the frames of the span are encoded again, in H.264 and without sound. Returns
+    the span that the clip has, in seconds of the video.
+
+    Raises UsageError for a span that is not valid and for a video that cannot be copied, StoreError
+    where the clip cannot be written, and the errors of `segments`.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from hiprobe import video
+    >>> from hiprobe.embedded import VIDEO
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     clip = Path(folder) / "clip.mp4"
+    ...     span = video.cut(VIDEO, 6.0, 6.5, clip, exact=True)
+    ...     span, len(video.frame_times(clip))
+    ((6.0, 6.5), 5)
+    """
+    _check_span(path, start, end, 1)
+    out = Path(out)
+    with replacing(out) as temporary:
+        wanted = asdict(Cut(start, end, os.fspath(temporary)))
+        ((span, _),) = _ask(path, "cut", wanted, exact, os.fspath(out))
+    return span[0], span[1]

@@ -1,0 +1,180 @@
+"""Label Studio: tasks with predictions on a timeline, and labels from its JSON export.
+
+Knows no video. Label Studio plays a video in the browser and counts frames from 1 at the rate that
+its `<Video>` tag states, whatever the file's own times are: seconds are frames over that rate.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from hiprobe.errors import LabelError
+from hiprobe.formats import LabelledSpan, LabelledVideo, VideoEvents
+from hiprobe.formats._documents import check_order, number, whole
+from hiprobe.formats._times import nominal_frames
+from hiprobe.formats._words import label_of, plain
+
+suffix, one_file, needs = ".json", True, "rate"
+label_suffix = ".json"
+LOCAL_FILES = "/data/local-files/?d="  # how Label Studio serves a folder of the machine it runs on
+TIMELINE = "timelinelabels"
+RATES = ("fps", "framerate", "frame_rate", "frameRate")
+VIDEOS = ("video", "video_url", "url", "media")
+_UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # what an upload puts before a name
+
+
+def write_events(videos: Sequence[VideoEvents]) -> str:
+    """Make one task per video, with a prediction whose regions are its events."""
+    return json.dumps([_task(one) for one in videos], indent=1, allow_nan=False) + "\n"
+
+
+def _task(video: VideoEvents) -> dict[str, Any]:
+    regions = [_region(line, video) for line in video.lines]
+    scores = [one["score"] for one in regions if "score" in one]
+    return {
+        "data": {
+            "video": LOCAL_FILES + quote(video.name),
+            "name": video.name,
+            "fps": video.known_clock.fps,
+        },
+        "predictions": [
+            {"model_version": "hiprobe", "score": max(scores, default=0.0), "result": regions}
+        ],
+    }
+
+
+def _region(line: Mapping[str, Any], video: VideoEvents) -> dict[str, Any]:
+    first, end = nominal_frames(video.known_clock.fps, line["start"], line["end"], video.duration)
+    words = plain(line["explanation"] or "")
+    found = {
+        "id": line["id"],
+        "from_name": "events",
+        "to_name": "video",
+        "type": TIMELINE,
+        "origin": "prediction",
+        "value": {"ranges": [{"start": first + 1, "end": end}], TIMELINE: [label_of(line)]},
+    }
+    found |= {"meta": {"text": [words]}} if words else {}
+    return found | ({} if line["peak_score"] is None else {"score": line["peak_score"]})
+
+
+def recognizes(document: Any) -> bool:
+    """Tell whether JSON values are tasks with annotations: the export "JSON", not "JSON-MIN"."""
+    return isinstance(document, list) and all(
+        isinstance(task, dict) and isinstance(task.get("data"), dict) and "annotations" in task
+        for task in document
+    )
+
+
+def read_labels(document: Any, where: str) -> Iterator[LabelledVideo]:
+    """Yield the videos that have a submitted annotation; without a region they are normal.
+
+    Of several annotations the one that is marked as ground truth counts, else the newest. A choice
+    labels the whole video. Raises LabelError.
+    """
+    for place, task in enumerate(document, 1):
+        at = f"{where}: task {task.get('id', place)}"
+        if not isinstance(task["annotations"], list):
+            raise LabelError("its annotations must be a list", where=at)
+        done = [one for one in task["annotations"] if _is_submitted(one, at)]
+        if not done:
+            continue
+        chosen = max(done, key=lambda one: (one.get("ground_truth") is True, _moment(one)))
+        spans = [span for one in chosen["result"] for span in _spans(one, task["data"], at)]
+        yield LabelledVideo(_names(task, at), tuple(spans), where=at)
+
+
+def _is_submitted(annotation: Any, where: str) -> bool:
+    if not isinstance(annotation, dict) or not isinstance(annotation.get("result"), list):
+        raise LabelError(
+            "an annotation has no result", where=where, cure='export as "JSON", with all fields'
+        )
+    return not annotation.get("was_cancelled")
+
+
+def _moment(annotation: Mapping[str, Any]) -> str:
+    return str(annotation.get("updated_at") or annotation.get("created_at") or "")
+
+
+def _names(task: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """Return what the video may be called: the path in its address, or the name of an upload."""
+    texts = [task["data"].get(key) for key in VIDEOS] + [*task["data"].values()]
+    found = next((one for one in texts if isinstance(one, str) and one.strip()), None)
+    if found is None:
+        raise LabelError("its data names no video", where=where)
+    parts = urlsplit(found)
+    local = parse_qs(parts.query).get("d", [])
+    path = local[0] if local else unquote(parts.path) or found
+    name = path.rpartition("/")[2]
+    return tuple(dict.fromkeys((path, name, _UPLOADED.sub("", name, count=1))))
+
+
+def _spans(result: Any, data: Mapping[str, Any], where: str) -> Iterator[LabelledSpan]:
+    """Yield the spans of one region; what is no region of time, such as a rating, has none."""
+    kind = result.get("type") if isinstance(result, dict) else None
+    value = result.get("value") if isinstance(result, dict) else None
+    if not isinstance(kind, str) or not isinstance(value, dict):
+        raise LabelError("a region has no type or no value", where=where)
+    labels = value.get(kind) or value.get("labels") or ()
+    if kind == "choices":
+        yield from (LabelledSpan(str(one), 0.0, math.inf, where=where) for one in labels)
+        return
+    for start, end in _times(value, data, where):
+        check_order(start, end, where)
+        yield from (LabelledSpan(str(one), start, end, where=where) for one in labels)
+
+
+def _times(
+    value: Mapping[str, Any], data: Mapping[str, Any], where: str
+) -> Iterator[tuple[float, float]]:
+    """Yield the spans of a region in seconds: of a timeline, of sound, or of boxes that move."""
+    if isinstance(value.get("ranges"), list):
+        rate = _rate(value, data, where)
+        for one in value["ranges"]:
+            ends = [one.get(key) if isinstance(one, dict) else None for key in ("start", "end")]
+            first, last = (whole(end, "a frame", where) for end in ends)
+            yield max(0, first - 1) / rate, last / rate
+    elif isinstance(value.get("sequence"), list):
+        yield from _visible(value["sequence"], value, data, where)
+    elif "start" in value and "end" in value:
+        yield number(value["start"], "start", where), number(value["end"], "end", where)
+
+
+def _visible(
+    sequence: Sequence[Any], value: Mapping[str, Any], data: Mapping[str, Any], where: str
+) -> Iterator[tuple[float, float]]:
+    """Yield when a box can be seen: from a keyframe until one that is not enabled, or the end."""
+    rate, since = _rate(value, data, where), None
+    for one in sequence:
+        if not isinstance(one, dict):
+            raise LabelError("a keyframe must be an object", where=where)
+        frame = whole(one.get("frame"), "a frame", where)
+        if since is None:
+            since = max(0, frame - 1) / rate
+        if one.get("enabled") is False:
+            yield since, frame / rate
+            since = None
+    if since is not None:
+        yield since, math.inf
+
+
+def _rate(value: Mapping[str, Any], data: Mapping[str, Any], where: str) -> float:
+    """Return the frames a second in which Label Studio counted."""
+    given = next((data[key] for key in RATES if key in data), None)
+    if given is None and value.get("framesCount") and value.get("duration"):
+        given = whole(value["framesCount"], "framesCount", where) / number(
+            value["duration"], "duration", where
+        )
+    rate = 0.0 if given is None else number(given, "fps", where)
+    if rate <= 0:
+        raise LabelError(
+            "it labels frames, and its data does not say at how many frames a second",
+            where=where,
+            cure='add "fps" to the data of each task: the framerate of the <Video> tag, else 24',
+        )
+    return rate
