@@ -21,7 +21,7 @@ MODULE = re.compile(r"python -m ((?:benchmarks|experiments|fuzz|training)[\w.]*)
 OUR_PATH = re.compile(rf"(?<![\w./-])(?:{TOP})/[\w./-]*[\w/](?![\w./*-]*[\w*])")
 PACKAGE_PATH = re.compile(r"`(?!test_)([a-z_]+(?:/[a-z0-9_]+)*\.py)(?:`|: (\w+)`)")
 # files that a recipe tells its reader to write
-EXAMPLES = {"methods/nearest.py", "nearest.py", "printer.py"}
+EXAMPLES = {"methods/nearest.py", "nearest.py", "printer.py", "audacity.py"}
 PYTEST_NAME = re.compile(r"(?:(\w+\.py)::)?\b(test_\w+)(\*?)`")
 
 

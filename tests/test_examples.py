@@ -15,7 +15,10 @@ import pytest
 import hiprobe
 
 HOUSE = Path(hiprobe.__file__).parent
-INTERFACES = ("video", "report", "plot", "evaluation", "probe", "checks", "backbones", "datasets")
+INTERFACES = (
+    *("video", "report", "plot", "evaluation", "probe", "checks", "backbones", "datasets"),
+    "formats",
+)
 PROTOCOLS = ("backbones.Backbone", "methods.Method", "sinks.Sink")
 WITHOUT = {  # public names without an example, and why
     "backbones.CatalogueEntry": "a row of `hiprobe models`",
@@ -26,6 +29,8 @@ WITHOUT = {  # public names without an example, and why
     "datasets.truth": "needs the annotation of a public data set",
     "datasets.uncounted": "needs the annotation of a public data set",
     "report.Thumbnail": "a time and a picture",
+    "formats.FrameScores": "three arrays; `ScoreFormat` has an example",
+    "formats.read_label_file": "needs a file of labels; `LabelFormat` has an example",
 }
 
 

@@ -81,6 +81,7 @@ ALLOWED: dict[str, str] = {
     "video/container.py:_open:av.open": CHILD,
     "video/pictures.py:opened:Image.open": CHILD,
     "video/browser.py:encode:av.open": f"{CHILD}; {WRITES}",
+    "video/cutting.py:copy_span:av.open": f"{CHILD}; {WRITES}",
     "live/stream_opening.py:_opened:av.open": CHILD,
     "live/footage.py:_OpenChunk.__init__:av.open": f"{CHILD}; writes to memory",
     "live/recorder_child.py:_of_piece:av.open": CHILD,

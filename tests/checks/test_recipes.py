@@ -21,6 +21,7 @@ MODULES = {  # the module that a block is saved as, by what it defines
     "colours": "class Colours",
     "named_clips": "class NamedClips",
     "printer": "class Printer",
+    "audacity": "class Audacity",
     "try_it": "checks.check_method",
 }
 
@@ -52,6 +53,7 @@ def test_the_recipes_plug_ins_keep_every_promise(saved: Path, tmp_path: Path) ->
     assert checks.check_backbone("colours:load")
     assert checks.check_dataset("named_clips:named_clips", tmp_path)
     assert checks.check_sink("printer:printer", "alarm")
+    assert checks.check_format("audacity:audacity")
 
 
 def test_the_recipes_entry_points_are_found(saved: Path) -> None:

@@ -10,8 +10,16 @@ raises BrokenPromise for the first one that it breaks. Needs no test framework.
 
 from hiprobe.checks.backbones import check_backbone
 from hiprobe.checks.datasets import check_dataset
+from hiprobe.checks.formats import check_format
 from hiprobe.checks.methods import check_method
 from hiprobe.checks.promises import BrokenPromise
 from hiprobe.checks.sinks import check_sink
 
-__all__ = ["BrokenPromise", "check_backbone", "check_dataset", "check_method", "check_sink"]
+__all__ = [
+    "BrokenPromise",
+    "check_backbone",
+    "check_dataset",
+    "check_format",
+    "check_method",
+    "check_sink",
+]

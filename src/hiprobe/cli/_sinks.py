@@ -96,7 +96,9 @@ class SinkOutput:
                 _check_installed()
                 one.sink = one.plugin.open(one.target)
                 continue
-            reason = "" if "://" in one.target else refusal(Path(one.target), taken, Path(out))
+            reason = (
+                "" if "://" in one.target else target_refusal(Path(one.target), taken, Path(out))
+            )
             if reason:
                 raise UsageError(f"--sink {one.shown}: {reason}", cure="name a new file as TARGET")
 
@@ -217,7 +219,7 @@ def _place(target: str) -> str:
     return target if "://" in target else str(Path(target).resolve())
 
 
-def refusal(target: Path, taken: set[str], out: Path) -> str:
+def target_refusal(target: Path, taken: set[str], out: Path) -> str:
     """Return why a file may not be a target, or an empty text.
 
     `taken` are the inputs, resolved, and `out` is the folder of results.

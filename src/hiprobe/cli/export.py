@@ -131,11 +131,11 @@ def _write(
 ) -> None:
     """Write the results of a folder in a format, and say what was written."""
     from hiprobe.cli import _terminal
-    from hiprobe.cli._sinks import refusal
+    from hiprobe.cli._sinks import target_refusal
     from hiprobe.errors import UsageError, counted
     from hiprobe.evaluation.export_formats import Export, export_format
 
-    reason = "" if given.to.is_dir() else refusal(given.to, set(), given.out)
+    reason = "" if given.to.is_dir() else target_refusal(given.to, set(), given.out)
     if reason:
         raise UsageError(reason, where=given.to, cure="choose another -o")
     if given.to.is_dir():

@@ -56,7 +56,7 @@ def cut_events(
         end = min(max(result.duration, line["end"]), line["end"] + options.around_s)
         try:
             path = sources.path(result)
-            span = video.cut(path, start, end, clip.place, exact=options.exact)
+            span = video.cut_clip(path, start, end, clip.place, exact=options.exact)
             yield EventClip(clip.place, line, span)
         except HiProbeError as error:
             yield EventClip(clip.place, line, error=error)

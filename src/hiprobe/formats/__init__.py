@@ -26,6 +26,7 @@ __all__ = [
     "ScoreFormat",
     "VideoClock",
     "VideoEvents",
+    "find_format",
     "has_labels",
     "load",
     "names",
@@ -250,13 +251,22 @@ def load(name: str, does: Literal["events", "scores", "labels"]) -> Any:
     return plugins.load(sys.modules[__name__], f"format for {does}", name, needs)
 
 
+def find_format(name: str) -> Any:
+    """Import the format `name`, whatever it can do; raises UsageError if there is none.
+
+    >>> find_format("elan").label_suffix
+    '.eaf'
+    """
+    return plugins.load(sys.modules[__name__], "format", name, ())
+
+
 def writers(what: Writes) -> dict[str, Any]:
     """Return the formats that write `what`, by name.
 
     >>> sorted(writers("scores"))
     ['npy', 'parquet']
     """
-    found = {name: plugins.load(sys.modules[__name__], "format", name, ()) for name in names()}
+    found = {name: find_format(name) for name in names()}
     return {name: one for name, one in found.items() if all(hasattr(one, m) for m in WRITERS[what])}
 
 
@@ -293,7 +303,7 @@ def read_label_file(path: Path) -> list[LabelledVideo]:
 
 
 def _readers() -> list[Any]:
-    every = [plugins.load(sys.modules[__name__], "format", name, ()) for name in names()]
+    every = map(find_format, names())
     return [one for one in every if all(hasattr(one, member) for member in LABELS)]
 
 
@@ -307,7 +317,7 @@ def writes(name: str) -> Writes:
     >>> writes("srt"), writes("parquet")
     ('events', 'scores')
     """
-    found = plugins.load(sys.modules[__name__], "format", name, ())
+    found = find_format(name)
     for what, members in WRITERS.items():
         if all(hasattr(found, member) for member in members):
             return what

@@ -82,12 +82,12 @@ def _refuse_document_type(*_: object) -> None:
     raise ValueError("it declares a document type, which labels do not need")
 
 
-def number(value: Any, what: str, where: str) -> float:
+def read_number(value: Any, what: str, where: str) -> float:
     """Return a number from 0 to 31 years; raises LabelError for anything else.
 
     Text is read as a number, as all values of XML are text.
 
-    >>> number("12.5", "start", "labels.xml")
+    >>> read_number("12.5", "start", "labels.xml")
     12.5
     """
     try:
@@ -102,9 +102,9 @@ def number(value: Any, what: str, where: str) -> float:
     return found
 
 
-def whole(value: Any, what: str, where: str) -> int:
+def read_whole(value: Any, what: str, where: str) -> int:
     """Return a whole number from 0 on; raises LabelError for anything else."""
-    found = number(value, what, where)
+    found = read_number(value, what, where)
     if found != int(found):
         raise LabelError(f"{what} must be a whole number, got {str(value)[:40]!r}", where=where)
     return int(found)

@@ -1,7 +1,7 @@
 """Turn seconds into milliseconds and frames. Arrays and numbers only.
 
 Programs count frames in two ways. Annotation tools such as CVAT count the pictures that they
-decode, which have any times: `shown_frames`. Editing programs, and tools that play a video in a
+decode, which have any times: `frames_on_screen`. Editing programs, and tools that play a video in a
 browser, count by a constant rate: `nominal_frames`.
 """
 
@@ -28,15 +28,15 @@ def milliseconds(line: Mapping[str, Any]) -> tuple[int, int]:
     return max(0, math.floor(start)), math.ceil(end)
 
 
-def shown_frames(times: FloatArray, start: float, end: float) -> tuple[int, int]:
+def frames_on_screen(times: FloatArray, start: float, end: float) -> tuple[int, int]:
     """Return the frames, from 0 and the end exclusive, that appear from `start` to `end` seconds.
 
     `times` (frames,) are those at which the frames appear. A span in which none appears is the
     frame on screen.
 
-    >>> shown_frames(np.array([0.0, 0.1, 0.5, 0.6]), 0.1, 0.55)
+    >>> frames_on_screen(np.array([0.0, 0.1, 0.5, 0.6]), 0.1, 0.55)
     (1, 3)
-    >>> shown_frames(np.array([0.0, 0.1, 0.5, 0.6]), 0.2, 0.4)
+    >>> frames_on_screen(np.array([0.0, 0.1, 0.5, 0.6]), 0.2, 0.4)
     (1, 2)
     """
     first, last = (int(np.searchsorted(times, at - EPSILON_S)) for at in (start, end))

@@ -27,7 +27,7 @@ def title_of(line: Mapping[str, Any]) -> str:
     return ": ".join(filter(None, parts)) or ANOMALY
 
 
-def heading(line: Mapping[str, Any]) -> str:
+def caption(line: Mapping[str, Any]) -> str:
     """Return the label and the score of an event; of a demoted one, also the model's log-odds."""
     head = line["label"] or "event"
     if line["peak_score"] is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from hiprobe.errors import LabelError
 from hiprobe.formats import LabelledSpan, LabelledVideo, VideoEvents
-from hiprobe.formats._documents import check_order, number
+from hiprobe.formats._documents import check_order, read_number
 from hiprobe.formats._words import label_of
 
 suffix, one_file, needs = ".json", True, "nothing"
@@ -92,6 +92,6 @@ def _span(values: Any, where: str) -> LabelledSpan:
     segment = values.get("segment") if isinstance(values, dict) else None
     if not isinstance(segment, list) or len(segment) != 2 or not values.get("label"):
         raise LabelError("an annotation needs a label and a segment [start, end]", where=where)
-    start, end = (number(value, "a segment's time", where) for value in segment)
+    start, end = (read_number(value, "a segment's time", where) for value in segment)
     check_order(start, end, where)
     return LabelledSpan(str(values["label"]), start, end, where=where)

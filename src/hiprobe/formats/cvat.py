@@ -15,8 +15,8 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from hiprobe.errors import LabelError
 from hiprobe.formats import LabelledSpan, LabelledVideo, VideoClock, VideoEvents
-from hiprobe.formats._documents import whole
-from hiprobe.formats._times import shown_frames
+from hiprobe.formats._documents import read_whole
+from hiprobe.formats._times import frames_on_screen
 from hiprobe.formats._words import label_of
 
 suffix, one_file, needs = ".xml", False, "frames"
@@ -65,7 +65,7 @@ def _describe(root: Element, video: VideoEvents) -> None:
 
 
 def _track(root: Element, number: int, line: Mapping[str, Any], clock: VideoClock) -> None:
-    first, end = shown_frames(_times(clock), line["start"], line["end"])
+    first, end = frames_on_screen(_times(clock), line["start"], line["end"])
     track = SubElement(root, "track", id=str(number), label=label_of(line), source="auto")
     x, y, width, height = line["box"] or (0.0, 0.0, 1.0, 1.0)
     left, right = (f"{at * clock.width:.2f}" for at in (x, x + width))
@@ -146,7 +146,9 @@ def _step(task: Element) -> int:
 def _of_track(track: Element, step: int, where: str) -> Iterator[LabelledSpan]:
     """Yield when a track is on screen: until a box that is outside, or the last box."""
     label, since, last = _label(track, where), None, 0
-    boxes = [(whole(one.get("frame"), "frame", where), one.get("outside") == "1") for one in track]
+    boxes = [
+        (read_whole(one.get("frame"), "frame", where), one.get("outside") == "1") for one in track
+    ]
     for frame, outside in sorted(boxes):
         if outside and since is not None:
             yield LabelledSpan(label, since, frame, True, where)
@@ -165,7 +167,7 @@ def _tagged(
     found: dict[tuple[str, str], set[int]] = {}
     for image in document.iter("image"):
         at = f"{where}: image {image.get('id', '?')}"
-        key, frame = _task_of(image, tasks, at), whole(image.get("id"), "id", at)
+        key, frame = _task_of(image, tasks, at), read_whole(image.get("id"), "id", at)
         for one in image:
             found.setdefault((key, _label(one, at)), set()).add(frame)
     for (key, label), frames in found.items():

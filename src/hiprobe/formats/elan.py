@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from hiprobe.errors import LabelError
 from hiprobe.formats import LabelledSpan, LabelledVideo
-from hiprobe.formats._documents import check_order, number
+from hiprobe.formats._documents import check_order, read_number
 
 label_suffix = ".eaf"
 MILLISECONDS = "milliseconds"
@@ -81,4 +81,4 @@ def _span(
 
 
 def _seconds(value: Any, where: str) -> float:
-    return number(value, "a time in milliseconds", where) / 1000
+    return read_number(value, "a time in milliseconds", where) / 1000

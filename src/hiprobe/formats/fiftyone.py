@@ -12,7 +12,7 @@ from typing import Any
 
 from hiprobe.errors import LabelError
 from hiprobe.formats import VideoClock, VideoEvents
-from hiprobe.formats._times import shown_frames
+from hiprobe.formats._times import frames_on_screen
 from hiprobe.formats._words import label_of
 
 suffix, one_file, needs = ".json", True, "frames"
@@ -36,7 +36,7 @@ def write_events(videos: Sequence[VideoEvents]) -> str:
 
 def _detection(line: Mapping[str, Any], clock: VideoClock) -> dict[str, Any]:
     assert clock.times is not None
-    first, end = shown_frames(clock.times, line["start"], line["end"])
+    first, end = frames_on_screen(clock.times, line["start"], line["end"])
     values = {"label": label_of(line), "support": [first + 1, end]}
     score = line["peak_score"]
     return values if score is None else {**values, "confidence": score}

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from hiprobe.errors import LabelError
 from hiprobe.formats import LabelledSpan, LabelledVideo, VideoEvents
-from hiprobe.formats._documents import check_order, number, whole
+from hiprobe.formats._documents import check_order, read_number, read_whole
 from hiprobe.formats._times import nominal_frames
 from hiprobe.formats._words import label_of, plain
 
@@ -137,12 +137,12 @@ def _times(
         rate = _rate(value, data, where)
         for one in value["ranges"]:
             ends = [one.get(key) if isinstance(one, dict) else None for key in ("start", "end")]
-            first, last = (whole(end, "a frame", where) for end in ends)
+            first, last = (read_whole(end, "a frame", where) for end in ends)
             yield max(0, first - 1) / rate, last / rate
     elif isinstance(value.get("sequence"), list):
         yield from _visible(value["sequence"], value, data, where)
     elif "start" in value and "end" in value:
-        yield number(value["start"], "start", where), number(value["end"], "end", where)
+        yield read_number(value["start"], "start", where), read_number(value["end"], "end", where)
 
 
 def _visible(
@@ -153,7 +153,7 @@ def _visible(
     for one in sequence:
         if not isinstance(one, dict):
             raise LabelError("a keyframe must be an object", where=where)
-        frame = whole(one.get("frame"), "a frame", where)
+        frame = read_whole(one.get("frame"), "a frame", where)
         if since is None:
             since = max(0, frame - 1) / rate
         if one.get("enabled") is False:
@@ -167,10 +167,10 @@ def _rate(value: Mapping[str, Any], data: Mapping[str, Any], where: str) -> floa
     """Return the frames a second in which Label Studio counted."""
     given = next((data[key] for key in RATES if key in data), None)
     if given is None and value.get("framesCount") and value.get("duration"):
-        given = whole(value["framesCount"], "framesCount", where) / number(
+        given = read_whole(value["framesCount"], "framesCount", where) / read_number(
             value["duration"], "duration", where
         )
-    rate = 0.0 if given is None else number(given, "fps", where)
+    rate = 0.0 if given is None else read_number(given, "fps", where)
     if rate <= 0:
         raise LabelError(
             "it labels frames, and its data does not say at how many frames a second",

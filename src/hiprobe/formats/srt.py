@@ -10,7 +10,7 @@ from typing import Any
 
 from hiprobe.formats import VideoEvents
 from hiprobe.formats._times import milliseconds
-from hiprobe.formats._words import heading, plain
+from hiprobe.formats._words import caption, plain
 from hiprobe.formats.webvtt import timestamp
 
 suffix, one_file, needs = ".srt", False, "nothing"
@@ -26,6 +26,6 @@ def _block(number: int, line: Mapping[str, Any]) -> str:
     start, end = (timestamp(at).replace(".", ",") for at in milliseconds(line))
     # There are no escapes, so an arrow that might pass for a line of times is written otherwise.
     texts = [
-        plain(part or "").replace("-->", "->") for part in (heading(line), line["explanation"])
+        plain(part or "").replace("-->", "->") for part in (caption(line), line["explanation"])
     ]
     return "\n".join([str(number), f"{start} --> {end}", *filter(None, texts), ""])

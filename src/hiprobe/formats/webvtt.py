@@ -10,7 +10,7 @@ from typing import Any
 
 from hiprobe.formats import VideoEvents
 from hiprobe.formats._times import milliseconds
-from hiprobe.formats._words import heading, plain
+from hiprobe.formats._words import caption, plain
 
 suffix, one_file, needs = ".vtt", False, "nothing"
 
@@ -32,7 +32,7 @@ def events_webvtt(lines: Sequence[Mapping[str, Any]], note: str = "") -> str:
 def _cue(line: Mapping[str, Any]) -> str:
     # Rounded outward, so that a cue covers its event and ends after its start.
     start, end = milliseconds(line)
-    text = [escape(part) for part in (heading(line), line["explanation"]) if part]
+    text = [escape(part) for part in (caption(line), line["explanation"]) if part]
     span = f"{timestamp(start)} --> {timestamp(end)}"
     return "\n".join([line["id"], span, *filter(None, text), ""])
 

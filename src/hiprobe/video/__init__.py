@@ -5,12 +5,12 @@ Knows no model and no score.
 
 from __future__ import annotations
 
+from hiprobe.video.clips import cut_clip
 from hiprobe.video.content import digest
 from hiprobe.video.decoder import (
     SegmentReader,
     VideoInfo,
     browser_copy,
-    cut,
     frame_times,
     info,
     segments,
@@ -29,7 +29,7 @@ __all__ = [
     "SegmentReader",
     "VideoInfo",
     "browser_copy",
-    "cut",
+    "cut_clip",
     "digest",
     "find",
     "frame_times",

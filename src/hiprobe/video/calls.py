@@ -7,7 +7,6 @@ only as a `Link`. `decoder` is the side that asks.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from hiprobe.isolate.child import Call, Item, Link
 from hiprobe.video import pictures
 from hiprobe.video.browser import encode, facts
 from hiprobe.video.container import open_video
-from hiprobe.video.cutting import EXACT, copy_span, cut_exactly
-from hiprobe.video.sampling import Cut, Grid, Sampling, Size
+from hiprobe.video.cutting import answer_cut
+from hiprobe.video.sampling import Grid, Sampling, Size
 from hiprobe.video.window_passes import read_windows
 from hiprobe.video.windows import Painter, Window, WindowReader, read_window
 
@@ -117,32 +116,6 @@ def answer_browser_copy(
             cure=environment.cure_for(error.errno),
         ) from error
     yield None, None
-
-
-def answer_cut(link: Link, path: str, cut: dict[str, Any], exact: bool, out: str) -> Iterator[Item]:
-    """Write a clip, and yield the span of the video that it has, in seconds.
-
-    `cut` holds the fields of a `Cut`; an error of the disk names `out`.
-    """
-    wanted = Cut(**cut)
-    reader = pictures.reader(path, after=wanted.start, beat=link.beat)
-    try:
-        if exact:
-            found = cut_exactly(reader, wanted)
-        else:
-            with closing(iter(reader)) as frames:
-                next(frames, None)  # with the first frame the reader knows where 0 is
-            found = copy_span(path, wanted, reader.zero)
-    except MemoryError:
-        raise
-    except (av.error.FFmpegError, OSError) as error:
-        if environment.refused(error) is not None:
-            cure = environment.cure_for(error.errno)
-            raise StoreError(f"cannot write: {error.strerror}", where=out, cure=cure) from error
-        raise CorruptVideo(
-            f"cannot be cut: {error.strerror}", where=path, cure=None if exact else EXACT
-        ) from error
-    yield list(found), None
 
 
 CALLS: dict[str, Call] = {

@@ -13,36 +13,67 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
-from hiprobe.errors import CorruptVideo, UsageError
+from hiprobe import environment
+from hiprobe.errors import CorruptVideo, StoreError, UsageError
+from hiprobe.isolate.child import Item, Link
 from hiprobe.video import pictures
 from hiprobe.video.browser import encode
 from hiprobe.video.container import SEEKABLE, UNTIMED, open_video
 from hiprobe.video.frames import EPSILON_S, LEAP_S
-from hiprobe.video.sampling import Cut
 
 COPIED_VIDEO = ("h264", "hevc", "av1", "mpeg4", "mpeg2video", "vp9", "mjpeg")
 COPIED_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
 QUALITY = "18"  # of H.264, which looks like the source
+Span = tuple[float, float]  # seconds
 EXACT = "encode it again (--exact)"
 
 
-def cut_exactly(reader: pictures.FrameSource, cut: Cut) -> tuple[float, float]:
+def answer_cut(
+    link: Link, path: str, span: list[float], target: str, exact: bool, out: str
+) -> Iterator[Item]:
+    """Write a span in seconds as a clip to the file `target`; yield the span that it has.
+
+    An error of the disk names `out`, the name that the file gets in the end.
+    """
+    wanted = span[0], span[1]
+    reader = pictures.reader(path, after=wanted[0], beat=link.beat)
+    try:
+        if exact:
+            found = cut_exactly(reader, wanted, target)
+        else:
+            with closing(iter(reader)) as frames:
+                next(frames, None)  # with the first frame the reader knows where 0 is
+            found = copy_span(path, wanted, target, reader.zero)
+    except MemoryError:
+        raise
+    except (av.error.FFmpegError, OSError) as error:
+        if environment.refused(error) is not None:
+            cure = environment.cure_for(error.errno)
+            raise StoreError(f"cannot write: {error.strerror}", where=out, cure=cure) from error
+        raise CorruptVideo(
+            f"cannot be cut: {error.strerror}", where=path, cure=None if exact else EXACT
+        ) from error
+    yield list(found), None
+
+
+def cut_exactly(reader: pictures.FrameSource, span: Span, target: str) -> Span:
     """Encode the frames that are on screen in the span, and return the span in seconds.
 
     `reader` must begin before the span. There is no sound. Raises CorruptVideo without a frame,
     and what `encode` raises.
     """
-    shown = _Between(reader, cut.start, cut.end)
-    encode(shown, cut.target, height=1 << 14, quality=QUALITY)
+    shown = _Between(reader, *span)
+    encode(shown, target, height=1 << 14, quality=QUALITY)
     if not shown.found:
         raise CorruptVideo("no frame in the span can be decoded", where=reader.path)
-    return cut.start, shown.duration + cut.start
+    return span[0], shown.duration + span[0]
 
 
 class _Between:
@@ -76,7 +107,7 @@ class _Between:
         return type(shown)(max(0.0, shown.time - self._start), shown.image, None)
 
 
-def copy_span(path: str, cut: Cut, zero: float) -> tuple[float, float]:
+def copy_span(path: str, span: Span, target: str, zero: float) -> Span:
     """Copy packets, from the last keyframe before the span on, and return their span in seconds.
 
     `zero` is the stored time of 0 s. Sound that MP4 can hold is copied too. Raises UsageError for a
@@ -84,15 +115,15 @@ def copy_span(path: str, cut: Cut, zero: float) -> tuple[float, float]:
     """
     with open_video(Path(path)) as (container, stream):
         _check_copied(container, stream, path)
-        first = _keyframe(container, stream, cut.start + zero, path)
+        first = _keyframe(container, stream, span[0] + zero, path)
     with (
         open_video(Path(path)) as (container, stream),
-        av.open(f"file:{cut.target}", "w", format="mp4", options={"movflags": "+faststart"}) as out,
+        av.open(f"file:{target}", "w", format="mp4", options={"movflags": "+faststart"}) as out,
     ):
         outputs = _outputs(container, stream, out)
         _seek(container, stream, first)
         last = first
-        for packet in _wanted(container, stream, outputs, (first, cut.end + zero)):
+        for packet in _wanted(container, stream, outputs, (first, span[1] + zero)):
             if packet.stream_index == stream.index:
                 last = max(last, _end(packet))
             _move(packet, first)
@@ -156,20 +187,28 @@ def _wanted(
     container: InputContainer,
     stream: VideoStream,
     outputs: dict[int, Stream],
-    span: tuple[float, float],
+    span: Span,
 ) -> Iterator[Packet[Any]]:
-    """Yield the packets of a span in the order of decoding; pictures that need earlier ones go."""
+    """Yield the packets of a span in the order of decoding.
+
+    Pictures that need ones before the span are left out. Pictures after its end, from which others
+    in it are made, are kept, with all that are shown before them. Sound may be stored up to a
+    second after its pictures.
+    """
     first, end = span
-    begun = False
+    begun, over, last = False, False, -math.inf
     for packet in container.demux():
         if packet.stream_index not in outputs or not packet.size or packet.pts is None:
             continue
         time, ours = _time(packet), packet.stream_index == stream.index
         if ours:
             begun = begun or (packet.is_keyframe and abs(time - first) <= EPSILON_S)
-            if begun and _decoded(packet) >= end - EPSILON_S:
-                return
-        if (begun or not ours) and first - EPSILON_S <= time and (ours or time < end):
+            over = over or (begun and _decoded(packet) >= end - EPSILON_S and time > last)
+            last = max(last, time) if begun else last
+        if over and time >= end + (LEAP_S if ours and len(outputs) > 1 else -EPSILON_S):
+            return
+        wanted = begun and not over if ours else time < end
+        if wanted and time >= first - EPSILON_S:
             yield packet
 
 

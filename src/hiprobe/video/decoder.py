@@ -25,7 +25,7 @@ from hiprobe.errors import DecoderLost, UsageError
 from hiprobe.isolate.child import Item
 from hiprobe.types import Gap, Recipe, Segment, VideoFacts
 from hiprobe.video import pictures
-from hiprobe.video.sampling import Cut, Grid, Sampling
+from hiprobe.video.sampling import Grid, Sampling
 
 DECODER = "hiprobe.video.calls"
 LIMITS = isolate.Limits()
@@ -45,11 +45,11 @@ def warm() -> None:
 
 def check_opens(path: str | PathLike[str]) -> None:
     """Open the container and its video stream, decoding no frame; raises the errors of `info`."""
-    for _ in _ask(path, "opens"):
+    for _ in ask_decoder(path, "opens"):
         pass
 
 
-def _ask(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, None, None]:
+def ask_decoder(path: str | PathLike[str], call: str, *args: Any) -> Generator[Item, None, None]:
     """Yield what the decoder answers about a video.
 
     Raises its errors, DecoderLost, and EnvironmentFailed, for which the video is not to blame.
@@ -202,10 +202,10 @@ def span(
     >>> video.span(VIDEO, 1.0, 2.0, 4).times
     array([1.1, 1.3, 1.6, 1.8])
     """
-    _check_span(path, start, end, frames)
+    check_span(path, start, end, frames)
     found = [
         _segment(facts, pixels, 0)
-        for facts, pixels in _ask(path, "span", asdict(Sampling(start, end, frames, size)))
+        for facts, pixels in ask_decoder(path, "span", asdict(Sampling(start, end, frames, size)))
         if pixels is not None
     ]
     if not found:
@@ -234,9 +234,9 @@ def spans(
     [(1, [1.2, 1.6]), (0, [1.4, 1.8])]
     """
     for start, end in windows:
-        _check_span(path, start, end, frames)
+        check_span(path, start, end, frames)
     left, asked = set(range(len(windows))), [list(map(float, one)) for one in windows]
-    for facts, pixels in _ask(path, "spans", asked, frames, size) if windows else ():
+    for facts, pixels in ask_decoder(path, "spans", asked, frames, size) if windows else ():
         if pixels is not None:
             left.discard(facts["place"])
             yield _segment(facts, pixels, facts["place"])
@@ -244,7 +244,8 @@ def spans(
         raise _after_end(path, *windows[min(left)])
 
 
-def _check_span(path: str | PathLike[str], start: float, end: float, frames: int) -> None:
+def check_span(path: str | PathLike[str], start: float, end: float, frames: int) -> None:
+    """Raise UsageError unless `start` is before `end`, in seconds, and there are `frames`."""
     if not (0 <= start < end < math.inf and frames > 0):
         raise UsageError(
             "a span needs 0 <= start < end (seconds) and at least 1 frame, "
@@ -269,7 +270,7 @@ def frame_times(path: str | PathLike[str]) -> NDArray[np.float64]:
     """
     if pictures.is_folder(path):
         return pictures.picture_times(path)
-    return np.array([one for times, _ in _ask(path, "times") for one in times])
+    return np.array([one for times, _ in ask_decoder(path, "times") for one in times])
 
 
 @dataclass(frozen=True)
@@ -309,7 +310,7 @@ def info(path: str | PathLike[str]) -> VideoInfo:
     >>> facts.codec, facts.width, facts.height, facts.duration
     ('h264', 240, 240, 40.0)
     """
-    ((facts, _),) = _ask(path, "info")
+    ((facts, _),) = ask_decoder(path, "info")
     return VideoInfo(**facts)
 
 
@@ -332,36 +333,6 @@ def browser_copy(path: str | PathLike[str], out: str | PathLike[str], *, height:
     """
     out = Path(out)
     with replacing(out) as temporary:
-        for _ in _ask(path, "browser_copy", os.fspath(temporary), height, os.fspath(out)):
+        for _ in ask_decoder(path, "browser_copy", os.fspath(temporary), height, os.fspath(out)):
             pass
     return out
-
-
-def cut(
-    path: str | PathLike[str], start: float, end: float, out: str | PathLike[str], *, exact: bool
-) -> tuple[float, float]:
-    """Write the span from `start` to `end`, in seconds, as an MP4 to `out`, whole or not at all.
-
-    Without `exact` packets are copied, with their sound, from the last keyframe at or before the
-    start on. With it the frames of the span are encoded again, in H.264 and without sound. Returns
-    the span that the clip has, in seconds of the video.
-
-    Raises UsageError for a span that is not valid and for a video that cannot be copied, StoreError
-    where the clip cannot be written, and the errors of `segments`.
-
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from hiprobe import video
-    >>> from hiprobe.embedded import VIDEO
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     clip = Path(folder) / "clip.mp4"
-    ...     span = video.cut(VIDEO, 6.0, 6.5, clip, exact=True)
-    ...     span, len(video.frame_times(clip))
-    ((6.0, 6.5), 5)
-    """
-    _check_span(path, start, end, 1)
-    out = Path(out)
-    with replacing(out) as temporary:
-        wanted = asdict(Cut(start, end, os.fspath(temporary)))
-        ((span, _),) = _ask(path, "cut", wanted, exact, os.fspath(out))
-    return span[0], span[1]

@@ -41,12 +41,3 @@ class Sampling:
     end: float
     count: int
     size: Size | None
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A clip: the span of the video in seconds (`end` exclusive), and the file to write."""
-
-    start: float
-    end: float
-    target: str
