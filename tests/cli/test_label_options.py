@@ -163,7 +163,7 @@ def test_what_does_not_go_together_is_refused(run: Run, tmp_path: Path) -> None:
     for options, said in (
         (("--check", "--method", "likelihood"), "--check needs labelled clips"),
         (("--normal-label", "x", "--method", "likelihood"), "need labelled clips"),
-        ((tmp_path, "--normal-label", "x"), "only a CSV has labels"),
+        ((tmp_path, "--normal-label", "x"), "only a file of labels has words"),
         ((tmp_path, "--normal-label", "x", "--anomaly-label", "X"), "as normal and as an anomaly"),
     ):
         code, out, err = run("fit", *options)

@@ -94,7 +94,7 @@ def test_a_label_that_is_given_but_not_there_is_named(root: Path) -> None:
 def test_folders_have_no_labels_to_give_a_meaning(tmp_path: Path) -> None:
     (tmp_path / "normal").mkdir()
     (tmp_path / "normal" / "a.mp4").touch()
-    with pytest.raises(UsageError, match="only a CSV has labels to give a meaning"):
+    with pytest.raises(UsageError, match="only a file of labels has words to give a meaning"):
         datasets.load("folder", tmp_path, words=LabelWords(normal=("quiet",)))
 
 

@@ -152,7 +152,7 @@ def _it_writes_the_scores_of_frames(trial: FormatTrial) -> Broken | None:
 
 
 def _it_recognizes_no_other_file(trial: FormatTrial) -> Broken | None:
-    odd = {} if trial.plugin.label_suffix == ".json" else Element("other")
+    odd: Any = {} if trial.plugin.label_suffix == ".json" else Element("other")
     others = [odd, None, [], [1]] if trial.plugin.label_suffix == ".json" else [odd]
     taken = [one for one in others if trial.plugin.recognizes(one) and one != []]
     return Broken(f"it recognizes {taken[0]!s:.40}", "look at what is in it") if taken else None

@@ -54,7 +54,7 @@ def load(
         rows = rows_of_files(others, base, given) if others else _rows(table, base, given)
         return iter(_from_rows(rows, table, split, fps, absent))
     if words is not None:
-        raise UsageError("only a file of labels has labels to give a meaning", where=root)
+        raise UsageError("only a file of labels has words to give a meaning", where=root)
     root = videos or root
     if not root.is_dir():
         raise UsageError("there is no such folder or CSV", where=root, cure="check the path")

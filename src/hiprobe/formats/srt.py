@@ -5,6 +5,7 @@ The format has no standard: numbered blocks, times with a decimal comma, a blank
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from hiprobe.formats._words import caption, plain
 from hiprobe.formats.webvtt import timestamp
 
 suffix, one_file, needs = ".srt", False, "nothing"
+JOINER = "\u2060"  # invisible; keeps players from seeing a tag
+_TAG = re.compile(r"<(?=[A-Za-z/])|\{(?=\\)")
 
 
 def write_events(videos: Sequence[VideoEvents]) -> str:
@@ -24,8 +27,10 @@ def write_events(videos: Sequence[VideoEvents]) -> str:
 
 def _block(number: int, line: Mapping[str, Any]) -> str:
     start, end = (timestamp(at).replace(".", ",") for at in milliseconds(line))
-    # There are no escapes, so an arrow that might pass for a line of times is written otherwise.
-    texts = [
-        plain(part or "").replace("-->", "->") for part in (caption(line), line["explanation"])
-    ]
+    texts = [_shown(part or "") for part in (caption(line), line["explanation"])]
     return "\n".join([str(number), f"{start} --> {end}", *filter(None, texts), ""])
+
+
+def _shown(text: str) -> str:
+    """Return text that players show as it is: there are no escapes for tags and arrows."""
+    return _TAG.sub(rf"\g<0>{JOINER}", plain(text)).replace("-->", "->")
