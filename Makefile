@@ -7,7 +7,13 @@ READY := .venv/.ready
 # Without --no-compile pip would translate 23,000 files of which a run loads a few thousand, one after the other.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: demo test soak-runs soak-live system lint train second card real results bench fuzz clean backbones
+# Where PyTorch comes from besides the package index, which has the build for CUDA on Linux. Without an NVIDIA driver, and
+# unless pip was told of other sources, it is PyTorch's index of builds for CPUs. `make demo TORCH_INDEX=` asks no other.
+ifeq ($(shell uname -s)$(shell command -v nvidia-smi)$(PIP_INDEX_URL)$(PIP_EXTRA_INDEX_URL)$(PIP_FIND_LINKS),Linux)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+endif
+
+.PHONY: demo test check-long soak-runs soak-live system lint train second card real results bench fuzz clean backbones
 
 demo: $(DEMO_READY)
 	$(BIN)/hiprobe demo
@@ -15,6 +21,11 @@ demo: $(DEMO_READY)
 
 test: lint system
 	$(BIN)/python -m pytest
+
+# Every slow check: the commands of the documentation, the notebooks and the site. Run it before a release.
+# It ends with the date, the commit and what was left out, for the note.
+check-long: $(READY)
+	$(BIN)/python -m pytest -n 0 -m long tests/long
 
 # Long repetitions of what short tests show: many kills, whole grids. Not part of make test.
 soak-runs: $(READY) system
@@ -27,7 +38,7 @@ soak-live: $(READY) system
 $(DEMO_READY): pyproject.toml constraints.txt
 	@echo "installing into .venv: 1.6 GB with the CPU build of PyTorch, more with CUDA; some minutes"
 	$(PYTHON) -m venv .venv
-	$(PIP) torch==2.13.0
+	$(PIP) torch==2.13.0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	$(PIP) --editable '.[review]'
 	touch $@
 
