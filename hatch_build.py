@@ -1,12 +1,13 @@
-"""What the package index shows: README with links and images that work there, and the project's links.
+"""Make what the package index shows: README with links and images that work there, and addresses.
 
-The address of the repository is in one place, `[tool.hatch.metadata.hooks.custom]` in pyproject.toml.
-While it is empty, links to files of the repository become their text, and images are left out.
+The repository is named in one place, `[tool.hatch.metadata.hooks.custom]` of pyproject.toml. While
+it is empty, links to files of the repository become their text, and images are left out.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,23 +49,21 @@ def readable_anywhere(text: str, repository: str, tag: str) -> str:
     """Return README with addresses that do not depend on where it is shown; code stays as it is."""
     code = [match[0] for match in CODE.finditer(text)]
     text = CODE.sub("\0", text)
-    for pattern, place, kind in (
-        (LINK, 2, "blob"),
-        (ANCHOR, 1, "blob"),
-        (IMAGE, 2, "raw"),
-        (PICTURE, 1, "raw"),
-    ):
-        text = pattern.sub(lambda found: _rewritten(found, place, kind, repository, tag), text)
+    links, pictures = (f"{repository}/{kind}/{tag}/" for kind in ("blob", "raw"))
+    absolute = partial(_absolute, base=links if repository else None)
+    text = ANCHOR.sub(partial(absolute, place=1, label=2), LINK.sub(absolute, text))
+    absolute = partial(_absolute, base=pictures if repository else None, label=None)
+    text = PICTURE.sub(partial(absolute, place=1), IMAGE.sub(absolute, text))
     return re.sub("\0", lambda _: code.pop(0), text)
 
 
-def _rewritten(found: re.Match[str], place: int, kind: str, repository: str, tag: str) -> str:
-    """Return a link or image with an absolute address; without a repository, what remains of it."""
+def _absolute(found: re.Match[str], base: str | None, place: int = 2, label: int | None = 1) -> str:
+    """Return a link or image with the address in group `place` below `base`; or only its label."""
     target = found[place]
     if re.match(r"[a-z]+:", target):
         return found[0]
-    if not repository:
-        return found[3 - place] if kind == "blob" else ""
+    if base is None:
+        return found[label] if label else ""
     path = f"README.md{target}" if target.startswith("#") else target
     start, end = (edge - found.start() for edge in found.span(place))
-    return f"{found[0][:start]}{repository}/{kind}/{tag}/{path}{found[0][end:]}"
+    return f"{found[0][:start]}{base}{path}{found[0][end:]}"

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import tomllib
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -27,38 +24,8 @@ YAML_FILES = sorted(
 )
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built from this checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    return zipfile.ZipFile(next(folder.glob("*.whl")))
-
-
 def read_yaml(name: str) -> Any:
     return yaml.safe_load((ROOT / name).read_text("utf-8"))
-
-
-def test_the_wheel_has_the_types_marker_and_the_version_of_the_code(wheel: zipfile.ZipFile) -> None:
-    names = wheel.namelist()
-    assert {"hiprobe/py.typed", "hiprobe/__main__.py"} <= set(names)
-    metadata = wheel.read(next(name for name in names if name.endswith("/METADATA"))).decode()
-    assert f"\nVersion: {hiprobe.__version__}\n" in metadata
-    assert "\nLicense-Expression: Apache-2.0\n" in metadata
-
-
-def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
-    here = {
-        path.relative_to(ROOT / "src").as_posix()
-        for path in (ROOT / "src" / "hiprobe").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    assert not here - set(wheel.namelist())
 
 
 @pytest.mark.parametrize("name", YAML_FILES)

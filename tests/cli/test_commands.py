@@ -32,7 +32,6 @@ from hiprobe.cli._passed import PassedOver
 from hiprobe.cli._videos import find_videos
 from hiprobe.errors import EmptyVideo, StoreError
 from hiprobe.probe import Probe
-from hiprobe.store.local_places import load_places
 
 RESULT_FILES = {
     "events.jsonl",
@@ -667,35 +666,6 @@ def test_explain_names_a_file_that_is_not_a_video(
         ran = run("explain", path)
         assert (ran.code, len(ran.errors), ran.out) == (3, 1, "")
         assert ran.errors[0].startswith(f"{name}: {path}: ")
-
-
-def test_the_demonstration_needs_no_argument(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    ran = run("demo")
-    assert ran.code == 0
-    steps = [line for line in ran.out.splitlines() if line[:3] in ("1. ", "2. ", "3. ")]
-    assert [line.split()[1] for line in steps] == ["detect", "fit", "detect"]
-    out = tmp_path / "hiprobe-out"
-    for folder in (out / "default-probe", out):
-        assert manifest(folder)["demo.mp4"]["status"] == "done"
-    assert "rendered" in ran.err
-    assert ran.out.splitlines()[-2:] == [
-        "all results: hiprobe-out/index.html",
-        "look, judge and refit: hiprobe review",
-    ]
-    shipped = Probe.load(out / "default-probe/probe.safetensors")
-    assert shipped.to_bytes() == embedded.PROBE.read_bytes()
-    made = Probe.load(out / "probe.safetensors")
-    assert (made.method, made.recipe) == (shipped.method, shipped.recipe)
-    assert made.provenance["segments"] == shipped.provenance["segments"]
-    found = [
-        (event["verification"]["result"], event["explanation"].split(",")[0])
-        for event in json.loads(next(out.glob("demo-*/result.json")).read_text())["events"]
-    ]
-    assert found == [("confirmed", name) for name in ("fight", "fall", "fire")]
-    assert load_places(out).fits[made.digest].data == str(embedded.CLIPS)
 
 
 # -- usage
