@@ -6,10 +6,8 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 pytest.importorskip("pydantic", reason="the extra hiprobe[live] is not installed")
 
@@ -18,7 +16,6 @@ from hiprobe.live.destinations import Destination, check_sink_names
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXAMPLES = REPOSITORY / "examples"
-COMPOSE = EXAMPLES / "compose"
 CAMERA_FILES = sorted(EXAMPLES.rglob("*.toml"))
 PAGES = [REPOSITORY / "docs" / name for name in ("live.md", "live_sinks.md")]
 VARIABLE = re.compile(r"\$\{(\w+)\}|env:(\w+)")
@@ -67,39 +64,6 @@ def test_camera_files_in_the_documentation_can_be_loaded(
 def test_every_example_of_a_camera_file_is_in_the_guide() -> None:
     guide = (REPOSITORY / "docs" / "live.md").read_text()
     assert [named(path) for path in CAMERA_FILES if f"(../{named(path)})" not in guide] == []
-
-
-def compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
-    return found
-
-
-def test_the_compose_file_pins_its_images_and_names_files_that_exist() -> None:
-    services = compose()["services"]
-    for service in services.values():
-        name, _, tag = service["image"].rpartition(":")
-        assert (name, tag) == ("hiprobe", "local") or re.fullmatch(r"[\d.]+\d", tag)
-        for volume in service.get("volumes", ()):
-            source = volume.partition(":")[0]
-            known = (COMPOSE / source).is_file() if source.startswith(".") else True
-            assert known or source == "./probe.safetensors", volume
-            assert source.startswith(".") or source in compose()["volumes"]
-        assert set(service.get("depends_on", ())) <= set(services)
-    build = services["hiprobe"]["build"]
-    assert (COMPOSE / build["context"]).resolve() == REPOSITORY
-    assert (REPOSITORY / build["dockerfile"]).is_file()
-    assert "/healthz" in services["hiprobe"]["healthcheck"]["test"][-1]
-    for name in ("frigate.yaml", "go2rtc.yaml"):
-        yaml.safe_load((COMPOSE / name).read_text())
-
-
-def test_the_compose_file_has_no_secret_and_every_variable_is_explained() -> None:
-    text = (COMPOSE / "compose.yaml").read_text() + (COMPOSE / "go2rtc.yaml").read_text()
-    example = (COMPOSE / "env.example").read_text()
-    asked = set(re.findall(r"\$\{(\w+)", text))
-    assert asked == set(re.findall(r"^(\w+)=", example, re.MULTILINE))
-    assert re.search(r"^HIPROBE_TOKEN=$", example, re.MULTILINE)
-    assert not re.search(r"://[^\s/]+:[^\s/]+@", text)
 
 
 def test_the_unit_is_valid_for_systemd(tmp_path: Path) -> None:
