@@ -8,6 +8,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import typer
+from tests.support.documents import pages
+
+from hiprobe.cli._program import app
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
@@ -22,6 +26,8 @@ OUR_PATH = re.compile(rf"(?<![\w./-])(?:{TOP})/[\w./-]*[\w/](?![\w./*-]*[\w*])")
 PACKAGE_PATH = re.compile(r"`(?!test_)([a-z_]+(?:/[a-z0-9_]+)*\.py)(?:`|: (\w+)`)")
 # files that a recipe tells its reader to write
 EXAMPLES = {"methods/nearest.py", "nearest.py", "printer.py", "audacity.py"}
+A_COMMAND = re.compile(r"(?:`|^ *(?:\$ )?)(?:[A-Z_]+=\S+ )*hiprobe ([a-z][^`\n]*)", re.MULTILINE)
+OPTION = re.compile(r"(?<!\S)--?[a-z][\w-]*")
 PYTEST_NAME = re.compile(r"(?:(\w+\.py)::)?\b(test_\w+)(\*?)`")
 
 
@@ -138,3 +144,42 @@ def test_documents_named_in_code_exist() -> None:
     named = {name for file in files for name in re.findall(r"docs/[\w/.]*\w", file.read_text())}
     assert "docs/data/card.json" in named
     assert [name for name in sorted(named) if not (REPOSITORY / name).exists()] == []
+
+
+def wrong_words(page: Path) -> list[str]:
+    """Commands of hiprobe and their options, as a page writes them, that do not exist."""
+    return [
+        f"{line}: {word}"
+        for line in A_COMMAND.findall(page.read_text())
+        for word in wrong_words_of(re.sub(r"\s#.*|\".*?\"", "", line))
+    ]
+
+
+def wrong_words_of(line: str) -> Iterator[str]:
+    """The first word that is no command, else every option that its command lacks."""
+    command, words = typer.main.get_command(app), line.split()
+    while words and (below := getattr(command, "commands", None)):
+        word = words.pop(0).rstrip(".,;:")
+        if word not in below:
+            if word != "--help":
+                yield word
+            return
+        command = below[word]
+    known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+    yield from (word for word in OPTION.findall(line) if word not in known | {"--help"})
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_the_commands_of_a_page_exist(page: Path) -> None:
+    assert wrong_words(page) == []
+
+
+def test_a_wrong_command_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("`hiprobe fits` `A=1 hiprobe fit --modell M -x`\n    hiprobe fit a, --by\n")
+    assert [one.rpartition(": ")[2] for one in wrong_words(page)] == [
+        "fits",
+        "--modell",
+        "-x",
+        "--by",
+    ]

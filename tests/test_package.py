@@ -30,7 +30,7 @@ from hiprobe.store.local_places import load_places
 
 REPOSITORY = "https://github.com/OWNER/hiprobe"
 README = """
-[![a](docs/a.png)](docs/a.md) [b](CHANGELOG.md#b) [c](#c) [d](https://d.org) ![e](e.png) `[f](f)`
+[![a](a/a.png)](a/a.md) [b](CHANGELOG.md#b) [c](#c) [d](https://d.org) ![e](e.png) `[f](f)`
 <a href="g.md">g</a> <img alt="h" src="h.svg" width="9">
 ```
 [i](i.md)
@@ -138,7 +138,7 @@ def test_readme_has_no_relative_address_on_the_package_index(repository: str) ->
 def test_readme_names_files_and_pictures_of_the_release() -> None:
     blob, raw = f"{REPOSITORY}/blob/v1", f"{REPOSITORY}/raw/v1"
     assert readable_anywhere(README, REPOSITORY, "v1") == (
-        f"\n[![a]({raw}/docs/a.png)]({blob}/docs/a.md) [b]({blob}/CHANGELOG.md#b) "
+        f"\n[![a]({raw}/a/a.png)]({blob}/a/a.md) [b]({blob}/CHANGELOG.md#b) "
         f"[c]({blob}/README.md#c) [d](https://d.org) ![e]({raw}/e.png) `[f](f)`\n"
         f'<a href="{blob}/g.md">g</a> <img alt="h" src="{raw}/h.svg" width="9">\n'
         "```\n[i](i.md)\n```\n"
