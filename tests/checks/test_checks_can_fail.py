@@ -328,7 +328,10 @@ def test_a_sound_sink_of_alerts_keeps_every_promise() -> None:
 
 
 @pytest.mark.parametrize("promise", FAULTY_ALERT_SINKS)
-def test_a_faulty_sink_of_alerts_gets_an_error_that_names_the_promise(promise: str) -> None:
+def test_a_faulty_sink_of_alerts_gets_an_error_that_names_the_promise(
+    promise: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # one of them writes a file that is named like its target
     faulty = a_sink(FAULTY_ALERT_SINKS[promise], schemas=ALERTS, network=True)
     if promise.startswith("an alert is"):
         faulty.network = False
