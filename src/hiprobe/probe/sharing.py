@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hiprobe.embedded import RENDERED
 from hiprobe.errors import ProbeError
 from hiprobe.hub import COMMIT
 from hiprobe.methods._criteria import CRITERIA
@@ -330,7 +329,6 @@ _PROVENANCE: Mapping[str, Shape] = {
         "tool": _matching(_TOOL),
         "torch": _matching(_VERSION),
         "transformers": _matching(_VERSION),
-        RENDERED: _number,
     },
     "false_alarms": dict.fromkeys(
         ("wanted", "events", "hours", "per_day", "low", "high", "bound", "supported"), _number
