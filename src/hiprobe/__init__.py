@@ -43,6 +43,7 @@ _MODULES = (
     "backbones",
     "checks",
     "datasets",
+    "formats",
     "errors",
     "evaluation",
     "methods",
