@@ -12,8 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
+from hiprobe.embedded import PROBE
 from hiprobe.errors import ProbeError
 from hiprobe.hub import COMMIT
 from hiprobe.methods._criteria import CRITERIA
@@ -168,11 +170,13 @@ class _Texts:
 
     def threshold(self, said: Any, at: str) -> str:
         """Return where the threshold comes from, if that is a known sentence."""
-        return self._known(said, {*THRESHOLD_SOURCES, *self._rates("source")}, at)
+        known = {*THRESHOLD_SOURCES, *_of_shipped(), *self._rates("source")}
+        return self._known(said, known, at)
 
     def checked(self, said: Any, at: str) -> str:
         """Return where the level of the check comes from, if that is a known sentence."""
-        return self._known(said, {*VERIFICATION_SOURCES, *self._rates("source")}, at)
+        known = {*VERIFICATION_SOURCES, *_of_shipped(), *self._rates("source")}
+        return self._known(said, known, at)
 
     def _known(self, said: Any, known: set[str], at: str) -> str:
         if said in known:
@@ -218,6 +222,15 @@ class _Texts:
             "left_out": dict.fromkeys(left, NOT_STATED),
             "reason": f"{used} is surely better" if decided else f"undecided: {used} is used",
         }
+
+
+@cache
+def _of_shipped() -> frozenset[str]:
+    """Return the sentences of the shipped probe, which a refit of it keeps."""
+    shipped = Probe.load(PROBE)
+    rule = shipped.verification
+    said = (shipped.localization.threshold_from, None if rule is None else rule.source)
+    return frozenset(text for text in said if text is not None)
 
 
 def _why(candidates: int) -> str:

@@ -47,8 +47,8 @@ class Summary:
 
     >>> from hiprobe import embedded
     >>> summary = summarize(Probe.load(embedded.PROBE))
-    >>> dict(summary.reads)["sites"]
-    'residual/layer7/prompt0, 160 numbers each'
+    >>> dict(summary.reads)["sites"].endswith("prompt0, 160 numbers each")
+    True
     """
 
     reads: tuple[Line, ...]
@@ -70,8 +70,9 @@ def summarize(probe: Probe) -> Summary:
     """Describe a probe in words.
 
     >>> from hiprobe import embedded
-    >>> dict(summarize(Probe.load(embedded.PROBE)).quality)["out-of-fold AUC"]
-    '0.974 [0.917, 1.000] over videos'
+    >>> quality = dict(summarize(Probe.load(embedded.PROBE)).quality)
+    >>> quality["out-of-fold AUC"].endswith("over videos")
+    True
     """
     facts = probe.provenance
     return Summary(
@@ -142,7 +143,8 @@ def _threshold(probe: Probe) -> str:
     if rule.threshold is None:
         return f"by the {rule.rule} rule"
     source = rule.threshold_from or _stated(lambda: probe.provenance["threshold_from"]) or UNKNOWN
-    return f"{rule.threshold:.3f} ({source})"
+    higher = ", or what is unusual for a camera, if that is higher" if rule.rule == "raised" else ""
+    return f"{rule.threshold:.3f}{higher} ({source})"
 
 
 def _fitted_on(probe: Probe) -> Iterator[tuple[str, Callable[[], Any]]]:
