@@ -35,7 +35,7 @@ def world(tmp_path: Path) -> Path:
     clips = shutil.copytree(embedded.CLIPS, tmp_path / "clips")
     rows = list(csv.DictReader((clips / "labels.csv").open(encoding="utf-8")))
     with (clips / "labels.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*rows[0], "split"])
+        writer = csv.DictWriter(file, dict.fromkeys([*rows[0], "split"]))
         writer.writeheader()
         for row in rows:
             early = int(re.findall(r"\d+", row["path"])[-1]) < 7
