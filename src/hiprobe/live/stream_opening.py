@@ -32,7 +32,7 @@ from hiprobe.errors import (
 )
 from hiprobe.live.address import ENCODE, Kind
 from hiprobe.live.stream_request import StreamRequest
-from hiprobe.video.container import PIXEL_CAP
+from hiprobe.video.container import PIXEL_CAP, UNREADABLE_METADATA
 
 ANALYZE_S = 5.0  # of the stream, to find out what it holds
 # What FFmpeg may open for an address: no file, no playlist, and no format that names other
@@ -77,15 +77,16 @@ def open_stream(request: StreamRequest) -> Iterator[tuple[InputContainer, VideoS
 
 
 def _opened(request: StreamRequest, *, all_media: bool = False) -> InputContainer:
-    return av.open(
+    opened: InputContainer = av.open(
         request.url.removeprefix("avfoundation:"),
         mode="r",
         format=_device_format() if request.kind == "device" else None,
-        metadata_errors="replace",
+        **UNREADABLE_METADATA,
         options={"max_pixels": str(PIXEL_CAP)},
         container_options=_options(request, all_media=all_media),
         timeout=(request.open_s, request.silent_s),
     )
+    return opened
 
 
 def _options(request: StreamRequest, *, all_media: bool) -> dict[str, str]:

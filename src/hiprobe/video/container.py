@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -51,6 +52,10 @@ SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 # Pictures that stand for a file in lists. A player never shows them as its video.
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 PEEKED_PACKETS = 2000  # packets, of all streams, in which a stream shows that it moves
+# Metadata that is not UTF-8 may not stop a video. PyAV 19 keeps its bytes and has no such option.
+UNREADABLE_METADATA: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
 REMUX = "record or export it again, e.g. as H.264 in MP4"
 
 
@@ -69,13 +74,14 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 def _open(path: Path, probing: dict[str, str]) -> InputContainer:
     """Open the container; `probing` are options for the decoders that FFmpeg tries first."""
     try:
-        return av.open(
+        opened: InputContainer = av.open(
             f"file:{path.absolute()}",
             mode="r",
-            metadata_errors="replace",
+            **UNREADABLE_METADATA,
             options=probing,
             container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
         )
+        return opened
     except av.error.ArgumentError as error:
         reason = "not a video container (a playlist, a picture or an unknown format)"
         raise UnsupportedVideo(reason, where=path, cure="give the video file itself") from error
