@@ -21,20 +21,22 @@ from hiprobe.store import read_given_states
 
 __all__ = ["run"]  # a fixture
 
-SITES = [f"residual/layer{layer}/prompt0" for layer in range(3)]
 
-
-def write(path: Path, *, labels: bool, videos: int = 8) -> dict[str, np.ndarray]:
+def write(
+    path: Path, *, labels: bool, videos: int = 8, layers: tuple[int, ...] = (0, 1, 2)
+) -> dict[str, np.ndarray]:
     """States of videos of which the odd ones are anomalous, which layer 1 shows."""
     rng, edges = np.random.default_rng(0), np.arange(9) * 2.0
     found: dict[str, np.ndarray] = {}
     for n in range(videos):
-        values = rng.normal(size=(8, 3, 6)) + np.array([[0.0], [3.0 * (n % 2)], [0.0]])
+        shift = [[3.0 * (n % 2)] if layer == 1 else [0.0] for layer in layers]
+        values = rng.normal(size=(8, len(layers), 6)) + np.array(shift)
         at = f"cam{n % 2}/v{n}.mp4"
         found |= {f"{at}/values": values, f"{at}/starts": edges[:-1], f"{at}/ends": edges[1:]}
         if labels:
             found[f"{at}/labels"] = np.full(8, n % 2)
-    np.savez(path, index=json.dumps({**ABOUT, "sites": SITES}), **found)  # type: ignore[arg-type]
+    sites = [f"residual/layer{layer}/prompt0" for layer in layers]
+    np.savez(path, index=json.dumps({**ABOUT, "sites": sites}), **found)  # type: ignore[arg-type]
     return found
 
 
@@ -99,6 +101,15 @@ def test_the_states_of_export_are_matched_by_content(run: Run) -> None:
     assert made.fitted_videos <= set(json.loads(json.dumps(ran.objects[0]["videos"])))
 
 
+def test_some_saved_layers_are_enough(run: Run) -> None:
+    write(Path("s.npz"), labels=True, layers=(1, 6))
+    ran = run("fit", "--states", "s.npz", "-o", "p.safetensors", "--json")
+    assert ran.code == 0
+    made = Probe.load("p.safetensors")
+    assert made.provenance["candidates"] == ["residual/layer1/prompt0", "residual/layer6/prompt0"]
+    assert str(made.sites[0]) == "residual/layer1/prompt0"
+
+
 def test_two_files_are_one_set(run: Run) -> None:
     write(Path("a.npz"), labels=True)
     os.link("a.npz", "b.npz")
@@ -144,7 +155,9 @@ def test_a_labelled_video_without_states_is_named(run: Run) -> None:
 def test_a_layer_may_be_named(run: Run) -> None:
     write(Path("s.npz"), labels=True)
     assert run("fit", "--states", "s.npz", "--layer", "2").code == 0
-    assert [str(site) for site in Probe.load("probe.safetensors").sites] == [SITES[2]]
+    assert [str(site) for site in Probe.load("probe.safetensors").sites] == [
+        "residual/layer2/prompt0"
+    ]
 
 
 def test_detect_refuses_a_probe_of_other_states(run: Run) -> None:

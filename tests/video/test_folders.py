@@ -94,9 +94,10 @@ def test_hidden_files_and_others_are_passed_over_with_a_reason(tmp_path: Path) -
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from hiprobe import datasets, video
+from hiprobe import datasets, formats, video
 from hiprobe.cli import _passed, _terminal, _videos
 from hiprobe import pipeline  # before the other user, who may not read all libraries
+formats.has_labels(Path("clips"))
 if os.geteuid() == 0:
     os.seteuid(65534)
 try:

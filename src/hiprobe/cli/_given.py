@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hiprobe.pipeline import Pair
     from hiprobe.probe import Probe
     from hiprobe.store import GivenStates
+    from hiprobe.types import Site
 
 States = Annotated[
     list[Path] | None,
@@ -78,7 +79,8 @@ class GivenFit:
         """Read the states, say what there is, and fit."""
         self.request.check_options()
         pairs, provenance = self.pairs()
-        return _run.fit_pairs(self.request, _Reader(provenance), pairs)
+        saved = _saved_layers(self.request.method, pairs)
+        return _run.fit_pairs(self.request, _Reader(provenance), pairs, saved=saved)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,21 @@ class _Reader:
     """What read the states, as far as `fit` asks: no model, only its provenance."""
 
     provenance: dict[str, Any]
+
+
+def _saved_layers(method: str, pairs: Sequence[Pair]) -> tuple[Site, ...] | None:
+    """Return the layers to select from if the file has some of those that the method reads.
+
+    None if it has all of them, none, or if the method does not select a layer.
+    """
+    from hiprobe import methods
+
+    there = set.intersection(*(set(states.sites) for states, _ in pairs)) if pairs else set()
+    if any(site.kind != "residual" for site in there) or not there:
+        return None
+    wanted = methods.load(method).sites(layers=1 + max(site.layer for site in there), heads=8)
+    some = tuple(site for site in wanted if site in there)
+    return some if there == set(some) and len(some) < len(wanted) else None
 
 
 def _provenance(given: Sequence[GivenStates]) -> dict[str, Any]:
@@ -98,7 +115,7 @@ def _say(given: Sequence[GivenStates], pairs: Sequence[Pair]) -> None:
     """Say what was read, on standard error, before the fit begins."""
     from hiprobe.cli._terminal import err
 
-    first = given[0].states
+    first = pairs[0][0] if pairs else given[0].states
     segments = sum(len(one.states.starts) for one in given)
     unused = len(given) - len(pairs)
     left = f"; {unused} without labels are not used" if unused else ""

@@ -212,8 +212,12 @@ def fit_pairs(
     model: HasProvenance | None,
     pairs: Sequence[Pair],
     answers: list[Pair] | None = None,
+    saved: tuple[Site, ...] | None = None,
 ) -> Probe:
-    """Fit a probe as `request` says on hidden states, labels and answers that were read."""
+    """Fit a probe as `request` says on hidden states, labels and answers that were read.
+
+    `saved` are the only sites that the states have, if the method would look for others.
+    """
     from hiprobe.localize import Localization
     from hiprobe.probe import fit
 
@@ -222,7 +226,7 @@ def fit_pairs(
         pairs,
         model=model,
         seed=request.seed,
-        sites=request.sites,
+        sites=request.sites or saved,
         localization=request.localization or Localization(),
         layer_curve=request.layer_curve,
         verify=request.verify,
