@@ -17,6 +17,7 @@ from hiprobe.types import FloatArray, LabelArray
 
 ITERATIONS = 2000
 _DIMENSIONS = 256  # per block of the standard deviation, which needs a copy
+_INDEPENDENT = 1e-5  # a segment's least part beyond the others, as a share of the largest
 
 
 def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
@@ -87,12 +88,54 @@ def _standardise(
 def regression(
     z: NDArray[np.float64], labels: LabelArray, c: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the weight (d,) and bias (1,) of balanced L2 logistic regression on `z` (n, d)."""
+    """Return the weight (d,) and bias (1,) of balanced L2 logistic regression on `z` (n, d).
+
+    The bias is the weight of one more column of ones, so it is penalised too, as liblinear does.
+    With fewer segments than columns the best weights are a sum of segments. The regression then
+    runs on the n coordinates of the segments in the space that they span, where liblinear takes the
+    same steps; only rounding differs. Raises ProbeError if it does not converge.
+    """
+    spanned = _coordinates(z)
+    if spanned is None:
+        model = _converged(z, labels, c, intercept=True)
+        return model.coef_[0], model.intercept_
+    from scipy.linalg import solve_triangular
+
+    weight = _converged(spanned, labels, c, intercept=False).coef_[0]
+    shares = solve_triangular(spanned, weight, lower=True, trans="T", check_finite=False)
+    return shares @ z, shares.sum(keepdims=True)
+
+
+def _coordinates(z: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return coordinates (n, n) of `z` (n, d), with a column of ones, in the space of its rows.
+
+    Distances and angles between segments are the same there. None if that saves no work, or if a
+    segment is so nearly a sum of the others that rounding would show.
+    """
+    if 2 * len(z) > z.shape[1]:
+        return None
+    from scipy.linalg import LinAlgError, cholesky
+
+    products = z @ z.T
+    products += 1.0
+    try:  # in place: the transposed upper factor is in the order that liblinear reads
+        found: NDArray[np.float64] = cholesky(products.T, overwrite_a=True, check_finite=False).T
+    except LinAlgError:
+        return None
+    own = found.diagonal()
+    return found if own.min() > _INDEPENDENT * own.max() else None
+
+
+def _converged(z: NDArray[np.float64], labels: LabelArray, c: float, *, intercept: bool) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(
-        solver="liblinear", C=c, max_iter=ITERATIONS, class_weight="balanced"
+        solver="liblinear",
+        C=c,
+        max_iter=ITERATIONS,
+        class_weight="balanced",
+        fit_intercept=intercept,
     )
     with catch_warnings(action="ignore", category=ConvergenceWarning):  # an error, see below
         model.fit(z, labels)
@@ -102,7 +145,7 @@ def regression(
             f"on {counted(len(z), 'segment')}",
             cure="choose another layer, or label other videos",
         )
-    return model.coef_[0], model.intercept_
+    return model
 
 
 def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:
