@@ -258,6 +258,18 @@ def test_discrepancy_is_sklearns_kernel_at_the_median() -> None:
     assert _criteria.mmd(a + 1e8, n + 1e8) == pytest.approx(want, rel=1e-5)
 
 
+def test_the_discrepancy_of_many_segments_is_near_that_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values, labels = two_classes(n=3000, sites=1, width=6)
+    values[labels == 1] -= 2.0
+    a, n = (values[labels == c, 0].astype(np.float64) for c in (1, 0))
+    thinned = _criteria.mmd(a, n)
+    assert thinned == _criteria.mmd(a[::2], n[::2])
+    monkeypatch.setattr(_criteria, "MOST", 3000)
+    assert thinned == pytest.approx(_criteria.mmd(a, n), rel=0.2)
+
+
 def test_mutual_information_by_hand() -> None:
     """Two far groups with three of four segments of a class: MI = ln 2 - H(1/4), entropies ln 2."""
     near, far = RNG(0).normal(size=(2, 4, 3)) * 0.01 + np.array([0.0, 50.0])[:, None, None]
