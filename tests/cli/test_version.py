@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import typer
+
 import hiprobe
+from hiprobe.cli._program import COMMANDS, app
 
 SCRIPT = Path(sys.executable).with_name("hiprobe")
 HEAVY = {
@@ -55,3 +59,30 @@ def test_the_version_is_printed_before_any_library_is_loaded() -> None:
     loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "hiprobe.cli" in loaded
     assert not HEAVY & loaded
+
+
+def test_the_help_lists_every_command_with_the_first_sentence_of_its_own() -> None:
+    group = typer.main.get_group(app)
+    assert list(group.commands) == list(COMMANDS)
+    own = {name: group.commands[name].help.split("\n\n")[0] for name in COMMANDS}
+    assert {name: " ".join(text.split()) for name, text in own.items()} == COMMANDS
+    listed = run(sys.executable, "-m", "hiprobe", "--help").stdout
+    assert all(f" {name} " in listed for name in COMMANDS)
+
+
+SHOW_LOADED = """
+import sys
+from hiprobe.cli._program import COMMANDS, app
+try:
+    app(sys.argv[1:])
+finally:
+    print(*(name for name in COMMANDS if f"hiprobe.cli.{name}" in sys.modules), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "loaded"), [(["--help"], []), (["runs", "--help"], ["runs"]), (["nonsense"], [])]
+)
+def test_the_help_and_a_command_load_no_other_command(words: list[str], loaded: list[str]) -> None:
+    done = run(sys.executable, "-c", SHOW_LOADED, *words)
+    assert done.stderr.splitlines()[-1].split() == loaded
