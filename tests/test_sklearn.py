@@ -18,7 +18,10 @@ RANKS = "a score of one_class is a distance from normal, not a probability: 0.5 
 EXPECTED = {  # checks of scikit-learn that a method does not meet, and why
     "one_class": {"check_classifiers_train": RANKS},
 }
-SKIPPED = {"check_array_api_input"}  # only with SCIPY_ARRAY_API in the environment
+SKIPPED = {  # only with SCIPY_ARRAY_API in the environment, and with pandas
+    "check_array_api_input",
+    "check_classifier_data_not_an_array",
+}
 
 
 @pytest.mark.parametrize("method", ["hiprobe", "hiprobe_c1", "headhunt", "one_class"])

@@ -21,7 +21,7 @@ from hiprobe.cli import main
 main()
 """
 # A new line is one of those that `hiprobe` itself would print, so the model's notice is not one.
-MOMENTS = ("typer", "hiprobe.cli.review", "numpy", "torch.functional", "hiprobe.store.index")
+MOMENTS = ("typer", "hiprobe.cli.demo", "numpy", "torch.functional", "hiprobe.store.index")
 
 
 @pytest.mark.parametrize("module", MOMENTS)

@@ -342,7 +342,7 @@ def test_a_fit_has_one_layer_in_memory_as_read_and_once_in_float64() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found.sites == (Site("residual", 1),)
-    assert peak < 1.7 * layer  # a fifth of it for some columns at a time
+    assert peak < 1.8 * layer  # a fifth of it for the products of 800 segments with each other
 
 
 # what a fit refuses
