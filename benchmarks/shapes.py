@@ -124,7 +124,13 @@ def build(name: str, small: bool, device: str, dtype: torch.dtype, seed: int = 0
 
     The backbone is the one that also reads downloaded models.
     """
-    family = (SMALL if small else LARGE)[name]
+    return build_family((SMALL if small else LARGE)[name], name, device, dtype, seed)
+
+
+def build_family(
+    family: tiny_models.Family, name: str, device: str, dtype: torch.dtype, seed: int = 0
+) -> Any:
+    """Build a backbone of a family's configuration; on the device meta it has no weights."""
     words = tiny_models.tokenizer(family)
     ids: Any = words.convert_tokens_to_ids
     config = family.config({token: ids(token) for token in words.get_vocab()})

@@ -6,6 +6,7 @@ import csv
 import os
 import resource
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from hiprobe.review.session import Session
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch: a process a core does more
+# What is measured on this machine is kept apart from what its user has.
+os.environ.setdefault("HIPROBE_CACHE", str(Path(tempfile.gettempdir()) / "hiprobe-tests"))
 MOST_WORKERS = 4  # more want too much memory
 EXPENSIVE = (  # these files first, so that no worker is left with one at the end
     "scale/test_scale.py",

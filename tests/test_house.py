@@ -22,7 +22,7 @@ FLOORS = (  # from the ground up: a file may import what is on a lower floor tha
     ("formats",),
     ("video", "store", "methods", "backbones", "datasets", "sinks"),
     ("probe",),
-    ("pipeline", "runs"),
+    ("pipeline", "runs", "estimate"),
     ("evaluation", "report", "scale", "live", "plot", "sklearn"),
     ("review", "checks"),
     ("cli",),

@@ -60,6 +60,7 @@ ALLOWED: dict[str, str] = {
     "disk/atomic.py:write_refusal:path.open": "tries whether a regular file may be written",
     "disk/atomic.py:write_refusal:tempfile.TemporaryFile": WRITES,
     "report/index_page.py:_page:?.read_text": OURS,
+    "estimate/cache.py:processor:?.read_text": "a file of the kernel",
     "review/review_file.py:open_review_file:sqlite3.connect": "after refuse_odd_database",
     "store/states.py:map_array:np.memmap": SAFE,
     "store/given_states.py:_read_npz:np.load": SAFE,

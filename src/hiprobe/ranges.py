@@ -105,6 +105,7 @@ RANGES: Mapping[str, Range] = {
     # a model folder
     "explain_span_s": Range(0.01, 86400.0, "seconds"),
     "blocks": _whole(1, 4096),
+    "operations per second": Range(1.0, 1e18),
     "heads": _whole(1, 4096),
     "model width": _whole(1, 2**20),
     "pixels": _whole(1, 2**31),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
 import typer
+from benchmarks.count_models import counted
 from rich.console import Console
 from tests.support import tiny_models
 from typer.testing import CliRunner
 
-from hiprobe import backbones
+from hiprobe import backbones, estimate
 from hiprobe.cli.models import models
+from hiprobe.errors import UsageError
 
 ENTRIES = {entry.model: entry for entry in backbones.catalogue()}
 
@@ -139,33 +142,100 @@ def test_a_family_is_proven_if_the_conformance_test_runs_over_it() -> None:
 def test_every_listed_model_can_be_loaded_by_name() -> None:
     for name in ENTRIES:
         assert name in backbones.names() or re.fullmatch(r"[\w-]+/[\w.-]+", name)
-    assert {entry.good_for for entry in ENTRIES.values()} == {
-        None,
-        "a laptop",
-        "one GPU",
-        "a server",
-    }
+
+
+def test_the_work_of_every_model_adds_up_to_its_parameters() -> None:
+    """Independent numbers: the work was counted from published sizes of its own."""
+    for entry in ENTRIES.values():
+        if entry.family == "gemma4":
+            assert entry.work is None
+            continue
+        assert entry.work is not None
+        assert entry.work.parameters(entry.layers) == entry.parameters
+        assert (entry.work.layers, entry.work.block_width) == (entry.layers, entry.width)
+
+
+@pytest.mark.parametrize(
+    "name", ["HuggingFaceTB/SmolVLM2-256M-Video-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct"]
+)
+def test_the_work_is_that_of_the_architecture(name: str) -> None:
+    if "Smol" in name:
+        pytest.importorskip("num2words")
+    assert counted(ENTRIES[name]) == ENTRIES[name].work
+
+
+def test_the_work_of_the_shipped_model_is_as_listed(shipped: Any) -> None:
+    assert shipped.work() == ENTRIES["embedded"].work
+
+
+def test_a_short_name_means_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = [entry.short for entry in ENTRIES.values()]
+    assert len(set(short)) == len(short)
+    assert all(backbones.full_name(entry.short) == name for name, entry in ENTRIES.items())
+    assert backbones.full_name("SmolVLM2-500M") == "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
+    assert backbones.full_name("qwen3-vl-8b") == "Qwen/Qwen3-VL-8B-Instruct"
+    for name in ("", "qwen3-vl", "Qwen/Qwen3-VL-8B-Instruct", "a.b:c"):
+        assert backbones.full_name(name) == name
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "qwen3-vl-8b").mkdir()
+    assert backbones.full_name("qwen3-vl-8b") == "qwen3-vl-8b"  # a folder of yours comes first
+
+
+def test_a_short_name_is_loaded_as_its_hub_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hiprobe.backbones import auto
+
+    asked: list[str] = []
+    monkeypatch.setattr(auto, "load", lambda name, **_: asked.append(name))
+    backbones.load("smolvlm2-500m")
+    assert asked == ["HuggingFaceTB/SmolVLM2-500M-Video-Instruct"]
+    with pytest.raises(UsageError, match="a short name that `hiprobe models` lists"):
+        backbones.load("smolvlm2")
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> estimate.Machine:
+    """A machine of the speed at which 36 s were measured for SmolVLM2-256M, with 16 GB."""
+    machine = estimate.Machine.assumed("two cores", 16, "cpu", 1.05e11)
+    monkeypatch.setattr(estimate, "this_machine", lambda **_: machine)
+    return machine
 
 
 def test_the_command_lists_every_model_as_a_table_and_as_json(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, here: estimate.Machine
 ) -> None:
     app = typer.Typer()
     app.command()(models)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("hiprobe.cli._terminal.out", Console(highlight=False))
+    monkeypatch.setattr("hiprobe.cli._terminal.out", Console(highlight=False, width=80))
     shown = CliRunner().invoke(app, [])
     assert shown.exit_code == 0, shown.output
-    assert all(
-        re.search(rf"^ {re.escape(name)} .*\d  *\S", shown.output, re.M) for name in ENTRIES
-    )  # each on a line
-    assert "not confirmed" in shown.output
+    rows = {name: _row(entry.short, shown.output) for name, entry in ENTRIES.items()}
+    assert all(rows.values())  # each on a line
+    assert max(map(len, shown.output.partition("This machine")[0].splitlines())) <= 80
+    assert "Qwen/Qwen3-VL-8B-Instruct" not in shown.output
+    assert " no room " in rows["Qwen/Qwen3-VL-8B-Instruct"]
+    assert re.search(r"0\.26 +0\.90 +3\d s", rows["HuggingFaceTB/SmolVLM2-256M-Video-Instruct"])
+    assert "this machine: embedded\n" in shown.output
+    monkeypatch.setattr("hiprobe.cli._terminal.out", Console(highlight=False, width=130))
+    assert "Qwen/Qwen3-VL-8B-Instruct" in CliRunner().invoke(app, []).output
+
+
+def _row(short: str, output: str) -> str:
+    found = re.search(rf"^ +{re.escape(short)} .*$", output, re.MULTILINE)
+    return found[0] if found else ""
+
+
+def test_the_command_gives_what_each_model_needs_as_json(here: estimate.Machine) -> None:
+    app = typer.Typer()
+    app.command()(models)
     lines = [json.loads(line) for line in CliRunner().invoke(app, ["--json"]).output.splitlines()]
     assert [line["model"] for line in lines] == list(ENTRIES)
-    seven = next(line for line in lines if line["model"] == "Qwen/Qwen2.5-VL-7B-Instruct")
+    seven = next(line for line in lines if line["short"] == "qwen2.5-vl-7b")
     assert (seven["fp16_gb"], seven["layers"], seven["frames"], seven["proven"]) == (
         16.58,
         28,
         16,
         True,
     )
+    assert (seven["blocks_read"], seven["fits"], seven["dtype"]) == (20, False, "float32")
+    assert seven["memory_gb"] == pytest.approx(4 * (8.292 - 8 * 0.2331), rel=0.01)
+    assert lines[-1]["segment_s"] is None

@@ -56,7 +56,9 @@ class Ran:
     def errors(self) -> list[str]:
         """The lines on standard error, but for the model's notice."""
         return [
-            line for line in self.err.splitlines() if not line.startswith("The embedded model is")
+            line
+            for line in self.err.splitlines()
+            if not line.startswith(("The embedded model is", "about "))
         ]
 
     @property

@@ -9,7 +9,8 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from hiprobe import plugins
 from hiprobe.backbones import _folder
 from hiprobe.backbones._catalogue import ENTRIES, PROVEN, CatalogueEntry
+from hiprobe.backbones._work import Work, noise_segments
 from hiprobe.embedded import MODEL as SHIPPED
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.types import Recipe, Segment, Site
@@ -31,13 +33,19 @@ __all__ = [
     "CatalogueEntry",
     "Loading",
     "ModelFacts",
+    "Work",
+    "block_speed",
     "catalogue",
     "deepest",
+    "device_facts",
+    "full_name",
     "load",
     "name_of",
     "names",
+    "noise_segments",
 ]
 
+Clock = Callable[[], float]
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -80,6 +88,9 @@ class Backbone(ModelFacts, Protocol):
     An attribute `answers_yes_no` says whether its yes and its no can be read, at the site
     `Site("logit", layers - 1)`: the logits (yes, no) with which it would begin its answer. Detected
     events are then checked by asking the model. Without it, False.
+
+    A method `work(recipe)` returns the `Work` of a pass over one segment, from which it is told in
+    advance how long a command takes. Without it nothing is told.
 
     >>> from hiprobe import backbones, embedded, video
     >>> model = backbones.load("embedded", device="cpu", max_layer=3)
@@ -163,11 +174,12 @@ def load(
 ) -> Backbone:
     """Load the backbone `name`: a plug-in, `org/name`, a local folder or `module:attribute`.
 
-    `revision` pins a hub model. `device` is auto, cpu, cuda or mps; `dtype` is auto, float32,
-    bfloat16 or float16. `max_layer` loads no decoder block above it where the family allows that:
-    enough to read, not to explain. A plug-in's `load`, or the object `module:attribute` itself, is
-    called with the same keyword arguments. Raises UsageError for any other name,
-    ModelError if the model cannot be loaded.
+    A short name of `hiprobe models`, such as `qwen3-vl-8b`, means its hub id. `revision` pins a hub
+    model. `device` is auto, cpu, cuda or mps; `dtype` is auto, float32, bfloat16 or float16.
+    `max_layer` loads no decoder block above it where the family allows that: enough to read, not to
+    explain. A plug-in's `load`, or the object `module:attribute` itself, is called with the same
+    keyword arguments. Raises UsageError for any other name, ModelError if the model cannot be
+    loaded.
 
     >>> model = load("embedded", device="cpu")
     >>> model.layers, model.width
@@ -179,6 +191,7 @@ def load(
         "dtype": dtype,
         "max_layer": max_layer,
     }
+    name = full_name(name)
     known = names()
     own = name in known and name in plugins.built_in(__path__)
     if not own and ((name and Path(name).is_dir()) or _HUB_ID.fullmatch(name)):
@@ -189,8 +202,46 @@ def load(
         raise ModelError("there is no such model folder", where=name, cure="check the path")
     raise UsageError(
         f"there is no backbone {name!r}",
-        cure=f"give one of {', '.join(known)}, org/name, a folder or module:attribute",
+        cure=f"give one of {', '.join(known)}, a short name that `hiprobe models` lists, org/name, "
+        "a folder or module:attribute",
     )
+
+
+def full_name(name: str) -> str:
+    """Return the hub id that a short name of the catalogue means, and any other name as it is.
+
+    A plug-in or a local folder of that name comes first.
+
+    >>> full_name("Qwen3-VL-8B"), full_name("embedded")
+    ('Qwen/Qwen3-VL-8B-Instruct', 'embedded')
+    """
+    if not name or "/" in name or Path(name).is_dir() or name in names():
+        return name
+    return next((one.model for one in ENTRIES if one.short == name.lower()), name)
+
+
+def device_facts() -> dict[str, Any]:
+    """Return what torch says of this machine: `auto` device, threads, cards and their memory.
+
+    Loads torch.
+
+    >>> device_facts()["auto"] in ("cpu", "cuda", "mps")
+    True
+    """
+    from hiprobe.backbones import _devices
+
+    return _devices.device_facts()
+
+
+def block_speed(width: int, device: str, dtype: str, clock: Clock = time.perf_counter) -> float:
+    """Measure how many operations a second a block of this width takes; loads torch.
+
+    `device` is as torch names it, `dtype` is float32, bfloat16 or float16; `clock` returns seconds.
+    Takes a tenth of a second, more where the machine is slow or busy. Raises what torch raises.
+    """
+    from hiprobe.backbones import _speed
+
+    return _speed.block_speed(width, device, dtype, clock)
 
 
 def name_of(model: str) -> str | None:

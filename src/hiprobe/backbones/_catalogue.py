@@ -7,9 +7,12 @@ publisher's figures. What could not be confirmed is None.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hiprobe.backbones._catalogue_work import WORK
+from hiprobe.backbones._work import Work
 from hiprobe.types import FRAMES
 
 # The families that tests/backbones/test_conformance.py runs over.
@@ -27,7 +30,6 @@ PROVEN = frozenset(
         "video_llama_3",
     }
 )
-LAPTOP, CARD, SERVER = "a laptop", "one GPU", "a server"
 RENDERED = "tiny, trained on rendered scenes: for trying HiProbe out"
 RESEARCH = "the licence allows research but no commercial use"
 REMOTE = (
@@ -40,12 +42,15 @@ PARTLY = (
     "these conversions of the image checkpoints load"
 )
 
+# What a short name leaves out of the last part of a hub id.
+_LEFT_OUT = re.compile(r"-(?:video|instruct|mpo|hf|it|qwen2|ov|image|thinking)\b")
+
 
 @dataclass(frozen=True)
 class CatalogueEntry:
     """A checkpoint: its family (transformers' `model_type`), size and licence.
 
-    `good_for` is set for a first choice. What could not be confirmed is None.
+    What could not be confirmed is None.
     """
 
     model: str
@@ -54,7 +59,6 @@ class CatalogueEntry:
     layers: int
     width: int | None
     licence: str | None
-    good_for: str | None = None
     note: str | None = None
     frames: int = FRAMES
 
@@ -64,13 +68,25 @@ class CatalogueEntry:
         return 2 * self.parameters / 1e9
 
     @property
+    def work(self) -> Work | None:
+        """What a pass over one segment computes, None if its sizes are not known."""
+        return WORK.get(self.model)
+
+    @property
+    def short(self) -> str:
+        """The short name by which it can be loaded too, such as `qwen3-vl-8b`."""
+        name = self.model.rpartition("/")[2].lower().replace("_", ".")
+        return _LEFT_OUT.sub("", name)
+
+    @property
     def proven(self) -> bool:
         """Whether the conformance test runs over its family, on a tiny random model."""
         return self.family in PROVEN
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values, with what is computed."""
-        return {**asdict(self), "fp16_gb": round(self.fp16_gb, 2), "proven": self.proven}
+        known = {"short": self.short, "fp16_gb": round(self.fp16_gb, 2), "proven": self.proven}
+        return {**asdict(self), **known}
 
 
 def _qwen2_5(
@@ -81,9 +97,7 @@ def _qwen2_5(
     )
 
 
-def _qwen3(
-    size: str, parameters: int, layers: int, width: int, good_for: str | None = None
-) -> CatalogueEntry:
+def _qwen3(size: str, parameters: int, layers: int, width: int) -> CatalogueEntry:
     return CatalogueEntry(
         f"Qwen/Qwen3-VL-{size}-Instruct",
         "qwen3_vl",
@@ -91,7 +105,6 @@ def _qwen3(
         layers,
         width,
         "Apache-2.0",
-        good_for,
     )
 
 
@@ -103,9 +116,7 @@ def _internvl(
     )
 
 
-def _smolvlm(
-    size: str, parameters: int, layers: int, width: int, good_for: str | None = None
-) -> CatalogueEntry:
+def _smolvlm(size: str, parameters: int, layers: int, width: int) -> CatalogueEntry:
     name = f"HuggingFaceTB/SmolVLM2-{size}"
     return CatalogueEntry(
         name,
@@ -114,8 +125,7 @@ def _smolvlm(
         layers,
         width,
         "Apache-2.0",
-        good_for,
-        "needs pip install num2words",
+        note="needs pip install num2words",
     )
 
 
@@ -127,21 +137,21 @@ def _qwen3_5(size: str, parameters: int, layers: int, width: int) -> CatalogueEn
 
 
 ENTRIES = (
-    CatalogueEntry("embedded", "qwen2_5_vl", 4_602_592, 8, 160, "Apache-2.0", LAPTOP, RENDERED, 8),
+    CatalogueEntry("embedded", "qwen2_5_vl", 4_602_592, 8, 160, "Apache-2.0", RENDERED, 8),
     _qwen2_5("3B", 3_754_622_976, 36, 2048, "Qwen research", note=RESEARCH),
     _qwen2_5("7B", 8_292_166_656, 28, 3584),
-    _qwen2_5("32B", 33_451_407_616, 64, 5120),
-    _qwen2_5("72B", 73_408_680_192, 80, 8192, "Qwen"),
-    _qwen3("2B", 2_127_532_032, 28, 2048, LAPTOP),
+    _qwen2_5("32B", 33_452_718_336, 64, 5120),
+    _qwen2_5("72B", 73_410_777_344, 80, 8192, "Qwen"),
+    _qwen3("2B", 2_127_532_032, 28, 2048),
     _qwen3("4B", 4_437_815_808, 36, 2560),
-    _qwen3("8B", 8_767_123_696, 36, 4096, CARD),
-    _qwen3("32B", 33_357_390_064, 64, 5120, SERVER),
+    _qwen3("8B", 8_767_123_696, 36, 4096),
+    _qwen3("32B", 33_357_390_064, 64, 5120),
     _qwen3_5("4B", 4_539_265_536, 32, 2560),
     _qwen3_5("9B", 9_409_813_744, 32, 4096),
     _internvl("InternVL2_5-2B-MPO-hf", 2_205_680_640, 24, 2048, "MIT", note=REMOTE),
     _internvl("InternVL2_5-8B-MPO-hf", 8_075_291_648, 32, 4096, "MIT", note=REMOTE),
     _internvl("InternVL3-1B-hf", 938_119_296, 24, 896, None),
-    _internvl("InternVL3-8B-hf", 7_944_300_032, 28, 3584, "Apache-2.0", good_for=CARD, note=TWO),
+    _internvl("InternVL3-8B-hf", 7_944_300_032, 28, 3584, "Apache-2.0", note=TWO),
     _internvl("InternVL3_5-4B-HF", 4_732_415_488, 36, 2560, "Apache-2.0"),
     _internvl("InternVL3_5-8B-HF", 8_528_244_736, 36, 4096, "Apache-2.0"),
     CatalogueEntry(
@@ -161,7 +171,7 @@ ENTRIES = (
         "Apache-2.0",
     ),
     _smolvlm("256M-Video-Instruct", 256_484_928, 30, 576),
-    _smolvlm("500M-Video-Instruct", 507_482_304, 32, 960, LAPTOP),
+    _smolvlm("500M-Video-Instruct", 507_482_304, 32, 960),
     _smolvlm("2.2B-Instruct", 2_246_784_880, 24, 2048),
     CatalogueEntry("zai-org/GLM-4.1V-9B-Thinking", "glm4v", 10_292_777_472, 40, 4096, "MIT"),
     CatalogueEntry("zai-org/GLM-4.6V-Flash", "glm4v", 10_292_777_472, 40, 4096, None),

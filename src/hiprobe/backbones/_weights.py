@@ -22,7 +22,6 @@ from hiprobe.backbones._memory import GB, Place, fits, free, one_memory_error
 from hiprobe.errors import ModelError, UsageError, counted
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-DEVICES = ("cpu", "cuda", "mps")
 
 
 def load_config(found: Checkpoint) -> Any:
@@ -52,29 +51,6 @@ def load_config(found: Checkpoint) -> Any:
             cure="use another version of the model",
         )
     return config
-
-
-def pick_device(name: str) -> torch.device:
-    """Return the device `name`; "auto" is cuda, then mps, then cpu. Raises ModelError if absent."""
-    if name == "auto":
-        name = (
-            "cuda"
-            if torch.cuda.is_available()
-            else "mps"
-            if torch.backends.mps.is_available()
-            else "cpu"
-        )
-    try:
-        device = torch.device(name)
-        if device.type not in DEVICES:
-            # such as meta, which stores no values
-            raise NotImplementedError(f"not one of {', '.join(DEVICES)}")
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ModelError(
-            "cannot be used here", where=f"device {name}", cure="give auto or cpu"
-        ) from error
-    return device
 
 
 def pick_dtype(name: str, device: torch.device, quantised: bool = False) -> torch.dtype | str:

@@ -25,6 +25,8 @@ from hiprobe.backbones._batching import (
     largest_batch,
     prefetched,
 )
+from hiprobe.backbones._counting import count_work
+from hiprobe.backbones._devices import pick_device
 from hiprobe.backbones._explaining import (
     answer,
     answer_tokens,
@@ -69,17 +71,14 @@ from hiprobe.backbones._weights import (
     layout,
     load_config,
     load_weights,
-    pick_device,
     pick_dtype,
     quantiser,
     quiet,
     shorten,
 )
+from hiprobe.backbones._work import SIZE, Work, noise_segments
 from hiprobe.errors import ModelError
 from hiprobe.types import FRAMES, SEGMENT_S, Recipe, Segment, Site
-
-# For families that take any size; a multiple of every family's token size.
-SIZE = (448, 448)
 
 
 def load(
@@ -206,6 +205,12 @@ class AutoBackbone:
             for inputs, window in zip(made, windows, strict=True)
         ]
         return np.concatenate([np.empty((0, len(sites), width), np.float32), *parts])
+
+    def work(self, recipe: Recipe | None = None) -> Work:
+        """Count what a pass over a segment computes with one of the prompts; runs no layer."""
+        recipe = self.recipe if recipe is None else recipe
+        inputs = self._inputs(noise_segments(recipe)[0], {0: recipe.prompts[0]})
+        return count_work(self._model, inputs[0])
 
     def explain(
         self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hiprobe.cli import _quiet
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,12 +95,12 @@ def say_choice(chosen: ChosenProbe, model: str) -> None:
 
     The shipped probe comes with the advice to fit one.
     """
-    from hiprobe.cli._terminal import err, markup, warn
+    from hiprobe.cli._terminal import markup, warn
     from hiprobe.embedded import PROBE
 
     advice = FIT_YOUR_OWN if chosen.path == PROBE else ""
     named = f"probe: [bold]{markup(chosen.named)}[/], model {markup(model)}"
-    err.print(f"{named}{advice}", soft_wrap=True)
+    _quiet.note(f"{named}{advice}")
     if HERE.is_file() and HERE.resolve() != chosen.path.resolve() and _newer(HERE, chosen):
         warn(f"{HERE} is newer and is another probe; to use it, give -p {HERE} --again")
 

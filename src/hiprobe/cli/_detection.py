@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hiprobe.cli._run import exit_code_of, seconds
+from hiprobe.cli._run import exit_code_of, say_forecast, seconds
 from hiprobe.errors import counted
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ def _with_progress(
     The model is loaded if a video is left. `OUT/index.html` lists all videos at the end.
     """
     from hiprobe import store
+    from hiprobe.pipeline import ReadPlan
+    from hiprobe.runs import STORE
 
     again = set[str]()
     before, left = asked.finished(found.videos, again.add)
@@ -143,6 +145,9 @@ def _with_progress(
         before += same
     if before and not output.as_json:
         _say_finished(len(before), len(found.videos))
+    if run is not None:
+        plan = ReadPlan(tuple(asked.probe.sites), asked.probe.recipe)
+        say_forecast(run.model, plan, left, asked.out / STORE)
     made = [*found.failed, *before]
     with _index_written(asked.out), store.Notes(asked.out) as notes:
         notes.add(made)

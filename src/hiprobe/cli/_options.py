@@ -11,13 +11,25 @@ from hiprobe import plugins, ranges
 from hiprobe.errors import UsageError
 
 OUT = Path("hiprobe-out")
+
+
+def _full_name(name: str | None) -> str | None:
+    """Return the hub id that a short name means, and any other name as it is."""
+    if name is None or name == "embedded":
+        return name
+    from hiprobe import backbones
+
+    return backbones.full_name(name)
+
+
 Model = Annotated[
     str,
     typer.Option(
         "--model",
         "-m",
-        help="embedded, a hub id such as Qwen/Qwen2.5-VL-7B-Instruct, a "
-        "local folder, or module:attribute.",
+        help="embedded, a name from hiprobe models such as qwen3-vl-8b, a hub id such as "
+        "Qwen/Qwen2.5-VL-7B-Instruct, a local folder, or module:attribute.",
+        callback=_full_name,
     ),
 ]
 ModelOfProbe = Annotated[
@@ -25,8 +37,10 @@ ModelOfProbe = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="embedded, a hub id such as Qwen/Qwen2.5-VL-7B-Instruct, a "
-        "local folder, or module:attribute. Default: the model of the probe.",
+        help="embedded, a name from hiprobe models such as qwen3-vl-8b, a hub id such as "
+        "Qwen/Qwen2.5-VL-7B-Instruct, a local folder, or module:attribute. Default: the model of "
+        "the probe.",
+        callback=_full_name,
     ),
 ]
 ProbeOfFolder = Annotated[
@@ -69,6 +83,14 @@ Overwrite = Annotated[
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", help="List the files in folders that were passed over, and why."),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        help="Show no progress and nothing before the results: which probe and model, and how long "
+        "it will take. Warnings and errors are shown.",
+    ),
 ]
 OutOrAddress = Annotated[
     str,

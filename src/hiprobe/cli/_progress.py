@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from hiprobe.cli import _terminal
+from hiprobe.cli import _quiet, _terminal
 from hiprobe.types import Segment
 
 SLOW_S = 2.0
@@ -103,7 +103,7 @@ def bar(durations: Mapping[str, float]) -> Iterator[Bar]:
         *columns,
         console=_terminal.err,
         transient=True,
-        disable=not _terminal.err.is_terminal,
+        disable=_quiet.asked or not _terminal.err.is_terminal,
         # What goes to a pipe or a file must not pass through `err`.
         redirect_stdout=_terminal.out.is_terminal,
     )

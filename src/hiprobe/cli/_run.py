@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hiprobe.errors import HiProbeError, UsageError, VideoError, counted
 
 if TYPE_CHECKING:
-    from hiprobe.backbones import Backbone, Loading
+    from hiprobe.backbones import Backbone, Loading, ModelFacts
     from hiprobe.datasets import LabelWords
     from hiprobe.localize import Localization
     from hiprobe.pipeline import Pair, ReadPlan, RecipeOptions
@@ -62,15 +62,30 @@ def check_output(out: Path, inputs: Iterable[str | Path | None]) -> None:
 def seconds(paths: Iterable[str]) -> dict[str, float]:
     """Return the stated length of each video, for the progress bar; 0 for an unreadable one."""
     from hiprobe import video
+    from hiprobe.cli import _quiet
     from hiprobe.cli._terminal import err
 
     stated = {}
-    for path in paths if err.is_terminal else ():
+    for path in paths if err.is_terminal and not _quiet.asked else ():
         try:
             stated[path] = video.info(path).duration or 0.0
         except VideoError:
             stated[path] = 0.0
     return stated
+
+
+def say_forecast(
+    model: ModelFacts, plan: ReadPlan, videos: Sequence[Video], store: Path | None
+) -> None:
+    """Say how long reading the videos will take; nothing if all of them are stored."""
+    from hiprobe import estimate
+    from hiprobe.cli import _quiet
+
+    if _quiet.asked:
+        return
+    found = estimate.forecast(model, plan.sites, plan.recipe, videos, store)
+    if found is not None:
+        _quiet.note(str(found))
 
 
 def extract_with_progress(

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from hiprobe.cli import _quiet
 from hiprobe.errors import HiProbeError, StoreError, counted, one_line
 from hiprobe.probe import Probe
 from hiprobe.probe.summary import doubts, folds_line
@@ -113,7 +114,7 @@ def cluster_bar(videos: int) -> Iterator[ClusterBar]:
         *columns,
         console=err,
         transient=True,
-        disable=not err.is_terminal,
+        disable=_quiet.asked or not err.is_terminal,
         redirect_stdout=out.is_terminal,
     )
     bar = ClusterBar(live, videos)

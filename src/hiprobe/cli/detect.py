@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hiprobe.cli import _chosen, _detection, _passed, _ray, _run
+from hiprobe.cli import _chosen, _detection, _passed, _quiet, _ray, _run
 from hiprobe.cli._false_alarms import (
     FalseAlarmOptions,
     FalseAlarms,
@@ -37,6 +37,7 @@ from hiprobe.cli._options import (
     OutOrAddress,
     Paths,
     ProbeOfFolder,
+    Quiet,
     Ray,
     Revision,
     Verbose,
@@ -115,6 +116,7 @@ def detect(
     ray: Ray = None,
     worker: Worker = None,
     verbose: Verbose = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Find, locate and explain anomalies in videos.
@@ -134,6 +136,7 @@ def detect(
     from hiprobe.cli._sinks import SinkOutput
     from hiprobe.runs import STORE, check_out, forget, verifies
 
+    _quiet.be_quiet(quiet)
     rate = FalseAlarmOptions(false_alarms, normal)
     rate.check_detect(threshold, confirm, ray)
     seen = _passed.watch(context, verbose)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiprobe.cli import _passed, _ray, _run
+from hiprobe.cli import _passed, _quiet, _ray, _run
 from hiprobe.cli._chosen import read_probe
 from hiprobe.cli._labels import label_words
 from hiprobe.cli._options import (
@@ -22,6 +22,7 @@ from hiprobe.cli._options import (
     Method,
     Model,
     NormalLabel,
+    Quiet,
     Ray,
     Revision,
     Store,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from hiprobe.evaluation import Comparison, DrawSummary, Report
     from hiprobe.evaluation.benchmark import Benchmark, Evaluated
     from hiprobe.probe import Probe
+    from hiprobe.types import Video
 
 Share = Annotated[
     str,
@@ -146,6 +148,7 @@ def evaluate(
     ray: Ray = None,
     worker: Worker = None,
     verbose: Verbose = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare frame scores with a benchmark's truth, and with scores that need no model.
@@ -161,6 +164,7 @@ def evaluate(
     from hiprobe.evaluation import benchmark
     from hiprobe.evaluation.given_scores import ScoreSource
 
+    _quiet.be_quiet(quiet)
     if [scores, probe, seeds].count(None) != 2:
         raise UsageError("give exactly one of --scores, --probe and --seeds")
     if threshold is not None and scores is None:
@@ -226,11 +230,28 @@ class _ModelEvaluation:
         outside = self.method if ":" in self.method else None
         fitted = None if self.probe is None else read_probe(self.probe, outside)
         # Missing videos are named before anything is read.
-        tests = [one.path for one in self.bench.present("test")[1].values()]
-        lengths = _run.seconds(tests if ray is None else ())
-        model = self._model(tests, fitted, loading, ray, worker)
+        tests = list(self.bench.present("test")[1].values())
+        paths = [one.path for one in tests]
+        lengths = _run.seconds(paths if ray is None else ())
+        model = self._model(paths, fitted, loading, ray, worker)
+        if ray is None:
+            self._say_forecast(model, fitted, tests)
         with bar(lengths) as progress:
             return self._evaluate(model, fitted, progress)
+
+    def _say_forecast(
+        self, model: ModelFacts, fitted: Probe | None, tests: Sequence[Video]
+    ) -> None:
+        """Say how long the test videos, and with draws those of training, will take."""
+        from hiprobe.pipeline import ReadPlan, recipe_for, sites_for
+
+        if fitted is not None:
+            plan, videos = ReadPlan(tuple(fitted.sites), fitted.recipe), list(tests)
+        else:
+            sites = sites_for(self.method, model)
+            plan = ReadPlan(sites, recipe_for(self.method, model))
+            videos = [*tests, *self._drawn()]
+        _run.say_forecast(model, plan, videos, self.store)
 
     def _model(
         self,
@@ -243,7 +264,7 @@ class _ModelEvaluation:
         """Return the model; on Ray only facts about it, once its workers have read all videos."""
         if ray is None:
             return _run.load_backbone(loading)
-        videos = [*tests, *([] if fitted else self._drawn())]
+        videos = [*tests, *([] if fitted else [one.path for one in self._drawn()])]
         method = fitted.method if fitted else self.method
         on_ray = _ray.ray_run(ray, worker, loading)
         return _ray.read_on_ray(videos, on_ray, self.store, method, fitted)
@@ -272,14 +293,14 @@ class _ModelEvaluation:
             seed=self.seed,
         )
 
-    def _drawn(self) -> list[str]:
+    def _drawn(self) -> list[Video]:
         """Return the training videos that any of the draws holds and that are there."""
         from hiprobe.evaluation.draws import draw
         from hiprobe.video import pictures
 
         train, seeds = self.bench.part("train"), range(self.seed, self.seed + (self.draws or 1))
         names = {name for seed in seeds for name in draw(train, self.share, seed)}
-        return [train[name].path for name in sorted(names) if pictures.exists(train[name].path)]
+        return [train[name] for name in sorted(names) if pictures.exists(train[name].path)]
 
 
 def _fraction(share: str) -> float:

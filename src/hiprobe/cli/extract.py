@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from hiprobe.cli import _passed, _ray, _run
+from hiprobe.cli import _passed, _quiet, _ray, _run
 from hiprobe.cli._options import (
     OUT,
     AsJson,
@@ -15,6 +15,7 @@ from hiprobe.cli._options import (
     Method,
     Model,
     Paths,
+    Quiet,
     Ray,
     Revision,
     StoreOrAddress,
@@ -48,6 +49,7 @@ def extract(
     ray: Ray = None,
     worker: Worker = None,
     verbose: Verbose = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Read the hidden states of all layers and keep them.
@@ -56,6 +58,7 @@ def extract(
     """
     from hiprobe.backbones import Loading
 
+    _quiet.be_quiet(quiet)
     seen = _passed.watch(context, verbose)
     loading = Loading(model, revision, device, dtype)
     reading = ReadingOptions(method, recipe_options(prompt, segment, frames, size))
@@ -70,6 +73,7 @@ def extract(
     backbone = _run.load_backbone(loading)
     lost = [result.path for result in found.failed]
     plan = reading.plan(backbone)
+    _run.say_forecast(backbone, plan, found.videos, Path(store))
     for states, _ in _run.extract_with_progress(found.videos, backbone, Path(store), plan, lost):
         shape, gaps = states.values.shape, len(states.gaps)
         _run.show_states(states.video_id, shape, states.duration, gaps, as_json)

@@ -1,9 +1,9 @@
-"""`hiprobe models`: which models load, what each needs, and which to try first."""
+"""`hiprobe models`: which models load, what each needs here, and which to try first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from hiprobe.cli._options import AsJson
 
@@ -11,72 +11,104 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from hiprobe.backbones import CatalogueEntry
+    from hiprobe.estimate import Machine
+
+WIDE = 115  # columns of a terminal that also shows the hub ids
 
 
 def models(as_json: AsJson = False) -> None:
-    """List models that load, what each needs, and first choices for a laptop, one GPU and a server.
+    """List models that load, with the memory and the time that each needs on this machine.
 
     Any other checkpoint of these families loads too, by its hub id or from a local folder.
-    Params: parameters in billions. Memory: the weights alone in 16 bits, two bytes for each
-    parameter. Layers and width are those of the decoder: its blocks and their hidden size.
+    --model takes the names in the first column. Params: parameters in billions. Memory: the weights
+    that are held to read block 20 of 28, or the same share of another depth. Time: an estimate for
+    one segment of 1.6 s at that depth (docs/performance.md); the speed of this machine is measured
+    the first time, which takes a second or two.
     """
-    from hiprobe import backbones
+    from hiprobe import backbones, estimate
     from hiprobe.cli import _terminal
 
-    entries = backbones.catalogue()
+    entries, here = backbones.catalogue(), estimate.this_machine()
     if as_json:
         for entry in entries:
-            _terminal.emit(entry.to_json())
+            _terminal.emit({**entry.to_json(), **_needs(entry, here)})
         return
-    _terminal.show(_table(entries))
-    for line in _lines(entries):
+    _terminal.show(_table(entries, here, _terminal.out.width >= WIDE))
+    for line in _lines(entries, here):
         _terminal.say(_terminal.markup(line))
 
 
-def _table(entries: tuple[CatalogueEntry, ...]) -> Table:
+def _needs(entry: CatalogueEntry, here: Machine) -> dict[str, Any]:
+    """Return what a model needs on this machine, as JSON values; None what is not known."""
+    from hiprobe import estimate
+
+    work, dtype = entry.work, here.speeds.dtype
+    known = (
+        {}
+        if work is None
+        else {
+            "blocks_read": estimate.depth_read(work),
+            "memory_gb": round(estimate.memory_gb(work, dtype), 3),
+            "fits": here.holds(work),
+            "segment_s": float(f"{here.segment_s(work):.3g}"),
+        }
+    )
+    nothing = dict.fromkeys(("blocks_read", "memory_gb", "fits", "segment_s"))
+    return {"device": here.speeds.device, "dtype": dtype, **nothing, **known}
+
+
+def _table(entries: Sequence[CatalogueEntry], here: Machine, wide: bool) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, padding=0)
-    table.add_column("model", no_wrap=True, min_width=max(len(entry.model) for entry in entries))
-    for name in ("params\n(1e9)", "memory\n(GB)", "layers", "width"):
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("model", no_wrap=True)
+    for name in ("params\n(1e9)", "memory\n(GB)", "time per\nsegment", "layers"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("licence", overflow="fold")
+    table.add_column("licence", no_wrap=True)
+    if wide:
+        table.add_column("on the hub", no_wrap=True)
     for entry in entries:
-        table.add_row(*_cells(entry), style="bold" if entry.good_for else None)
+        cells = _cells(entry, here)
+        table.add_row(*cells, *([entry.model] if wide else []))
     return table
 
 
-def _cells(entry: CatalogueEntry) -> tuple[str, ...]:
-    return (
-        entry.model,
-        _short(entry.parameters / 1e9),
-        _short(entry.fp16_gb),
-        str(entry.layers),
-        str(entry.width or "?"),
-        entry.licence or "?",
-    )
+def _cells(entry: CatalogueEntry, here: Machine) -> tuple[str, ...]:
+    from hiprobe.estimate import memory_gb, say_duration
+
+    work = entry.work
+    memory = "?" if work is None else _short(memory_gb(work, here.speeds.dtype))
+    fits = work is not None and here.holds(work)
+    time = "?" if work is None else say_duration(here.segment_s(work)) if fits else "no room"
+    layers = str(entry.layers)
+    return entry.short, _short(entry.parameters / 1e9), memory, time, layers, entry.licence or "?"
 
 
 def _short(value: float) -> str:
     return f"{value:.1f}" if value >= 1 else f"{value:.2f}" if value >= 0.1 else f"{value:.1g}"
 
 
-def _lines(entries: tuple[CatalogueEntry, ...]) -> Iterator[str]:
+def _lines(entries: Sequence[CatalogueEntry], here: Machine) -> Iterator[str]:
     """Yield the notes below the table."""
-    from hiprobe import backbones
+    from hiprobe import backbones, estimate
+    from hiprobe.cli._doctor import BUSY
 
-    for choice in dict.fromkeys(entry.good_for for entry in entries if entry.good_for):
-        yield f"First choice for {choice}: " + ", ".join(
-            each.model for each in entries if each.good_for == choice
-        )
-    yield "First choices are by size; their accuracy was not compared. ?: not confirmed."
+    yield f"This machine: {here.name}, {here.speeds.device} in {here.speeds.dtype}. ?: not known."
+    if here.speeds.busy:
+        yield f"Note: {BUSY}."
+    yield "Models that keep up with a camera (a segment in 1.6 s), the largest of each family:"
+    for machine in (here, *estimate.MACHINES):
+        found = estimate.first_choices(entries, machine)
+        name = "this machine" if machine is here else machine.name
+        yield f"  {name}: {', '.join(one.short for one in found) or 'none'}"
+    yield "They are chosen by size; their accuracy was not compared."
     for frames in sorted({entry.frames for entry in entries}):
-        fewer = [entry.model for entry in entries if entry.frames == frames]
+        fewer = [entry.short for entry in entries if entry.frames == frames]
         yield f"Frames per segment: {frames}" + (
             f" ({', '.join(fewer)})" if len(fewer) < len(entries) / 2 else ""
         )
     for note in dict.fromkeys(entry.note for entry in entries if entry.note):
-        yield f"{', '.join(entry.model for entry in entries if entry.note == note)}: {note}"
+        yield f"{', '.join(entry.short for entry in entries if entry.note == note)}: {note}"
     tested = ", ".join(sorted(backbones.PROVEN))
     yield f"Tested, as a tiny model of the same architecture: {tested}."

@@ -1,38 +1,26 @@
 """How many cameras this machine can watch: the model and a decoder are measured for some seconds.
 
-Knows no command line.
+A model that would take minutes is not measured but estimated (`hiprobe.estimate`). Knows no command
+line.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import resource
-import time
 from dataclasses import dataclass
-
-import numpy as np
 
 from hiprobe.backbones import Backbone
 from hiprobe.embedded import VIDEO
+from hiprobe.estimate import ModelSpeed, cores, expected_segment_s, measure_model
 from hiprobe.live.cameras import Camera
 from hiprobe.live.live_items import LiveSegment
 from hiprobe.live.source import Source
 from hiprobe.probe import Probe
-from hiprobe.types import Segment
 
-MODEL_S = 3.0  # seconds for which the model is measured, at each size of a batch
+PASS_S = 15.0  # a longer pass of the model is estimated, not measured
 CAMERA_S = 10.0  # seconds of video for which a decoder is measured
 SPARE = 0.8  # the share of the machine that segments may take; the rest is for alerts
-
-
-@dataclass(frozen=True)
-class ModelSpeed:
-    """What a segment takes in a batch of this size: seconds, and seconds of processor time."""
-
-    batch: int
-    wall_s: float
-    cpu_s: float
 
 
 @dataclass(frozen=True)
@@ -40,7 +28,8 @@ class Plan:
     """What was measured, and what follows from it.
 
     `decoder_cpu_s` is the processor time for a second of video from `measured_on`, `cores` the
-    processors that this process may use, `segment_s` the length of a segment in seconds.
+    processors that this process may use, `segment_s` the length of a segment in seconds. If the
+    model was not `measured`, its speed is an estimate.
 
     >>> plan = Plan((ModelSpeed(1, 0.05, 0.05),), 0.1, "yard", cores=2, segment_s=1.6)
     >>> plan.cameras
@@ -52,6 +41,7 @@ class Plan:
     measured_on: str
     cores: int
     segment_s: float
+    measured: bool = True
 
     @property
     def best(self) -> ModelSpeed:
@@ -68,8 +58,11 @@ class Plan:
     def lines(self) -> list[str]:
         """Say it in sentences."""
         speeds = ", ".join(f"{1 / one.wall_s:.3g} at a batch of {one.batch}" for one in self.speeds)
+        how = (
+            "reads" if self.measured else "was not measured, as that takes minutes; it reads about"
+        )
         return [
-            f"the model reads {speeds} segments per second; a segment is {self.segment_s:g} s",
+            f"the model {how} {speeds} segments per second; a segment is {self.segment_s:g} s",
             f"decoding {self.measured_on} takes {self.decoder_cpu_s:.3g} s of processor time per "
             f"second of video; there are {self.cores} processors",
             f"this machine can watch {self.cameras} such cameras",
@@ -82,31 +75,24 @@ def plan_cameras(model: Backbone, probe: Probe, camera: Camera | None = None) ->
     Nothing else should run on the machine meanwhile. Raises the errors of the model.
     """
     decoder_cpu_s = _decoder_cpu_s(camera or Camera("demo", str(VIDEO), speed=50.0), probe)
-    sizes = sorted({1, min(4, model.batch), model.batch})
-    speeds = tuple(_speed(model, probe, size) for size in sizes)
+    speeds, measured = _speeds(model, probe)
     name = "a small video (240 x 240, 10 frames per second)" if camera is None else camera.name
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Plan(speeds, decoder_cpu_s, name, cores or 1, probe.recipe.segment_s)
+    return Plan(speeds, decoder_cpu_s, name, cores(), probe.recipe.segment_s, measured)
 
 
-def _speed(model: Backbone, probe: Probe, size: int) -> ModelSpeed:
-    """Measure the model on noise of the size that the probe reads."""
-    recipe, rng = probe.recipe, np.random.default_rng(0)
-    shape = (recipe.frames, *(recipe.size or (448, 448)), 3)
-    times = (np.arange(recipe.frames) + 0.5) * recipe.segment_s / recipe.frames
-    segments = [
-        Segment(rng.integers(0, 256, shape, np.uint8), times, 0.0, recipe.segment_s, place)
-        for place in range(size)
-    ]
-    model.read(segments, probe.sites, recipe)  # the first pass takes longer
-    began, cpu, passes = time.perf_counter(), time.process_time(), 0
-    while time.perf_counter() - began < MODEL_S:
-        model.read(segments, probe.sites, recipe)
-        passes += 1
-    count = passes * size
-    return ModelSpeed(
-        size, (time.perf_counter() - began) / count, (time.process_time() - cpu) / count
-    )
+def _speeds(model: Backbone, probe: Probe) -> tuple[tuple[ModelSpeed, ...], bool]:
+    """Return what a segment takes at several sizes of a batch, and whether that was measured.
+
+    Sizes of which one pass is estimated to take longer than `PASS_S` are left out; if that is so of
+    a single segment, the estimate itself is what is returned.
+    """
+    sizes = sorted({1, min(4, model.batch), model.batch})
+    expected_s = expected_segment_s(model, probe.sites, probe.recipe)
+    short = [size for size in sizes if size * (expected_s or 0.0) <= PASS_S]
+    if not short and expected_s is not None:
+        threads = cores() if model.provenance.get("device") == "cpu" else 1
+        return (ModelSpeed(1, expected_s, expected_s * threads),), False
+    return tuple(measure_model(model, probe.sites, probe.recipe, size) for size in short), True
 
 
 def _decoder_cpu_s(camera: Camera, probe: Probe) -> float:

@@ -1,0 +1,253 @@
+"""What `hiprobe doctor` finds, as JSON values, and how it says them."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from hiprobe import __version__
+from hiprobe.errors import HiProbeError
+
+if TYPE_CHECKING:
+    from hiprobe.backbones import Backbone, Loading
+
+LIBRARIES = (
+    "torch", "transformers", "accelerate", "av", "numpy", "scipy", "scikit-learn", "safetensors",
+    "matplotlib", "pillow", "rich", "typer",
+)  # fmt: skip
+EXTRAS = {  # what an extra is for
+    "review": "the pages of hiprobe review and watch",
+    "live": "hiprobe watch and verify",
+    "alerts": "the sinks webhook, mqtt and apprise",
+    "ray": "--ray",
+    "s3": "addresses such as s3://",
+}
+OTHERS = {"num2words": "SmolVLM models"}
+MEASURED_S = 15.0  # a model whose pass takes longer is estimated only
+GB = 1e9
+BUSY = "other programs use the processors now; without them this machine is faster"
+Facts = Mapping[str, Any]
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions of hiprobe, Python, the system and the libraries; None if missing."""
+    from hiprobe.video.codecs import library_versions
+
+    return {
+        "hiprobe": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        **{name: _version(name) for name in LIBRARIES},
+        "ffmpeg libavcodec": library_versions().get("libavcodec"),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def machine() -> dict[str, Any]:
+    """Return processors, memory in bytes, limits of the process, and the devices of torch."""
+    from hiprobe import backbones, environment, estimate
+
+    return {
+        "processor": estimate.processor(),
+        "cores": estimate.cores(),
+        "memory": estimate.memory_bytes(),
+        "limits": environment.limits(),
+        **backbones.device_facts(),
+    }
+
+
+def codecs() -> dict[str, bool]:
+    """Tell which kinds of video can be read."""
+    from hiprobe.video.codecs import readable_codecs
+
+    return readable_codecs()
+
+
+def missing() -> list[dict[str, Any]]:
+    """Return what is not installed: its packages, what it is for, and the command to install it."""
+    found = [
+        {
+            "packages": lacking,
+            "for": use,
+            "install": f"pip install 'hiprobe[{extra}]'",
+        }
+        for extra, use in EXTRAS.items()
+        if (lacking := [name for name in _packages(extra) if _version(name) is None])
+    ]
+    others = [name for name in OTHERS if _version(name) is None]
+    return found + [
+        {"packages": [name], "for": OTHERS[name], "install": f"pip install {name}"}
+        for name in others
+    ]
+
+
+def _packages(extra: str) -> list[str]:
+    """Return the packages of an extra, with those of the extras that it includes."""
+    try:
+        asked = metadata.requires("hiprobe") or []
+    except metadata.PackageNotFoundError:  # run from a folder that was not installed
+        return []
+    named = [one for one in asked if re.search(rf"""extra == ["']{extra}["']""", one)]
+    names: list[str] = []
+    for one in named:
+        inner = re.match(r"hiprobe\[(.+?)\]", one)
+        more = [name for part in inner[1].split(",") for name in _packages(part)] if inner else []
+        names += more or re.findall(r"^[\w.-]+", one)
+    return [name for name in dict.fromkeys(names) if name != "hiprobe"]
+
+
+def arithmetic() -> dict[str, Any]:
+    """Measure 32-bit and 16-bit arithmetic on the device that auto means, in operations/s."""
+    from hiprobe import backbones, estimate
+
+    device = str(backbones.device_facts()["auto"])
+    plain, short = (
+        estimate.measured_speeds(device, dtype, again=True) for dtype in ("float32", "bfloat16")
+    )
+    width = min(plain.points[-1][0], 1024)
+    return {
+        "device": device,
+        "busy": plain.busy or short.busy,
+        "float32": round(plain.at(width)),
+        "bfloat16": round(short.at(width)),
+        "by_width": {
+            one.dtype: {str(at): round(speed) for at, speed in one.points} for one in (plain, short)
+        },
+    }
+
+
+def model_speed(loading: Loading) -> dict[str, Any]:
+    """Return how fast a model reads here: measured if it is here and fast enough, else estimated.
+
+    A model of the hub is not fetched. An error of a local model is returned as a text.
+    """
+    from hiprobe import backbones
+
+    if "/" in loading.name and not _is_folder(loading.name):
+        return {"name": loading.name, **_listed(loading.name)}
+    try:
+        model = loading.load()
+        return {"name": loading.name, **_read(model)}
+    except HiProbeError as error:
+        return {"name": loading.name, "error": str(error), "known": list(backbones.names())}
+
+
+def _is_folder(name: str) -> bool:
+    from pathlib import Path
+
+    return Path(name).is_dir()
+
+
+def _listed(name: str) -> dict[str, Any]:
+    """Return the estimate for a model of the catalogue."""
+    from hiprobe import backbones, estimate
+
+    here = estimate.this_machine()
+    work = next((one.work for one in backbones.catalogue() if one.model == name), None)
+    if work is None:
+        return {"error": "it is not one that hiprobe models lists; doctor fetches nothing"}
+    return {
+        "device": here.speeds.device,
+        "dtype": here.speeds.dtype,
+        "blocks_read": estimate.depth_read(work),
+        "estimated_s": here.segment_s(work),
+        "fits": here.holds(work),
+    }
+
+
+def _read(model: Backbone) -> dict[str, Any]:
+    """Return what reading the last block of a loaded model takes: estimated, and measured."""
+    from hiprobe import estimate
+    from hiprobe.types import Site
+
+    sites, recipe = [Site("residual", model.layers - 1)], model.recipe
+    expected_s = estimate.expected_segment_s(model, sites, recipe)
+    measured_s = None
+    if expected_s is None or expected_s <= MEASURED_S:
+        batch = model.batch if (expected_s or 0.0) * model.batch <= MEASURED_S else 1
+        measured_s = estimate.measure_model(model, sites, recipe, batch).wall_s
+    return {
+        "device": model.provenance.get("device"),
+        "dtype": model.provenance.get("dtype"),
+        "blocks_read": model.layers,
+        "estimated_s": expected_s,
+        "measured_s": measured_s,
+    }
+
+
+def lines(facts: Facts) -> Iterator[str]:
+    """Yield what was found as lines with markup."""
+    from hiprobe.cli._terminal import markup
+
+    known = {name: value for name, value in facts["versions"].items() if value}
+    yield "[bold]versions[/]  " + markup(", ".join(f"{name} {v}" for name, v in known.items()))
+    yield from (markup(one) for one in _machine_lines(facts["machine"]))
+    lost = [name for name, there in facts["codecs"].items() if not there]
+    here = ", ".join(name for name, there in facts["codecs"].items() if there)
+    yield f"[bold]decoders[/]  {here}" + (f"; missing: {', '.join(lost)}" if lost else "")
+    yield from _missing_lines(facts["missing"])
+    yield f"[bold]16 bits[/]  {_arithmetic_line(facts['arithmetic'])}"
+    if facts["arithmetic"]["busy"]:
+        yield f"[bold]busy[/]  {BUSY}"
+    yield f"[bold]model[/]  {markup(_model_line(facts['model']))}"
+
+
+def _machine_lines(facts: Facts) -> Iterator[str]:
+    yield (
+        f"machine  {facts['processor']}, {facts['cores']} cores, {facts['threads']} threads for "
+        f"the model, {facts['memory'] / GB:.0f} GB of memory"
+        + (f"; limits: {facts['limits']}" if facts["limits"] else "")
+    )
+    for card in facts["cards"]:
+        yield (
+            f"card  {card['name']}, {card['memory'] / GB:.0f} GB, {card['free'] / GB:.0f} GB free"
+        )
+    if not facts["cards"] and not facts["mps"]:
+        build = "is for CPUs only" if facts["cuda_build"] is None else "finds no GPU"
+        yield f"card  none: this build of torch {build}"
+
+
+def _missing_lines(missing: list[Facts]) -> Iterator[str]:
+    from hiprobe.cli._terminal import markup
+
+    if not missing:
+        yield "[bold]missing[/]  nothing"
+    for one in missing:
+        text = f"{', '.join(one['packages'])}, for {one['for']}: {one['install']}"
+        yield f"[bold]missing[/]  {markup(text)}"
+
+
+def _arithmetic_line(facts: Facts) -> str:
+    ratio = facts["bfloat16"] / facts["float32"]
+    speed = f"{facts['float32'] / 1e9:,.0f}e9 operations/s in float32"
+    how = f"{ratio:.1f} times as fast" if ratio >= 1 else f"{1 / ratio:.1f} times slower"
+    advice = "worth trying: --dtype bfloat16" if ratio >= 1.3 else "use float32"
+    if facts["device"] != "cpu":
+        advice = "models are read in their own precision"
+    return f"{facts['device']}: {speed}, bfloat16 {how}; {advice}"
+
+
+def _model_line(facts: Facts) -> str:
+    from hiprobe.estimate import say_duration
+
+    if "error" in facts:
+        return f"{facts['name']}: {facts['error']}"
+    where = (
+        f"{facts['name']} on {facts['device']} in {facts['dtype']}, {facts['blocks_read']} blocks"
+    )
+    told, found = facts.get("estimated_s"), facts.get("measured_s")
+    said = [
+        f"about {say_duration(told)} per segment" if told else "",
+        f"measured {1 / found:.3g} segments per second" if found else "not measured",
+        "its weights do not fit into memory" if facts.get("fits") is False else "",
+    ]
+    return f"{where}: {', '.join(filter(None, said))}"

@@ -1,0 +1,38 @@
+"""How long a recipe takes on this machine, before it is run.
+
+The operations of a model are counted (`hiprobe.backbones.Work`), the speed of this machine is
+measured in about two seconds and remembered, and both are divided. A model that is loaded can be
+measured instead. Knows no command line.
+"""
+
+from __future__ import annotations
+
+from hiprobe.estimate.cache import cores, processor
+from hiprobe.estimate.choices import MACHINES, Machine, depth_read, first_choices, memory_gb
+from hiprobe.estimate.forecast import Forecast, expected_segment_s, forecast
+from hiprobe.estimate.here import memory_bytes, this_machine
+from hiprobe.estimate.measured import ModelSpeed, measure_model
+from hiprobe.estimate.prediction import blocks_read, predict_s, say_duration
+from hiprobe.estimate.speeds import Speeds, measured_speeds
+
+__all__ = [
+    "MACHINES",
+    "Forecast",
+    "Machine",
+    "ModelSpeed",
+    "Speeds",
+    "blocks_read",
+    "cores",
+    "depth_read",
+    "expected_segment_s",
+    "first_choices",
+    "forecast",
+    "measure_model",
+    "measured_speeds",
+    "memory_bytes",
+    "memory_gb",
+    "predict_s",
+    "processor",
+    "say_duration",
+    "this_machine",
+]

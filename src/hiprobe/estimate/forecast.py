@@ -1,0 +1,142 @@
+"""How long the videos of a command will take: their length, the model, the decoder.
+
+A command with many videos asks some of them, spread evenly, for their length and for what the store
+holds of them, and takes the others to be like these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hiprobe import video
+from hiprobe.backbones import ModelFacts, Work
+from hiprobe.errors import HiProbeError, VideoError
+from hiprobe.estimate.cache import cores
+from hiprobe.estimate.prediction import blocks_read, predict_s, say_duration
+from hiprobe.estimate.speeds import measured_speeds
+from hiprobe.store import find_states
+from hiprobe.types import Recipe, Site, Video
+from hiprobe.video import parallel
+
+MOST_ASKED = 40
+# A decoder and the preparation of frames on a common processor (docs/performance.md): not measured
+# here, as they hardly count beside a large model.
+DECODED_PIXELS_S = 2e8
+FRAME_S = 5e-5
+PREPARED_PIXELS_S = 5e7
+USUAL_FPS = 25.0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """An estimate: seconds of work for a segment, and for all segments of some videos.
+
+    >>> print(Forecast(36.4, 79200.0, 12))
+    about 36 s per segment, 22 h for these 12 videos
+    """
+
+    segment_s: float
+    total_s: float
+    videos: int
+
+    def __str__(self) -> str:
+        videos = "this video" if self.videos == 1 else f"these {self.videos:,} videos"
+        total = say_duration(max(self.total_s, 1.0))
+        return f"about {say_duration(self.segment_s)} per segment, {total} for {videos}"
+
+
+@dataclass(frozen=True)
+class _Length:
+    """A video that is to be read: its length, and what decoding a second of it takes."""
+
+    seconds: float
+    decoding_s: float
+
+
+def forecast(
+    model: ModelFacts,
+    sites: Sequence[Site],
+    recipe: Recipe,
+    videos: Sequence[Video],
+    store: Path | None,
+) -> Forecast | None:
+    """Estimate reading `sites` of the videos whose states the store does not hold.
+
+    None if there is none, if the model does not say its work, or if it is spread over devices.
+    """
+    asked = videos[:: -(-len(videos) // MOST_ASKED)] if videos else []
+    dtype = str(model.provenance.get("dtype", ""))
+    left = list(_left(asked, sites, recipe, store, dtype))
+    model_s = expected_segment_s(model, sites, recipe) if left else None
+    if model_s is None:
+        return None
+    segment_s = _segment_s(model_s, left, recipe, str(model.provenance["device"]))
+    number = round(len(videos) * len(left) / len(asked))
+    mean_s = sum(one.seconds for one in left) / len(left)
+    return Forecast(segment_s, number * mean_s / recipe.segment_s * segment_s, number)
+
+
+def expected_segment_s(model: ModelFacts, sites: Sequence[Site], recipe: Recipe) -> float | None:
+    """Return the seconds in which the model is expected to read `sites` of a segment.
+
+    None if the model does not say its work, is spread over devices or the speed cannot be measured.
+    """
+    work, device = _work(model, recipe), str(model.provenance.get("device", ""))
+    if work is None or not device or "," in device or device == "disk":
+        return None
+    widths = work.vision_width, work.block_width
+    try:
+        speeds = measured_speeds(device, str(model.provenance["dtype"]), widths)
+    except (RuntimeError, MemoryError, AttributeError):  # an estimate must not stop the work
+        return None
+    return predict_s(work, blocks_read(work, sites), speeds)
+
+
+def _work(model: Any, recipe: Recipe) -> Work | None:
+    count = getattr(model, "work", None)
+    try:
+        return None if count is None else count(recipe)
+    except (HiProbeError, ArithmeticError, LookupError, AttributeError, TypeError, ValueError):
+        return None  # a kind of model that cannot be counted
+
+
+def _left(
+    videos: Sequence[Video], sites: Sequence[Site], recipe: Recipe, store: Path | None, dtype: str
+) -> Iterator[_Length]:
+    """Yield the lengths of the videos whose states are not stored."""
+    none = store is None or not (store / recipe.digest[:16]).is_dir()  # then nothing is hashed
+    for one in videos:
+        with suppress(HiProbeError, OSError):  # reported when its turn comes
+            known = (
+                None
+                if none
+                else find_states(Path(str(store)), video.digest(one.path), recipe, sites, dtype)
+            )
+            if known is None:
+                yield _length(one.path)
+
+
+def _length(path: str) -> _Length:
+    facts = video.info(path)
+    if not facts.duration:
+        raise VideoError("it states no length", where=path)
+    frame_s = FRAME_S + facts.width * facts.height / DECODED_PIXELS_S
+    return _Length(facts.duration, frame_s * (facts.fps or USUAL_FPS))
+
+
+def _segment_s(model_s: float, videos: Sequence[_Length], recipe: Recipe, device: str) -> float:
+    """Return the seconds of a segment: of the model, and of decoding and preparing its frames.
+
+    They share the processors, or run beside a card.
+    """
+    seconds = sum(one.seconds for one in videos)
+    decoding_s = sum(one.seconds * one.decoding_s for one in videos) / seconds * recipe.segment_s
+    height, width = recipe.size or (0, 0)
+    prepared_s = recipe.frames * height * width / PREPARED_PIXELS_S
+    if device == "cpu":
+        return model_s + (prepared_s + decoding_s) / cores()
+    return max(model_s, prepared_s, decoding_s / parallel.decoders())

@@ -1,0 +1,36 @@
+"""This machine, as far as reading a model is concerned."""
+
+from __future__ import annotations
+
+import os
+
+from hiprobe import backbones
+from hiprobe.estimate.cache import cores, processor
+from hiprobe.estimate.choices import Machine
+from hiprobe.estimate.speeds import measured_speeds
+
+
+def this_machine(*, again: bool = False) -> Machine:
+    """Return this machine, on the device and in the precision of `--device auto --dtype auto`.
+
+    Its speed is measured if that is not remembered, or `again`: that takes about a second. Loads
+    torch.
+    """
+    facts = backbones.device_facts()
+    if facts["auto"] == "cpu":
+        name = f"{processor()}, {cores()} cores"
+        return Machine(name, memory_bytes(), measured_speeds("cpu", "float32", again=again))
+    card = max(facts["cards"], key=lambda one: one["memory"], default=None)
+    dtype = "bfloat16" if card is None or card["bfloat16"] else "float16"
+    name = "Apple GPU" if card is None else card["name"]
+    memory = memory_bytes() if card is None else card["memory"]
+    return Machine(name, memory, measured_speeds(facts["auto"], dtype, again=again))
+
+
+def memory_bytes() -> int:
+    """Return the memory of this machine in bytes.
+
+    >>> memory_bytes() > 1e8
+    True
+    """
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -1,0 +1,118 @@
+"""`hiprobe doctor`: what it finds on this machine and how it says it."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.test_commands import run
+
+from hiprobe import backbones, embedded, estimate
+from hiprobe.cli import _doctor
+
+__all__ = ["run"]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of known speeds, 16 bits 5.6 times slower; the model is measured for a moment."""
+
+    def speeds(device: str, dtype: str, widths: Any = None, **_: Any) -> estimate.Speeds:
+        return estimate.Speeds(device, dtype, ((1024, 1e11 if dtype == "float32" else 1e11 / 5.6),))
+
+    real = estimate.measure_model
+    monkeypatch.setattr(estimate, "measured_speeds", speeds)
+    monkeypatch.setattr(estimate.here, "measured_speeds", speeds)
+    monkeypatch.setattr(estimate, "measure_model", lambda *given: real(*given, seconds=0.01))
+
+
+def test_it_says_what_is_there_and_how_fast_it_is(run: Any) -> None:
+    said = run("doctor", "--device", "cpu")
+    assert said.code == 0
+    for part in ("versions", "machine", "decoders", "missing", "16 bits", "model"):
+        assert f"\n{part}  " in f"\n{said.out}"
+    assert f"torch {metadata.version('torch')}" in said.out
+    assert "h264, hevc" in said.out
+    assert "100e9 operations/s in float32, bfloat16 5.6 times slower; use float32" in said.out
+    assert "embedded on cpu in float32, 8 blocks: about " in said.out
+    assert " segments per second" in said.out
+
+
+def test_a_bug_report_is_one_object_without_a_path(run: Any) -> None:
+    (facts,) = run("doctor", "--json", "--device", "cpu").objects
+    assert set(facts) == {"versions", "machine", "codecs", "missing", "arithmetic", "model"}
+    assert facts["codecs"]["h264"] is True
+    assert facts["machine"]["cores"] >= 1
+    assert facts["machine"]["memory"] > 1e9
+    assert facts["model"]["measured_s"] > 0
+    assert facts["model"]["blocks_read"] == 8
+    text = json.dumps(facts)
+    assert str(Path.home()) not in text
+    assert str(embedded.MODEL) not in text
+
+
+def test_a_model_of_the_hub_is_estimated_and_not_fetched(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backbones.Loading, "load", lambda self: pytest.fail("it was loaded"))
+    (facts,) = run("doctor", "--json", "--model", "smolvlm2-256m").objects
+    assert facts["model"]["name"] == "HuggingFaceTB/SmolVLM2-256M-Video-Instruct"
+    assert 30 < facts["model"]["estimated_s"] < 40
+    assert "not measured" in _doctor._model_line(facts["model"])
+    (facts,) = run("doctor", "--json", "--model", "org/unknown").objects
+    assert "doctor fetches nothing" in facts["model"]["error"]
+
+
+def test_a_model_that_cannot_be_loaded_is_part_of_the_answer(run: Any, tmp_path: Path) -> None:
+    said = run("doctor", "--model", tmp_path)
+    assert said.code == 0
+    assert "has no config.json" in said.out
+
+
+def test_what_is_missing_comes_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = {"fastapi", "ray", "num2words"}
+    asked = [
+        'fastapi>=0.115; extra == "review"',
+        'hiprobe[review]; extra == "live"',
+        'pydantic>=2.8; extra == "live"',
+        'ray<3,>=2.50; extra == "ray"',
+        'hiprobe[ray]; extra == "s3"',
+        "torch>=2.6",
+    ]
+    monkeypatch.setattr(_doctor, "_version", lambda name: None if name in absent else "1")
+    monkeypatch.setattr(metadata, "requires", lambda name: asked)
+    found = {one["install"]: one["packages"] for one in _doctor.missing()}
+    assert found == {
+        "pip install 'hiprobe[review]'": ["fastapi"],
+        "pip install 'hiprobe[live]'": ["fastapi"],
+        "pip install 'hiprobe[ray]'": ["ray"],
+        "pip install 'hiprobe[s3]'": ["ray"],
+        "pip install num2words": ["num2words"],
+    }
+    assert "fastapi, for the pages of hiprobe review" in next(
+        _doctor._missing_lines(_doctor.missing())
+    )
+
+
+def test_without_an_installed_package_nothing_is_called_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def requires(name: str) -> list[str]:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "requires", requires)
+    assert _doctor._packages("review") == []
+
+
+def test_a_card_is_named_with_its_memory() -> None:
+    machine = {
+        "processor": "CPU", "cores": 8, "threads": 4, "memory": 64e9, "limits": "", "mps": False,
+        "cuda_build": "12.8", "cards": [{"name": "A card", "memory": 24e9, "free": 20e9}],
+    }  # fmt: skip
+    lines = list(_doctor._machine_lines(machine))
+    assert lines[1] == "card  A card, 24 GB, 20 GB free"
+    none = list(_doctor._machine_lines({**machine, "cards": []}))
+    assert none[1] == "card  none: this build of torch finds no GPU"

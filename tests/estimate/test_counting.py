@@ -1,0 +1,65 @@
+"""The counted work of every family against torch's own counter of what really runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from tests.support import tiny_models
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+from hiprobe.backbones import Work, noise_segments
+from hiprobe.estimate import blocks_read
+from hiprobe.types import Site
+
+# torch does not count attention on a CPU by itself
+ON_CPU: Any = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: (
+        lambda query, key, value, *_, out_shape=None, **__: sdpa_flop_count(query, key, value)
+    )
+}
+# What is left out on purpose: the state of linear attention, LLaVA's projector before pooling,
+# Gemma's prefix of one block; in true sizes it is below 5 %.
+LOOSE = {"qwen3_5": 0.20, "llava_onevision": 0.06, "gemma4": 0.17, "internvl": 0.002}
+
+
+def counted(model: Any, layer: int) -> int:
+    """The operations that run when one segment is read at one layer, by torch's counter."""
+    recipe = replace(model.recipe, prompts=model.recipe.prompts[:1])
+    with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
+        model.read(noise_segments(recipe), [Site("residual", layer)], recipe)
+    return int(counter.get_total_flops())
+
+
+@pytest.mark.parametrize("family", sorted(tiny_models.FAMILIES))
+def test_what_is_counted_is_what_runs(family: str, loaded: Any) -> None:
+    model = loaded(family)
+    recipe = replace(model.recipe, prompts=model.recipe.prompts[:1])
+    work: Work = model.work(recipe)
+    for layer in (0, model.layers - 1):
+        blocks = blocks_read(work, [Site("residual", layer)])
+        assert blocks == layer + 1
+        found = work.operations(blocks)
+        assert found == pytest.approx(counted(model, layer), rel=LOOSE.get(family, 1e-9))
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "gemma4", "llava_onevision"])
+def test_every_parameter_is_counted_once(family: str, loaded: Any) -> None:
+    model = loaded(family)
+    work: Work = model.work()
+    assert work.parameters(model.layers) == sum(one.numel() for one in model._model.parameters())
+    assert work.parameters(1) == work.parameters(2) - work.block_parameters
+
+
+def test_the_logits_need_all_blocks(qwen: Any) -> None:
+    work: Work = qwen.work()
+    assert blocks_read(work, [Site("logit", qwen.layers - 1)]) == qwen.layers
+
+
+def test_twice_the_frames_are_twice_the_vision(qwen: Any) -> None:
+    once: Work = qwen.work(qwen.recipe)
+    twice: Work = qwen.work(replace(qwen.recipe, frames=2 * qwen.recipe.frames))
+    assert twice.vision == 2 * once.vision
+    assert twice.block > 1.5 * once.block
