@@ -15,13 +15,13 @@ from benchmarks.published import CONFIGS, family_of
 from benchmarks.shapes import build_family
 
 from hiprobe import backbones
-from hiprobe.backbones import Work
+from hiprobe.backbones import SegmentWork
 
 
-def counted(entry: backbones.CatalogueEntry) -> Work:
+def counted(entry: backbones.CatalogueEntry) -> SegmentWork:
     """Count the work of one listed model."""
     family = family_of(entry.model, entry.family, entry.frames)
-    work: Work = build_family(family, entry.model, "meta", torch.float32).work()
+    work: SegmentWork = build_family(family, entry.model, "meta", torch.float32).work()
     return work
 
 
@@ -37,7 +37,9 @@ def main() -> None:
             continue
         figures = ", ".join(f"{value:_.0f}" for value in dataclasses.astuple(work))
         same = work.parameters(work.layers) == entry.parameters
-        print(f"    {entry.model!r}: Work({figures}){'' if same else '  # other parameters'},")
+        print(
+            f"    {entry.model!r}: SegmentWork({figures}){'' if same else '  # other parameters'},"
+        )
 
 
 if __name__ == "__main__":

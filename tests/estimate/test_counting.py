@@ -10,7 +10,7 @@ import torch
 from tests.support import tiny_models
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from hiprobe.backbones import Work, noise_segments
+from hiprobe.backbones import SegmentWork, noise_segments
 from hiprobe.estimate import blocks_read
 from hiprobe.types import Site
 
@@ -37,7 +37,7 @@ def counted(model: Any, layer: int) -> int:
 def test_what_is_counted_is_what_runs(family: str, loaded: Any) -> None:
     model = loaded(family)
     recipe = replace(model.recipe, prompts=model.recipe.prompts[:1])
-    work: Work = model.work(recipe)
+    work: SegmentWork = model.work(recipe)
     for layer in (0, model.layers - 1):
         blocks = blocks_read(work, [Site("residual", layer)])
         assert blocks == layer + 1
@@ -48,18 +48,18 @@ def test_what_is_counted_is_what_runs(family: str, loaded: Any) -> None:
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "gemma4", "llava_onevision"])
 def test_every_parameter_is_counted_once(family: str, loaded: Any) -> None:
     model = loaded(family)
-    work: Work = model.work()
+    work: SegmentWork = model.work()
     assert work.parameters(model.layers) == sum(one.numel() for one in model._model.parameters())
     assert work.parameters(1) == work.parameters(2) - work.block_parameters
 
 
 def test_the_logits_need_all_blocks(qwen: Any) -> None:
-    work: Work = qwen.work()
+    work: SegmentWork = qwen.work()
     assert blocks_read(work, [Site("logit", qwen.layers - 1)]) == qwen.layers
 
 
 def test_twice_the_frames_are_twice_the_vision(qwen: Any) -> None:
-    once: Work = qwen.work(qwen.recipe)
-    twice: Work = qwen.work(replace(qwen.recipe, frames=2 * qwen.recipe.frames))
+    once: SegmentWork = qwen.work(qwen.recipe)
+    twice: SegmentWork = qwen.work(replace(qwen.recipe, frames=2 * qwen.recipe.frames))
     assert twice.vision == 2 * once.vision
     assert twice.block > 1.5 * once.block

@@ -15,7 +15,7 @@ from benchmarks.shapes import build_family
 from tests.support import tiny_models
 
 from hiprobe import estimate
-from hiprobe.backbones import Work, noise_segments
+from hiprobe.backbones import SegmentWork, noise_segments
 from hiprobe.estimate import cache, speeds
 from hiprobe.types import Site
 
@@ -57,13 +57,15 @@ def test_seconds_per_segment_are_predicted_within_a_factor_of_1_5(family: str) -
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        ratios = [_ratio(model, work, sites, segments) for _ in range(3)]
+        ratios = [_ratio(model, work, sites, segments)]
+        while not 1 / 1.5 < ratios[-1] < 1.5 and len(ratios) < 3:
+            ratios.append(_ratio(model, work, sites, segments))
     finally:
         torch.set_num_threads(threads)
-    assert min(ratios, key=lambda one: abs(one - 1)) == pytest.approx(1.0, rel=0.5), ratios
+    assert 1 / 1.5 < ratios[-1] < 1.5, ratios
 
 
-def _ratio(model: Any, work: Work, sites: list[Site], segments: list[Any]) -> float:
+def _ratio(model: Any, work: SegmentWork, sites: list[Site], segments: list[Any]) -> float:
     recipe = dataclasses.replace(model.recipe, prompts=model.recipe.prompts[:1], frames=8)
     points = speeds.measured_speeds("cpu", "float32", (256,), again=True, clock=time.process_time)
     spent = []

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hiprobe import plugins
 from hiprobe.backbones import _folder
 from hiprobe.backbones._catalogue import ENTRIES, PROVEN, CatalogueEntry
-from hiprobe.backbones._work import Work, noise_segments
+from hiprobe.backbones._work import SegmentWork, noise_segments
 from hiprobe.embedded import MODEL as SHIPPED
 from hiprobe.errors import ModelError, UsageError
 from hiprobe.types import Recipe, Segment, Site
@@ -33,7 +33,7 @@ __all__ = [
     "CatalogueEntry",
     "Loading",
     "ModelFacts",
-    "Work",
+    "SegmentWork",
     "block_speed",
     "catalogue",
     "deepest",
@@ -89,8 +89,8 @@ class Backbone(ModelFacts, Protocol):
     `Site("logit", layers - 1)`: the logits (yes, no) with which it would begin its answer. Detected
     events are then checked by asking the model. Without it, False.
 
-    A method `work(recipe)` returns the `Work` of a pass over one segment, from which it is told in
-    advance how long a command takes. Without it nothing is told.
+    A method `work(recipe)` returns the `SegmentWork` of a pass over one segment, from which it is
+    told in advance how long a command takes. Without it nothing is told.
 
     >>> from hiprobe import backbones, embedded, video
     >>> model = backbones.load("embedded", device="cpu", max_layer=3)
@@ -230,7 +230,7 @@ def device_facts() -> dict[str, Any]:
     """
     from hiprobe.backbones import _devices
 
-    return _devices.device_facts()
+    return _devices.list_devices()
 
 
 def block_speed(width: int, device: str, dtype: str, clock: Clock = time.perf_counter) -> float:
@@ -241,7 +241,7 @@ def block_speed(width: int, device: str, dtype: str, clock: Clock = time.perf_co
     """
     from hiprobe.backbones import _speed
 
-    return _speed.block_speed(width, device, dtype, clock)
+    return _speed.time_block(width, device, dtype, clock)
 
 
 def name_of(model: str) -> str | None:

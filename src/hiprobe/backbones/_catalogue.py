@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hiprobe.backbones._catalogue_work import WORK
-from hiprobe.backbones._work import Work
+from hiprobe.backbones._work import SegmentWork
 from hiprobe.types import FRAMES
 
 # The families that tests/backbones/test_conformance.py runs over.
@@ -68,7 +68,7 @@ class CatalogueEntry:
         return 2 * self.parameters / 1e9
 
     @property
-    def work(self) -> Work | None:
+    def work(self) -> SegmentWork | None:
         """What a pass over one segment computes, None if its sizes are not known."""
         return WORK.get(self.model)
 

@@ -1,16 +1,16 @@
 """What the listed models compute for a segment, counted by `python -m benchmarks.count_models`.
 
 On 16 frames (the embedded model: 8) of 448 x 448 pixels or of the model's own size, and a short
-question. In the order of the fields of `Work`.
+question. In the order of the fields of `SegmentWork`.
 """
 
 from __future__ import annotations
 
-from hiprobe.backbones._work import Work
+from hiprobe.backbones._work import SegmentWork
 
 WORK = {
-    "embedded": Work(8, 631_111_680, 160, 2_356_000, 31_726_080, 160, 277_024, 19_040, 54),
-    "Qwen/Qwen2.5-VL-3B-Instruct": Work(
+    "embedded": SegmentWork(8, 631_111_680, 160, 2_356_000, 31_726_080, 160, 277_024, 19_040, 54),
+    "Qwen/Qwen2.5-VL-3B-Instruct": SegmentWork(
         36,
         10_743_290_265_600,
         1_280,
@@ -21,7 +21,7 @@ WORK = {
         311_166_976,
         2_059,
     ),
-    "Qwen/Qwen2.5-VL-7B-Instruct": Work(
+    "Qwen/Qwen2.5-VL-7B-Instruct": SegmentWork(
         28,
         10_775_502_520_320,
         1_280,
@@ -32,7 +32,7 @@ WORK = {
         1_089_998_336,
         2_059,
     ),
-    "Qwen/Qwen2.5-VL-32B-Instruct": Work(
+    "Qwen/Qwen2.5-VL-32B-Instruct": SegmentWork(
         64,
         10_880_192_348_160,
         1_280,
@@ -43,7 +43,7 @@ WORK = {
         1_557_140_480,
         2_059,
     ),
-    "Qwen/Qwen2.5-VL-72B-Instruct": Work(
+    "Qwen/Qwen2.5-VL-72B-Instruct": SegmentWork(
         80,
         10_944_616_857_600,
         1_280,
@@ -54,7 +54,7 @@ WORK = {
         2_491_424_768,
         2_059,
     ),
-    "Qwen/Qwen3-VL-2B-Instruct": Work(
+    "Qwen/Qwen3-VL-2B-Instruct": SegmentWork(
         28,
         4_606_956_404_736,
         1_024,
@@ -65,7 +65,7 @@ WORK = {
         311_166_976,
         1_633,
     ),
-    "Qwen/Qwen3-VL-4B-Instruct": Work(
+    "Qwen/Qwen3-VL-4B-Instruct": SegmentWork(
         36,
         4_633_263_079_424,
         1_024,
@@ -76,7 +76,7 @@ WORK = {
         388_958_720,
         1_633,
     ),
-    "Qwen/Qwen3-VL-8B-Instruct": Work(
+    "Qwen/Qwen3-VL-8B-Instruct": SegmentWork(
         36,
         6_293_563_637_760,
         1_152,
@@ -87,7 +87,7 @@ WORK = {
         1_244_663_808,
         1_633,
     ),
-    "Qwen/Qwen3-VL-32B-Instruct": Work(
+    "Qwen/Qwen3-VL-32B-Instruct": SegmentWork(
         64,
         6_352_753_655_808,
         1_152,
@@ -98,7 +98,7 @@ WORK = {
         1_555_829_760,
         1_633,
     ),
-    "Qwen/Qwen3.5-4B": Work(
+    "Qwen/Qwen3.5-4B": SegmentWork(
         32,
         4_376_773_001_216,
         1_024,
@@ -109,7 +109,7 @@ WORK = {
         635_701_760,
         1_633,
     ),
-    "Qwen/Qwen3.5-9B": Work(
+    "Qwen/Qwen3.5-9B": SegmentWork(
         32,
         5_916_227_272_704,
         1_152,
@@ -120,7 +120,7 @@ WORK = {
         2_034_241_536,
         1_633,
     ),
-    "OpenGVLab/InternVL2_5-2B-MPO-hf": Work(
+    "OpenGVLab/InternVL2_5-2B-MPO-hf": SegmentWork(
         24,
         11_676_288_024_576,
         1_024,
@@ -131,7 +131,7 @@ WORK = {
         379_099_136,
         4_192,
     ),
-    "OpenGVLab/InternVL2_5-8B-MPO-hf": Work(
+    "OpenGVLab/InternVL2_5-8B-MPO-hf": SegmentWork(
         32,
         11_848_086_716_416,
         1_024,
@@ -142,7 +142,7 @@ WORK = {
         758_198_272,
         4_192,
     ),
-    "OpenGVLab/InternVL3-1B-hf": Work(
+    "OpenGVLab/InternVL3-1B-hf": SegmentWork(
         24,
         11_609_850_249_216,
         1_024,
@@ -153,7 +153,7 @@ WORK = {
         271_800_704,
         4_192,
     ),
-    "OpenGVLab/InternVL3-8B-hf": Work(
+    "OpenGVLab/InternVL3-8B-hf": SegmentWork(
         28,
         11_798_694_592_512,
         1_024,
@@ -164,7 +164,7 @@ WORK = {
         1_087_202_816,
         4_192,
     ),
-    "OpenGVLab/InternVL3_5-4B-HF": Work(
+    "OpenGVLab/InternVL3_5-4B-HF": SegmentWork(
         36,
         11_712_795_246_592,
         1_024,
@@ -175,7 +175,7 @@ WORK = {
         777_914_880,
         4_192,
     ),
-    "OpenGVLab/InternVL3_5-8B-HF": Work(
+    "OpenGVLab/InternVL3_5-8B-HF": SegmentWork(
         36,
         11_848_086_716_416,
         1_024,
@@ -186,7 +186,7 @@ WORK = {
         1_244_663_808,
         4_192,
     ),
-    "llava-hf/llava-onevision-qwen2-0.5b-ov-hf": Work(
+    "llava-hf/llava-onevision-qwen2-0.5b-ov-hf": SegmentWork(
         24,
         10_280_335_704_064,
         1_152,
@@ -197,7 +197,7 @@ WORK = {
         136_192_896,
         3_146,
     ),
-    "llava-hf/llava-onevision-qwen2-7b-ov-hf": Work(
+    "llava-hf/llava-onevision-qwen2-7b-ov-hf": SegmentWork(
         28,
         10_375_316_635_648,
         1_152,
@@ -208,13 +208,13 @@ WORK = {
         1_090_457_088,
         3_146,
     ),
-    "HuggingFaceTB/SmolVLM2-256M-Video-Instruct": Work(
+    "HuggingFaceTB/SmolVLM2-256M-Video-Instruct": SegmentWork(
         30, 3_435_436_965_888, 768, 93_510_912, 12_153_307_392, 576, 3_540_096, 56_771_136, 1_227
     ),
-    "HuggingFaceTB/SmolVLM2-500M-Video-Instruct": Work(
+    "HuggingFaceTB/SmolVLM2-500M-Video-Instruct": SegmentWork(
         32, 3_445_100_642_304, 768, 98_229_504, 29_905_032_960, 960, 9_832_320, 94_618_560, 1_227
     ),
-    "HuggingFaceTB/SmolVLM2-2.2B-Instruct": Work(
+    "HuggingFaceTB/SmolVLM2-2.2B-Instruct": SegmentWork(
         24,
         10_718_207_483_904,
         1_152,
@@ -225,7 +225,7 @@ WORK = {
         201_852_928,
         1_499,
     ),
-    "zai-org/GLM-4.1V-9B-Thinking": Work(
+    "zai-org/GLM-4.1V-9B-Thinking": SegmentWork(
         40,
         13_260_241_764_352,
         1_536,
@@ -236,7 +236,7 @@ WORK = {
         1_241_518_080,
         2_083,
     ),
-    "zai-org/GLM-4.6V-Flash": Work(
+    "zai-org/GLM-4.6V-Flash": SegmentWork(
         40,
         13_260_241_764_352,
         1_536,
@@ -247,7 +247,7 @@ WORK = {
         1_241_518_080,
         2_083,
     ),
-    "lkhl/VideoLLaMA3-2B-Image-HF": Work(
+    "lkhl/VideoLLaMA3-2B-Image-HF": SegmentWork(
         28,
         1_943_368_630_272,
         1_152,
@@ -258,7 +258,7 @@ WORK = {
         233_375_232,
         667,
     ),
-    "lkhl/VideoLLaMA3-7B-Image-HF": Work(
+    "lkhl/VideoLLaMA3-7B-Image-HF": SegmentWork(
         28,
         1_958_166_134_784,
         1_152,

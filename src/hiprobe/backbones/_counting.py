@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hiprobe.backbones._work import Work
+from hiprobe.backbones._work import SegmentWork
 
 # The blocks of a vision encoder, whatever the family calls them.
 _STACK = re.compile(r"\.(?:blocks|layers|layer)\.(\d+)\.")
@@ -25,7 +25,7 @@ _COLOURS = 3
 Layers = Mapping[str, nn.Module]
 
 
-def count_work(model: Any, inputs: Mapping[str, Tensor]) -> Work:
+def count_work(model: Any, inputs: Mapping[str, Tensor]) -> SegmentWork:
     """Count the work of one pass over `inputs`, those of one segment and one prompt."""
     decoder, text = model.get_decoder(), model.config.get_text_config()
     rows, blocks = int(inputs["input_ids"].numel()), list(decoder.layers)
@@ -33,7 +33,7 @@ def count_work(model: Any, inputs: Mapping[str, Tensor]) -> Work:
     encoder = _encoder(model, before, inputs)
     every, held = _size([model]), _size(blocks)
     seen = _size(before.values(), recurse=False)
-    return Work(
+    return SegmentWork(
         layers=len(blocks),
         vision=encoder.operations(before),
         vision_width=encoder.width,
@@ -84,13 +84,14 @@ def _encoder(model: Any, layers: Layers, inputs: Mapping[str, Tensor]) -> _Encod
         part for part in layers.values() if isinstance(part, (nn.Linear, *_CONVOLUTIONS))
     )
     patches, frames = _patches(first, inputs)
-    marks = {getattr(model.config, f"{kind}_token_id", None) for kind in ("image", "video")}
+    names = ("image_token_id", "video_token_id")
+    marks = {getattr(model.config, name, None) for name in names} - {None}
     side = getattr(vision, "window_size", None)
     return _Encoder(
         width=int(first.weight.shape[0]),
         patches=patches,
         frames=frames,
-        tokens=sum(int((inputs["input_ids"] == mark).sum()) for mark in marks - {None}),
+        tokens=sum(inputs["input_ids"].flatten().tolist().count(mark) for mark in marks),
         window=patches if side is None else (int(side) // int(vision.patch_size)) ** 2,
         whole=frozenset(getattr(vision, "fullatt_block_indexes", ())),
     )

@@ -34,7 +34,7 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def device_facts() -> dict[str, Any]:
+def list_devices() -> dict[str, Any]:
     """Return the device that auto means, the threads, and each card with its memory in bytes."""
     return {
         "auto": pick_device("auto").type,

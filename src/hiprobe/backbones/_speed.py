@@ -40,7 +40,7 @@ class _Block(nn.Module):
         return made
 
 
-def block_speed(width: int, device: str, dtype: str, clock: Clock = time.perf_counter) -> float:
+def time_block(width: int, device: str, dtype: str, clock: Clock = time.perf_counter) -> float:
     """Return how many operations a second a block takes whose vectors have `width` numbers."""
     kind, precision = torch.device(device), getattr(torch, dtype)
     rows = ROWS.get(kind.type, MANY_ROWS)

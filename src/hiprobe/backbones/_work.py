@@ -15,7 +15,7 @@ SIZE = (448, 448)  # for families that take any size; a multiple of every family
 
 
 @dataclass(frozen=True)
-class Work:
+class SegmentWork:
     """The work of one pass over one segment: the part before the decoder, and that of each block.
 
     `vision` are the operations of everything before the decoder, `block` those of one of its
@@ -24,7 +24,7 @@ class Work:
     embeddings and of the output layer, which are held but hardly take time. `tokens` are the
     positions of the prompt with the video.
 
-    >>> work = Work(4, 100.0, 64, 10, 50.0, 32, 5, 7, 20)
+    >>> work = SegmentWork(4, 100.0, 64, 10, 50.0, 32, 5, 7, 20)
     >>> work.operations(2), work.parameters(2)
     (200.0, 27)
     """

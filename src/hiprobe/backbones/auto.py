@@ -76,7 +76,7 @@ from hiprobe.backbones._weights import (
     quiet,
     shorten,
 )
-from hiprobe.backbones._work import SIZE, Work, noise_segments
+from hiprobe.backbones._work import SIZE, SegmentWork, noise_segments
 from hiprobe.errors import ModelError
 from hiprobe.types import FRAMES, SEGMENT_S, Recipe, Segment, Site
 
@@ -206,7 +206,7 @@ class AutoBackbone:
         ]
         return np.concatenate([np.empty((0, len(sites), width), np.float32), *parts])
 
-    def work(self, recipe: Recipe | None = None) -> Work:
+    def work(self, recipe: Recipe | None = None) -> SegmentWork:
         """Count what a pass over a segment computes with one of the prompts; runs no layer."""
         recipe = self.recipe if recipe is None else recipe
         inputs = self._inputs(noise_segments(recipe)[0], {0: recipe.prompts[0]})

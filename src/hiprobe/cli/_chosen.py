@@ -100,7 +100,7 @@ def say_choice(chosen: ChosenProbe, model: str) -> None:
 
     advice = FIT_YOUR_OWN if chosen.path == PROBE else ""
     named = f"probe: [bold]{markup(chosen.named)}[/], model {markup(model)}"
-    _quiet.note(f"{named}{advice}")
+    _quiet.say_first(f"{named}{advice}")
     if HERE.is_file() and HERE.resolve() != chosen.path.resolve() and _newer(HERE, chosen):
         warn(f"{HERE} is newer and is another probe; to use it, give -p {HERE} --again")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from hiprobe import __version__
+import hiprobe
 from hiprobe.errors import HiProbeError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def versions() -> dict[str, str | None]:
     from hiprobe.video.codecs import library_versions
 
     return {
-        "hiprobe": __version__,
+        "hiprobe": hiprobe.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
         **{name: _version(name) for name in LIBRARIES},
@@ -184,7 +184,7 @@ def _read(model: Backbone) -> dict[str, Any]:
     }
 
 
-def lines(facts: Facts) -> Iterator[str]:
+def doctor_lines(facts: Facts) -> Iterator[str]:
     """Yield what was found as lines with markup."""
     from hiprobe.cli._terminal import markup
 

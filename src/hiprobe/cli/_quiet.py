@@ -11,7 +11,7 @@ def be_quiet(wanted: bool) -> None:
     asked = wanted
 
 
-def note(text: str) -> None:
+def say_first(text: str) -> None:
     """Print a line with markup on standard error, unless the command is quiet."""
     from hiprobe.cli._terminal import err
 

@@ -85,7 +85,7 @@ def say_forecast(
         return
     found = estimate.forecast(model, plan.sites, plan.recipe, videos, store)
     if found is not None:
-        _quiet.note(str(found))
+        _quiet.say_first(str(found))
 
 
 def extract_with_progress(

@@ -35,5 +35,5 @@ def doctor(
     if as_json:
         _terminal.emit(facts)
         return
-    for line in _doctor.lines(facts):
+    for line in _doctor.doctor_lines(facts):
         _terminal.say(line)

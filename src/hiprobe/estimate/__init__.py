@@ -1,8 +1,8 @@
 """How long a recipe takes on this machine, before it is run.
 
-The operations of a model are counted (`hiprobe.backbones.Work`), the speed of this machine is
-measured in about two seconds and remembered, and both are divided. A model that is loaded can be
-measured instead. Knows no command line.
+The operations of a model are counted (`hiprobe.backbones.SegmentWork`), the speed of this machine
+is measured in about two seconds and remembered, and both are divided. A model that is loaded can
+be measured instead. Knows no command line.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hiprobe.backbones import CatalogueEntry, Work
+from hiprobe.backbones import CatalogueEntry, SegmentWork
 from hiprobe.estimate.prediction import predict_s
 from hiprobe.estimate.speeds import Speeds
 from hiprobe.types import SEGMENT_S
@@ -32,11 +32,11 @@ class Machine:
         dtype = "float32" if device == "cpu" else "bfloat16"
         return cls(name, memory_gb * GB, Speeds(device, dtype, ((1, speed),)))
 
-    def holds(self, work: Work) -> bool:
+    def holds(self, work: SegmentWork) -> bool:
         """Tell whether the weights that are read fit into the memory."""
         return memory_gb(work, self.speeds.dtype) * GB <= ROOM * self.memory
 
-    def segment_s(self, work: Work) -> float:
+    def segment_s(self, work: SegmentWork) -> float:
         """Return the seconds of a segment, read up to the usual depth."""
         return predict_s(work, depth_read(work), self.speeds)
 
@@ -48,16 +48,16 @@ MACHINES = (  # what they are taken to do; not measured
 )
 
 
-def depth_read(work: Work) -> int:
+def depth_read(work: SegmentWork) -> int:
     """Return how many blocks are read: 20 of 28, or the same share of another depth.
 
-    >>> depth_read(Work(36, 1.0, 64, 1, 1.0, 64, 1, 1, 1))
+    >>> depth_read(SegmentWork(36, 1.0, 64, 1, 1.0, 64, 1, 1, 1))
     26
     """
     return max(1, round(DEPTH * work.layers))
 
 
-def memory_gb(work: Work, dtype: str) -> float:
+def memory_gb(work: SegmentWork, dtype: str) -> float:
     """Return the GB of 1e9 bytes of the weights that are held to read the usual depth."""
     return BYTES[dtype] * work.parameters(depth_read(work)) / GB
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe import video
-from hiprobe.backbones import ModelFacts, Work
+from hiprobe.backbones import ModelFacts, SegmentWork
 from hiprobe.errors import HiProbeError, VideoError
 from hiprobe.estimate.cache import cores
 from hiprobe.estimate.prediction import blocks_read, predict_s, say_duration
@@ -96,7 +96,7 @@ def expected_segment_s(model: ModelFacts, sites: Sequence[Site], recipe: Recipe)
     return predict_s(work, blocks_read(work, sites), speeds)
 
 
-def _work(model: Any, recipe: Recipe) -> Work | None:
+def _work(model: Any, recipe: Recipe) -> SegmentWork | None:
     count = getattr(model, "work", None)
     try:
         return None if count is None else count(recipe)

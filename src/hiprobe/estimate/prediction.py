@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hiprobe.backbones import Work, deepest
+from hiprobe.backbones import SegmentWork, deepest
 from hiprobe.estimate.speeds import Speeds
 from hiprobe.types import Site
 
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86400.0
 
 
-def blocks_read(work: Work, sites: Sequence[Site]) -> int:
+def blocks_read(work: SegmentWork, sites: Sequence[Site]) -> int:
     """Return how many blocks of the decoder run to read `sites`.
 
-    >>> blocks_read(Work(28, 1.0, 64, 1, 1.0, 64, 1, 1, 1), [Site("residual", 19)])
+    >>> blocks_read(SegmentWork(28, 1.0, 64, 1, 1.0, 64, 1, 1, 1), [Site("residual", 19)])
     20
     """
     depth = deepest(sites)
     return work.layers if depth is None else min(depth + 1, work.layers)
 
 
-def predict_s(work: Work, blocks: int, speeds: Speeds) -> float:
+def predict_s(work: SegmentWork, blocks: int, speeds: Speeds) -> float:
     """Return the seconds of a pass over one segment that ends after `blocks` blocks."""
     vision = work.vision / speeds.at(work.vision_width)
     return vision + blocks * work.block / speeds.at(work.block_width)
