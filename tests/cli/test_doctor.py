@@ -73,13 +73,15 @@ def test_a_model_that_cannot_be_loaded_is_part_of_the_answer(run: Any, tmp_path:
 
 
 def test_what_is_missing_comes_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = {"fastapi", "ray", "num2words"}
+    absent = {"fastapi", "ray", "num2words", "extra_thing", "ruff"}
     asked = [
         'fastapi>=0.115; extra == "review"',
         'hiprobe[review]; extra == "live"',
         'pydantic>=2.8; extra == "live"',
         'ray<3,>=2.50; extra == "ray"',
         'hiprobe[ray]; extra == "s3"',
+        'extra_thing>=2; extra == "formats"',
+        'ruff>=0.11; extra == "dev"',
         "torch>=2.6",
     ]
     monkeypatch.setattr(_doctor, "_version", lambda name: None if name in absent else "1")
@@ -90,6 +92,7 @@ def test_what_is_missing_comes_with_its_command(monkeypatch: pytest.MonkeyPatch)
         "pip install 'hiprobe[live]'": ["fastapi"],
         "pip install 'hiprobe[ray]'": ["ray"],
         "pip install 'hiprobe[s3]'": ["ray"],
+        "pip install 'hiprobe[formats]'": ["extra_thing"],
         "pip install num2words": ["num2words"],
     }
     assert "fastapi, for the pages of hiprobe review" in next(
@@ -104,7 +107,7 @@ def test_without_an_installed_package_nothing_is_called_missing(
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "requires", requires)
-    assert _doctor._packages("review") == []
+    assert _doctor._extras() == []
 
 
 def test_a_card_is_named_with_its_memory() -> None:

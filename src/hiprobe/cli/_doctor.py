@@ -18,13 +18,14 @@ LIBRARIES = (
     "torch", "transformers", "accelerate", "av", "numpy", "scipy", "scikit-learn", "safetensors",
     "matplotlib", "pillow", "rich", "typer",
 )  # fmt: skip
-EXTRAS = {  # what an extra is for
+USES = {  # what an extra is for
     "review": "the pages of hiprobe review and watch",
     "live": "hiprobe watch and verify",
     "alerts": "the sinks webhook, mqtt and apprise",
     "ray": "--ray",
     "s3": "addresses such as s3://",
 }
+OURS = {"dev", "train"}  # extras for those who work on hiprobe
 OTHERS = {"num2words": "SmolVLM models"}
 MEASURED_S = 15.0  # a model whose pass takes longer is estimated only
 GB = 1e9
@@ -77,10 +78,10 @@ def missing() -> list[dict[str, Any]]:
     found = [
         {
             "packages": lacking,
-            "for": use,
+            "for": USES.get(extra, f"the extra {extra}"),
             "install": f"pip install 'hiprobe[{extra}]'",
         }
-        for extra, use in EXTRAS.items()
+        for extra in _extras()
         if (lacking := [name for name in _packages(extra) if _version(name) is None])
     ]
     others = [name for name in OTHERS if _version(name) is None]
@@ -90,13 +91,24 @@ def missing() -> list[dict[str, Any]]:
     ]
 
 
-def _packages(extra: str) -> list[str]:
-    """Return the packages of an extra, with those of the extras that it includes."""
+def _asked() -> list[tuple[str, str]]:
+    """Return what the package asks for by extras: the extra, and the package with its versions."""
     try:
         asked = metadata.requires("hiprobe") or []
     except metadata.PackageNotFoundError:  # run from a folder that was not installed
         return []
-    named = [one for one in asked if re.search(rf"""extra == ["']{extra}["']""", one)]
+    found = ((re.search(r"""extra == ["']([\w-]+)""", one), one) for one in asked)
+    return [(extra[1], one) for extra, one in found if extra]
+
+
+def _extras() -> list[str]:
+    """Return the extras for users, as the package lists them."""
+    return [one for one in dict.fromkeys(extra for extra, _ in _asked()) if one not in OURS]
+
+
+def _packages(extra: str) -> list[str]:
+    """Return the packages of an extra, with those of the extras that it includes."""
+    named = [one for name, one in _asked() if name == extra]
     names: list[str] = []
     for one in named:
         inner = re.match(r"hiprobe\[(.+?)\]", one)
