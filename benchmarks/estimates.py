@@ -1,15 +1,17 @@
 """Compare estimated with measured seconds per segment, for true shapes with random weights.
 
-    python -m benchmarks.estimates [--small] [--frames N] [--dtype float32] [--json FILE]
+    python -m benchmarks.estimates [--frames N] [--dtype D] [--processor] [--small] [--json FILE]
 
 The shapes are those of four listed models of four families. Nothing is downloaded. `--frames` reads
 fewer frames, to be done sooner; `--small` takes the tests' tiny models, to try the script. The
-machine must be at rest.
+machine must be at rest, or with `--processor` both are taken in processor time of one thread.
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import time
 from typing import Any
 
 import torch
@@ -29,26 +31,28 @@ SHAPES = {
 }
 
 
-def compared(name: str, device: str, dtype: str, frames: int, small: bool) -> dict[str, Any]:
+def compared(name: str, given: argparse.Namespace) -> dict[str, Any]:
     """Estimate and measure one shape, read up to the usual depth."""
-    family = SHAPES[name]
-    form = tiny_models.FAMILIES[family] if small else family_of(name, family, frames)
-    model = build_family(form, name, device, getattr(torch, dtype))
+    family, dtype = SHAPES[name], given.dtype
+    form = tiny_models.FAMILIES[family] if given.small else family_of(name, family, given.frames)
+    model = build_family(form, name, given.device, getattr(torch, dtype))
     recipe = dataclasses.replace(model.recipe, prompts=model.recipe.prompts[:1])
     work = model.work(recipe)
     blocks = estimate.depth_read(work)
     sites = [Site("residual", blocks - 1)]
-    speeds = estimate.measured_speeds(device, dtype, again=True)
+    clock = time.process_time if given.processor else time.perf_counter
+    speeds = estimate.measured_speeds(given.device, dtype, again=True, clock=clock)
     expected_s = estimate.predict_s(work, blocks, speeds)
     found = estimate.measure_model(model, sites, recipe, 1)
+    measured_s = found.cpu_s if given.processor else found.wall_s
     return {
         "model": name.rpartition("/")[2],
         "frames": recipe.frames,
         "blocks": blocks,
         "1e12 operations": round(work.operations(blocks) / 1e12, 4),
         "estimated s": round(expected_s, 4),
-        "measured s": round(found.wall_s, 4),
-        "estimated / measured": round(expected_s / found.wall_s, 2),
+        "measured s": round(measured_s, 4),
+        "estimated / measured": round(expected_s / measured_s, 2),
         "disturbed": speeds.busy,
     }
 
@@ -60,8 +64,11 @@ def main() -> None:
     arguments.add_argument("--frames", type=int, default=16)
     arguments.add_argument("--device", default="cpu")
     arguments.add_argument("--dtype", default="float32")
+    arguments.add_argument("--processor", action="store_true", help="processor time, one thread")
     given = arguments.parse_args()
-    rows = [compared(name, given.device, given.dtype, given.frames, given.small) for name in SHAPES]
+    if given.processor:
+        torch.set_num_threads(1)
+    rows = [compared(name, given) for name in SHAPES]
     tables.finish("estimates", {"estimated and measured seconds per segment": rows}, given.json)
 
 

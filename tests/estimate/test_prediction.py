@@ -25,7 +25,7 @@ WIDE = {
     "num_key_value_heads": 2, "vocab_size": 256,
 }  # fmt: skip
 VISION = {"hidden_size": 256, "intermediate_size": 1024}
-SHAPES = ("qwen2_5_vl", "internvl", "smolvlm", "llava_onevision")
+SHAPES = ("qwen3_vl", "internvl", "smolvlm", "llava_onevision")
 ROPE = {"rope_type": "default", "rope_theta": 10.0, "mrope_section": [8, 12, 12]}
 
 
@@ -35,10 +35,11 @@ def wider(family: str) -> tiny_models.Family:
 
     def config(ids: dict[str, int]) -> Any:
         made = tiny.config(ids).to_dict()
-        made["text_config"].update(WIDE, head_dim=64, layer_types=None)
-        if family == "qwen2_5_vl":
+        made["text_config"].update(WIDE, head_dim=64)
+        made["text_config"].pop("layer_types", None)
+        if family == "qwen3_vl":
             made["text_config"]["rope_parameters"] = ROPE
-        heads = {"num_heads": 4} if family == "qwen2_5_vl" else {"num_attention_heads": 4}
+        heads = {"num_heads": 4} if family == "qwen3_vl" else {"num_attention_heads": 4}
         made["vision_config"].update(VISION, **heads, out_hidden_size=256)
         return type(tiny.config(ids)).from_dict(made)
 
