@@ -1,7 +1,7 @@
 """The published sizes of the checkpoints in `hiprobe models`, to build them without weights.
 
-They are those of each checkpoint's config.json. That they are right is checked by the number of
-parameters, which is known independently (tests/backbones/test_catalogue.py).
+They are meant to be those of each checkpoint's config.json. tests/backbones/test_catalogue.py
+compares them with counts of parameters and configurations that others have published.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tests.support import tiny_models
 
 Ids = dict[str, int]
 INTERN = {
+    "attention_bias": True,
     "hidden_size": 1024,
     "intermediate_size": 4096,
     "num_hidden_layers": 24,

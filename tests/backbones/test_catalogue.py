@@ -12,6 +12,7 @@ import torch
 import transformers
 import typer
 from benchmarks.count_models import counted
+from benchmarks.published import CONFIGS
 from rich.console import Console
 from tests.support import tiny_models
 from typer.testing import CliRunner
@@ -21,6 +22,36 @@ from hiprobe.cli.models import models
 from hiprobe.errors import UsageError
 
 ENTRIES = {entry.model: entry for entry in backbones.catalogue()}
+
+
+# Counts that others have published: read from the checkpoints' headers by the hub, or from loaded
+# models. Those of InternVL are of the originals, which have the same sizes (3-1B: those of 2.5-1B).
+PUBLISHED = {
+    "Qwen/Qwen2.5-VL-3B-Instruct": 3_754_622_976,
+    "Qwen/Qwen2.5-VL-7B-Instruct": 8_292_166_656,
+    "Qwen/Qwen2.5-VL-32B-Instruct": 33_452_718_336,
+    "Qwen/Qwen3-VL-2B-Instruct": 2_127_532_032,
+    "Qwen/Qwen3-VL-4B-Instruct": 4_437_815_808,
+    "Qwen/Qwen3-VL-8B-Instruct": 8_767_123_696,
+    "Qwen/Qwen3-VL-32B-Instruct": 33_357_390_064,
+    "Qwen/Qwen3.5-4B": 4_539_265_536,
+    "Qwen/Qwen3.5-9B": 9_409_813_744,
+    "OpenGVLab/InternVL2_5-2B-MPO-hf": 2_205_754_368,
+    "OpenGVLab/InternVL2_5-8B-MPO-hf": 8_075_365_376,
+    "OpenGVLab/InternVL3-1B-hf": 938_193_024,
+    "HuggingFaceTB/SmolVLM2-256M-Video-Instruct": 256_484_928,
+    "HuggingFaceTB/SmolVLM2-2.2B-Instruct": 2_246_784_880,
+}
+# Only their configurations were seen: layers, width, inner width, heads, key heads, vocabulary.
+CONFIGURED = {
+    "OpenGVLab/InternVL3-8B-hf": (28, 3584, 18944, 28, 4, 151674),
+    "OpenGVLab/InternVL3_5-4B-HF": (36, 2560, 9728, 32, 8, 151936),
+    "OpenGVLab/InternVL3_5-8B-HF": (36, 4096, 12288, 32, 8, 151936),
+    "llava-hf/llava-onevision-qwen2-0.5b-ov-hf": (24, 896, 4864, 14, 2, 152000),
+    "llava-hf/llava-onevision-qwen2-7b-ov-hf": (28, 3584, 18944, 28, 4, 152128),
+    "HuggingFaceTB/SmolVLM2-500M-Video-Instruct": (32, 960, 2560, 15, 5, 49280),
+    "zai-org/GLM-4.1V-9B-Thinking": (40, 4096, 13696, 32, 2, 151552),
+}
 
 
 def _text(
@@ -72,12 +103,18 @@ def _qwen3_vl() -> Any:
 
 def _internvl3() -> Any:
     text = _text(3584, 28, 18944, 28, 4, 151674, model_type="qwen2")
-    return transformers.InternVLConfig(text_config=text, tie_word_embeddings=False)
+    vision = {"attention_bias": True}
+    return transformers.InternVLConfig(
+        text_config=text, vision_config=vision, tie_word_embeddings=False
+    )
 
 
 def _internvl2_5() -> Any:
     text = _text(4096, 32, 14336, 32, 8, 92553, model_type="llama")
-    return transformers.InternVLConfig(text_config=text, tie_word_embeddings=False)
+    vision = {"attention_bias": True}
+    return transformers.InternVLConfig(
+        text_config=text, vision_config=vision, tie_word_embeddings=False
+    )
 
 
 def _smolvlm2() -> Any:
@@ -132,6 +169,22 @@ def test_the_shipped_model_is_as_listed(shipped: Any) -> None:
         shipped.recipe.frames,
     )
     assert entry.family == shipped._model.config.model_type
+
+
+def test_sizes_are_confirmed_by_others_or_said_not_to_be() -> None:
+    assert all(ENTRIES[name].parameters == count for name, count in PUBLISHED.items())
+    names = (
+        "num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads",
+        "num_key_value_heads", "vocab_size",
+    )  # fmt: skip
+    for name, sizes in CONFIGURED.items():
+        family = tiny_models.FAMILIES[ENTRIES[name].family]
+        words: Any = tiny_models.tokenizer(family)
+        ids = {token: words.convert_tokens_to_ids(token) for token in words.get_vocab()}
+        text = CONFIGS[name](ids).get_text_config()
+        assert tuple(getattr(text, each) for each in names) == sizes
+    known = {name for name, entry in ENTRIES.items() if entry.confirmed}
+    assert known == {*PUBLISHED, *CONFIGURED, "embedded"}
 
 
 def test_a_family_is_proven_if_the_conformance_test_runs_over_it() -> None:
@@ -215,6 +268,7 @@ def test_the_command_lists_every_model_as_a_table_and_as_json(
     assert " no room " in rows["Qwen/Qwen3-VL-8B-Instruct"]
     assert re.search(r"0\.26 +0\.90 +3\d s", rows["HuggingFaceTB/SmolVLM2-256M-Video-Instruct"])
     assert "this machine: embedded\n" in shown.output
+    assert "Sizes not confirmed: qwen2.5-vl-72b, glm-4.6v-flash, " in shown.output
     monkeypatch.setattr("hiprobe.cli._terminal.out", Console(highlight=False, width=130))
     assert "Qwen/Qwen3-VL-8B-Instruct" in CliRunner().invoke(app, []).output
 
@@ -236,6 +290,8 @@ def test_the_command_gives_what_each_model_needs_as_json(here: estimate.Machine)
         16,
         True,
     )
+    assert seven["confirmed"]
+    assert not next(line for line in lines if line["short"] == "qwen2.5-vl-72b")["confirmed"]
     assert (seven["blocks_read"], seven["fits"], seven["dtype"]) == (20, False, "float32")
     assert seven["memory_gb"] == pytest.approx(4 * (8.292 - 8 * 0.2331), rel=0.01)
     assert lines[-1]["segment_s"] is None

@@ -90,7 +90,7 @@ def test_commands_say_it_before_they_begin_and_not_again(
     assert "per segment, " in first.err
     assert "for these 2 videos" in first.err
     assert "per segment, " not in run(*detect).err  # all were finished before
-    assert run(*detect, "--again", "--quiet").err.startswith("The embedded model knows")
+    assert run(*detect, "--again", "--quiet").err.startswith("The embedded model is")
     extract = ("extract", *paths, "--store", tmp_path / "store", "--json")
     again = run(*extract)
     assert "for these 2 videos" in again.err

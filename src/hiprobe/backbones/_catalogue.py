@@ -1,8 +1,9 @@
 """List checkpoints that load, and what each needs. Knows no torch and loads nothing.
 
-Parameters are counted on the architecture with the published sizes, without weights
-(tests/backbones/test_catalogue.py builds some of them), except Gemma's, which are its
-publisher's figures. What could not be confirmed is None.
+Parameters are counted on the architecture with the published sizes, without weights, except
+Gemma's, which are its publisher's figures. tests/backbones/test_catalogue.py compares them with
+counts that others have published. Models in `UNCONFIRMED` were not found there, nor their
+configuration.
 """
 
 from __future__ import annotations
@@ -42,6 +43,18 @@ PARTLY = (
     "these conversions of the image checkpoints load"
 )
 
+# Sizes that were written down without seeing a configuration or a published count of parameters.
+UNCONFIRMED = frozenset(
+    {
+        "Qwen/Qwen2.5-VL-72B-Instruct",  # the inner width of its vision encoder
+        "zai-org/GLM-4.6V-Flash",  # taken to be that of GLM-4.1V-9B
+        "lkhl/VideoLLaMA3-2B-Image-HF",
+        "lkhl/VideoLLaMA3-7B-Image-HF",
+        "google/gemma-4-E2B-it",
+        "google/gemma-4-E4B-it",
+        "google/gemma-4-31B-it",
+    }
+)
 # What a short name leaves out of the last part of a hub id.
 _LEFT_OUT = re.compile(r"-(?:video|instruct|mpo|hf|it|qwen2|ov|image|thinking)\b")
 
@@ -83,10 +96,15 @@ class CatalogueEntry:
         """Whether the conformance test runs over its family, on a tiny random model."""
         return self.family in PROVEN
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether its sizes were compared with a configuration or a count that others published."""
+        return self.model not in UNCONFIRMED
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values, with what is computed."""
         known = {"short": self.short, "fp16_gb": round(self.fp16_gb, 2), "proven": self.proven}
-        return {**asdict(self), **known}
+        return {**asdict(self), **known, "confirmed": self.confirmed}
 
 
 def _qwen2_5(
@@ -148,12 +166,12 @@ ENTRIES = (
     _qwen3("32B", 33_357_390_064, 64, 5120),
     _qwen3_5("4B", 4_539_265_536, 32, 2560),
     _qwen3_5("9B", 9_409_813_744, 32, 4096),
-    _internvl("InternVL2_5-2B-MPO-hf", 2_205_680_640, 24, 2048, "MIT", note=REMOTE),
-    _internvl("InternVL2_5-8B-MPO-hf", 8_075_291_648, 32, 4096, "MIT", note=REMOTE),
-    _internvl("InternVL3-1B-hf", 938_119_296, 24, 896, None),
-    _internvl("InternVL3-8B-hf", 7_944_300_032, 28, 3584, "Apache-2.0", note=TWO),
-    _internvl("InternVL3_5-4B-HF", 4_732_415_488, 36, 2560, "Apache-2.0"),
-    _internvl("InternVL3_5-8B-HF", 8_528_244_736, 36, 4096, "Apache-2.0"),
+    _internvl("InternVL2_5-2B-MPO-hf", 2_205_754_368, 24, 2048, "MIT", note=REMOTE),
+    _internvl("InternVL2_5-8B-MPO-hf", 8_075_365_376, 32, 4096, "MIT", note=REMOTE),
+    _internvl("InternVL3-1B-hf", 938_193_024, 24, 896, None),
+    _internvl("InternVL3-8B-hf", 7_944_373_760, 28, 3584, "Apache-2.0", note=TWO),
+    _internvl("InternVL3_5-4B-HF", 4_732_489_216, 36, 2560, "Apache-2.0"),
+    _internvl("InternVL3_5-8B-HF", 8_528_318_464, 36, 4096, "Apache-2.0"),
     CatalogueEntry(
         "llava-hf/llava-onevision-qwen2-0.5b-ov-hf",
         "llava_onevision",
@@ -174,7 +192,7 @@ ENTRIES = (
     _smolvlm("500M-Video-Instruct", 507_482_304, 32, 960),
     _smolvlm("2.2B-Instruct", 2_246_784_880, 24, 2048),
     CatalogueEntry("zai-org/GLM-4.1V-9B-Thinking", "glm4v", 10_292_777_472, 40, 4096, "MIT"),
-    CatalogueEntry("zai-org/GLM-4.6V-Flash", "glm4v", 10_292_777_472, 40, 4096, None),
+    CatalogueEntry("zai-org/GLM-4.6V-Flash", "glm4v", 10_292_777_472, 40, 4096, "MIT"),
     CatalogueEntry(
         "lkhl/VideoLLaMA3-2B-Image-HF", "video_llama_3", 1_959_993_584, 28, 1536, None, note=PARTLY
     ),

@@ -110,5 +110,7 @@ def _lines(entries: Sequence[CatalogueEntry], here: Machine) -> Iterator[str]:
         )
     for note in dict.fromkeys(entry.note for entry in entries if entry.note):
         yield f"{', '.join(entry.short for entry in entries if entry.note == note)}: {note}"
+    unsure = ", ".join(entry.short for entry in entries if not entry.confirmed)
+    yield f"Sizes not confirmed: {unsure}."
     tested = ", ".join(sorted(backbones.PROVEN))
     yield f"Tested, as a tiny model of the same architecture: {tested}."
