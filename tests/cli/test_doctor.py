@@ -33,7 +33,7 @@ def test_it_says_what_is_there_and_how_fast_it_is(run: Any) -> None:
     said = run("doctor", "--device", "cpu")
     assert said.code == 0
     for part in ("versions", "machine", "decoders", "missing", "16 bits", "model"):
-        assert f"\n{part}  " in f"\n{said.out}"
+        assert f"\n{part:8}  " in f"\n{said.out}"
     assert f"torch {metadata.version('torch')}" in said.out
     assert "h264, hevc" in said.out
     assert "100e9 operations/s in float32, bfloat16 5.6 times slower; use float32" in said.out
@@ -70,6 +70,31 @@ def test_a_model_that_cannot_be_loaded_is_part_of_the_answer(run: Any, tmp_path:
     said = run("doctor", "--model", tmp_path)
     assert said.code == 0
     assert "has no config.json" in said.out
+    assert "missing: there is no such model folder" in run("doctor", "--model", "./missing").out
+    assert "did you mean smolvlm2-500m?" in run("doctor", "--model", "smolvlm2-501m").out
+    assert "there is no backbone ''" in run("doctor", "--model", "").out
+
+
+def test_a_folder_is_named_in_a_bug_report_without_its_path(run: Any, tmp_path: Path) -> None:
+    for folder in (tmp_path, embedded.MODEL, tmp_path / "lost"):
+        said = run("doctor", "--json", "--model", folder)
+        assert said.objects[0]["model"]["name"] == folder.name
+        assert str(folder.parent) not in said.out
+
+
+def test_the_answer_fits_into_a_narrow_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("doctor", "--model", "qwen3-vl-8b").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("          ") for line in lines)  # a long finding continues below
+
+
+def test_a_busy_machine_gets_no_advice() -> None:
+    facts = {"device": "cpu", "float32": 4e10, "bfloat16": 1e11, "busy": True}
+    said = _doctor._arithmetic_line(facts)
+    assert "2.5 times as fast" in said
+    assert "when nothing else runs" in said
+    assert "worth trying" in _doctor._arithmetic_line({**facts, "busy": False})
 
 
 def test_what_is_missing_comes_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,9 +120,9 @@ def test_what_is_missing_comes_with_its_command(monkeypatch: pytest.MonkeyPatch)
         "pip install 'hiprobe[formats]'": ["extra_thing"],
         "pip install num2words": ["num2words"],
     }
-    assert "fastapi, for the pages of hiprobe review" in next(
-        _doctor._missing_lines(_doctor.missing())
-    )
+    about, text = next(_doctor._missing_lines(_doctor.missing()))
+    assert about == "missing"
+    assert "fastapi, for the pages of hiprobe review" in text
 
 
 def test_without_an_installed_package_nothing_is_called_missing(
@@ -112,10 +137,11 @@ def test_without_an_installed_package_nothing_is_called_missing(
 
 def test_a_card_is_named_with_its_memory() -> None:
     machine = {
-        "processor": "CPU", "cores": 8, "threads": 4, "memory": 64e9, "limits": "", "mps": False,
+        "processor": "CPU", "cores": 1, "threads": 4, "memory": 64e9, "limits": "", "mps": False,
         "cuda_build": "12.8", "cards": [{"name": "A card", "memory": 24e9, "free": 20e9}],
     }  # fmt: skip
-    lines = list(_doctor._machine_lines(machine))
-    assert lines[1] == "card  A card, 24 GB, 20 GB free"
+    first, second = _doctor._machine_lines(machine)
+    assert first == ("machine", "CPU, 1 core, 4 threads for the model, 64 GB of memory")
+    assert second == ("card", "A card, 24 GB, 20 GB free")
     none = list(_doctor._machine_lines({**machine, "cards": []}))
-    assert none[1] == "card  none: this build of torch finds no GPU"
+    assert none[1] == ("card", "none: this build of torch finds no GPU")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,6 +52,18 @@ def test_what_is_stored_is_not_counted(
     assert estimate.forecast(shipped, SITES, shipped.recipe, videos[:1], store) is None
     other = estimate.forecast(shipped, (Site("residual", 5),), shipped.recipe, videos[:1], store)
     assert other is not None
+
+
+def test_an_estimate_on_a_busy_machine_says_so(
+    shipped: Backbone, videos: list[Video], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def speeds(device: str, dtype: str, widths: Any) -> estimate.Speeds:
+        return estimate.Speeds(device, dtype, ((64, 1e10),), busy=True)
+
+    monkeypatch.setattr(sys.modules["hiprobe.estimate.forecast"], "measured_speeds", speeds)
+    found = estimate.forecast(shipped, SITES, shipped.recipe, videos, None)
+    assert str(found).endswith(" for these 3 videos (rough: other programs use the processors now)")
+    assert "rough" not in str(replace(found, busy=False))  # type: ignore[type-var]
 
 
 def test_many_videos_are_asked_for_some(

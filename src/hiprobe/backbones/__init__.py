@@ -5,6 +5,7 @@ Every file of this folder whose name has no leading underscore is a plug-in with
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import re
@@ -200,8 +201,9 @@ def load(
         return _load_plugin(name, options)
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         raise ModelError("there is no such model folder", where=name, cure="check the path")
+    close = difflib.get_close_matches(name.lower(), [one.short for one in ENTRIES], 1)
     raise UsageError(
-        f"there is no backbone {name!r}",
+        f"there is no backbone {name!r}" + (f" (did you mean {close[0]}?)" if close else ""),
         cure=f"give one of {', '.join(known)}, a short name that `hiprobe models` lists, org/name, "
         "a folder or module:attribute",
     )

@@ -6,12 +6,15 @@ import platform
 import re
 from collections.abc import Iterator, Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hiprobe
-from hiprobe.errors import HiProbeError
+from hiprobe.errors import HiProbeError, counted, one_line
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hiprobe.backbones import Backbone, Loading
 
 LIBRARIES = (
@@ -24,13 +27,16 @@ USES = {  # what an extra is for
     "alerts": "the sinks webhook, mqtt and apprise",
     "ray": "--ray",
     "s3": "addresses such as s3://",
+    "hub": "probes on the Hugging Face hub",
+    "formats": "scores as Parquet",
 }
 OURS = {"dev", "train"}  # extras for those who work on hiprobe
 OTHERS = {"num2words": "SmolVLM models"}
 MEASURED_S = 15.0  # a model whose pass takes longer is estimated only
 GB = 1e9
-BUSY = "other programs use the processors now; without them this machine is faster"
+BUSY = "other programs use the processors now, so the speeds are rough"
 Facts = Mapping[str, Any]
+Line = tuple[str, str]
 
 
 def versions() -> dict[str, str | None]:
@@ -140,23 +146,18 @@ def arithmetic() -> dict[str, Any]:
 def model_speed(loading: Loading) -> dict[str, Any]:
     """Return how fast a model reads here: measured if it is here and fast enough, else estimated.
 
-    A model of the hub is not fetched. An error of a local model is returned as a text.
+    A model of the hub is not fetched. An error of a local model is returned as a text. A local
+    folder is called by its last part.
     """
-    from hiprobe import backbones
-
-    if "/" in loading.name and not _is_folder(loading.name):
-        return {"name": loading.name, **_listed(loading.name)}
+    name, folder = loading.name, Path(loading.name)
+    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name) and not folder.is_dir():
+        return {"name": name, **_listed(name)}
+    called = folder.resolve().name if folder.is_dir() or "/" in name else name
     try:
-        model = loading.load()
-        return {"name": loading.name, **_read(model)}
+        return {"name": called, **_read(loading.load())}
     except HiProbeError as error:
-        return {"name": loading.name, "error": str(error), "known": list(backbones.names())}
-
-
-def _is_folder(name: str) -> bool:
-    from pathlib import Path
-
-    return Path(name).is_dir()
+        text = f"{error.reason}; {error.cure}" if error.cure else error.reason
+        return {"name": called, "error": text.replace(name, called) if "/" in name else text}
 
 
 def _listed(name: str) -> dict[str, Any]:
@@ -196,46 +197,55 @@ def _read(model: Backbone) -> dict[str, Any]:
     }
 
 
-def doctor_lines(facts: Facts) -> Iterator[str]:
-    """Yield what was found as lines with markup."""
-    from hiprobe.cli._terminal import markup
+def doctor_table(facts: Facts) -> Table:
+    """Return what was found as a table without lines: what it is about, and the finding."""
+    from rich.table import Table
+    from rich.text import Text
 
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for about, text in doctor_lines(facts):
+        table.add_row(about, Text(one_line(text)))
+    return table
+
+
+def doctor_lines(facts: Facts) -> Iterator[Line]:
+    """Yield what was found: what it is about, and the finding."""
     known = {name: value for name, value in facts["versions"].items() if value}
-    yield "[bold]versions[/]  " + markup(", ".join(f"{name} {v}" for name, v in known.items()))
-    yield from (markup(one) for one in _machine_lines(facts["machine"]))
+    yield "versions", ", ".join(f"{name} {value}" for name, value in known.items())
+    yield from _machine_lines(facts["machine"])
     lost = [name for name, there in facts["codecs"].items() if not there]
     here = ", ".join(name for name, there in facts["codecs"].items() if there)
-    yield f"[bold]decoders[/]  {here}" + (f"; missing: {', '.join(lost)}" if lost else "")
+    yield "decoders", here + (f"; missing: {', '.join(lost)}" if lost else "")
     yield from _missing_lines(facts["missing"])
-    yield f"[bold]16 bits[/]  {_arithmetic_line(facts['arithmetic'])}"
+    yield "16 bits", _arithmetic_line(facts["arithmetic"])
+    yield "model", _model_line(facts["model"])
     if facts["arithmetic"]["busy"]:
-        yield f"[bold]busy[/]  {BUSY}"
-    yield f"[bold]model[/]  {markup(_model_line(facts['model']))}"
+        yield "busy", BUSY
 
 
-def _machine_lines(facts: Facts) -> Iterator[str]:
+def _machine_lines(facts: Facts) -> Iterator[Line]:
     yield (
-        f"machine  {facts['processor']}, {facts['cores']} cores, {facts['threads']} threads for "
-        f"the model, {facts['memory'] / GB:.0f} GB of memory"
-        + (f"; limits: {facts['limits']}" if facts["limits"] else "")
+        "machine",
+        f"{facts['processor']}, {counted(facts['cores'], 'core')}, "
+        f"{counted(facts['threads'], 'thread')} for the model, "
+        f"{facts['memory'] / GB:.0f} GB of memory"
+        + (f"; limits: {facts['limits']}" if facts["limits"] else ""),
     )
     for card in facts["cards"]:
-        yield (
-            f"card  {card['name']}, {card['memory'] / GB:.0f} GB, {card['free'] / GB:.0f} GB free"
-        )
+        memory, free = f"{card['memory'] / GB:.0f} GB", f"{card['free'] / GB:.0f} GB free"
+        yield "card", f"{card['name']}, {memory}, {free}"
     if not facts["cards"] and not facts["mps"]:
         build = "is for CPUs only" if facts["cuda_build"] is None else "finds no GPU"
-        yield f"card  none: this build of torch {build}"
+        yield "card", f"none: this build of torch {build}"
 
 
-def _missing_lines(missing: list[Facts]) -> Iterator[str]:
-    from hiprobe.cli._terminal import markup
-
+def _missing_lines(missing: list[Facts]) -> Iterator[Line]:
     if not missing:
-        yield "[bold]missing[/]  nothing"
+        yield "missing", "nothing"
     for one in missing:
-        text = f"{', '.join(one['packages'])}, for {one['for']}: {one['install']}"
-        yield f"[bold]missing[/]  {markup(text)}"
+        yield "missing", f"{', '.join(one['packages'])}, for {one['for']}: {one['install']}"
 
 
 def _arithmetic_line(facts: Facts) -> str:
@@ -245,6 +255,8 @@ def _arithmetic_line(facts: Facts) -> str:
     advice = "worth trying: --dtype bfloat16" if ratio >= 1.3 else "use float32"
     if facts["device"] != "cpu":
         advice = "models are read in their own precision"
+    elif facts["busy"]:
+        advice = "for advice, run it again when nothing else runs"
     return f"{facts['device']}: {speed}, bfloat16 {how}; {advice}"
 
 

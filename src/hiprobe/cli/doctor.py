@@ -35,5 +35,4 @@ def doctor(
     if as_json:
         _terminal.emit(facts)
         return
-    for line in _doctor.doctor_lines(facts):
-        _terminal.say(line)
+    _terminal.show(_doctor.doctor_table(facts))

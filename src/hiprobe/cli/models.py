@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hiprobe.cli._options import AsJson
+from hiprobe.types import FRAMES
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,6 +26,8 @@ def models(as_json: AsJson = False) -> None:
     one segment of 1.6 s at that depth (docs/performance.md); the speed of this machine is measured
     the first time, which takes a second or two.
     """
+    from rich.text import Text
+
     from hiprobe import backbones, estimate
     from hiprobe.cli import _terminal
 
@@ -35,7 +38,7 @@ def models(as_json: AsJson = False) -> None:
         return
     _terminal.show(_table(entries, here, _terminal.out.width >= WIDE))
     for line in _lines(entries, here):
-        _terminal.say(_terminal.markup(line))
+        _terminal.show(Text(line))
 
 
 def _needs(entry: CatalogueEntry, here: Machine) -> dict[str, Any]:
@@ -103,11 +106,8 @@ def _lines(entries: Sequence[CatalogueEntry], here: Machine) -> Iterator[str]:
         name = "this machine" if machine is here else machine.name
         yield f"  {name}: {', '.join(one.short for one in found) or 'none'}"
     yield "They are chosen by size; their accuracy was not compared."
-    for frames in sorted({entry.frames for entry in entries}):
-        fewer = [entry.short for entry in entries if entry.frames == frames]
-        yield f"Frames per segment: {frames}" + (
-            f" ({', '.join(fewer)})" if len(fewer) < len(entries) / 2 else ""
-        )
+    others = [f"{one.short}: {one.frames}" for one in entries if one.frames != FRAMES]
+    yield f"Frames per segment: {FRAMES} ({', '.join(others)})."
     for note in dict.fromkeys(entry.note for entry in entries if entry.note):
         yield f"{', '.join(entry.short for entry in entries if entry.note == note)}: {note}"
     unsure = ", ".join(entry.short for entry in entries if not entry.confirmed)

@@ -17,7 +17,7 @@ from hiprobe.backbones import ModelFacts, SegmentWork
 from hiprobe.errors import HiProbeError, VideoError
 from hiprobe.estimate.cache import cores
 from hiprobe.estimate.prediction import blocks_read, predict_s, say_duration
-from hiprobe.estimate.speeds import measured_speeds
+from hiprobe.estimate.speeds import Speeds, measured_speeds
 from hiprobe.store import find_states
 from hiprobe.types import Recipe, Site, Video
 from hiprobe.video import parallel
@@ -35,6 +35,8 @@ USUAL_FPS = 25.0
 class Forecast:
     """An estimate: seconds of work for a segment, and for all segments of some videos.
 
+    `busy`: other programs used the processors while their speed was measured.
+
     >>> print(Forecast(36.4, 79200.0, 12))
     about 36 s per segment, 22 h for these 12 videos
     """
@@ -42,11 +44,13 @@ class Forecast:
     segment_s: float
     total_s: float
     videos: int
+    busy: bool = False
 
     def __str__(self) -> str:
         videos = "this video" if self.videos == 1 else f"these {self.videos:,} videos"
         total = say_duration(max(self.total_s, 1.0))
-        return f"about {say_duration(self.segment_s)} per segment, {total} for {videos}"
+        doubt = " (rough: other programs use the processors now)" if self.busy else ""
+        return f"about {say_duration(self.segment_s)} per segment, {total} for {videos}{doubt}"
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,15 @@ def forecast(
     asked = videos[:: -(-len(videos) // MOST_ASKED)] if videos else []
     dtype = str(model.provenance.get("dtype", ""))
     left = list(_left(asked, sites, recipe, store, dtype))
-    model_s = expected_segment_s(model, sites, recipe) if left else None
-    if model_s is None:
+    expected = _expected(model, sites, recipe) if left else None
+    if expected is None:
         return None
+    model_s, speeds = expected
     segment_s = _segment_s(model_s, left, recipe, str(model.provenance["device"]))
     number = round(len(videos) * len(left) / len(asked))
     mean_s = sum(one.seconds for one in left) / len(left)
-    return Forecast(segment_s, number * mean_s / recipe.segment_s * segment_s, number)
+    total_s = number * mean_s / recipe.segment_s * segment_s
+    return Forecast(segment_s, total_s, number, speeds.busy)
 
 
 def expected_segment_s(model: ModelFacts, sites: Sequence[Site], recipe: Recipe) -> float | None:
@@ -85,6 +91,14 @@ def expected_segment_s(model: ModelFacts, sites: Sequence[Site], recipe: Recipe)
 
     None if the model does not say its work, is spread over devices or the speed cannot be measured.
     """
+    expected = _expected(model, sites, recipe)
+    return None if expected is None else expected[0]
+
+
+def _expected(
+    model: ModelFacts, sites: Sequence[Site], recipe: Recipe
+) -> tuple[float, Speeds] | None:
+    """Return the expected seconds of a segment, and the speeds that they were taken from."""
     work, device = _work(model, recipe), str(model.provenance.get("device", ""))
     if work is None or not device or "," in device or device == "disk":
         return None
@@ -93,7 +107,7 @@ def expected_segment_s(model: ModelFacts, sites: Sequence[Site], recipe: Recipe)
         speeds = measured_speeds(device, str(model.provenance["dtype"]), widths)
     except (RuntimeError, MemoryError, AttributeError):  # an estimate must not stop the work
         return None
-    return predict_s(work, blocks_read(work, sites), speeds)
+    return predict_s(work, blocks_read(work, sites), speeds), speeds
 
 
 def _work(model: Any, recipe: Recipe) -> SegmentWork | None:
