@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hiprobe.cli._options import AsJson
-from hiprobe.types import FRAMES
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -96,6 +95,7 @@ def _lines(entries: Sequence[CatalogueEntry], here: Machine) -> Iterator[str]:
     """Yield the notes below the table."""
     from hiprobe import backbones, estimate
     from hiprobe.cli._doctor import BUSY
+    from hiprobe.types import FRAMES
 
     yield f"This machine: {here.name}, {here.speeds.device} in {here.speeds.dtype}. ?: not known."
     if here.speeds.busy:
