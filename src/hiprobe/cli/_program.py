@@ -19,8 +19,9 @@ import hiprobe
 COMMANDS = {
     "demo": "Find and explain anomalies with the shipped probe, then with one "
     "fitted on labelled clips.",
-    "models": "List models that load, what each needs, and first choices for a "
-    "laptop, one GPU and a server.",
+    "models": "List models that load, with the memory and the time that each needs "
+    "on this machine.",
+    "doctor": "Check this installation and measure this machine. Takes some seconds.",
     "fit": "Fit a probe on labelled clips; say which layer or heads it reads, and why.",
     "probe": "Look at a probe, and share it on the hub.",
     "layers": "Draw saliency over the layers: KL, LDR, entropy and their sum, each "
