@@ -13,7 +13,7 @@ ifeq ($(shell uname -s)$(shell command -v nvidia-smi)$(PIP_INDEX_URL)$(PIP_EXTRA
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 endif
 
-.PHONY: demo test check-long soak-runs soak-live system lint train second card real results bench fuzz clean backbones
+.PHONY: demo test check-long soak-runs soak-live system lint train second card real results bench fuzz docs notebook clean backbones
 
 demo: $(DEMO_READY)
 	$(BIN)/hiprobe demo
@@ -111,6 +111,15 @@ bench: $(READY)
 # Damaged files of every kind that is read, for 5 minutes; only named errors may result.
 fuzz: $(READY)
 	timeout 600 $(BIN)/python -m fuzz --seconds 300
+
+# The site of docs/ in build/site, strictly: a broken link, a page that is not in mkdocs.yml or a call to another server is an error.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The notebook from start to end; what it shows is stored in it.
+notebook: $(READY)
+	$(BIN)/jupyter-execute --inplace --timeout=600 examples/first_look.ipynb
+	$(BIN)/python -m website.tidy_notebook examples/first_look.ipynb
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

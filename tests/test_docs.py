@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
 import typer
 from tests.support.documents import pages
 
 from hiprobe.cli._program import app
+
+import hiprobe
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
@@ -41,8 +44,10 @@ def names_of(pattern: re.Pattern[str], page: Path) -> Iterator[str]:
 @cache
 def headings(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
-    lines = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
+    text = page.read_text()
+    lines = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    made = {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
+    return made | set(re.findall(r"^::: (\S+)$", text, re.MULTILINE))  # of generated references
 
 
 @cache
@@ -132,11 +137,57 @@ def test_a_wrong_pointer_is_found(tmp_path: Path) -> None:
     assert missing_tests(page) == ["test_gone", "test_house.py::test_gone", "test_21_nothing_*"]
 
 
-def test_every_page_is_in_the_index() -> None:
-    index = DOCS / "README.md"
-    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if page != index}
-    linked = set(re.findall(r"\]\(([^)#\s]+)\)", index.read_text()))
-    assert pages - linked == set()
+def links_of(page: Path) -> set[Path]:
+    """The files that a page links to."""
+    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    return {(page.parent / target).resolve() for target in targets if "://" not in target}
+
+
+def test_every_page_can_be_reached_from_the_first_one() -> None:
+    seen: set[Path] = set()
+    todo = [DOCS / "README.md"]
+    while todo:
+        page = todo.pop()
+        seen.add(page)
+        todo += [one for one in links_of(page) - seen if one.suffix == ".md" and one.exists()]
+    assert {page for page in DOCS.rglob("*.md") if page not in seen} == set()
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    """`make docs` says so too; here it costs nothing."""
+    lines = [
+        line.partition(" #")[0] for line in (REPOSITORY / "mkdocs.yml").read_text().split("\n")
+    ]
+    listed = re.findall(r"^ +- (?:[^#\n]+: )?([\w/]+\.md)$", "\n".join(lines), re.MULTILINE)
+    outside = {"CHANGELOG.md", "CONTRIBUTING.md"}  # website/hooks.py adds them
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    assert sorted(set(listed) - outside) == sorted(pages)
+    assert len(listed) == len(set(listed))
+
+
+def test_every_module_is_in_the_reference_of_the_package() -> None:
+    told = {
+        name
+        for page in (DOCS / "api").glob("*.md")
+        for name in re.findall(r"^::: (hiprobe[\w.]*)$", page.read_text(), re.MULTILINE)
+    }
+    top = {getattr(hiprobe, name) for name in hiprobe.__all__}
+    modules = {one.__name__ for one in top if isinstance(one, ModuleType)}
+    assert modules - told == set()
+    verbs = {
+        f"{one.__module__.split('.')[1]}.{one.__name__}"
+        for one in top
+        if isinstance(one, FunctionType)
+    }
+    assert {f"hiprobe.{verb}" for verb in verbs} - told == set()
+
+
+def test_a_block_that_is_not_run_says_why() -> None:
+    """Commands that need what this machine lacks are marked on the line before the block."""
+    for page in DOCS.rglob("*.md"):
+        marks = re.findall(r"<!-- not run\b.*-->\n.*", page.read_text())
+        wrong = [mark for mark in marks if not re.fullmatch(MARK, mark)]
+        assert wrong == [], page
 
 
 def test_documents_named_in_code_exist() -> None:

@@ -205,6 +205,31 @@ def test_evaluation_on_folders_of_frames(
     )
 
 
+def test_a_limit_leaves_videos_out_and_the_report_says_so(
+    ped: Path, shipped: Backbone, fitted: Fitted, warm: Path
+) -> None:
+    bench = Benchmark("ucsd_ped", ped, limit=2)
+    made = of_probe(bench, shipped, fitted.alarm, store=warm, bootstrap=0)
+    assert isinstance(made.report, Report)
+    assert sorted(made.scores) == sorted(made.truth) == ["Test001", "Test003"]
+    assert (made.report.videos, made.report.missing) == (2, {})
+    assert "a try, on at most: 2 videos of each split" in made.report.to_markdown()
+
+
+def test_a_limit_takes_both_classes_of_each_split(tmp_path: Path) -> None:
+    """The videos need not be there to be chosen."""
+    rows = [
+        f"{part}{i}.mp4,{'fall' if i < 6 else 'normal'},,,{part}"
+        for part in ("train", "test")
+        for i in range(9)
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label,start,end,split", *rows]))
+    for part in ("train", "test"):
+        chosen = Benchmark("folder", tmp_path, limit=4).part(part)
+        assert list(chosen) == [f"{part}{i}" for i in (0, 5, 6, 8)]
+    assert len(Benchmark("folder", tmp_path, limit=99).part("test")) == 9
+
+
 def test_fps_sets_the_length_of_folders_of_frames(
     ped: Path, shipped: Backbone, fitted: Fitted, warm: Path
 ) -> None:
@@ -569,6 +594,7 @@ def test_evaluate_names_missing_and_failed_videos(
         ("--seeds", "3", "--share", "none"),
         ("--seeds", "2", "--share", "101%"),
         ("--seeds", "2", "--threshold", "0.5"),
+        ("--scores", "a.npz", "--limit", "4"),
     ],
 )
 def test_evaluate_called_wrongly_exits_with_code_2(

@@ -88,6 +88,14 @@ def evaluate(
         ),
     ] = None,
     share: Share = "1%",
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Try a run on so few videos of each split, half of them with an event; "
+            "its figures are not those of the data set.",
+        ),
+    ] = None,
     videos: Annotated[
         Path | None,
         typer.Option(help="The folder with the videos or folders of frames, by default the root."),
@@ -173,12 +181,14 @@ def evaluate(
         raise UsageError("--against needs --scores", cure="give the scores to compare with them")
     if against_threshold is not None and against is None:
         raise UsageError("--against-threshold needs --against")
+    if limit is not None and scores is not None:
+        raise UsageError("--limit needs --probe or --seeds: it saves the reading of videos")
     if ray is None:
         _ray.without(worker)
     words = label_words(normal_label, anomaly_label)
     if videos is not None:
         _passed.watch(context, verbose).search(videos, pictures=fps is not None)
-    bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing, words)
+    bench = benchmark.Benchmark(dataset, root, videos, rule, fps, allow_missing, words, limit)
     _count_frames(bench, store)
     if scores is not None and against is not None:
         sources = ScoreSource(scores, threshold), ScoreSource(against, against_threshold)

@@ -21,6 +21,7 @@ from hiprobe.errors import LabelError, OutOfMemory, VideoError, counted
 from hiprobe.evaluation.comparison import Comparison, compare
 from hiprobe.evaluation.controls import VideoControls
 from hiprobe.evaluation.draw_summary import DrawSummary
+from hiprobe.evaluation.few_videos import some_of_each_class
 from hiprobe.evaluation.frame_times import kept_frame_times
 from hiprobe.evaluation.given_scores import (
     GivenScores,
@@ -60,7 +61,8 @@ class Benchmark:
     `videos` is the folder of the videos, if it is not `root`. `rule` says how the annotation is
     read, `fps` is the frame rate of folders of frames; both default to what the data set says.
     With `allow_missing`, videos that are missing or fail are left out and counted. `words` gives
-    the meaning of labels in your own table.
+    the meaning of labels in your own table. `limit` leaves only so many videos of each split, to
+    try a run; its figures are not those of the data set.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Benchmark:
     fps: float | None = None
     allow_missing: bool = False
     words: datasets.LabelWords | None = None
+    limit: int | None = None
 
     def part(self, split: str) -> dict[str, Video]:
         """Return the videos of the split `train` or `test` by name, including missing ones.
@@ -99,7 +102,7 @@ class Benchmark:
                 where=self.root,
                 cure="give each video its own name" if twice else None,
             )
-        return found
+        return found if self.limit is None else some_of_each_class(found, self.limit)
 
     def present(self, split: str) -> tuple[list[str], dict[str, Video]]:
         """Return the names of a split's missing videos, and the videos that exist.
@@ -128,7 +131,8 @@ class Benchmark:
             if datasets.annotated(self.name)
             else {}
         )
-        return {"data set": self.name, **ruled, **({"fps": self.fps} if self.fps else {})}
+        tried = {"a try, on at most": f"{self.limit} videos of each split"} if self.limit else {}
+        return {"data set": self.name, **tried, **ruled, **({"fps": self.fps} if self.fps else {})}
 
     def check(self, missing: Sequence[str], videos: int, what: str, fault: str = "missing") -> None:
         """Raise LabelError for `missing` videos, unless that is allowed and others are left."""
@@ -286,7 +290,7 @@ def detected(
     assert reading.store is not None
     got = Gathered(failed=dict.fromkeys(missing, "missing"))
     whole, cut = _annotation(bench)
-    got.truth.update(cut)
+    got.truth.update((name, cut[name]) for name in (*tests, *missing) if name in cut)
     for name, one in tests.items():
         try:
             result = detect_events(one.path, reading, probe, rules, verify=reading.can_read)

@@ -134,6 +134,9 @@ class Comparison:
             "provenance": dict(self.provenance),
         }
 
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
     def to_markdown(self) -> str:
         """Return the table, its definition and the provenance as Markdown."""
         rows = [

@@ -66,6 +66,9 @@ class DrawSummary:
             ],
         }
 
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
     def to_markdown(self) -> str:
         """Return means and standard deviations, the draws and the definitions as Markdown."""
         first, found = self.reports[0], self.figures()

@@ -218,6 +218,9 @@ class Report:
             found |= CONTROL_DEFINITIONS
         return {**found, "interval": INTERVAL}
 
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
     def to_markdown(self) -> str:
         """Return the figures, classes, events, definitions and provenance as Markdown."""
         blocks = [

@@ -13,11 +13,11 @@ from typing import Any
 from hiprobe.formats import VideoEvents
 from hiprobe.formats._numbers import number
 from hiprobe.types import Result
+from hiprobe.types.tables import SCORE_COLUMNS, score_rows
 
 suffix, one_file, needs = ".csv", True, "nothing"
 Line = Mapping[str, Any]
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-SCORE_COLUMNS = ("start", "end", "raw", "smoothed", "threshold", "status", "source")
 COLUMNS = (
     "schema",
     "id",
@@ -61,16 +61,7 @@ def scores_csv(result: Result) -> str:
     scores = result.scores
     if scores is None:
         raise ValueError(f"a {result.status} result has no scores to write")
-    columns = (scores.starts, scores.ends, scores.raw, scores.smoothed, scores.threshold)
-    rows: list[list[Any]] = [
-        [*map(float, row), "scored", source]
-        for *row, source in zip(*columns, scores.sources, strict=True)
-    ]
-    rows += [
-        [gap.start, gap.end, None, None, None, f"gap: {' '.join(gap.reason.split())}", ""]
-        for gap in scores.gaps
-    ]
-    return csv_text(SCORE_COLUMNS, sorted(rows, key=lambda row: (row[0], row[1])))
+    return csv_text(SCORE_COLUMNS, score_rows(scores))
 
 
 def _flat(line: Line) -> list[Any]:

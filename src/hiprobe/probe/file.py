@@ -38,6 +38,7 @@ from hiprobe.probe.verification_rule import VerificationRule
 from hiprobe.ranges import require
 from hiprobe.store import write_atomic
 from hiprobe.types import HiddenStates, Recipe, Site
+from hiprobe.types.tables import facts_html
 
 SCHEMA = 2  # 1 had no rule of verification
 MAX_BYTES = 512 * 2**20
@@ -224,6 +225,21 @@ class Probe:
 
         return fetch_probe(reference, method)
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: what the probe reads, and how good it was out of fold."""
+        known = self.provenance
+        return facts_html(
+            {
+                "probe": self.digest[:12],
+                "method": self.method,
+                "model": self.recipe.model,
+                "reads": ", ".join(map(str, self.sites[:8])),
+                "threshold": self.localization.threshold,
+                "segments": _counts(known.get("segments")),
+                "AUC, out of fold": _estimate(known.get("auc")),
+            }
+        )
+
     @classmethod
     def load(cls, path: str | PathLike[str], *, method: str | None = None) -> Probe:
         """Read a probe file; raises ProbeError, which names the file, unless it is a valid one.
@@ -251,6 +267,21 @@ class Probe:
             if isinstance(error, HiProbeError):
                 reason, cure = error.reason, error.cure or cure
             raise ProbeError(f"not a valid probe file: {reason}", where=path, cure=cure) from error
+
+
+def _counts(found: Any) -> str | None:
+    """Write a mapping of counts on one line; None if it is something else."""
+    if not isinstance(found, Mapping):
+        return None
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in found.items())
+
+
+def _estimate(found: Any) -> str | None:
+    """Write a value with its interval; None if it is something else."""
+    try:
+        return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _unpack(data: bytes, method: str | None) -> Probe:

@@ -58,6 +58,11 @@ def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] =
         ...     (Path(folder) / "a.png").read_bytes()[1:4]
         b'PNG'
     """
+    save_png(timeline_figure(result, thumbnails), out)
+
+
+def timeline_figure(result: Result, thumbnails: Sequence[Thumbnail]) -> Figure:
+    """Draw the picture of `timeline_png`; raises ValueError if the result has no scores."""
     captions, shown = _captions(result), _of_alarms(thumbnails, result)
     below = 0.72 + ROW * len(captions)
     height = below + PLOT + 0.6 + (STRIP if shown else 0)
@@ -81,7 +86,7 @@ def timeline_png(result: Result, out: Path, *, thumbnails: Sequence[Thumbnail] =
     )
     if choose_fonts(figure):
         figure.text(LEFT / WIDTH, 0.09 / height, NO_LETTER, va="center", size=7, color=GREY)
-    save_png(figure, out)
+    return figure
 
 
 def _headline(result: Result) -> str:
@@ -293,6 +298,11 @@ def layers_png(curves: Mapping[str, Any], out: Path) -> None:
         ...     out.read_bytes()[1:4]
         b'PNG'
     """
+    save_png(layers_figure(curves), out)
+
+
+def layers_figure(curves: Mapping[str, Any]) -> Figure:
+    """Draw the picture of `layers_png`; raises KeyError if a curve is missing."""
     figure = Figure(figsize=(WIDTH, 6.0), dpi=150, facecolor="white", layout="constrained")
     grid = figure.add_gridspec(2, 6)
     names = {
@@ -318,7 +328,7 @@ def layers_png(curves: Mapping[str, Any], out: Path) -> None:
         ncols=3,
         frameon=False,
     )
-    save_png(figure, out)
+    return figure
 
 
 def _draw_metric(axes: Axes, curves: Mapping[str, Any], key: str, name: str) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.types import tables
 from hiprobe.types.controls import Controls
 from hiprobe.types.events import Event, Gap, check
 from hiprobe.types.recipe import Recipe, Site
 from hiprobe.types.videos import file_name
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Status = Literal["done", "partial", "failed", "quarantined"]
 # Where the score of a window comes from: the model, or the window before it with the same pixels.
@@ -171,6 +175,13 @@ class Scores:
             out[(times >= gap.start) & (times < gap.end)] = np.nan
         return out
 
+    def to_pandas(self) -> DataFrame:
+        """Return a data frame with the columns of `scores.csv`: a row per segment and per gap.
+
+        Raises UsageError if pandas is not installed.
+        """
+        return tables.frame(tables.score_rows(self), tables.SCORE_COLUMNS)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -240,3 +251,13 @@ class Result:
         """When the video was recorded, as ISO 8601; None if that is not known."""
         known = self.provenance.get("recorded")
         return str(known["at"]) if isinstance(known, Mapping) and "at" in known else None
+
+    def to_pandas(self) -> DataFrame:
+        """Return a data frame with a row per event, demoted ones too; times are in seconds.
+
+        Raises UsageError if pandas is not installed.
+        """
+        return tables.frame(tables.event_rows(self.name, self.events), tables.EVENT_COLUMNS)
+
+    def _repr_html_(self) -> str:
+        return tables.result_html(self)

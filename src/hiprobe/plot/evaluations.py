@@ -29,17 +29,6 @@ from hiprobe.report.texts import printable
 if TYPE_CHECKING:
     from hiprobe.evaluation import Detection
 
-__all__ = [
-    "false_alarm_curve",
-    "pooled",
-    "precision_recall",
-    "roc",
-    "score_histogram",
-    "timelines",
-    "typical_videos",
-    "write_plots",
-]
-
 Array = NDArray[np.float64]
 Truth = Mapping[str, FrameLabels]
 

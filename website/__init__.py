@@ -1,0 +1,1 @@
+"""How the site of `docs/` and the notebook are made; not in the package."""
