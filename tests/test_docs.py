@@ -10,11 +10,10 @@ from types import FunctionType, ModuleType
 
 import pytest
 import typer
-from tests.support.documents import pages
-
-from hiprobe.cli._program import app
+from tests.support.documents import faults, pages
 
 import hiprobe
+from hiprobe.cli._program import app
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
@@ -182,12 +181,23 @@ def test_every_module_is_in_the_reference_of_the_package() -> None:
     assert {f"hiprobe.{verb}" for verb in verbs} - told == set()
 
 
-def test_a_block_that_is_not_run_says_why() -> None:
-    """Commands that need what this machine lacks are marked on the line before the block."""
-    for page in DOCS.rglob("*.md"):
-        marks = re.findall(r"<!-- not run\b.*-->\n.*", page.read_text())
-        wrong = [mark for mark in marks if not re.fullmatch(MARK, mark)]
-        assert wrong == [], page
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_the_commands_of_a_page_can_be_found_and_run(page: Path) -> None:
+    """`make check-long` runs them, except those with a mark that says why not."""
+    assert faults(page) == []
+
+
+def test_commands_that_would_not_be_run_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- not run: hub -->\n```sh\nhiprobe models\n```\n"  # 1 to 4, right
+        "```\nhiprobe models\n```\n```text\nhiprobe fit\n```\n"  # 5 wrong, 8 right
+        "    hiprobe models\n"  # 11
+        "<!-- not run: hub -->\n\n```sh\nhiprobe models\n```\n"  # 12
+        "<!-- not run: rain -->\n```sh\nhiprobe models\n```\n"  # 17
+        "```bash\nhiprobe models\n```\n"  # 21
+    )
+    assert sorted(int(one.split(":")[1]) for one in faults(page)) == [5, 11, 12, 17, 21]
 
 
 def test_documents_named_in_code_exist() -> None:

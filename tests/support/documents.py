@@ -1,12 +1,13 @@
 """The commands of the documentation, and what a page says about running them.
 
-A mark is a comment on the line before a block:
+Commands are in a block fenced with ```sh, or with ```console if it shows what they print; then
+those after `$ ` are run. Python is in one fenced with ```python. Nothing else is a command.
+
+A mark is a comment on the line before such a block, or before another mark of it:
 
     <!-- not run: hub -->                        left out, for one of `REASONS`
     <!-- run with: MODEL=embedded, 12=5000 -->   run with other words
     <!-- exit code: 2 -->                        run, and ends with this code
-
-A block of shell commands is fenced or indented, and begins with a known command.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ REASONS = {
     "camera": "needs a camera, a broker, a phone or another service of yours",
     "index": "installs from the package index",
     "system": "installs or starts services, containers or a cluster",
+    "tool": "needs a program of another project",
     "hours": "takes hours",
     "part": "is a part of a program or of a command",
 }
+# How a line begins that is meant for a shell, to find blocks without a fence for it.
 COMMANDS = "cd|cp|curl|docker|export|git|hiprobe|install|make|pip|python3?|ray|DATA=.*"
 START = re.compile(rf"(?:\$ )?(?:[A-Z_]+=\S* )*(?:{COMMANDS})\b")
 MARK = re.compile(r"^ *<!-- (not run|run with|exit code): (.+?) -->$")
 FENCE = re.compile(r"^ *```(\w*)$")
+SHELL = ("sh", "console")
 SAVED = re.compile(r"Save it as (?:module )?`(\w+)(?:\.py)?`")
 
 
@@ -83,50 +87,62 @@ def pages() -> list[Path]:
 def blocks(page: Path) -> Iterator[Block]:
     """Every block of commands and of Python of `page`, in its order."""
     lines = page.read_text("utf-8").splitlines()
+    for start, end, language in _fences(lines):
+        if language in (*SHELL, "python"):
+            yield _block(page, lines, start, end)
+
+
+def faults(page: Path) -> list[str]:
+    """What a page has that this reader would pass over: commands, or marks that mark nothing."""
+    lines = page.read_text("utf-8").splitlines()
+    inside: set[int] = set()
+    marked: set[int] = set()
+    found = []
+    for start, end, language in _fences(lines):
+        inside |= set(range(start, end + 1))
+        if language in (*SHELL, "python"):
+            marked |= set(range(_first_mark(lines, start), start))
+        elif not language or (language != "text" and START.match(lines[start + 1].strip())):
+            found.append(f"{page.name}:{start + 1}: name the language; commands have `sh`")
+    for number, line in enumerate(lines):
+        if number not in inside and re.match(r" {4}", line) and START.match(line.strip()):
+            found.append(f"{page.name}:{number + 1}: put commands between fences")
+        if number not in marked | inside and re.search(r"^ *<!-- *(not run|run with|exit)", line):
+            found.append(f"{page.name}:{number + 1}: a mark without a block")
+        if number in marked and (mark := MARK.match(line)) and not _known(mark[1], mark[2]):
+            found.append(f"{page.name}:{number + 1}: {mark[2]} is not a known reason")
+    return found
+
+
+def _known(kind: str, words: str) -> bool:
+    return kind != "not run" or words in REASONS
+
+
+def _fences(lines: list[str]) -> Iterator[tuple[int, int, str]]:
+    """First and last line of each fenced block, and its language."""
     number = 0
     while number < len(lines):
-        fence = FENCE.match(lines[number])
-        indented = not fence and _begins_indented(lines, number)
-        end = _end(lines, number, bool(fence)) if fence or indented else number
-        if fence or indented:
-            inside = lines[number + bool(fence) : end]
-            found = _block(page, lines, number, inside, fence[1] if fence else "")
-            if found:
-                yield found
-        number = end + 1
-
-
-def _begins_indented(lines: list[str], number: int) -> bool:
-    """Whether an indented block begins here, and not a list's second paragraph."""
-    before = lines[number - 1] if number else ""
-    return bool(
-        re.match(r" {4}\S", lines[number])
-        and (not before or MARK.match(before))
-        and START.match(lines[number].strip())
-    )
-
-
-def _end(lines: list[str], number: int, fenced: bool) -> int:
-    """The line that ends the block: its closing fence, or the first that is not indented."""
-    number += 1
-    while number < len(lines) and (
-        not FENCE.match(lines[number]) if fenced else lines[number].startswith("    ")
-    ):
+        if fence := FENCE.match(lines[number]):
+            start = number
+            number += 1
+            while number < len(lines) and not FENCE.match(lines[number]):
+                number += 1
+            yield start, number, fence[1]
         number += 1
-    return number
 
 
-def _block(
-    page: Path, lines: list[str], number: int, inside: list[str], language: str
-) -> Block | None:
-    """The block that begins at line `number`, unless it is neither commands nor Python."""
-    text = "\n".join(line.strip() if language != "python" else line for line in inside)
-    python = language == "python"
-    if not python and (language not in ("", "sh", "bash", "console") or not START.match(text)):
-        return None
-    above = number
-    while above and (MARK.match(lines[above - 1]) or not lines[above - 1].strip()):
-        above -= 1
-    marks = {m[1]: m[2] for m in map(MARK.match, lines[above:number]) if m}
+def _first_mark(lines: list[str], start: int) -> int:
+    """The line of the first mark of the block that begins at `start`; itself if it has none."""
+    while start and MARK.match(lines[start - 1]):
+        start -= 1
+    return start
+
+
+def _block(page: Path, lines: list[str], start: int, end: int) -> Block:
+    """The block between two fences, with its marks."""
+    python = lines[start].strip() == "```python"
+    text = "\n".join(line if python else line.strip() for line in lines[start + 1 : end])
+    above = _first_mark(lines, start)
+    marks = {m[1]: m[2] for m in map(MARK.match, lines[above:start]) if m}
     saved = SAVED.search(" ".join(lines[max(0, above - 3) : above])) if python else None
-    return Block(page, number + 1, text, python, saved[1] if saved else None, marks)
+    return Block(page, start + 1, text, python, saved[1] if saved else None, marks)
