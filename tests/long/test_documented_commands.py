@@ -89,6 +89,9 @@ def test_the_commands_of_a_page_run(page: Path, world: Path, counted: Counter[st
         if block.left_out is not None:
             continue
         counted["blocks of the documentation run"] += 1
+        counted["of these with other words, such as embedded for a model"] += (
+            "run with" in block.marks
+        )
         if block.saved_as:
             (world / f"{block.saved_as}.py").write_text(block.text)
             continue
