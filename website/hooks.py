@@ -17,7 +17,10 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("CHANGELOG.md", "CONTRIBUTING.md")  # of the repository, that are pages of the site
-FILES = ("LICENSE", "examples")  # that it offers as they are
+FILES = (  # that it offers as they are
+    *("LICENSE", "Dockerfile", "Dockerfile.cuda", "constraints.txt", "examples"),
+    *(".github/workflows/tests.yml", "training/world/places/TEXTURES.md"),
+)
 LINK = re.compile(r"(\]\()([^)\s#:]+)([^)\s]*\))")
 # What a browser fetches by itself: not the links, which a reader follows.
 FETCHED = (
