@@ -11,7 +11,7 @@ import pytest
 
 from hiprobe import Event, Gap, Probe, Result, Scores, embedded
 from hiprobe.errors import UsageError
-from hiprobe.sinks.csv import scores_csv
+from hiprobe.formats.csv import scores_csv
 from hiprobe.types import Verification
 
 STARTS = np.array([0.0, 1.6, 4.8])
