@@ -7,6 +7,7 @@ A mark is a comment on the line before such a block, or before another mark of i
 
     <!-- not run: hub -->                        left out, for one of `REASONS`
     <!-- run with: MODEL=embedded, 12=5000 -->   run with other words
+    <!-- run first: hiprobe detect shop/ -->     run after what the reader has done already
     <!-- exit code: 2 -->                        run, and ends with this code
 """
 
@@ -26,13 +27,14 @@ REASONS = {
     "index": "installs from the package index",
     "system": "installs or starts services, containers or a cluster",
     "tool": "needs a program of another project",
+    "file": "needs a file of yours",
     "hours": "takes hours",
     "part": "is a part of a program or of a command",
 }
 # How a line begins that is meant for a shell, to find blocks without a fence for it.
 COMMANDS = "cd|cp|curl|docker|export|git|hiprobe|install|make|pip|python3?|ray|DATA=.*"
 START = re.compile(rf"(?:\$ )?(?:[A-Z_]+=\S* )*(?:{COMMANDS})\b")
-MARK = re.compile(r"^ *<!-- (not run|run with|exit code): (.+?) -->$")
+MARK = re.compile(r"^ *<!-- (not run|run with|run first|exit code): (.+?) -->$")
 FENCE = re.compile(r"^ *```(\w*)$")
 SHELL = ("sh", "console")
 SAVED = re.compile(r"Save it as (?:module )?`(\w+)(?:\.py)?`")
@@ -67,7 +69,7 @@ class Block:
 
     @property
     def runnable(self) -> str:
-        """The text with the words of the mark `run with`, without prompts and their output."""
+        """The text with what its marks add and change, without prompts and what they print."""
         lines = self.text.splitlines()
         if any(line.startswith("$ ") for line in lines):
             lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
@@ -75,7 +77,7 @@ class Block:
         for pair in filter(None, self.marks.get("run with", "").split(", ")):
             old, _, new = pair.partition("=")
             text = re.sub(rf"(?<![\w/-]){re.escape(old)}(?![\w-])", new, text)
-        return text
+        return "\n".join(filter(None, (self.marks.get("run first"), text)))
 
 
 def pages() -> list[Path]:
@@ -107,7 +109,7 @@ def faults(page: Path) -> list[str]:
     for number, line in enumerate(lines):
         if number not in inside and re.match(r" {4}", line) and START.match(line.strip()):
             found.append(f"{page.name}:{number + 1}: put commands between fences")
-        if number not in marked | inside and re.search(r"^ *<!-- *(not run|run with|exit)", line):
+        if number not in marked | inside and re.search(r"^ *<!-- *(not run|run with|run first|exit)", line):
             found.append(f"{page.name}:{number + 1}: a mark without a block")
         if number in marked and (mark := MARK.match(line)) and not _known(mark[1], mark[2]):
             found.append(f"{page.name}:{number + 1}: {mark[2]} is not a known reason")
