@@ -32,7 +32,7 @@ README = """
 [i](i.md)
 ```
 """
-EXTRAS = {"review", "live", "alerts", "ray", "s3", "hub", "formats", "train", "dev"}
+EXTRAS = {"review", "live", "alerts", "ray", "s3", "hub", "formats", "notebook", "docs", "train", "dev"}
 
 
 def build(target: str, source: Path, folder: Path) -> Path:
