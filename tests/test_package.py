@@ -32,7 +32,19 @@ README = """
 [i](i.md)
 ```
 """
-EXTRAS = {"review", "live", "alerts", "ray", "s3", "hub", "formats", "notebook", "docs", "train", "dev"}
+EXTRAS = {
+    "review",
+    "live",
+    "alerts",
+    "ray",
+    "s3",
+    "hub",
+    "formats",
+    "notebook",
+    "docs",
+    "train",
+    "dev",
+}
 
 
 def build(target: str, source: Path, folder: Path) -> Path:

@@ -109,7 +109,9 @@ def faults(page: Path) -> list[str]:
     for number, line in enumerate(lines):
         if number not in inside and re.match(r" {4}", line) and START.match(line.strip()):
             found.append(f"{page.name}:{number + 1}: put commands between fences")
-        if number not in marked | inside and re.search(r"^ *<!-- *(not run|run with|run first|exit)", line):
+        if number not in marked | inside and re.search(
+            r"^ *<!-- *(not run|run with|run first|exit)", line
+        ):
             found.append(f"{page.name}:{number + 1}: a mark without a block")
         if number in marked and (mark := MARK.match(line)) and not _known(mark[1], mark[2]):
             found.append(f"{page.name}:{number + 1}: {mark[2]} is not a known reason")
