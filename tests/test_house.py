@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -402,3 +403,9 @@ def test_the_core_stays_small() -> None:
 def test_the_top_of_the_package_stays_readable() -> None:
     entries = [path.name for path in HOUSE.iterdir() if path.name != "__pycache__"]
     assert len(entries) <= 36, sorted(entries)
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Pytest imports them by their bare names here."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
@@ -16,6 +16,7 @@ from hiprobe.live.still import change, is_still
 corner = st.tuples(st.floats(0, 1), st.floats(0, 1))
 
 
+@example([(0.0, 0.0), (0.0, 1.0), (1.0, 2.225073858507e-311)], 8, 8)
 @given(st.lists(corner, min_size=3, max_size=3), st.integers(8, 60), st.integers(8, 60))
 def test_a_triangle_covers_what_a_drawing_library_fills(
     corners: list[tuple[float, float]], height: int, width: int

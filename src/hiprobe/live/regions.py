@@ -79,8 +79,8 @@ def mask_of(regions: Regions, height: int, width: int) -> NDArray[np.bool_]:
             if y1 == y2:
                 continue
             rows = (down >= min(y1, y2)) & (down < max(y1, y2))
-            edge = x1 + (down - y1) / (y2 - y1) * (x2 - x1)
-            inside ^= rows[:, None] & (across[None, :] < edge[:, None])
+            edge = x1 + (down[rows] - y1) / (y2 - y1) * (x2 - x1)
+            inside[rows] ^= across[None, :] < edge[:, None]
         mask |= inside
     mask.setflags(write=False)
     return mask
