@@ -25,7 +25,7 @@ test: lint system
 # Every slow check: the commands of the documentation, the notebooks and the site. Run it before a release.
 # It ends with the date, the commit and what was left out, for the note.
 check-long: $(READY)
-	$(BIN)/python -m pytest -n 0 -m long tests/long
+	$(BIN)/python -m pytest -n 0 -m long
 
 # Long repetitions of what short tests show: many kills, whole grids. Not part of make test.
 soak-runs: $(READY) system

@@ -438,6 +438,7 @@ def test_pooled_states_are_means_over_the_visual_tokens(shipped: object) -> None
         assert found[0, column] == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.long
 def test_footage_is_the_same_from_one_or_two_processes_and_is_read_once(
     tmp_path: Path, clips: Path
 ) -> None:

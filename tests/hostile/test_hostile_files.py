@@ -188,6 +188,7 @@ def test_a_large_video_with_holes_has_the_digest_of_its_bytes(tmp_path: Path) ->
 # -- the command line, over all of them at once
 
 
+@pytest.mark.long
 def test_one_command_over_all_hostile_files_does_the_sound_video(tmp_path: Path) -> None:
     """And starts no program: Pillow calls Ghostscript for PostScript whatever the suffix is."""
     folder, out, ran = tmp_path / "in", tmp_path / "out", tmp_path / "ran"

@@ -235,6 +235,7 @@ def test_workers_find_events_and_times_as_a_local_run_does(tmp_path: Path) -> No
     assert (again[0].recorded, len(again[0].events)) == (None, 1)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("nodes")
 def test_relative_paths_start_at_the_callers_folder(
     videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -248,6 +249,7 @@ def test_relative_paths_start_at_the_callers_folder(
         detected([Path("v01.mp4")], tmp_path / "out", Loading("model"))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("nodes")
 def test_finished_videos_are_skipped_unless_again_is_given(videos: Path, tmp_path: Path) -> None:
     paths = short(videos)[:6]
@@ -280,6 +282,7 @@ def test_a_video_that_kills_its_worker_twice_is_quarantined(tmp_path: Path) -> N
     assert statuses(detected(paths, tmp_path / "out", cluster=ALONE)[0]) == {"done": 6}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("nodes")
 def test_again_removes_the_old_result_before_the_new_one_is_made(tmp_path: Path) -> None:
     paths = [
@@ -492,6 +495,7 @@ def pids_of(node: Any) -> list[int]:
     return [one.process.pid for infos in node.all_processes.values() for one in infos]
 
 
+@pytest.mark.long
 def test_a_node_added_in_the_middle_gets_work(nodes: Nodes, videos: Path, tmp_path: Path) -> None:
     paths = short(videos)
     crew: list[int] = []
@@ -556,6 +560,7 @@ def test_a_run_resumes_after_its_driver_was_killed(
     assert {item.lost for item in leases.run_status(tmp_path)[1]} == {0}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("nodes")
 def test_errors_that_end_a_run_have_their_own_classes(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError):
@@ -595,6 +600,7 @@ def test_workers_are_counted_per_node() -> None:
     assert workers_that_fit(two, scale.Cluster(workers=3)) == 3
 
 
+@pytest.mark.long
 def test_a_local_cluster_has_no_dashboard_and_reports_to_nobody() -> None:
     program = (
         "import ray\nfrom ray._common.usage import usage_lib\n"
@@ -780,6 +786,7 @@ def test_standard_output_has_only_results_even_if_workers_die(nodes: Nodes, tmp_
     assert "A worker died" in done.stderr  # a message of Ray
 
 
+@pytest.mark.long
 def test_detect_and_runs_work_at_an_address(
     bucket: str, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
