@@ -34,7 +34,7 @@ from tests.support.reference_reading import (
 
 import hiprobe
 from hiprobe import backbones, checks
-from hiprobe.backbones import _explaining
+from hiprobe.backbones import _answers
 from hiprobe.backbones._processing import make_inputs, same_inputs
 from hiprobe.backbones._reading import encode_video, with_features
 from hiprobe.checks.backbones import EXACT, SHARED
@@ -276,7 +276,7 @@ def test_a_read_leaves_no_hook_behind(backbone: Any) -> None:
 def test_logits_equal_the_full_models(name: str, backbone: Any, plain: Any) -> None:
     segment = segments(backbone, 1)[0]
     output, _, _ = full_pass(plain, inputs(backbone, segment))
-    yes, no = _explaining.answer_tokens(backbone._processor.tokenizer)
+    yes, no = _answers.answer_tokens(backbone._processor.tokenizer)
     words = [backbone._processor.tokenizer.decode([token]).strip().lower() for token in (*yes, *no)]
     assert all("yes".startswith(word) or "no".startswith(word) for word in words)
     logits = output.logits[0, -1]

@@ -88,7 +88,11 @@ class Backbone(ModelFacts, Protocol):
 
     An attribute `answers_yes_no` says whether its yes and its no can be read, at the site
     `Site("logit", layers - 1)`: the logits (yes, no) with which it would begin its answer. Detected
-    events are then checked by asking the model. Without it, False.
+    events are then checked by asking the model. Without it, False. Other logit sites name the
+    answers to read (`Site.answers`).
+
+    A method `unknown_words(text)` returns the words of a text that its tokenizer does not have.
+    Methods that would ask with such a word are refused. Without it, none.
 
     A method `work(recipe)` returns the `SegmentWork` of a pass over one segment, from which it is
     told in advance how long a command takes. Without it nothing is told.

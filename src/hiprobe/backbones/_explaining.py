@@ -21,10 +21,9 @@ from torch import Tensor
 from hiprobe.backbones._memory import one_memory_error
 from hiprobe.backbones._pixels import resize, to_tensor
 from hiprobe.errors import counted
-from hiprobe.types import Segment
+from hiprobe.types import YES_NO, Segment
 
 MAX_CHARACTERS = 2000
-YES, NO = ("yes",), ("no",)
 TRIES = ((1, 1), (2, 1), (4, 1), (4, 2))
 
 
@@ -124,34 +123,4 @@ def says_abnormal(text: str, normal: Sequence[str] | None) -> bool | None:
         return None
     if normal is not None:
         return words[0] not in {word.lower() for word in normal}
-    return {YES[0]: True, NO[0]: False}.get(words[0])
-
-
-def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Return the first tokens of yes and of no, in their usual spellings.
-
-    Raises ValueError if they cannot be told apart.
-    """
-    yes, no = (_first_tokens(tokenizer, words) for words in (YES, NO))
-    if not yes or not no or yes & no:
-        raise ValueError("its tokenizer does not tell yes from no by the first token")
-    return sorted(yes), sorted(no)
-
-
-def tells_yes_from_no(tokenizer: Any) -> bool:
-    """Tell whether `answer_tokens` finds yes and no."""
-    try:
-        answer_tokens(tokenizer)
-    except ValueError:
-        return False
-    return True
-
-
-def _first_tokens(tokenizer: Any, words: Sequence[str]) -> set[int]:
-    spellings = [
-        f"{space}{form}" for word in words for form in (word, word.title()) for space in ("", " ")
-    ]
-    ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in spellings]
-    firsts = {found[0] for found in ids if found and found[0] != tokenizer.unk_token_id}
-    # A lone space says nothing.
-    return {token for token in firsts if tokenizer.decode([token]).strip()}
+    return dict(zip(YES_NO, (True, False), strict=True)).get(words[0])

@@ -30,8 +30,8 @@ class Readable:
                 raise ModelError(
                     f"cannot read {site}: {reason}", where=self.name, cure="ask for another site"
                 )
-        by_kind = {"residual": self.width, "head": self.head_width, "logit": 2}
-        widths = {by_kind[site.kind] for site in sites}
+        by_kind = {"residual": self.width, "head": self.head_width}
+        widths = {by_kind.get(site.kind, len(site.answer_words)) for site in sites}
         kinds = {site.kind == "logit" for site in sites}
         if len(widths) != 1 or len(kinds) != 1:
             raise ModelError(

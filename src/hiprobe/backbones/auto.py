@@ -18,6 +18,7 @@ import transformers
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hiprobe.backbones._answers import answer_logits, tells_apart, unknown_words
 from hiprobe.backbones._batching import (
     bytes_taken,
     card_room,
@@ -29,10 +30,8 @@ from hiprobe.backbones._counting import count_work
 from hiprobe.backbones._devices import pick_device
 from hiprobe.backbones._explaining import (
     answer,
-    answer_tokens,
     says_abnormal,
     shown_frames,
-    tells_yes_from_no,
     tries,
 )
 from hiprobe.backbones._failures import named_failure
@@ -78,7 +77,7 @@ from hiprobe.backbones._weights import (
 )
 from hiprobe.backbones._work import SIZE, SegmentWork, noise_segments
 from hiprobe.errors import ModelError
-from hiprobe.types import FRAMES, SEGMENT_S, Recipe, Segment, Site
+from hiprobe.types import FRAMES, SEGMENT_S, YES_NO, Recipe, Segment, Site
 
 
 def load(
@@ -170,7 +169,11 @@ class AutoBackbone:
     @cached_property
     def answers_yes_no(self) -> bool:
         """Whether its tokenizer tells yes from no by their first tokens."""
-        return tells_yes_from_no(self._processor.tokenizer)
+        return tells_apart(self._processor.tokenizer, YES_NO)
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Return the words of `text` that its tokenizer does not have, such as () of most."""
+        return unknown_words(self._processor.tokenizer, text)
 
     def _inputs_at(self, length: float, pace: float) -> Inputs:
         """Make inputs of black frames in a segment of `length` minutes: any clock tells those."""
@@ -184,11 +187,11 @@ class AutoBackbone:
     ) -> NDArray[np.float32]:
         """Return vectors float32 (segments, sites, width) at `sites`, at the last prompt position.
 
-        `width` is the hidden size for residual sites, the head width for head sites and 2 (yes, no)
-        for logit sites; one call reads one kind. `recipe` gives the prompts, by default the
-        backbone's own. The pass stops after the deepest block that is asked for. Raises ModelError
-        for a site the model does not have, RecipeMismatch for segments or a recipe that do not fit
-        it, OutOfMemory if one segment alone does not fit into memory.
+        `width` is the hidden size for residual sites, the head width for head sites and the number
+        of answers for logit sites; one call reads one width. `recipe` gives the prompts, by default
+        the backbone's own. The pass stops after the deepest block that is asked for. Raises
+        ModelError for a site the model does not have, RecipeMismatch for segments or a recipe that
+        do not fit it, OutOfMemory if one segment alone does not fit into memory.
 
         With several prompts in the recipe, the video's part of the prompt is computed once if the
         family allows it, whichever sites are read. The bits then differ from those with one prompt
@@ -368,7 +371,7 @@ class AutoBackbone:
     def _read_prompt(self, inputs: Mapping[str, Any], sites: Sequence[Site]) -> Tensor:
         """Return the vectors (batch, sites, width) of one prompt's batch."""
         if sites[0].kind == "logit":
-            return self._answer_logits(inputs)[:, None].expand(-1, len(sites), -1)
+            return self._answer_logits(inputs, sites)
         residual = {site.layer for site in sites if site.kind == "residual"}
         heads = {site.layer for site in sites if site.kind == "head"}
         base = self._model.base_model  # without the LM head
@@ -381,17 +384,16 @@ class AutoBackbone:
             return state
         return state[:, site.head * self.head_width : (site.head + 1) * self.head_width]
 
-    def _answer_logits(self, inputs: Mapping[str, Any]) -> Tensor:
-        """Sum the next-token logits over the spellings of yes and no (log-sum-exp): (batch, 2)."""
+    def _answer_logits(self, inputs: Mapping[str, Any], sites: Sequence[Site]) -> Tensor:
+        """Return the logits (batch, sites, answers) with which the answers would begin."""
+        keep = {"logits_to_keep": 1} if "logits_to_keep" in self._parameters else {}
+        logits = self._model(**inputs, **keep).logits[:, -1].float()
         try:
-            spellings = answer_tokens(self._processor.tokenizer)
+            return answer_logits(self._processor.tokenizer, logits, sites)
         except ValueError as error:
             raise ModelError(
                 str(error), where=self._name, cure="use a method that reads hidden states"
             ) from error
-        keep = {"logits_to_keep": 1} if "logits_to_keep" in self._parameters else {}
-        logits = self._model(**inputs, **keep).logits[:, -1].float()
-        return torch.stack([logits[:, tokens].logsumexp(dim=-1) for tokens in spellings], dim=-1)
 
     def _inputs(self, segment: Segment, prompts: Mapping[int, str]) -> dict[int, Inputs]:
         try:

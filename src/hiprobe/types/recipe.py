@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -13,6 +14,9 @@ from hiprobe.types.events import check
 
 SiteKind = Literal["residual", "head", "logit"]
 SITE_KINDS = ("residual", "head", "logit")
+YES_NO = ("yes", "no")
+MOST_ANSWERS = 100  # of one logit site
+_ANSWERS, _WORD = "answers=", re.compile(r"\w{1,40}")
 SEGMENT_S = 1.6  # seconds of video in a segment, unless a recipe says otherwise
 EXTERNAL = "external:"  # before the model of a recipe whose states another tool read
 FRAMES = 16  # sampled in a segment, unless a recipe says otherwise
@@ -24,21 +28,25 @@ class Site:
 
     - `residual`: the residual stream after decoder block `layer`, before the final norm.
     - `head`: the slice of the `o_proj` input of block `layer` that belongs to `head`.
-    - `logit`: the answer logits, for which the whole model runs.
+    - `logit`: the logits with which each of `answers` would begin, for which the whole model runs;
+      `answers` are words, () for yes and no.
 
     Layers, heads and prompts are counted from 0. Raises ValueError for another kind, a negative
-    number, or a head where the kind has none.
+    number, a head or answers where the kind has none, and answers that are not different words.
 
     >>> print(Site("residual", 20))
     residual/layer20/prompt0
     >>> Site.parse("head/layer3/head5/prompt0")
-    Site(kind='head', layer=3, head=5, prompt=0)
+    Site(kind='head', layer=3, head=5, prompt=0, answers=())
+    >>> print(Site("logit", 27), Site("logit", 27, answers=("low", "high")))
+    logit/layer27/prompt0 logit/layer27/prompt0/answers=low,high
     """
 
     kind: SiteKind
     layer: int
     head: int | None = None
     prompt: int = 0
+    answers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check(
@@ -53,21 +61,50 @@ class Site:
         require("prompt", self.prompt)
         if self.head is not None:
             require("head", self.head)
+        self._check_answers()
+
+    def _check_answers(self) -> None:
+        given = self.answers
+        check(
+            not given or self.kind == "logit",
+            f"only a site of kind 'logit' has answers, got {self!r}",
+        )
+        check(
+            len(given) != 1
+            and len(set(given)) == len(given) <= MOST_ANSWERS
+            and all(_WORD.fullmatch(word) for word in given)
+            and given != YES_NO,
+            f"answers must be 2 to {MOST_ANSWERS} different words, () for yes and no, "
+            f"got {given!r}",
+        )
+
+    @property
+    def answer_words(self) -> tuple[str, ...]:
+        """The answers whose logits are read, yes and no unless others are named.
+
+        >>> Site("logit", 27).answer_words
+        ('yes', 'no')
+        """
+        return self.answers or YES_NO
 
     def __str__(self) -> str:
         head = "" if self.head is None else f"/head{self.head}"
-        return f"{self.kind}/layer{self.layer}{head}/prompt{self.prompt}"
+        words = f"/{_ANSWERS}{','.join(self.answers)}" if self.answers else ""
+        return f"{self.kind}/layer{self.layer}{head}/prompt{self.prompt}{words}"
 
     @classmethod
     def parse(cls, text: str) -> Site:
         """Read a site from its text, the inverse of `str`; raises ValueError for any other text."""
         kind, *parts = text.split("/")
+        answers: tuple[str, ...] = ()
+        if parts and parts[-1].startswith(_ANSWERS):
+            answers = tuple(parts.pop().removeprefix(_ANSWERS).split(","))
         names = ("layer", "head", "prompt") if kind == "head" else ("layer", "prompt")
         check(len(parts) == len(names), f"not a site: {text!r}")
         numbers = {
             name: int(part.removeprefix(name)) for name, part in zip(names, parts, strict=True)
         }
-        site = cls(kind, **numbers)  # type: ignore[arg-type]
+        site = cls(kind, **numbers, answers=answers)  # type: ignore[arg-type]
         check(str(site) == text, f"not a site: {text!r}")
         return site
 
