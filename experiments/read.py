@@ -37,8 +37,8 @@ def read_methods(
     for name in (name for name in methods.names() if name not in without):
         how = methods.load(name)
         sites = methods.candidates(how, backbone.layers, backbone.heads, backbone.head_layers)
-        recipe = pipeline.recipe_for(name, backbone)
         try:
+            recipe = pipeline.recipe_for(name, backbone)
             read[name] = (
                 study.footage("train", sites=sites, recipe=recipe),
                 study.footage("test", sites=sites, recipe=recipe),

@@ -27,7 +27,7 @@ class MethodPass:
 
 @dataclass(frozen=True)
 class MethodPasses:
-    """The passes that read several methods, and the methods that `model` lacks, with the reason."""
+    """The passes that read several methods, and why each other method cannot be read."""
 
     passes: tuple[MethodPass, ...]
     left_out: Mapping[str, str]
@@ -43,7 +43,7 @@ def method_passes(
     """Return the passes that read every method on `model`, that of `first` at the beginning.
 
     Methods of one recipe that read the same kind of sites share a pass. Raises ModelError if the
-    model has no site of `first`.
+    model has no site of `first`, or does not know a word of its questions.
 
     >>> from hiprobe import backbones
     >>> found = method_passes("hiprobe", backbones.load("embedded", device="cpu"))
@@ -54,14 +54,14 @@ def method_passes(
     shared: dict[tuple[Recipe, tuple[str, ...]], dict[str, tuple[Site, ...]]] = {}
     for name in (first, *(name for name in methods.names() if name != first)):
         try:
-            sites = sites_for(name, model)
+            sites, recipe = sites_for(name, model), options.recipe(name, model)
         except ModelError as error:
             if name == first:
                 raise
             lost[name] = error.reason
             continue
-        kinds = tuple(sorted({site.kind for site in sites}))
-        shared.setdefault((options.recipe(name, model), kinds), {})[name] = sites
+        kinds = tuple(sorted({f"{site.kind} {site.answers}" for site in sites}))
+        shared.setdefault((recipe, kinds), {})[name] = sites
     passes = [
         MethodPass(tuple(served), ReadPlan(_joined(served.values()), recipe))
         for (recipe, _), served in shared.items()

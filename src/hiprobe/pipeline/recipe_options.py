@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hiprobe import methods
 from hiprobe.backbones import ModelFacts
-from hiprobe.errors import UsageError, counted
+from hiprobe.errors import ModelError, UsageError, counted
 from hiprobe.types import Recipe
 
 
@@ -31,7 +31,7 @@ class RecipeOptions:
         """Return the model's recipe with the questions of `method`, and these changes.
 
         Raises UsageError for more or fewer prompts than the method asks, and for a value out of
-        range.
+        range, ModelError if the model does not know a word of the method's own questions.
         """
         given = {"segment_s": self.segment_s, "frames": self.frames, "size": self.size}
         changes = {name: value for name, value in given.items() if value is not None}
@@ -44,9 +44,12 @@ class RecipeOptions:
 def recipe_for(method: str, model: ModelFacts, prompts: Sequence[str] = ()) -> Recipe:
     """Return the model's recipe with the questions of `method`, or with `prompts` in their place.
 
-    Raises UsageError for more or fewer `prompts` than the method asks.
+    Raises UsageError for more or fewer `prompts` than the method asks, ModelError if the model does
+    not know a word of the method's own questions.
     """
     asked = _asked(method, prompts)
+    if not prompts:
+        _check_words(method, model, asked)
     return replace(model.recipe, prompts=asked) if asked else model.recipe
 
 
@@ -57,3 +60,15 @@ def _asked(method: str, prompts: Sequence[str]) -> tuple[str, ...]:
     if prompts and len(prompts) != most:
         raise UsageError(f"method {method} asks {counted(most, 'question')}, not {len(prompts)}")
     return tuple(prompts) or own
+
+
+def _check_words(method: str, model: ModelFacts, asked: Sequence[str]) -> None:
+    """Raise ModelError if the model says that it lacks a word of what `method` asks."""
+    lacking = getattr(model, "unknown_words", lambda text: ())
+    unknown = dict.fromkeys(word for text in asked for word in lacking(text))
+    if unknown:
+        raise ModelError(
+            f"method {method} asks with words that the model does not know: {', '.join(unknown)}",
+            where=str(model.provenance.get("name", model.recipe.model)),
+            cure="use another method, or ask in other words with --prompt",
+        )
