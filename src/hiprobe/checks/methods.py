@@ -36,12 +36,22 @@ class MethodTrial:
     @cached_property
     def values(self) -> NDArray[np.float32]:
         """Hidden states (rows, sites, width): anomalous rows are 4 higher in every dimension."""
-        logit = self.sites[0].kind == "logit"
-        shape = ROWS, len(self.sites), 2 if logit else WIDTH
-        values = np.random.default_rng(0).normal(3.0, 5.0, shape)
+        if self.sites[0].kind == "logit":
+            return self._logits(len(self.sites[0].answer_words))
+        values = np.random.default_rng(0).normal(3.0, 5.0, (ROWS, len(self.sites), WIDTH))
         values[self.anomalous] += 4.0
-        if logit:
-            values[..., 1] = 3.0  # the logit of no
+        return values.astype(np.float32)
+
+    def _logits(self, answers: int) -> NDArray[np.float32]:
+        """Made-up logits of answers (rows, sites, answers): of anomalous rows the right ones rise.
+
+        Of yes and no that is yes, or no to a question of `BENIGN`; of a scale its upper half.
+        """
+        values = np.random.default_rng(0).normal(3.0, 5.0, (ROWS, len(self.sites), answers))
+        upper = np.arange(answers) >= answers / 2
+        benign = [site.prompt in getattr(self.method, "BENIGN", ()) for site in self.sites]
+        rises = np.array([upper == ((answers > 2) != one) for one in benign])
+        values[self.anomalous] += 4.0 * rises
         return values.astype(np.float32)
 
     @property
@@ -112,6 +122,9 @@ def _it_states_its_labels_and_prompts(trial: MethodTrial) -> Broken | None:
         isinstance(text, str) and text for text in method.PROMPTS
     ):
         return Broken(f"PROMPTS is {method.PROMPTS!r}", "use a tuple of questions, () for none")
+    benign = getattr(method, "BENIGN", ())
+    if not isinstance(benign, tuple) or not set(benign) <= set(range(len(method.PROMPTS))):
+        return Broken(f"BENIGN is {benign!r}", "use a tuple of numbers of PROMPTS")
     if not hasattr(method, "THRESHOLD") and method.LABELS != "none":
         return None
     threshold = getattr(method, "THRESHOLD", None)

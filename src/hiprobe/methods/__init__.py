@@ -43,7 +43,8 @@ class Method(Protocol):
     ("both", "normal" or "none"). `PROMPTS` are the questions that it asks, numbered by
     `Site.prompt`; () means the question of the model. Optional are `baseline(values, labels,
     permutations, seed) -> saliency.Baseline`, its curves under shuffled labels, and `THRESHOLD`,
-    the threshold of its scores where there are no labels to find a better one.
+    the threshold of its scores where there are no labels to find a better one, and `BENIGN`, the
+    numbers of the prompts to which yes means normal.
 
     >>> class Mean:
     ...     LABELS, PROMPTS = "none", ()
