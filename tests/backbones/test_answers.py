@@ -13,7 +13,7 @@ from tests.support.reference_reading import clips
 from hiprobe import pipeline
 from hiprobe.backbones import Backbone, _answers
 from hiprobe.errors import ModelError
-from hiprobe.methods import graded
+from hiprobe.methods import graded, ordinal
 from hiprobe.pipeline import RecipeOptions, method_passes
 from hiprobe.types import Recipe, Site
 
@@ -84,10 +84,15 @@ def test_a_method_that_asks_with_unknown_words_is_refused(
     assert pipeline.recipe_for(method, shipped, own).prompts == own
 
 
-def test_auto_says_which_methods_the_model_has_no_words_for(shipped: Backbone) -> None:
-    found = method_passes("hiprobe", shipped, RecipeOptions())
-    assert set(found.left_out) == {"graded", "ordinal", "headhunt_published"}
+def test_auto_says_which_methods_the_model_has_no_words_for(
+    shipped: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(ordinal, "AUTO", True)
+        found = method_passes("hiprobe", shipped, RecipeOptions())
+    assert set(found.left_out) == {"ordinal"}
     assert "extremely" in found.left_out["ordinal"]
     served = [one.methods for one in found.passes]
+    assert served == [one.methods for one in method_passes("hiprobe", shipped).passes]
     assert ("head_vote", "output_heads") in served
-    assert "sphere" in served[0]
+    assert not {"contrast", "graded", "headhunt_published"} & set(sum(served, ()))

@@ -92,8 +92,8 @@ def test_it_reads_each_recipe_once_chooses_and_says_why(
     monkeypatch.setenv("READ_LOG", str(log))
     code, out, err = fit()
     assert code == 0
-    assert "auto: 4 passes over 10 videos" in err
-    assert "hiprobe, hiprobe_c1, one_class, output_layer" in err
+    assert "auto: 5 passes over 10 videos" in err
+    assert "hiprobe, hiprobe_c1, one_class, output_layer, sphere" in err
     assert "likelihood was not compared: the tokenizer has no word for yes" in err
     assert "is best inside the folds, and the choice gains" in " ".join(out.split())
     assert "what was tried, 5 folds" in out
@@ -104,8 +104,8 @@ def test_it_reads_each_recipe_once_chooses_and_says_why(
     assert choice["decided"]
     assert choice["gain"]["low"] > 0
     assert set(choice["left_out"]) == {"likelihood"}
-    # One batch a video: the residual layers, the heads and the five questions, once each.
-    assert len(log.read_text().splitlines()) == 30
+    # One batch a video: the layers, the heads, and the five questions twice.
+    assert len(log.read_text().splitlines()) == 40
 
 
 def test_a_second_time_only_the_store_is_read_and_a_given_sigma_is_the_only_one_tried(
@@ -121,6 +121,7 @@ def test_a_second_time_only_the_store_is_read_and_a_given_sigma_is_the_only_one_
     assert (tmp_path / "p.safetensors").read_bytes() == first
     names = {one["method"] for one in found["choice"]["tried"]}
     own = {"hiprobe", "hiprobe_c1", "one_class", "output_layer", "headhunt", "several_prompts"}
+    own |= {"head_vote", "output_heads", "sphere"}
     assert names == own
     assert (
         {one["sigma"] for one in found["choice"]["tried"]} == {0.75} == {found["choice"]["sigma"]}
@@ -142,7 +143,7 @@ def test_methods_that_share_a_recipe_share_a_pass_and_others_say_why_not() -> No
     model: Any = Headless()
     found = pipeline.method_passes("hiprobe", model)
     assert [one.methods for one in found.passes] == [
-        ("hiprobe", "hiprobe_c1", "one_class", "output_layer"),
+        ("hiprobe", "hiprobe_c1", "one_class", "output_layer", "sphere"),
         ("likelihood",),
         ("several_prompts",),
     ]

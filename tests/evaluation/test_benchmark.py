@@ -476,7 +476,7 @@ def test_export_of_hidden_states_as_plain_arrays(own: Path, fitted: Fitted, tmp_
             assert np.array_equal(arrays[f"{key}/starts"], kept.starts)
             assert (index[key]["video"], index[key]["dtype"]) == (kept.video_id, "float32")
             assert Recipe.from_json(index[key]["recipe"]) == kept.recipe
-            assert tuple(Site(**site) for site in index[key]["sites"]) == kept.sites
+            assert tuple(Site.from_json(site) for site in index[key]["sites"]) == kept.sites
     first = (tmp_path / "states.npz").read_bytes()
     export.export_states(fitted.store, tmp_path / "states.npz")
     assert (tmp_path / "states.npz").read_bytes() == first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -14,7 +14,7 @@ from hiprobe.errors import UsageError
 if TYPE_CHECKING:
     from hiprobe.backbones import ModelFacts
     from hiprobe.pipeline import ReadPlan, RecipeOptions
-    from hiprobe.types import Site
+    from hiprobe.types import Site, Unit
 
 Prompt = Annotated[
     list[str] | None,
@@ -31,6 +31,15 @@ Size = Annotated[
     str | None,
     typer.Option(
         metavar="HEIGHTxWIDTH", help="Resize frames to this before the model's own processing."
+    ),
+]
+UnitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--unit",
+        metavar="UNIT",
+        help="What to fit on: segment, or video for one vector of each whole video, as in "
+        "HeadHunt-VAD. Detection scores segments either way.",
     ),
 ]
 
@@ -51,7 +60,11 @@ class ReadingOptions:
 
 
 def recipe_options(
-    prompts: list[str] | None, segment_s: float | None, frames: int | None, size: str | None
+    prompts: list[str] | None,
+    segment_s: float | None,
+    frames: int | None,
+    size: str | None,
+    unit: str | None = None,
 ) -> RecipeOptions:
     """Return what the user changes in the recipe; raises UsageError for an invalid value.
 
@@ -69,7 +82,15 @@ def recipe_options(
     if frames is not None and pixels is not None:
         window = frames * pixels[0] * pixels[1] * 3
         check_range("--frames x --size, in bytes,", "bytes of a window", window)
-    return RecipeOptions(tuple(prompts or ()), segment_s, frames, pixels)
+    return RecipeOptions(tuple(prompts or ()), segment_s, frames, pixels, _unit(unit))
+
+
+def _unit(given: str | None) -> Unit | None:
+    from hiprobe.types import UNITS
+
+    if given is not None and given not in UNITS:
+        raise UsageError(f"--unit must be one of {', '.join(UNITS)}, got {given!r}")
+    return cast("Unit | None", given)
 
 
 def _pixels(size: str | None) -> tuple[int, int] | None:

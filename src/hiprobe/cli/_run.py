@@ -177,6 +177,7 @@ class FitRequest:
             self._check_auto()
         if self.options is not None:
             self.options.check(self.known_method)
+            self._check_unit(self.options)
         layer = self.layer is not None and not self.states_given
         if self.data is None and (layer or self.split is not None):
             raise UsageError(
@@ -185,6 +186,14 @@ class FitRequest:
         if self.data is None and self.words is not None:
             raise UsageError(
                 "--normal-label and --anomaly-label need labelled clips", cure="name a CSV of them"
+            )
+
+    def _check_unit(self, options: RecipeOptions) -> None:
+        """Raise UsageError for what whole videos cannot be combined with."""
+        if options.unit == "video" and self.false_alarms_per_day is not None:
+            raise UsageError(
+                "--unit video gives no scores of normal segments for --false-alarms-per-day",
+                cure="name normal footage with --normal",
             )
 
     def _check_auto(self) -> None:

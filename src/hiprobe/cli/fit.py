@@ -46,7 +46,7 @@ from hiprobe.cli._options import (
     Store,
     Verbose,
 )
-from hiprobe.cli._reading import Frames, Prompt, SegmentLength, Size, recipe_options
+from hiprobe.cli._reading import Frames, Prompt, SegmentLength, Size, UnitOption, recipe_options
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def fit(
     segment: SegmentLength = None,
     frames: Frames = None,
     size: Size = None,
+    unit: UnitOption = None,
     threshold: Threshold = None,
     localization: Named = None,
     smoothing: SmoothingKind = None,
@@ -135,7 +136,7 @@ def fit(
     seen = _passed.watch(context, verbose)
     seen.search_clips(data)
     words = label_words(normal_label, anomaly_label)
-    options = recipe_options(prompt, segment, frames, size)
+    options = recipe_options(prompt, segment, frames, size, unit)
     events = EventOptions(
         threshold, sigma, min_length, merge, localization, smoothing, extend, refine, confirm
     )

@@ -85,7 +85,7 @@ def _described(found: HiddenStates, dtype: str) -> dict[str, Any]:
     return {
         "video": found.video_id,
         "recipe": found.recipe.to_json(),
-        "sites": [asdict(site) for site in found.sites],
+        "sites": [site.to_json() for site in found.sites],
         "dtype": dtype,
         "duration": found.duration,
         "gaps": [asdict(gap) for gap in found.gaps],

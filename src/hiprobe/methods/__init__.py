@@ -42,9 +42,9 @@ class Method(Protocol):
     Labels are 1 anomalous, 0 normal and -1 left out. `LABELS` names the classes that it fits on
     ("both", "normal" or "none"). `PROMPTS` are the questions that it asks, numbered by
     `Site.prompt`; () means the question of the model. Optional are `baseline(values, labels,
-    permutations, seed) -> saliency.Baseline`, its curves under shuffled labels, and `THRESHOLD`,
-    the threshold of its scores where there are no labels to find a better one, and `BENIGN`, the
-    numbers of the prompts to which yes means normal.
+    permutations, seed) -> saliency.Baseline`, its curves under shuffled labels; `THRESHOLD`, the
+    threshold of its scores where there are no labels to find a better one; `BENIGN`, the numbers of
+    the prompts to which yes means normal; and `AUTO`, False to keep it out of `fit --method auto`.
 
     >>> class Mean:
     ...     LABELS, PROMPTS = "none", ()

@@ -39,6 +39,7 @@ INNOCENT = (
 )
 PROMPTS = (*HAZARDS, *INNOCENT)
 BENIGN = tuple(range(len(HAZARDS), len(PROMPTS)))
+AUTO = False  # to ask so much takes long, and labels serve better
 THRESHOLD = 0.5  # a hazard and an innocent explanation are equally likely
 
 

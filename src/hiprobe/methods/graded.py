@@ -22,6 +22,7 @@ PROMPTS = (
     "Answer with one digit from 0 for normal to 9 for extremely abnormal.",
 )
 ANSWERS = tuple("0123456789")
+AUTO = False  # labels serve better
 THRESHOLD = 0.5
 
 

@@ -12,6 +12,7 @@ from hiprobe.methods.headhunt import LABELS, select, sites
 
 __all__ = ["LABELS", "PROMPTS", "fit", "score", "select", "sites"]
 
+AUTO = False  # `headhunt` with other questions
 PROMPTS = (
     "Identify any abnormal events or safety hazards in this video.",
     "Analyze the video for anomalies. Describe any violent activities, accidents, or deviations "

@@ -37,6 +37,7 @@ PROMPTS = (
     REVERSED,
 )
 BENIGN = (len(DEGREES),)
+AUTO = False  # to ask so much takes long, and labels serve better
 THRESHOLD = 0.5
 Array = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ Knows no probe and no command line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hiprobe import methods
@@ -40,19 +40,19 @@ class MethodPasses:
 def method_passes(
     first: str, model: ModelFacts, options: RecipeOptions | None = None
 ) -> MethodPasses:
-    """Return the passes that read every method on `model`, that of `first` at the beginning.
+    """Return the passes that read the methods to compare, that of `first` at the beginning.
 
     Methods of one recipe that read the same kind of sites share a pass. Raises ModelError if the
     model has no site of `first`, or does not know a word of its questions.
 
     >>> from hiprobe import backbones
     >>> found = method_passes("hiprobe", backbones.load("embedded", device="cpu"))
-    >>> [one.methods for one in found.passes][:2]
-    [('hiprobe', 'hiprobe_c1', 'one_class', 'output_layer'), ('headhunt',)]
+    >>> [len(one.methods) for one in found.passes], found.passes[1].methods
+    ([5, 2, 1, 1, 1], ('head_vote', 'output_heads'))
     """
     options, lost = options or RecipeOptions(), {}
     shared: dict[tuple[Recipe, tuple[str, ...]], dict[str, tuple[Site, ...]]] = {}
-    for name in (first, *(name for name in methods.names() if name != first)):
+    for name in _compared(first):
         try:
             sites, recipe = sites_for(name, model), options.recipe(name, model)
         except ModelError as error:
@@ -67,6 +67,14 @@ def method_passes(
         for (recipe, _), served in shared.items()
     ]
     return MethodPasses(tuple(passes), lost)
+
+
+def _compared(first: str) -> Iterator[str]:
+    """Yield `first`, then every other method that does not ask to be left out (`AUTO`)."""
+    yield first
+    for name in methods.names():
+        if name != first and getattr(methods.load(name), "AUTO", True):
+            yield name
 
 
 def _joined(several: Iterable[tuple[Site, ...]]) -> tuple[Site, ...]:

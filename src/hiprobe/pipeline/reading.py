@@ -32,6 +32,7 @@ from hiprobe.types import (
 )
 from hiprobe.video import parallel
 from hiprobe.video.controls import motion_and_brightness
+from hiprobe.video.whole_video import WholeVideo
 
 Progress = Callable[[str, Segment], None]
 Failed = Callable[[str, HiProbeError], None]
@@ -106,12 +107,21 @@ def read_or_load(path: str | Path, reading: Reading, plan: ReadPlan) -> HiddenSt
     kept = _stored(video_id, reading, plan)
     if kept is not None:
         return kept
-    segments = parallel.decode_segments(path, plan.recipe, video_id)
+    segments = _windows(path, plan.recipe, video_id)
     fresh = read_states(segments, path, video_id, reading, plan)
     check_same(path, video_id)
     if reading.store is not None:
         index.enter(reading.store, save_states(reading.store, fresh, reading.dtype))
     return fresh
+
+
+def _windows(
+    path: str | Path, recipe: Recipe, video_id: str
+) -> WholeVideo | parallel.ParallelReader:
+    """Return the windows of a video in the unit of the recipe."""
+    if recipe.unit == "video":
+        return WholeVideo(path, recipe)
+    return parallel.decode_segments(path, recipe, video_id)
 
 
 def _stored(video_id: str, reading: Reading, plan: ReadPlan) -> HiddenStates | None:
@@ -133,7 +143,7 @@ def decode_ahead(path: str | Path, reading: Reading, plan: ReadPlan) -> None:
     """
     with suppress(VideoError, StoreError):
         video_id = video.digest(path)
-        if _stored(video_id, reading, plan) is None:
+        if plan.recipe.unit == "segment" and _stored(video_id, reading, plan) is None:
             parallel.start_decoding(path, plan.recipe, video_id)
 
 
@@ -149,7 +159,7 @@ def check_same(path: str | Path, video_id: str, read_as: str | None = None) -> N
 
 
 def read_states(
-    segments: video.SegmentReader | parallel.ParallelReader,
+    segments: video.SegmentReader | parallel.ParallelReader | WholeVideo,
     path: str | Path,
     video_id: str,
     reading: Reading,

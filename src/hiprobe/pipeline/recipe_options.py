@@ -8,20 +8,22 @@ from dataclasses import dataclass, replace
 from hiprobe import methods
 from hiprobe.backbones import ModelFacts
 from hiprobe.errors import ModelError, UsageError, counted
-from hiprobe.types import Recipe
+from hiprobe.types import Recipe, Unit
 
 
 @dataclass(frozen=True)
 class RecipeOptions:
     """What to change in a model's recipe; None or empty leaves it as it is.
 
-    `segment_s` is in seconds, `size` is (height, width) in pixels.
+    `segment_s` is in seconds, `size` is (height, width) in pixels. `unit` "video" reads one window
+    over each whole video.
     """
 
     prompts: Sequence[str] = ()
     segment_s: float | None = None
     frames: int | None = None
     size: tuple[int, int] | None = None
+    unit: Unit | None = None
 
     def check(self, method: str) -> None:
         """Raise UsageError for more or fewer prompts than `method` asks; needs no model."""
@@ -33,10 +35,10 @@ class RecipeOptions:
         Raises UsageError for more or fewer prompts than the method asks, and for a value out of
         range, ModelError if the model does not know a word of the method's own questions.
         """
-        given = {"segment_s": self.segment_s, "frames": self.frames, "size": self.size}
+        given = {name: getattr(self, name) for name in ("segment_s", "frames", "size", "unit")}
         changes = {name: value for name, value in given.items() if value is not None}
         try:
-            return replace(recipe_for(method, model, self.prompts), **changes)  # type: ignore[arg-type]
+            return replace(recipe_for(method, model, self.prompts), **changes)
         except ValueError as error:
             raise UsageError(str(error)) from error
 

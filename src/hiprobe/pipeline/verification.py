@@ -20,8 +20,9 @@ from hiprobe.types import Event, Recipe, Scores, Site, Verification
 
 
 def answer_plan(model: ModelFacts, recipe: Recipe, question: str = QUESTION) -> ReadPlan:
-    """Return how to read the model's yes and no to `question`, else as `recipe` says."""
-    return ReadPlan((Site("logit", model.layers - 1),), replace(recipe, prompts=(question,)))
+    """Return how to read the model's yes and no to `question` about each segment."""
+    asked = replace(recipe, prompts=(question,), unit="segment")
+    return ReadPlan((Site("logit", model.layers - 1),), asked)
 
 
 def check_events(

@@ -32,6 +32,7 @@ _FIELDS = {
     "segment_s": "segment length",
     "frames": "frames per segment",
     "size": "frame size",
+    "unit": "unit",
 }
 _SITES = 64  # per block of values that are checked
 

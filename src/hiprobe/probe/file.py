@@ -10,7 +10,7 @@ import errno
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from os import PathLike
@@ -177,7 +177,7 @@ class Probe:
             "method": self.method,
             "recipe": self.recipe.to_json(),
             "width": self.width,
-            "sites": [asdict(site) for site in self.sites],
+            "sites": [site.to_json() for site in self.sites],
             "localization": self.localization.to_json(),
             "verification": None if self.verification is None else self.verification.to_json(),
             "tensors": {name: [str(t.dtype), list(t.shape)] for name, t in tensors.items()},
@@ -309,7 +309,7 @@ def _unpack(data: bytes, method: str | None) -> Probe:
             f"its method {header['method']!r} is code from outside the package",
             cure="name the method if you trust it",
         )
-    sites = tuple(Site(**site) for site in header["sites"])
+    sites = tuple(Site.from_json(site) for site in header["sites"])
     asked = header["verification"]
     _check_numbers(header["provenance"])
     probe = Probe(

@@ -97,6 +97,9 @@ def fit(
     made of segments, and `provenance["warnings"]` of the probe says so. On the same folds,
     `provenance["controls"]` has the AUC of controls that need no model, if the states have them.
 
+    States of whole videos (`Recipe.unit`) fit a probe that scores segments, as in HeadHunt-VAD; the
+    threshold then comes from the scores of whole videos.
+
     The threshold is the one with the best F1 (the rule of HeadHunt-VAD). A method of normal videos
     uses the 0.99 quantile of their scores. A method that needs no labels uses its own threshold if
     it gets none (both our own). `provenance["threshold_from"]` says which was used. In the same way
@@ -164,7 +167,7 @@ def _fitted(method: str, pairs: Sequence[Pair], settings: FitSettings) -> Probe:
     record = {**_record(how, data, chosen, held, settings), "threshold_from": source}
     made = Probe(
         method,
-        data.states[0].recipe,
+        replace(data.states[0].recipe, unit="segment"),
         tuple(data.sites[i] for i in chosen.indices),
         data.shape[2],
         tensors,
@@ -278,6 +281,7 @@ def _described(data: Calibration, chosen: methods.Selection, seed: int) -> dict[
         "segments": count,
         "videos": sorted(videos),
         **({"groups": data.named_groups} if data.named_groups else {}),
+        **({"unit": unit} if (unit := data.states[0].recipe.unit) != "segment" else {}),
         "seed": seed,
         "candidates": data.names(range(len(data.sites))),
         "chosen": data.names(chosen.indices),

@@ -197,7 +197,8 @@ def _states(described: Mapping[str, Any], arrays: Arrays, *, foreign: bool) -> H
         raise ValueError(f"values must be floating-point numbers, got {values.dtype}")
     starts, ends = times
     sites = tuple(
-        Site.parse(one) if isinstance(one, str) else Site(**one) for one in described["sites"]
+        Site.parse(one) if isinstance(one, str) else Site.from_json(one)
+        for one in described["sites"]
     )
     if len(set(sites)) < len(sites):
         raise ValueError("a site is there twice")

@@ -52,7 +52,7 @@ def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
         "video": states.video_id,
         "recipe": states.recipe.to_json(),
         "dtype": dtype,
-        "sites": [asdict(site) for site in states.sites],
+        "sites": [site.to_json() for site in states.sites],
         "duration": states.duration,
         "gaps": [asdict(gap) for gap in states.gaps],
         "damaged_packets": states.damaged_packets,
@@ -124,7 +124,7 @@ def load_states(path: Path) -> HiddenStates:
     """
     try:
         header, arrays = map_arrays(path)
-        sites = tuple(Site(**site) for site in header["sites"])
+        sites = tuple(Site.from_json(site) for site in header["sites"])
         gaps = tuple(Gap(**gap) for gap in header["gaps"])
         if header["schema"] != SCHEMA:
             raise ValueError(f"the schema must be {SCHEMA!r}, got {header['schema']!r}")

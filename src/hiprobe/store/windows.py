@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class WindowsKey:
             "video": self.video_id,
             "recipe": self.recipe.to_json(),
             "dtype": self.dtype,
-            "sites": [asdict(site) for site in self.sites],
+            "sites": [site.to_json() for site in self.sites],
         }
 
 

@@ -23,10 +23,12 @@ from hiprobe.types.recipe import (
     FRAMES,
     SEGMENT_S,
     SITE_KINDS,
+    UNITS,
     YES_NO,
     Recipe,
     Site,
     SiteKind,
+    Unit,
     digest_json,
 )
 from hiprobe.types.results import (
@@ -55,6 +57,7 @@ __all__ = [
     "SITE_KINDS",
     "SOURCES",
     "STATUSES",
+    "UNITS",
     "VERIFICATION_RESULTS",
     "YES_NO",
     "Box",
@@ -74,6 +77,7 @@ __all__ = [
     "SiteKind",
     "Source",
     "Status",
+    "Unit",
     "Verification",
     "VerificationResult",
     "Video",

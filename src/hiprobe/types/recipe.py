@@ -14,6 +14,8 @@ from hiprobe.types.events import check
 
 SiteKind = Literal["residual", "head", "logit"]
 SITE_KINDS = ("residual", "head", "logit")
+Unit = Literal["segment", "video"]
+UNITS = ("segment", "video")
 YES_NO = ("yes", "no")
 MOST_ANSWERS = 100  # of one logit site
 _ANSWERS, _WORD = "answers=", re.compile(r"\w{1,40}")
@@ -87,6 +89,16 @@ class Site:
         """
         return self.answers or YES_NO
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the site as JSON values; answers only where they are not yes and no."""
+        values = {**asdict(self), "answers": list(self.answers)}
+        return values if self.answers else {k: v for k, v in values.items() if k != "answers"}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Site:
+        """Build a site from the values of `to_json`; raises TypeError or ValueError."""
+        return cls(**{**values, "answers": tuple(values.get("answers", ()))})
+
     def __str__(self) -> str:
         head = "" if self.head is None else f"/head{self.head}"
         words = f"/{_ANSWERS}{','.join(self.answers)}" if self.answers else ""
@@ -115,8 +127,9 @@ class Recipe:
 
     `model` is a hub id, or `sha256:...` of the content of a local folder. A segment is `segment_s`
     seconds long and is read as `frames` frames, resized to `size` (height, width); None keeps their
-    own size. Precision and device are not part of the recipe but of the provenance. Raises
-    ValueError for settings out of range.
+    own size. `unit` "video" reads one window of `frames` frames over a whole video, to fit on
+    (HeadHunt-VAD); detection reads segments. Precision and device are not part of the recipe but of
+    the provenance. Raises ValueError for settings out of range.
 
     >>> recipe = Recipe("org/model", ("Is anything abnormal?",), frames=8)
     >>> Recipe.from_json(recipe.to_json()) == recipe
@@ -129,6 +142,7 @@ class Recipe:
     segment_s: float = SEGMENT_S
     frames: int = FRAMES
     size: tuple[int, int] | None = None
+    unit: Unit = "segment"
 
     def __post_init__(self) -> None:
         check(
@@ -138,6 +152,7 @@ class Recipe:
         require("number of prompts", len(self.prompts))
         require("segment_s", self.segment_s)
         require("frames", self.frames)
+        check(self.unit in UNITS, f"unit must be one of {UNITS}, got {self.unit!r}")
         if self.size is not None:
             check(len(self.size) == 2, f"size must be height and width, got {self.size!r}")
             height, width = self.size
@@ -146,8 +161,14 @@ class Recipe:
             require("bytes of a window", self.frames * height * width * 3)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the recipe as JSON values, the form that is digested and stored."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        """Return the recipe as JSON values, the form that is digested and stored.
+
+        A unit of segments is left out, as in recipes that were stored before there was another.
+        """
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.unit == "segment":
+            del values["unit"]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:
