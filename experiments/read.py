@@ -27,11 +27,12 @@ WORDINGS = (
 
 
 def read_methods(
-    study: Study, without: Sequence[str] = ()
+    study: Study, without: Sequence[str] = (), *, drawn: bool = True
 ) -> tuple[dict[str, tuple[Footage, Footage]], dict[str, str]]:
     """Return train and test footage at the sites of each method but those `without`.
 
-    The second value gives the reason for each method that could not be read.
+    The second value gives the reason for each method that could not be read. Unless methods without
+    labels are `drawn` for too, their train footage is that of the test: nothing is fitted to it.
     """
     backbone, read, lost = load(study.models[0]), {}, {}
     for name in (name for name in methods.names() if name not in without):
@@ -39,10 +40,10 @@ def read_methods(
         sites = methods.candidates(how, backbone.layers, backbone.heads, backbone.head_layers)
         try:
             recipe = pipeline.recipe_for(name, backbone)
-            read[name] = (
-                study.footage("train", sites=sites, recipe=recipe),
-                study.footage("test", sites=sites, recipe=recipe),
-            )
+            test = study.footage("test", sites=sites, recipe=recipe)
+            fits = drawn or how.LABELS != "none"
+            train = study.footage("train", sites=sites, recipe=recipe) if fits else test
+            read[name] = train, test
         except HiProbeError as error:
             lost[name] = str(error)
     return read, lost

@@ -71,6 +71,15 @@ class Readings:
         with np.load(file, allow_pickle=False) as held:
             return np.asarray(held["states"])
 
+    def at(self, sites: Sequence[Site], recipe: Recipe) -> States:
+        """Return the values (n, sites, width) at some sites under a recipe, of the whole view."""
+        key = digest_json([[str(site) for site in sites], list(recipe.prompts)])[:16]
+        file = self.folder / f"sites-{key}.npz"
+        if not file.is_file():
+            self._keep(file, states=self._read("whole", sites, recipe)[0])
+        with np.load(file, allow_pickle=False) as held:
+            return np.asarray(held["states"])
+
     def _read(self, view: str, sites: Sequence[Site], recipe: Recipe) -> tuple[States, float]:
         segments = self.clips.segments(view)
         self.model.read(segments[:2], sites, recipe)  # the first pass makes buffers

@@ -1,10 +1,12 @@
 """Compare every method by the share of the training videos that is labelled, 0.5 to 100 %.
 
-Run: `python -m experiments.share`.
+Run: `python -m experiments.share`; with `--only METHOD` and `--share 0.04`, each as often as you
+like, only some of it.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,7 +16,7 @@ from experiments.fits import CLASSES, percent, scores
 from experiments.footage import Footage, draw, most
 from experiments.measure import below, interval, verdict
 from experiments.read import read_methods
-from experiments.study import Study, main
+from experiments.study import Study, arguments, show
 from experiments.tables import Claim, Table
 from hiprobe import methods
 from hiprobe.errors import HiProbeError, LabelError
@@ -29,13 +31,13 @@ CLOSE = 0.02  # the loss of AUC below which labels are "as good as all"; our own
 Read = Mapping[str, tuple[Footage, Footage]]
 
 
-def compare(read: Read, seeds: int) -> Table:
+def compare(read: Read, seeds: int, shares: Sequence[float] = SHARES) -> Table:
     """Return a table with one row per share and one column per method.
 
     `read` holds train and test footage at the sites of each method.
     """
-    whole = next(iter(read.values()))[0]
-    counts = {share: 2 * round(share * len(whole) / 2) for share in SHARES}
+    whole = max((train for train, _ in read.values()), key=len)
+    counts = {share: 2 * round(share * len(whole) / 2) for share in shares}
     counts = {share: min(count, most(whole)) for share, count in counts.items() if count >= 2}
     found = {
         (name, share): _aucs(methods.load(name), *read[name], count, seeds)
@@ -66,13 +68,14 @@ def compare(read: Read, seeds: int) -> Table:
 def _aucs(how: Method, train: Footage, test: Footage, count: int, seeds: int) -> list[Array] | str:
     """Return the AUCs of each draw, or the name of the error if the method refuses.
 
-    There is only one draw if all videos are drawn or nothing is fitted.
+    There is only one if all videos are drawn or nothing is fitted.
     """
-    draws = 1 if how.LABELS == "none" or count == most(train) else seeds
     try:
+        if how.LABELS == "none":
+            return [test.truth.aucs(scores(how, train, test))]
         return [
             test.truth.aucs(scores(how, _enough(how, draw(train, count, seed)), test))
-            for seed in range(draws)
+            for seed in range(1 if count == most(train) else seeds)
         ]
     except HiProbeError as error:
         return type(error).__name__
@@ -169,10 +172,16 @@ def _over_asking(
     return out
 
 
-def experiment(study: Study) -> Sequence[Table]:
-    """Return the table of all methods that can be read, and a row for each that cannot."""
-    read, lost = read_methods(study)
-    tables = [compare(read, study.seeds)]
+def experiment(
+    study: Study, only: Sequence[str] = (), shares: Sequence[float] = SHARES
+) -> Sequence[Table]:
+    """Return the table of the methods that can be read, and a row for each that cannot.
+
+    `only` names some of the methods; () means all.
+    """
+    without = [name for name in methods.names() if only and name not in only]
+    read, lost = read_methods(study, without, drawn=False)
+    tables = [compare(read, study.seeds, shares)]
     if lost:
         tables.append(
             Table("Methods that were not measured", ("method", "why"), tuple(lost.items()))
@@ -180,5 +189,14 @@ def experiment(study: Study) -> Sequence[Table]:
     return tables
 
 
+def main() -> None:
+    """Measure what the command line asks for, and print it."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--only", action="append", default=[], help="a method; repeat for several")
+    parser.add_argument("--share", action="append", type=float, help="a share; repeat for several")
+    own, rest = parser.parse_known_args()
+    show(experiment(arguments(__doc__, rest), own.only, own.share or SHARES))
+
+
 if __name__ == "__main__":
-    main(__doc__, experiment)
+    main()

@@ -247,7 +247,12 @@ def files_open() -> None:
 
 def main(doc: str | None, experiment: Callable[[Study], Sequence[Table]]) -> None:
     """Run one experiment from the command line and print its tables."""
-    for table in experiment(arguments(doc)):
+    show(experiment(arguments(doc)))
+
+
+def show(tables: Sequence[Table]) -> None:
+    """Print tables, and the claims that they decide."""
+    for table in tables:
         print(table.to_markdown())
         for claim in table.claims:
             print(f"- {claim.text}: **{claim.answer}** ({claim.figure})")

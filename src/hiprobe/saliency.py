@@ -99,18 +99,18 @@ def kl(anomalous: SiteArray, normal: SiteArray, *, form: Form = "jeffreys") -> A
     return _of_pair(anomalous, normal, lambda moments: _kl(moments, form))
 
 
-def ldr(anomalous: SiteArray, normal: SiteArray) -> Array:
+def ldr(anomalous: SiteArray, normal: SiteArray, *, eps: float = EPS) -> Array:
     """Compute the Local Discriminant Ratio (sites,), without unit.
 
-    The mean over dimensions of (mu_a - mu_n)^2 / (var_a + var_n + 1e-8), for `anomalous`
+    The mean over dimensions of (mu_a - mu_n)^2 / (var_a + var_n + eps), for `anomalous`
     (n_a, sites, D) and `normal` (n_n, sites, D). HiProbe-VAD names the measure; the formula is from
-    second-hand summaries of it.
+    second-hand summaries of it. A third party's re-implementation has an `eps` of 1e-3.
 
     >>> a, n = np.array([1.0, 3.0]), np.array([-3.0, -1.0])
     >>> ldr(a.reshape(2, 1, 1), n.reshape(2, 1, 1)).round(6).tolist()
     [8.0]
     """
-    return _of_pair(anomalous, normal, _ldr)
+    return _of_pair(anomalous, normal, lambda moments: _ldr(moments, eps))
 
 
 def entropy(values: SiteArray, *, bins: int = BINS) -> Array:
@@ -228,7 +228,7 @@ def _curves(
     for site in range(sites):
         parts = [(_moments(x, masks), _entropy(x, BINS)) for x in _blocks(values, site, keep)]
         kls[site] = _mean([_kl(m, "jeffreys") for m, _ in parts])
-        ldrs[site] = _mean([_ldr(m) for m, _ in parts])
+        ldrs[site] = _mean([_ldr(m, EPS) for m, _ in parts])
         entropies[site] = _mean([h for _, h in parts])
     return kls, ldrs, entropies
 
@@ -271,8 +271,8 @@ def _kl(m: _Moments, form: Form) -> Array:
     return {"forward": forward, "backward": backward, "jeffreys": forward + backward}[form]
 
 
-def _ldr(m: _Moments) -> Array:
-    return (m.mean_a - m.mean_n) ** 2 / (m.var_a + m.var_n + EPS)
+def _ldr(m: _Moments, eps: float) -> Array:
+    return (m.mean_a - m.mean_n) ** 2 / (m.var_a + m.var_n + eps)
 
 
 def _entropy(x: Array, bins: int) -> Array:
