@@ -233,7 +233,8 @@ Written on {time.strftime("%Y-%m-%d")} by
 
 The score of a clip is the mean of its segments' scores; an AUC is over clips. "8 + 8 labels" is
 the mean of {given.draws} draws of 8 clips of each class, tested on all clips of other sources.
-"5 folds" keeps the clips of a source together; mean of {given.repeats} repeats. In brackets: 95 % intervals
+"5 folds" keeps the clips of a source together; mean of {given.repeats} repeats. In brackets: 95 %
+intervals
 from {figures.DRAWS} bootstrap draws of whole sources, the same for all rows, so differences are
 paired. A method selects its sites again in every fit. Methods without labels have one score.
 Random weights: the same architecture and methods, mean of seeds 0 to {len(RANDOM_SEEDS) - 1}.
