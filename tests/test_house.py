@@ -369,7 +369,7 @@ NOT_CORE = {
     "probe/summary.py", "probe/card.py", "probe/sharing.py", "probe/publishing.py",
     "store/given_states.py", "pipeline/given_labels.py",
     "pipeline/normal_footage.py", "pipeline/method_passes.py", "pipeline/where.py",
-    "metrics/froc.py", "metrics/video_pairs.py", "video/controls.py",
+    "metrics/froc.py", "metrics/video_pairs.py", "video/controls.py", "video/whole_video.py",
     "types/tables.py",
 }  # fmt: skip
 # 2,900 before several video streams, links to folders and missing picture numbers were handled.
@@ -378,8 +378,9 @@ NOT_CORE = {
 # 4,500 before the penalty of the scorer fell with the labels, windows were read from cameras too,
 # and boundaries were refined by what a watcher knows.
 # 4,600 before probes were fetched from the hub, and recall at a rate was measured.
-# 4,640 before few segments were fitted in the space they span, and results became tables.
-MOST_STATEMENTS = 4680
+# 4,640 before few segments were fitted in the space they span, results became tables, a logit site
+# named its answers and a recipe its unit.
+MOST_STATEMENTS = 4730
 
 
 def statements(file: Path) -> int:

@@ -113,8 +113,9 @@ class Localization:
 
 LOCALIZATIONS: Mapping[str, Localization] = {
     "default": Localization(),
-    # As far as HeadHunt-VAD states them: sigma and one threshold with the best F1. Every value is
-    # given here, so that a new default does not change it.
+    # As far as HeadHunt-VAD states them: sigma and one threshold with the best F1, both found there
+    # on validation videos with frame annotations. Every value is given here, so that a new default
+    # does not change it.
     "paper": Localization(
         sigma=1.5,
         rule="calibrated",

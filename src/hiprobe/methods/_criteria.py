@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Share of the mean variance. The published code uses 1e-6 absolute, which depends on the unit.
+# Share of the mean variance. The published code adds 1e-6 for LDA and 1e-10 for KL, which depend on
+# the unit.
 RIDGE = 1e-6
 _TINY = 1e-12
 MOST = 2000  # segments whose distances are compared
@@ -73,9 +74,10 @@ def mmd(a: Array, n: Array) -> float:
 def nmi(a: Array, n: Array) -> float:
     """Compute the normalised mutual information, 0 to 1, of the classes and a 2-means clustering.
 
-    2 (H(class) + H(cluster) - H(both)) / (H(class) + H(cluster)), as in scikit-learn, whose own
-    function takes longer than the clustering. One k-means++ start with a fixed seed, as in the
-    published code. 0 if all segments are equal.
+    2 (H(class) + H(cluster) - H(both)) / (H(class) + H(cluster)), as in scikit-learn and in the
+    published code; the paper has the geometric mean. Scikit-learn's own function takes longer than
+    the clustering. One k-means++ start with a fixed seed, as in the published code. 0 if all
+    segments are equal.
     """
     from sklearn.cluster import KMeans
 

@@ -62,8 +62,8 @@ def fit_c1(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
     """Standardise each dimension, then fit L2 logistic regression with C = 1 (HeadHunt-VAD).
 
     Arguments, result and errors are those of `fit`. The solver is liblinear with C = 1 and 2000
-    iterations, as in HeadHunt-VAD. Standardising is our own, and so are the class weights: both
-    classes count alike, as labels by interval leave few positive segments.
+    iterations, as in HeadHunt-VAD, whose code neither standardises nor weights classes. Both are
+    our own: classes count alike, as labels by interval leave few positive segments.
 
     >>> values = np.array([0.0, 1.0, 4.0, 5.0]).reshape(4, 1, 1)
     >>> tensors = fit_c1(values, np.array([0, 0, 1, 1], np.int8))

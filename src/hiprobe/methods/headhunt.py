@@ -19,7 +19,7 @@ from hiprobe.types import LabelArray, Site
 __all__ = ["LABELS", "PROMPTS", "fit", "score", "select", "sites"]
 
 LABELS: Labels = "both"
-# Our own wordings, in words that the shipped model knows; those of the paper are not reproduced.
+# Our own wordings, in words that the shipped model knows; `headhunt_published` has the others.
 PROMPTS = (
     "Report any abnormal events or safety hazards in this video.",
     "Is there an anomaly in this video?",

@@ -1,6 +1,6 @@
 """Output layer: the probe of HiProbe on the last layer, the baseline that it claims to beat.
 
-Arrays and labels only.
+Arrays and labels only. It reads the residual stream; `output_heads` reads the heads.
 """
 
 from __future__ import annotations
