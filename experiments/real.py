@@ -200,7 +200,8 @@ def tables(given: argparse.Namespace, name: str) -> list[Table]:
     random: dict[str, list[Curves]] = {n: [] for n in found}
     for seed in RANDOM_SEEDS:
         other = load_model(str(random_weights(name, seed, given.store)))
-        for n, one in readable(Readings(other, held, given.store), list(found)):
+        plain = [n for n in found if not methods.load(n).PROMPTS]
+        for n, one in readable(Readings(other, held, given.store), plain):
             if not isinstance(one, str):
                 random[n].append(curves_of(sample, one, *size))
     rivals = {n: curves_of(sample, one, *size) for n, one in controls(held, sample).items()}
@@ -233,11 +234,11 @@ Written on {time.strftime("%Y-%m-%d")} by
 
 The score of a clip is the mean of its segments' scores; an AUC is over clips. "8 + 8 labels" is
 the mean of {given.draws} draws of 8 clips of each class, tested on all clips of other sources.
-"5 folds" keeps the clips of a source together; mean of {given.repeats} repeats. In brackets: 95 %
-intervals
-from {figures.DRAWS} bootstrap draws of whole sources, the same for all rows, so differences are
-paired. A method selects its sites again in every fit. Methods without labels have one score.
-Random weights: the same architecture and methods, mean of seeds 0 to {len(RANDOM_SEEDS) - 1}.
+"5 folds" keeps the clips of a source together; repeats: {given.repeats}. In brackets: 95 %
+intervals from {figures.DRAWS} bootstrap draws of whole sources, the same for all rows, so
+differences are paired. A method selects its sites again in every fit. Methods without labels have
+one score. Random weights: the same architecture, mean of seeds 0 to {len(RANDOM_SEEDS) - 1}, for
+methods that ask the model's own question only.
 """
 
 

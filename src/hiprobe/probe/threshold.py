@@ -55,8 +55,8 @@ def calibrate(scores: Array, labels: LabelArray) -> float:
 
     Labels of -1 are left out. The threshold is midway between two neighbouring scores; among equal
     F1 the highest threshold is taken, which raises the fewest alarms. Best F1 is the rule of
-    HeadHunt-VAD, on a grid of thresholds and of sigma; the rest is our own. Raises LabelError for labels of one class or a score that is
-    not finite.
+    HeadHunt-VAD, on a grid of thresholds and of sigma; the rest is our own. Raises LabelError for
+    labels of one class or a score that is not finite.
 
     >>> round(calibrate(np.array([0.1, 0.2, 0.6, 0.9]), np.array([0, 0, 1, 1], np.int8)), 6)
     0.4
