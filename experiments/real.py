@@ -77,13 +77,25 @@ def by_method(how: Method, values: NDArray[np.float32], labels: LabelArray) -> S
     return score
 
 
+def values_of(read: Readings, name: str) -> NDArray[np.float32]:
+    """Return the values (n, sites, D) that a method reads.
+
+    Methods that ask the model's own question share one reading of all layers or heads.
+    """
+    model, wanted = read.model, pipeline.sites_for(name, read.model)
+    every = wanted
+    if not methods.load(name).PROMPTS:
+        every = pipeline.sites_for("head_vote" if wanted[0].kind == "head" else "hiprobe", model)
+    found = read.at(every, pipeline.recipe_for(name, model))
+    return found[:, [every.index(site) for site in wanted]]
+
+
 def readable(read: Readings, names: Sequence[str]) -> Iterator[tuple[str, Score | str]]:
     """Yield the scorer of each method, or why the model cannot be read for it."""
     labels = read.clips.labels[read.clips.clip].astype(np.int8)
     for name in names:
         try:
-            sites = pipeline.sites_for(name, read.model)
-            values = read.at(sites, pipeline.recipe_for(name, read.model))
+            values = values_of(read, name)
             yield name, by_method(methods.load(name), values, labels)
         except HiProbeError as error:
             yield name, str(error)
