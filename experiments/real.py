@@ -34,7 +34,6 @@ from hiprobe.types import LabelArray
 
 Array = NDArray[np.float64]
 STORE = Path("runs/real_footage")
-RANDOM_SEEDS = (0, 1, 2)
 RIVALS = ("frame difference, mean", "all controls")
 SHOWN = ("frame difference, mean", "brightness", "resolution", "length")
 Score = Callable[[Chosen], Array]  # from the segments (n,) to fit on to scores (n,) of all
@@ -210,7 +209,7 @@ def tables(given: argparse.Namespace, name: str) -> list[Table]:
         n: curves_of(sample, one, *size) for n, one in every.items() if not isinstance(one, str)
     }
     random: dict[str, list[Curves]] = {n: [] for n in found}
-    for seed in RANDOM_SEEDS:
+    for seed in range(given.random):
         other = load_model(str(random_weights(name, seed, given.store)))
         plain = [n for n in found if not methods.load(n).PROMPTS]
         for n, one in readable(Readings(other, held, given.store), plain):
@@ -249,8 +248,8 @@ the mean of {given.draws} draws of 8 clips of each class, tested on all clips of
 "5 folds" keeps the clips of a source together; repeats: {given.repeats}. In brackets: 95 %
 intervals from {figures.DRAWS} bootstrap draws of whole sources, the same for all rows, so
 differences are paired. A method selects its sites again in every fit. Methods without labels have
-one score. Random weights: the same architecture, mean of seeds 0 to {len(RANDOM_SEEDS) - 1}, for
-methods that ask the model's own question only.
+one score. Random weights: the same architecture, mean of {given.random} seeds, for methods that ask
+the model's own question only.
 """
 
 
@@ -261,6 +260,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--only", action="append", help="a method; repeat for several")
     made.add_argument("--store", type=Path, default=STORE, help="keeps frames and readings")
     made.add_argument("--draws", type=int, default=figures.TRIES)
+    made.add_argument("--random", type=int, default=3, help="models with random weights")
     made.add_argument("--repeats", type=int, default=1)
     return made
 

@@ -20,7 +20,7 @@ from hiprobe import methods, pipeline
 from hiprobe.types import Unit
 
 Array = NDArray[np.float64]
-METHODS = ("hiprobe", "hiprobe_c1", "output_layer", "headhunt")
+METHODS = ("hiprobe", "hiprobe_c1", "output_layer")
 PROTOCOLS: Mapping[str, tuple[Unit, bool]] = {
     "segments, labels by interval": ("segment", True),
     "segments, labels by video": ("segment", False),
