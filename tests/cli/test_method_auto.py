@@ -93,7 +93,7 @@ def test_it_reads_each_recipe_once_chooses_and_says_why(
     code, out, err = fit()
     assert code == 0
     assert "auto: 5 passes over 10 videos" in err
-    assert "hiprobe, hiprobe_c1, one_class, output_layer, sphere" in err
+    assert "hiprobe, hiprobe_c1, one_class, output_layer" in err
     assert "likelihood was not compared: the tokenizer has no word for yes" in err
     assert "is best inside the folds, and the choice gains" in " ".join(out.split())
     assert "what was tried, 5 folds" in out
@@ -121,7 +121,7 @@ def test_a_second_time_only_the_store_is_read_and_a_given_sigma_is_the_only_one_
     assert (tmp_path / "p.safetensors").read_bytes() == first
     names = {one["method"] for one in found["choice"]["tried"]}
     own = {"hiprobe", "hiprobe_c1", "one_class", "output_layer", "headhunt", "several_prompts"}
-    own |= {"head_vote", "output_heads", "sphere"}
+    own |= {"head_vote", "output_heads"}
     assert names == own
     assert (
         {one["sigma"] for one in found["choice"]["tried"]} == {0.75} == {found["choice"]["sigma"]}
@@ -143,7 +143,7 @@ def test_methods_that_share_a_recipe_share_a_pass_and_others_say_why_not() -> No
     model: Any = Headless()
     found = pipeline.method_passes("hiprobe", model)
     assert [one.methods for one in found.passes] == [
-        ("hiprobe", "hiprobe_c1", "one_class", "output_layer", "sphere"),
+        ("hiprobe", "hiprobe_c1", "one_class", "output_layer"),
         ("likelihood",),
         ("several_prompts",),
     ]

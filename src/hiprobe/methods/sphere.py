@@ -20,6 +20,7 @@ __all__ = ["LABELS", "PROMPTS", "baseline", "fit", "score", "select", "sites"]
 
 LABELS: Labels = "both"
 PROMPTS: tuple[str, ...] = ()
+AUTO = False  # worse than `hiprobe` wherever it was measured: docs/results.md
 NORMAL, ANOMALOUS = 3, 25  # the most prototypes of a class (SphereVAD)
 EACH = 4  # segments for each prototype at least (our own)
 TEMPERATURE = 0.3  # radians (SphereVAD)

@@ -48,7 +48,7 @@ def method_passes(
     >>> from hiprobe import backbones
     >>> found = method_passes("hiprobe", backbones.load("embedded", device="cpu"))
     >>> [len(one.methods) for one in found.passes], found.passes[1].methods
-    ([5, 2, 1, 1, 1], ('head_vote', 'output_heads'))
+    ([4, 2, 1, 1, 1], ('head_vote', 'output_heads'))
     """
     options, lost = options or RecipeOptions(), {}
     shared: dict[tuple[Recipe, tuple[str, ...]], dict[str, tuple[Site, ...]]] = {}
