@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("mkdocs", reason="the extra docs is not installed")
 
+from mkdocs.config import load_config
 from website import docstrings, hooks, tidy_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +47,10 @@ def test_links_and_own_files_are_not_fetched_elsewhere() -> None:
         '<link rel="canonical" href="https://example.org/"> a { background: url("data:x") }'
     )
     assert not any(pattern.search(text) for pattern in hooks.FETCHED)
+
+
+def test_the_site_can_be_built_from_a_clone() -> None:
+    load_config(str(ROOT / "mkdocs.yml"))  # which is an error if a folder that it names is missing
 
 
 def test_the_notebook_is_valid_and_shows_nothing_of_this_machine() -> None:
