@@ -226,3 +226,15 @@ def test_an_interval_over_few_groups_is_doubted(
     facts = {**fitted.probe.provenance, **({"groups": groups} if groups else {})}
     _terminal.fitted(replace(fitted.probe, provenance=facts))
     assert ("group" in capsys.readouterr().err) == said
+
+
+@pytest.mark.parametrize(("videos", "said"), [(4, True), (15, True), (16, False)])
+def test_figures_of_few_videos_are_doubted_however_narrow_their_interval(
+    capsys: pytest.CaptureFixture[str], fitted: Fitted, videos: int, said: bool
+) -> None:
+    auc = {"value": 1.0, "low": 1.0, "high": 1.0}
+    own = {"auc": auc, "warnings": [], "videos": [f"{n:064x}" for n in range(videos)]}
+    _terminal.fitted(
+        replace(fitted.probe, provenance={**fitted.probe.provenance, **own, "groups": None})
+    )
+    assert ("too few to rely on" in capsys.readouterr().err) == said

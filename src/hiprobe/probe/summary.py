@@ -247,8 +247,7 @@ def folds_line(folds: Facts) -> str:
 def doubts(facts: Facts) -> Iterator[str]:
     """Yield why the figures of a probe may be too good, from its provenance."""
     yield from map(str, facts.get("warnings") or ())
-    yield from _chance(facts.get("auc"))
-    yield from _few_groups(facts)
+    yield from [*_chance(facts.get("auc")), *_few_groups(facts)] or _few_videos(facts)
     found = facts.get("controls")
     if found and found["finding"]:
         yield str(found["finding"])
@@ -271,4 +270,15 @@ def _few_groups(facts: Facts) -> Iterator[str]:
         yield (
             f"the interval of the AUC is over {counted(groups, 'group')}, which is too few to rely "
             f"on; label videos of at least {ENOUGH}"
+        )
+
+
+def _few_videos(facts: Facts) -> Iterator[str]:
+    """Yield a warning if some class has too few videos, however narrow the interval of the AUC."""
+    videos = facts.get("videos")
+    count = len(videos) if isinstance(videos, list) else facts.get("video_count")
+    if facts.get("auc") and count and count < 2 * ENOUGH:
+        yield (
+            f"the figures are of {counted(count, 'video')}, which is too few to rely on; "
+            f"label at least {ENOUGH} of each class"
         )
