@@ -43,8 +43,8 @@ def check_normal(clips: Sequence[Video], method: str, words: LabelWords | None) 
     if whole:
         raise LabelError(
             f"no video is labelled normal, and whole videos are labelled {_named(whole)}",
-            cure="label normal videos `normal`, or say what a label means with --normal-label TEXT "
-            "or --anomaly-label TEXT",
+            cure="put normal videos into normal/ or label them `normal`; or say what a label means "
+            "with --normal-label TEXT or --anomaly-label TEXT",
         )
 
 
