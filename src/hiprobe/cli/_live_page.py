@@ -34,7 +34,7 @@ def guard_of(host: str, port: int, token: str | None, allowed: Sequence[str] | N
     except ModuleNotFoundError as error:
         raise UsageError(
             f"the page needs the package {error.name}",
-            cure="pip install 'hiprobe[review]', or give --no-page",
+            cure="pip install 'hiprobe[live]', or give --no-page",
         ) from error
     return Guard(host, port, token, tuple(allowed or ()), COMMAND)
 
