@@ -564,6 +564,9 @@ def test_a_damaged_archive_is_a_named_error(tmp_path: Path) -> None:
 
 
 def test_another_suffix_or_an_absent_file_is_a_named_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no such score file"):
+        read_scores(tmp_path / "scores.npy")
+    (tmp_path / "scores.npy").touch()
     with pytest.raises(UsageError, match=r"give a \.json, \.npz or \.csv"):
         read_scores(tmp_path / "scores.npy")
     with pytest.raises(LabelError, match=r"absent\.json"):

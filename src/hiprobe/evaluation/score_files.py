@@ -67,6 +67,10 @@ def read_scores(path: str | Path) -> dict[str, Array]:
     """
     path = Path(path)
     reader = {".json": _read_json, ".npz": _read_npz, ".csv": _read_csv}.get(path.suffix.lower())
+    if reader is None and not path.exists():
+        raise UsageError(
+            "there is no such score file or result folder", where=path, cure="check the path"
+        )
     if reader is None:
         raise UsageError("not a score file", where=path, cure="give a .json, .npz or .csv")
     try:
