@@ -154,6 +154,7 @@ def extract_and_show(
 
 def ray_run(address: str, worker: str | None, loading: Loading) -> RayRun:
     """Return the run on the cluster at `address`; its failures and notice are shown."""
+    check_installed()
     from hiprobe.cli._terminal import complain_about
     from hiprobe.scale import RayRun
 
