@@ -22,6 +22,11 @@ from hiprobe.store import read_given_states
 __all__ = ["run"]  # a fixture
 
 
+TOO_FEW = (
+    "the figures are of {} videos, which is too few to rely on; label at least 8 of each class"
+)
+
+
 def write(
     path: Path, *, labels: bool, videos: int = 8, layers: tuple[int, ...] = (0, 1, 2)
 ) -> dict[str, np.ndarray]:
@@ -52,7 +57,10 @@ def table(*rows: str) -> None:
 def test_labels_in_the_file_are_fitted_on(run: Run) -> None:
     found = write(Path("s.npz"), labels=True)
     ran = run("fit", "--states", "s.npz", "-o", "p.safetensors")
-    assert (ran.code, ran.errors) == (0, ["states: 8 videos, 64 segments, 3 sites, 6 wide"])
+    assert (ran.code, ran.errors) == (
+        0,
+        ["states: 8 videos, 64 segments, 3 sites, 6 wide", TOO_FEW.format(8)],
+    )
     assert "residual/layer1/prompt0" in ran.out
     probe = Probe.load("p.safetensors")
     assert probe.recipe.model == "external:org/model"
@@ -74,7 +82,8 @@ def test_a_table_labels_them_by_name_without_the_videos(run: Run) -> None:
     ran = run("fit", "labels.csv", "--states", "s.npz", "-o", "p.safetensors", "--json")
     assert ran.code == 0
     assert ran.errors == [
-        "states: 8 videos, 64 segments, 3 sites, 6 wide; 2 without labels are not used"
+        "states: 8 videos, 64 segments, 3 sites, 6 wide; 2 without labels are not used",
+        TOO_FEW.format(6),
     ]
     made = ran.objects[0]
     assert (made["segments"]["anomalous"], made["groups"]) == (24, 6)
