@@ -49,7 +49,7 @@ class Settings:
     """
 
     seed: int = 1
-    naming_epochs: int = 2
+    naming_epochs: int = 1
     naming_batch: int = 16
     naming_peak: float = 1e-3
     epochs: int = 1
