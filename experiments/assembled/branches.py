@@ -82,13 +82,13 @@ class Projector(nn.Module):
     @property
     def words(self) -> Tensor:
         """The embeddings (tokens, width) of the language model."""
-        embeddings: Tensor = self._language[0].get_input_embeddings().weight
-        return embeddings.detach()
+        embeddings: Tensor = self._language[0].get_input_embeddings().weight.detach()
+        return embeddings
 
     def embedded(self, features: Tensor, ids: Tensor) -> Tensor:
         """Return the inputs (n, T, width) of tokens, with the projected features (n, 49, 1280)."""
         (language,) = self._language
-        words = language.get_input_embeddings()(ids)
+        words: Tensor = language.get_input_embeddings()(ids)
         end = self.newline.expand(len(features), 1, -1)
         seen = torch.cat([self.layers(features), end], 1).to(words.dtype)
         return words.masked_scatter((ids == self._video)[..., None], seen)

@@ -107,7 +107,7 @@ def read_gguf(file: Path) -> tuple[Any, Any]:
         settings.pop(unwanted, None)
     model = LlamaForCausalLM(LlamaConfig(**settings))
     model.load_state_dict(read.state_dict())
-    return model.eval().requires_grad_(False), words
+    return vision.frozen(model), words
 
 
 def convert(packages: Path | None = None) -> None:

@@ -99,7 +99,7 @@ def load_parts() -> Parts:
     words = AutoTokenizer.from_pretrained(language_folder(), local_files_only=True)
     tower = vision.EfficientNetLiteModel(vision.EfficientNetLiteConfig())
     tower.load_state_dict(load_file(vision_file()))
-    return Parts(model.eval().requires_grad_(False), words, tower.eval().requires_grad_(False))
+    return Parts(vision.frozen(model), words, vision.frozen(tower))
 
 
 def config(parts: Parts) -> LlavaOnevisionConfig:
@@ -119,7 +119,7 @@ def config(parts: Parts) -> LlavaOnevisionConfig:
 
 def assemble(parts: Parts) -> Any:
     """Return the whole model, with a new projector."""
-    whole = LlavaOnevisionForConditionalGeneration(config(parts))
+    whole: Any = LlavaOnevisionForConditionalGeneration(config(parts))
     whole.model.language_model.load_state_dict(parts.language.model.state_dict())
     whole.model.vision_tower.load_state_dict(parts.tower.state_dict())
     whole.tie_weights()

@@ -31,7 +31,7 @@ STEM = 32
 PIXELS = {"image_mean": [127 / 255] * 3, "image_std": [128 / 255] * 3}  # as it was trained
 
 
-class EfficientNetLiteConfig(PreTrainedConfig):
+class EfficientNetLiteConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     """Sizes of the tower; `image_size // patch_size` is the side of the repeated grid."""
 
     model_type = "efficientnet_lite"
@@ -75,7 +75,7 @@ class Block(nn.Module):
         return made + maps if self.shortcut else made
 
 
-class EfficientNetLiteModel(PreTrainedModel):
+class EfficientNetLiteModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     """The tower: pixels (n, 3, 224, 224) to features (n, 196, 1280), each cell four times."""
 
     config_class = EfficientNetLiteConfig
@@ -93,7 +93,7 @@ class EfficientNetLiteModel(PreTrainedModel):
         self.blocks = nn.Sequential(*blocks)
         wide = config.hidden_size
         self.head = nn.Sequential(convolution(into, wide), normalised(wide), nn.ReLU6())
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def cells(self, pixel_values: Tensor) -> Tensor:
         """Return features (n, 49, 1280) of the cells, row by row."""
@@ -106,7 +106,7 @@ class EfficientNetLiteModel(PreTrainedModel):
         """Return the features (n, 196, 1280) as the only and last hidden state."""
         seen = self.cells(pixel_values)
         side = round(seen.shape[1] ** 0.5)
-        grid = seen.unflatten(1, (side, side))
+        grid = seen.reshape(len(seen), side, side, -1)
         repeated = grid.repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(1, 2)
         return BaseModelOutput(last_hidden_state=repeated, hidden_states=(repeated,))
 
@@ -137,7 +137,12 @@ def register() -> None:
     AutoModel.register(EfficientNetLiteConfig, EfficientNetLiteModel, exist_ok=True)
 
 
-def new_tower(published: dict[str, Tensor]) -> EfficientNetLiteModel:
+def frozen(model: Any) -> Any:
+    """Return a model in evaluation mode, whose weights are not trained."""
+    return model.eval().requires_grad_(False)
+
+
+def new_tower(published: dict[str, Tensor]) -> Any:
     """Return the tower with the weights of the published file.
 
     Raises ValueError if a tensor is missing or has another shape.
@@ -152,4 +157,4 @@ def new_tower(published: dict[str, Tensor]) -> EfficientNetLiteModel:
         if state[ours].shape != published[theirs].shape:
             raise ValueError(f"{theirs} has the shape {tuple(published[theirs].shape)}")
         state[ours].copy_(published[theirs])
-    return tower.eval().requires_grad_(False)
+    return frozen(tower)
