@@ -41,11 +41,12 @@ class Vocabulary:
     def wanted(self, captions: Sequence[Sequence[Sequence[int]]]) -> Tensor:
         """Return the share (n, v) of each token in the captions of each photograph.
 
-        A token counts by how much rarer it is than the most frequent: "a" tells nothing.
+        A token counts by how much rarer it is than the most frequent: "a" tells nothing. One that
+        was not counted is left out.
         """
         made = torch.zeros(len(captions), len(self.numbers))
         for row, said in enumerate(captions):
-            for token in (token for one in said for token in one):
+            for token in (token for one in said for token in one if token in self.place):
                 made[row, self.place[token]] += 1
         made *= self.prior.max() - self.prior
         return made / made.sum(1, keepdim=True)

@@ -323,7 +323,7 @@ def test_naming_counts_rare_words_and_any_cell_may_name_one(lesson: train.Lesson
     words = naming.Vocabulary.of([[0, 0, 0, 1], [0, 0, 3]], table)
     assert words.numbers.tolist() == [0, 1, 3]
     assert torch.allclose(words.prior.exp(), torch.tensor([5.0, 1.0, 1.0]) / 7)
-    assert torch.allclose(words.wanted([[[0, 1], [3]]]), torch.tensor([[0.0, 0.5, 0.5]]))
+    assert torch.allclose(words.wanted([[[0, 1], [3, 2]]]), torch.tensor([[0.0, 0.5, 0.5]]))
 
     class Cells:
         """Two cells that name one word each."""
