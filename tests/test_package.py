@@ -43,6 +43,7 @@ EXTRAS = {
     "notebook",
     "docs",
     "train",
+    "assembled",
     "dev",
 }
 

@@ -187,6 +187,28 @@ def test_files_are_opened_in_listed_places_only() -> None:
     assert all(len(calls) == 1 for calls in once)
 
 
+UNPICKLED = {
+    "training/checkpoints.py:latest": "a training run's own state, after its digest",
+    "experiments/assembled/convert.py:read_pickle": "the published vision tower, after its digest",
+}
+
+
+def test_pickles_are_read_outside_the_package_in_listed_places_only() -> None:
+    root = Path(__file__).parents[1]
+    files = [file for top in ("src", "training", "experiments", "benchmarks", "fuzz", "examples")
+             for file in sorted((root / top).rglob("*.py"))]  # fmt: skip
+    calls = {
+        f"{file.relative_to(root).as_posix()}:{inside}": call
+        for file in files
+        for inside, call in opening(ast.parse(file.read_text("utf-8")))
+        if called(call.func) in ("torch.load", "pickle.load")
+    }
+    assert calls.keys() == UNPICKLED.keys()
+    for call in calls.values():
+        given = {one.arg: ast.unparse(one.value) for one in call.keywords}
+        assert given["weights_only"] == "True"
+
+
 def test_pictures_are_opened_as_the_kind_that_is_stated() -> None:
     """Without `formats`, Pillow starts Ghostscript for PostScript."""
     calls = [
