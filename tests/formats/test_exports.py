@@ -132,6 +132,15 @@ def test_a_name_that_leads_elsewhere_is_not_followed() -> None:
             place_below(Path("x"), name, ".srt")
 
 
+def test_the_folder_is_that_of_detect_if_none_is_named(
+    run: Any, finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("hiprobe-out").symlink_to(finished.out)
+    assert run("export", "-f", "csv", "-o", "events.csv").code == 0
+    assert Path("events.csv").read_text() != ""
+
+
 # -- clips
 
 

@@ -25,7 +25,7 @@ def clips(
         Path, typer.Argument(metavar="OUT", help="A folder that hiprobe detect wrote.")
     ] = OUT,
     to: Annotated[Path, typer.Option("--out", "-o", help="The folder for the clips.")] = Path(
-        "clips"
+        "event-clips"  # clips/ is where labelled ones are
     ),
     exact: Annotated[
         bool,

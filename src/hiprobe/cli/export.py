@@ -11,18 +11,11 @@ import typer
 from hiprobe.cli import _passed
 from hiprobe.cli._chosen import load_probe
 from hiprobe.cli._finished import check_folder, named_videos, sources_of, tell_left_out
-from hiprobe.cli._options import AsJson, Overwrite, Verbose
+from hiprobe.cli._options import OUT, AsJson, Overwrite, Verbose
 
 
 def export(
     context: typer.Context,
-    store: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUT",
-            help="With --format a folder that hiprobe detect wrote, else its .store folder.",
-        ),
-    ],
     to: Annotated[
         Path,
         typer.Option(
@@ -32,6 +25,14 @@ def export(
             ".npz for hidden states; .npz, .json or .csv for scores.",
         ),
     ],
+    store: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[OUT]",
+            help="With --format a folder that hiprobe detect wrote, else its .store folder; "
+            f"without it {OUT} or {OUT / '.store'}.",
+        ),
+    ] = None,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -89,6 +90,7 @@ def export(
     from hiprobe.evaluation import export as _export
 
     seen = _passed.watch(context, verbose)
+    store = store or (OUT / ".store" if format_ is None else OUT)
     if format_ is not None:
         if probe is not None or raw or method is not None:
             raise UsageError("--probe, --raw and --method do not go with --format")
