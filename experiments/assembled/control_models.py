@@ -26,8 +26,9 @@ def untrained_projector(seed: int = 0) -> Path:
         held = parts.load_parts()
         torch.manual_seed(seed)
         projector = Projector(parts.config(held), held.language, 0)
-        trained = parts.named_in_model(projector.state_dict())
-        parts.write_model(target, parts.write_frozen(held), trained, "its projector is untrained")
+        trained, frozen = parts.named_in_model(projector.state_dict()), parts.write_frozen(held)
+        notice = "its projector is untrained"
+        parts.write_folder(target, lambda to: parts.write_model(to, frozen, trained, notice))
     return target
 
 

@@ -196,7 +196,7 @@ def write_model(folder: Path, frozen: Path, trained: Mapping[str, Tensor], notic
 
     `notice` is the line that a user of the model is told.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for file in frozen.iterdir():
         os.link(file, folder / file.name)
     save_file(dict(trained), folder / TRAINED_FILE, metadata={"format": "pt"})
