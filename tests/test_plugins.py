@@ -229,7 +229,7 @@ def test_the_command_line_fits_with_an_installed_method(site: Path, tmp_path: Pa
     ran = subprocess.run(
         [*command, "--help"], capture_output=True, text=True, env={**search, "COLUMNS": "300"}
     )
-    assert "asks, headhunt" in ran.stdout
+    assert "asks, contrast" in ran.stdout
     probe = tmp_path / "p.safetensors"
     done = subprocess.run(
         [*command, "--method", "asks", "-o", str(probe)], capture_output=True, text=True, env=search
