@@ -48,13 +48,3 @@ def test_a_path_that_does_not_exist_is_wrong_usage(
     assert end.value.code == 2
     assert len(said) == 1
     assert said[0].partition(": ")[2].startswith("absent: ")
-
-
-def test_the_page_is_not_served_for_a_folder_without_results(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["hiprobe", "review", str(tmp_path)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 2
-    assert "no results are here; give the folder" in capsys.readouterr().err

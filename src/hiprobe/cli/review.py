@@ -68,7 +68,6 @@ def review(
         from hiprobe.review import server
         from hiprobe.review.guard import Guard
         from hiprobe.review.session import Session
-        from hiprobe.store import MANIFEST
         from hiprobe.store.run_record import PROBE
     except ModuleNotFoundError as error:
         raise UsageError(
@@ -82,10 +81,6 @@ def review(
     session = Session(out, known.roots(videos), out / PROBE, (out / ".store", *known.stores(store)))
     _reviewed.take_probe(session, known, by)
     _reviewed.take_labels(session, known.labels(labels, label_words(normal_label, anomaly_label)))
-    if probe is None and not any((out / name).exists() for name in (MANIFEST, PROBE)):
-        raise UsageError(
-            "no results are here", where=out, cure="give the folder that hiprobe detect wrote"
-        )
     if not session.roots:
         warn("where the videos are is not known here: to see them, give --videos FOLDER")
     typer.echo("review page (stop it with Ctrl-C):", err=True)
