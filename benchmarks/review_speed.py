@@ -164,10 +164,10 @@ def long_video(rows: dict[str, Took]) -> None:
             partial(curve.points, shown.scores, 0, 1e9)
         )
         rows["8 h, list of 1,000 events, all judged"] = timed(
-            partial(pages.event_values, session, shown, None)
+            partial(pages.event_values, session, shown, None, demoted=True)
         )
         rows["8 h, events of another threshold"] = timed(
-            partial(pages.event_values, session, shown, 0.42)
+            partial(pages.event_values, session, shown, 0.42, demoted=True)
         )
         rows["8 h, list of videos"] = timed(partial(views.cards, session))
         rows["one judgement, on disk"] = timed(
