@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -155,3 +156,9 @@ def test_a_card_is_named_with_its_memory() -> None:
     assert second == ("card", "A card, 24 GB, 20 GB free")
     none = list(_doctor._machine_lines({**machine, "cards": []}))
     assert none[1] == ("card", "none: this build of torch finds no GPU")
+
+
+def test_every_extra_is_for_users_with_its_use_or_for_those_who_work_on_hiprobe() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    extras = set(project["project"]["optional-dependencies"])
+    assert extras == set(_doctor.USES) | _doctor.OURS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -14,6 +15,8 @@ from tests.cli.test_commands import Run, run
 from tests.store.test_given_states import ABOUT
 
 from hiprobe import embedded
+from hiprobe.cli import _given
+from hiprobe.cli.fit import fit
 from hiprobe.evaluation.export import export_states
 from hiprobe.localize import localize
 from hiprobe.probe import Probe
@@ -130,6 +133,7 @@ def test_two_files_are_one_set(run: Run) -> None:
     ("more", "code", "said"),
     [
         (("--frames", "4"), 2, "--frames is about reading videos"),
+        (("--unit", "video"), 2, "--unit is about reading videos"),
         (("-m", "embedded"), 2, "--model is about reading videos"),
         (("--store", "x"), 2, "--store is about reading videos"),
         (("--false-alarms-per-day", "3", "--normal", "."), 2, "--normal is about reading videos"),
@@ -189,3 +193,13 @@ def test_the_examples_of_the_page_run(run: Run, capsys: pytest.CaptureFixture[st
     auc, _, indices = capsys.readouterr().out.partition(" ")
     assert float(auc) > 0.9
     assert indices == "(2,)\n"
+
+
+def test_every_option_of_fit_is_about_fitting_or_refused_with_states() -> None:
+    fitting = {
+        *("context", "data", "probe", "states", "method", "layer", "threshold", "localization"),
+        *("smoothing", "sigma", "extend", "min_length", "merge", "refine", "confirm"),
+        *("false_alarms", "split", "normal_label", "anomaly_label", "check", "seed"),
+        *("verbose", "as_json", "quiet"),
+    }
+    assert set(inspect.signature(fit).parameters) - fitting == set(_given.ON_READING)

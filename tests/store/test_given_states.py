@@ -140,12 +140,12 @@ WRONG: dict[str, tuple[Any, Arrays, str]] = {
     "whole numbers": (ABOUT, {**arrays(), "a/values": np.zeros((5, 2, 4), int)}, "floating-point"),
     "too few times": (ABOUT, {**arrays(), "a/ends": np.arange(4.0)}, "as many starts and ends"),
     "times backwards": (ABOUT, {**arrays(), "a/starts": np.arange(5.0)[::-1]}, "time order"),
-    "times that are none": (ABOUT, {**arrays(), "a/ends": np.full(5, np.nan)}, "got nan"),
+    "a time that is not a number": (ABOUT, {**arrays(), "a/ends": np.full(5, np.nan)}, "got nan"),
     "labels of another kind": (ABOUT, arrays(labels=np.full(5, 2)), "must be 1"),
     "too few labels": (ABOUT, arrays(labels=np.zeros(4, int)), "each of 5 segments"),
     "labels between": (ABOUT, arrays(labels=np.full(5, 0.5)), "a whole number"),
     "not a digest": (changed(entries={"a": {"video": "x"}}), arrays(), "a SHA-256"),
-    "a gap that is none": (changed(entries={"a": {"gaps": [3]}}), arrays(), "not a file of hidden"),
+    "a gap that is a number": (changed(entries={"a": {"gaps": [3]}}), arrays(), "not a file of hidden"),
 }  # fmt: skip
 
 

@@ -29,8 +29,9 @@ USES = {  # what an extra is for
     "s3": "addresses such as s3://",
     "hub": "probes on the Hugging Face hub",
     "formats": "scores as Parquet",
+    "notebook": "notebooks, and tables in pandas",
 }
-OURS = {"dev", "train"}  # extras for those who work on hiprobe
+OURS = {"assembled", "dev", "docs", "train"}  # extras for those who work on hiprobe
 OTHERS = {"num2words": "SmolVLM models"}
 MEASURED_S = 15.0  # a model whose pass takes longer is estimated only
 GB = 1e9

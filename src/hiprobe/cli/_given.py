@@ -31,7 +31,7 @@ States = Annotated[
 # Options on reading videos, which have no effect on states that were read.
 ON_READING = (
     *("model", "prompt", "segment", "frames", "size", "normal", "store", "revision", "device"),
-    *("dtype", "verify"),
+    *("dtype", "verify", "unit"),
 )
 
 

@@ -65,7 +65,7 @@ def processor() -> str:
 def load_points() -> Points:
     """Return the remembered speeds in operations per second, by device and dtype, then by width.
 
-    Empty if there are none, they are of another machine, old or damaged.
+    Empty if none are kept, and if those that are kept are of another machine, old or damaged.
     """
     try:
         values = json.loads(read_regular(cache_folder() / NAME, _BYTES))

@@ -34,6 +34,7 @@ from hiprobe.evaluation.given_scores import (
     read_test_videos,
 )
 from hiprobe.evaluation.input_checks import check_apart
+from hiprobe.evaluation.made_with import made_with
 from hiprobe.evaluation.measure import Detection, ScoredVideos, evaluate_scored
 from hiprobe.evaluation.tables import Report
 from hiprobe.localize import Localization
@@ -271,7 +272,7 @@ def evaluate_probe(
     missing, there = bench.present("test")
     check_apart(there, probe.fitted_videos, "was fitted on")
     got = detected(bench, missing, there, reading, probe)
-    about = {**bench.about(), **_provenance(reading.model, probe)}
+    about = {**bench.about(), **made_with(reading.model, probe)}
     return evaluated(bench, got, missing, about, seed, bootstrap)
 
 
@@ -375,34 +376,3 @@ def _videos(bench: Benchmark) -> Mapping[str, Video]:
 
 def _groups(videos: Mapping[str, Video]) -> dict[str, str]:
     return {name: one.group for name, one in videos.items() if one.group is not None}
-
-
-def _provenance(model: ModelFacts, probe: Probe) -> dict[str, Any]:
-    return {
-        "model": probe.recipe.model,
-        "revision": probe.recipe.revision,
-        "method": probe.method,
-        "sites": ", ".join(map(str, probe.sites)),
-        "threshold": probe.localization.threshold,
-        "probe": probe.digest,
-        "recipe": probe.recipe.digest,
-        "reader": dict(model.provenance),
-        **({"probe source": probe.source} if probe.source else {}),
-        **_unknown_videos(probe),
-        **_unfinished(model, probe),
-    }
-
-
-def _unknown_videos(probe: Probe) -> dict[str, str]:
-    """Say that a probe which was shared without digests may have been fitted on a test video."""
-    if probe.fitted_videos or not probe.video_count:
-        return {}
-    return {"overlap": "not checked, as the probe does not tell which videos it was fitted on"}
-
-
-def _unfinished(model: ModelFacts, probe: Probe) -> dict[str, str]:
-    """Say that events are not checked and refined as the probe says, if that is so."""
-    wanted = probe.verification is not None or probe.localization.refine
-    if hasattr(model, "read") or not wanted:
-        return {}
-    return {"events": "not checked and not refined, as a cluster reads hidden states only"}

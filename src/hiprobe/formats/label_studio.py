@@ -115,7 +115,7 @@ def _names(task: Mapping[str, Any], where: str) -> tuple[str, ...]:
 
 
 def _spans(result: Any, data: Mapping[str, Any], where: str) -> Iterator[LabelledSpan]:
-    """Yield the spans of one region; what is no region of time, such as a rating, has none."""
+    """Yield the spans of one region. A region without times, such as a rating, has none."""
     kind = result.get("type") if isinstance(result, dict) else None
     value = result.get("value") if isinstance(result, dict) else None
     if not isinstance(kind, str) or not isinstance(value, dict):

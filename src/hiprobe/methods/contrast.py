@@ -6,14 +6,14 @@ ASK-HINT (WACV 2026) asks questions by group.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.methods import Labels, Selection, Tensors
-from hiprobe.saliency import SiteArray
-from hiprobe.types import FloatArray, LabelArray, Site
+from hiprobe.methods import Labels, Tensors
+from hiprobe.methods.likelihood import fit, select
+from hiprobe.types import FloatArray, Site
+
+__all__ = ["LABELS", "PROMPTS", "fit", "score", "select", "sites"]
 
 LABELS: Labels = "none"
 # Our own wordings, in words that the shipped model knows. Each innocent one looks like its hazard.
@@ -46,16 +46,6 @@ THRESHOLD = 0.5  # a hazard and an innocent explanation are equally likely
 def sites(layers: int, heads: int) -> tuple[Site, ...]:
     """Return the answer logits (yes, no) of every question, for which the whole model runs."""
     return tuple(Site("logit", layers - 1, prompt=prompt) for prompt in range(len(PROMPTS)))
-
-
-def select(values: SiteArray, labels: LabelArray) -> Selection:
-    """Select all sites of `values` (n, questions, 2)."""
-    return Selection(tuple(range(values.shape[1])))
-
-
-def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
-    """Return no parameters: nothing is fitted."""
-    return {}
 
 
 def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:

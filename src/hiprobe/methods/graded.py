@@ -6,14 +6,14 @@ hardly more distinct scores.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.methods import Labels, Selection, Tensors
-from hiprobe.saliency import SiteArray
-from hiprobe.types import FloatArray, LabelArray, Site
+from hiprobe.methods import Labels, Tensors
+from hiprobe.methods.likelihood import fit, select
+from hiprobe.types import FloatArray, Site
+
+__all__ = ["LABELS", "PROMPTS", "fit", "score", "select", "sites"]
 
 LABELS: Labels = "none"
 # Our own wording.
@@ -29,16 +29,6 @@ THRESHOLD = 0.5
 def sites(layers: int, heads: int) -> tuple[Site, ...]:
     """Return the logits of the ten digits, for which the whole model runs."""
     return (Site("logit", layers - 1, answers=ANSWERS),)
-
-
-def select(values: SiteArray, labels: LabelArray) -> Selection:
-    """Select all sites of `values` (n, sites, 10)."""
-    return Selection(tuple(range(values.shape[1])))
-
-
-def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
-    """Return no parameters: nothing is fitted."""
-    return {}
 
 
 def score(values: FloatArray, tensors: Tensors) -> NDArray[np.float64]:

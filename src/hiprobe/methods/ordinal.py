@@ -5,14 +5,14 @@ Logits only: no hidden states. Source: Probe-VAD (arXiv 2609.17211).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.methods import Labels, Selection, Tensors
-from hiprobe.saliency import SiteArray
-from hiprobe.types import FloatArray, LabelArray, Site
+from hiprobe.methods import Labels, Tensors
+from hiprobe.methods.likelihood import fit, select
+from hiprobe.types import FloatArray, Site
+
+__all__ = ["LABELS", "PROMPTS", "fit", "score", "select", "sites"]
 
 LABELS: Labels = "none"
 # Our own wordings, from the least degree to the highest.
@@ -45,16 +45,6 @@ Array = NDArray[np.float64]
 def sites(layers: int, heads: int) -> tuple[Site, ...]:
     """Return the answer logits (yes, no) of every question, for which the whole model runs."""
     return tuple(Site("logit", layers - 1, prompt=prompt) for prompt in range(len(PROMPTS)))
-
-
-def select(values: SiteArray, labels: LabelArray) -> Selection:
-    """Select all sites of `values` (n, questions, 2)."""
-    return Selection(tuple(range(values.shape[1])))
-
-
-def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:
-    """Return no parameters: nothing is fitted."""
-    return {}
 
 
 def score(values: FloatArray, tensors: Tensors) -> Array:
