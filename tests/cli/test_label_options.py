@@ -56,11 +56,25 @@ def table(folder: Path, *rows: str) -> Path:
     return folder / "labels.csv"
 
 
+def few(normal: int, anomalous: int) -> str:
+    """The warning that so many labelled videos are too few."""
+    numbers = {"normal": normal, "anomalous": anomalous}
+    named = ", ".join(f"{number} {kind}" for kind, number in numbers.items() if number)
+    return f"too few videos to rely on a probe of them ({named}); label at least 8 of each class"
+
+
+@pytest.mark.usefixtures("no_model")
+def test_eight_labelled_videos_of_each_class_are_enough(run: Run, tmp_path: Path) -> None:
+    rows = [f"{label}{n}.mp4,{label},," for label in ("normal", "fight") for n in range(8)]
+    said = "8 normal and 8 anomalous videos (fight 8), 8 events\n"
+    assert run("fit", table(tmp_path, *rows), "--check") == (0, said, "")
+
+
 @pytest.mark.usefixtures("no_model")
 def test_check_says_what_it_understood_and_stops(run: Run, tmp_path: Path) -> None:
     labels = table(tmp_path, "a.mp4,fight,1,3", "a.mp4,fight,3,5", "b.mp4,fall,,", "c.mp4,0.0,,")
     said = "1 normal and 2 anomalous videos (fall 1, fight 1), 3 events"
-    assert run("fit", labels, "--check", "-o", tmp_path / "p") == (0, f"{said}\n", "")
+    assert run("fit", labels, "--check", "-o", tmp_path / "p") == (0, f"{said}\n", few(1, 2))
     code, out, _ = run("fit", labels, "--check", "--json")
     assert (code, json.loads(out)) == (
         0,
@@ -104,12 +118,12 @@ def test_check_reads_folders_and_a_split_too(run: Run, tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
     said = "1 normal and 1 anomalous video (abnormal 1), 1 event\n"
-    assert run("fit", tmp_path, "--check") == (0, said, "")
+    assert run("fit", tmp_path, "--check") == (0, said, few(1, 1))
     (tmp_path / "labels.csv").write_text(
         "path,label,split\nnormal/a.mp4,normal,x\nabnormal/b.mp4,fire,y\n"
     )
     said = "1 normal and 0 anomalous videos, 0 events\n"
-    assert run("fit", tmp_path, "--check", "--split", "x") == (0, said, "")
+    assert run("fit", tmp_path, "--check", "--split", "x") == (0, said, few(1, 0))
 
 
 @pytest.mark.usefixtures("no_model")
@@ -120,7 +134,7 @@ def test_an_unclear_label_is_resolved_by_an_option(run: Run, tmp_path: Path) -> 
     assert "labels.csv:2: the label 'no helmet' may mean normal or an anomaly; say which" in err
     given = ("--anomaly-label", "No helmet", "--normal-label", "no alarm")
     said = "2 normal and 1 anomalous video (no helmet 1), 1 event\n"
-    assert run("fit", labels, "--check", *given) == (0, said, "")
+    assert run("fit", labels, "--check", *given) == (0, said, few(2, 1))
     given = ("--normal-label", "no helmet", "--normal-label", "no alarm")
     code, _, err = run("fit", labels, "--check", *given)
     assert (code, "labels.csv:2: a normal row is about the whole video" in err) == (3, True)
@@ -140,19 +154,23 @@ def test_tables_in_which_nothing_is_normal_are_refused(run: Run, tmp_path: Path)
 
 @pytest.mark.usefixtures("no_model")
 @pytest.mark.parametrize(
-    ("rows", "options"),
+    ("rows", "options", "classes"),
     [
-        (("a.mp4,fight,1,3", "b.mp4,fall,3,"), ()),  # the rest of both videos is normal
-        (("a.mp4,fight,1,3", "b.mp4,okay,,"), ("--normal-label", "okay")),
-        (("a.mp4,fight,1,3", "b.mp4,fire,,"), ("--anomaly-label", "fire")),
-        (("a.mp4,fight,1,3", "b.mp4,okay,,"), ("--method", "likelihood")),
+        (("a.mp4,fight,1,3", "b.mp4,fall,3,"), (), (0, 2)),  # the rest of both videos is normal
+        (("a.mp4,fight,1,3", "b.mp4,okay,,"), ("--normal-label", "okay"), (1, 1)),
+        (("a.mp4,fight,1,3", "b.mp4,fire,,"), ("--anomaly-label", "fire"), (0, 2)),
+        (("a.mp4,fight,1,3", "b.mp4,okay,,"), ("--method", "likelihood"), ()),
     ],
 )
 def test_tables_in_which_something_is_normal_are_not(
-    run: Run, tmp_path: Path, rows: tuple[str, ...], options: tuple[str, ...]
+    run: Run,
+    tmp_path: Path,
+    rows: tuple[str, ...],
+    options: tuple[str, ...],
+    classes: tuple[int, ...],
 ) -> None:
     code, out, err = run("fit", table(tmp_path, *rows), "--check", *options)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, few(*classes) if classes else "")
     assert out.endswith(" events\n") or out.endswith(" event\n")
 
 

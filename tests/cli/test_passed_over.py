@@ -61,6 +61,7 @@ def test_a_folder_without_a_video_fails_and_still_says_what_is_in_it(
     assert ran.code == 3
     assert "no video file found" in ran.errors[0]
     assert ran.errors[-1] == "passed over 1 in folders: unknown suffix 1; --verbose lists them"
+    assert not (tmp_path / "out").exists(), "a folder for no results"
 
 
 @pytest.mark.parametrize("name", ["fit", "layers"])

@@ -48,8 +48,8 @@ class Output:
             self.sinks.check(inputs, self.folder)
 
     def end(self, found: Found) -> None:
-        """Name the page that lists all results; write the sinks."""
-        if not self.as_json:
+        """Name the page that lists all results, if a video was found; write the sinks."""
+        if found.videos and not self.as_json:
             show_pages(self.folder)
         if self.sinks is not None:
             self.sinks.write(one.name for one in found.videos)
@@ -120,7 +120,12 @@ def show_detection(
     """Detect in the videos, show each result and the sum; return the exit code."""
     from hiprobe.cli import _terminal
 
-    results = [*found.failed, *_with_progress(found, asked, load, output)]
+    if found.videos or asked.out.is_dir():
+        results = [*found.failed, *_with_progress(found, asked, load, output)]
+    else:  # no folder is made for results that do not exist
+        results = found.failed
+        for result in results:
+            output.show(result)
     if not output.as_json:
         _terminal.total(results)
     return exit_code_of(results)
@@ -217,9 +222,11 @@ def warn_of_untimed(pattern: str, videos: Sequence[Video]) -> None:
 
 
 def keep_places(out: Path, found: Found, chosen: ChosenProbe) -> None:
-    """Remember where the videos are, and what the probe was fitted on, on this machine."""
+    """Remember where videos were found, and what the probe was fitted on, on this machine."""
     from hiprobe.store.local_places import LocalPlaces, add_places
 
+    if not found.videos:
+        return
     fits = {} if chosen.fit is None else {chosen.probe.digest: chosen.fit}
     add_places(out, found.places().joined(LocalPlaces((), fits)))
 

@@ -61,6 +61,22 @@ def warn_of_short(counts: LabelCounts, segment_s: float) -> None:
         )
 
 
+def warn_of_few(counts: LabelCounts, method: str) -> None:
+    """Warn of a class that `method` fits on with some videos, but too few to rely on a probe."""
+    from hiprobe import methods
+    from hiprobe.cli._terminal import warn
+    from hiprobe.probe.calibration import CLASSES, ENOUGH
+
+    named = (counts.normal, "normal"), (counts.anomalous, "anomalous")
+    fitted = sorted(CLASSES[methods.load(method).LABELS])
+    few = [f"{named[c][0]} {named[c][1]}" for c in fitted if 0 < named[c][0] < ENOUGH]
+    if few:
+        warn(
+            f"too few videos to rely on a probe of them ({', '.join(few)}); "
+            f"label at least {ENOUGH} of each class"
+        )
+
+
 def warn_of_copies(clips: Sequence[Video]) -> None:
     """Warn of clips with the same content; raise LabelError where their labels differ."""
     from hiprobe import pipeline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -19,7 +20,13 @@ from hiprobe.cli._false_alarms import (
     set_in_probe,
 )
 from hiprobe.cli._given import GivenFit, States
-from hiprobe.cli._labels import check_normal, label_words, warn_of_copies, warn_of_short
+from hiprobe.cli._labels import (
+    check_normal,
+    label_words,
+    warn_of_copies,
+    warn_of_few,
+    warn_of_short,
+)
 from hiprobe.cli._localization import (
     Confirm,
     EventOptions,
@@ -155,7 +162,7 @@ def fit(
         given.check(context)
     understood = _understood(request, as_json)
     if check:
-        _stop_at(understood, as_json)
+        _stop_at(understood, request.known_method, as_json)
     _run.check_output(probe, [data, *(states or ()), *(clip.path for clip in request.clips)])
     failed: list[str] = []
     if given is not None:
@@ -186,7 +193,15 @@ def fit(
             say_choice_of_method(made.provenance["choice"])
         fitted(made)
         say(f"probe: [bold]{markup(probe)}[/] ({made.digest[:8]})")
+        if given is None:
+            say(f"use it: [bold]{markup(_use(probe, made.method))}[/]")
     raise typer.Exit(_run.exit_code(failed))
+
+
+def _use(probe: Path, method: str) -> str:
+    """Return the command that detects with the probe; code of one's own is named again."""
+    own = f" --method {shlex.quote(method)}" if ":" in method else ""
+    return f"hiprobe detect VIDEO -p {shlex.quote(str(probe))}{own}"
 
 
 def _understood(request: _run.FitRequest, as_json: bool) -> LabelCounts | None:
@@ -207,11 +222,12 @@ def _understood(request: _run.FitRequest, as_json: bool) -> LabelCounts | None:
     return counts
 
 
-def _stop_at(understood: LabelCounts | None, as_json: bool) -> NoReturn:
+def _stop_at(understood: LabelCounts | None, method: str, as_json: bool) -> NoReturn:
     from hiprobe.cli._terminal import emit
 
     if understood is None:
         raise UsageError("--check needs labelled clips", cure="name a folder or a CSV of them")
     if as_json:
         emit(asdict(understood))
+    warn_of_few(understood, method)
     raise typer.Exit
