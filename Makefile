@@ -75,7 +75,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 # The embedded model, from scratch, in $$HIPROBE_RUNS (~/.cache/hiprobe-training). Each command continues where it was stopped.
-# The model that is shipped was trained before the renderer of `training/world`, see docs/embedded.md.
+# The weights that are shipped come from a chain of such runs, see docs/embedded.md.
 train: $(READY)
 	$(BIN)/python -m training.world.places.textures
 	$(BIN)/python -m training.prepare --held-out --clips 500

@@ -142,6 +142,17 @@ def links_of(page: Path) -> set[Path]:
     return {(page.parent / target).resolve() for target in targets if "://" not in target}
 
 
+def test_no_decision_is_recorded_twice_or_out_of_order() -> None:
+    """A joining of branches may repeat what both have."""
+    entries = re.findall(r"(\n?)\n## (\S+): (.+)", (DOCS / "decisions.md").read_text())
+    titles = [title for _, _, title in entries]
+    days = [day for _, day, _ in entries]
+    assert len(titles) > 50
+    assert len(set(titles)) == len(titles)
+    assert days == sorted(days, reverse=True), "newest first"
+    assert all(blank for blank, _, _ in entries), "a blank line before each heading"
+
+
 def test_every_page_can_be_reached_from_the_first_one() -> None:
     seen: set[Path] = set()
     todo = [DOCS / "README.md"]
