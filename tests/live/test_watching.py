@@ -260,6 +260,10 @@ def test_dropped_segments_do_not_break_an_alert_in_two(tmp_path: Path) -> None:
         assert stage.kinds().count("new") == 1
         assert (end.start, end.end) == pytest.approx((WALL + 10 * L, WALL + 30 * L), abs=1.5 * L)
         assert stage.of("yard").dropped == 13
+        told = [line for line in stage.heard.reports if "not read" in line]
+        assert told == [
+            "camera yard: 2 segments not read: they come faster than the model reads here"
+        ], "at once, and then not before a minute is over"
         source.miss(30)  # that many are a gap
         stage.show("yard", LIGHT, LIGHT)
         until(lambda: stage.kinds().count("new") == 2)
