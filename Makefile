@@ -13,7 +13,7 @@ ifeq ($(shell uname -s)$(shell command -v nvidia-smi)$(PIP_INDEX_URL)$(PIP_EXTRA
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 endif
 
-.PHONY: demo test check-long soak-runs soak-live system lint train second card real results bench fuzz docs notebook clean backbones
+.PHONY: demo test check-long coverage soak-runs soak-live system lint train second card real results bench fuzz docs notebook clean backbones
 
 demo: $(DEMO_READY)
 	$(BIN)/hiprobe demo
@@ -26,6 +26,12 @@ test: lint system
 # It ends with the date, the commit and what was left out, for the note.
 check-long: $(READY)
 	$(BIN)/python -m pytest -n 0 -m long
+
+# How much of src/ the tests run, lines and branches, child processes included. Some tests fail under it: those that limit the
+# size of files, and those that time how fast a child is killed.
+coverage: $(READY) system
+	@mkdir -p build/coverage
+	$(BIN)/python -m pytest -p tests.support.soft_kills --cov --cov-report=term --cov-report=json:build/coverage/total.json
 
 # Long repetitions of what short tests show: many kills, whole grids. Not part of make test.
 soak-runs: $(READY) system

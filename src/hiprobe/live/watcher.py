@@ -21,7 +21,7 @@ from hiprobe.live.alert_flow import AlertFlow
 from hiprobe.live.batches import FairBatches
 from hiprobe.live.broadcast import Broadcast, Line
 from hiprobe.live.cameras import Camera, Watch
-from hiprobe.live.left_out import reporting_left_out
+from hiprobe.live.falling_behind import reporting_dropped
 from hiprobe.live.live_items import LiveSegment, Status
 from hiprobe.live.recorder import MadeClip, Recorder
 from hiprobe.live.scoring import Read, Reader, ToRead, score_read
@@ -263,7 +263,7 @@ class Watcher:
         """Pass on what a source gives; what it gives faster than that is for the source to drop."""
         item: LiveSegment | Status | None = None
         try:
-            for item in reporting_left_out(name, self._sources[name], self._report):
+            for item in reporting_dropped(name, self._sources[name], self._report):
                 if not self._batches.put(name, item):
                     return
         finally:

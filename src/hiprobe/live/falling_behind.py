@@ -12,10 +12,10 @@ from hiprobe.live.watcher_options import LiveSource
 EVERY_S = 60.0  # at most one line a camera in this time
 
 
-class LeftOut:
+class FallingBehind:
     """How many segments of a camera were not read, as lines for people: at most one a minute.
 
-    >>> yard = LeftOut("yard")
+    >>> yard = FallingBehind("yard")
     >>> yard.line(0, 0.0), yard.line(2, 1.0), yard.line(9, 2.0)
     (None, 'camera yard: 2 segments not read: they come faster than the model reads here', None)
     >>> yard.line(9, 2.0, last=True)
@@ -39,11 +39,11 @@ class LeftOut:
         return f"{count}: they come faster than the model reads here"
 
 
-def reporting_left_out(
+def reporting_dropped(
     camera: str, source: LiveSource, report: Callable[[str], None]
 ) -> Iterator[LiveSegment | Status]:
     """Yield what a source gives, and report what it dropped as it was not taken in time."""
-    told = LeftOut(camera)
+    told = FallingBehind(camera)
     for item in source:
         ended = isinstance(item, Status) and item.state == "ended"
         line = told.line(source.counts.dropped, time.monotonic(), last=ended)
