@@ -330,14 +330,20 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(given: Sequence[str] | None = None) -> None:
-    """Measure what the command line asks for."""
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return what the command line asks for."""
     asked = parser().parse_args(given)
     if asked.ucf is None and asked.xd is None:
         parser().error("give --ucf, --xd or both")
     asked.store = asked.store or asked.out / ".store"
     if asked.prompt == [PUBLISHED]:
         asked.prompt = list(headhunt_published.PROMPTS)
+    return asked
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Measure what the command line asks for."""
+    asked = arguments(given)
     files_open()
     try:
         model = backbones.load(
