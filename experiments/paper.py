@@ -24,6 +24,7 @@ import numpy as np
 
 from experiments import paper_parts as parts
 from experiments import paper_table as tables
+from experiments.fits import percent
 from experiments.paper_parts import Arrays, Data
 from experiments.paper_reading import RESAMPLES, Source, check_no_shared_videos, joined
 from experiments.paper_table import DATA, Measured
@@ -32,7 +33,8 @@ from experiments.study import files_open
 from experiments.tables import Table
 from hiprobe import backbones, methods
 from hiprobe.backbones import Backbone
-from hiprobe.errors import HiProbeError
+from hiprobe.datasets import COUNTS
+from hiprobe.errors import HiProbeError, LabelError
 from hiprobe.evaluation.benchmark import Benchmark
 from hiprobe.evaluation.frame_counts import make_frame_counts
 from hiprobe.methods import headhunt_published
@@ -270,9 +272,9 @@ Written on {time.strftime("%Y-%m-%d")} by
 - Figures are percentages: the mean over draws, and 95 % intervals by bootstrap over draws and test
   videos together ({RESAMPLES} resamples). Differences are paired. Frames count as in the
   benchmarks.
-- Unless a row says otherwise: about 1 % of the labels (`--share {this.given.share}`), DLSP's layer,
-  logistic regression with C = 1, smoothing with sigma 1.5. Nothing is chosen on test videos, except
-  in the row that says so.
+- Unless a row says otherwise: {percent(this.given.share)} of the training videos, labelled as a
+  whole, half of them with an event; DLSP's layer; logistic regression with C = 1; smoothing with
+  sigma 1.5. Nothing is chosen on test videos, except in the row that says so.
 """
 
 
@@ -288,18 +290,29 @@ def _lost(this: Run) -> str:
 def sources(given: argparse.Namespace, model: Backbone) -> dict[str, Source]:
     """Return the data sets that were given; count frames where the counts are missing."""
     reading, found = Reading(model, given.store), {}
-    for name, root, tests in (
-        ("ucf_crime", given.ucf, given.ucf),
-        ("xd_violence", given.xd, given.xd_tests or (given.xd and given.xd / "videos" / "test")),
-    ):
+    for name, root in (("ucf_crime", given.ucf), ("xd_violence", given.xd)):
         if root is not None:
-            counted = Benchmark(name, root, tests, allow_missing=given.allow_missing)
+            tests = root if name == "ucf_crime" else given.xd_tests or root / "videos" / "test"
+            counted = Benchmark(name, root, _there(root, tests), allow_missing=given.allow_missing)
             make_frame_counts(
                 counted, given.store, lambda n: _say(f"counting frames of {n} videos")
             )
             bench = replace(counted, videos=None, limit=given.limit)
             found[name] = Source(bench, reading, given.share, given.draws)
     return found
+
+
+def _there(root: Path, tests: Path) -> Path | None:
+    """Return the folder of the test videos, None if their frames are counted already."""
+    if any(root.rglob(COUNTS)):
+        return None
+    if not tests.is_dir():
+        raise LabelError(
+            f"there is no {COUNTS}, and no folder of the test videos to make it from",
+            where=tests,
+            cure="give --xd-tests the folder of the test videos",
+        )
+    return tests
 
 
 def share(text: str) -> float:

@@ -213,8 +213,8 @@ def wordings(data: Data) -> Arrays:
     """Return the curve of each wording alone; DLSP chooses among the layers under it."""
     how, found = methods.load("hiprobe_c1"), Arrays()
     for number in sorted({site.prompt for site in data.every.sites}):
-        test = prompt_of(data.test.footage, number)
+        draws = (prompt_of(some, number) for some in data.draws)
         found[f"prompt_{number}"] = data.figures(
-            raw_scores(how, prompt_of(some, number), test) for some in data.draws
+            raw_scores(how, some, data.test.footage) for some in draws
         )
     return found

@@ -42,7 +42,7 @@ ROWS = (
     ),
     Row("by_labels", "the same layer, the penalty of `hiprobe` (ours)", ("ours", "ours")),
     Row("last", "the last layer"),
-    Row("five_eighths", "a fixed layer at five eighths of the depth", ("layer 20 of 32 b",) * 2),
+    Row("five_eighths", "a fixed layer at five eighths of the depth: 20 of 32 b"),
     Row("kl", "layer by KL alone"),
     Row("ldr", "layer by LDR alone"),
     Row("no_entropy", "layer by KL + LDR, without entropy"),
@@ -64,14 +64,13 @@ ROWS = (
 )
 METHODS = {
     "headhunt_published": ("87.03 e", "82.63"),
-    "headhunt": ("87.03 e", "82.63"),
     "output_heads": ("80.15 c", "72.10 c"),
 }
 PROMPTS = ("one coarse prompt: 81.86 c", "one coarse prompt: 74.52 c")
 FOOTNOTES = (
     "a: InternVL2.5, about 1 % of the labels; from the tables of HeadHunt-VAD (arXiv 2512.17601). "
     "How its AP is computed, by steps or by trapezoids, is not known; both are below.",
-    "b: second-hand: the saliency of InternVL2.5-8B peaks near layer 20. No figure is known.",
+    "b: the peak near layer 20 is second-hand, the 32 blocks are our inference.",
     "c: an ablation of HeadHunt-VAD (InternVL3, 5 heads), not of HiProbe-VAD. 80.15 / 72.10 are "
     'all attention heads of the last layer ("all features of the final layer"), not its residual '
     "state. Its oracle prompt has 87.11 / 82.95, random heads 66.65 / 45.33.",

@@ -82,13 +82,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def asked(folder: Path, out: Path, *more: str) -> Any:
-    both = ["--ucf", str(folder / "ucf"), "--xd", str(folder / "xd")]
-    return arguments([*both, "--share", "50%", "--draws", str(DRAWS), "-o", str(out), *more])
+def asked(folder: Path, out: Path, *more: str, sets: Sequence[str] = ("ucf", "xd")) -> Any:
+    roots = [text for one in sets for text in (f"--{one}", str(folder / one))]
+    return arguments([*roots, "--share", "50%", "--draws", str(DRAWS), "-o", str(out), *more])
 
 
-def measure(folder: Path, out: Path, model: ThreeLayers, *more: str) -> Run:
-    given = asked(folder, out, *more)
+def measure(
+    folder: Path, out: Path, model: ThreeLayers, *more: str, sets: Sequence[str] = ("ucf", "xd")
+) -> Run:
+    given = asked(folder, out, *more, sets=sets)
     made = Run(given, model, sources(given, model))
     run(made)
     return made
@@ -102,7 +104,8 @@ def done(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
         fast = {name: title for name, title in paper_parts.SCORERS.items() if name != "mlp"}
         patch.setattr(paper_parts, "SCORERS", fast)
         out = tmp_path_factory.mktemp("out")
-        yield measure(folder, out, ThreeLayers(), "--method", "output_layer")
+        more = ("--method", "output_layer", "--prompt", "Is it?", "--prompt", "What is it?")
+        yield measure(folder, out, ThreeLayers(), *more)
 
 
 def test_stand_ins_are_read_by_the_loaders_as_they_were_made(folder: Path, done: Run) -> None:
@@ -187,6 +190,8 @@ def test_rows_differ_in_one_thing_only(done: Run) -> None:
     last = np.asarray(one.parts["layers"]["layers"])[:, 2, 0]
     assert np.array_equal(auc["last"], last, equal_nan=True)
     assert auc["best"][:, 0].mean() >= max(auc[rule][:, 0].mean() for rule in ("dlsp", "last"))
+    for wording in ("prompt_0", "prompt_1"):  # this model reads the same whatever is asked
+        assert np.array_equal(auc["dlsp"], auc[wording], equal_nan=True)
     data = done.data["ucf_crime"]
     assert [len(some) for some in data.draws] == [4, 4]
     assert [int(some.abnormal.sum()) for some in data.draws] == [2, 2]
@@ -199,25 +204,30 @@ def _fail(*_: Any) -> None:
 
 
 def test_an_interrupted_run_goes_on_without_reading_twice(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, done: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paper, "PARTS", ("without_model",))
     monkeypatch.setattr(paper_reading, "RESAMPLES", RESAMPLES)
-    whole = ThreeLayers()
-    expected = measure(folder, tmp_path / "whole", whole)
-    killed = ThreeLayers(left=17)
+
+    def go_on(model: ThreeLayers) -> Run:
+        return measure(folder, tmp_path, model, sets=("xd",))
+
+    killed, rest, idle = ThreeLayers(left=9), ThreeLayers(), ThreeLayers(left=0)
     with pytest.raises(KeyboardInterrupt):
-        measure(folder, tmp_path / "out", killed)
-    assert 0 < killed.segments < whole.segments
-    rest = ThreeLayers()
-    again = measure(folder, tmp_path / "out", rest)
-    assert killed.segments + rest.segments == whole.segments
-    assert again.tables() == expected.tables()
-    for part in ("transfer", "units", "without_model"):  # nothing is computed again either
+        go_on(killed)
+    again = go_on(rest)
+    data = again.data["xd_violence"]
+    segments = len(data.every.y) + len(data.test.footage.y)
+    assert killed.segments > 0
+    assert killed.segments + rest.segments == segments + len(data.every)  # and whole videos
+    for part in ("units", "without_model"):  # nothing is computed again either
         monkeypatch.setattr(paper_parts, part, _fail)
-    idle = ThreeLayers(left=0)
-    assert measure(folder, tmp_path / "out", idle).tables() == expected.tables()
+    assert go_on(idle).tables() == again.tables()
     assert idle.segments == 0
+    for part in ("units", "without_model"):
+        expected = done.measured["xd_violence"].parts[part]
+        found = again.measured["xd_violence"].parts[part]
+        assert all(np.array_equal(found[k], expected[k], equal_nan=True) for k in expected)
 
 
 def test_the_page_says_what_it_is_and_what_is_missing(done: Run) -> None:
@@ -252,6 +262,13 @@ def test_a_method_that_cannot_be_read_is_named_with_its_reason(
     made = measure(folder, tmp_path, ThreeLayers(), *store)
     assert "head_vote" in made.measured["ucf_crime"].lost
     assert "### Not measured" in (tmp_path / "paper.md").read_text("utf-8")
+
+
+def test_a_folder_of_test_videos_is_asked_for_where_frames_are_not_counted(tmp_path: Path) -> None:
+    (tmp_path / "xd").mkdir()
+    given = arguments(["--xd", str(tmp_path / "xd"), "-o", str(tmp_path / "out")])
+    with pytest.raises(LabelError, match="give --xd-tests"):
+        sources(given, ThreeLayers())
 
 
 def test_a_missing_video_is_refused_or_counted(folder: Path, done: Run, tmp_path: Path) -> None:
