@@ -211,8 +211,7 @@ def tables(given: argparse.Namespace, name: str) -> list[Table]:
     random: dict[str, list[Curves]] = {n: [] for n in found}
     for seed in range(given.random):
         other = load_model(str(random_weights(name, seed, given.store)))
-        plain = [n for n in found if not methods.load(n).PROMPTS]
-        for n, one in readable(Readings(other, held, given.store), plain):
+        for n, one in readable(Readings(other, held, given.store), list(found)):
             if not isinstance(one, str):
                 random[n].append(curves_of(sample, one, *size))
     rivals = {n: curves_of(sample, one, *size) for n, one in controls(held, sample).items()}
@@ -248,8 +247,7 @@ the mean of {given.draws} draws of 8 clips of each class, tested on all clips of
 "5 folds" keeps the clips of a source together; repeats: {given.repeats}. In brackets: 95 %
 intervals from {figures.DRAWS} bootstrap draws of whole sources, the same for all rows, so
 differences are paired. A method selects its sites again in every fit. Methods without labels have
-one score. Random weights: the same architecture, mean of {given.random} seeds, for methods that ask
-the model's own question only.
+one score. Random weights: the same architecture, mean of {given.random} seeds.
 """
 
 

@@ -98,17 +98,21 @@ def compare(train: Footage, test: Footage, videos: int, seeds: int) -> Table:
     return Table(f"Scorer: {videos} labelled videos", columns, tuple(rows), claims=claims)
 
 
-def _aucs(scorer: Scorer, some: Footage, test: Footage, site: int, seed: int) -> Array:
+def raw_scores(scorer: Scorer, some: Footage, test: Footage, site: int, seed: int) -> Array:
+    """Return raw scores (n,) of `test` by a scorer fitted on the standardised states of a site."""
     known = some.y >= 0
     x = np.asarray(some[:, site], np.float64)[known]
     mean, scale = logistic.standard(x)
-    raw = scorer(
+    return scorer(
         (x - mean) / scale,
         some.y[known],
         (np.asarray(test[:, site], np.float64) - mean) / scale,
         seed,
     )
-    return test.truth.aucs(test.smoothed(raw))
+
+
+def _aucs(scorer: Scorer, some: Footage, test: Footage, site: int, seed: int) -> Array:
+    return test.truth.aucs(test.smoothed(raw_scores(scorer, some, test, site, seed)))
 
 
 def experiment(study: Study) -> Sequence[Table]:

@@ -27,6 +27,7 @@ SHARES = (0.005, 0.01, 0.02, 0.04, 0.1, 0.2, 0.5, 1.0)
 LEAST = 4  # segments of a class, as for a probe
 # Its criteria take time with the square of the segments, so larger shares are not measured.
 SLOW = {"headhunt": 0.1}
+HEADS = (("output_heads", "output_layer"), ("head_vote", "output_layer"))
 CLOSE = 0.02  # the loss of AUC below which labels are "as good as all"; our own
 Read = Mapping[str, tuple[Footage, Footage]]
 
@@ -117,33 +118,24 @@ def _claims(
                 f"against all of them ({counts[max(counts)]})"
             )
             out.append(Claim(text, f"loses {loss.signed()}", below(loss, CLOSE)))
-    return (*_over_asking(found, counts, names), *_over_hiprobe(found, counts, names), *out)
+    return (*_over_asking(found, counts, names), *_over_others(found, counts, names), *out)
 
 
-def _over_hiprobe(
+def _over_others(
     found: Mapping[tuple[str, float], list[Array] | str],
     counts: Mapping[float, int],
     names: Sequence[str],
 ) -> list[Claim]:
-    """Compare every other method that is fitted with `hiprobe`, on the same draws."""
+    """Compare every other fitted method with `hiprobe`, and `HEADS`, on the same draws."""
+    pairs = [(name, "hiprobe") for name in names if name != "hiprobe"]
     out = []
-    for name in names:
+    for name, base in (*pairs, *HEADS):
         for share in [share for share in (0.01, 0.04, 0.1) if share in counts]:
-            one, other = found[name, share], found.get(("hiprobe", share), "")
-            if (
-                name != "hiprobe"
-                and not isinstance(one, str)
-                and not isinstance(other, str)
-                and len(one) == len(other)
-            ):
+            one, other = found.get((name, share), ""), found.get((base, share), "")
+            if not isinstance(one, str) and not isinstance(other, str) and len(one) == len(other):
                 gap = interval([a - b for a, b in zip(one, other, strict=True)])
-                out.append(
-                    Claim(
-                        f"`{name}` is better than `hiprobe`, {counts[share]} labelled videos",
-                        gap.signed(),
-                        verdict(gap),
-                    )
-                )
+                text = f"`{name}` is better than `{base}`, {counts[share]} labelled videos"
+                out.append(Claim(text, gap.signed(), verdict(gap)))
     return out
 
 

@@ -413,7 +413,7 @@ class AutoBackbone:
 
 
 def _recipe(found: Checkpoint, values: Mapping[str, Any], processor: Any) -> Recipe:
-    """Make the default recipe: what `hiprobe.json` says, else the paper's sampling."""
+    """Make the default recipe: what `hiprobe.json` says, else HeadHunt-VAD's sampling."""
     size = values.get("size", processor.video_processor.fixed_size or SIZE)
     return Recipe(
         model=found.model,

@@ -24,8 +24,8 @@ Named = Annotated[
     typer.Option(
         "--localization",
         metavar="NAME",
-        help="Begin with the settings of this name: default, or paper for those of the paper. "
-        "The other options come on top.",
+        help="Begin with the settings of this name: default, or paper for what is known of the "
+        "paper's. The other options come on top.",
     ),
 ]
 SmoothingKind = Annotated[

@@ -35,8 +35,9 @@ class Localization:
       probe. It changes nothing here, as it needs the model.
     - `threshold_from`: where the threshold comes from, in words; not compared.
 
-    All defaults are our own; docs/data/alarms.md has the figures. `named("paper")` is the paper's
-    setting. Raises ValueError for a setting out of range.
+    All defaults are our own; docs/data/alarms.md has the figures. `named("paper")` is what is known
+    of the paper: the rule and the smoothing of its sibling HeadHunt-VAD. Raises ValueError for a
+    setting out of range.
 
     >>> Localization(rule="fixed", threshold=0.65).with_threshold(0.7).threshold
     0.7

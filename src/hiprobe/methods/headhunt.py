@@ -1,6 +1,8 @@
 """HeadHunt: read the attention heads that separate the classes under every wording of a question.
 
-Arrays and labels only. Source: HeadHunt-VAD (arXiv 2512.17601), paper and code.
+Arrays and labels only. Source: HeadHunt-VAD (arXiv 2512.17601), paper and code. That the scorer
+standardises and weights classes is our own, and so is fitting on segments: HeadHunt-VAD fits on one
+vector of each video (`fit --unit video`).
 """
 
 from __future__ import annotations
