@@ -13,8 +13,9 @@ from hiprobe import methods
 from hiprobe.errors import UsageError
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe, fit
+from hiprobe.probe import refit as refitting
 from hiprobe.probe.calibration import Calibration, calibration_set
-from hiprobe.probe.early_layer import WITHIN, early
+from hiprobe.probe.early_layer import WITHIN, EarlyMethod, early
 from hiprobe.probe.refit import refit
 from hiprobe.probe.sharing import shareable
 from hiprobe.types import HiddenStates, Recipe, Site
@@ -110,6 +111,7 @@ def test_a_refit_prefers_it_again_where_it_selects() -> None:
     assert again.probe.provenance["prefer_early"] == made.provenance["prefer_early"]
     assert again.probe.sites == made.sites
     assert again.before == again.after
+    assert isinstance(refitting._method(kept, _data(pairs)), EarlyMethod)
     plain = refit(fitted("equal", prefer_early=False), pairs, known, choose=True).probe
     assert plain.sites == (Site("residual", 3),)
 

@@ -95,7 +95,10 @@ class Backbone(ModelFacts, Protocol):
     Methods that would ask with such a word are refused. Without it, none.
 
     A method `work(recipe)` returns the `SegmentWork` of a pass over one segment, from which it is
-    told in advance how long a command takes. Without it nothing is told.
+    told in advance how long a command takes. Without it nothing is told. Methods
+    `seen_size(recipe)` and `check_size(recipe)` say what (height, width) it really gets of the
+    frames of a recipe, and refuse sizes that it would scale up again. Without them, any size is
+    taken.
 
     >>> from hiprobe import backbones, embedded, video
     >>> model = backbones.load("embedded", device="cpu", max_layer=3)

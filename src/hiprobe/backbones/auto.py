@@ -64,6 +64,7 @@ from hiprobe.backbones._reading import (
 )
 from hiprobe.backbones._requests import Readable, check_recipe, head_layout
 from hiprobe.backbones._sharing import prefix_cache, prefix_length, shares_prefix, suffix
+from hiprobe.backbones._sizes import check_size, seen_size
 from hiprobe.backbones._weights import (
     devices,
     entry,
@@ -214,6 +215,17 @@ class AutoBackbone:
         recipe = self.recipe if recipe is None else recipe
         inputs = self._inputs(noise_segments(recipe)[0], {0: recipe.prompts[0]})
         return count_work(self._model, inputs[0])
+
+    def seen_size(self, recipe: Recipe) -> tuple[int, int] | None:
+        """Return the (height, width) that the model gets, None if that of each video's own.
+
+        Raises UsageError or ModelError for a size that it does not take.
+        """
+        return seen_size(self._processor.video_processor, recipe)
+
+    def check_size(self, recipe: Recipe) -> None:
+        """Raise UsageError or ModelError for a size that the model does not take or scales up."""
+        check_size(self._processor.video_processor, recipe)
 
     def explain(
         self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
