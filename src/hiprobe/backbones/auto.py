@@ -116,6 +116,21 @@ def load(
         return AutoBackbone(found, model, processor, depth, cut)
 
 
+def widths(name: str, revision: str | None = None) -> tuple[int, ...]:
+    """Return the widths of the vectors of a model's encoder and decoder, from its configuration.
+
+    () for a quantised checkpoint, which has a precision of its own. Raises ModelError.
+    """
+    found = find_checkpoint(name, revision)
+    with quiet():
+        config = load_config(found)
+    if quantiser(config) is not None:
+        return ()
+    vision = config.vision_config
+    encoder = getattr(vision, "embed_dim", None) or vision.hidden_size
+    return int(encoder), int(config.get_text_config().hidden_size)
+
+
 class AutoBackbone:
     """A loaded video MLLM; `hiprobe.backbones.Backbone` says what its attributes mean."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hiprobe
+from hiprobe.cli._run import in_precision
 from hiprobe.errors import HiProbeError, counted, one_line
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def model_speed(loading: Loading) -> dict[str, Any]:
         return {"name": name, **_listed(name)}
     called = folder.resolve().name if folder.is_dir() or "/" in name else name
     try:
-        return {"name": called, **_read(loading.load())}
+        return {"name": called, **_read(in_precision(loading).load())}
     except HiProbeError as error:
         text = f"{error.reason}; {error.cure}" if error.cure else error.reason
         return {"name": called, "error": text.replace(name, called) if "/" in name else text}

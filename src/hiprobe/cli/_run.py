@@ -30,10 +30,22 @@ def load_backbone(loading: Loading) -> Backbone:
     # Starts while the model loads: the decoder's process takes a third of a second.
     video.warm()
     with _collector_paused():
-        model = loading.load()
+        model = in_precision(loading).load()
     if model.notice:
         warn(model.notice)
     return model
+
+
+def in_precision(loading: Loading) -> Loading:
+    """Decide what `--dtype fastest` means for a model on this machine, and say it."""
+    from hiprobe import estimate
+    from hiprobe.cli import _quiet
+
+    if loading.dtype != estimate.FASTEST:
+        return loading
+    decided, reason = estimate.fastest(loading)
+    _quiet.say_first(f"precision: {reason}")
+    return decided
 
 
 @contextmanager

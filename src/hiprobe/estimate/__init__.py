@@ -13,10 +13,12 @@ from hiprobe.estimate.choices import MACHINES, Machine, depth_read, first_choice
 from hiprobe.estimate.forecast import Forecast, cheaper_segment, expected_segment_s, forecast
 from hiprobe.estimate.here import memory_bytes, this_machine
 from hiprobe.estimate.measured import ModelSpeed, measure_model
+from hiprobe.estimate.precision import FASTEST, fastest
 from hiprobe.estimate.prediction import blocks_read, predict_s, say_duration
 from hiprobe.estimate.speeds import Speeds, measured_speeds
 
 __all__ = [
+    "FASTEST",
     "LEAST_GAIN",
     "MACHINES",
     "Cheaper",
@@ -30,6 +32,7 @@ __all__ = [
     "cores",
     "depth_read",
     "expected_segment_s",
+    "fastest",
     "first_choices",
     "forecast",
     "measure_model",
