@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import importlib.util
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -28,7 +29,7 @@ from tests.support import tiny_models
 
 from benchmarks import tables
 from hiprobe import backbones
-from hiprobe.backbones import noise_segments
+from hiprobe.backbones import _batching, noise_segments
 from hiprobe.types import Segment, Site
 
 SHAPE = "HuggingFaceTB/SmolVLM2-256M-Video-Instruct"
@@ -89,6 +90,7 @@ def by_threads(
     model, kept = make("float32"), torch.get_num_threads()
     segments, sites, recipe = _asked(model, count)
     model.batch = max(sizes)
+    _batching.CPU_PIXELS = sys.maxsize  # so that a read is not split further
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)

@@ -10,9 +10,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from benchmarks.cpu_choices import int8
 from numpy.typing import NDArray
 
 from experiments.fits import counted
@@ -50,6 +51,7 @@ VARIANTS = (
     *(Variant(f"`--size {side}`", {"size": (side, side)}) for side in (64, 48, 32)),
     Variant("`--prefer-early`", prefer_early=True),
     Variant("`--dtype bfloat16`", dtype="bfloat16"),
+    Variant("int8 weights (no option)", dtype="int8"),
 )
 
 
@@ -87,7 +89,11 @@ def model_of(variant: Variant, name: str) -> Backbone:
     """Load the model in the precision of a variant."""
     if variant.dtype == "float32":
         return load(name)
-    return backbones.load(name, device="cpu", dtype=variant.dtype)
+    if variant.dtype != "int8":
+        return backbones.load(name, device="cpu", dtype=variant.dtype)
+    made: Any = int8(lambda dtype: backbones.load(name, device="cpu", dtype=dtype))
+    made.provenance = {**made.provenance, "dtype": "int8"}  # the store keeps them apart by this
+    return cast(Backbone, made)
 
 
 def scored(study: Study, variant: Variant, model: Backbone) -> Outcome:

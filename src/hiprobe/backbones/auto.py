@@ -22,6 +22,7 @@ from hiprobe.backbones._answers import answer_logits, tells_apart, unknown_words
 from hiprobe.backbones._batching import (
     bytes_taken,
     card_room,
+    cpu_batch,
     fitting_batch,
     largest_batch,
     prefetched,
@@ -288,6 +289,8 @@ class AutoBackbone:
     ) -> int:
         """Choose the segments in a pass: on a card as many as its memory holds, measured once."""
         device = self._model.device
+        if device.type == "cpu" and segments:
+            return min(self.batch, cpu_batch(*segments[0].frames.shape[:3]))
         if device.type != "cuda" or len(segments) < 2:
             return self.batch
         asked = frozenset((site.prompt, site.kind, site.layer) for site in sites)
