@@ -364,7 +364,7 @@ NOT_CORE = {
     "store/local_places.py", "store/run_record.py", "store/work_marks.py",
     # around the method: what it is compared with, how it is chosen, what an alarm costs, where
     "probe/controls.py", "probe/method_choice.py", "probe/false_alarm_rate.py",
-    "probe/causal_rule.py",
+    "probe/causal_rule.py", "probe/early_layer.py",
     # a probe in words, and on the hub; states of other tools
     "probe/summary.py", "probe/card.py", "probe/sharing.py", "probe/publishing.py",
     "store/given_states.py", "pipeline/given_labels.py",

@@ -270,7 +270,7 @@ def test_a_batch_is_the_largest_power_of_two_that_fits(one: int, room: int, coun
     assert _batching.fitting_batch(one, room) == count
 
 
-def test_a_pass_on_a_cpu_always_takes_eight_segments(loaded: Callable[[str], Any]) -> None:
+def test_a_pass_on_a_cpu_takes_eight_small_segments_always(loaded: Callable[[str], Any]) -> None:
     backbone = loaded("qwen2_5_vl")
     sizes: list[int] = []
     with watching(backbone._decoder.layers[0], lambda hidden: sizes.append(len(hidden))):
@@ -278,6 +278,21 @@ def test_a_pass_on_a_cpu_always_takes_eight_segments(loaded: Callable[[str], Any
             backbone.read(clips(19), [Site("residual", 0)], asking(backbone, 0))
     assert sizes == [8, 8, 3] * 2
     assert backbone.batch == 8
+
+
+@pytest.mark.parametrize(
+    ("pixels", "sizes"), [(4 * 4096, [4, 1]), (4 * 4095, [2, 2, 1]), (1, [1] * 5)]
+)
+def test_large_segments_are_read_in_smaller_batches_on_a_cpu(
+    pixels: int, sizes: list[int], loaded: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone, seen = loaded("qwen2_5_vl"), list[int]()
+    usual = backbone.read(clips(5), [Site("residual", 1)], asking(backbone, 0))
+    monkeypatch.setattr(_batching, "CPU_PIXELS", pixels)  # a clip has 4 frames of 32 x 32
+    with watching(backbone._decoder.layers[0], lambda hidden: seen.append(len(hidden))):
+        values = backbone.read(clips(5), [Site("residual", 1)], asking(backbone, 0))
+    assert seen == sizes
+    np.testing.assert_allclose(values, usual, rtol=0, atol=1e-5 * np.abs(usual).max())
 
 
 @pytest.mark.skipif(

@@ -25,9 +25,9 @@ ON_CPU: Any = {
 LOOSE = {"qwen3_5": 0.20, "llava_onevision": 0.06, "gemma4": 0.17, "internvl": 0.002}
 
 
-def counted(model: Any, layer: int) -> int:
+def counted(model: Any, layer: int, asked: Any = None) -> int:
     """The operations that run when one segment is read at one layer, by torch's counter."""
-    recipe = replace(model.recipe, prompts=model.recipe.prompts[:1])
+    recipe = asked or replace(model.recipe, prompts=model.recipe.prompts[:1])
     with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
         model.read(noise_segments(recipe), [Site("residual", layer)], recipe)
     return int(counter.get_total_flops())

@@ -44,6 +44,7 @@ __all__ = [
     "name_of",
     "names",
     "noise_segments",
+    "widths",
 ]
 
 Clock = Callable[[], float]
@@ -95,7 +96,10 @@ class Backbone(ModelFacts, Protocol):
     Methods that would ask with such a word are refused. Without it, none.
 
     A method `work(recipe)` returns the `SegmentWork` of a pass over one segment, from which it is
-    told in advance how long a command takes. Without it nothing is told.
+    told in advance how long a command takes. Without it nothing is told. Methods
+    `seen_size(recipe)` and `check_size(recipe)` say what (height, width) it really gets of the
+    frames of a recipe, and refuse sizes that it would scale up again. Without them, any size is
+    taken.
 
     >>> from hiprobe import backbones, embedded, video
     >>> model = backbones.load("embedded", device="cpu", max_layer=3)
@@ -149,6 +153,26 @@ class Loading:
             dtype=self.dtype,
             max_layer=self.max_layer,
         )
+
+
+def widths(loading: Loading) -> tuple[int, ...] | None:
+    """Return the widths of a model's vectors, on which the speed of a machine depends.
+
+    Reads its configuration, which is fetched if need be, and no weights. () if it is quantised,
+    None if it does not say. Raises ModelError.
+
+    >>> widths(Loading("embedded"))
+    (160, 160)
+    """
+    name = full_name(loading.name)
+    if name in names() or plugins.OUTSIDE.fullmatch(name):
+        own = name == "embedded"
+        return _widths("embedded", loading.revision) if own else None
+    return _widths("auto", name, loading.revision)
+
+
+def _widths(part: str, *given: str | None) -> tuple[int, ...]:
+    return tuple(importlib.import_module(f"{__name__}.{part}").widths(*given))
 
 
 def names() -> tuple[str, ...]:

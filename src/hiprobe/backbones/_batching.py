@@ -1,8 +1,9 @@
 """Choose how many segments a forward pass takes, and prepare the next ones meanwhile.
 
-The batch size follows from memory, measured once. Equal bytes need equal batches, so it must not
-depend on anything that varies from run to run, such as a clock or the card memory that other
-processes use. A CPU gets a fixed batch, as a larger one is not faster there. Knows no model.
+On a card the batch size follows from memory, measured once. Equal bytes need equal batches, so it
+must not depend on anything that varies from run to run, such as a clock or the card memory that
+other processes use. On a CPU it follows from the size of a segment: a large segment fills the
+processor alone, and several would only take memory. Knows no model.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 import torch
 
 ON_CPU = 8
+# Pixels of the frames of a pass on a CPU: 8 segments of the embedded model have 0.6 million.
+CPU_PIXELS = 2_000_000
 # Segments held decoded at a time: 0.3 GB at 16 frames of 448 x 448 pixels.
 MOST = 32
 # Share of the card's memory; the rest is for fragments and for other libraries.
@@ -39,6 +42,18 @@ def prefetched(make: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[
 def largest_batch(device: torch.device) -> int:
     """Return the most segments that a pass on `device` may take, if they fit into memory."""
     return MOST if device.type == "cuda" else ON_CPU
+
+
+def cpu_batch(frames: int, height: int, width: int) -> int:
+    """Return how many segments a pass on a CPU takes: a power of two, 1 to 8.
+
+    They have at most two million pixels together, unless one segment alone has more.
+
+    >>> cpu_batch(8, 96, 96), cpu_batch(4, 256, 256), cpu_batch(16, 448, 448)
+    (8, 4, 1)
+    """
+    count = min(max(CPU_PIXELS // (frames * height * width), 1), ON_CPU)
+    return int(2 ** (count.bit_length() - 1))
 
 
 def fitting_batch(one: int, room: int) -> int:

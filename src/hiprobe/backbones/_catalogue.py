@@ -9,9 +9,10 @@ configuration.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from hiprobe.backbones._catalogue_cheaper import CHEAPER
 from hiprobe.backbones._catalogue_work import WORK
 from hiprobe.backbones._work import SegmentWork
 from hiprobe.types import FRAMES
@@ -84,6 +85,14 @@ class CatalogueEntry:
     def work(self) -> SegmentWork | None:
         """What a pass over one segment computes, None if its sizes are not known."""
         return WORK.get(self.model)
+
+    @property
+    def cheaper(self) -> tuple[int, tuple[int, int] | None, SegmentWork] | None:
+        """Fewer frames, their size if that is another one, and the work then; None if not known."""
+        if self.work is None or self.model not in CHEAPER:
+            return None
+        frames, size, vision, block = CHEAPER[self.model]
+        return frames, size, replace(self.work, vision=vision, block=block)
 
     @property
     def short(self) -> str:

@@ -76,6 +76,11 @@ class VideoProcessor:
             raise ModelError(f"the video processor's size {dict(self.size)} is not supported")
         return self.size["height"], self.size["width"]
 
+    @property
+    def grain(self) -> int:
+        """The pixels that each side of a frame is a multiple of."""
+        return 1
+
     def target(self, frames: int, size: tuple[int, int]) -> tuple[int, int]:
         """Return the size that `frames` frames of (height, width) `size` are resized to."""
         return self.fixed_size or size
@@ -141,6 +146,10 @@ class Qwen2VL(VideoProcessor):
     def factor(self) -> int:
         """Pixels per side of one token."""
         return self.patch_size * self.merge_size
+
+    @property
+    def grain(self) -> int:
+        return self.factor
 
     def budget(self) -> tuple[int, int]:
         """Return the least and the most pixels; raises ModelError if the settings name none."""
@@ -293,12 +302,16 @@ class Gemma4(VideoProcessor):
         return None
 
     @property
+    def grain(self) -> int:
+        return self.pooling_kernel_size * self.patch_size
+
+    @property
     def max_patches(self) -> int:
         """The length that every frame's patches are padded to."""
         return self.max_soft_tokens * self.pooling_kernel_size**2
 
     def target(self, frames: int, size: tuple[int, int]) -> tuple[int, int]:
-        side = self.pooling_kernel_size * self.patch_size
+        side = self.grain
         scale = math.sqrt(self.max_patches * self.patch_size**2 / (size[0] * size[1]))
         tall, wide = (math.floor(scale * edge / side) * side for edge in size)
         longest = self.max_soft_tokens * side

@@ -22,6 +22,7 @@ from hiprobe.backbones._answers import answer_logits, tells_apart, unknown_words
 from hiprobe.backbones._batching import (
     bytes_taken,
     card_room,
+    cpu_batch,
     fitting_batch,
     largest_batch,
     prefetched,
@@ -64,6 +65,7 @@ from hiprobe.backbones._reading import (
 )
 from hiprobe.backbones._requests import Readable, check_recipe, head_layout
 from hiprobe.backbones._sharing import prefix_cache, prefix_length, shares_prefix, suffix
+from hiprobe.backbones._sizes import check_size, seen_size
 from hiprobe.backbones._weights import (
     devices,
     entry,
@@ -113,6 +115,21 @@ def load(
     )
     with named_failure(found):
         return AutoBackbone(found, model, processor, depth, cut)
+
+
+def widths(name: str, revision: str | None = None) -> tuple[int, ...]:
+    """Return the widths of the vectors of a model's encoder and decoder, from its configuration.
+
+    () for a quantised checkpoint, which has a precision of its own. Raises ModelError.
+    """
+    found = find_checkpoint(name, revision)
+    with quiet():
+        config = load_config(found)
+    if quantiser(config) is not None:
+        return ()
+    vision = config.vision_config
+    encoder = getattr(vision, "embed_dim", None) or vision.hidden_size
+    return int(encoder), int(config.get_text_config().hidden_size)
 
 
 class AutoBackbone:
@@ -215,6 +232,17 @@ class AutoBackbone:
         inputs = self._inputs(noise_segments(recipe)[0], {0: recipe.prompts[0]})
         return count_work(self._model, inputs[0])
 
+    def seen_size(self, recipe: Recipe) -> tuple[int, int] | None:
+        """Return the (height, width) that the model gets, None if that of each video's own.
+
+        Raises UsageError or ModelError for a size that it does not take.
+        """
+        return seen_size(self._processor.video_processor, recipe)
+
+    def check_size(self, recipe: Recipe) -> None:
+        """Raise UsageError or ModelError for a size that the model does not take or scales up."""
+        check_size(self._processor.video_processor, recipe)
+
     def explain(
         self, segment: Segment, prompt: str, max_tokens: int, deadline_s: float
     ) -> tuple[str, bool | None]:
@@ -261,6 +289,8 @@ class AutoBackbone:
     ) -> int:
         """Choose the segments in a pass: on a card as many as its memory holds, measured once."""
         device = self._model.device
+        if device.type == "cpu" and segments:
+            return min(self.batch, cpu_batch(*segments[0].frames.shape[:3]))
         if device.type != "cuda" or len(segments) < 2:
             return self.batch
         asked = frozenset((site.prompt, site.kind, site.layer) for site in sites)

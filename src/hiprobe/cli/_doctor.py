@@ -5,17 +5,20 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hiprobe
+from hiprobe.cli._run import in_precision
 from hiprobe.errors import HiProbeError, counted, one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from hiprobe.backbones import Backbone, Loading
+    from hiprobe.estimate import Cheaper
 
 LIBRARIES = (
     "torch", "transformers", "accelerate", "av", "numpy", "scipy", "scikit-learn", "safetensors",
@@ -155,7 +158,7 @@ def model_speed(loading: Loading) -> dict[str, Any]:
         return {"name": name, **_listed(name)}
     called = folder.resolve().name if folder.is_dir() or "/" in name else name
     try:
-        return {"name": called, **_read(loading.load())}
+        return {"name": called, **_read(in_precision(loading).load())}
     except HiProbeError as error:
         text = f"{error.reason}; {error.cure}" if error.cure else error.reason
         return {"name": called, "error": text.replace(name, called) if "/" in name else text}
@@ -166,16 +169,31 @@ def _listed(name: str) -> dict[str, Any]:
     from hiprobe import backbones, estimate
 
     here = estimate.this_machine()
-    work = next((one.work for one in backbones.catalogue() if one.model == name), None)
-    if work is None:
+    found = next((one for one in backbones.catalogue() if one.model == name), None)
+    if found is None or found.work is None:
         return {"error": "it is not one that hiprobe models lists; doctor fetches nothing"}
+    work, told = found.work, here.segment_s(found.work)
+    frames, size, less = found.cheaper or (0, None, work)
+    cheaper = estimate.Cheaper(frames, size, here.segment_s(less))
     return {
         "device": here.speeds.device,
         "dtype": here.speeds.dtype,
         "blocks_read": estimate.depth_read(work),
-        "estimated_s": here.segment_s(work),
+        "estimated_s": told,
         "fits": here.holds(work),
+        "cheaper": _cheaper(
+            cheaper if cheaper.seconds * estimate.LEAST_GAIN <= told else None, told
+        ),
     }
+
+
+def _cheaper(found: Cheaper | None, segment_s: float) -> dict[str, Any] | None:
+    """Return a cheaper recipe if the model is slower than a camera, which gives 1.6 s in 1.6 s."""
+    from hiprobe.types import SEGMENT_S
+
+    return (
+        None if found is None or segment_s <= SEGMENT_S else {**asdict(found), "said": str(found)}
+    )
 
 
 def _read(model: Backbone) -> dict[str, Any]:
@@ -185,7 +203,7 @@ def _read(model: Backbone) -> dict[str, Any]:
 
     sites, recipe = [Site("residual", model.layers - 1)], model.recipe
     expected_s = estimate.expected_segment_s(model, sites, recipe)
-    measured_s = None
+    measured_s, told = None, expected_s or 0.0
     if expected_s is None or expected_s <= MEASURED_S:
         batch = model.batch if (expected_s or 0.0) * model.batch <= MEASURED_S else 1
         measured_s = estimate.measure_model(model, sites, recipe, batch).wall_s
@@ -195,6 +213,7 @@ def _read(model: Backbone) -> dict[str, Any]:
         "blocks_read": model.layers,
         "estimated_s": expected_s,
         "measured_s": measured_s,
+        "cheaper": _cheaper(estimate.cheaper_segment(model, sites, recipe, told), told),
     }
 
 
@@ -274,5 +293,6 @@ def _model_line(facts: Facts) -> str:
         f"about {say_duration(told)} per segment" if told else "",
         f"measured {1 / found:.3g} segments per second" if found else "not measured",
         "its weights do not fit into memory" if facts.get("fits") is False else "",
+        cheaper["said"] if (cheaper := facts.get("cheaper")) else "",
     ]
     return f"{where}: {', '.join(filter(None, said))}"

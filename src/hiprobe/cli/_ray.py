@@ -154,6 +154,13 @@ def extract_and_show(
 
 def ray_run(address: str, worker: str | None, loading: Loading) -> RayRun:
     """Return the run on the cluster at `address`; its failures and notice are shown."""
+    from hiprobe.estimate import FASTEST
+
+    if loading.dtype == FASTEST:
+        raise UsageError(
+            "--dtype fastest measures one machine, and --ray uses several",
+            cure="give --dtype float32 or bfloat16",
+        )
     check_installed()
     from hiprobe.cli._terminal import complain_about
     from hiprobe.scale import RayRun

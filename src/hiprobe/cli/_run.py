@@ -30,10 +30,22 @@ def load_backbone(loading: Loading) -> Backbone:
     # Starts while the model loads: the decoder's process takes a third of a second.
     video.warm()
     with _collector_paused():
-        model = loading.load()
+        model = in_precision(loading).load()
     if model.notice:
         warn(model.notice)
     return model
+
+
+def in_precision(loading: Loading) -> Loading:
+    """Decide what `--dtype fastest` means for a model on this machine, and say it."""
+    from hiprobe import estimate
+    from hiprobe.cli import _quiet
+
+    if loading.dtype != estimate.FASTEST:
+        return loading
+    decided, reason = estimate.fastest(loading)
+    _quiet.say_first(f"precision: {reason}")
+    return decided
 
 
 @contextmanager
@@ -128,6 +140,7 @@ class FitRequest:
     false_alarms_per_day: float | None = None
     sigmas: tuple[float, ...] = ()  # to try with method auto; () for the usual ones
     states_given: bool = False  # so that the clips themselves need not be there
+    prefer_early: bool = False  # read an earlier layer that is nearly as good
 
     @cached_property
     def clips(self) -> list[Video]:
@@ -178,6 +191,8 @@ class FitRequest:
         if self.options is not None:
             self.options.check(self.known_method)
             self._check_unit(self.options)
+        if self.prefer_early:
+            self._check_early()
         layer = self.layer is not None and not self.states_given
         if self.data is None and (layer or self.split is not None):
             raise UsageError(
@@ -187,6 +202,19 @@ class FitRequest:
             raise UsageError(
                 "--normal-label and --anomaly-label need labelled clips", cure="name a CSV of them"
             )
+
+    def _check_early(self) -> None:
+        """Raise UsageError if there are no layers, or no labels, to prefer an earlier layer by."""
+        from hiprobe.probe.early_layer import selects_layer
+
+        if self.layer is not None or not selects_layer(self.known_method):
+            what = "--layer names one" if self.layer is not None else "this method does not do that"
+            raise UsageError(
+                f"--prefer-early is for a method that selects a layer, and {what}",
+                cure="leave it out",
+            )
+        if self.data is None and not self.states_given:
+            raise UsageError("--prefer-early needs labelled clips", cure="name a folder of them")
 
     def _check_unit(self, options: RecipeOptions) -> None:
         """Raise UsageError for what whole videos cannot be combined with."""
@@ -199,7 +227,11 @@ class FitRequest:
     def _check_auto(self) -> None:
         """Raise UsageError for what an automatic choice of the method cannot be combined with."""
         prompts = self.options is not None and bool(self.options.prompts)
-        for given, option in ((self.layer is not None, "--layer"), (prompts, "--prompt")):
+        for given, option in (
+            (self.layer is not None, "--layer"),
+            (prompts, "--prompt"),
+            (self.prefer_early, "--prefer-early"),
+        ):
             if given:
                 raise UsageError(
                     f"--method auto chooses the method, and {option} depends on the method",
@@ -256,6 +288,7 @@ def fit_pairs(
         verify=request.verify,
         answers=answers,
         false_alarms_per_day=request.false_alarms_per_day,
+        prefer_early=request.prefer_early,
     )
 
 

@@ -124,9 +124,13 @@ def cluster_bar(videos: int) -> Iterator[ClusterBar]:
 
 def fitted(probe: Probe) -> None:
     """Show which sites a probe reads and why, its AUC, its thresholds and where they are from."""
+    from hiprobe.probe.early_layer import in_words
+
     facts = probe.provenance
     count, auc, folds = facts["segments"], facts["auc"], facts["folds"]
     say(f"read [bold]{', '.join(facts['chosen'])}[/], {facts['why']}")
+    if "prefer_early" in facts and facts["prefer_early"]["instead_of"] not in facts["chosen"]:
+        say(f"  {in_words(facts['prefer_early'])}")
     for reason in _reasons(facts):
         say(reason)
     used = f"{count['anomalous']} anomalous, {count['normal']} normal"

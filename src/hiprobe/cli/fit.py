@@ -79,6 +79,14 @@ def fit(
     layer: Annotated[
         int | None, typer.Option(help="Read this layer instead of choosing one.")
     ] = None,
+    prefer_early: Annotated[
+        bool,
+        typer.Option(
+            "--prefer-early",
+            help="Read the first layer whose out-of-fold AUC is at most 0.01 below that of the "
+            "chosen one: faster, where the layers take most of the time.",
+        ),
+    ] = False,
     prompt: Prompt = None,
     segment: SegmentLength = None,
     frames: Frames = None,
@@ -156,6 +164,7 @@ def fit(
         false_alarms_per_day=None if normal else false_alarms,
         sigmas=() if sigma is None else (sigma,),
         states_given=bool(states),
+        prefer_early=prefer_early,
     )
     given = GivenFit(states, request) if states else None
     if given is not None:

@@ -8,23 +8,31 @@ be measured instead. Knows no command line.
 from __future__ import annotations
 
 from hiprobe.estimate.cache import cores, processor
+from hiprobe.estimate.cheaper import LEAST_GAIN, Cheaper, cheaper_recipe
 from hiprobe.estimate.choices import MACHINES, Machine, depth_read, first_choices, memory_gb
-from hiprobe.estimate.forecast import Forecast, expected_segment_s, forecast
+from hiprobe.estimate.forecast import Forecast, cheaper_segment, expected_segment_s, forecast
 from hiprobe.estimate.here import memory_bytes, this_machine
 from hiprobe.estimate.measured import ModelSpeed, measure_model
+from hiprobe.estimate.precision import FASTEST, fastest
 from hiprobe.estimate.prediction import blocks_read, predict_s, say_duration
 from hiprobe.estimate.speeds import Speeds, measured_speeds
 
 __all__ = [
+    "FASTEST",
+    "LEAST_GAIN",
     "MACHINES",
+    "Cheaper",
     "Forecast",
     "Machine",
     "ModelSpeed",
     "Speeds",
     "blocks_read",
+    "cheaper_recipe",
+    "cheaper_segment",
     "cores",
     "depth_read",
     "expected_segment_s",
+    "fastest",
     "first_choices",
     "forecast",
     "measure_model",

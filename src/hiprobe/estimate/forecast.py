@@ -16,6 +16,7 @@ from hiprobe import video
 from hiprobe.backbones import ModelFacts, SegmentWork
 from hiprobe.errors import HiProbeError, VideoError
 from hiprobe.estimate.cache import cores
+from hiprobe.estimate.cheaper import LEAST_GAIN, LONG_S, Cheaper, changed, cheaper_recipe
 from hiprobe.estimate.prediction import blocks_read, predict_s, say_duration
 from hiprobe.estimate.speeds import Speeds, measured_speeds
 from hiprobe.store import find_states
@@ -35,22 +36,29 @@ USUAL_FPS = 25.0
 class Forecast:
     """An estimate: seconds of work for a segment, and for all segments of some videos.
 
-    `busy`: other programs used the processors while their speed was measured.
+    `busy`: other programs used the processors while their speed was measured. `cheaper` is a recipe
+    that takes at most half as long, if the work is long and there is one.
 
     >>> print(Forecast(36.4, 79200.0, 12))
     about 36 s per segment, 22 h for these 12 videos
+    >>> print(Forecast(36.4, 79200.0, 12, cheaper=Cheaper(4, None, 20000.0)))
+    about 36 s per segment, 22 h for these 12 videos; with --frames 4 about 5.6 h (needs a probe \
+fitted with them)
     """
 
     segment_s: float
     total_s: float
     videos: int
     busy: bool = False
+    cheaper: Cheaper | None = None
 
     def __str__(self) -> str:
         videos = "this video" if self.videos == 1 else f"these {self.videos:,} videos"
         total = say_duration(max(self.total_s, 1.0))
         doubt = " (rough: other programs use the processors now)" if self.busy else ""
-        return f"about {say_duration(self.segment_s)} per segment, {total} for {videos}{doubt}"
+        instead = f"; {self.cheaper}" if self.cheaper else ""
+        each = say_duration(self.segment_s)
+        return f"about {each} per segment, {total} for {videos}{instead}{doubt}"
 
 
 @dataclass(frozen=True)
@@ -79,11 +87,32 @@ def forecast(
     if expected is None:
         return None
     model_s, speeds = expected
-    segment_s = _segment_s(model_s, left, recipe, str(model.provenance["device"]))
+    device = str(model.provenance["device"])
+    segment_s = _segment_s(model_s, left, recipe, device)
     number = round(len(videos) * len(left) / len(asked))
     mean_s = sum(one.seconds for one in left) / len(left)
-    total_s = number * mean_s / recipe.segment_s * segment_s
-    return Forecast(segment_s, total_s, number, speeds.busy)
+    segments = number * mean_s / recipe.segment_s
+    total_s = segments * segment_s
+    found = cheaper_segment(model, sites, recipe, model_s) if total_s >= LONG_S else None
+    if found is not None:
+        other = cheaper_recipe(model, recipe)
+        took_s = segments * _segment_s(found.seconds, left, other, device)
+        found = Cheaper(found.frames, found.size, took_s)
+    return Forecast(segment_s, total_s, number, speeds.busy, found)
+
+
+def cheaper_segment(
+    model: ModelFacts, sites: Sequence[Site], recipe: Recipe, segment_s: float
+) -> Cheaper | None:
+    """Return what the model takes for a segment with a cheaper recipe.
+
+    None unless that is at most half of `segment_s`.
+    """
+    other = cheaper_recipe(model, recipe)
+    expected = expected_segment_s(model, sites, other) if other != recipe else None
+    if expected is None or LEAST_GAIN * expected > segment_s:
+        return None
+    return Cheaper(*changed(recipe, other), expected)
 
 
 def expected_segment_s(model: ModelFacts, sites: Sequence[Site], recipe: Recipe) -> float | None:

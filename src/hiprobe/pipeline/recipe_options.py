@@ -32,15 +32,19 @@ class RecipeOptions:
     def recipe(self, method: str, model: ModelFacts) -> Recipe:
         """Return the model's recipe with the questions of `method`, and these changes.
 
-        Raises UsageError for more or fewer prompts than the method asks, and for a value out of
-        range, ModelError if the model does not know a word of the method's own questions.
+        Raises UsageError for more or fewer prompts than the method asks, for a value out of range,
+        and for a size that the model does not take or would scale up again; ModelError if the model
+        does not know a word of the method's own questions.
         """
         given = {name: getattr(self, name) for name in ("segment_s", "frames", "size", "unit")}
         changes = {name: value for name, value in given.items() if value is not None}
         try:
-            return replace(recipe_for(method, model, self.prompts), **changes)
+            made = replace(recipe_for(method, model, self.prompts), **changes)
         except ValueError as error:
             raise UsageError(str(error)) from error
+        if self.size is not None:
+            getattr(model, "check_size", lambda recipe: None)(made)
+        return made
 
 
 def recipe_for(method: str, model: ModelFacts, prompts: Sequence[str] = ()) -> Recipe:

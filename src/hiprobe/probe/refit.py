@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.errors import LabelError
 from hiprobe.labels import label_segments, short_events
-from hiprobe.probe import fitting
+from hiprobe.methods import Method
+from hiprobe.probe import early_layer, fitting
 from hiprobe.probe.calibration import CLASSES, MIN_SEGMENTS, Calibration, Pair, calibration_set
 from hiprobe.probe.file import Probe
 from hiprobe.probe.folds import Folds, make_folds
@@ -94,6 +95,7 @@ def refit(
         layer_curve=False,
         provenance=lent,
         verify=False,
+        prefer_early=choose and early_layer.of_probe(old.provenance),
     )
     # The model's answers to the new labels were not read, so its rule stays.
     asked = {"verification": old.provenance.get("verification")}
@@ -114,7 +116,9 @@ def _selection(probe: Probe) -> dict[str, Any]:
     facts, offered = probe.provenance, probe.provenance.get("candidates")
     if not isinstance(offered, list) or len(offered) < 2 or not facts.get("curves"):
         return {}
-    return {"probe": probe.digest, **{name: facts.get(name) for name in SELECTION}}
+    kept = {name: facts.get(name) for name in SELECTION}
+    early = {early_layer.NAME: facts[early_layer.NAME]} if early_layer.of_probe(facts) else {}
+    return {"probe": probe.digest, **kept, **early}
 
 
 def _without(
@@ -139,12 +143,19 @@ def _held_out(
 
     The folds are made from all labels.
     """
-    how, before = methods.load(old.method), np.concatenate(known)
+    how, before = _method(old, data), np.concatenate(known)
     named, classes = data.named_groups > 0, CLASSES[how.LABELS]
     split = make_folds(data.labels, data.groups, classes, FOLDS, seed, named=named)
     _require_labels_in_each_fold(before, split, classes)
     raw, _ = held_out(how, replace(data, labels=before), split)
     return data.smoothed(raw, old.localization)
+
+
+def _method(old: Probe, data: Calibration) -> Method:
+    """Return the method of a probe; with several layers to select from, as it selected."""
+    if len(data.sites) > 1 and early_layer.of_probe(old.provenance):
+        return early_layer.early(old.method, old.localization, FOLDS, 0)
+    return methods.load(old.method)
 
 
 def _require_labels_in_each_fold(labels: LabelArray, split: Folds, classes: Sequence[int]) -> None:

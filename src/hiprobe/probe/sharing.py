@@ -307,6 +307,10 @@ _SELECTION = {
     "baseline": {"permutations": _number, "mean": _CURVES, "std": _CURVES},
     "layers": [{"site": _site, "auc": _FIGURE}],
     "segments": dict.fromkeys(("anomalous", "normal", "left_out"), _number),
+    "prefer_early": {
+        "instead_of": _site,
+        **dict.fromkeys(("within", "auc", "auc_instead_of"), _number),
+    },
 }
 _FITTED = {name: [_number] for name in ("mean", "scale", "weight", "bias")}
 _CONTROL = {"auc": _FIGURE, "difference": _FIGURE, "fitted": _FITTED}
