@@ -59,6 +59,14 @@ Revision = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile the model's blocks for the shapes that are read most. The first pass takes "
+        "minutes, and hidden states differ by rounding.",
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option("--out", "-o", help="Folder for results; its .store keeps the hidden states."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from hiprobe.estimate.cache import cores, processor
 from hiprobe.estimate.choices import MACHINES, Machine, depth_read, first_choices, memory_gb
+from hiprobe.estimate.decoding import DecodingSpeed, measure_decoding
 from hiprobe.estimate.forecast import Forecast, expected_segment_s, forecast
 from hiprobe.estimate.here import memory_bytes, this_machine
 from hiprobe.estimate.measured import ModelSpeed, measure_model
@@ -17,6 +18,7 @@ from hiprobe.estimate.speeds import Speeds, measured_speeds
 
 __all__ = [
     "MACHINES",
+    "DecodingSpeed",
     "Forecast",
     "Machine",
     "ModelSpeed",
@@ -27,6 +29,7 @@ __all__ = [
     "expected_segment_s",
     "first_choices",
     "forecast",
+    "measure_decoding",
     "measure_model",
     "measured_speeds",
     "memory_bytes",
