@@ -44,11 +44,9 @@ class Network(nn.Module):
 
 
 def test_a_block_runs_as_it_is_where_compiled_code_would_not_see_what_happens() -> None:
-    made, ran = [0], [0]
+    ran = [0]
 
     def counting(graph: Any, _: Any) -> Any:
-        made[0] += 1
-
         def run(*given: Any) -> Any:
             ran[0] += 1
             return graph.forward(*given)
@@ -63,7 +61,6 @@ def test_a_block_runs_as_it_is_where_compiled_code_would_not_see_what_happens() 
         begun = ran[0]  # one line was compiled to see whether that works
         assert torch.equal(net(many), want[1])
         assert ran[0] == begun + 2
-        assert made[0] == 2  # the line, and one graph for both blocks
         assert torch.equal(net(few), want[0])  # smaller than before
         assert torch.equal(net(many, past_key_values=()), want[1])  # with a cache
         seen: list[Tensor] = []

@@ -48,7 +48,9 @@ class Lane:
     """A queue of a card for what is prepared while the model runs."""
 
     def __init__(self, device: torch.device) -> None:
-        self._queue = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._queue: torch.cuda.Stream | None = None
+        if device.type == "cuda":
+            self._queue = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def prepare(self, make: Callable[[], Made]) -> Ready[Made]:
         """Call `make`, in this queue on a card; raises its errors."""

@@ -94,8 +94,8 @@ def load(
     """Load the video MLLM `name`, `org/name` or a local folder, on a device.
 
     With `device` "auto" a model larger than one card is spread over all cards and the machine's
-    memory. `compiled`: its blocks are compiled when they are first run. Raises ModelError,
-    UsageError for an unknown dtype.
+    memory. `compiled`: its blocks are compiled when they are first run; what is read then differs
+    by rounding. Raises ModelError, UsageError for an unknown dtype.
     """
     found = find_checkpoint(name, revision)
     with quiet():
@@ -118,7 +118,8 @@ def load(
     with named_failure(found):
         made = AutoBackbone(found, model, processor, depth, cut)
     if compiled:
-        made.compile()
+        compile_blocks(model, str(found.model if found.revision else found.folder))
+        made.provenance = {**made.provenance, "compiled": True}
     return made
 
 
@@ -178,14 +179,6 @@ class AutoBackbone:
     def answers_yes_no(self) -> bool:
         """Whether its tokenizer tells yes from no by their first tokens."""
         return tells_apart(self._processor.tokenizer, YES_NO)
-
-    def compile(self) -> None:
-        """Compile the blocks for the shapes that are read most; raises ModelError where it can't.
-
-        What is read then differs by rounding, and the provenance says so.
-        """
-        compile_blocks(self._model, self._name)
-        self.provenance = {**self.provenance, "compiled": True}
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Return the words of `text` that its tokenizer does not have, such as () of most."""
