@@ -13,7 +13,7 @@ ifeq ($(shell uname -s)$(shell command -v nvidia-smi)$(PIP_INDEX_URL)$(PIP_EXTRA
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 endif
 
-.PHONY: demo test check-long coverage soak-runs soak-live system lint train second card real results bench fuzz docs notebook clean backbones
+.PHONY: demo test check-long coverage soak-runs soak-live system lint train second card real results bench bench-all fuzz docs notebook clean backbones
 
 demo: $(DEMO_READY)
 	$(BIN)/hiprobe demo
@@ -110,9 +110,13 @@ results: $(READY)
 backbones: $(READY)
 	HIPROBE_WRITE_TABLE=1 $(BIN)/python -m pytest tests/backbones/test_conformance.py
 
-# Every benchmark on two cores; their tables go into docs/performance.md.
+# How cost grows and what is promised, on two cores; the tables go into docs/performance.md. Under 10 minutes at rest.
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# The other benchmarks too; their tables go into docs/performance_parts.md.
+bench-all: $(READY)
+	$(BIN)/python -m benchmarks --all
 
 # Damaged files of every kind that is read, for 5 minutes; only named errors may result.
 fuzz: $(READY)

@@ -78,6 +78,9 @@ def exactness(backbone: Any, segments: Sequence[Segment]) -> list[dict[str, Any]
     shared = backbone.read(segments, sites, several)
     batched = backbone.read(segments, sites)
     again = backbone.read(segments, sites)
+    usual, backbone.batch = backbone.batch, 1  # the next is prepared while one is read
+    ahead = backbone.read(segments, sites)
+    backbone.batch = usual
     return [
         row(
             "early exit after each block against the whole pass",
@@ -93,6 +96,12 @@ def exactness(backbone: Any, segments: Sequence[Segment]) -> list[dict[str, Any]
         ),
         row(
             "the same read again", apart(again, batched), "of scale", bool((again == batched).all())
+        ),
+        row(
+            "prepared while the one before is read, against single reads",
+            apart(ahead, single),
+            "of scale",
+            bool((ahead == single).all()),
         ),
         row(
             f"batch of {len(segments)} against single reads",

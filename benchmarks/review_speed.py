@@ -217,14 +217,16 @@ def main(arguments: list[str]) -> None:
     print("| what | seconds | processor seconds |\n|---|---|---|")
     for name, (wall, cpu) in rows.items():
         print(f"| {name} | {wall:.3f} | {'not measured' if cpu is None else f'{cpu:.3f}'} |")
+    listed = [
+        {"what": name, "seconds": wall, "processor seconds": cpu}
+        for name, (wall, cpu) in rows.items()
+    ]
     if arguments[:1] == ["--json"]:
         machine = {
             "machine": platform.processor() or platform.machine(),
             "python": platform.python_version(),
         }
-        Path(arguments[1]).write_text(
-            json.dumps({**machine, "wall_and_cpu_seconds": rows}, indent=2) + "\n"
-        )
+        Path(arguments[1]).write_text(json.dumps({**machine, "rows": listed}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

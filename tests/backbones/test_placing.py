@@ -223,7 +223,10 @@ def test_an_fp8_checkpoint_reads_what_its_numbers_mean(
     ("method", "module", "package"),
     [
         ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes", "bitsandbytes"),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "bitsandbytes", "bitsandbytes"),
         ({"quant_method": "compressed-tensors"}, "compressed_tensors", "compressed-tensors"),
+        ({"quant_method": "quanto", "weights": "int8"}, "optimum", "optimum-quanto"),
+        ({"quant_method": "torchao", "quant_type": "int8_weight_only"}, "torchao", "torchao"),
         ({"quant_method": "gptq", "bits": 4}, "gptqmodel", "gptqmodel"),
         ({"quant_method": "awq", "bits": 4}, "gptqmodel", "gptqmodel"),
     ],

@@ -261,7 +261,7 @@ def test_memory_that_runs_out_in_the_prefix_leaves_no_hook(loaded: Callable[[str
         (10, 79, 4),
         (10, 9, 1),
         (10, -5, 1),
-        (10, 10**9, 32),
+        (10, 10**9, 16),
         (0, 0, 1),
         (2**33, 2**36, 8),
     ],
@@ -304,7 +304,7 @@ def test_on_a_card_memory_sizes_the_batch_once(folders: Callable[[str], Path]) -
     with watching(backbone._decoder.layers[0], lambda hidden: sizes.append(len(hidden))):
         for _ in range(2):
             backbone.read(clips(40), [Site("residual", 0)], asking(backbone, 0))
-    assert sizes == [1, 32, 8, 32, 8]
+    assert sizes == [1, 16, 16, 8, 16, 16, 8]
 
 
 # --- frames

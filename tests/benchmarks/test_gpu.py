@@ -56,11 +56,13 @@ def test_the_gpu_check_passes_on_tiny_shapes(run_script: Callable[..., Any]) -> 
 
 def test_the_gpu_benchmark_runs_completely_on_tiny_shapes(run_script: Callable[..., Any]) -> None:
     tables = run_script(gpu, "--small", "--device", "cpu", "--segments", "4", "--rounds", "1")
-    assert len(tables) == 1 + 5 * len(shapes.LARGE)
+    assert len(tables) == 1 + 6 * len(shapes.LARGE)
     rows = [row for table in tables for row in table]
     for row in rows:
-        if "cameras" in row:  # a camera gives one segment every 1.6 s
-            assert row["cameras"] == pytest.approx(1.6 * row["segments per second"])
+        for cameras in {"cameras at 30 fps", gpu.MEMORY} & row.keys():
+            # a camera gives one segment every 1.6 s, or one chunk every 10 s
+            given = 1.6 * row.get("segments per second", 0) + 10 * row.get("chunks per second", 0)
+            assert row[cameras] == pytest.approx(given)
     shares = [row["share of the ceiling"] for row in rows if row.get("share of the ceiling")]
     assert len(shares) == 2 * len(shapes.LARGE)
     assert all(0 < share < 1 for share in shares)

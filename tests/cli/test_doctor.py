@@ -25,9 +25,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return estimate.Speeds(device, dtype, ((1024, 1e11 if dtype == "float32" else 1e11 / 5.6),))
 
     real = estimate.measure_model
+    decoded = estimate.DecodingSpeed("640x480 at 25 frames a second", 30.0, 2)
     monkeypatch.setattr(estimate, "measured_speeds", speeds)
     monkeypatch.setattr(estimate.here, "measured_speeds", speeds)
     monkeypatch.setattr(estimate, "measure_model", lambda *given: real(*given, seconds=0.01))
+    monkeypatch.setattr(estimate, "measure_decoding", lambda *_: decoded)
 
 
 def unfolded(text: str) -> str:
@@ -38,7 +40,7 @@ def unfolded(text: str) -> str:
 def test_it_says_what_is_there_and_how_fast_it_is(run: Any) -> None:
     said = run("doctor", "--device", "cpu")
     assert said.code == 0
-    for part in ("versions", "machine", "decoders", "missing", "16 bits", "model"):
+    for part in ("versions", "machine", "decoders", "missing", "16 bits", "model", "decoding"):
         assert f"\n{part:8}  " in f"\n{said.out}"
     assert f"torch {metadata.version('torch')}" in said.out
     assert "h264, hevc" in said.out
@@ -47,16 +49,27 @@ def test_it_says_what_is_there_and_how_fast_it_is(run: Any) -> None:
     )
     assert "embedded on cpu in float32, 8 blocks: about " in unfolded(said.out)
     assert " segments per second" in unfolded(said.out)
+    assert "640x480 at 25 frames a second in each of" in unfolded(said.out)
+    assert "which share the processors with the model; " in unfolded(said.out)
 
 
 def test_a_bug_report_is_one_object_without_a_path(run: Any) -> None:
     (facts,) = run("doctor", "--json", "--device", "cpu").objects
-    assert set(facts) == {"versions", "machine", "codecs", "missing", "arithmetic", "model"}
+    assert set(facts) == {
+        "versions",
+        "machine",
+        "codecs",
+        "missing",
+        "arithmetic",
+        "model",
+        "decoding",
+    }
     assert facts["codecs"]["h264"] is True
     assert facts["machine"]["cores"] >= 1
     assert facts["machine"]["memory"] > 1e9
     assert facts["model"]["measured_s"] > 0
     assert facts["model"]["blocks_read"] == 8
+    assert facts["decoding"]["segments_s"] > 0
     text = json.dumps(facts)
     assert str(Path.home()) not in text
     assert str(embedded.MODEL) not in text
@@ -98,6 +111,15 @@ def test_the_answer_fits_into_a_narrow_terminal(run: Any, monkeypatch: pytest.Mo
     lines = run("doctor", "--model", "qwen3-vl-8b").out.splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("          ") for line in lines)  # a long finding continues below
+
+
+def test_the_slower_of_the_model_and_the_decoders_is_the_limit() -> None:
+    facts = {"video": "a video", "segments_s": 30.0, "decoders": 4}
+    for measured_s, device, limit in ((0.2, "cpu", "the model"), (0.005, "cuda:0", "decoding")):
+        said = _doctor._decoding_line(facts, {"measured_s": measured_s, "device": device})
+        assert said.endswith(f"; {limit} is the limit")
+        assert ("share" in said) == (device == "cpu")
+    assert "limit" not in _doctor._decoding_line(facts, {"error": "it is not here"})
 
 
 def test_a_busy_machine_gets_no_advice() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -258,16 +258,17 @@ def test_discrepancy_is_sklearns_kernel_at_the_median() -> None:
     assert _criteria.mmd(a + 1e8, n + 1e8) == pytest.approx(want, rel=1e-5)
 
 
-def test_the_discrepancy_of_many_segments_is_near_that_of_all(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("criterion", "apart"), [(_criteria.mmd, -2.0), (_criteria.nmi, 2.0)])
+def test_a_criterion_of_many_segments_is_near_that_of_all(
+    criterion: Callable[..., float], apart: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values, labels = two_classes(n=3000, sites=1, width=6)
-    values[labels == 1] -= 2.0
+    values[labels == 1] += apart
     a, n = (values[labels == c, 0].astype(np.float64) for c in (1, 0))
-    thinned = _criteria.mmd(a, n)
-    assert thinned == _criteria.mmd(a[::2], n[::2])
+    thinned = criterion(a, n)
+    assert thinned == criterion(a[::2], n[::2])
     monkeypatch.setattr(_criteria, "MOST", 3000)
-    assert thinned == pytest.approx(_criteria.mmd(a, n), rel=0.2)
+    assert thinned == pytest.approx(criterion(a, n), rel=0.2)
 
 
 def test_mutual_information_by_hand() -> None:

@@ -143,6 +143,7 @@ class Loading:
     device: str = "auto"
     dtype: str = "auto"
     max_layer: int | None = None
+    compiled: bool = False
 
     def load(self) -> Backbone:
         """Load the model; raises what `load` raises."""
@@ -152,6 +153,7 @@ class Loading:
             device=self.device,
             dtype=self.dtype,
             max_layer=self.max_layer,
+            compiled=self.compiled,
         )
 
 
@@ -200,15 +202,17 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
     max_layer: int | None = None,
+    compiled: bool = False,
 ) -> Backbone:
     """Load the backbone `name`: a plug-in, `org/name`, a local folder or `module:attribute`.
 
     A short name of `hiprobe models`, such as `qwen3-vl-8b`, means its hub id. `revision` pins a hub
     model. `device` is auto, cpu, cuda or mps; `dtype` is auto, float32, bfloat16 or float16.
     `max_layer` loads no decoder block above it where the family allows that: enough to read, not to
-    explain. A plug-in's `load`, or the object `module:attribute` itself, is called with the same
-    keyword arguments. Raises UsageError for any other name, ModelError if the model cannot be
-    loaded.
+    explain. `compiled` runs its blocks through torch.compile: the first pass takes minutes, and
+    what is read differs by rounding. A plug-in's `load`, or the object `module:attribute` itself,
+    is called with the same keyword arguments (`compiled` only if it is true). Raises UsageError for
+    any other name, ModelError if the model cannot be loaded, or not be compiled here.
 
     >>> model = load("embedded", device="cpu")
     >>> model.layers, model.width
@@ -219,6 +223,7 @@ def load(
         "device": device,
         "dtype": dtype,
         "max_layer": max_layer,
+        **({"compiled": True} if compiled else {}),
     }
     name = full_name(name)
     known = names()
@@ -312,6 +317,10 @@ def _load_plugin(name: str, options: Mapping[str, Any]) -> Backbone:
     try:
         inspect.signature(make).bind(**options)
     except (TypeError, ValueError) as error:
+        if "compiled" in options and "compiled" in str(error):
+            raise ModelError(
+                "this backbone cannot be compiled", where=name, cure="leave out --compile"
+            ) from error
         raise UsageError(
             f"backbone {name!r} cannot be loaded: {error}",
             cure=f"its load function must take {', '.join(options)}",

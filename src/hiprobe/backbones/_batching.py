@@ -17,8 +17,10 @@ import torch
 ON_CPU = 8
 # Pixels of the frames of a pass on a CPU: 8 segments of the embedded model have 0.6 million.
 CPU_PIXELS = 2_000_000
-# Segments held decoded at a time: 0.3 GB at 16 frames of 448 x 448 pixels.
+# Segments held decoded at a time: 0.3 GB at 16 frames of 448 x 448 pixels. A pass on a card takes
+# half of them at most, so that the other half is prepared meanwhile.
 MOST = 32
+IN_A_PASS = MOST // 2
 # Share of the card's memory; the rest is for fragments and for other libraries.
 SHARE = 0.8
 
@@ -57,14 +59,14 @@ def cpu_batch(frames: int, height: int, width: int) -> int:
 
 
 def fitting_batch(one: int, room: int) -> int:
-    """Return how many segments of `one` bytes fit in `room` bytes: a power of two, 1 to `MOST`.
+    """Return how many segments of `one` bytes fit in `room` bytes: a power of two, 1 to 16.
 
     A pass takes at most this many bytes for each of its segments, so the batch always fits.
 
     >>> fitting_batch(10, 100), fitting_batch(10, 5)
     (8, 1)
     """
-    count = min(max(room // max(one, 1), 1), MOST)
+    count = min(max(room // max(one, 1), 1), IN_A_PASS)
     return int(2 ** (count.bit_length() - 1))
 
 

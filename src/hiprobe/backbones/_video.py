@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hiprobe.backbones._copying import to_device
 from hiprobe.backbones._pixels import fit_budget, normalise, patchify, resize, to_tensor
 from hiprobe.backbones._video_settings import check_setting
 from hiprobe.errors import ModelError
@@ -93,7 +94,7 @@ class VideoProcessor:
     def pixels(self, frames: NDArray[np.uint8]) -> Tensor:
         """Turn frames uint8 (T, H, W, 3) into float32 (T, 3, h, w), resized and normalised."""
         tensor = to_tensor(frames)
-        tensor = (self.resized(tensor) if self.do_resize else tensor).to(self.device)
+        tensor = to_device(self.resized(tensor) if self.do_resize else tensor, self.device)
         rescale = self.rescale_factor if self.do_rescale else None
         if not self.do_normalize:
             return tensor * rescale if rescale else tensor.to(torch.float32)

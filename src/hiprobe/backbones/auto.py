@@ -27,6 +27,8 @@ from hiprobe.backbones._batching import (
     largest_batch,
     prefetched,
 )
+from hiprobe.backbones._compiling import compile_blocks
+from hiprobe.backbones._copying import Lane, to_device
 from hiprobe.backbones._counting import count_work
 from hiprobe.backbones._devices import pick_device
 from hiprobe.backbones._explaining import (
@@ -89,11 +91,13 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
     max_layer: int | None = None,
+    compiled: bool = False,
 ) -> AutoBackbone:
     """Load the video MLLM `name`, `org/name` or a local folder, on a device.
 
     With `device` "auto" a model larger than one card is spread over all cards and the machine's
-    memory. Raises ModelError, UsageError for an unknown dtype.
+    memory. `compiled`: its blocks are compiled when they are first run; what is read then differs
+    by rounding. Raises ModelError, UsageError for an unknown dtype.
     """
     found = find_checkpoint(name, revision)
     with quiet():
@@ -114,7 +118,11 @@ def load(
         found, config, layout(found, config, where, precision, device == "auto"), precision
     )
     with named_failure(found):
-        return AutoBackbone(found, model, processor, depth, cut)
+        made = AutoBackbone(found, model, processor, depth, cut)
+    if compiled:
+        compile_blocks(model, str(found.model if found.revision else found.folder))
+        made.provenance = {**made.provenance, "compiled": True}
+    return made
 
 
 def widths(name: str, revision: str | None = None) -> tuple[int, ...]:
@@ -150,6 +158,7 @@ class AutoBackbone:
         self._normal = normal_words(values)
         self._name = found.model
         self._model, self._processor, self._cut, self._entry = model, processor, cut, entry(model)
+        self._lane = Lane(self._entry)
         self._parameters = set(inspect.signature(model.forward).parameters)
         self._decoder = decoder_of(model, found.model)
         self._shares_prefix = shares_prefix(model.config, processor)
@@ -219,9 +228,12 @@ class AutoBackbone:
         width = self._readable().width_of(sites, recipe)
         batch = self._batch(segments, sites, recipe.prompts, width)
         windows = [segments[at : at + batch] for at in range(0, len(segments), batch)]
-        made = prefetched(partial(self._made, sites=sites, prompts=recipe.prompts), windows)
+        made = prefetched(
+            lambda window: self._lane.prepare(partial(self._made, window, sites, recipe.prompts)),
+            windows,
+        )
         parts = [
-            self._read_window(inputs, window, sites, recipe.prompts, width)
+            self._read_window(inputs.take(), window, sites, recipe.prompts, width)
             for inputs, window in zip(made, windows, strict=True)
         ]
         return np.concatenate([np.empty((0, len(sites), width), np.float32), *parts])
@@ -396,7 +408,7 @@ class AutoBackbone:
         cache = prefix_cache(self._model, first, length, deepest)
         for prompt in prompts:
             ids = torch.cat([inputs[prompt]["input_ids"] for inputs in made])
-            yield prompt, suffix(ids.to(self._entry), cache, length)
+            yield prompt, suffix(to_device(ids, self._entry), cache, length)
 
     def _read_prompt(self, inputs: Mapping[str, Any], sites: Sequence[Site]) -> Tensor:
         """Return the vectors (batch, sites, width) of one prompt's batch."""
@@ -436,7 +448,7 @@ class AutoBackbone:
         """Move the inputs of this family's forward to its device; only pixels get its precision."""
         device, dtype = self._entry, self._model.dtype
         return {
-            name: value.to(device, dtype) if name.startswith("pixel_values") else value.to(device)
+            name: to_device(value, device, dtype if name.startswith("pixel_values") else None)
             for name, value in inputs.items()
             if name in self._parameters
         }

@@ -18,11 +18,17 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
     max_layer: int | None = None,
+    compiled: bool = False,
 ) -> Backbone:
     """Load the shipped model; raises ModelError if this copy of the package does not hold it."""
     folder = _folder()
     model = auto.load(
-        str(folder), revision=revision, device=device, dtype=dtype, max_layer=max_layer
+        str(folder),
+        revision=revision,
+        device=device,
+        dtype=dtype,
+        max_layer=max_layer,
+        compiled=compiled,
     )
     model.provenance = {**model.provenance, "name": "embedded"}
     return model

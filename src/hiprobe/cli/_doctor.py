@@ -36,6 +36,7 @@ USES = {  # what an extra is for
 }
 OURS = {"assembled", "dev", "docs", "train"}  # extras for those who work on hiprobe
 OTHERS = {"num2words": "SmolVLM models"}
+USUAL_SIZE = (448, 448)
 MEASURED_S = 15.0  # a model whose pass takes longer is estimated only
 GB = 1e9
 BUSY = "other programs use the processors now, so the speeds are rough"
@@ -214,7 +215,28 @@ def _read(model: Backbone) -> dict[str, Any]:
         "estimated_s": expected_s,
         "measured_s": measured_s,
         "cheaper": _cheaper(estimate.cheaper_segment(model, sites, recipe, told), told),
+        "frames": recipe.frames,
+        "size": recipe.size,
     }
+
+
+def decoding(model: Facts) -> dict[str, Any]:
+    """Measure how fast videos are decoded for a model; an error is returned as a text."""
+    from hiprobe import estimate
+    from hiprobe.types import FRAMES, Recipe
+
+    recipe = Recipe(
+        "any", ("any",), frames=model.get("frames", FRAMES), size=model.get("size", USUAL_SIZE)
+    )
+    try:
+        found = estimate.measure_decoding(recipe, _on_card(model))
+    except HiProbeError as error:
+        return {"error": str(error)}
+    return {"video": found.kind, "segments_s": found.segments_s, "decoders": found.decoders}
+
+
+def _on_card(model: Facts) -> bool:
+    return str(model.get("device", "")).startswith("cuda")
 
 
 def doctor_table(facts: Facts) -> Table:
@@ -241,6 +263,7 @@ def doctor_lines(facts: Facts) -> Iterator[Line]:
     yield from _missing_lines(facts["missing"])
     yield "16 bits", _arithmetic_line(facts["arithmetic"])
     yield "model", _model_line(facts["model"])
+    yield "decoding", _decoding_line(facts["decoding"], facts["model"])
     if facts["arithmetic"]["busy"]:
         yield "busy", BUSY
 
@@ -296,3 +319,17 @@ def _model_line(facts: Facts) -> str:
         cheaper["said"] if (cheaper := facts.get("cheaper")) else "",
     ]
     return f"{where}: {', '.join(filter(None, said))}"
+
+
+def _decoding_line(facts: Facts, model: Facts) -> str:
+    if "error" in facts:
+        return f"not measured: {facts['error']}"
+    each, number = facts["segments_s"], facts["decoders"]
+    said = f"{each:.3g} segments per second of {facts['video']} in each of "
+    said += counted(number, "decoder")
+    segment_s = model.get("measured_s") or model.get("estimated_s")
+    if segment_s is None:
+        return said
+    limit = "the model" if segment_s * each * number > 1 else "decoding"
+    beside = "" if _on_card(model) else ", which share the processors with the model"
+    return f"{said}{beside}; {limit} is the limit"

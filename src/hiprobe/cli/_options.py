@@ -65,6 +65,14 @@ Dtype = Annotated[
         "if it was measured to be faster on this machine."
     ),
 ]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile the model's blocks for the shapes that are read most. The first pass takes "
+        "minutes, and hidden states differ by rounding.",
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option("--out", "-o", help="Folder for results; its .store keeps the hidden states."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, partial
 from typing import Annotated
 
@@ -31,6 +32,7 @@ from hiprobe.cli._localization import (
 from hiprobe.cli._options import (
     OUT,
     AsJson,
+    Compile,
     Device,
     Dtype,
     ModelOfProbe,
@@ -94,6 +96,7 @@ def detect(
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    compiled: Compile = False,
     again: Annotated[bool, typer.Option("--again", help="Also do finished videos again.")] = False,
     sink: Annotated[
         list[str] | None,
@@ -159,7 +162,7 @@ def detect(
     output = _detection.Output(out, as_json, given, show_demoted)
     # A check needs the answer of the whole model, as an explanation does.
     whole = explain or verifies(chosen.probe, verify)
-    loading = chosen.loading(name, revision, device, dtype, whole)
+    loading = replace(chosen.loading(name, revision, device, dtype, whole), compiled=compiled)
     if ray is None:
         _ray.without(worker, *paths, out)
     found = find_videos(paths, seen, anywhere=ray is not None)

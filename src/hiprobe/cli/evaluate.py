@@ -17,6 +17,7 @@ from hiprobe.cli._options import (
     OUT,
     AnomalyLabel,
     AsJson,
+    Compile,
     Device,
     Dtype,
     Method,
@@ -153,6 +154,7 @@ def evaluate(
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    compiled: Compile = False,
     ray: Ray = None,
     worker: Worker = None,
     verbose: Verbose = False,
@@ -202,7 +204,7 @@ def evaluate(
         request = _ModelEvaluation(
             bench, method, probe, seeds, _fraction(share), store, bootstrap, seed
         )
-        made = request.run(Loading(model, revision, device, dtype), ray, worker)
+        made = request.run(Loading(model, revision, device, dtype, compiled=compiled), ray, worker)
     _show(made.report, to, as_json, made)
     raise typer.Exit(_run.exit_code(made.unread))
 

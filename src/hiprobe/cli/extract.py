@@ -10,6 +10,7 @@ from hiprobe.cli import _passed, _quiet, _ray, _run
 from hiprobe.cli._options import (
     OUT,
     AsJson,
+    Compile,
     Device,
     Dtype,
     Method,
@@ -46,6 +47,7 @@ def extract(
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    compiled: Compile = False,
     ray: Ray = None,
     worker: Worker = None,
     verbose: Verbose = False,
@@ -60,7 +62,7 @@ def extract(
 
     _quiet.be_quiet(quiet)
     seen = _passed.watch(context, verbose)
-    loading = Loading(model, revision, device, dtype)
+    loading = Loading(model, revision, device, dtype, compiled=compiled)
     reading = ReadingOptions(method, recipe_options(prompt, segment, frames, size))
     reading.options.check(method)
     if ray is not None:

@@ -43,6 +43,7 @@ from hiprobe.cli._options import (
     OUT,
     AnomalyLabel,
     AsJson,
+    Compile,
     Device,
     Dtype,
     MethodOrAuto,
@@ -123,6 +124,7 @@ def fit(
     revision: Revision = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    compiled: Compile = False,
     verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
@@ -179,7 +181,7 @@ def fit(
         made.save(probe)
     else:
         footage = NormalReading(find_normal(normal, seen) if normal else [], store)
-        backbone = _run.load_backbone(Loading(model, revision, device, dtype))
+        backbone = _run.load_backbone(Loading(model, revision, device, dtype, compiled=compiled))
         made, failed = _run.fit_probe(request, backbone, store)
         if normal and false_alarms:
             made = set_in_probe(false_alarms, footage, backbone, made)

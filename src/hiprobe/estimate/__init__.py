@@ -10,6 +10,7 @@ from __future__ import annotations
 from hiprobe.estimate.cache import cores, processor
 from hiprobe.estimate.cheaper import LEAST_GAIN, Cheaper, cheaper_recipe
 from hiprobe.estimate.choices import MACHINES, Machine, depth_read, first_choices, memory_gb
+from hiprobe.estimate.decoding import DecodingSpeed, measure_decoding
 from hiprobe.estimate.forecast import Forecast, cheaper_segment, expected_segment_s, forecast
 from hiprobe.estimate.here import memory_bytes, this_machine
 from hiprobe.estimate.measured import ModelSpeed, measure_model
@@ -22,6 +23,7 @@ __all__ = [
     "LEAST_GAIN",
     "MACHINES",
     "Cheaper",
+    "DecodingSpeed",
     "Forecast",
     "Machine",
     "ModelSpeed",
@@ -35,6 +37,7 @@ __all__ = [
     "fastest",
     "first_choices",
     "forecast",
+    "measure_decoding",
     "measure_model",
     "measured_speeds",
     "memory_bytes",

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 # the unit.
 RIDGE = 1e-6
 _TINY = 1e-12
-MOST = 2000  # segments whose distances are compared
+MOST = 2000  # segments whose distances are compared, or that are clustered
 
 
 def lda(a: Array, n: Array) -> float:
@@ -27,8 +27,7 @@ def lda(a: Array, n: Array) -> float:
     and comparable between heads only.
     """
     apart = a.mean(0) - n.mean(0)
-    centred = np.concatenate([a - a.mean(0), n - n.mean(0)])
-    scatter = centred.T @ centred
+    scatter = _scatter(a) + _scatter(n)
     return float(apart @ np.linalg.solve(_ridged(scatter, scatter.trace() / len(scatter)), apart))
 
 
@@ -37,10 +36,8 @@ def covariance_kl(a: Array, n: Array) -> float:
 
     Covariances are shrunk as in Ledoit and Wolf (2004). The log determinants cancel in the sum.
     """
-    from sklearn.covariance import ledoit_wolf
-
     apart, width = a.mean(0) - n.mean(0), a.shape[1]
-    found = [ledoit_wolf(x)[0] for x in (a, n)]
+    found = [_shrunk(x) for x in (a, n)]
     level = (found[0].trace() + found[1].trace()) / (2 * width)
     first, second = (_ridged(covariance, level) for covariance in found)
     inverse_a, inverse_n = np.linalg.inv(first), np.linalg.inv(second)
@@ -55,10 +52,9 @@ def mmd(a: Array, n: Array) -> float:
     above 0. Time and memory grow with the square of the segments, so that of more than 2,000
     segments every k-th of each class is used (our own).
     """
-    every = -(-(len(a) + len(n)) // MOST)
-    a, n = a[::every], n[::every]
+    a, n = _thinned(a, n)
     squared = _squared_distances(np.concatenate([a, n]))
-    above = squared[np.triu_indices(len(squared), 1)]
+    above = squared[np.tri(len(squared), k=-1, dtype=bool)]
     above = above[above > 0]
     if not len(above):
         return 0.0
@@ -76,11 +72,12 @@ def nmi(a: Array, n: Array) -> float:
 
     2 (H(class) + H(cluster) - H(both)) / (H(class) + H(cluster)), as in scikit-learn and in the
     published code; the paper has the geometric mean. Scikit-learn's own function takes longer than
-    the clustering. One k-means++ start with a fixed seed, as in the published code. 0 if all
-    segments are equal.
+    the clustering. One k-means++ start with a fixed seed, as in the published code. Of more than
+    2,000 segments every k-th of each class is used (our own). 0 if all segments are equal.
     """
     from sklearn.cluster import KMeans
 
+    a, n = _thinned(a, n)
     both = np.concatenate([a, n])
     if not np.ptp(both, axis=0).any():
         return 0.0
@@ -98,6 +95,35 @@ CRITERIA: Mapping[str, Callable[[Array, Array], float]] = {
     "mmd": mmd,
     "nmi": nmi,
 }
+
+
+def _thinned(a: Array, n: Array) -> tuple[Array, Array]:
+    """Return every k-th segment of each class, so that about `MOST` are left."""
+    every = -(-(len(a) + len(n)) // MOST)
+    return a[::every], n[::every]
+
+
+def _scatter(x: Array) -> Array:
+    """Compute the sum (d, d) of the outer products of the rows of `x` (n, d) about their mean."""
+    centred = x - x.mean(0)
+    return np.asarray(centred.T @ centred, dtype=np.float64)
+
+
+def _shrunk(x: Array) -> Array:
+    """Compute the covariance (d, d) of the rows of `x` (n, d), shrunk as in Ledoit and Wolf (2004).
+
+    Scikit-learn's has the same value; it needs three products of that size where this needs one.
+    """
+    (count, width), norms = x.shape, ((x - x.mean(0)) ** 2).sum(1)
+    covariance = _scatter(x) / count
+    level = covariance.trace() / width
+    spread = (covariance**2).sum()
+    apart = spread - width * level**2
+    noise = ((norms**2).sum() / count - spread) / count
+    share = min(noise, apart) / apart if apart > 0 else 0.0
+    made = (1 - share) * covariance
+    made.flat[:: width + 1] += share * level
+    return np.asarray(made, dtype=np.float64)
 
 
 def _entropy(counts: NDArray[np.int64]) -> float:

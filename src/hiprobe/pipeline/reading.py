@@ -64,6 +64,11 @@ class Reading:
         return str(self.model.provenance.get("dtype", "unknown"))
 
     @property
+    def on_card(self) -> bool:
+        """Whether a card runs the model, or the first part of it."""
+        return str(self.model.provenance.get("device", "")).startswith("cuda")
+
+    @property
     def can_read(self) -> bool:
         """Whether there is a model to run, not only facts about one."""
         return hasattr(self.model, "read")
@@ -107,6 +112,7 @@ def read_or_load(path: str | Path, reading: Reading, plan: ReadPlan) -> HiddenSt
     kept = _stored(video_id, reading, plan)
     if kept is not None:
         return kept
+    parallel.expect_card(reading.on_card)
     segments = _windows(path, plan.recipe, video_id)
     fresh = read_states(segments, path, video_id, reading, plan)
     check_same(path, video_id)
@@ -143,6 +149,7 @@ def decode_ahead(path: str | Path, reading: Reading, plan: ReadPlan) -> None:
     """
     with suppress(VideoError, StoreError):
         video_id = video.digest(path)
+        parallel.expect_card(reading.on_card)
         if plan.recipe.unit == "segment" and _stored(video_id, reading, plan) is None:
             parallel.start_decoding(path, plan.recipe, video_id)
 

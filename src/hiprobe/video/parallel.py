@@ -24,6 +24,7 @@ from hiprobe.video.joining import SpanReader, cut, fingerprint, meet
 from hiprobe.video.sampling import Span
 
 MOST = 4  # decoders at once; each takes about 70 MB, and its windows that nobody has read yet
+MOST_BESIDE_CARD = 16  # if the model leaves the processors to the decoders
 # The fewest windows of a part: a decoder also reads the window before it, from a keyframe on.
 LEAST_WINDOWS = 16
 LEAST_PIXELS = 300e6  # of a part: decoded in about the time that a decoder takes to start
@@ -32,14 +33,21 @@ Item = TypeVar("Item")
 # How a part ended: all its windows were given, the video ended, or it cannot be trusted.
 End = Literal["full", "video", "misfit"]
 _begun: dict[tuple[str, str, str], SpanReader] = {}
+_beside_card = False
+
+
+def expect_card(runs_model: bool) -> None:
+    """Say whether a card runs the model, so that more decoders may run."""
+    global _beside_card
+    _beside_card = runs_model
 
 
 def decoders() -> int:
-    """Return how many decoders run at once: one for each core, at most `MOST`."""
+    """Return how many decoders run at once: one for each core, at most 4, or 16 beside a card."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    return min(MOST, cores)
+    return min(MOST_BESIDE_CARD if _beside_card else MOST, cores)
 
 
 def start_decoding(path: str | Path, recipe: Recipe, video_id: str) -> None:

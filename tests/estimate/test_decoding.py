@@ -1,0 +1,48 @@
+"""How fast videos are decoded here, and how many decoders may run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.numbered_videos import recipe
+
+from hiprobe import estimate, video
+from hiprobe.errors import VideoError
+from hiprobe.video import parallel, sample
+
+
+@pytest.fixture(autouse=True)
+def forget_card() -> Iterator[None]:
+    yield
+    parallel.expect_card(False)
+
+
+def test_decoding_is_measured_on_a_video_that_is_written_for_it() -> None:
+    found = estimate.measure_decoding(recipe(frames=4), False, frames=60)
+    assert found.segments_s > 0
+    assert found.most == found.segments_s * parallel.decoders()
+    assert found.kind.startswith(f"{sample.WIDTH}x{sample.HEIGHT}")
+
+
+def test_the_sample_is_an_ordinary_video(tmp_path: Path) -> None:
+    facts = video.info(sample.write_sample(tmp_path / "a.mp4", 10))
+    assert (facts.codec, facts.width, facts.height) == ("h264", sample.WIDTH, sample.HEIGHT)
+    assert facts.duration == pytest.approx(10 / sample.FPS, abs=0.05)
+
+
+def test_without_an_encoder_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample.av, "codecs_available", frozenset({"mpeg4"}))
+    with pytest.raises(VideoError, match="no encoder"):
+        sample.write_sample(tmp_path / "a.mp4")
+
+
+def test_beside_a_card_more_decoders_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    assert parallel.decoders() == 4
+    parallel.expect_card(True)
+    assert parallel.decoders() == 16
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert parallel.decoders() == 2
