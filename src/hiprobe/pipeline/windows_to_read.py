@@ -20,7 +20,7 @@ from hiprobe.video.still import STILL, THRESHOLD
 
 # The share of the threshold from which the neighbours of a window are read too. Chosen on the split
 # `choose` of experiments.sparse_reading.
-LOW = 0.5
+LOW = 0.7
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class WindowsToRead:
     Raises ValueError for `every` out of range, UsageError for both together.
 
     >>> WindowsToRead(every=4).settings(Localization(threshold=0.5))
-    {'every': 4, 'low': 0.25}
+    {'every': 4, 'low': 0.35}
     """
 
     every: int = 1
