@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -92,19 +92,34 @@ def fitted_draw(some: Footage, odds: Array, seed: int) -> FittedDraw:
     return FittedDraw(some, site, tensors, held, odds)
 
 
+Found = tuple[Scores, Sequence[Event]]
+Score = Callable[[HiddenStates, FittedDraw, Localization], Found]
+
+
+def scored(one: HiddenStates, draw: FittedDraw, settings: Localization) -> Found:
+    """Score all windows of a video with the probe of a draw, and find events."""
+    raw = draw.score(one.at((draw.site,)))
+    return localize(one.starts, one.ends, raw, one.gaps, settings)
+
+
 def watch(
-    long: LongFootage, draws: Sequence[FittedDraw], way: Way, cut: float = 1.0
+    long: LongFootage,
+    draws: Sequence[FittedDraw],
+    way: Way,
+    cut: float = 1.0,
+    score: Score = scored,
 ) -> list[list[Watched]]:
     """Return for each draw the true events and the alarms of each video, found in one way.
 
-    `cut` multiplies the threshold: for curves over thresholds.
+    `cut` multiplies the threshold: for curves over thresholds. `score` finds events before they are
+    checked and refined.
     """
     limits = [cut * way.share * draw.threshold(way.settings) for draw in draws]
     settings = [replace(way.settings, rule="fixed", threshold=limit) for limit in limits]
     found: list[list[Watched]] = [[] for _ in draws]
     for one, extra, true in zip(long.footage.states, long.extra, long.footage.events, strict=True):
         ends = [replace(event, end=min(event.end, one.duration)) for event in true]
-        every = [_scored(one, draw, rule) for draw, rule in zip(draws, settings, strict=True)]
+        every = [score(one, draw, rule) for draw, rule in zip(draws, settings, strict=True)]
         if way.verify != "no":
             every = _checked(every, [draw.rule(way) for draw in draws], extra)
         if way.settings.refine:
@@ -112,14 +127,6 @@ def watch(
         for watched, (_, events) in zip(found, every, strict=True):
             watched.append(Watched(ends, events, one.duration))
     return found
-
-
-Found = tuple[Scores, Sequence[Event]]
-
-
-def _scored(one: HiddenStates, draw: FittedDraw, settings: Localization) -> Found:
-    raw = draw.score(one.at((draw.site,)))
-    return localize(one.starts, one.ends, raw, one.gaps, settings)
 
 
 def _checked(

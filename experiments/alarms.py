@@ -96,12 +96,12 @@ class AlarmStudy:
     def figures(self, split: str, way: Way) -> dict[str, Interval]:
         """Return each figure with its interval over draws and videos."""
         tables = [EventTable(videos) for videos in self.watched(split, way)]
-        weights = _weights(self.groups(split))
+        weights = video_weights(self.groups(split))
         drawn = [table.drawn(weights) for table in tables]
         return {name: _interval([one[name] for one in drawn]) for name in drawn[0]}
 
 
-def _weights(groups: Sequence[str]) -> NDArray[np.int64]:
+def video_weights(groups: Sequence[str]) -> NDArray[np.int64]:
     """Return how often each video counts: once, then in each bootstrap draw of whole groups."""
     drawn = draw_videos(len(groups), RESAMPLES, 0, groups)
     return np.concatenate([np.ones((1, len(groups)), np.int64), drawn])
@@ -217,7 +217,7 @@ def other_footage(study: AlarmStudy) -> list[Table]:
 
 def curve(study: AlarmStudy) -> Table:
     """Return recall at several rates of false events (FROC), on unseen scenes."""
-    weights = _weights(study.groups("events"))
+    weights = video_weights(study.groups("events"))
     rows = []
     for way in (_parts()[name] for name in ("paper", "extended", "verified")):
         print(f"FROC: {way.name}", file=sys.stderr, flush=True)

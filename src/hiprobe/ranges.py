@@ -71,6 +71,7 @@ RANGES: Mapping[str, Range] = {
     "lag": _whole(1, 1_000_000, "segments"),
     "threshold": Range(-HIGHEST, HIGHEST),
     "extend": Range(0.01, 1.0, "of the threshold"),
+    "every": _whole(1, 64, "windows"),
     "merge_s": Range(0.0, 86400.0, "seconds"),
     "min_s": Range(0.0, 86400.0, "seconds"),
     "checked segments": _whole(1, 5, "around the peak of an event"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from hiprobe.live.regions import GREY, Regions, mask_of
-from hiprobe.live.still import change, is_still
+from hiprobe.video.still import change, is_still
 
 corner = st.tuples(st.floats(0, 1), st.floats(0, 1))
 

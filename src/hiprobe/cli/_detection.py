@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hiprobe.cli._sinks import SinkOutput
     from hiprobe.cli._videos import Found
     from hiprobe.localize import Localization
+    from hiprobe.pipeline import WindowsToRead
     from hiprobe.probe import Probe
     from hiprobe.runs import DetectionRun
     from hiprobe.types import Gap, Result, Video
@@ -55,6 +56,12 @@ class Output:
             self.sinks.write(one.name for one in found.videos)
 
 
+def _all_windows() -> WindowsToRead:
+    from hiprobe.pipeline import ALL
+
+    return ALL
+
+
 @dataclass(frozen=True)
 class DetectionRequest:
     """What `hiprobe detect` asks for: the probe, how events are found, and where results go.
@@ -71,6 +78,7 @@ class DetectionRequest:
     dtype: str | None = "auto"
     time_from_name: str | None = None
     where: bool = False
+    windows: WindowsToRead = field(default_factory=_all_windows)
 
     def run(self, model: Backbone) -> DetectionRun:
         """Return the run with this model; raises RecipeMismatch for a probe of another model."""
@@ -85,6 +93,7 @@ class DetectionRequest:
             localization=self.localization,
             time_from_name=self.time_from_name,
             where=self.where,
+            windows=self.windows,
         )
 
     def finished(
@@ -110,6 +119,7 @@ class DetectionRequest:
             self.dtype,
             self.time_from_name,
             self.where,
+            self.windows,
         )
         return without_model(self.out, videos, wanted, keep_again)
 
@@ -139,7 +149,6 @@ def _with_progress(
     The model is loaded if a video is left. `OUT/index.html` lists all videos at the end.
     """
     from hiprobe import store
-    from hiprobe.pipeline import ReadPlan
     from hiprobe.runs import STORE
 
     again = set[str]()
@@ -151,7 +160,7 @@ def _with_progress(
     if before and not output.as_json:
         _say_finished(len(before), len(found.videos))
     if run is not None:
-        plan = ReadPlan(tuple(asked.probe.sites), asked.probe.recipe)
+        plan = asked.windows.plan(asked.probe, asked.localization)
         say_forecast(run.model, plan, left, asked.out / STORE)
     made = [*found.failed, *before]
     with _index_written(asked.out), store.Notes(asked.out) as notes:
@@ -264,7 +273,7 @@ def show_result(result: Result, output: Output) -> None:
     """Show one result, once its files are written in the output folder (or address)."""
     from hiprobe import sinks, store
     from hiprobe.cli import _terminal
-    from hiprobe.report.texts import left_out
+    from hiprobe.report.texts import left_out, windows_lines
     from hiprobe.types import unicode
 
     if output.as_json:
@@ -276,8 +285,10 @@ def show_result(result: Result, output: Output) -> None:
                 "reason": result.reason,
                 "fitted_on_this_video": bool(result.provenance.get("fitted_on_this_video")),
                 "scored_s": round(result.scores.scored_s, 3) if result.scores else 0.0,
-                "gaps": [_gap(gap) for gap in result.scores.gaps] if result.scores else [],
+                "gaps": [_gap(gap) for gap in result.scores.lost] if result.scores else [],
                 "repeated": result.scores.repeated if result.scores else 0,
+                "carried": result.scores.carried if result.scores else 0,
+                "unread": len(result.scores.unread) if result.scores else 0,
                 "events": [sinks.event_line(result, event) for event in result.alarms],
                 "demoted": [sinks.event_line(result, event) for event in result.demoted],
             }
@@ -291,9 +302,8 @@ def show_result(result: Result, output: Output) -> None:
         place = store.result_folder(Path(), result)
         page = _terminal.markup(f"{output.folder}/{place}/report.html")
         _terminal.say(f"report: [bold]{page}[/]")
-        if result.scores.repeated:
-            count = f"{result.scores.repeated} of {counted(len(result.scores.starts), 'segment')}"
-            _terminal.say(f"{count} repeat the picture before them and were not read again")
+        for line in windows_lines(result.scores):
+            _terminal.say(line)
 
 
 def _gap(gap: Gap) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
     from hiprobe.backbones import ModelFacts
-    from hiprobe.pipeline import ReadPlan, RecipeOptions
+    from hiprobe.pipeline import ReadPlan, RecipeOptions, WindowsToRead
     from hiprobe.types import Site, Unit
 
 Prompt = Annotated[
@@ -42,6 +42,39 @@ UnitOption = Annotated[
         "HeadHunt-VAD. Detection scores segments either way.",
     ),
 ]
+
+
+Every = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="Read one segment of every N, the one in which most moves, and then what is around "
+        "those that score high. The others get no score. 1 reads all.",
+    ),
+]
+Still = Annotated[
+    bool,
+    typer.Option(
+        "--still",
+        help="Do not read a segment that hardly differs from the last one that was read; it gets "
+        "the score of that one. This may miss what is small or slow.",
+    ),
+]
+
+
+def windows_to_read(every: int, still: bool, ray: str | None) -> WindowsToRead:
+    """Return which windows the model reads; raises UsageError for what does not go together."""
+    from hiprobe.pipeline import WindowsToRead
+
+    check_range("--every", "every", every)
+    if ray is not None and (every > 1 or still):
+        option = "--every" if every > 1 else "--still"
+        raise UsageError(
+            f"{option} cannot be used with --ray: its workers read parts of a video and do not "
+            "know what was read before",
+            cure=f"leave out {option}, or --ray",
+        )
+    return WindowsToRead(every, still)
 
 
 @dataclass(frozen=True)

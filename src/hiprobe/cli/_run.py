@@ -97,7 +97,8 @@ def say_forecast(
         return
     found = estimate.forecast(model, plan.sites, plan.recipe, videos, store)
     if found is not None:
-        _quiet.say_first(str(found))
+        fewer = " if every segment is read; fewer will be" if plan.kept_as else ""
+        _quiet.say_first(f"{found}{fewer}")
 
 
 def extract_with_progress(

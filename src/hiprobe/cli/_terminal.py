@@ -298,20 +298,23 @@ def _note(result: Result) -> str:
 
 
 def _incomplete(result: Result) -> str:
-    if result.scores is None or not (result.scores.gaps or result.reason):
+    if result.scores is None or not (result.scores.lost or result.reason):
         return result.reason or ""
-    gaps = [f"{gap.start:.1f}-{gap.end:.1f} s: {gap.reason}" for gap in result.scores.gaps[:3]]
+    gaps = [f"{gap.start:.1f}-{gap.end:.1f} s: {gap.reason}" for gap in result.scores.lost[:3]]
     return "; ".join(
         [f"{result.scores.scored_s:.1f} s scored", *filter(None, [result.reason]), *gaps]
     )
 
 
 def _segments(result: Result) -> str:
-    """Count the segments, and those that repeat the one before them."""
-    if result.scores is None:
+    """Count the segments with a score, of how many, and those whose score is an earlier one's."""
+    scores = result.scores
+    if scores is None:
         return ""
-    count, repeated = len(result.scores.starts), result.scores.repeated
-    return f"{count} ({repeated} repeated)" if repeated else str(count)
+    count, unread = len(scores.starts), len(scores.unread)
+    kinds = {"repeated": scores.repeated, "carried": scores.carried}
+    words = ", ".join(f"{number} {kind}" for kind, number in kinds.items() if number)
+    return (f"{count} of {count + unread}" if unread else str(count)) + (words and f" ({words})")
 
 
 def _counts(result: Result) -> str:

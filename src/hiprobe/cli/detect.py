@@ -46,6 +46,7 @@ from hiprobe.cli._options import (
     Verify,
     Worker,
 )
+from hiprobe.cli._reading import Every, Still, windows_to_read
 from hiprobe.cli._videos import find_videos
 
 
@@ -67,6 +68,8 @@ def detect(
             "box. The model reads 17 more segments for each alarm.",
         ),
     ] = False,
+    every: Every = 1,
+    still: Still = False,
     threshold: Threshold = None,
     localization: Named = None,
     smoothing: SmoothingKind = None,
@@ -132,6 +135,10 @@ def detect(
     loaded only if it has to check, explain or locate a new one. Events that the model rejects when
     it is asked about them are demoted: kept in the results, but no alarms.
 
+    With --every N most segments are not read and have no score, and with --still a segment that
+    hardly differs from an earlier one has its score: both are faster and find less, and a result
+    says which segments they are.
+
     With --false-alarms-per-day N and --normal FOLDER footage of this camera without anomalies,
     which is read once, sets the level of the model's check for this command; without a check, the
     threshold.
@@ -142,6 +149,7 @@ def detect(
     _quiet.be_quiet(quiet)
     rate = FalseAlarmOptions(false_alarms, normal)
     rate.check_detect(threshold, confirm, ray)
+    windows = windows_to_read(every, still, ray)
     seen = _passed.watch(context, verbose)
     home = _ray.results_home(out)
     chosen = _chosen.choose_probe(probe, home, method)
@@ -158,6 +166,7 @@ def detect(
         if false_alarms is None
         else events.over(chosen.probe.localization)
     )
+    windows.settings(rules)  # which raises for a rule that they do not go with
     given = SinkOutput(sink or (), demoted=show_demoted)
     output = _detection.Output(out, as_json, given, show_demoted)
     # A check needs the answer of the whole model, as an explanation does.
@@ -182,6 +191,7 @@ def detect(
         dtype if own else None,
         time_from_name,
         where,
+        windows,
     )
     if ray is not None:
         on_ray = _ray.ray_run(ray, worker, loading)

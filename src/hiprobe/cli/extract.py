@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -29,7 +30,9 @@ from hiprobe.cli._reading import (
     ReadingOptions,
     SegmentLength,
     Size,
+    Still,
     recipe_options,
+    windows_to_read,
 )
 from hiprobe.cli._videos import find_videos
 
@@ -43,6 +46,7 @@ def extract(
     segment: SegmentLength = None,
     frames: Frames = None,
     size: Size = None,
+    still: Still = False,
     store: StoreOrAddress = str(OUT / ".store"),
     revision: Revision = None,
     device: Device = "auto",
@@ -56,7 +60,8 @@ def extract(
 ) -> None:
     """Read the hidden states of all layers and keep them.
 
-    fit and detect then need not run the model again.
+    fit and detect then need not run the model again; with --still only detect --still, as such
+    states are kept apart.
     """
     from hiprobe.backbones import Loading
 
@@ -65,6 +70,7 @@ def extract(
     loading = Loading(model, revision, device, dtype, compiled=compiled)
     reading = ReadingOptions(method, recipe_options(prompt, segment, frames, size))
     reading.options.check(method)
+    windows = windows_to_read(1, still, ray)
     if ray is not None:
         run = _ray.ray_run(ray, worker, loading)
         found = find_videos(paths, seen, anywhere=True)
@@ -74,7 +80,7 @@ def extract(
     found = find_videos(paths, seen)
     backbone = _run.load_backbone(loading)
     lost = [result.path for result in found.failed]
-    plan = reading.plan(backbone)
+    plan = replace(reading.plan(backbone), kept_as=windows.name)
     _run.say_forecast(backbone, plan, found.videos, Path(store))
     for states, _ in _run.extract_with_progress(found.videos, backbone, Path(store), plan, lost):
         shape, gaps = states.values.shape, len(states.gaps)

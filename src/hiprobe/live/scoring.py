@@ -11,10 +11,10 @@ import numpy as np
 
 from hiprobe.backbones import Backbone
 from hiprobe.errors import HiProbeError, ProbeError
-from hiprobe.live.still import is_still
 from hiprobe.pipeline.reading import source_of
 from hiprobe.probe import Probe
 from hiprobe.types import FloatArray, HiddenStates, Segment
+from hiprobe.video.still import is_still
 
 # A repeated segment has the pixels of the one before it, a carried one hardly differs from one that
 # was read.

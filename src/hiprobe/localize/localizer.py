@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.localize.contiguity import JOIN_S, contiguous_runs
+from hiprobe.localize.contiguity import JOIN_S, contiguous_runs, left_out_before
 from hiprobe.localize.settings import Localization
 from hiprobe.localize.smoothing import Smoother
 from hiprobe.localize.thresholds import threshold_rule
@@ -30,6 +30,19 @@ class Scored(NamedTuple):
     threshold: float
 
 
+class _Waiting(NamedTuple):
+    """A segment that is not settled; `left_out`: windows before it were left out on purpose."""
+
+    start: float
+    end: float
+    raw: float
+    gap: bool
+    left_out: bool
+
+
+_Settled = tuple[Scored, list[Event]]
+
+
 class Localizer:
     """Smoothing, threshold and events of one stream, segment by segment.
 
@@ -43,44 +56,57 @@ class Localizer:
         self._smoother = Smoother(settings.sigma, settings.smoothing)
         self._limit = threshold_rule(settings)
         self.tracker = EventTracker(settings.merge_s, settings.min_s, settings.extend)
-        self._waiting: deque[tuple[float, float, float, bool]] = deque()
+        self._waiting: deque[_Waiting | None] = deque()  # None for a window that was left out
         self._end = math.inf
 
     def push(
-        self, start: float, end: float, raw: float, *, gap: bool = False
+        self, start: float, end: float, raw: float, *, gap: bool = False, left_out: int = 0
     ) -> tuple[list[Scored], list[Event]]:
         """Add the next segment; return the segments that it settles and the events that it closes.
 
-        `start` and `end` in seconds, `gap` as in `EventTracker.push`. Raises ValueError for a score
-        that is not finite.
+        `start` and `end` in seconds, `gap` as in `EventTracker.push`. `left_out` is the number of
+        windows before it, since the last segment, that were left out on purpose; they do not make a
+        gap. Raises ValueError for a score that is not finite.
         """
         if not math.isfinite(raw):
             raise ValueError(
                 f"the score of the segment at {start:.10g} s must be finite, got {raw}"
             )
-        gap = gap or start - self._end > JOIN_S
+        gap = gap or (start - self._end > JOIN_S and not left_out)
+        left_out = 0 if gap else left_out
         due = self._smoother.flush() if gap else []
         settled = [self._settle(value) for value in due]
-        self._waiting.append((start, end, raw, gap))
-        settled += [self._settle(value) for value in self._smoother.push(raw)]
+        for _ in range(left_out):
+            settled += self._add(None, math.nan)
+        settled += self._add(_Waiting(start, end, raw, gap, left_out > 0), raw)
         self._end = end
-        return [scored for scored, _ in settled], [
-            event for _, closed in settled for event in closed
-        ]
+        return _sorted_out(settled)
+
+    def _add(self, segment: _Waiting | None, raw: float) -> list[_Settled | None]:
+        self._waiting.append(segment)
+        return [self._settle(value) for value in self._smoother.push(raw)]
 
     def flush(self) -> tuple[list[Scored], list[Event]]:
         """End the stream: return the remaining segments and events."""
-        settled = [self._settle(value) for value in self._smoother.flush()]
-        closed = [event for _, events in settled for event in events] + self.tracker.flush()
-        return [scored for scored, _ in settled], closed
+        scored, closed = _sorted_out([self._settle(value) for value in self._smoother.flush()])
+        return scored, closed + self.tracker.flush()
 
-    def _settle(self, smoothed: float) -> tuple[Scored, list[Event]]:
-        start, end, raw, gap = self._waiting.popleft()
+    def _settle(self, smoothed: float) -> _Settled | None:
+        one = self._waiting.popleft()
+        if one is None:
+            return None
+        start, end, raw, gap, left_out = one
         threshold = self._limit(smoothed)
-        return (
-            Scored(start, end, raw, smoothed, threshold),
-            self.tracker.push(start, end, smoothed, threshold, gap=gap),
-        )
+        if left_out:
+            self.tracker.step_over()
+        closed = self.tracker.push(start, end, smoothed, threshold, gap=gap)
+        return Scored(start, end, raw, smoothed, threshold), closed
+
+
+def _sorted_out(settled: Sequence[_Settled | None]) -> tuple[list[Scored], list[Event]]:
+    """Return the segments, and the events, without the windows that were left out."""
+    some = [one for one in settled if one is not None]
+    return [scored for scored, _ in some], [event for _, closed in some for event in closed]
 
 
 def localize(
@@ -94,9 +120,11 @@ def localize(
     """Turn the raw scores of one video into smoothed scores and events.
 
     `starts` and `ends` (n,) are the spans of its segments in seconds, `raw` (n,) their scores,
-    `gaps` the spans that could not be decoded, `sources` (n,) how the scores came about, for the
-    result. Raises UsageError if the settings lack the threshold
-    that their rule needs, ValueError for a score that is not finite.
+    `gaps` the spans without a score, `sources` (n,) how the scores came about, for the result.
+    Smoothing and merging step over the windows in `gaps` that were left out on purpose, and no
+    event is extended over one; what could not be decoded ends every run. Raises
+    UsageError if the settings lack the threshold that their rule needs, ValueError for a score that
+    is not finite.
 
     >>> edges, raw = np.arange(6) * 1.6, np.array([0.1, 0.1, 0.9, 0.9, 0.1])
     >>> settings = Localization(sigma=0.0, rule="fixed", threshold=0.5)
@@ -106,8 +134,10 @@ def localize(
     """
     localizer, new = Localizer(settings), set(contiguous_runs(starts, ends, gaps))
     steps = [
-        localizer.push(float(s), float(e), float(r), gap=i in new)
-        for i, (s, e, r) in enumerate(zip(starts, ends, raw, strict=True))
+        localizer.push(float(s), float(e), float(r), gap=i in new, left_out=int(n))
+        for i, (s, e, r, n) in enumerate(
+            zip(starts, ends, raw, left_out_before(starts, gaps), strict=True)
+        )
     ] + [localizer.flush()]
     settled = [scored for some, _ in steps for scored in some]
     columns = np.array(settled, dtype=np.float64).reshape(-1, 5).T

@@ -32,6 +32,9 @@ class Smoother:
       number of scores is the mean of the middle two.
     - `none`: the score as it is. So are the others at a `sigma` of 0.
 
+    A NaN stands for a window that was left out on purpose. It keeps the others at their distance,
+    counts for none of them, and stays NaN.
+
     >>> smoother = Smoother(sigma=0.5)
     >>> smoother.push(1.0), smoother.push(1.0), smoother.push(1.0), smoother.flush()
     ([], [], [1.0], [1.0, 1.0])
@@ -64,10 +67,15 @@ class Smoother:
         centre, base = self._given, self._seen - len(self._window)
         low, high = max(centre - self.behind, 0), min(centre + self.ahead + 1, self._seen)
         values = np.array(self._window)[low - base : high - base]
+        weights = self._weights[low - centre + self.behind : high - centre + self.behind]
         self._given += 1
+        known = ~np.isnan(values)
+        if not known.all():
+            if not known[centre - low]:
+                return math.nan
+            values, weights = values[known], weights[known]
         if self._median:
             return float(np.median(values))
-        weights = self._weights[low - centre + self.behind : high - centre + self.behind]
         mean = float(weights @ values / weights.sum())
         return min(max(mean, float(values.min())), float(values.max()))  # exact for a constant
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.localize.contiguity import JOIN_S, contiguous_runs
+from hiprobe.localize.contiguity import JOIN_S, contiguous_runs, left_out_before
 from hiprobe.types import Event, Gap
 
 Array = NDArray[np.float64]
@@ -32,6 +32,7 @@ class EventTracker:
         self._before: Event | None = None  # complete, but what follows may be merged into it
         self._run: Event | None = None  # the adjacent segments at or above the low threshold
         self._started = False  # whether one of them has reached the threshold
+        self._stepped = False  # whether windows were left out since the last segment
 
     @property
     def pending(self) -> Event | None:
@@ -59,7 +60,11 @@ class EventTracker:
         An event becomes final when no later segment can join it. That takes longer while a run
         close to it is above the low threshold and has not reached the threshold.
         """
-        closed = self.flush() if gap or start - self._end > JOIN_S else []
+        stepped, self._stepped = self._stepped, False
+        if gap or (start - self._end > JOIN_S and not stepped):
+            closed = self.flush()
+        else:
+            closed = self._too_far(start) if stepped else []
         self._end = end
         if score >= low_threshold(threshold, self._extend):
             self._run = _joined(self._run, Event(start, end, peak=(start + end) / 2, score=score))
@@ -69,6 +74,20 @@ class EventTracker:
         if self._before and end - self._before.end >= self._merge_s - _ROUNDING:
             closed += self._close()  # the next segment would start too late to be merged
         return closed
+
+    def step_over(self) -> None:
+        """Say that windows before the next segment were left out on purpose: that is no gap.
+
+        An event is not extended over them, but it may be merged with one behind them.
+        """
+        self._end_run()
+        self._stepped = True
+
+    def _too_far(self, start: float) -> list[Event]:
+        """Close the event before a segment that begins at `start`, if it comes too late to join."""
+        before = self._before
+        late = before is not None and start - before.end >= self._merge_s - _ROUNDING
+        return self._close() if late else []
 
     def flush(self) -> list[Event]:
         """End the run: return the pending event, if it is long enough."""
@@ -117,11 +136,13 @@ def find_events(
     `starts`, `ends` and `smoothed` are (n,), `threshold` is a number or (n,). An event's score is
     the highest smoothed score in it, its peak the centre of that segment.
     """
-    new = set(contiguous_runs(starts, ends, gaps))
+    new, left_out = set(contiguous_runs(starts, ends, gaps)), left_out_before(starts, gaps)
     limits = np.broadcast_to(np.asarray(threshold, dtype=np.float64), smoothed.shape)
     found: list[Event] = []
     for i, (start, end, score, limit) in enumerate(
         zip(starts, ends, smoothed, limits, strict=True)
     ):
+        if left_out[i] and i not in new:
+            tracker.step_over()
         found += tracker.push(float(start), float(end), float(score), float(limit), gap=i in new)
     return tuple(found + tracker.flush())

@@ -33,8 +33,10 @@ from hiprobe.pipeline.recording_time import with_recording_time
 from hiprobe.pipeline.relocalization import are_explained, relocalized, stored_scores
 from hiprobe.pipeline.verification import answer_plan, are_checked
 from hiprobe.pipeline.where import are_located, located, with_maps
+from hiprobe.pipeline.windows_to_read import ALL, WindowsToRead
 
 __all__ = [
+    "ALL",
     "DEADLINE_S",
     "MAX_TOKENS",
     "Extraction",
@@ -47,6 +49,7 @@ __all__ = [
     "ReadPlan",
     "Reading",
     "RecipeOptions",
+    "WindowsToRead",
     "answer_plan",
     "are_checked",
     "are_explained",

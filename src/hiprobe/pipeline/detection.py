@@ -12,6 +12,7 @@ from hiprobe import video
 from hiprobe.backbones import Backbone, ModelFacts
 from hiprobe.errors import HiProbeError, OutOfMemory, RecipeMismatch, VideoError
 from hiprobe.localize import Localization
+from hiprobe.pipeline.coarse_to_fine import CoarseToFine
 from hiprobe.pipeline.explanation import (
     DEADLINE_S,
     MAX_TOKENS,
@@ -34,8 +35,9 @@ from hiprobe.pipeline.relocalization import with_words
 from hiprobe.pipeline.verification import check_events
 from hiprobe.pipeline.where import located
 from hiprobe.pipeline.window_states import VideoWindows
+from hiprobe.pipeline.windows_to_read import ALL, WindowsToRead
 from hiprobe.probe import Probe
-from hiprobe.types import Event, Result, Scores, Status
+from hiprobe.types import Event, HiddenStates, Result, Scores, Status
 from hiprobe.video import parallel, pictures
 
 
@@ -66,6 +68,7 @@ def detect(
     max_tokens: int = MAX_TOKENS,
     deadline_s: float = DEADLINE_S,
     progress: Progress = ignore,
+    windows: WindowsToRead = ALL,
 ) -> Result:
     """Return the scores and events of one video; the same model explains each event.
 
@@ -74,8 +77,9 @@ def detect(
     `verification` says, if it has one; an event that it rejects is demoted. With `explain=False`
     events get no explanation, and a demoted event never does; an event with exactly the times of
     one that is `known` gets its words, and the model is not asked again. With `where=True` each
-    event gets `heat` and `box`: where in the picture its score comes from. Raises VideoError's
-    subclasses, RecipeMismatch for a probe of another model, ModelError and StoreError.
+    event gets `heat` and `box`: where in the picture its score comes from. `windows` says which
+    windows are read, by default all. Raises VideoError's subclasses, RecipeMismatch for a probe of
+    another model, ModelError and StoreError.
 
     >>> from hiprobe import backbones, embedded, fit
     >>> from hiprobe.pipeline import unread
@@ -86,7 +90,7 @@ def detect(
     ('done', 25)
     """
     reading = Reading(model, as_folder(store), progress)
-    result = detect_events(path, reading, probe, localization, verify=verify)
+    result = detect_events(path, reading, probe, localization, verify=verify, windows=windows)
     result = located(result, model, probe, known) if where else result
     if not explain:
         return result
@@ -105,11 +109,12 @@ def detect_events(
     localization: Localization | None = None,
     *,
     verify: bool = False,
+    windows: WindowsToRead = ALL,
 ) -> Result:
     """Do what `detect` does, without explanations and with its arguments grouped."""
     check_probe(reading.model, probe)
     settings = localization or probe.localization
-    found = read_or_load(path, reading, ReadPlan(tuple(probe.sites), probe.recipe))
+    found = _read(path, reading, probe, settings, windows)
     scores, events = _localize.localize(
         found.starts,
         found.ends,
@@ -118,20 +123,21 @@ def detect_events(
         settings,
         found.sources,
     )
-    windows = VideoWindows(path, found.video_id, reading)
+    single = VideoWindows(path, found.video_id, reading)
     verified = refined = 0
     if verify and probe.verification is not None:
         rule = probe.verification.at(settings.confirm)
-        events, verified = check_events(events, scores, rule, windows, probe.recipe)
+        events, verified = check_events(events, scores, rule, single, probe.recipe)
     if settings.refine:  # after the check, as a demoted event keeps its span
-        events, refined = _refined(events, scores, settings, windows, probe)
+        events, refined = _refined(events, scores, settings, single, probe)
     parts = "pictures missing" if pictures.is_folder(path) else "damaged packets skipped"
     count = found.damaged_packets
-    lost = f"{count} {parts}" if count else "spans lost" if found.gaps else None
+    lost = f"{count} {parts}" if count else "spans lost" if scores.lost else None
     status: Status = "partial" if lost else "done"
     made_with = {
         **_provenance(reading.model, probe, found.video_id),
         "threshold_from": (localization or probe.localization).threshold_from,
+        **({"windows": asked} if (asked := windows.settings(settings)) else {}),
     }
     return Result(
         str(path),
@@ -145,6 +151,17 @@ def detect_events(
         refined=refined,
         verified=verified,
     )
+
+
+def _read(
+    path: str | Path, reading: Reading, probe: Probe, settings: Localization, windows: WindowsToRead
+) -> HiddenStates:
+    """Return the states of the windows that are to be read."""
+    plan = windows.plan(probe, settings)
+    if windows.every == 1:
+        return read_or_load(path, reading, plan)
+    how = CoarseToFine(windows.every, windows.low(settings), probe)
+    return read_or_load(path, reading, plan, how.read)
 
 
 def _refined(
@@ -186,7 +203,8 @@ def detect_all(
     """
     check_probe(model, probe)
     reading = Reading(model, as_folder(options.get("store")))
-    plan = ReadPlan(tuple(probe.sites), probe.recipe)
+    settings = options.get("localization") or probe.localization
+    plan = options.get("windows", ALL).plan(probe, settings)
     for path in parallel.coming(paths, lambda one: decode_ahead(one, reading, plan)):
         try:
             result = detect(path, model, probe, **options)

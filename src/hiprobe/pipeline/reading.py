@@ -32,11 +32,14 @@ from hiprobe.types import (
 )
 from hiprobe.video import parallel
 from hiprobe.video.controls import motion_and_brightness
+from hiprobe.video.still import STILL, is_still
 from hiprobe.video.whole_video import WholeVideo
 
 Progress = Callable[[str, Segment], None]
 Failed = Callable[[str, HiProbeError], None]
 Pair = tuple[HiddenStates, LabelArray]
+Segments = video.SegmentReader | parallel.ParallelReader | WholeVideo
+ReadStates = Callable[..., HiddenStates]
 
 
 def ignore(*_: object) -> None:
@@ -82,10 +85,15 @@ class Reading:
 
 @dataclass(frozen=True)
 class ReadPlan:
-    """What to read from a video: the sites, and the recipe to read them by."""
+    """What to read from a video: the sites, and the recipe to read them by.
+
+    `kept_as` names a reading that leaves windows out, as its states are kept apart: see
+    `WindowsToRead.plan`.
+    """
 
     sites: tuple[Site, ...]
     recipe: Recipe
+    kept_as: str = ""
 
 
 def states(
@@ -106,19 +114,27 @@ def states(
     return read_or_load(path, reading, ReadPlan(tuple(sites), recipe or model.recipe))
 
 
-def read_or_load(path: str | Path, reading: Reading, plan: ReadPlan) -> HiddenStates:
-    """`states` with its arguments grouped."""
+def read_or_load(
+    path: str | Path, reading: Reading, plan: ReadPlan, read: ReadStates | None = None
+) -> HiddenStates:
+    """Do what `states` does, with its arguments grouped; `read` may replace `read_states`."""
     video_id = video.digest(path)
     kept = _stored(video_id, reading, plan)
     if kept is not None:
         return kept
     parallel.expect_card(reading.on_card)
     segments = _windows(path, plan.recipe, video_id)
-    fresh = read_states(segments, path, video_id, reading, plan)
+    fresh = (read or read_states)(segments, path, video_id, reading, plan)
     check_same(path, video_id)
     if reading.store is not None:
-        index.enter(reading.store, save_states(reading.store, fresh, reading.dtype))
+        _keep(reading.store, fresh, reading.dtype, plan.kept_as)
     return fresh
+
+
+def _keep(store: Path, fresh: HiddenStates, dtype: str, kept_as: str) -> None:
+    file = save_states(store, fresh, dtype, kept_as)
+    if not kept_as:
+        index.enter(store, file)
 
 
 def _windows(
@@ -134,7 +150,8 @@ def _stored(video_id: str, reading: Reading, plan: ReadPlan) -> HiddenStates | N
     """Return the stored states; None if there are none, or no store."""
     if reading.store is None:
         return None
-    return find_states(reading.store, video_id, plan.recipe, plan.sites, reading.dtype)
+    dtype, kept_as = reading.dtype, plan.kept_as
+    return find_states(reading.store, video_id, plan.recipe, plan.sites, dtype, kept_as)
 
 
 def as_folder(store: str | Path | None) -> Path | None:
@@ -166,7 +183,7 @@ def check_same(path: str | Path, video_id: str, read_as: str | None = None) -> N
 
 
 def read_states(
-    segments: video.SegmentReader | parallel.ParallelReader | WholeVideo,
+    segments: Segments,
     path: str | Path,
     video_id: str,
     reading: Reading,
@@ -176,17 +193,20 @@ def read_states(
 
     A segment that repeats the one before it is not read but gets the same bits. A batch counts
     both, so that all of its segments are the same wherever the reading begins. If the first ones
-    repeat the segment before a span, their values are NaN until the spans are joined. Raises
-    EmptyVideo if there are no segments, other VideoErrors and the errors of the model.
+    repeat the segment before a span, their values are NaN until the spans are joined. If the plan
+    is kept as `still`, a segment that hardly differs from the last one that was read is not read
+    either, and gets the same bits. Raises EmptyVideo if there are no segments, other VideoErrors
+    and the errors of the model.
     """
     values: list[FloatArray] = []
     measured: list[tuple[float, float, float]] = []
     starts, ends = [], []
     sources: list[Source] = []
     coming, before = iter(segments), segments.before
+    gate = _StillGate(plan.kept_as == STILL)
     while batch := list(islice(coming, reading.model.batch)):
         model = reading.backbone(path)
-        sources += map(source_of, batch, [before, *batch], repeat(model))
+        sources += map(gate.after, batch, map(source_of, batch, [before, *batch], repeat(model)))
         new = [one for one, how in zip(batch, sources[-len(batch) :], strict=True) if how == "read"]
         if new or not values:
             values.append(model.read(new, plan.sites, plan.recipe))
@@ -208,11 +228,27 @@ def read_states(
         segments.gaps,
         segments.skipped,
         tuple(sources),
-        controls=_controls(measured, segments.facts),
+        controls=controls_of(measured, segments.facts),
     )
 
 
-def _controls(
+@dataclass
+class _StillGate:
+    """Tells which segments hardly differ from the last one that was read; open unless `shut`."""
+
+    shut: bool
+    read: Segment | None = None
+
+    def after(self, one: Segment, source: Source) -> Source:
+        """Return where the values of the next segment come from, given what its pixels say."""
+        if self.shut and source == "read":
+            if self.read is not None and is_still(self.read.frames, one.frames):
+                return "carried"
+            self.read = one
+        return source
+
+
+def controls_of(
     measured: Sequence[tuple[float, float, float]], facts: VideoFacts | None
 ) -> Controls | None:
     """Return the controls of segments of which motion and brightness were measured."""
@@ -243,9 +279,9 @@ def _clock(segment: Segment, model: Backbone) -> list[object]:
 def repeated(values: FloatArray, sources: Sequence[Source]) -> FloatArray:
     """Return the values (segments, sites, width) of all segments, from those that were read.
 
-    A repeated segment gets the values of the last one that was read, or NaN if there is none.
+    One that was not read gets the values of the last one that was, or NaN if there is none.
     """
-    if "repeated" not in sources:
+    if set(sources) <= {"read"}:
         return values
     unknown = np.full((1, *values.shape[1:]), np.nan, values.dtype)
     places = np.cumsum([source == "read" for source in sources])

@@ -56,16 +56,20 @@ class _Run:
     def extra(self, boundary: float) -> list[Window]:
         """Return the windows to read around a boundary, whose centres are up to a stride from it.
 
-        Those of the grid are known already. No window leaves the run.
+        Those of the grid are known already, unless they were left out. No window leaves the run.
         """
-        steps = [k for k in range(-PARTS, PARTS + 1) if 2 * abs(k) != PARTS]
-        firsts = [boundary + (k / PARTS - 0.5) * self.stride for k in steps]
+        steps = [(k, boundary + (k / PARTS - 0.5) * self.stride) for k in range(-PARTS, PARTS + 1)]
+        firsts = [first for k, first in steps if 2 * abs(k) != PARTS or not self._has(first)]
         low, high = float(self.starts[0]), float(self.ends[-1]) - self.stride
         return [
             (max(first, low), max(first, low) + self.stride)
             for first in firsts
             if low - TOUCH_S <= first <= high + TOUCH_S
         ]
+
+    def _has(self, start: float) -> bool:
+        """Tell whether a window that starts there was read."""
+        return bool((np.abs(self.starts - start) <= TOUCH_S).any())
 
     def boundaries(self, event: Event) -> tuple[float, ...]:
         """Return start and end of an event, without those at an edge of the run."""

@@ -51,6 +51,23 @@ def curve(scores: Scores) -> tuple[Floats, Floats, NDArray[np.intp]]:
     )
 
 
+def unread_spans(scores: Scores) -> list[tuple[float, float]]:
+    """Join the windows that were left out on purpose to spans (start, end), in seconds.
+
+    >>> one = np.array([9.0])
+    >>> left = (Gap(0.0, 1.6, "unread"), Gap(1.6, 3.2, "unread"), Gap(8.0, 9.0, "unread"))
+    >>> unread_spans(Scores(one, one + 1, one, one, one, left))
+    [(0.0, 3.2), (8.0, 9.0)]
+    """
+    spans: list[tuple[float, float]] = []
+    for one in scores.unread:
+        if spans and one.start - spans[-1][1] < 1e-3:
+            spans[-1] = (spans[-1][0], one.end)
+        else:
+            spans.append((one.start, one.end))
+    return spans
+
+
 def thin(values: Floats, limit: int) -> NDArray[np.intp]:
     """Choose at most `limit` of the values (n,), with the lowest and highest of each stretch.
 

@@ -21,7 +21,14 @@ from hiprobe.errors import counted
 from hiprobe.formats.csv import scores_csv
 from hiprobe.formats.webvtt import events_webvtt
 from hiprobe.report.caveats import about_probe, model_notice
-from hiprobe.report.curves import TICKS_S, curve, needed_scores, thin, value_range
+from hiprobe.report.curves import (
+    TICKS_S,
+    curve,
+    needed_scores,
+    thin,
+    unread_spans,
+    value_range,
+)
 from hiprobe.report.heat import heat_map
 from hiprobe.report.picture import Thumbnail, timeline_png
 from hiprobe.report.templates import template
@@ -38,7 +45,7 @@ from hiprobe.report.texts import (
 )
 from hiprobe.sinks.jsonl import events_jsonl
 from hiprobe.store import place_also, write_atomic
-from hiprobe.types import Event, Gap, Result, unicode
+from hiprobe.types import Event, Gap, Result, Scores, unicode
 
 EMBED_BYTES = 64 << 20  # a larger video is a file beside the page
 LONG_S = 600.0  # a browser copy of a longer video has half the height
@@ -139,6 +146,7 @@ def report_html(
         events=list(_rows(result, result.alarms, thumbnails)),
         demoted=list(_rows(result, result.demoted, thumbnails)),
         gaps=_gap_lines(result),
+        unread=bool(needed_scores(result).unread),
         facts=list(_facts(result)),
         data=_data(result),
     )
@@ -221,7 +229,7 @@ def _jpeg(frame: NDArray[np.uint8]) -> str:
 
 
 def _gap_lines(result: Result) -> list[str]:
-    gaps = needed_scores(result).gaps
+    gaps = needed_scores(result).lost
     lines = [f"{clock(gap.start)} – {clock(gap.end)}: {gap.reason}" for gap in gaps[:10]]
     more = counted(len(gaps) - 10, "more span")
     return lines + ([f"and {more}; scores.csv lists all"] if len(gaps) > 10 else [])
@@ -232,10 +240,8 @@ def _summary(result: Result) -> dict[str, str]:
     found = count(len(result.alarms), len(result.demoted))
     lines = {"events": found, "length": clock(result.duration)}
     lines["recorded"] = wall_clock(result.recorded)
-    lines["segments"] = str(len(scores.starts)) + (
-        f", {scores.repeated} of them repeated" if scores.repeated else ""
-    )
-    if len(scores.starts) and (scores.gaps or result.status == "partial"):
+    lines["segments"] = _segments(scores)
+    if len(scores.starts) and (scores.lost or result.status == "partial"):
         lines["scored"] = (
             f"{clock(scores.starts[0])} – {clock(scores.ends[-1])}, of which "
             f"{scores.scored_s:.1f} s"
@@ -251,6 +257,14 @@ def _summary(result: Result) -> dict[str, str]:
                 "" if np.ptp(limits) < 5e-3 else f" to {limits.max():.2f}"
             )
     return lines
+
+
+def _segments(scores: Scores) -> str:
+    """Count the segments with a score, and say where the scores come from."""
+    count, unread = len(scores.starts), len(scores.unread)
+    kinds = {"repeated": scores.repeated, "carried": scores.carried}
+    first = f"{count} of {count + unread}, the others were not read" if unread else str(count)
+    return first + "".join(f", {n} of them {kind}" for kind, n in kinds.items() if n)
 
 
 def _facts(result: Result) -> Iterator[tuple[str, str]]:
@@ -290,5 +304,6 @@ def _data(result: Result) -> dict[str, Any]:
         "run": run[keep].tolist(),
         "events": [_span(event) for event in result.alarms],
         "demoted": [_span(event) for event in result.demoted],
-        "gaps": [_span(gap) for gap in needed_scores(result).gaps],
+        "gaps": [_span(gap) for gap in needed_scores(result).lost],
+        "unread": [list(span) for span in unread_spans(needed_scores(result))],
     }

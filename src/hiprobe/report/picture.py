@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
 from hiprobe.errors import counted
-from hiprobe.report.curves import TICKS_S, curve, needed_scores, value_range
+from hiprobe.report.curves import TICKS_S, curve, needed_scores, unread_spans, value_range
 from hiprobe.report.fonts import STAND_IN, choose_fonts
 from hiprobe.report.texts import clock, count, left_out, printable, two
 from hiprobe.store import write_atomic
@@ -108,7 +108,10 @@ def _draw_scores(axes: Axes, result: Result) -> None:
     )
     axes.plot(x, raw, color=GREY, lw=wide / 3, label="raw score", zorder=3)
     axes.plot(x, threshold, color=VERMILION, lw=1.3, ls=(0, (5, 3)), label="threshold", zorder=3)
-    for k, gap in enumerate(needed_scores(result).gaps):
+    for k, (start, end) in enumerate(unread_spans(needed_scores(result))):
+        label = "_" if k else "not read"
+        axes.axvspan(start, end, facecolor="#EEF1F4", lw=0, zorder=1, label=label)
+    for k, gap in enumerate(needed_scores(result).lost):
         axes.axvspan(
             gap.start,
             gap.end,
@@ -134,7 +137,7 @@ def _label_axes(axes: Axes, duration: float, limits: tuple[float, float]) -> Non
     axes.legend(
         loc="upper right",
         bbox_to_anchor=(1, -0.1),
-        ncols=4,
+        ncols=5,
         frameon=False,
         fontsize=8.5,
         handlelength=1.8,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from hiprobe.errors import counted
-from hiprobe.types import Verification
+from hiprobe.types import Scores, Verification
 
 if TYPE_CHECKING:
     from hiprobe.probe import Probe
@@ -136,3 +136,28 @@ def auc_text(auc: Mapping[str, Any]) -> str:
     if not isinstance(low, float) or not isinstance(high, float):
         return f"AUC {value:.3f}, without an interval"
     return f"AUC {value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def windows_lines(scores: Scores) -> list[str]:
+    """Say which segments the model did not read, and where their scores come from.
+
+    >>> import numpy as np
+    >>> one = np.array([1.6])
+    >>> scores = Scores(one, 2 * one, one, one, one, (Gap(0.0, 1.6, "unread"),))
+    >>> windows_lines(scores)
+    ['1 of 2 segments was left out (--every) and has no score']
+    """
+    lines, count = [], len(scores.starts) + len(scores.unread)
+    of_all = f"of {counted(count, 'segment')}"
+    if left := len(scores.unread):
+        verbs = (
+            "was left out (--every) and has" if left == 1 else "were left out (--every) and have"
+        )
+        lines.append(f"{left} {of_all} {verbs} no score")
+    if scores.carried:
+        how = "hardly differ from an earlier one and have its score (--still)"
+        lines.append(f"{scores.carried} {of_all} {how}")
+    if scores.repeated:
+        how = "repeat the picture before them and were not read again"
+        lines.append(f"{scores.repeated} {of_all} {how}")
+    return lines

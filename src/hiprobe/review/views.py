@@ -151,7 +151,7 @@ def _card(session: Session, entry: ReviewedVideo, standing: Sequence[Judgement])
     except StoreError as error:
         return Card(entry, error=str(error))
     if not len(shown.scores.starts):
-        return Card(entry, gaps=len(shown.scores.gaps))
+        return Card(entry, gaps=len(shown.scores.lost))
     worst = int(np.argmax(shown.scores.smoothed))
     peak = float(shown.scores.starts[worst] + shown.scores.ends[worst]) / 2
     rows = [_event_row(entry, *pair) for pair in _judged(shown.events, standing)]
@@ -165,7 +165,7 @@ def _card(session: Session, entry: ReviewedVideo, standing: Sequence[Judgement])
         max((row.score for row in found if row.score is not None), default=None),
         sum(row.judgement is not None for row in found),
         sum(bool(row.parts) for row in found),
-        len(shown.scores.gaps),
+        len(shown.scores.lost),
         spark(shown.scores, entry.duration),
         shown.notice,
     )

@@ -26,10 +26,11 @@ from hiprobe.errors import (
 )
 from hiprobe.localize import Localization
 from hiprobe.pipeline import (
+    ALL,
     Failed,
     Progress,
     Reading,
-    ReadPlan,
+    WindowsToRead,
     ignore,
     with_recording_time,
 )
@@ -56,7 +57,7 @@ class DetectionRun:
     `localization` says how events are found, by default as the probe says; `verify` asks the model
     about each event, if the probe says how; `time_from_name` is the pattern by which names tell
     when a video was recorded; with `where`, each event gets a map of where in the picture its score
-    comes from. Several processes may share the folder.
+    comes from; `windows` says which windows the model reads. Several processes may share the folder.
     Raises RecipeMismatch for a probe of another model.
     """
 
@@ -71,15 +72,17 @@ class DetectionRun:
         localization: Localization | None = None,
         time_from_name: str | None = None,
         where: bool = False,
+        windows: WindowsToRead = ALL,
     ) -> None:
         pipeline.check_probe(model, probe)
         self.model, self.probe, self.out, self.explain = model, probe, out, explain
         self.localization, self.verify = localization or probe.localization, verify
-        self.time_from_name, self.where = time_from_name, where
+        self.time_from_name, self.where, self.windows = time_from_name, where, windows
         self.settings = {
             **result_settings(model, probe, explain, self.localization, verify=verify),
             **time_setting(time_from_name),
             **where_setting(where),
+            **windows.settings(self.localization),
         }
 
     def done(self, videos: Sequence[Given]) -> tuple[list[Result], list[Video]]:
@@ -128,7 +131,7 @@ class DetectionRun:
 
     def _decode_ahead(self, videos: Iterable[Video], begun: set[str]) -> None:
         """Start decoding the next videos, each once."""
-        plan = ReadPlan(tuple(self.probe.sites), self.probe.recipe)
+        plan = self.windows.plan(self.probe, self.localization)
         for one in videos:
             if one.path not in begun:
                 begun.add(one.path)
@@ -200,6 +203,7 @@ class _Turns:
             explain=run.explain,
             verify=run.verify,
             where=run.where,
+            windows=run.windows,
             localization=run.localization,
             known=old.events if old else (),
             store=run.out / STORE,

@@ -11,6 +11,8 @@ from typing import Any
 from hiprobe.errors import VideoError
 from hiprobe.localize import Localization
 from hiprobe.pipeline import (
+    ALL,
+    WindowsToRead,
     are_checked,
     are_explained,
     are_located,
@@ -39,6 +41,9 @@ from hiprobe.store.leases import LeaseHolder
 from hiprobe.types import Result, Video, digest_json, unicode
 
 
+WINDOWS = ("every", "low", "still")  # the settings that say which windows were read
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What results must have been made with; `dtype` is the model's, or "auto" for any."""
@@ -50,6 +55,7 @@ class Wanted:
     dtype: str = "auto"
     time_from_name: str | None = None
     where: bool = False
+    windows: WindowsToRead = ALL
 
     def found_again(self, old: Result, store: Path, dtype: str) -> Result | None:
         """Return the result at this localisation; None if the model has to read or say more."""
@@ -64,20 +70,26 @@ class Wanted:
         return None if unchecked or unexplained else new
 
     def settings(self, made_with: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the settings that a usable result gets; None if it cannot be used."""
+        """Return the settings that a usable result gets; None if it cannot be used.
+
+        One in which other windows were read cannot, and which ones are depends on the threshold.
+        """
+        windows = self.windows.settings(self.localization)
         same = (
             made_with.get("probe") == self.probe.digest
             and made_with.get("explain") == self.explain
             and made_with.get("verify") == verifies(self.probe, self.verify)
             and self.dtype in ("auto", made_with.get("dtype"))
+            and {name: made_with[name] for name in WINDOWS if name in made_with} == windows
         )
         if not same:
             return None
         return {  # in the order of `result_settings`, so that the files are the same
             "localization": self.localization.to_json(),
-            **results.model_settings(made_with),
+            **{k: v for k, v in results.model_settings(made_with).items() if k not in windows},
             **time_setting(self.time_from_name),
             **where_setting(self.where),
+            **windows,
         }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hiprobe.errors import StoreError, UsageError
 from hiprobe.localize import Localization
+from hiprobe.pipeline import ALL, WindowsToRead
 from hiprobe.probe import Probe
 from hiprobe.store import run_record
 from hiprobe.video import NamePattern
@@ -17,13 +18,15 @@ class RunOptions:
     """How events are found, the pattern by which names tell the time, and what is asked of events.
 
     The pattern is None where names tell no time of recording. `verify` says that events are
-    checked, `where` that each gets a map of where in the picture its score comes from.
+    checked, `where` that each gets a map of where in the picture its score comes from, `windows`
+    which windows the model reads.
     """
 
     localization: Localization
     time_from_name: str | None = None
     verify: bool = True
     where: bool = False
+    windows: WindowsToRead = ALL
 
 
 def run_options(out: Path, probe: Probe) -> RunOptions:
@@ -43,6 +46,7 @@ def run_options(out: Path, probe: Probe) -> RunOptions:
             pattern,
             facts.settings.get("verify") is not False,
             facts.settings.get("where") is True,
+            WindowsToRead.of_settings(facts.settings),
         )
     except (TypeError, ValueError, UsageError) as error:
         raise StoreError(

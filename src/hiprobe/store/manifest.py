@@ -176,7 +176,7 @@ def _line_of(out: Path, result: Result) -> ManifestLine:
         round(result.duration, 3),
         len(scores.starts) if scores else 0,
         len(result.alarms),
-        len(scores.gaps) if scores else 0,
+        len(scores.lost) if scores else 0,
         _rounded(scores.peak) if scores else None,
         _rounded(result.margin),
         result.reason,

@@ -152,7 +152,9 @@ def _to_json(result: Result) -> dict[str, Any]:
         "events": [_event_values(event) for event in result.events],
         "gaps": [vars(gap) for gap in scores.gaps],
         "windows": {
-            **{source: scores.sources.count(source) for source in SOURCES},
+            **{source: scores.sources.count(source) for source in SOURCES[:2]},
+            **({"carried": scores.carried} if scores.carried else {}),
+            **({"unread": len(scores.unread)} if scores.unread else {}),
             **{name: getattr(result, name) for name in EXTRA},
         },
         "scores": {**arrays, "sources": scores.sources},

@@ -40,10 +40,11 @@ INVALID = (  # what reading a damaged file may raise
 )
 
 
-def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
+def save_states(store: Path, states: HiddenStates, dtype: str, kept_as: str = "") -> Path:
     """Store the states of one video, read by a model in precision `dtype`; returns the file.
 
-    Raises StoreError if it cannot be written.
+    `kept_as` names a reading that left windows out: only who asks for that name finds it. Raises
+    StoreError if it cannot be written.
     """
     from safetensors.numpy import save
 
@@ -61,7 +62,7 @@ def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
     }
     path = (
         states_folder(store, states.video_id, states.recipe)
-        / f"{dtype}-{sites_key(states.sites)}.safetensors"
+        / f"{dtype}-{sites_key(states.sites)}{_ending(kept_as)}"
     )
     arrays = {
         "values": np.ascontiguousarray(states.values),
@@ -74,20 +75,30 @@ def save_states(store: Path, states: HiddenStates, dtype: str) -> Path:
 
 
 def find_states(
-    store: Path, video_id: str, recipe: Recipe, sites: Iterable[Site], dtype: str
+    store: Path,
+    video_id: str,
+    recipe: Recipe,
+    sites: Iterable[Site],
+    dtype: str,
+    kept_as: str = "",
 ) -> HiddenStates | None:
     """Find stored states that have all of `sites`, memory-mapped; None if there are none.
 
-    Raises StoreError for a damaged file.
+    `kept_as` is the name of a reading that left windows out. Raises StoreError for a damaged file.
     """
-    wanted = set(sites)
-    for path in sorted(states_folder(store, video_id, recipe).glob(f"{dtype}-*.safetensors")):
+    wanted, ending = set(sites), _ending(kept_as)
+    for path in sorted(states_folder(store, video_id, recipe).glob(f"{dtype}-*{ending}")):
         states = load_states(path)
         if (states.video_id, states.recipe) != (video_id, recipe):
             raise StoreError("the file holds another video or recipe", where=path, cure="delete it")
         if wanted <= set(states.sites):
             return states
     return None
+
+
+def _ending(kept_as: str) -> str:
+    """Return how the name of a file ends; one that left windows out is not found as a whole one."""
+    return f".{kept_as}.in-part" if kept_as else ".safetensors"
 
 
 def kept_states(store: Path, video_id: str, recipe: Recipe) -> list[HiddenStates]:

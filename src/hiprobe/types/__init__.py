@@ -9,6 +9,7 @@ from __future__ import annotations
 from hiprobe.types.controls import Controls, VideoFacts
 from hiprobe.types.events import (
     SEVERITIES,
+    UNREAD,
     VERIFICATION_RESULTS,
     Box,
     Event,
@@ -58,6 +59,7 @@ __all__ = [
     "SOURCES",
     "STATUSES",
     "UNITS",
+    "UNREAD",
     "VERIFICATION_RESULTS",
     "YES_NO",
     "Box",

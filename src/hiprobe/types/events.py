@@ -115,14 +115,25 @@ def _check_heat(heat: Heat) -> None:
     )
 
 
+UNREAD = "unread"
+
+
 @dataclass(frozen=True)
 class Gap:
-    """A time span `[start, end)` in seconds that could not be scored, and the reason.
+    """A time span `[start, end)` in seconds that was not scored, and the reason.
 
-    >>> Gap(3.2, 4.8, "no frame could be decoded").reason
-    'no frame could be decoded'
+    Either it could not be decoded, or, with the reason `UNREAD`, it is one window that was left out
+    on purpose: see `pipeline.coarse_to_fine`. Only what could not be decoded ends an event.
+
+    >>> Gap(3.2, 4.8, "no frame could be decoded").unread, Gap(3.2, 4.8, UNREAD).unread
+    (False, True)
     """
 
     start: float
     end: float
     reason: str
+
+    @property
+    def unread(self) -> bool:
+        """Whether it is a window that was left out on purpose."""
+        return self.reason == UNREAD

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Status = Literal["done", "partial", "failed", "quarantined"]
-# Where the score of a window comes from: the model, or the window before it with the same pixels.
-Source = Literal["read", "repeated"]
+# Where the score of a window comes from: the model, the window before it with the same pixels, or
+# the last window that the model read, from which it hardly differs (only where that is asked for).
+Source = Literal["read", "repeated", "carried"]
 FloatArray = NDArray[np.floating[Any]]
 LabelArray = NDArray[np.int8]
 STATUSES = ("done", "partial", "failed", "quarantined")
-SOURCES = ("read", "repeated")
+SOURCES = ("read", "repeated", "carried")
 
 
 def _fill_sources(holder: HiddenStates | Scores, windows: int) -> None:
@@ -44,10 +45,11 @@ class HiddenStates:
     """The hidden states of one video: `values` (segments, sites, width), floating point.
 
     `starts` and `ends` (segments,) are the span of each segment in seconds, `gaps` the spans that
-    could not be decoded, `damaged_packets` the number of packets that were damaged (or of pictures
-    that were missing), and `duration` the end of the last frame in seconds. `sources` (segments,)
-    say how each came about: `read` by the model, or `repeated`, the same bits as the one before,
-    whose pixels it has; by default all were read. `group` is that of the labelled video, for
+    could not be decoded or were left out, `damaged_packets` the number of packets that were damaged
+    (or of pictures that were missing), and `duration` the end of the last frame in seconds.
+    `sources` (segments,) say how each came about: `read` by the model; `repeated`, the same bits as
+    the one before, whose pixels it has; or `carried`, the bits of the last one that was read, from
+    which it hardly differs. By default all were read. `group` is that of the labelled video, for
     fitting; it is not stored. `controls` are the numbers that need no model, None for states that
     were not read from a video. Raises ValueError for shapes that do not agree.
 
@@ -143,6 +145,21 @@ class Scores:
     def repeated(self) -> int:
         """The number of windows that repeat the one before them."""
         return self.sources.count("repeated")
+
+    @property
+    def carried(self) -> int:
+        """The number of windows with the score of an earlier one that hardly differs."""
+        return self.sources.count("carried")
+
+    @property
+    def lost(self) -> tuple[Gap, ...]:
+        """The gaps that could not be decoded."""
+        return tuple(gap for gap in self.gaps if not gap.unread)
+
+    @property
+    def unread(self) -> tuple[Gap, ...]:
+        """The windows that were left out on purpose, each on its own."""
+        return tuple(gap for gap in self.gaps if gap.unread)
 
     @property
     def scored_s(self) -> float:

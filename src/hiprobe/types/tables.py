@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from hiprobe.errors import UsageError, counted
+from hiprobe.types.events import UNREAD, Gap
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,18 +29,21 @@ SHOWN = ("start", "end", "score", "severity", "check", "explanation")  # in a no
 def score_rows(scores: Scores) -> list[list[Any]]:
     """Make one row of `SCORE_COLUMNS` per segment and per gap, in order of time, in seconds.
 
-    A gap has no scores, no source and the status `gap: reason`.
+    A gap has no scores, no source and the status `gap: reason`; a window that was left out on
+    purpose has the status and the source `unread`.
     """
     columns = (scores.starts, scores.ends, scores.raw, scores.smoothed, scores.threshold)
     rows: list[list[Any]] = [
         [*map(float, row), "scored", source]
         for *row, source in zip(*columns, scores.sources, strict=True)
     ]
-    rows += [
-        [gap.start, gap.end, None, None, None, f"gap: {' '.join(gap.reason.split())}", ""]
-        for gap in scores.gaps
-    ]
+    rows += [[gap.start, gap.end, None, None, None, *_unscored(gap)] for gap in scores.gaps]
     return sorted(rows, key=lambda row: (row[0], row[1]))
+
+
+def _unscored(gap: Gap) -> tuple[str, str]:
+    """Return the status and the source of a span without scores."""
+    return (UNREAD, UNREAD) if gap.unread else (f"gap: {' '.join(gap.reason.split())}", "")
 
 
 def event_rows(name: str, events: Iterable[Event]) -> list[list[Any]]:

@@ -52,6 +52,7 @@ function spans(svg, x, width, height) {
     { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
   shape(hatch, "line", { class: "hatch", x1: 0, x2: 0, y1: 0, y2: 6 });
   const box = (a, b) => ({ x: x(a), width: Math.max(1, x(b) - x(a)), y: EDGE.top, height: height - EDGE.top - EDGE.bottom });
+  for (const [a, b] of data.unread) shape(svg, "rect", { class: "unread", ...box(a, b) });
   for (const [a, b] of data.gaps) shape(svg, "rect", { ...box(a, b), fill: "url(#hatch)" });
   for (const [a, b] of data.demoted) shape(svg, "rect", { class: "low", ...box(a, b) });
   let free = 0;
@@ -80,6 +81,7 @@ function draw() {
 
 function scoreAt(time) {
   if (data.gaps.some(([a, b]) => time >= a && time < b)) return "not scored";
+  if (data.unread.some(([a, b]) => time >= a && time < b)) return "not read";
   let best = 0;
   data.t.forEach((t, i) => { if (Math.abs(t - time) <= Math.abs(data.t[best] - time)) best = i; });
   return `score ${data.smoothed[best].toFixed(2)}`;

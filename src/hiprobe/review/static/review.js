@@ -86,6 +86,7 @@ function timeline(about) {
   const duration = +about.duration, low = +about.low, high = +about.high, step = +about.step;
   const base = `/v/${about.video}`, plot = find("plot"), handle = find("handle"), hover = find("hover");
   const gaps = [...document.querySelectorAll("[data-gap-start]")].map(g => [+g.dataset.gapStart, +g.dataset.gapEnd]);
+  const unread = [...document.querySelectorAll("[data-unread-start]")].map(g => [+g.dataset.unreadStart, +g.dataset.unreadEnd]);
   let now = 0, threshold = +find("events").dataset.threshold, view = [0, duration], data = null, chart = null;
   let rows = [], chosen = -1, leave = false, asked = null, asking = false, turn = Promise.resolve(), again = null;
   let demoted = find("events").dataset.demoted === "1";
@@ -123,6 +124,13 @@ function timeline(about) {
         ctx.fillRect(x(start), bbox.top + bbox.height - 6 * devicePixelRatio, Math.max(3, x(end) - x(start)), 6 * devicePixelRatio);
       }
     }
+    ctx.fillStyle = colour("hatch");
+    ctx.globalAlpha = 0.22;
+    for (const [a, b] of unread) if (seen(a, b)) {
+      const left = Math.max(x(a), bbox.left), right = Math.min(x(b), bbox.left + bbox.width);
+      ctx.fillRect(left, bbox.top, right - left, bbox.height);
+    }
+    ctx.globalAlpha = 1;
     ctx.strokeStyle = colour("hatch");
     ctx.lineWidth = devicePixelRatio;
     for (const [a, b] of gaps) if (seen(a, b)) {
@@ -194,6 +202,7 @@ function timeline(about) {
 
   function scoreAt(time) {
     if (gaps.some(([a, b]) => time >= a && time < b)) return "not scored";
+    if (unread.some(([a, b]) => time >= a && time < b)) return "not read";
     if (!data || !data.t.length) return "not scored";
     let a = 0, b = data.t.length - 1;
     while (b - a > 1) { const m = (a + b) >> 1; if (data.t[m] <= time) a = m; else b = m; }

@@ -1,6 +1,7 @@
 """The gate for still scenes: whether a segment hardly differs from one that the model has read.
 
-A pure function of frames. Off by default, as it may miss what is small or slow.
+A pure function of frames. Off by default, as it may miss what is small or slow. Cameras (`watch`)
+and files (`detect --still`) use the same rule.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+STILL = "still"  # the name of a reading in which such segments were not read
 BLOCKS = 16  # parts of the picture in each direction
 # Levels of 255 by which the mean of a block may change. The noise of rendered and of real fixed
 # cameras at 96 x 96 makes 3 to 4, a person who moves in the distance more than 20.
