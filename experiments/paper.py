@@ -348,6 +348,8 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     asked = parser().parse_args(given)
     if asked.ucf is None and asked.xd is None:
         parser().error("give --ucf, --xd or both")
+    if asked.draws < 1 or (asked.limit is not None and asked.limit < 2):
+        parser().error("--draws must be at least 1 and --limit at least 2")
     asked.store = asked.store or asked.out / ".store"
     if asked.prompt == [PUBLISHED]:
         asked.prompt = list(headhunt_published.PROMPTS)

@@ -10,7 +10,8 @@ from hiprobe.estimate.prediction import predict_s
 from hiprobe.estimate.speeds import Speeds
 from hiprobe.types import SEGMENT_S
 
-# Block 20 of 28 is what the paper reads; other depths are scaled to it.
+# Block 20 of 28: HiProbe-VAD's peak is near layer 20 (second-hand), of how many blocks is not
+# known. Other depths are scaled to it.
 DEPTH = 20 / 28
 ROOM = 0.85  # the share of the memory that weights may take
 GB = 1e9
