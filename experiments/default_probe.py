@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from training.default_probe import LAG, WARMUP
 
+from experiments.default_probe_events import events_table
 from experiments.default_probe_footage import PARTS, Watched, labelled, quiet, rendered
 from experiments.measure import Interval
 from experiments.real_footage_alarms import share
@@ -214,8 +215,8 @@ def layers(study: Study) -> str:
     )
 
 
-def page(study: Study) -> str:
-    """Return the page in Markdown."""
+def page(study: Study, events: Path | None = None) -> str:
+    """Return the page in Markdown, with the rendered events of a folder if it is given."""
     command = shlex.join(["python", "-m", "experiments.default_probe", *sys.argv[1:]])
     head = f"""# The default probe
 
@@ -232,6 +233,9 @@ and of `training.default_probe`, and were chosen on all of the real footage.
 """
     compared = ways(study)
     made = [table(study, part, compared) for part in reversed(PARTS)]
+    if events is not None:
+        described_ways = [(name, how, described(how)) for name, how in compared]
+        made.insert(1, events_table(study.probe, described_ways, events))
     return "\n".join([head, *(one.to_markdown() for one in made)])
 
 
@@ -247,7 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         [] if given.normal is None else quiet(given.normal, model, store),
         list(rendered(given.store / "rendered", hours, model, store)),
     )
-    print(page(study))
+    print(page(study, given.events))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -259,6 +263,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--probe", type=Path, default=embedded.PROBE, help="default: packaged one")
     parser.add_argument("--hours", type=float, default=10.0, help="rendered, to report")
     parser.add_argument("--choose-hours", type=float, default=2.0, help="rendered, to choose on")
+    parser.add_argument("--events", type=Path, help="the folder of experiments.long_videos")
     parser.add_argument("--store", type=Path, default=STORE, help="keeps videos and readings")
     return parser
 

@@ -14,8 +14,8 @@ from hiprobe.probe.causal_rule import moved_threshold
 
 LAYER = 5  # a probe fitted on rendered clips carries over best to real ones at layers 3 to 6
 CHOSEN = "chosen on real and rendered footage by experiments.default_probe"
-THRESHOLD, KAPPA, WARMUP, LAG = 0.9526, 5.0, 5, 3  # log-odds of 3
-CONFIRM = 1.5  # log-odds of the model's answer from which an event is an alarm
+THRESHOLD, KAPPA, WARMUP, LAG = 0.6457, 3.0, 5, 3  # log-odds of 0.6
+CONFIRM = 1.7  # log-odds of the model's answer from which an event is an alarm
 
 
 def settings() -> Localization:
