@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.support.numbered_videos import recipe
 
 from hiprobe import estimate, video
 from hiprobe.errors import VideoError
+from hiprobe.pipeline.reading import Reading
 from hiprobe.video import parallel, sample
 
 
@@ -46,3 +49,11 @@ def test_beside_a_card_more_decoders_run(monkeypatch: pytest.MonkeyPatch) -> Non
     assert parallel.decoders() == 16
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     assert parallel.decoders() == 2
+
+
+@pytest.mark.parametrize(
+    ("device", "card"), [("cpu", False), ("cuda:0", True), ("cuda:0, cpu", True), ("mps", False)]
+)
+def test_a_reading_knows_whether_its_model_is_on_a_card(device: str, card: bool) -> None:
+    model: Any = SimpleNamespace(provenance={"device": device})
+    assert Reading(model).on_card is card
