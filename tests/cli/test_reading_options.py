@@ -123,9 +123,9 @@ def test_a_backbone_that_does_not_compile_is_refused_by_name(
     command: tuple[str, ...], run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("normal", "abnormal"):
+    for name, frames in (("normal", 20), ("abnormal", 30)):
         (tmp_path / name).mkdir()
-        write(tmp_path / name / "a.mp4", steady(20, 10), rate=10)
+        write(tmp_path / name / "a.mp4", steady(frames, 10), rate=10)
     said = run(command[0], tmp_path, *command[1:], *FAKE, "--compile")
     assert said.code == 4
     assert "this backbone cannot be compiled; leave out --compile" in " ".join(said.err.split())
