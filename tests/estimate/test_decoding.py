@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +30,11 @@ def test_decoding_is_measured_on_a_video_that_is_written_for_it() -> None:
     assert found.segments_s > 0
     assert found.most == found.segments_s * parallel.decoders()
     assert found.kind.startswith(f"{sample.WIDTH}x{sample.HEIGHT}")
+
+
+def test_an_estimate_loads_no_decoder() -> None:
+    code = "import sys, hiprobe.estimate; sys.exit('av' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_sample_is_an_ordinary_video(tmp_path: Path) -> None:
