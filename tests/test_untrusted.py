@@ -101,6 +101,7 @@ ALLOWED: dict[str, str] = {
     "store/remote.py:fetch:fs.get_file": "an address that the user gave, by fsspec",
     "store/remote.py:pull:fs.get_file": "an address that the user gave, by fsspec",
     "store/remote.py:push:fs.put_file": "uploads what this program wrote",
+    "video/sample.py:write_sample:av.open": "writes a video of its own in a new folder",
     "report/page.py:report_html:?.read_text": OURS,
     "cli/_sinks.py:SinkOutput.check:one.plugin.open": SINK,
     "cli/_sinks.py:_write_file:one.plugin.open": SINK,

@@ -36,9 +36,13 @@ def test_a_million_hours_are_a_million_times_an_hour() -> None:
 
 def test_a_growth_is_measured_at_each_size() -> None:
     done: list[int] = []
-    growth = scaling.Growth("things", "of a kind", (1, 2), lambda n: lambda: done.append(n), 10)
+
+    def work(number: int) -> scaling.Work:
+        return lambda: done.append(number) or sum(range(number * 400_000))
+
+    growth = scaling.Growth("things", "of a kind", (1, 3), work, 10)
     found = scaling.row(growth, 2)
-    assert done == [1, 1, 2, 1, 2]  # the first one is not counted
+    assert done == [1, 1, 3, 1, 3]  # the first one is not counted
     assert found["cost grows with"] == "things (of a kind)"
     assert {"exponent", "processor s there", "R2, straight line"} <= found.keys()
 

@@ -116,3 +116,16 @@ def _kept(store: Path) -> list[Any]:
     from hiprobe.store import load_states
 
     return [load_states(store / one.file) for one in index.stored_states(store)]
+
+
+@pytest.mark.parametrize("command", [("extract",), ("fit", "-o", "p.safetensors")])
+def test_a_backbone_that_does_not_compile_is_refused_by_name(
+    command: tuple[str, ...], run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, frames in (("normal", 20), ("abnormal", 30)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "a.mp4", steady(frames, 10), rate=10)
+    said = run(command[0], tmp_path, *command[1:], *FAKE, "--compile")
+    assert said.code == 4
+    assert "this backbone cannot be compiled; leave out --compile" in " ".join(said.err.split())

@@ -318,9 +318,7 @@ def _load_plugin(name: str, options: Mapping[str, Any]) -> Backbone:
         inspect.signature(make).bind(**options)
     except (TypeError, ValueError) as error:
         if "compiled" in options and "compiled" in str(error):
-            raise ModelError(
-                "this backbone cannot be compiled", where=name, cure="leave out --compile"
-            ) from error
+            raise _not_compiled(name) from error
         raise UsageError(
             f"backbone {name!r} cannot be loaded: {error}",
             cure=f"its load function must take {', '.join(options)}",
@@ -332,4 +330,10 @@ def _load_plugin(name: str, options: Mapping[str, Any]) -> Backbone:
             f"the object that backbone {name!r} loads lacks {', '.join(lacking)}",
             cure="see docs/recipes.md",
         )
+    if options.get("compiled") and not made.provenance.get("compiled"):
+        raise _not_compiled(name)
     return cast(Backbone, made)
+
+
+def _not_compiled(name: str) -> ModelError:
+    return ModelError("this backbone cannot be compiled", where=name, cure="leave out --compile")

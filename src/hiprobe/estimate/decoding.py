@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hiprobe import video
 from hiprobe.types import Recipe
-from hiprobe.video import parallel, sample
+from hiprobe.video import parallel
 
 ROUNDS = 2
 
@@ -37,6 +37,8 @@ def measure_decoding(recipe: Recipe, on_card: bool, frames: int = 280) -> Decodi
 
     It is written for that, which takes a second. Raises VideoError where it cannot be written.
     """
+    from hiprobe.video import sample  # loads PyAV, which no other estimate needs
+
     parallel.expect_card(on_card)
     recipe = replace(recipe, unit="segment")
     with tempfile.TemporaryDirectory() as folder:
