@@ -34,6 +34,7 @@ from hiprobe.types import Segment, Site
 
 SHAPE = "HuggingFaceTB/SmolVLM2-256M-Video-Instruct"
 Make = Callable[[str], Any]
+THREADS = (1, 2)
 LEAST = 32  # segments of the embedded model in a run, as processor time is counted in 10 ms
 
 
@@ -92,7 +93,7 @@ def by_threads(
     model.batch = max(sizes)
     _batching.CPU_PIXELS = sys.maxsize  # so that a read is not split further
     try:
-        for threads in (1, 2):
+        for threads in THREADS:
             torch.set_num_threads(threads)
             works = {str(n): partial(_read, model, segments, sites, recipe, n) for n in sizes}
             for size, spent in alternate(works, rounds).items():
