@@ -15,13 +15,13 @@ import dataclasses
 import gc
 import importlib.util
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from benchmarks.int8_weights import Make, int8
 from benchmarks.measure import alternate
 from benchmarks.published import family_of
 from benchmarks.shapes import build_family
@@ -33,7 +33,7 @@ from hiprobe.backbones import _batching, noise_segments
 from hiprobe.types import Segment, Site
 
 SHAPE = "HuggingFaceTB/SmolVLM2-256M-Video-Instruct"
-Make = Callable[[str], Any]
+THREADS = (1, 2)
 LEAST = 32  # segments of the embedded model in a run, as processor time is counted in 10 ms
 
 
@@ -48,16 +48,6 @@ def models(small: bool) -> dict[str, tuple[Make, tuple[int, ...], int]]:
         return backbones.load("embedded", device="cpu", dtype=dtype)
 
     return {"embedded": (embedded, (1, 4, 8, 16), LEAST), "SmolVLM2-256M": (shape, (1, 4), 4)}
-
-
-def int8(make: Make) -> Any:
-    """Return the model with weights in int8, its activations quantised while it runs."""
-    model = make("float32")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        quantise: Any = torch.ao.quantization.quantize_dynamic
-        quantise(model._model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
-    return model
 
 
 def int8_torchao(make: Make) -> Any:
@@ -92,7 +82,7 @@ def by_threads(
     model.batch = max(sizes)
     _batching.CPU_PIXELS = sys.maxsize  # so that a read is not split further
     try:
-        for threads in (1, 2):
+        for threads in THREADS:
             torch.set_num_threads(threads)
             works = {str(n): partial(_read, model, segments, sites, recipe, n) for n in sizes}
             for size, spent in alternate(works, rounds).items():

@@ -129,7 +129,9 @@ def test_a_second_time_only_the_store_is_read_and_a_given_sigma_is_the_only_one_
     assert all(set(one["outer"]) == {"value", "low", "high"} for one in found["choice"]["tried"])
 
 
-@pytest.mark.parametrize("option", [("--layer", "1"), ("--prompt", "Is it on fire?")])
+@pytest.mark.parametrize(
+    "option", [("--layer", "1"), ("--prompt", "Is it on fire?"), ("--prefer-early",)]
+)
 def test_options_that_depend_on_the_method_are_refused(fit: Fit, option: tuple[str, str]) -> None:
     code, _, err = fit(*option)
     assert code != 0

@@ -167,14 +167,12 @@ def widths(loading: Loading) -> tuple[int, ...] | None:
     (160, 160)
     """
     name = full_name(loading.name)
-    if name in names() or plugins.OUTSIDE.fullmatch(name):
-        own = name == "embedded"
-        return _widths("embedded", loading.revision) if own else None
-    return _widths("auto", name, loading.revision)
-
-
-def _widths(part: str, *given: str | None) -> tuple[int, ...]:
-    return tuple(importlib.import_module(f"{__name__}.{part}").widths(*given))
+    if name == "embedded":
+        name = str(SHIPPED)
+    elif name in names() or plugins.OUTSIDE.fullmatch(name):
+        return None
+    auto = importlib.import_module(f"{__name__}.auto")
+    return tuple(auto.config_widths(name, loading.revision))
 
 
 def names() -> tuple[str, ...]:

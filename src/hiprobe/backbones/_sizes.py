@@ -42,7 +42,7 @@ def seen_size(scaler: Scaler, recipe: Recipe) -> Size | None:
     if any(side % scaler.grain for side in recipe.size):
         raise UsageError(
             f"this model reads frames whose height and width are multiples of {scaler.grain} "
-            f"pixels, got {said(recipe.size)}",
+            f"pixels, got {recipe.size[0]} x {recipe.size[1]}",
             cure="choose another --size",
         )
     return recipe.size

@@ -125,7 +125,7 @@ def load(
     return made
 
 
-def widths(name: str, revision: str | None = None) -> tuple[int, ...]:
+def config_widths(name: str, revision: str | None = None) -> tuple[int, ...]:
     """Return the widths of the vectors of a model's encoder and decoder, from its configuration.
 
     () for a quantised checkpoint, which has a precision of its own. Raises ModelError.

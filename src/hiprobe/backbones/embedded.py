@@ -21,7 +21,11 @@ def load(
     compiled: bool = False,
 ) -> Backbone:
     """Load the shipped model; raises ModelError if this copy of the package does not hold it."""
-    folder = _folder()
+    folder = Path(str(files("hiprobe"))) / "embedded" / "model"
+    if not folder.is_dir():
+        raise ModelError(
+            "this copy of hiprobe holds no embedded model", where=folder, cure="install the wheel"
+        )
     model = auto.load(
         str(folder),
         revision=revision,
@@ -32,17 +36,3 @@ def load(
     )
     model.provenance = {**model.provenance, "name": "embedded"}
     return model
-
-
-def widths(revision: str | None = None) -> tuple[int, ...]:
-    """Return the widths of its vectors, as `auto.widths` does."""
-    return auto.widths(str(_folder()), revision)
-
-
-def _folder() -> Path:
-    folder = Path(str(files("hiprobe"))) / "embedded" / "model"
-    if not folder.is_dir():
-        raise ModelError(
-            "this copy of hiprobe holds no embedded model", where=folder, cure="install the wheel"
-        )
-    return folder

@@ -128,10 +128,15 @@ def early(method: str, localization: Localization, folds: int, seed: int) -> Ear
     return EarlyMethod(how, localization, folds, seed, how.LABELS, how.PROMPTS)
 
 
-def of_probe(provenance: Mapping[str, Any]) -> bool:
+def record(chosen: Selection, data: Calibration) -> dict[str, Any]:
+    """Return what a fit with the preference adds to the provenance of its probe, else nothing."""
+    return {NAME: chosen.to_json(data)} if isinstance(chosen, EarlySelection) else {}
+
+
+def preferred(provenance: Mapping[str, Any]) -> bool:
     """Tell whether a probe, or the one that it is a refit of, was fitted with the preference.
 
-    >>> of_probe({"prefer_early": {"within": 0.01}}), of_probe({})
+    >>> preferred({"prefer_early": {"within": 0.01}}), preferred({})
     (True, False)
     """
     return any(NAME in facts for facts in (provenance, provenance.get("selection") or {}))

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from hiprobe import methods
 from hiprobe.localize import Localization, localize
 from hiprobe.methods import Method
+from hiprobe.probe import early_layer
 from hiprobe.probe.calibration import CLASSES, Calibration, Pair, calibration_set, usable
 from hiprobe.probe.controls import compare_with_controls
 from hiprobe.probe.curves import auc_by_layer, shuffled_curves
-from hiprobe.probe.early_layer import NAME as PREFER_EARLY
-from hiprobe.probe.early_layer import EarlySelection, early
 from hiprobe.probe.false_alarm_rate import (
     FalseAlarmRate,
     check_footage,
@@ -164,7 +163,7 @@ def fit(
 def _method(name: str, settings: FitSettings) -> Method:
     """Return the method, with the preference for earlier layers if that is asked for."""
     if settings.prefer_early:
-        return early(name, settings.localization, settings.folds, settings.seed)
+        return early_layer.early(name, settings.localization, settings.folds, settings.seed)
     return methods.load(name)
 
 
@@ -296,7 +295,7 @@ def _described(data: Calibration, chosen: methods.Selection, seed: int) -> dict[
         "videos": sorted(videos),
         **({"groups": data.named_groups} if data.named_groups else {}),
         **({"unit": unit} if (unit := data.states[0].recipe.unit) != "segment" else {}),
-        **({PREFER_EARLY: chosen.to_json(data)} if isinstance(chosen, EarlySelection) else {}),
+        **early_layer.record(chosen, data),
         "seed": seed,
         "candidates": data.names(range(len(data.sites))),
         "chosen": data.names(chosen.indices),

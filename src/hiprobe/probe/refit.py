@@ -95,7 +95,7 @@ def refit(
         layer_curve=False,
         provenance=lent,
         verify=False,
-        prefer_early=choose and early_layer.of_probe(old.provenance),
+        prefer_early=choose and early_layer.preferred(old.provenance),
     )
     # The model's answers to the new labels were not read, so its rule stays.
     asked = {"verification": old.provenance.get("verification")}
@@ -117,7 +117,7 @@ def _selection(probe: Probe) -> dict[str, Any]:
     if not isinstance(offered, list) or len(offered) < 2 or not facts.get("curves"):
         return {}
     kept = {name: facts.get(name) for name in SELECTION}
-    early = {early_layer.NAME: facts[early_layer.NAME]} if early_layer.of_probe(facts) else {}
+    early = {early_layer.NAME: facts[early_layer.NAME]} if early_layer.preferred(facts) else {}
     return {"probe": probe.digest, **kept, **early}
 
 
@@ -153,7 +153,7 @@ def _held_out(
 
 def _method(old: Probe, data: Calibration) -> Method:
     """Return the method of a probe; with several layers to select from, as it selected."""
-    if len(data.sites) > 1 and early_layer.of_probe(old.provenance):
+    if len(data.sites) > 1 and early_layer.preferred(old.provenance):
         return early_layer.early(old.method, old.localization, FOLDS, 0)
     return methods.load(old.method)
 
