@@ -1,4 +1,4 @@
-"""Quantise the weights of all linear layers to int8 on a CPU, by torch's own dynamic quantisation."""
+"""Quantise the weights of all linear layers to int8 on a CPU, as torch itself does it."""
 
 from __future__ import annotations
 
