@@ -369,6 +369,8 @@ NOT_CORE = {
     "probe/summary.py", "probe/card.py", "probe/sharing.py", "probe/publishing.py",
     "store/given_states.py", "pipeline/given_labels.py",
     "pipeline/normal_footage.py", "pipeline/method_passes.py", "pipeline/where.py",
+    # reading fewer windows
+    "pipeline/coarse_to_fine.py", "pipeline/windows_to_read.py", "video/still.py",
     "metrics/froc.py", "metrics/video_pairs.py", "video/controls.py", "video/whole_video.py",
     "types/tables.py",
 }  # fmt: skip
