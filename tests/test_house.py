@@ -382,7 +382,8 @@ NOT_CORE = {
 # 4,600 before probes were fetched from the hub, and recall at a rate was measured.
 # 4,640 before few segments were fitted in the space they span, results became tables, a logit site
 # named its answers and a recipe its unit.
-MOST_STATEMENTS = 4730
+# 4,730 before windows that were left out on purpose, which smoothing and events step over.
+MOST_STATEMENTS = 4820
 
 
 def statements(file: Path) -> int:
