@@ -306,6 +306,17 @@ def test_damage_stays_a_gap_and_makes_the_result_partial(tmp_path: Path) -> None
     assert windows == {*zip(whole.scores.starts, whole.scores.ends, strict=True)}
 
 
+def test_a_slow_change_is_compared_with_what_was_read() -> None:
+    """Also behind a segment that repeats one whose score was carried."""
+    model, probe = Counting(), grey_probe()
+    plan = ReadPlan(probe.sites, RECIPE, "still")
+    windows = cast(Segments, Windows([100, 103, 103, 106, 106], [0] * 5))
+    found = pipeline.read_states(windows, "a.mp4", "ab", Reading(model), plan)
+    assert found.sources == ("read", "carried", "repeated", "read", "repeated")
+    assert model.count == 2
+    assert np.array_equal(found.values[2], found.values[0])
+
+
 def test_still_segments_are_carried_as_a_camera_carries_them(clip: Path, tmp_path: Path) -> None:
     """The greys change by a level a window, so each fifth differs enough from the one read."""
     found, model = detect(clip, still=True)

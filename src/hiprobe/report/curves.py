@@ -54,6 +54,7 @@ def curve(scores: Scores) -> tuple[Floats, Floats, NDArray[np.intp]]:
 def unread_spans(scores: Scores) -> list[tuple[float, float]]:
     """Join the windows that were left out on purpose to spans (start, end), in seconds.
 
+    >>> from hiprobe import Gap
     >>> one = np.array([9.0])
     >>> left = (Gap(0.0, 1.6, "unread"), Gap(1.6, 3.2, "unread"), Gap(8.0, 9.0, "unread"))
     >>> unread_spans(Scores(one, one + 1, one, one, one, left))

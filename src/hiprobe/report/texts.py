@@ -142,6 +142,7 @@ def windows_lines(scores: Scores) -> list[str]:
     """Say which segments the model did not read, and where their scores come from.
 
     >>> import numpy as np
+    >>> from hiprobe import Gap, Scores
     >>> one = np.array([1.6])
     >>> scores = Scores(one, 2 * one, one, one, one, (Gap(0.0, 1.6, "unread"),))
     >>> windows_lines(scores)
