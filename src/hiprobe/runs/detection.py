@@ -57,8 +57,8 @@ class DetectionRun:
     `localization` says how events are found, by default as the probe says; `verify` asks the model
     about each event, if the probe says how; `time_from_name` is the pattern by which names tell
     when a video was recorded; with `where`, each event gets a map of where in the picture its score
-    comes from; `windows` says which windows the model reads. Several processes may share the folder.
-    Raises RecipeMismatch for a probe of another model.
+    comes from; `windows` says which windows the model reads. Several processes may share the
+    folder. Raises RecipeMismatch for a probe of another model.
     """
 
     def __init__(

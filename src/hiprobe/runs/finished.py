@@ -40,7 +40,6 @@ from hiprobe.store import results
 from hiprobe.store.leases import LeaseHolder
 from hiprobe.types import Result, Video, digest_json, unicode
 
-
 WINDOWS = ("every", "low", "still")  # the settings that say which windows were read
 
 
