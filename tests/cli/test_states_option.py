@@ -134,6 +134,7 @@ def test_two_files_are_one_set(run: Run) -> None:
     [
         (("--frames", "4"), 2, "--frames is about reading videos"),
         (("--unit", "video"), 2, "--unit is about reading videos"),
+        (("--compile",), 2, "--compile is about reading videos"),
         (("-m", "embedded"), 2, "--model is about reading videos"),
         (("--store", "x"), 2, "--store is about reading videos"),
         (("--false-alarms-per-day", "3", "--normal", "."), 2, "--normal is about reading videos"),
@@ -200,6 +201,6 @@ def test_every_option_of_fit_is_about_fitting_or_refused_with_states() -> None:
         *("context", "data", "probe", "states", "method", "layer", "threshold", "localization"),
         *("smoothing", "sigma", "extend", "min_length", "merge", "refine", "confirm"),
         *("false_alarms", "split", "normal_label", "anomaly_label", "check", "seed"),
-        *("verbose", "as_json", "quiet"),
+        *("prefer_early", "verbose", "as_json", "quiet"),
     }
     assert set(inspect.signature(fit).parameters) - fitting == set(_given.ON_READING)

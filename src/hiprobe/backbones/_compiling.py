@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hiprobe.backbones._weights import is_spread
 from hiprobe.errors import ModelError
 
 Backend = str | Callable[..., Any]
@@ -30,7 +31,7 @@ def compile_blocks(model: Any, name: str, backend: Backend = "inductor") -> None
     """
     if getattr(model.config, "quantization_config", None) is not None:
         raise ModelError("a quantised model cannot be compiled", where=name, cure=CURE)
-    if len(set((getattr(model, "hf_device_map", None) or {"": 0}).values())) > 1:
+    if is_spread(model):
         raise ModelError(
             "a model that is spread over devices cannot be compiled", where=name, cure=CURE
         )

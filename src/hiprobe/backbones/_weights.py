@@ -135,6 +135,11 @@ def devices(model: Any) -> list[str]:
     )
 
 
+def is_spread(model: Any) -> bool:
+    """Tell whether parts of the model are on different devices."""
+    return len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1
+
+
 def entry(model: Any) -> torch.device:
     """Return the device for a model's inputs: the first card if it is spread over several."""
     found = [place for place in devices(model) if place != "disk"]

@@ -31,7 +31,7 @@ States = Annotated[
 # Options on reading videos, which have no effect on states that were read.
 ON_READING = (
     *("model", "prompt", "segment", "frames", "size", "normal", "store", "revision", "device"),
-    *("dtype", "verify", "unit"),
+    *("dtype", "verify", "unit", "compiled"),
 )
 
 
@@ -53,8 +53,9 @@ class GivenFit:
             if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
         ]
         if wrong:
+            (option,) = (one.opts[0] for one in context.command.params if one.name == wrong[0])
             raise UsageError(
-                f"--{wrong[0]} is about reading videos, and --states reads none",
+                f"{option} is about reading videos, and --states reads none",
                 cure="leave it out",
             )
         if self.request.known_method != self.request.method:
