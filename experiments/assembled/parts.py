@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from experiments.assembled import vision
+from hiprobe.errors import ModelError
 from training import store
 
 # Two names for code files that the language model reserves and never learnt much about.
@@ -93,7 +94,13 @@ class Parts:
 
 
 def load_parts() -> Parts:
-    """Load the converted parts, in 32 bits."""
+    """Load the converted parts, in 32 bits; raises ModelError if they have not been made."""
+    if not vision_file().is_file() or not language_folder().is_dir():
+        raise ModelError(
+            "the assembled model is not there",
+            where=home(),
+            cure="make it with python -m experiments.assembled.train",
+        )
     language: Any = LlamaForCausalLM
     model = language.from_pretrained(language_folder(), dtype=torch.float32, local_files_only=True)
     words = AutoTokenizer.from_pretrained(language_folder(), local_files_only=True)
