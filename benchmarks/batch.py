@@ -7,17 +7,16 @@ This shows why the batch size on a CPU is fixed, and what a GPU gains from a lar
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from benchmarks.whole_passes import whole_passes
 
 from benchmarks import clips, tables
 from hiprobe import backbones
-from hiprobe.backbones import _batching
 from hiprobe.types import Segment, Site
 
 SIZES = (1, 2, 4, 8, 16)
@@ -29,13 +28,13 @@ def read(backbone: Any, segments: Sequence[Segment], sites: Sequence[Site], size
     return np.concatenate(parts)
 
 
+@whole_passes()
 def by_batch(
     backbone: Any, segments: Sequence[Segment], layer: int, rounds: int
 ) -> list[dict[str, Any]]:
     """Measure each batch size: its speed and how far its states are from those of batch 1."""
     sites = [Site("residual", layer)]
     backbone.batch = len(segments)  # so that a read is not split further
-    _batching.CPU_PIXELS = sys.maxsize
     seconds = tables.in_turn(
         {
             str(size): partial(read, backbone, segments, sites, size)

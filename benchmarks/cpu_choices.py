@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import gc
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -25,11 +24,12 @@ from benchmarks.int8_weights import Make, int8
 from benchmarks.measure import alternate
 from benchmarks.published import family_of
 from benchmarks.shapes import build_family
+from benchmarks.whole_passes import whole_passes
 from tests.support import tiny_models
 
 from benchmarks import tables
 from hiprobe import backbones
-from hiprobe.backbones import _batching, noise_segments
+from hiprobe.backbones import noise_segments
 from hiprobe.types import Segment, Site
 
 SHAPE = "HuggingFaceTB/SmolVLM2-256M-Video-Instruct"
@@ -80,12 +80,13 @@ def by_threads(
     model, kept = make("float32"), torch.get_num_threads()
     segments, sites, recipe = _asked(model, count)
     model.batch = max(sizes)
-    _batching.CPU_PIXELS = sys.maxsize  # so that a read is not split further
     try:
         for threads in THREADS:
             torch.set_num_threads(threads)
             works = {str(n): partial(_read, model, segments, sites, recipe, n) for n in sizes}
-            for size, spent in alternate(works, rounds).items():
+            with whole_passes():
+                found = alternate(works, rounds)
+            for size, spent in found.items():
                 yield {
                     "threads": threads,
                     "batch": int(size),

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from benchmarks import cpu_choices, vs_shapes
-from hiprobe.backbones import _batching
+from hiprobe.backbones._batching import cpu_batch
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     pytest.importorskip("num2words")
     monkeypatch.setattr(sys, "argv", ["script", "--small", "--json", str(tmp_path / "a.json")])
-    monkeypatch.setattr(_batching, "CPU_PIXELS", _batching.CPU_PIXELS)  # put back afterwards
     return tmp_path / "a.json"
 
 
@@ -28,6 +27,7 @@ def test_precisions_and_batches_are_compared(small: Path, monkeypatch: pytest.Mo
     cpu_choices.main()
     threads, precisions = json.loads(small.read_text())["tables"].values()
     assert [(row["threads"], row["batch"]) for row in threads] == [(1, 1), (1, 4)]
+    assert cpu_batch(16, 448, 448) == 1, "the bound holds again"
     assert [row["weights"] for row in precisions][:3] == ["float32", "bfloat16", "int8"]
     assert [row["differs by (of scale)"] > 0 for row in precisions][:3] == [False, True, True]
 

@@ -19,6 +19,7 @@ from torch.nn import functional
 from benchmarks import batch as batches
 from benchmarks import clips, counting, early_exit, gpu, gpu_check, shapes, transformers_loop
 from hiprobe import video
+from hiprobe.backbones._batching import cpu_batch
 
 
 @pytest.fixture
@@ -86,6 +87,7 @@ def test_the_early_exit_and_batch_benchmarks_run_completely(run_script: Callable
     ] * 2
     (sizes,) = run_script(batches, "--segments", "4", "--rounds", "1")
     assert [row["batch"] for row in sizes] == [1, 2, 4]
+    assert cpu_batch(16, 448, 448) == 1, "the bound on a pass holds again"
 
 
 # --- what they count ---
