@@ -109,10 +109,8 @@ def _event(rng: np.random.Generator, kind: str, start: float, seconds: float) ->
     )
 
 
-def render(plan: Plan) -> None:
-    """Render and write one video unless it exists; the file appears only when it is complete."""
-    if plan.path.exists():
-        return
+def frames_of(plan: Plan) -> np.ndarray:
+    """Render the frames of a video, uint8 (n, SIZE, SIZE, 3), FPS of them for each second."""
     frames, _ = make_video(
         np.random.default_rng(plan.seed),
         plan.family,
@@ -122,8 +120,15 @@ def render(plan: Plan) -> None:
         size=SIZE,
         strength=STRENGTH,
     )
+    return frames
+
+
+def render(plan: Plan) -> None:
+    """Render and write one video unless it exists; the file appears only when it is complete."""
+    if plan.path.exists():
+        return
     unfinished = plan.path.with_name(f".{os.getpid()}-{plan.path.name}")
-    write_video(frames, unfinished, FPS, quality=QUALITY)
+    write_video(frames_of(plan), unfinished, FPS, quality=QUALITY)
     os.replace(unfinished, plan.path)
 
 

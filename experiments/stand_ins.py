@@ -16,12 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from training.drawn.clips import make_video
-from training.segments import SIZE
 from training.ship import write_video
 
 from experiments import rendered
-from experiments.rendered import FPS, QUALITY, STRENGTH, Plan, Span
+from experiments.rendered import FPS, QUALITY, Plan, Span, frames_of
 from hiprobe.store import write_atomic
 
 MARK = "STAND_IN.txt"
@@ -92,16 +90,7 @@ Write = Callable[[StandIn, Path], None]
 
 def write_rendered(one: StandIn, path: Path) -> None:
     """Render a video and write it to `path`."""
-    plan = one.plan
-    frames, _ = make_video(
-        np.random.default_rng(plan.seed),
-        plan.family,
-        plan.spans,
-        plan.seconds,
-        fps=FPS,
-        size=SIZE,
-        strength=STRENGTH,
-    )
+    frames = frames_of(one.plan)
     write_video(np.repeat(frames, one.repeats, 0), path, one.rate, quality=QUALITY)
 
 

@@ -1,4 +1,4 @@
-"""What the labels of a fit mean: options to words, and a check that something is normal."""
+"""What the labels of a fit mean: options to words, checks, and warnings about what is labelled."""
 
 from __future__ import annotations
 
