@@ -199,6 +199,9 @@ def test_a_restart_with_other_scores_keeps_every_life_whole(
     steps += one.restart(changed, FINAL, run, cut=len(run) < len(rest))
     steps += [step for _, step in watched(one, after, first=len(before))]
     check_lives(steps)
+    ends = [step.event for step in steps if step.kind == "end"]
+    assert all(event.start <= event.peak <= event.end for event in ends if event.peak is not None)
+    assert all(first.end + L <= last.start + 1e-6 for first, last in itertools.pairwise(ends)), ends
 
 
 def watched_without_end(one: AlertLife, raw: Sequence[float]) -> list[tuple[int, AlertStep]]:
@@ -236,6 +239,23 @@ def test_an_event_before_a_restart_gets_no_second_end() -> None:
     run = [ScoredSegment(i * L, (i + 1) * L, score) for i, score in enumerate(raw)]
     steps = one.restart(EARLY, FINAL, run)
     assert steps + [step for _, step in watched(one, QUIET, first=len(raw))] == []
+
+
+def test_an_event_after_a_restart_begins_after_the_one_that_has_ended() -> None:
+    one = life()
+    watched_without_end(one, QUIET + EVENT + QUIET)
+    # Another probe sees one long event there, the highest in what has ended already.
+    raw = QUIET + [0.9] * 5 + [0.8] * 20
+    run = [ScoredSegment(i * L, (i + 1) * L, score) for i, score in enumerate(raw)]
+    steps = one.restart(EARLY, FINAL, run)
+    steps += [step for _, step in watched(one, QUIET, first=len(raw))]
+    ((name, end),) = [(step.id, step.event) for step in steps if step.kind == "end"]
+    assert name == "a2"
+    # A segment is left between them, as between any two events of one run.
+    assert (end.start, end.end) == pytest.approx((17 * L, 37 * L))
+    assert end.peak is not None
+    assert end.start < end.peak < end.end
+    assert end.score == pytest.approx(0.8, abs=0.05)
 
 
 def test_alerts_tells_what_is_open() -> None:

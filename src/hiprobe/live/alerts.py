@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -18,6 +19,7 @@ from hiprobe.pipeline.refinement import AFTER_STRIDES
 from hiprobe.types import Event
 
 StepKind = Literal["new", "end", "withdrawn"]
+KEPT_SCORES = 4096  # segments whose scores are kept
 _TOUCH_S = 1e-6  # times nearer than this are the same
 
 
@@ -102,6 +104,7 @@ class AlertLife:
         self._begin(provisional, final)
         # What the causal rule says up to here belongs to an event that has ended.
         self._answered = self._done = self._cut = -math.inf
+        self._free_from = -math.inf  # in this run, events begin here at the earliest
 
     def _begin(self, provisional: Localization, final: Localization) -> None:
         self._early, self._late = Localizer(provisional), Localizer(final)
@@ -110,6 +113,7 @@ class AlertLife:
         behind = Smoother(provisional.sigma, provisional.smoothing).behind
         self._near_s, self._tail_s = (1 + ahead / 2) * self.segment_s, behind * self.segment_s
         self._known = self._settled_to = -math.inf
+        self._recent: deque[Scored] = deque(maxlen=KEPT_SCORES)  # settled in this run
 
     @property
     def alerts(self) -> list[tuple[str, Event]]:
@@ -144,10 +148,12 @@ class AlertLife:
         self._early.flush()
         self.settled, closed = self._late.flush()
         self._settled_to = self._known
-        steps = [step for event in closed for step in self._close(event)]
+        steps = [step for event in self._new_parts(closed) for step in self._close(event)]
         steps += self._finished(math.inf)
         withdrawn = [AlertStep(one.id, "withdrawn", one.event, True) for one in self._open]
-        self._open, self._current, self._denied, self._cut = [], None, None, -math.inf
+        self._open, self._current, self._denied = [], None, None
+        self._cut = self._free_from = -math.inf
+        self._recent.clear()
         return steps + withdrawn
 
     def restart(
@@ -160,16 +166,18 @@ class AlertLife:
     ) -> list[AlertStep]:
         """Go on with other settings, and other scores of the current run; return what happens.
 
-        Open alerts keep their ids. An event of the past that had no alert gets none now. `cut` says
-        that the run began before `run` does: an event that begins there keeps its old start.
+        Open alerts keep their ids. An event of the past that had no alert gets none now, and none
+        overlaps one that has ended. `cut` says that the run began before `run` does: an event that
+        begins there keeps its old start.
         """
         self._begin(provisional, final)
+        self._free_from = self._done + self.segment_s
         steps: list[AlertStep] = []
         for place, one in enumerate(run):
             if place == 0 and cut:
                 self._cut = one.start
-            past = [event for event in self._score(one) if event.end > self._done + _TOUCH_S]
-            steps += [step for event in past if self._owner(event) for step in self._close(event)]
+            past = [event for event in self._score(one) if self._owner(event)]
+            steps += [step for event in past for step in self._close(event)]
         self._follow(self._early.tracker.pending)
         return steps + self._looked()
 
@@ -180,7 +188,28 @@ class AlertLife:
         self.newest, self._known = early[-1], one.end
         if self.settled:
             self._settled_to = self.settled[-1].end
-        return closed
+        return self._new_parts(closed)
+
+    def _new_parts(self, closed: Sequence[Event]) -> list[Event]:
+        """Return the parts of events that come after the last one that has ended."""
+        self._recent.extend(self.settled)
+        return [part for event in closed if (part := self._new_part(event))]
+
+    def _new_part(self, event: Event | None) -> Event | None:
+        """Return what of an event comes after those before the restart; None if nothing does.
+
+        By other scores it may have begun earlier, in one that has ended. As between any two events
+        a segment is left between them.
+        """
+        if event is None or event.start >= self._free_from - _TOUCH_S:
+            return event
+        low, high = self._free_from - _TOUCH_S, event.end + _TOUCH_S
+        part = [one for one in self._recent if one.start >= low and one.end <= high]
+        if not part:
+            return None
+        top = max(part, key=lambda one: one.smoothed)
+        peak = (top.start + top.end) / 2
+        return replace(event, start=part[0].start, peak=peak, score=top.smoothed)
 
     def _looked(self) -> list[AlertStep]:
         return self._raised() + self._withdrawn() + self._finished(self._known)
@@ -188,7 +217,7 @@ class AlertLife:
     def _raised(self) -> list[AlertStep]:
         """Follow the events that go on by both rules, and raise alerts for those that have none."""
         steps = self._raise_early(self._early.tracker.pending)
-        pending = self._late.tracker.pending
+        pending = self._new_part(self._late.tracker.pending)
         owner = self._owner(pending) if pending else None
         for one in self._open:
             one.backed = one is owner
@@ -250,7 +279,7 @@ class AlertLife:
             steps.append(self._new(event, provisional=False))
             alert = self._open[-1]
         if event.start <= self._cut:
-            event = replace(event, start=min(event.start, alert.event.start))
+            event = replace(event, start=max(min(event.start, alert.event.start), self._free_from))
         alert.event = event
         self._leave(alert)
         if self.cooldown_s:

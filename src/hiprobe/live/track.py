@@ -14,14 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hiprobe.live.alerts import AlertLife, AlertStep, ScoredSegment
+from hiprobe.live.alerts import KEPT_SCORES, AlertLife, AlertStep, ScoredSegment
 from hiprobe.live.open_frames import OpenFrames, Span
 from hiprobe.localize import JOIN_S, Localization
 from hiprobe.pipeline.refinement import AFTER_STRIDES, BEFORE_S
 from hiprobe.types import Event, FloatArray, HiddenStates, Scores, Segment
 
 KEPT_STATES = 512  # segments of a camera whose hidden states are kept, for another probe
-KEPT_SCORES = 4096  # segments whose scores are kept
 STEP_OVER = 8  # dropped segments in a row that do not end a run
 PEAK_STRIDES, EDGE_STRIDES, TAIL_STRIDES = 2.5, 2.5, 3.0
 
