@@ -35,6 +35,7 @@ from hiprobe.errors import (
 from hiprobe.localize import Localization
 from hiprobe.probe import Probe
 from hiprobe.types import Event, HiddenStates, Recipe, Result, Segment, Site, Video
+from hiprobe.video import parallel
 
 
 class Pixels:
@@ -210,6 +211,22 @@ def test_nothing_is_read_twice(tmp_path: Path, pixels: Pixels, ten_seconds: Path
         {"revision": "r2"},
     ],
 )
+def test_the_first_video_is_decoded_while_the_model_loads_unless_it_is_kept(
+    tmp_path: Path, pixels: Pixels, ten_seconds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "decoders", lambda: 2)
+    plan = pipeline.ReadPlan((Site("residual", 0),), pixels.recipe)
+    wanted = pipeline.states(ten_seconds, pixels, plan.sites)
+    pipeline.decode_before_model(ten_seconds, tmp_path, plan)
+    assert len(parallel._begun) == 1
+    found = pipeline.states(ten_seconds, pixels, plan.sites, store=tmp_path)
+    assert not parallel._begun
+    np.testing.assert_array_equal(found.values, wanted.values)
+    pipeline.decode_before_model(ten_seconds, tmp_path, plan)
+    pipeline.decode_before_model(tmp_path / "no-such-video.mp4", None, plan)
+    assert not parallel._begun
+
+
 def test_another_recipe_is_read_again_and_stored_separately(
     tmp_path: Path, pixels: Pixels, ten_seconds: Path, change: dict[str, Any]
 ) -> None:

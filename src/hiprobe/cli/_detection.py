@@ -149,10 +149,14 @@ def _with_progress(
     The model is loaded if a video is left. `OUT/index.html` lists all videos at the end.
     """
     from hiprobe import store
+    from hiprobe.pipeline import decode_before_model
     from hiprobe.runs import STORE
 
     again = set[str]()
     before, left = asked.finished(found.videos, again.add)
+    plan = asked.windows.plan(asked.probe, asked.localization)
+    if left:
+        decode_before_model(left[0].path, asked.out / STORE, plan)
     run = asked.run(load()) if left else None
     if run is not None:
         same, left = run.done(left)
@@ -160,7 +164,6 @@ def _with_progress(
     if before and not output.as_json:
         _say_finished(len(before), len(found.videos))
     if run is not None:
-        plan = asked.windows.plan(asked.probe, asked.localization)
         say_forecast(run.model, plan, left, asked.out / STORE)
     made = [*found.failed, *before]
     with _index_written(asked.out), store.Notes(asked.out) as notes:

@@ -18,7 +18,7 @@ import numpy as np
 from hiprobe import video
 from hiprobe.backbones import Backbone, ModelFacts
 from hiprobe.errors import CorruptVideo, EmptyVideo, HiProbeError, StoreError, VideoError
-from hiprobe.store import find_states, index, save_states
+from hiprobe.store import find_states, index, save_states, states_folder
 from hiprobe.types import (
     Controls,
     FloatArray,
@@ -168,6 +168,18 @@ def decode_ahead(path: str | Path, reading: Reading, plan: ReadPlan) -> None:
         video_id = video.digest(path)
         parallel.expect_card(reading.on_card)
         if plan.recipe.unit == "segment" and _stored(video_id, reading, plan) is None:
+            parallel.start_decoding(path, plan.recipe, video_id)
+
+
+def decode_before_model(path: str | Path, store: Path | None, plan: ReadPlan) -> None:
+    """Start decoding the first video while the model loads, unless states of it are kept.
+
+    An error of the video is reported when its turn comes.
+    """
+    with suppress(VideoError):
+        video_id = video.digest(path)
+        kept = store is not None and states_folder(store, video_id, plan.recipe).exists()
+        if plan.recipe.unit == "segment" and not kept:
             parallel.start_decoding(path, plan.recipe, video_id)
 
 
