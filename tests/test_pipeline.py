@@ -200,17 +200,6 @@ def test_nothing_is_read_twice(tmp_path: Path, pixels: Pixels, ten_seconds: Path
     assert pixels.read_segments == 7
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"prompts": ("Else?",)},
-        {"frames": 5},
-        {"segment_s": 2.0},
-        {"size": (16, 16)},
-        {"model": "other"},
-        {"revision": "r2"},
-    ],
-)
 def test_the_first_video_is_decoded_while_the_model_loads_unless_it_is_kept(
     tmp_path: Path, pixels: Pixels, ten_seconds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +216,17 @@ def test_the_first_video_is_decoded_while_the_model_loads_unless_it_is_kept(
     assert not parallel._begun
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompts": ("Else?",)},
+        {"frames": 5},
+        {"segment_s": 2.0},
+        {"size": (16, 16)},
+        {"model": "other"},
+        {"revision": "r2"},
+    ],
+)
 def test_another_recipe_is_read_again_and_stored_separately(
     tmp_path: Path, pixels: Pixels, ten_seconds: Path, change: dict[str, Any]
 ) -> None:

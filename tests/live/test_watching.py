@@ -242,9 +242,15 @@ def test_a_slow_model_serves_every_camera_alike(tmp_path: Path) -> None:
     with staged(tmp_path, *(camera("a.mp4", name) for name in names), model=Slow()) as stage:
         for name in names:
             StagedCamera.made[name].show(*[DARK, 0.12] * 40)
-        until(lambda: stage.of("a").segments >= 10)
-        counts = [stage.of(name).segments for name in names]
-        assert max(counts) - min(counts) <= 2
+
+        def counts() -> dict[str, int]:
+            return {one.name: one.segments for one in stage.watcher.status().cameras}
+
+        until(lambda: min(counts().values()) >= 1)  # each has begun to send
+        first = counts()
+        until(lambda: counts()["a"] >= first["a"] + 10)
+        served = [count - first[name] for name, count in counts().items()]
+        assert max(served) - min(served) <= 2
 
 
 def test_dropped_segments_do_not_break_an_alert_in_two(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from hiprobe.live.open_alert import Author, OpenAlert
 from hiprobe.live.track import CameraTrack, Happening, View
 from hiprobe.live.watched_camera import WatchedCamera
 from hiprobe.pipeline.verification import peak_windows
+from hiprobe.probe import Probe
 from hiprobe.store import Window
 from hiprobe.types import Event
 
@@ -57,9 +58,10 @@ class ClipKeeper(Protocol):
 
 @dataclass(eq=False)
 class _Look:
-    """A closer look at an alert that is under way; `last` if the alert ends with it."""
+    """A closer look by a probe at an alert that is under way; `last` if the alert ends with it."""
 
     alert: OpenAlert
+    by: Probe
     steps: Steps
     last: bool = False
     track: CameraTrack | None = None
@@ -138,6 +140,7 @@ class AlertFlow:
             if alert is None or alert.over is not None:
                 continue
             self._move(alert, event, watched.track)
+            self._go_over(alert, watched, watched.causal.threshold)
             if alert.event.verification.result == "rejected":
                 self._ask(watched, alert, watched.track.view(event))
 
@@ -216,6 +219,7 @@ class AlertFlow:
     def _end(self, watched: WatchedCamera, alert: OpenAlert, event: Event, view: View) -> None:
         self._move(alert, event, watched.track)
         alert.provisional, alert.over = False, time.monotonic()
+        self._go_over(alert, watched, watched.final.threshold)
         alert.author = replace(alert.author, threshold=watched.final.threshold)
         self._stop_looks(alert)
         if self.keeper is not None and alert.pictures:
@@ -226,7 +230,7 @@ class AlertFlow:
             return
         look = self._look(watched, view)
         steps = _ended(look, event, alert.event)
-        self._looks.append(_Look(alert, steps, last=True, track=watched.track))
+        self._looks.append(_Look(alert, watched.probe, steps, last=True, track=watched.track))
 
     def _ask(self, watched: WatchedCamera, alert: OpenAlert, view: View) -> None:
         """Begin to look at an alert that goes on, unless its peak was asked about already."""
@@ -237,7 +241,7 @@ class AlertFlow:
         self._asked[alert.id] = window
         look = self._look(watched, view)
         steps = _checked(look, alert)
-        self._looks.append(_Look(alert, steps))
+        self._looks.append(_Look(alert, watched.probe, steps))
 
     def _look(self, watched: WatchedCamera, view: View) -> CloserLook:
         return CloserLook(self._model, watched.probe, watched.final, view, self._options)
@@ -247,6 +251,8 @@ class AlertFlow:
         if not any(one is look for one in self._looks):
             return
         alert = look.alert
+        if event is not None and alert.author.probe is not look.by:  # it was swapped meanwhile
+            event = replace(event, heat=None, box=None)
         if event is not None:
             alert.describe(event)
         if not over:
@@ -260,6 +266,12 @@ class AlertFlow:
 
     def _stop_looks(self, alert: OpenAlert) -> None:
         self._looks = deque(one for one in self._looks if one.alert is not alert)
+
+    def _go_over(self, alert: OpenAlert, watched: WatchedCamera, threshold: float | None) -> None:
+        """Let a probe that was swapped in speak for the alert; places were found by the old one."""
+        if alert.author.probe is not watched.probe:
+            alert.author = replace(alert.author, probe=watched.probe, threshold=threshold)
+            alert.event = replace(alert.event, heat=None, box=None)
 
     def _move(self, alert: OpenAlert, event: Event, track: CameraTrack) -> None:
         """Let the alert have the times and the score of an event, and keep what else is known."""

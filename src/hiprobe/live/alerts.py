@@ -113,7 +113,9 @@ class AlertLife:
         behind = Smoother(provisional.sigma, provisional.smoothing).behind
         self._near_s, self._tail_s = (1 + ahead / 2) * self.segment_s, behind * self.segment_s
         self._known = self._settled_to = -math.inf
-        self._recent: deque[Scored] = deque(maxlen=KEPT_SCORES)  # settled in this run
+        # The segments of this run by each rule.
+        self._by_early: deque[Scored] = deque(maxlen=KEPT_SCORES)
+        self._by_late: deque[Scored] = deque(maxlen=KEPT_SCORES)
 
     @property
     def alerts(self) -> list[tuple[str, Event]]:
@@ -153,7 +155,8 @@ class AlertLife:
         withdrawn = [AlertStep(one.id, "withdrawn", one.event, True) for one in self._open]
         self._open, self._current, self._denied = [], None, None
         self._cut = self._free_from = -math.inf
-        self._recent.clear()
+        self._by_early.clear()
+        self._by_late.clear()
         return steps + withdrawn
 
     def restart(
@@ -171,7 +174,7 @@ class AlertLife:
         begins there keeps its old start.
         """
         self._begin(provisional, final)
-        self._free_from = self._done + self.segment_s
+        self._free_from, self._cut = self._done + self.segment_s, -math.inf
         steps: list[AlertStep] = []
         for place, one in enumerate(run):
             if place == 0 and cut:
@@ -184,6 +187,7 @@ class AlertLife:
     def _score(self, one: ScoredSegment) -> list[Event]:
         """Let both rules see a segment; return the events that the offline rule closes."""
         early, _ = self._early.push(one.start, one.end, one.raw)
+        self._by_early.extend(early)
         self.settled, closed = self._late.push(one.start, one.end, one.raw)
         self.newest, self._known = early[-1], one.end
         if self.settled:
@@ -192,7 +196,7 @@ class AlertLife:
 
     def _new_parts(self, closed: Sequence[Event]) -> list[Event]:
         """Return the parts of events that come after the last one that has ended."""
-        self._recent.extend(self.settled)
+        self._by_late.extend(self.settled)
         return [part for event in closed if (part := self._new_part(event))]
 
     def _new_part(self, event: Event | None) -> Event | None:
@@ -201,15 +205,11 @@ class AlertLife:
         By other scores it may have begun earlier, in one that has ended. As between any two events
         a segment is left between them.
         """
-        if event is None or event.start >= self._free_from - _TOUCH_S:
-            return event
-        low, high = self._free_from - _TOUCH_S, event.end + _TOUCH_S
-        part = [one for one in self._recent if one.start >= low and one.end <= high]
-        if not part:
-            return None
-        top = max(part, key=lambda one: one.smoothed)
-        peak = (top.start + top.end) / 2
-        return replace(event, start=part[0].start, peak=peak, score=top.smoothed)
+        return _part(event, self._free_from, self._by_late) if event else None
+
+    def _early_part(self, event: Event) -> Event | None:
+        """Return what of an event of the causal rule comes after the last one that has ended."""
+        return _part(event, max(self._done, self._free_from), self._by_early)
 
     def _looked(self) -> list[AlertStep]:
         return self._raised() + self._withdrawn() + self._finished(self._known)
@@ -232,12 +232,14 @@ class AlertLife:
         if pending is None or pending.start == self._denied:
             return []
         if self._current:
-            self._current.event = replace(pending, start=self._current.event.start)
+            since = self._current.event.start
+            part = _part(pending, since, self._by_early) or self._current.event
+            self._current.event = replace(part, start=since)
             return []
         if pending.end <= self._answered + _TOUCH_S:
             return []
-        begun = replace(pending, start=max(pending.start, self._done))
-        if not self._may_raise(begun):
+        begun = self._early_part(pending)
+        if begun is None or not self._may_raise(begun):
             return []
         step = self._new(begun, provisional=True)
         self._current = self._open[-1]
@@ -319,10 +321,24 @@ class AlertLife:
         for one in self._open:
             one.since = None
         self._current, self._denied = (self._owner(pending) if pending else None), None
-        if self._current and pending:
-            start = min(self._current.event.start, pending.start)
-            self._current.event = replace(pending, start=start)
+        part = self._early_part(pending) if pending else None
+        if self._current and pending and part:
+            start = min(self._current.event.start, part.start)
+            self._current.event = replace(part, start=start)
             self._current.since = pending.start
+
+
+def _part(event: Event, since: float, scored: Iterable[Scored]) -> Event | None:
+    """Return an event from the segment at `since` on, with its own peak; None without any."""
+    if event.start >= since - _TOUCH_S:
+        return event
+    low, high = since - _TOUCH_S, event.end + _TOUCH_S
+    part = [one for one in scored if one.start >= low and one.end <= high]
+    if not part:
+        return None
+    top = max(part, key=lambda one: one.smoothed)
+    peak = (top.start + top.end) / 2
+    return replace(event, start=part[0].start, peak=peak, score=top.smoothed)
 
 
 def _distance(one: Event, other: Event) -> float:

@@ -13,7 +13,7 @@ from hiprobe.backbones import Backbone
 from hiprobe.errors import HiProbeError, ProbeError
 from hiprobe.pipeline.reading import source_of
 from hiprobe.probe import Probe
-from hiprobe.types import FloatArray, HiddenStates, Segment
+from hiprobe.types import FloatArray, HiddenStates, Segment, Site
 from hiprobe.video.still import is_still
 
 # A repeated segment has the pixels of the one before it, a carried one hardly differs from one that
@@ -49,18 +49,20 @@ class ReadCounts:
 
 @dataclass
 class _Last:
-    """The last segment of a camera, the last one that was read, and its states."""
+    """The last segment of a camera, the last one that was read, and its states at some sites."""
 
     segment: Segment
     read: Segment
     values: FloatArray
+    sites: tuple[Site, ...]
 
 
 @dataclass
 class Reader:
     """Reads segments at the sites of a probe, those of all cameras in one batch.
 
-    A segment with the pixels of the one before it gets the same states, as in `detect`.
+    A segment with the pixels of the one before it gets the same states, as in `detect`, if these
+    were read at the same sites.
     """
 
     model: Backbone
@@ -69,7 +71,7 @@ class Reader:
 
     def read(self, waiting: Sequence[ToRead], probe: Probe) -> list[Read]:
         """Return the states of segments, in their order. Raises the errors of the model."""
-        plans = self._plans(waiting)
+        plans = self._plans(waiting, probe.sites)
         fresh = [
             one.segment for one, source in zip(waiting, plans, strict=True) if source == "read"
         ]
@@ -81,7 +83,7 @@ class Reader:
         for one, source in zip(waiting, plans, strict=True):
             last = self._last.get(one.camera)
             if source == "read":
-                last = _Last(one.segment, one.segment, next(coming))
+                last = _Last(one.segment, one.segment, next(coming), probe.sites)
             assert last is not None, "the first segment of a camera is read"
             last.segment = one.segment
             self._last[one.camera] = last
@@ -109,10 +111,12 @@ class Reader:
         else:
             self._last.pop(camera, None)
 
-    def _plans(self, waiting: Sequence[ToRead]) -> list[HowRead]:
+    def _plans(self, waiting: Sequence[ToRead], sites: tuple[Site, ...]) -> list[HowRead]:
         """Return where the states of each segment are to come from."""
         before: dict[str, tuple[Segment, Segment | None]] = {
-            name: (last.segment, last.read) for name, last in self._last.items()
+            name: (last.segment, last.read)
+            for name, last in self._last.items()
+            if last.sites == sites
         }
         found: list[HowRead] = []
         for one in waiting:

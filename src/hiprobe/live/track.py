@@ -6,6 +6,7 @@ closely. Knows no model, no clock and no receiver.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -56,8 +57,8 @@ class View:
     """What is known around an event when it is looked at more closely.
 
     `scores` are those of its run, up to ten minutes back, `earlier` the events before it there as
-    the offline rule found them, and `before` the last of those as it was told. `whole`: no segment
-    near the event was dropped.
+    the offline rule found them, as far as there are scores of them, and `before` the last of those
+    as it was told. `whole`: no segment near the event was dropped, and one probe gave its scores.
     """
 
     scores: Scores
@@ -98,6 +99,7 @@ class CameraTrack:
         self._told: Event | None = None
         self._walls: deque[tuple[float, float]] = deque(maxlen=KEPT_SCORES)
         self._index = -1
+        self._own_from = -math.inf  # since when the scores of the run are of the present probe
 
     def push(
         self,
@@ -129,14 +131,21 @@ class CameraTrack:
         """End the run, as at the end of a video; return what happens to its alerts."""
         happened = list(self._with_views(self.life.end_run()))
         self._run.clear()
-        self._ended, self._told, self._cut = [], None, False
+        self._ended, self._told, self._cut, self._own_from = [], None, False, -math.inf
         return happened
 
     def restart(self, rules: Rules, scores: Sequence[float]) -> list[Happening]:
-        """Go on with other rules and other `scores` of the segments that `states` returns."""
-        first = len(self._run) - len(scores)
+        """Go on with other rules and other `scores` of the segments that `states` returns.
+
+        Without scores the kept states are of no use to the new probe, and are forgotten.
+        """
+        recent = self._recent() if scores else []
+        first = len(self._run) - len(recent)
         known = [*self._run][:first]
-        again = [one._replace(raw=raw) for one, raw in zip(self._recent(), scores, strict=True)]
+        if not scores:
+            known = [one._replace(values=None) for one in known]
+        again = [one._replace(raw=raw) for one, raw in zip(recent, scores, strict=True)]
+        self._own_from = again[0].start if again else self._run[-1].end if self._run else -math.inf
         self._run = deque([*known, *again], KEPT_SCORES)
         # Only scores of one probe are compared; without any, those of the old one count on.
         run = [ScoredSegment(one.start, one.end, one.raw) for one in again or self._run]
@@ -173,11 +182,15 @@ class CameraTrack:
         run = [one for one in self._run if one.end > since]
         breaks = [i for i, one in enumerate(run) if one.stretched and one.end <= near_from]
         run = run[breaks[-1] :] if breaks else run
+        mixed = event.start < self._own_from - JOIN_S  # its scores are of two probes
+        run = run if mixed else [one for one in run if one.start >= self._own_from - JOIN_S]
         first = run[0].start if run else event.start
         dropped = any(one.stretched for one in run[1:] if near_from < one.end and one.start < until)
-        earlier = [one for one in self._ended if one.end > first and one.end <= event.start]
-        whole = not dropped and first <= event.start
-        return View(_scores(run), self.frames.copy(), tuple(earlier), self._told, whole)
+        known = run[0].read_from if run else event.start
+        before = [one for one in self._ended if known < one.end <= event.start]
+        earlier = tuple(replace(one, start=max(one.start, known)) for one in before)
+        whole = not (dropped or mixed) and first <= event.start
+        return View(_scores(run), self.frames.copy(), earlier, self._told, whole)
 
     def _start_of(self, segment: Segment) -> float | None:
         """Return from when on a segment counts; None if it begins a new run."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -156,14 +156,17 @@ class WatchedCamera:
         one = self._report
         return CameraState(one.name, one.state, one.since, one.place, one.detail, one.watching)
 
-    def swap(self, by: ProbeRules) -> list[Happening]:
-        """Go over to another probe; return what happens.
+    def scores_by(self, probe: Probe) -> list[float]:
+        """Return the scores of another probe for what is kept of the current run.
 
-        What is kept of the current run is scored again, if the new probe reads the same sites.
+        There are none for a probe of other sites. Raises ProbeError for one that is not finite.
         """
         kept = self.track.states(_described(self.probe))
-        same = kept is not None and by.probe.sites == self.probe.sites
-        scores = score_values(by.probe, list(kept.values)) if kept is not None and same else []
+        same = kept is not None and probe.sites == self.probe.sites
+        return score_values(probe, list(kept.values)) if kept is not None and same else []
+
+    def swap(self, by: ProbeRules, scores: Sequence[float]) -> list[Happening]:
+        """Go over to another probe, with what `scores_by` gave for it; return what happens."""
         self.by = by
         return self.track.restart(by.rules, scores)
 

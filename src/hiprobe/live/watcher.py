@@ -89,6 +89,7 @@ class Watcher:
         )
         self._sources: dict[str, LiveSource] = {}
         self._closing, self._stopped = threading.Event(), threading.Event()
+        self._finished = False  # nothing happens to alerts any more
         self._threads: list[threading.Thread] = []
 
     # -- from start to end
@@ -132,6 +133,7 @@ class Watcher:
                 self._recorder.close(max(0.2, until - time.monotonic()))
                 self._take_pictures()
             self._flow.end_all()
+            self._finished = True
         for source in self._sources.values():
             source.close()
         self._broadcast.close()
@@ -239,12 +241,14 @@ class Watcher:
         check_probe(self.model, probe)
         probe.check(self.probe.recipe)
         rules = {name: self._by(probe, one.camera) for name, one in self._cameras.items()}
-        self.probe.save(self.folder.previous)  # first: a full disk changes nothing
-        probe.save(self.folder.probe)
         with self._turn:
+            scores = {name: one.scores_by(probe) for name, one in self._cameras.items()}
+            self.probe.save(self.folder.previous)  # first: a full disk changes nothing
+            probe.save(self.folder.probe)
             self.probe, self.previous, self._swaps = probe, self.probe, self._swaps + 1
             for name, one in self._cameras.items():
-                self._take(one, one.swap(rules[name]))
+                self._take(one, one.swap(rules[name], scores[name]))
+                self._flow.follow(one)
 
     def restore(self) -> None:
         """Go back to the previous probe; raises UsageError if there is none."""
@@ -310,8 +314,9 @@ class Watcher:
         probe = self.probe
         read = self._read(due, probe)
         with self._turn:
+            if self._finished:
+                return
             if probe.sites != self.probe.sites:  # it was swapped meanwhile
-                self._reader.forget()
                 read = self._read(due, self.probe)
             for item in items:
                 if isinstance(item, Status):

@@ -140,9 +140,10 @@ def _level(event: Event, run: _Run) -> float | None:
 
 
 def _moved(event: Event, run: _Run, settings: Localization, extra: Mapping[Window, float]) -> Event:
-    level, inside = _level(event, run), run.inside(event)
-    if level is None or event.demoted:
+    level = None if event.demoted else _level(event, run)
+    if level is None:
         return event
+    inside = run.inside(event)
     top = float(run.centres[inside][np.argmax(run.raw[inside])])
     start, end, kept = event.start, event.end, run.boundaries(event)
     if event.start in kept:
