@@ -45,7 +45,16 @@ from hiprobe.types import Recipe, digest_json
 METHOD = "hiprobe_c1"
 PUBLISHED = "published"
 PARTS = ("layers", "labels", "scorer", "smoothing", "without_model")
-CODE = ("paper_parts", "paper_reading", "fits", "footage", "scorers", "localization", "selection")
+CODE = (
+    "paper_parts",
+    "paper_reading",
+    "fits",
+    "footage",
+    "read",
+    "scorers",
+    "localization",
+    "selection",
+)
 
 
 @dataclass
@@ -125,7 +134,8 @@ def _code() -> str:
     house = Path(methods.__file__).parent
     files = [Path(__file__).with_name(f"{name}.py") for name in CODE]
     files += [*sorted(house.glob("*.py")), house.parent / "saliency.py", house.parent / "labels.py"]
-    for folder in ("localize", "metrics"):
+    files += [house.parent / "evaluation" / "measure.py"]
+    for folder in ("localize", "metrics", "probe"):
         files += sorted((house.parent / folder).glob("*.py"))
     return digest_json([file.read_text("utf-8") for file in files])
 

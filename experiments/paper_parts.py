@@ -19,6 +19,7 @@ from experiments.fits import dlsp, out_of_fold, raw_scores, split
 from experiments.footage import Footage
 from experiments.paper_reading import Tested
 from experiments.read import prompt_of
+from experiments.selection import five_eighths_of
 from hiprobe import methods
 from hiprobe.evaluation.measure import centre_prior
 from hiprobe.localize import Localization
@@ -92,7 +93,7 @@ def rules(made: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.int64
         "kl": kl.argmax(1),
         "ldr": ldr.argmax(1),
         "no_entropy": (kl + ldr).argmax(1),
-        "five_eighths": np.full(draws, min(5 * count // 8, count - 1)),
+        "five_eighths": np.full(draws, five_eighths_of(count)),
         "last": np.full(draws, count - 1),
     }
 

@@ -35,6 +35,7 @@ from hiprobe.types import LabelArray
 Array = NDArray[np.float64]
 STORE = Path("runs/real_footage")
 RIVALS = ("frame difference, mean", "all controls")
+COMPARED = "hiprobe"  # the method that the others are compared with, too
 SHOWN = ("frame difference, mean", "brightness", "resolution", "length")
 Score = Callable[[Chosen], Array]  # from the segments (n,) to fit on to scores (n,) of all
 
@@ -124,21 +125,22 @@ def table_of_methods(
     found: Mapping[str, Curves], random: Mapping[str, list[Curves]], rivals: Mapping[str, Curves]
 ) -> Table:
     """Return a row for each method and each control."""
-    rows, claims = [], []
-    for name, one in {**found, **rivals}.items():
+    rows, claims, every = [], [], {**found, **rivals}
+    against = [*RIVALS, *(name for name in [COMPARED] if name in found)]
+    for name, one in every.items():
         own = name in found
         cells = [f"`{name}`" if own else name]
         for figure in (few, folds):
             cells.append(str(figure(one)))
             cells += [
-                "" if name == rival else figure(one, rivals[rival]).signed() for rival in RIVALS
+                "" if name == other else figure(one, every[other]).signed() for other in against
             ]
         rows.append((*cells, _random(random.get(name, []))))
         gap = few(one, rivals[RIVALS[0]])
         if own:
             text = f"`{name}` is better than the frame difference, 8 + 8 labelled clips"
             claims.append(Claim(text, gap.signed(), verdict(gap)))
-    less = [f"less {rival}" for rival in RIVALS]
+    less = [f"less {f'`{other}`' if other in found else other}" for other in against]
     columns = ("scorer", "8 + 8 labels", *less, "5 folds", *less, "random weights: 8 + 8, 5 folds")
     return Table("Methods and controls", columns, tuple(rows), claims=tuple(claims))
 

@@ -33,12 +33,20 @@ def last(train: Footage, y: LabelArray) -> Sequence[int]:
     return (len(train.sites) - 1,)
 
 
-def five_eighths(train: Footage, y: LabelArray) -> Sequence[int]:
-    """Choose five eighths of the depth.
+def five_eighths_of(layers: int) -> int:
+    """Return the layer at five eighths of the depth.
 
     That is layer 20 of 32: the peak near 20 is second-hand, the 32 blocks are our inference.
+
+    >>> five_eighths_of(30)
+    18
     """
-    return (min(5 * len(train.sites) // 8, len(train.sites) - 1),)
+    return min(5 * layers // 8, layers - 1)
+
+
+def five_eighths(train: Footage, y: LabelArray) -> Sequence[int]:
+    """Choose five eighths of the depth."""
+    return (five_eighths_of(len(train.sites)),)
 
 
 def _top(curve: Array) -> Sequence[int]:

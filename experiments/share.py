@@ -115,7 +115,7 @@ def _claims(
             text = (
                 f"`{name}` with {percent(share)} of the labels ({counts[share]} videos) loses less "
                 f"than {CLOSE} "
-                f"against all of them ({counts[max(counts)]})"
+                f"against {percent(max(counts))} of them ({counts[max(counts)]})"
             )
             out.append(Claim(text, f"loses {loss.signed()}", below(loss, CLOSE)))
     return (*_over_asking(found, counts, names), *_over_others(found, counts, names), *out)

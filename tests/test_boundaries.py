@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from hiprobe.localize import Localization, localize
 from hiprobe.pipeline.boundaries import refined_boundary
@@ -117,6 +122,48 @@ def of_scores(raw: list[float], extra: float, **how: float) -> tuple[list[Event]
     scores, coarse = localize(starts, starts + L, np.array(raw), (), settings)
     known = dict.fromkeys(windows_to_refine(coarse, scores), extra)
     return list(coarse), list(refined_events(coarse, scores, settings, known))
+
+
+# Half of the windows outside are low: the median of the scores is above a weak event, that of their
+# log-odds below it.
+@pytest.mark.parametrize(
+    ("raw", "how"),
+    [
+        ([0.46] * 3 + [0.001] * 2 + [0.94] * 2, {"threshold": 0.345}),
+        ([0.43] * 2 + [0.001] * 2 + [0.94] * 2, {"threshold": 0.3, "sigma": 0.0}),
+        ([0.43] * 2 + [0.001] * 2 + [0.94] * 2, {"threshold": 0.3, "smoothing": "median"}),
+    ],
+)
+def test_a_weak_event_needs_no_window_that_was_not_asked_for(
+    raw: list[float], how: dict[str, Any]
+) -> None:
+    starts, settings = np.arange(len(raw)) * L, Localization(rule="fixed", **how)
+    scores, events = localize(starts, starts + L, np.array(raw), (), settings)
+    assert len(events) == 2
+    known = dict.fromkeys(windows_to_refine(events, scores), 0.5)
+    assert len(refined_events(events, scores, settings, known)) == 2
+    (weak, _) = events
+    wanted = dict.fromkeys(windows_to_refine([weak], scores), 0.5)
+    refined_events([weak], scores, settings, wanted)  # alone, as in a watcher
+
+
+@settings_of_hypothesis(deadline=None, max_examples=200)
+@given(
+    st.lists(st.sampled_from([-0.2, 0.0, 0.001, 0.3, 0.43, 0.46, 0.5, 0.94, 1.0, 1.3]), min_size=1),
+    st.booleans(),
+    st.sampled_from([0.2, 0.345, 0.5]),
+    st.sampled_from([-0.5, 0.0, 0.4, 1.0, 2.0]),
+)
+def test_refining_needs_only_the_windows_it_asked_for(
+    raw: list[float], probable: bool, threshold: float, extra: float
+) -> None:
+    found = np.clip(raw, 0.0, 1.0) if probable else np.array(raw)
+    starts, settings = np.arange(len(raw)) * L, Localization(rule="fixed", threshold=threshold)
+    scores, events = localize(starts, starts + L, found, (), settings)
+    known = dict.fromkeys(windows_to_refine(events, scores), extra)
+    refined = refined_events(events, scores, settings, known)
+    assert len(refined) == len(events)
+    assert all(one.end <= other.start for one, other in pairwise(refined))
 
 
 def test_an_event_that_becomes_too_short_keeps_its_span() -> None:

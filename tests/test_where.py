@@ -19,7 +19,9 @@ from experiments import occlusion
 from hiprobe import embedded, pipeline, runs, video
 from hiprobe.localize import Localization
 from hiprobe.pipeline import located, relocalized
+from hiprobe.pipeline.verification import with_answer
 from hiprobe.probe import Probe
+from hiprobe.probe.verification_rule import VerificationRule
 from hiprobe.types import Event, Recipe, Result, Scores, Segment, Site
 
 ODD = Recipe("mean_colour", ("What happens?",), frames=2, size=(50, 90))
@@ -132,6 +134,33 @@ def test_a_map_stays_with_its_peak_when_the_threshold_moves(tmp_path: Path) -> N
     wider, other = relocalized(old, lower).events
     assert (wider.start, wider.box, wider.heat) == (1.6, one.box, one.heat)
     assert (other.peak, other.box, other.heat) == (pytest.approx(13.6), None, None)
+
+
+def test_an_event_that_is_demoted_later_loses_its_map_and_its_words() -> None:
+    edges, raw = np.arange(4) * 1.6, np.array([0.2, 0.9, 0.2])
+    scores = Scores(edges[:-1], edges[1:], raw, raw, np.full(3, 0.5))
+    checked = Event(1.6, 3.2, 2.4, 0.9, "fight", "two people hit each other", heat=((1.0,),))
+    checked = replace(checked, box=(0.0, 0.0, 1.0, 1.0))
+    checked = with_answer(checked, VerificationRule(threshold=1.0).check(2.0))
+    rule = Localization(sigma=0.0, rule="fixed", threshold=0.5, refine=False)
+    old = Result("a.mp4", "ab", "done", 4.8, scores, (checked,))
+    (same,) = relocalized(old, rule, rule=VerificationRule(threshold=1.0)).events
+    assert same == checked
+    (later,) = relocalized(old, replace(rule, confirm=3.0), rule=VerificationRule()).events
+    assert (later.severity, later.verification.result) == ("low", "rejected")
+    assert (later.explanation, later.heat, later.box) == (None, None, None)
+
+
+def test_an_answer_about_several_segments_is_not_taken_for_another_event() -> None:
+    """Which segments were asked about is known before an event is refined only."""
+    edges, raw = np.arange(6) * 1.6, np.array([0.2, 0.8, 0.9, 0.8, 0.2])
+    scores = Scores(edges[:-1], edges[1:], raw, raw, np.full(5, 0.5))
+    asked = replace(VerificationRule(threshold=0.0), segments=3)
+    known = with_answer(Event(3.2, 4.8, 4.0, 0.9), asked.check(2.0))  # three, then refined to one
+    rule = Localization(sigma=0.0, rule="fixed", threshold=0.85, extend=1.0, refine=False)
+    old = Result("a.mp4", "ab", "done", 8.0, scores, (known,))
+    (found,) = relocalized(old, rule, rule=asked).events
+    assert found.verification.log_odds is None
 
 
 def test_a_run_adds_maps_to_finished_results_and_takes_them_away(tmp_path: Path) -> None:

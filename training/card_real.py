@@ -10,8 +10,9 @@ from typing import Any
 Found = dict[str, Any]
 FITTED = "layer chosen as `hiprobe fit` does"
 TRIVIAL = "trivial features, all together"
+LABELLED, CHOSEN = "8 + 8 labelled clips", "the layer that `hiprobe fit` chooses"
 AIMS = {"asked": 0.85, "few": 0.82, "probed": 0.90, "above": 0.08}
-DRAWS = "10"
+DRAWS, MORE = "10", "100"
 
 
 def table(found: Found) -> str:
@@ -21,8 +22,10 @@ def table(found: Found) -> str:
     rows = [
         ("its own yes or no, no labels", found["zero_shot"][0], "asked"),
         ("the same with random weights", chance["zero_shot"], None),
-        ("8 + 8 labelled clips, the layer that `hiprobe fit` chooses", few[FITTED][DRAWS], "few"),
-        ("8 + 8 labelled clips, trivial features", few[TRIVIAL][DRAWS], None),
+        (f"{LABELLED}, {CHOSEN}, {DRAWS} draws", few[FITTED][DRAWS], "few"),
+        (f"the same, {MORE} draws, which is steadier", few[FITTED][MORE], None),
+        (f"{LABELLED}, trivial features, {DRAWS} draws", few[TRIVIAL][DRAWS], None),
+        (f"the same, {MORE} draws", few[TRIVIAL][MORE], None),
         (f"all clips, cross-validated by source, the best layer ({best})", probed, "probed"),
         ("the same layer with random weights", chance["layers"][best], None),
         ("trivial features together, the same folds", found["trivial"]["all together"], None),

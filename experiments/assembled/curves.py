@@ -36,6 +36,7 @@ from experiments.real_footage_figures import (
 )
 from experiments.real_footage_reading import load_model
 from experiments.real_footage_trivial import FILE, PIXELS, together, trivial_features
+from experiments.selection import five_eighths_of
 from experiments.tables import Claim, Table
 from hiprobe import methods
 from hiprobe.backbones import Backbone
@@ -46,7 +47,6 @@ Array = NDArray[np.float64]
 States = NDArray[np.float32]
 CHUNK = 16
 CHOSEN, LAST = "layer that DLSP chooses", "last layer"
-PUBLISHED_PEAK = 20 / 32  # of the depth, where the paper's curve peaks
 NO_MODEL = ("frame difference, mean", "all controls")
 
 
@@ -76,10 +76,9 @@ def fixed_layers(layers: int) -> dict[str, int]:
     """Return the layers that were fixed before anything was measured: by depth alone.
 
     >>> fixed_layers(30)
-    {'half of the depth': 15, 'where the published curve peaks': 19}
+    {'half of the depth': 15, 'five eighths of the depth': 18}
     """
-    peak = round(PUBLISHED_PEAK * layers)
-    return {"half of the depth": layers // 2, "where the published curve peaks": peak}
+    return {"half of the depth": layers // 2, "five eighths of the depth": five_eighths_of(layers)}
 
 
 def curves(sample: Sample, states: States) -> list[Array]:

@@ -126,6 +126,18 @@ def test_normal_footage_is_read_once_and_finished_videos_are_kept(
     assert {p: p.stat().st_mtime_ns for p in Path(".").glob("**/*.safetensors")} == states
 
 
+def test_a_copy_of_normal_footage_is_not_more_footage(
+    detect: Any, normal: Path, tmp_path: Path
+) -> None:
+    twice = tmp_path / "twice"
+    shutil.copytree(normal, twice)
+    for path in normal.glob("*.mp4"):
+        shutil.copy(path, twice / f"copy_of_{path.name}")
+    said = detect("--false-alarms-per-day", 6, "--normal", twice).err
+    assert "4 videos of --normal left out: the same content as another" in said
+    assert TOO_LITTLE in said
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

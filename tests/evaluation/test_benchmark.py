@@ -216,6 +216,16 @@ def test_a_limit_leaves_videos_out_and_the_report_says_so(
     assert "a try, on at most: 2 videos of each split" in made.report.to_markdown()
 
 
+def test_the_report_names_groups_that_are_in_both_splits(tmp_path: Path) -> None:
+    rows = ["a.mp4,fall,,,train,cam1", "b.mp4,normal,,,test,cam1", "c.mp4,normal,,,test,cam2"]
+    text = "\n".join(["path,label,start,end,split,group", *rows])
+    (tmp_path / "labels.csv").write_text(text)
+    said = "groups in training and test, so the figures are too good"
+    assert Benchmark("folder", tmp_path).about()[said] == "cam1"
+    (tmp_path / "labels.csv").write_text(text.replace("train,cam1", "train,cam0"))
+    assert said not in Benchmark("folder", tmp_path).about()
+
+
 def test_a_limit_takes_both_classes_of_each_split(tmp_path: Path) -> None:
     """The videos need not be there to be chosen."""
     rows = [

@@ -23,6 +23,7 @@ from experiments import (
     calibration,
     layers,
     localization,
+    prompts,
     rendered,
     results,
     scorers,
@@ -355,6 +356,18 @@ def test_claims_of_several_sizes_are_joined_and_yes_only_if_all_are() -> None:
     assert [claim.answer for claim in joined[-1].claims] == ["yes", "undecided", "no"]
     assert joined[0].claims == ()
     assert joined[-1].claims[0].figure == "4: +4; 16: +16"
+
+
+def test_equal_wordings_are_not_said_to_differ() -> None:
+    """The spread of five noisy figures is above 0 also where nothing differs."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        found = 0.9 + 0.02 * rng.standard_normal((prompts.SAME + 2, 2, 10, 101))
+        assert [claim.answer for claim in prompts._claims(found)].count("no") == 0
+    found = 0.9 + 0.002 * rng.standard_normal((prompts.SAME + 2, 2, 10, 101))
+    assert [claim.answer for claim in prompts._claims(found)] == ["yes", "yes"]
+    found[2, 0] += 0.05
+    assert [claim.answer for claim in prompts._claims(found)] == ["no", "yes"]
 
 
 def test_event_f1_and_false_events_by_hand() -> None:

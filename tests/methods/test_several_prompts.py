@@ -46,6 +46,19 @@ def test_each_prompt_takes_the_layer_that_hiprobe_would() -> None:
     assert list(found) == own
 
 
+def test_the_curves_are_those_that_decided() -> None:
+    x, y = data()
+    x[:, :LAYERS] *= np.array([1.0, 30.0, 1.0])[None, :, None]  # one prompt is on another scale
+    chosen = several_prompts.select(x, y)
+    for prompt, layer in enumerate(chosen.indices):
+        part = slice(prompt * LAYERS, (prompt + 1) * LAYERS)
+        own = hiprobe.select(x[:, part], y)
+        for name, curve in chosen.curves.items():
+            assert curve.shape == (5 * LAYERS,)
+            assert curve[part] == pytest.approx(own.curves[name])
+        assert int(np.argmax(chosen.curves["score"][part])) == layer % LAYERS
+
+
 def test_its_score_is_the_mean_of_the_prompts_log_odds() -> None:
     x, y = data()
     chosen = x[:, list(several_prompts.select(x, y).indices)]

@@ -13,7 +13,7 @@ def around(value: float) -> dict[str, Any]:
 
 def found() -> dict[str, Any]:
     layers = [{**around(value), "less_all": around(value - 0.68)} for value in (0.70, 0.91, 0.80)]
-    few = {"10": around(0.70)}
+    few = {"10": around(0.70), "100": around(0.65)}
     return {
         "zero_shot": [around(0.86), around(0.5)],
         "layers": layers,

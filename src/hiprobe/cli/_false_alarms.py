@@ -14,7 +14,7 @@ import typer
 from hiprobe.cli import _run
 from hiprobe.cli._options import check_range
 from hiprobe.cli._videos import find_videos
-from hiprobe.errors import HiProbeError, UsageError, VideoError
+from hiprobe.errors import HiProbeError, UsageError, VideoError, counted
 
 if TYPE_CHECKING:
     from hiprobe.backbones import Backbone
@@ -116,7 +116,7 @@ class NormalReading:
         """Score the videos with the probe, smoothed as in `settings`; show the progress."""
         from hiprobe import pipeline
         from hiprobe.cli._progress import bar
-        from hiprobe.cli._terminal import complain
+        from hiprobe.cli._terminal import complain, warn
 
         with bar(_run.seconds(one.path for one in self.videos)) as progress:
 
@@ -127,6 +127,9 @@ class NormalReading:
 
             reading = pipeline.Reading(model, self.store, progress, failed)
             scored = pipeline.score_normal(self.videos, reading, probe, settings)
+        copies = len(self.videos) - len(scored.videos) - len(self.lost)
+        if copies:
+            warn(f"{counted(copies, 'video')} of --normal left out: the same content as another")
         _warn("are among those that the probe was fitted on", _fitted(scored.videos, probe))
         return scored
 

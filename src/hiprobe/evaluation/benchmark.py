@@ -53,6 +53,7 @@ from hiprobe.types import Result, Video
 from hiprobe.video import pictures
 
 Array = NDArray[np.float64]
+SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,7 @@ class Benchmark:
         A video without a split belongs to both. Raises LabelError for names that are not unique or
         a split without videos, and the errors of `datasets.load`.
         """
-        asked = split if datasets.annotated(self.name) else None
-        every = datasets.load(
-            self.name,
-            self.root,
-            asked,
-            videos=self.videos,
-            fps=self.fps,
-            absent=True,
-            words=self.words,
-        )
+        every = self._load(split if datasets.annotated(self.name) else None)
         chosen = [one for one in every if one.split in (split, None)]
         names = [bare_name(one.name) for one in chosen]
         found = dict(zip(names, chosen, strict=True))
@@ -104,6 +96,30 @@ class Benchmark:
                 cure="give each video its own name" if twice else None,
             )
         return found if self.limit is None else some_of_each_class(found, self.limit)
+
+    def _load(self, split: str | None) -> list[Video]:
+        """Return the videos of a split, or of all, including missing ones."""
+        return list(
+            datasets.load(
+                self.name,
+                self.root,
+                split,
+                videos=self.videos,
+                fps=self.fps,
+                absent=True,
+                words=self.words,
+            )
+        )
+
+    def _shared_groups(self) -> list[str]:
+        """Return the groups of your own videos that are both in training and in test."""
+        if datasets.annotated(self.name):
+            return []
+        every = self._load(None)
+        train, test = (
+            {one.group for one in every if one.group and one.split == split} for split in SPLITS
+        )
+        return sorted(train & test)
 
     def present(self, split: str) -> tuple[list[str], dict[str, Video]]:
         """Return the names of a split's missing videos, and the videos that exist.
@@ -132,8 +148,11 @@ class Benchmark:
             if datasets.annotated(self.name)
             else {}
         )
+        shared = self._shared_groups()
+        known = {"groups in training and test, so the figures are too good": listing(shared)}
         tried = {"a try, on at most": f"{self.limit} videos of each split"} if self.limit else {}
-        return {"data set": self.name, **tried, **ruled, **({"fps": self.fps} if self.fps else {})}
+        rate = {"fps": self.fps} if self.fps else {}
+        return {"data set": self.name, **tried, **(known if shared else {}), **ruled, **rate}
 
     def check(self, missing: Sequence[str], videos: int, what: str, fault: str = "missing") -> None:
         """Raise LabelError for `missing` videos, unless that is allowed and others are left."""

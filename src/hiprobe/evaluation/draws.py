@@ -112,7 +112,7 @@ def _record(seed: int, names: Sequence[str], used: int, probe: Probe) -> dict[st
 
 
 def draw(train: Mapping[str, Video], share: float, seed: int) -> tuple[str, ...]:
-    """Return the names of a random `share` of the labelled videos, at least two.
+    """Return the names of a random `share` of the labelled videos, at least two; of all, for 1.
 
     Half of them come from each class, or all of a class that has fewer. Raises LabelError if no
     video is labelled.
@@ -131,6 +131,8 @@ def draw(train: Mapping[str, Video], share: float, seed: int) -> tuple[str, ...]
         raise LabelError(
             "no training video is labelled", cure="use a data set whose training videos have labels"
         )
+    if share == 1:
+        return tuple(name for names in classes for name in names)
     each = wanted if not all(classes) else wanted // 2
     sizes = [
         min(each + (wanted % 2 if all(classes) and k == 1 else 0), len(names))

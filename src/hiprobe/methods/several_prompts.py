@@ -45,20 +45,19 @@ def select(values: SiteArray, labels: LabelArray) -> Selection:
     that are not the same layers for every prompt.
     """
     offered, number = values.shape[1], len(PROMPTS)
-    found = saliency(values, labels)
     if offered < number:
-        return Selection(tuple(range(offered)), found.curves())
+        return Selection(tuple(range(offered)), saliency(values, labels).curves())
     if offered % number:
         raise UsageError(
             f"the sites must be the same layers for each of {number} prompts, got {offered} sites",
             cure="let the method select its sites",
         )
     layers = offered // number
-    best = [
-        prompt * layers + saliency(_Part(values, prompt * layers, layers), labels).best
-        for prompt in range(number)
-    ]
-    return Selection(tuple(best), found.curves())
+    found = [saliency(_Part(values, prompt * layers, layers), labels) for prompt in range(number)]
+    best = tuple(prompt * layers + one.best for prompt, one in enumerate(found))
+    curves = [one.curves() for one in found]
+    names = curves[0]
+    return Selection(best, {one: np.concatenate([curve[one] for curve in curves]) for one in names})
 
 
 def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:

@@ -68,8 +68,9 @@ def score_normal(
 ) -> NormalFootage:
     """Score videos without anomalies with `probe`, smoothed by `localization` or as the probe says.
 
-    A video that cannot be read or does not fit into memory is skipped: `reading.failed` gets its
-    path and the error; without it the error is raised. Raises RecipeMismatch for a probe of another
+    A copy of a video is not more footage, so each content counts once. A video that cannot be read
+    or does not fit into memory is skipped: `reading.failed` gets its path and the error; without it
+    the error is raised. Raises RecipeMismatch for a probe of another
     model, ModelError and StoreError.
     """
     check_probe(reading.model, probe)
@@ -83,6 +84,8 @@ def score_normal(
             if reading.failed is None:
                 raise
             reading.failed(one.path, error)
+            continue
+        if any(known.id == found.video_id for known, _ in read):
             continue
         scored = localize(found.starts, found.ends, probe.score(found), found.gaps, rule)[0]
         read.append((replace(one, id=found.video_id), scored))

@@ -79,7 +79,7 @@ class _Run:
 
 def windows_to_refine(events: Sequence[Event], scores: Scores) -> list[Window]:
     """Return the windows whose raw scores `refined_events` needs, sorted, each once."""
-    found = set[Window]()
+    found, scores = set[Window](), _comparable(scores)
     for event, run in _with_runs(events, scores):
         if not event.demoted and _level(event, run) is not None:
             found.update(window for one in run.boundaries(event) for window in run.extra(one))
@@ -99,21 +99,21 @@ def refined_events(
     so does one that would become shorter than `settings.min_s`. No event begins before the last one
     has ended. Raises KeyError for a window that `extra` lacks. The rule is our own.
     """
-    scores, extra = _comparable(scores, extra)
+    if _are_probabilities(scores):
+        odds = log_odds_of(np.array(list(extra.values()), np.float64)).tolist()
+        scores, extra = _comparable(scores), dict(zip(extra, odds, strict=True))
     moved = [_moved(event, run, settings, extra) for event, run in _with_runs(events, scores)]
     return apart(moved)
 
 
-def _comparable(
-    scores: Scores, extra: Mapping[Window, float]
-) -> tuple[Scores, Mapping[Window, float]]:
-    """Return the raw scores as log-odds if all of them are probabilities, else as they are."""
-    more = np.array(list(extra.values()), np.float64)
-    every = np.concatenate([scores.raw, more])
-    if not len(every) or every.min() < 0 or every.max() > 1:
-        return scores, extra
-    odds = dict(zip(extra, log_odds_of(more).tolist(), strict=True))
-    return replace(scores, raw=log_odds_of(scores.raw)), odds
+def _comparable(scores: Scores) -> Scores:
+    """Return the raw scores as log-odds if they are probabilities, else as they are."""
+    return replace(scores, raw=log_odds_of(scores.raw)) if _are_probabilities(scores) else scores
+
+
+def _are_probabilities(scores: Scores) -> bool:
+    """Tell whether all raw scores of the video's own windows are from 0 to 1."""
+    return len(scores.raw) > 0 and bool((scores.raw >= 0).all() and (scores.raw <= 1).all())
 
 
 def _with_runs(events: Sequence[Event], scores: Scores) -> list[tuple[Event, _Run]]:

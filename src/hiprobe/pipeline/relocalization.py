@@ -92,17 +92,19 @@ def with_answers(
 ) -> tuple[Event, ...]:
     """Give each event the answer about the known event with the same windows to ask about.
 
-    `rule` judges the log-odds again; without one the judgement stays.
+    `rule` judges the log-odds again; without one the judgement stays. If it asks about several
+    segments no answer is taken over: which ones depended on the event before it was refined.
     """
-    most = 1 if rule is None else rule.segments
+    if rule is not None and rule.segments > 1:
+        return tuple(events)
     answers = {
-        tuple(peak_windows(one, scores, most)): one.verification
+        tuple(peak_windows(one, scores)): one.verification
         for one in known
         if one.verification.log_odds is not None
     }
     found = []
     for event in events:
-        same = answers.get(tuple(peak_windows(event, scores, most)))
+        same = answers.get(tuple(peak_windows(event, scores)))
         if same is not None and rule is not None and same.log_odds is not None:
             same = rule.check(same.log_odds)
         found.append(event if same is None else with_answer(event, same))
@@ -110,12 +112,17 @@ def with_answers(
 
 
 def with_words(events: Sequence[Event], known: Sequence[Event]) -> tuple[Event, ...]:
-    """Give each event the label and explanation of the known event with exactly its times."""
+    """Give each event the label and explanation of the known event with exactly its times.
+
+    A demoted event has no explanation, whatever was known.
+    """
     words = {(one.start, one.end, one.peak): one for one in known}
     return tuple(
         event
         if (same := words.get((event.start, event.end, event.peak))) is None
-        else replace(event, label=same.label, explanation=same.explanation)
+        else replace(
+            event, label=same.label, explanation=None if event.demoted else same.explanation
+        )
         for event in events
     )
 

@@ -50,9 +50,12 @@ def are_located(events: Sequence[Event]) -> bool:
 
 
 def with_maps(events: Sequence[Event], known: Sequence[Event]) -> tuple[Event, ...]:
-    """Give each event the map of a known event whose peak is in the same segment, or no map."""
-    maps = {one.peak: (one.heat, one.box) for one in known}
-    found = [(event, *maps.get(event.peak, (None, None))) for event in events]
+    """Give each event the map of a known event whose peak is in the same segment, or no map.
+
+    A demoted event has no map, whatever was known.
+    """
+    none, maps = (None, None), {one.peak: (one.heat, one.box) for one in known}
+    found = [(one, *(none if one.demoted else maps.get(one.peak, none))) for one in events]
     return tuple(replace(event, heat=heat, box=box) for event, heat, box in found)
 
 
