@@ -139,8 +139,11 @@ def test_a_map_stays_with_its_peak_when_the_threshold_moves(tmp_path: Path) -> N
 def test_an_event_that_is_demoted_later_loses_its_map_and_its_words() -> None:
     edges, raw = np.arange(4) * 1.6, np.array([0.2, 0.9, 0.2])
     scores = Scores(edges[:-1], edges[1:], raw, raw, np.full(3, 0.5))
-    checked = Event(1.6, 3.2, 2.4, 0.9, "fight", "two people hit each other", heat=((1.0,),))
-    checked = replace(checked, box=(0.0, 0.0, 1.0, 1.0))
+    place, box = (
+        (float(edges[1]), float(edges[2]), float(edges[1] + edges[2]) / 2),
+        (0.0, 0.0, 1.0, 1.0),
+    )
+    checked = Event(*place, 0.9, "fight", "two people hit each other", heat=((1.0,),), box=box)
     checked = with_answer(checked, VerificationRule(threshold=1.0).check(2.0))
     rule = Localization(sigma=0.0, rule="fixed", threshold=0.5, refine=False)
     old = Result("a.mp4", "ab", "done", 4.8, scores, (checked,))

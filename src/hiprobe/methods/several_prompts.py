@@ -56,8 +56,9 @@ def select(values: SiteArray, labels: LabelArray) -> Selection:
     found = [saliency(_Part(values, prompt * layers, layers), labels) for prompt in range(number)]
     best = tuple(prompt * layers + one.best for prompt, one in enumerate(found))
     curves = [one.curves() for one in found]
-    names = curves[0]
-    return Selection(best, {one: np.concatenate([curve[one] for curve in curves]) for one in names})
+    return Selection(
+        best, {name: np.concatenate([one[name] for one in curves]) for name in curves[0]}
+    )
 
 
 def fit(values: FloatArray, labels: LabelArray) -> dict[str, NDArray[Any]]:

@@ -79,7 +79,7 @@ class _Run:
 
 def windows_to_refine(events: Sequence[Event], scores: Scores) -> list[Window]:
     """Return the windows whose raw scores `refined_events` needs, sorted, each once."""
-    found, scores = set[Window](), _comparable(scores)
+    found, (scores, _) = set[Window](), _comparable(scores, {})
     for event, run in _with_runs(events, scores):
         if not event.demoted and _level(event, run) is not None:
             found.update(window for one in run.boundaries(event) for window in run.extra(one))
@@ -99,21 +99,22 @@ def refined_events(
     so does one that would become shorter than `settings.min_s`. No event begins before the last one
     has ended. Raises KeyError for a window that `extra` lacks. The rule is our own.
     """
-    if _are_probabilities(scores):
-        odds = log_odds_of(np.array(list(extra.values()), np.float64)).tolist()
-        scores, extra = _comparable(scores), dict(zip(extra, odds, strict=True))
+    scores, extra = _comparable(scores, extra)
     moved = [_moved(event, run, settings, extra) for event, run in _with_runs(events, scores)]
     return apart(moved)
 
 
-def _comparable(scores: Scores) -> Scores:
-    """Return the raw scores as log-odds if they are probabilities, else as they are."""
-    return replace(scores, raw=log_odds_of(scores.raw)) if _are_probabilities(scores) else scores
+def _comparable(
+    scores: Scores, extra: Mapping[Window, float]
+) -> tuple[Scores, Mapping[Window, float]]:
+    """Return the raw scores as log-odds if those of `scores` are probabilities, else as they are.
 
-
-def _are_probabilities(scores: Scores) -> bool:
-    """Tell whether all raw scores of the video's own windows are from 0 to 1."""
-    return len(scores.raw) > 0 and bool((scores.raw >= 0).all() and (scores.raw <= 1).all())
+    `extra` has no say, so that what is to be read is decided on the scale that is used afterwards.
+    """
+    if not len(scores.raw) or scores.raw.min() < 0 or scores.raw.max() > 1:
+        return scores, extra
+    odds = log_odds_of(np.array(list(extra.values()), np.float64)).tolist()
+    return replace(scores, raw=log_odds_of(scores.raw)), dict(zip(extra, odds, strict=True))
 
 
 def _with_runs(events: Sequence[Event], scores: Scores) -> list[tuple[Event, _Run]]:

@@ -98,17 +98,16 @@ def with_answers(
     if rule is not None and rule.segments > 1:
         return tuple(events)
     answers = {
-        tuple(peak_windows(one, scores)): one.verification
+        tuple(peak_windows(one, scores)): one.verification if rule is None else rule.check(odds)
         for one in known
-        if one.verification.log_odds is not None
+        if (odds := one.verification.log_odds) is not None
     }
-    found = []
-    for event in events:
-        same = answers.get(tuple(peak_windows(event, scores)))
-        if same is not None and rule is not None and same.log_odds is not None:
-            same = rule.check(same.log_odds)
-        found.append(event if same is None else with_answer(event, same))
-    return tuple(found)
+    return tuple(
+        event
+        if (same := answers.get(tuple(peak_windows(event, scores)))) is None
+        else with_answer(event, same)
+        for event in events
+    )
 
 
 def with_words(events: Sequence[Event], known: Sequence[Event]) -> tuple[Event, ...]:

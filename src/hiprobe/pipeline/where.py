@@ -54,8 +54,9 @@ def with_maps(events: Sequence[Event], known: Sequence[Event]) -> tuple[Event, .
 
     A demoted event has no map, whatever was known.
     """
-    none, maps = (None, None), {one.peak: (one.heat, one.box) for one in known}
-    found = [(one, *(none if one.demoted else maps.get(one.peak, none))) for one in events]
+    maps = {one.peak: (one.heat, one.box) for one in known}
+    wanted = [(one, None if one.demoted else one.peak) for one in events]
+    found = [(event, *maps.get(peak, (None, None))) for event, peak in wanted]
     return tuple(replace(event, heat=heat, box=box) for event, heat, box in found)
 
 
