@@ -422,6 +422,7 @@ def test_a_draw_is_balanced_and_seeded() -> None:
     assert sum(name[0] == "a" for name in draw(train, 1.0, 0)) == 30, (
         "all videos of the rarer class"
     )
+    assert len(draw(train, 1.0, 0)) == 200, "all of the other class too"
     normal = {name: one for name, one in train.items() if name[0] == "n"}
     assert len(draw(normal, 0.1, 0)) == 17
     with pytest.raises(LabelError, match="no training video is labelled"):
