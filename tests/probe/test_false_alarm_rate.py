@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from scipy.stats import chi2, poisson
 
 from hiprobe.errors import LabelError
+from hiprobe.labels import label_segments
 from hiprobe.localize import Localization, localize
+from hiprobe.probe import fit
 from hiprobe.probe.false_alarm_rate import (
     FalseAlarmRate,
     check_footage,
@@ -23,7 +25,7 @@ from hiprobe.probe.false_alarm_rate import (
     most_events,
     threshold_for_rate,
 )
-from hiprobe.types import Gap, Scores
+from hiprobe.types import Event, Gap, HiddenStates, Recipe, Scores, Site
 
 SEGMENT_S = 1.6
 FIXED = Localization(rule="fixed", threshold=0.0)
@@ -200,6 +202,37 @@ def test_the_promise_of_a_level_is_kept_in_all_but_five_percent_of_recordings() 
         broken += 240 * np.exp(-found.threshold) > wanted
     assert broken / 2000 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2000)
     assert broken > 0  # it is not merely careful
+
+
+def test_a_video_about_which_the_model_could_not_be_asked_is_not_counted() -> None:
+    class Asks:
+        answers_yes_no, provenance = True, {"name": "none"}
+
+    rng, edges, recipe = np.random.default_rng(0), np.arange(11) * 1.6, Recipe("m", ("q?",))
+    known, answers = [], []
+    for number in range(8):
+        events = (Event(3.2, 8.0),) if number % 2 else ()
+        labels = label_segments(edges[:-1], edges[1:], events)
+        values = rng.normal(size=(10, 1, 4))
+        values[labels == 1] += 3
+        values[2:8] += 9 * (number == 2)  # a false alarm, in the video that has no answers
+        states = HiddenStates(
+            f"v{number}", recipe, (Site("residual", 0),), edges[:-1], edges[1:], values, 16.0
+        )
+        known.append((states, labels))
+        if number != 2:
+            said = rng.normal(size=(10, 1, 2))
+            answers.append((replace(states, sites=(Site("logit", 0),), values=said), labels))
+    probe = fit(
+        "hiprobe",
+        known,
+        model=Asks(),  # type: ignore[arg-type]
+        answers=answers,
+        false_alarms_per_day=20_000,
+        permutations=0,
+        layer_curve=False,
+    )
+    assert probe.provenance["false_alarms"]["hours"] == pytest.approx(3 * 16.0 / 3600)
 
 
 def test_a_level_is_never_below_that_of_the_probe_and_ties_are_shut_out() -> None:

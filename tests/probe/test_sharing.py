@@ -130,6 +130,11 @@ def test_sharing_a_shared_probe_again_changes_nothing() -> None:
     assert shareable(once).left_out == ()
 
 
+def test_a_probe_without_digests_keeps_the_number_of_its_videos() -> None:
+    shared = shareable(SHIPPED).probe  # as from the hub
+    assert shareable(shared, digests=True).probe.video_count == SHIPPED.video_count
+
+
 def test_digests_leave_if_they_are_asked_to(served: WritableHub) -> None:
     SHIPPED.push_to_hub(NAME, digests=True)
     assert Probe.from_hub(f"{NAME}@main").fitted_videos == SHIPPED.fitted_videos

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from tests.support.review_folder import SITES, Made, Page, made_states, make, served
 
-from hiprobe import store
+from hiprobe import runs, store
 from hiprobe.errors import LabelError, ProbeError, StoreError, UsageError
 from hiprobe.labels import label_segments
 from hiprobe.localize import Localization
@@ -112,6 +112,18 @@ def test_a_short_missed_event_gets_a_segment_and_a_short_normal_span_takes_none(
     assert correct(made, fresh, [(*short, True)])[1:6].tolist() == [0, 1, -1, 0, 0]
     anomalous = np.ones(len(made.starts), dtype=np.int8)
     assert correct(made, anomalous, [(*short, False)]).all()
+
+
+def test_a_short_event_that_is_called_normal_later_counts_no_more() -> None:
+    made = made_states("0" * 64, (), 0, 1)
+    fresh = np.zeros(len(made.starts), dtype=np.int8)
+    missed = (1.0, 2.2, True)
+    assert correct(made, fresh, [missed]).any()
+    assert not correct(made, fresh, [missed, (1.0, 2.2, False)]).any()
+    again = correct(made, fresh, [missed, (1.0, 2.2, False), missed])
+    assert again.tolist() == correct(made, fresh, [missed]).tolist()
+    whole = correct(made, fresh, [(0.0, 12.0, True), (0.3, 12.0, True)])
+    assert whole.tolist() == correct(made, fresh, [(0.0, 12.0, True)]).tolist()
 
 
 def test_a_refit_in_review_keeps_the_groups_of_the_labelled_clips(
@@ -305,6 +317,38 @@ def test_a_threshold_is_proposed_like_a_probe(session: Session) -> None:
     assert proposal.probe.localization == replace(
         session.needed_probe().localization, rule="fixed", threshold=2.0
     )
+
+
+def test_a_threshold_finds_what_the_page_showed_and_a_refit_keeps_the_options_of_the_run(
+    session: Session, made: Made
+) -> None:
+    own = made.probe
+    rules = replace(own.localization, smoothing="none", merge_s=0.0, min_s=0.0)
+    asked = {"probe": own.digest, "localization": rules.to_json(), "verify": True, "where": False}
+    runs.record_run(made.out, own, asked)
+    entry = session.entry(made.ids["b.mp4"])
+    assert entry is not None
+    states = session.states(made.ids["b.mp4"], own.recipe, own.sites)
+    assert states is not None
+    scores, events = score_states(states, replace(own, localization=rules))
+    shown = replace(session.shown(entry), scores=scores, events=events)
+    for threshold in (0.3, 0.6, 0.9):
+        listed = session.events(shown, threshold)
+        _, found = score_states(states, propose_threshold(session, threshold).probe)
+        assert [(e.start, e.end) for e in found] == [(e.start, e.end) for e in listed]
+    judge_all(session, made)
+    refitted = propose_refit(session).probe.localization
+    assert (refitted.smoothing, refitted.merge_s, refitted.min_s) == ("none", 0.0, 0.0)
+
+
+def test_after_a_threshold_nothing_judged_before_is_new(session: Session, made: Made) -> None:
+    judge_all(session, made)
+    for proposal in (propose_refit(session), None):
+        proposal = proposal or propose_threshold(session, 0.4)
+        made_by = (proposal.what, proposal.figures, proposal.upto)
+        session.keep(proposal.probe, "ann", *made_by)
+        session.use(proposal.probe.digest, "ann")
+    assert propose_refit(session).measured.segments["new"] == 0
 
 
 def test_a_changed_probe_file_is_refused(session: Session, made: Made) -> None:

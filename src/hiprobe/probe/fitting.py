@@ -204,7 +204,8 @@ def _rate(
 ) -> FalseAlarmRate:
     """Find what keeps the wanted false alarms, from out-of-fold scores (n,) of normal videos.
 
-    With answers of the model to check events by, that is the level of the check.
+    With answers of the model to check events by, that is the level of the check; a video about
+    which the model could not be asked is then not counted.
     """
     settings = made.localization
     rule = replace(settings, rule="fixed", threshold=settings.threshold or 0.0)
@@ -214,9 +215,11 @@ def _rate(
     for one, scores, labels in parts:
         if len(labels) and not labels.any():
             found.append((one.video_id, *localize(one.starts, one.ends, scores, one.gaps, rule)))
-    normal = [scores for _, scores, _ in found]
     if made.verification is None or not answers:
-        return threshold_for_rate(wanted, normal, settings)
+        return threshold_for_rate(wanted, [scores for _, scores, _ in found], settings)
+    asked = {states.video_id for states, _ in answers}
+    found = [one for one in found if one[0] in asked]
+    normal = [scores for _, scores, _ in found]
     check_footage(normal)
     odds = answered_odds(answers, [(video, events) for video, _, events in found])
     hours = sum(one.scored_s for one in normal) / 3600

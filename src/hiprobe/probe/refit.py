@@ -46,21 +46,32 @@ def correct(
 ) -> LabelArray:
     """Return a copy of `labels` (segments,) with corrections from `spans`.
 
-    A span is (start, end, anomalous), in seconds; a later span overrides an earlier one. An
-    anomalous span decides the segments that `label_segments` gives it; a normal segment that it
-    only touches is no longer certain and is left out (-1). A normal span decides only the segments
-    that are at least half in it: a short one says nothing about the rest of a segment.
+    A span is (start, end, anomalous), in seconds; a later span overrides an earlier one. Of an
+    anomalous span counts what no later one calls normal: it decides the segments that
+    `label_segments` gives it; a normal segment that it only touches is no longer certain and is
+    left out (-1). A normal span decides only the segments that are at least half in it: a short one
+    says nothing about the rest of a segment.
     """
     found = labels.copy()
-    for start, end, anomalous in spans:
-        span = (Event(start, end),)
-        share = label_segments(states.starts, states.ends, span)
+    for place, (start, end, anomalous) in enumerate(spans):
+        later = [(a, b) for a, b, other in spans[place + 1 :] if anomalous and not other]
+        left = _without_parts(Event(start, end), later)
+        share = label_segments(states.starts, states.ends, left)
         if anomalous:
             found[(share == -1) & (found == 0)] = -1
             found[share == 1] = 1
-        elif not short_events(states.starts, states.ends, span):
+        elif not short_events(states.starts, states.ends, left):
             found[share == 1] = 0
     return found
+
+
+def _without_parts(span: Event, parts: Sequence[tuple[float, float]]) -> tuple[Event, ...]:
+    """Return what is left of a span without some parts of it."""
+    left = [(span.start, span.end)]
+    for first, last in parts:
+        cut = [piece for a, b in left for piece in ((a, min(b, first)), (max(a, last), b))]
+        left = [(a, b) for a, b in cut if b > a]
+    return tuple(Event(a, b) for a, b in left)
 
 
 def refit(

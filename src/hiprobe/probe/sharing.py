@@ -77,8 +77,9 @@ def shareable(probe: Probe, *, digests: bool = False) -> Shareable:
     left_out: list[str] = []
     facts = _taken(dict(probe.provenance), _PROVENANCE, "", left_out)
     videos = probe.video_count
-    if digests and all(map(_DIGEST.fullmatch, probe.fitted_videos)):
-        facts["videos"] = sorted(probe.fitted_videos)
+    known = probe.fitted_videos
+    if digests and known and all(map(_DIGEST.fullmatch, known)):
+        facts["videos"] = sorted(known)
         left_out.remove("videos")
     elif videos is not None:
         facts["video_count"] = videos

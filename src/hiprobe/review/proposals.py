@@ -19,6 +19,7 @@ from hiprobe.probe.refit import Auc, correct, refit
 from hiprobe.review.changes import Changes, Judged, changes
 from hiprobe.review.judgements import Judgement
 from hiprobe.review.session import Session, score_states
+from hiprobe.runs import run_options
 from hiprobe.types import LabelArray
 
 
@@ -91,7 +92,8 @@ def propose_refit(
     if not pairs:
         raise LabelError("no judged video has kept hidden states", cure="judge some events first")
     stays = choose and not _choosable(old, pairs)
-    made = refit(old, pairs, known, choose=choose and not stays)
+    asked = replace(old, localization=run_options(session.out, old).localization)
+    made = refit(asked, pairs, known, choose=choose and not stays)
     before = made.before if first else _auc_without_refit(old, pairs)
     figures = Figures(before, made.after, _counts(pairs, known), _videos(pairs))
     return Proposal(
@@ -133,15 +135,18 @@ def _warnings(missing: int, *, stays: bool, first_known: bool) -> Iterator[str]:
 
 
 def propose_threshold(session: Session, threshold: float) -> Proposal:
-    """Propose the probe in use with a fixed threshold; raises ProbeError, StoreError."""
+    """Propose the probe in use with a fixed threshold, and the other options of the last run.
+
+    Raises ProbeError and StoreError.
+    """
     began, old = time.perf_counter(), session.needed_probe()
-    rule = replace(old.localization, rule="fixed", threshold=threshold)
+    rule = replace(run_options(session.out, old).localization, rule="fixed", threshold=threshold)
     causal, before = old.causal_threshold, old.localization.threshold
     moved = None if causal is None else moved_threshold(causal, before, threshold)
     made = replace(old, localization=rule, causal_threshold=moved)
     found = changes(session, made)
-    what = f"threshold {threshold:.3f}"
-    return Proposal(made, what, found, Figures(), (), time.perf_counter() - began)
+    what, upto = f"threshold {threshold:.3f}", _used(session, old)
+    return Proposal(made, what, found, Figures(), (), time.perf_counter() - began, upto)
 
 
 def _gather(
