@@ -220,6 +220,26 @@ def test_vision_features_can_be_reused(name: str, backbone: Any, plain: Any) -> 
     TABLE[name]["vision features reused"] = "same bits"
 
 
+@pytest.mark.parametrize("seconds", [12.0, 60.0])
+def test_several_prompts_about_a_long_window_read_what_each_reads_alone(
+    backbone: Any, seconds: float
+) -> None:
+    """Positions in seconds reach further than those in the picture."""
+    recipe = dataclasses.replace(
+        backbone.recipe, prompts=tuple(tiny_models.PROMPTS), segment_s=seconds
+    )
+    (short,) = segments(backbone, 1)
+    count = len(short.times)
+    times = (np.arange(count) + 0.5) * seconds / count
+    window = dataclasses.replace(short, start=0.0, end=seconds, times=times)
+    last = backbone.layers - 1
+    sites = [Site("residual", last, prompt=prompt) for prompt in range(len(recipe.prompts))]
+    together = backbone.read([window], sites, recipe)[0]
+    for prompt, words in enumerate(recipe.prompts):
+        one = dataclasses.replace(recipe, prompts=(words,))
+        near(together[prompt], backbone.read([window], [Site("residual", last)], one)[0, 0], SHARED)
+
+
 def test_several_prompts_encode_the_frames_once(backbone: Any) -> None:
     recipe = dataclasses.replace(backbone.recipe, prompts=tuple(tiny_models.PROMPTS))
     base = backbone._model.base_model
