@@ -32,6 +32,10 @@ PROVEN = frozenset(
     }
 )
 
+# What positions in seconds are made of.
+SECONDS = "second_per_grid_ts"
+PLACED = ("input_ids", "mm_token_type_ids", "video_grid_thw", SECONDS)
+
 
 def shares_prefix(config: Any, processor: Any) -> bool:
     """Tell whether the video's part of the prompt can be computed once.
@@ -69,14 +73,20 @@ def prefix_cache(
     return cache
 
 
-def suffix(input_ids: Tensor, cache: DynamicCache, length: int) -> Inputs:
+def suffix(model: Any, inputs: Inputs, cache: DynamicCache, length: int) -> Inputs:
     """Make the arguments of a prompt's own pass, after the first `length` positions.
 
-    The cache is cut back to them. Positions follow from its length and, in families with positions
-    in space, from what the first pass left in the model. Without padding no mask is needed.
+    `inputs` need no pixels. The cache is cut back to these positions. Those of the words follow
+    from its length and, in families with positions in space, from what the first pass left in the
+    model. With positions in seconds they are computed for the whole prompt: words begin after the
+    size of a picture, however long the video is. Without padding no mask is needed.
     """
     layers: list[Any] = cache.layers
     # Each layer by itself: a prompt that stopped at a lower block did not extend the upper ones.
     for layer in layers:
         layer.crop(length - layer.get_seq_length())
-    return {"input_ids": input_ids[:, length:], "past_key_values": cache, "use_cache": True}
+    words = {"input_ids": inputs["input_ids"][:, length:], "past_key_values": cache}
+    if SECONDS in inputs:
+        places = model.base_model.get_rope_index(**{name: inputs[name] for name in PLACED})[0]
+        words["position_ids"] = places[:, :, length:]
+    return {**words, "use_cache": True}

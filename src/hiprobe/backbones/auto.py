@@ -66,7 +66,7 @@ from hiprobe.backbones._reading import (
     with_features,
 )
 from hiprobe.backbones._requests import Readable, check_recipe, head_layout
-from hiprobe.backbones._sharing import prefix_cache, prefix_length, shares_prefix, suffix
+from hiprobe.backbones._sharing import PLACED, prefix_cache, prefix_length, shares_prefix, suffix
 from hiprobe.backbones._sizes import check_size, seen_size
 from hiprobe.backbones._weights import (
     devices,
@@ -407,8 +407,11 @@ class AutoBackbone:
         deepest = max(self.layers - 1 if site.kind == "logit" else site.layer for site in sites)
         cache = prefix_cache(self._model, first, length, deepest)
         for prompt in prompts:
-            ids = torch.cat([inputs[prompt]["input_ids"] for inputs in made])
-            yield prompt, suffix(to_device(ids, self._entry), cache, length)
+            some = [
+                {name: value for name, value in inputs[prompt].items() if name in PLACED}
+                for inputs in made
+            ]
+            yield prompt, suffix(self._model, self._on_device(collate(some)), cache, length)
 
     def _read_prompt(self, inputs: Mapping[str, Any], sites: Sequence[Site]) -> Tensor:
         """Return the vectors (batch, sites, width) of one prompt's batch."""
