@@ -146,6 +146,8 @@ def test_activitynet_is_truth_and_detections_at_once(videos: list[VideoEvents]) 
     twins = [VideoEvents(name, 1.0, ()) for name in ("a.mp4", "a.mkv", "b.mp4")]
     both = json.loads(text("activitynet", twins))
     assert list(both["database"]) == ["a.mp4", "a.mkv", "b"]
+    three = [VideoEvents(name, 1.0, ()) for name in ("a.mp4", "a.mkv", "a.mp4.mov")]
+    assert len(json.loads(text("activitynet", three))["database"]) == 3
 
 
 def frames_of(start: float, end: float) -> tuple[int, int]:
@@ -242,6 +244,13 @@ def test_otio_has_a_clip_for_each_event(videos: list[VideoEvents]) -> None:
         assert start["value"] <= marked < end
     assert unquote(track["children"][0]["media_reference"]["target_url"]) == ODD
     checked("otio", as_json(text("otio", videos[1:])))
+
+
+def test_otio_marks_the_frame_at_the_peak(videos: list[VideoEvents]) -> None:
+    line = {**videos[0].lines[0], "start": 4.0, "end": 5.0, "peak_time": 4.1}
+    video = VideoEvents("a.mp4", 9.0, [line], VideoClock(30.0, 64, 64))
+    (clip,) = as_json(text("otio", [video]))["tracks"]["children"][0]["children"]  # type: ignore[index]
+    assert clip["markers"][0]["marked_range"]["start_time"]["value"] == 123  # 4.1 s at 30 a second
 
 
 def test_chapters_cover_the_video_and_are_read_by_ffmpeg(

@@ -11,12 +11,22 @@ import av
 import numpy as np
 import pytest
 from tests.cli.test_commands import run
-from tests.support.finished_folder import END, EVENTS, ODD, QUIET, TIMES, Finished, make
+from tests.support.finished_folder import (
+    END,
+    EVENTS,
+    ODD,
+    QUIET,
+    TIMES,
+    Finished,
+    make,
+    result_of,
+)
 from tests.support.numbered_videos import number, numbered, steady, write
 
-from hiprobe import video
+from hiprobe import store, video
 from hiprobe.errors import CorruptVideo, StoreError, UsageError
 from hiprobe.evaluation.finished_videos import place_below
+from hiprobe.store import results
 
 __all__ = ["run"]  # a fixture
 
@@ -83,6 +93,17 @@ def test_a_file_for_each_video_in_folders_as_theirs(
     )
     assert both.objects[0]["videos"] == 2
     assert "demoted" in (to / names[0]).read_text()
+
+
+def test_each_video_has_a_file_of_its_own(run: Any, finished: Finished, tmp_path: Path) -> None:
+    names = ("a.mp4", "a.mkv", "a.mp4.mov")
+    for name in names:
+        one = result_of(finished.cams / QUIET, name, (), 2.0)
+        results.save_result(store.result_folder(tmp_path / "out", one), one, {"probe": "p"})
+        store.note(tmp_path / "out", [one])
+    to = tmp_path / "subtitles"
+    assert run("export", tmp_path / "out", "-f", "srt", "-o", to).code == 0
+    assert sorted(path.name for path in to.iterdir()) == sorted(f"{name}.srt" for name in names)
 
 
 def test_one_file_for_all_videos(run: Any, finished: Finished, tmp_path: Path) -> None:

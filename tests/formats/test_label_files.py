@@ -162,6 +162,68 @@ def test_label_studio_regions_of_other_kinds(load: Load) -> None:
     assert load("a.json", [task(choice)]) == {QUIET: []}
 
 
+def region(kind: str, *ranges: tuple[int, int], **value: Any) -> dict[str, Any]:
+    """A result of the region r1; without ranges it has no times."""
+    times = {"ranges": [{"start": start, "end": end} for start, end in ranges]} if ranges else {}
+    return {"id": "r1", "type": kind, "value": {**times, **value}}
+
+
+def box(*keyframes: tuple[int, bool], labels: tuple[str, ...] = ("fall",)) -> dict[str, Any]:
+    sequence = [{"frame": frame, "enabled": enabled} for frame, enabled in keyframes]
+    return {"type": "videorectangle", "value": {"sequence": sequence, "labels": [*labels]}}
+
+
+def test_label_studio_regions_without_a_label_are_events(load: Load) -> None:
+    for one in (
+        region("timelinelabels", (26, 50), timelinelabels=[]),
+        region("timelinelabels", (26, 50)),
+        {"type": "labels", "value": {"start": 1.0, "end": 2.0}},
+        box((26, True), (50, False), labels=()),
+    ):
+        assert load("a.json", [task(one)]) == {QUIET: [(1.0, 2.0, "event")]}
+
+
+@pytest.mark.parametrize(
+    ("more", "labels"),
+    [
+        (region("choices", (26, 50), choices=["high"]), ["fight", "high"]),
+        (region("rating", (26, 50), rating=4), ["fight"]),
+        (region("number", (26, 50), number=4), ["fight"]),
+        (region("textarea", (26, 50), text=["two men"]), ["fight"]),
+        (region("taxonomy", (26, 50), taxonomy=[["a", "b"], ["c"]]), ["fight", "b", "c"]),
+    ],
+)
+def test_label_studio_results_about_a_region_have_its_times(
+    load: Load, more: dict[str, Any], labels: list[str]
+) -> None:
+    labelled = region("timelinelabels", (26, 50), timelinelabels=["fight"])
+    found = load("a.json", [task(labelled, more)])
+    assert found == {QUIET: [(1.0, 2.0, label) for label in labels]}
+
+
+def test_label_studio_choices_without_times_are_about_the_whole_video(load: Load) -> None:
+    for one in (
+        region("choices", choices=["fight"]),
+        region("taxonomy", taxonomy=[["a", "fight"]]),
+    ):
+        assert load("a.json", [task(one)]) == {QUIET: [(0.0, math.inf, "fight")]}
+    assert load("a.json", [task(region("choices", choices=[]))]) == {QUIET: []}
+    assert load("a.json", [task(region("choices", sequence=[], choices=["high"]))]) == {QUIET: []}
+
+
+def test_label_studio_boxes_are_seen_from_an_enabled_keyframe(load: Load) -> None:
+    twice = box((26, True), (30, False), (40, False))
+    assert load("a.json", [task(twice)]) == {QUIET: [(1.0, 1.2, "fall")]}
+    unsorted = box((30, False), (26, True))
+    assert load("a.json", [task(unsorted)]) == {QUIET: [(1.0, 1.2, "fall")]}
+    assert load("a.json", [task(box((1, False)))]) == {QUIET: []}
+
+
+def test_label_studio_relations_are_passed_over(load: Load) -> None:
+    arrow = {"type": "relation", "from_id": "r1", "to_id": "r2", "direction": "right"}
+    assert load("a.json", [task(timeline(1, 25), arrow)]) == {QUIET: [(0.0, 1.0, "fight")]}
+
+
 def test_label_studio_takes_the_ground_truth_or_the_newest(load: Load) -> None:
     one = task()
     one["annotations"] = [
@@ -182,6 +244,9 @@ def test_label_studio_takes_the_ground_truth_or_the_newest(load: Load) -> None:
         ({**task(), "annotations": 3}, "task 7: its annotations must be a list"),
         ({**task(), "annotations": [5]}, 'an annotation has no result; export as "JSON"'),
         (task({"type": 3}), "a region has no type or no value"),
+        (task(region("choices", choices="fight")), "its choices must be a list of names, got 'fi"),
+        (task(region("choices", choices=[3])), r"its choices must be a list of names, got '\[3\]'"),
+        (task(region("videorectangle", sequence=[3])), "a keyframe must be an object"),
         (task(timeline(9, 3)), "must end after its start"),
         (task(timeline(1, 2), fps=0), "does not say at how many frames a second; add"),
         ({**task(timeline(1, 2)), "data": {"video": "quiet.mp4"}}, "frames a second"),
@@ -355,6 +420,33 @@ def test_two_videos_of_one_name_need_a_path(tmp_path: Path) -> None:
         list(datasets.load("folder", path))
     path.write_text(json.dumps(activitynet(**{"x/b/0900": {"annotations": []}})))
     assert [one.name for one in datasets.load("folder", path)] == ["b/0900.mp4"]
+
+
+def test_labels_of_two_videos_do_not_land_on_one(tmp_path: Path) -> None:
+    (tmp_path / "cam1").mkdir()
+    (tmp_path / "cam1/0900.mp4").touch()
+    path = tmp_path / "l.json"
+
+    def write(*videos: str) -> None:
+        found = [task(timeline(1, 25), video=f"/data/local-files/?d={one}") for one in videos]
+        path.write_text(json.dumps(found))
+
+    for videos in (("cam1/0900.mp4", "cam2/0900.mp4"), ("cam2/0900.mp4", "0900.mp4")):
+        write(*videos)
+        with pytest.raises(LabelError) as caught:
+            list(datasets.load("folder", path))
+        assert str(caught.value) == (
+            f"{path}: task 7: the labels of {videos[0]} and of {videos[1]} both match the video "
+            f"{tmp_path / 'cam1/0900.mp4'}; take out the labels of the other video, or write one "
+            "name if both mean it"
+        )
+    write("elsewhere/cam1/0900.mp4")
+    assert [one.name for one in datasets.load("folder", path)] == ["cam1/0900.mp4"]
+    write("cam1/0900.mp4", "./cam1/0900.mp4")
+    assert [len(one.events or ()) for one in datasets.load("folder", path)] == [2]
+    write("cam1/1000.mp4", "cam2/1000.mp4")
+    with pytest.raises(LabelError, match="there is no file"):
+        list(datasets.load("folder", path))
 
 
 DOCTYPE = '<!DOCTYPE annotations [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>'

@@ -71,16 +71,28 @@ class _Videos:
     """The videos below one folder, found by the names in a file of labels."""
 
     def __init__(self, base: Path) -> None:
-        self.base = base
+        self.base, self._stated = base, dict[Path, PurePosixPath]()
 
     def find(self, labelled: LabelledVideo) -> Path:
         """Return the file that is meant; one that is not there if none is.
 
         That is the file at the stated path below the folder, or the only one whose path ends like
-        it: the most parts count, and a suffix need not be stated. Raises LabelError for several.
+        it: the most parts count, and a suffix need not be stated. Raises LabelError for several
+        files, and for a file that was found by another stated name before.
         """
+        path, name = self._find(labelled), _as_path(labelled.names[0])
+        other = self._stated.setdefault(path, name)
+        if other != name and path.is_file():
+            raise LabelError(
+                f"the labels of {other} and of {name} both match the video {path}",
+                where=labelled.where,
+                cure="take out the labels of the other video, or write one name if both mean it",
+            )
+        return path
+
+    def _find(self, labelled: LabelledVideo) -> Path:
         for name in labelled.names:
-            inside = PurePosixPath(name.replace("\\", "/"))
+            inside = _as_path(name)
             below = not inside.is_absolute() and ".." not in inside.parts
             if below and (self.base / inside).is_file():
                 return self.base / inside
@@ -88,7 +100,7 @@ class _Videos:
         return found[0] if found else self.base / PurePosixPath(labelled.names[0]).name
 
     def _ending(self, name: str, where: str) -> list[Path]:
-        parts = [*PurePosixPath(name.replace("\\", "/")).parts]
+        parts = [*_as_path(name).parts]
         paths = self._by_name.get(annotation_name(name), [])
         agreed = {path: _agreement(path, parts) for path in paths}
         best = [path for path in paths if agreed[path] == max(agreed.values())]
@@ -107,6 +119,10 @@ class _Videos:
         for path in videos_below(self.base, lambda _path, _why: None):
             found.setdefault(annotation_name(path.name), []).append(path)
         return found
+
+
+def _as_path(name: str) -> PurePosixPath:
+    return PurePosixPath(name.replace("\\", "/"))
 
 
 def _agreement(path: Path, parts: list[str]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,13 +81,9 @@ def _places(format_: Any, target: Path, results: Sequence[Result]) -> Mapping[Pa
         raise UsageError(
             f"{len(results)} videos make as many files", where=target, cure="give -o a folder"
         )
-    stems = Counter(VideoEvents(one.name, 0.0, ()).stem for one in results)
-    places = {}
-    for one in results:
-        stem = VideoEvents(one.name, 0.0, ()).stem
-        name = stem if stems[stem] == 1 else one.name
-        places[place_below(target, name, format_.suffix)] = [one]
-    return places
+    names = formats.short_names([one.name for one in results])
+    places = [place_below(target, name, format_.suffix) for name in names]
+    return {place: [one] for place, one in zip(places, results, strict=True)}
 
 
 def _events(result: Result, format_: Any, wanted: Export, sources: Sources) -> VideoEvents:

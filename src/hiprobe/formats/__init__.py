@@ -7,6 +7,7 @@ floor up, write and read with these files.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = [
     "load",
     "names",
     "read_label_file",
+    "short_names",
     "writers",
     "writes",
 ]
@@ -228,6 +230,17 @@ class LabelFormat(Protocol):
     def read_labels(self, document: Any, where: str) -> Iterator[LabelledVideo]:
         """Yield the labelled videos; raises LabelError, whose place begins with `where`."""
         ...
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return names of videos without their suffix; one that could mean another video keeps it.
+
+    >>> short_names(["cam/a.mp4", "b.mp4", "b.mkv", "b.mp4.mov"])
+    ['cam/a', 'b.mp4', 'b.mkv', 'b.mp4.mov']
+    """
+    stems = [VideoEvents(name, 0.0, ()).stem for name in names]
+    taken = Counter(one for pair in zip(names, stems, strict=True) for one in {*pair})
+    return [stem if taken[stem] == 1 else name for name, stem in zip(names, stems, strict=True)]
 
 
 def names() -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 Programs count frames in two ways. Annotation tools such as CVAT count the pictures that they
 decode, which have any times: `frames_on_screen`. Editing programs, and tools that play a video in a
-browser, count by a constant rate: `nominal_frames`.
+browser, count by a constant rate: `nominal_frame` and `nominal_frames`.
 """
 
 from __future__ import annotations
@@ -45,6 +45,15 @@ def frames_on_screen(times: FloatArray, start: float, end: float) -> tuple[int, 
     return first, max(last, first + 1)
 
 
+def nominal_frame(fps: float, at: float) -> int:
+    """Return the frame of a constant rate, from 0, that is on screen at a time in seconds.
+
+    >>> nominal_frame(30.0, 4.1), nominal_frame(25.0, 1.59)
+    (123, 39)
+    """
+    return math.floor((max(0.0, at) + EPSILON_S) * fps)
+
+
 def nominal_frames(fps: float, start: float, end: float, duration: float) -> tuple[int, int]:
     """Return the frames of a constant rate, the end exclusive, that a span in seconds touches.
 
@@ -54,5 +63,5 @@ def nominal_frames(fps: float, start: float, end: float, duration: float) -> tup
     ((40, 121), (249, 250))
     """
     frames = max(1, math.ceil((duration - EPSILON_S) * fps))
-    first = min(frames - 1, math.floor((max(0.0, start) + EPSILON_S) * fps))
+    first = min(frames - 1, nominal_frame(fps, start))
     return first, min(frames, max(first + 1, math.ceil((end - EPSILON_S) * fps)))

@@ -8,12 +8,11 @@ read is `database`.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hiprobe.errors import LabelError
-from hiprobe.formats import LabelledSpan, LabelledVideo, VideoEvents
+from hiprobe.formats import LabelledSpan, LabelledVideo, VideoEvents, short_names
 from hiprobe.formats._documents import check_order, read_number
 from hiprobe.formats._words import label_of
 
@@ -26,8 +25,7 @@ KEPT_BACK = "testing"
 
 def write_events(videos: Sequence[VideoEvents]) -> str:
     """Make one JSON object about all videos; one without events has empty lists."""
-    known = Counter(one.stem for one in videos)
-    keys = [one.stem if known[one.stem] == 1 else one.name for one in videos]
+    keys = short_names([one.name for one in videos])
     pairs = list(zip(keys, videos, strict=True))
     values = {
         "version": VERSION,

@@ -24,6 +24,9 @@ label_suffix = ".json"
 LOCAL_FILES = "/data/local-files/?d="  # how Label Studio serves a folder of the machine it runs on
 TIMELINE = "timelinelabels"
 RATES = ("fps", "framerate", "frame_rate", "frameRate")
+WHOLE = ("choices", "taxonomy")  # without times they label the whole video
+UNNAMED = "event"  # the label of a region to which nobody gave one
+RELATION = "relation"  # an arrow between two regions
 VIDEOS = ("video", "video_url", "url", "media")
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # what an upload puts before a name
 
@@ -75,7 +78,7 @@ def read_labels(document: Any, where: str) -> Iterator[LabelledVideo]:
     """Yield the videos that have a submitted annotation; without a region they are normal.
 
     Of several annotations the one that is marked as ground truth counts, else the newest. A choice
-    labels the whole video. Raises LabelError.
+    that is not about a region labels the whole video. Raises LabelError.
     """
     for place, task in enumerate(document, 1):
         at = f"{where}: task {task.get('id', place)}"
@@ -85,8 +88,8 @@ def read_labels(document: Any, where: str) -> Iterator[LabelledVideo]:
         if not done:
             continue
         chosen = max(done, key=lambda one: (one.get("ground_truth") is True, _moment(one)))
-        spans = [span for one in chosen["result"] for span in _spans(one, task["data"], at)]
-        yield LabelledVideo(_names(task, at), tuple(spans), where=at)
+        spans = tuple(_spans(chosen["result"], task["data"], at))
+        yield LabelledVideo(_names(task, at), spans, where=at)
 
 
 def _is_submitted(annotation: Any, where: str) -> bool:
@@ -114,25 +117,60 @@ def _names(task: Mapping[str, Any], where: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((path, name, _UPLOADED.sub("", name, count=1))))
 
 
-def _spans(result: Any, data: Mapping[str, Any], where: str) -> Iterator[LabelledSpan]:
-    """Yield the spans of one region. A region without times, such as a rating, has none."""
+def _spans(results: Sequence[Any], data: Mapping[str, Any], where: str) -> Iterator[LabelledSpan]:
+    """Yield the spans of an annotation; a region that has no label is an event all the same.
+
+    A region may have several results with its id and its times, such as its label and a rating.
+    """
+    regions: dict[tuple[str | int, float, float], list[str]] = {}
+    for place, result in enumerate(results):
+        if isinstance(result, dict) and result.get("type") == RELATION:
+            continue
+        kind, value = _kind_and_value(result, where)
+        labels, key = _labels(kind, value, where), str(result["id"]) if "id" in result else place
+        for start, end in _times(kind, value, data, where):
+            check_order(start, end, where)
+            regions.setdefault((key, start, end), []).extend(labels)
+    for (_, start, end), labels in regions.items():
+        for label in dict.fromkeys(labels or [UNNAMED]):
+            yield LabelledSpan(label, start, end, where=where)
+
+
+def _kind_and_value(result: Any, where: str) -> tuple[str, Mapping[str, Any]]:
     kind = result.get("type") if isinstance(result, dict) else None
     value = result.get("value") if isinstance(result, dict) else None
     if not isinstance(kind, str) or not isinstance(value, dict):
         raise LabelError("a region has no type or no value", where=where)
-    labels = value.get(kind) or value.get("labels") or ()
-    if kind == "choices":
-        yield from (LabelledSpan(str(one), 0.0, math.inf, where=where) for one in labels)
-        return
-    for start, end in _times(value, data, where):
-        check_order(start, end, where)
-        yield from (LabelledSpan(str(one), start, end, where=where) for one in labels)
+    return kind, value
+
+
+def _labels(kind: str, value: Mapping[str, Any], where: str) -> list[str]:
+    """Return the names in a result: of a path, as in a taxonomy, the last; of a rating none."""
+    found = value.get(kind) or value.get("labels") or []
+    names = [_last(one) for one in found] if isinstance(found, list) else [None]
+    named = [one for one in names if isinstance(one, str)]
+    if len(named) == len(names):
+        return named
+    if kind in WHOLE or kind.endswith("labels"):
+        raise LabelError(
+            f"its {kind[:40]} must be a list of names, got {str(found)[:40]!r}",
+            where=where,
+            cure='export as "JSON" again',
+        )
+    return []
+
+
+def _last(name: Any) -> Any:
+    return name[-1] if isinstance(name, list) and name else name
 
 
 def _times(
-    value: Mapping[str, Any], data: Mapping[str, Any], where: str
+    kind: str, value: Mapping[str, Any], data: Mapping[str, Any], where: str
 ) -> Iterator[tuple[float, float]]:
-    """Yield the spans of a region in seconds: of a timeline, of sound, or of boxes that move."""
+    """Yield the spans of a result in seconds: of a timeline, of sound, or of boxes that move.
+
+    A choice without times is about the whole video; another result without times has no span.
+    """
     if isinstance(value.get("ranges"), list):
         rate = _rate(value, data, where)
         for one in value["ranges"]:
@@ -143,24 +181,31 @@ def _times(
         yield from _visible(value["sequence"], value, data, where)
     elif "start" in value and "end" in value:
         yield read_number(value["start"], "start", where), read_number(value["end"], "end", where)
+    elif kind in WHOLE and value.get(kind):
+        yield 0.0, math.inf
 
 
 def _visible(
     sequence: Sequence[Any], value: Mapping[str, Any], data: Mapping[str, Any], where: str
 ) -> Iterator[tuple[float, float]]:
-    """Yield when a box can be seen: from a keyframe until one that is not enabled, or the end."""
+    """Yield when a box can be seen: from an enabled keyframe until one that is not, or the end."""
     rate, since = _rate(value, data, where), None
-    for one in sequence:
-        if not isinstance(one, dict):
-            raise LabelError("a keyframe must be an object", where=where)
-        frame = read_whole(one.get("frame"), "a frame", where)
-        if since is None:
+    keyframes = [_keyframe(one, where) for one in sequence]
+    for frame, enabled in sorted(keyframes, key=lambda one: one[0]):
+        if enabled and since is None:
             since = max(0, frame - 1) / rate
-        if one.get("enabled") is False:
+        elif not enabled and since is not None:
             yield since, frame / rate
             since = None
     if since is not None:
         yield since, math.inf
+
+
+def _keyframe(values: Any, where: str) -> tuple[int, bool]:
+    """Return the frame of a keyframe, and whether the box can be seen from there on."""
+    if not isinstance(values, dict):
+        raise LabelError("a keyframe must be an object", where=where)
+    return read_whole(values.get("frame"), "a frame", where), values.get("enabled") is not False
 
 
 def _rate(value: Mapping[str, Any], data: Mapping[str, Any], where: str) -> float:

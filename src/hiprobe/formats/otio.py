@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hiprobe.formats import VideoEvents
-from hiprobe.formats._times import nominal_frames
+from hiprobe.formats._times import nominal_frame, nominal_frames
 from hiprobe.formats._words import label_of, title_of
 
 suffix, one_file, needs = ".otio", False, "rate"
@@ -55,7 +55,7 @@ def _clip(line: Mapping[str, Any], video: VideoEvents) -> dict[str, Any]:
 
 def _marker(line: Mapping[str, Any], fps: float, span: tuple[int, int]) -> dict[str, Any]:
     peak = line["start"] if line["peak_time"] is None else line["peak_time"]
-    frame = min(max(span[0], int(peak * fps)), span[1] - 1)
+    frame = min(max(span[0], nominal_frame(fps, peak)), span[1] - 1)
     color = "YELLOW" if line["severity"] == "low" else "RED"
     return _part("Marker.2", label_of(line), marked_range=_range(frame, 1, fps), color=color)
 
