@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,13 +27,50 @@ def test_the_frames_of_a_whole_video_are_spread_over_all_of_it(tmp_path: Path) -
     path = write(tmp_path / "v.mp4", steady(100, 10))
     (one,) = WholeVideo(path, replace(RECIPE, unit="video"))
     times = video.frame_times(path)
-    length = video.info(path).duration
+    segments = video.segments(path, RECIPE)
+    assert list(segments)
+    length = segments.duration
     assert times[-1] < length < times[-1] + 0.11
     want = [times[times <= (i + 0.5) * length / 4 + 1e-6][-1] for i in range(4)]
     assert (one.start, one.end) == (0.0, pytest.approx(length))
     np.testing.assert_allclose(one.times, want)
     same = video.span(path, 0.0, length, 4, (16, 16))
     assert (one.frames == same.frames).all()
+
+
+def test_the_end_of_a_whole_video_is_that_of_its_frames_not_the_stated_one(tmp_path: Path) -> None:
+    long = write(tmp_path / "long.mkv", steady(400, 10), rate=10)
+    data = bytearray(long.read_bytes())
+    duration, tag = data.index(b"\x44\x89\x88") + 3, data.index(b"00:00:40")
+    data[duration : duration + 8], data[tag : tag + 8] = struct.pack(">d", 10_000), b"00:00:10"
+    long.write_bytes(data)
+    assert video.info(long).duration == pytest.approx(10.0)
+    reader = WholeVideo(long, replace(RECIPE, unit="video"))
+    (one,) = reader
+    assert (one.end, reader.duration) == pytest.approx((40.0, 40.0), abs=1e-3)
+    assert one.times == pytest.approx([5.0, 15.0, 25.0, 35.0], abs=1e-3)
+
+    cut = write(tmp_path / "cut.mp4", steady(400, 10), rate=10, muxer={"movflags": "+faststart"})
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 3 // 4])
+    reader = WholeVideo(cut, replace(RECIPE, unit="video"))
+    (one,) = reader
+    left = video.frame_times(cut)[-1] + 0.1
+    assert left < 35.0
+    assert one.end == pytest.approx(left, abs=1e-3)
+    assert np.diff(one.times) == pytest.approx([left / 4] * 3, abs=0.11)
+    (gap,) = reader.gaps
+    assert (gap.start, gap.end) == pytest.approx((left, 40.0), abs=1e-3)
+    assert reader.duration == one.end
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_a_whole_video_that_states_no_length_ends_after_its_last_frame(
+    tmp_path: Path, count: int
+) -> None:
+    path = write(tmp_path / "v.h264", steady(count, 25), rate=25)
+    assert video.info(path).duration is None
+    (one,) = WholeVideo(path, replace(RECIPE, unit="video"))
+    assert one.end == pytest.approx(count * 0.04)  # a raw stream counts 25 frames a second
 
 
 def test_a_recipe_of_segments_keeps_the_digest_that_was_stored() -> None:

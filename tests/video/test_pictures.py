@@ -227,6 +227,22 @@ def test_missing_numbers_are_a_gap_and_later_times_do_not_shift(tmp_path: Path, 
     assert numbers(video.span(f"{clip}@10fps", 6.5, 7.5, 2)) == [67 * step + 7, 72 * step + 7]
 
 
+@pytest.mark.parametrize("begin", [9 * 3600, 9 * 3600 + 58 * 60])
+def test_pictures_named_by_a_clock_are_a_second_apart(tmp_path: Path, begin: int) -> None:
+    for time in range(begin, begin + 180):
+        name = f"20261129_{time // 3600:02}{time // 60 % 60:02}{time % 60:02}.png"
+        Image.fromarray(numbered(time - begin)).save(tmp_path / name)
+    reader = video.segments(f"{tmp_path}@1fps", recipe(frames=1))
+    assert [one.start for one in reader] == pytest.approx(np.arange(113) * 1.6)
+    assert (reader.duration, reader.skipped, reader.gaps) == (pytest.approx(180), 0, ())
+
+
+def test_counters_of_six_digits_are_not_a_clock() -> None:
+    for kept in ([*range(58, 63)], [*range(100, 110), 115], [0, 1, 3, 4]):
+        files = [Path(f"{number:06}.png") for number in kept]
+        assert pictures.numbers(files).tolist() == [number - kept[0] for number in kept]
+
+
 def test_one_missing_number_is_counted_and_makes_no_gap(tmp_path: Path) -> None:
     kept = [*range(13), *range(14, 32)]
     reader = video.segments(f"{numbered_from(tmp_path / 'clip', kept)}@10fps", recipe())

@@ -51,6 +51,7 @@ CURE = "give its frame rate as FOLDER@25fps"
 # Pillow would cut these modes to white instead of scaling them.
 DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _RATE = re.compile(r"(.+)@(\d+(?:\.\d+)?)fps", re.DOTALL)
+_CLOCK = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d){2}")
 _NUMBER = re.compile(r"(.*?)([0-9]{1,15})([^0-9]*)", re.DOTALL)
 
 AnyPath = str | PathLike[str]
@@ -134,14 +135,23 @@ def numbers(files: Sequence[Path]) -> NDArray[np.int64]:
 
     The number is the last one in a name. A missing one leaves its place free if the names differ in
     nothing else, all steps are multiples of the smallest one, and at least half of them equal it.
-    Other names only give an order.
+    Other names only give an order. Numbers that are all times of day, as HHMMSS, count seconds if
+    more of their steps are then equal.
     """
     parts = [_NUMBER.fullmatch(file.name.lower()) for file in files]
-    counted = np.array([int(part[2]) for part in parts if part], np.int64)
+    counted = _counted([part[2] for part in parts if part])
     steps, alike = np.diff(counted), len({part and part.group(1, 3) for part in parts}) == 1
     step = steps.min() if alike and len(steps) else 0
     even = step > 0 and not (steps % step).any() and np.mean(steps == step) >= 0.5
     return np.asarray((counted - counted[0]) // step if even else np.arange(len(files)))
+
+
+def _counted(digits: Sequence[str]) -> NDArray[np.int64]:
+    plain = np.array([int(number) for number in digits], np.int64)
+    if len(plain) < 2 or not all(map(_CLOCK.fullmatch, digits)):
+        return plain
+    seconds = plain - 40 * (plain // 100) - 2400 * (plain // 10_000)
+    return max((plain, seconds), key=lambda one: np.mean(np.diff(one) == np.diff(one).min()))
 
 
 def folder_digest(path: AnyPath) -> str:
@@ -228,16 +238,15 @@ class PictureReader:
     ) -> None:
         self.path, self._after, self._beat = Path(path), after or 0.0, beat
         self.gaps: tuple[Gap, ...] = ()
-        self.frame_count = self.skipped = self.concealed = 0
-        self.duration, self.frame_s, self.zero, self.aspect = 0.0, 0.0, 0.0, 1.0
-        self.first = self.longest = self.tolerance = 0.0
+        self.frame_count = self.skipped = self.concealed = self.file_bytes = 0
+        self.duration = self.frame_s = self.zero = self.first = self.longest = self.tolerance = 0.0
         self.fps: float | None = None
         self.stated: float | None = None
         self.end: float | None = None
         self.recorded: str | None = None
         self.wants: Callable[[float, float], bool] | None = None
-        self.codec, self.container, self.sought, self.leads = "", "folder", after is not None, True
-        self.file_bytes = 0
+        self.codec, self.container, self.aspect = "", "folder", 1.0
+        self.sought, self.leads = after is not None, True
 
     def __iter__(self) -> Generator[ShownFrame, None, None]:
         from av import VideoFrame
