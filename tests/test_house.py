@@ -384,7 +384,8 @@ NOT_CORE = {
 # named its answers and a recipe its unit.
 # 4,730 before a covariance was shrunk with one product, decoders left a card's processors, and
 # windows were left out on purpose, which smoothing and events step over.
-MOST_STATEMENTS = 4850
+# 4,850 before a refit left out what was called normal later, and clocks in names of pictures.
+MOST_STATEMENTS = 4900
 
 
 def statements(file: Path) -> int:
