@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hiprobe.errors import HiProbeError, LabelError, ProbeError
+from hiprobe.probe import Probe
 from hiprobe.review.live_session import LiveSession
 from hiprobe.review.proposals import Proposal, propose_refit
 
@@ -93,9 +94,11 @@ class LiveRefit:
         if known is not None:
             self._session.use(known, who)
             return ProbeChange(known, "undo", who, time.perf_counter() - began)
-        self._check_nothing_is_forgotten()
-        judged = list(self._session.judged_alerts(self._session.needed_probe()))
+        old = self._session.needed_probe()
+        self._check_videos_are_known(old)
+        judged = list(self._session.judged_alerts(old))
         proposal = propose_refit(self._session, among=judged)
+        self._check_states_are_kept(old, proposal.probe)
         digest = proposal.probe.digest
         self._session.keep(proposal.probe, who, NOTE, proposal.figures, proposal.upto)
         self._session.use(digest, who)
@@ -103,15 +106,40 @@ class LiveRefit:
         self._note_made(standing)
         return ProbeChange(digest, "refit", who, seconds, proposal)
 
-    def _check_nothing_is_forgotten(self) -> None:
-        """Raise LabelError if the clips that the probe was fitted on would not count in a refit."""
-        judgements, probe = self._session.judgements, self._session.needed_probe()
-        judged = {one.video for one in judgements.standing()}
-        if not judgements.labelled() and probe.fitted_videos - judged:
+    def _check_videos_are_known(self, probe: Probe) -> None:
+        """Raise LabelError if the labels of a video that `probe` was fitted on are not known."""
+        judgements = self._session.judgements
+        known = {*judgements.labelled(), *(one.video for one in judgements.standing())}
+        if probe.fitted_videos - known - self._withdrawn():
             raise LabelError(
                 "the clips that it was fitted on are not known here, and a refit would forget them",
                 cure="start with --labels DATA, or refit on the page Probes",
             )
+
+    def _check_states_are_kept(self, old: Probe, made: Probe) -> None:
+        """Raise LabelError if `made` lacks a video that `old` was fitted on: its states are gone.
+
+        A video without a labelled segment may be left out, and one that was withdrawn.
+        """
+        gone = [
+            video
+            for video in old.fitted_videos - made.fitted_videos - self._withdrawn()
+            if self._session.states(video, old.recipe, old.sites) is None
+        ]
+        if gone:
+            raise LabelError(
+                f"the hidden states of {len(gone)} of the {len(old.fitted_videos)} videos that it "
+                "was fitted on are not kept here, and a refit would forget them",
+                cure="restore the store of hiprobe fit, or refit on the page Probes",
+            )
+
+    def _withdrawn(self) -> set[str]:
+        """Return the videos whose judgements were all undone, and the alerts kept no longer."""
+        session, truth = self._session, self._session.judgements.labelled()
+        standing = {one.video for one in session.judgements.standing()}
+        undone = {one.video for one in session.judgements.all()} - standing - truth.keys()
+        seen = session.seen.all().items()
+        return undone | {video for video, one in seen if session.watcher.alert(one.alert) is None}
 
     def _standing(self) -> tuple[int, ...]:
         return tuple(one.id for one in self._session.judgements.standing())
