@@ -12,9 +12,12 @@ pytest.importorskip("fastapi", reason="the extra hiprobe[review] is not installe
 from tests.support.page_watcher import PageWatcher, raise_alert
 from tests.support.review_folder import Made
 
+from hiprobe.errors import StoreError
 from hiprobe.live.alert_archive import footage_id
+from hiprobe.review import live_refit
 from hiprobe.review.live_refit import LiveRefit, ProbeChange
 from hiprobe.review.live_session import LiveSession
+from hiprobe.review.proposals import Proposal, propose_refit
 from hiprobe.types import HiddenStates
 
 
@@ -112,3 +115,45 @@ def test_a_deleted_alert_and_an_undone_judgement_do_not_stop_refits(
     assert not fitted - live.needed_probe().fitted_videos - {
         footage_id("a0"), footage_id("a1"), made.ids["b.mp4"]
     }  # fmt: skip
+
+
+def test_a_judgement_that_is_undone_while_a_refit_runs_is_not_in_the_probe(
+    live: LiveSession,
+    made: Made,
+    begin: Callable[[], LiveRefit],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refit = begin()
+    judge_footage(live, made)
+    expected = propose_refit(live).probe.digest
+
+    def slow(session: LiveSession, **more: Any) -> Proposal:
+        live.judgements.judge([(made.ids["b.mp4"], 15.0, 18.0)], "missed", "ann")
+        proposal = propose_refit(session, **more)
+        live.judgements.undo("ann")
+        return proposal
+
+    with monkeypatch.context() as patch:
+        patch.setattr(live_refit, "propose_refit", slow)
+        refitted(refit)
+    refitted(refit)
+    assert live.judgements.chosen_probe() == expected
+
+
+def test_an_alert_can_be_deleted_again_after_the_disk_has_refused(
+    live: LiveSession, watcher: PageWatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert = raise_alert(watcher, 0)
+    live.judge_alert(alert, "true_alarm", "ann")
+
+    def refuse(*_: Any) -> None:
+        raise StoreError("cannot write: no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(live.judgements, "undo_video", refuse)
+        with pytest.raises(StoreError, match="no space"):
+            live.delete_alert(alert, "ann")
+    assert watcher.alert("a0") is not None
+    live.delete_alert(alert, "ann")
+    assert watcher.alert("a0") is None
+    assert live.judgements.standing() == []

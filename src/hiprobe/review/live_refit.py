@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 from hiprobe.errors import HiProbeError, LabelError, ProbeError
 from hiprobe.probe import Probe
+from hiprobe.review.judgements import Judgement, Judgements
 from hiprobe.review.live_session import LiveSession
 from hiprobe.review.proposals import Proposal, propose_refit
 
@@ -50,7 +52,7 @@ class LiveRefit:
         self.last: ProbeChange | None = None
         # The probes of this run by the ids of the judgements that they were made from.
         self._made: dict[tuple[int, ...], str] = {}
-        self._note_made(self._standing())
+        self._note_start()
         self._worker.submit(session.prepare).add_done_callback(self._report)
 
     def request(self, who: str) -> None:
@@ -89,21 +91,21 @@ class LiveRefit:
         return change
 
     def _changed(self, who: str, began: float) -> ProbeChange:
-        standing = self._standing()
-        known = self._made.get(standing)
+        session = self._session_now()
+        counted = _ids(session.judgements.standing())
+        known = self._made.get(counted)
         if known is not None:
             self._session.use(known, who)
             return ProbeChange(known, "undo", who, time.perf_counter() - began)
         old = self._session.needed_probe()
         self._check_videos_are_known(old)
-        judged = list(self._session.judged_alerts(old))
-        proposal = propose_refit(self._session, among=judged)
+        proposal = propose_refit(session, among=list(session.judged_alerts(old)))
         self._check_states_are_kept(old, proposal.probe)
         digest = proposal.probe.digest
         self._session.keep(proposal.probe, who, NOTE, proposal.figures, proposal.upto)
         self._session.use(digest, who)
         seconds = time.perf_counter() - began
-        self._note_made(standing)
+        self._made[counted] = digest
         return ProbeChange(digest, "refit", who, seconds, proposal)
 
     def _check_videos_are_known(self, probe: Probe) -> None:
@@ -141,14 +143,17 @@ class LiveRefit:
         seen = session.seen.all().items()
         return undone | {video for video, one in seen if session.watcher.alert(one.alert) is None}
 
-    def _standing(self) -> tuple[int, ...]:
-        return tuple(one.id for one in self._session.judgements.standing())
+    def _session_now(self) -> LiveSession:
+        """Return the session with the judgements of now: later ones do not reach a refit in it."""
+        session = copy(self._session)
+        session.judgements = _JudgementsOfNow(self._session.judgements)
+        return session
 
-    def _note_made(self, standing: tuple[int, ...]) -> None:
-        """Note what the probe in use was made from, unless more was judged meanwhile."""
+    def _note_start(self) -> None:
+        """Note the probe in use as made from the judgements of now."""
         digest = self._session.judgements.chosen_probe()
-        if digest is not None and standing == self._standing():
-            self._made[standing] = digest
+        if digest is not None:
+            self._made[_ids(self._session.judgements.standing())] = digest
 
     def _failed(self, trouble: str, who: str, seconds: float) -> ProbeChange:
         digest = self._session.judgements.chosen_probe() or ""
@@ -163,3 +168,17 @@ class LiveRefit:
         error = None if done.cancelled() else done.exception()
         if error is not None:
             self._told(self._failed(f"{type(error).__name__}: {error}", "", 0.0))
+
+
+class _JudgementsOfNow(Judgements):
+    """The same review file; what stands is what stood when this was made."""
+
+    def __init__(self, judgements: Judgements) -> None:
+        self.path, self._now = judgements.path, judgements.standing()
+
+    def standing(self, video: str | None = None) -> list[Judgement]:
+        return [one for one in self._now if video is None or one.video == video]
+
+
+def _ids(judgements: Sequence[Judgement]) -> tuple[int, ...]:
+    return tuple(one.id for one in judgements)

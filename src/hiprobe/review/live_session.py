@@ -6,7 +6,6 @@ So one set of judgements, and one refit, holds for cameras and recordings. Knows
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -42,7 +41,6 @@ class LiveSession(Session):
     watcher: LiveWatcher
     prepare: Callable[[], object] = ignore
     seen: SeenAlerts = field(init=False)
-    _using: threading.RLock = field(init=False, default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,13 +77,15 @@ class LiveSession(Session):
     def delete_alert(self, alert: Alert, who: str) -> None:
         """Delete an alert with its footage; what was judged of it counts no more.
 
-        Raises StoreError if the disk refuses; then it can be tried again.
+        Raises UsageError while the alert goes on, and StoreError if the disk refuses; then it can
+        be tried again.
         """
         video = footage_id(alert.id)
-        self.watcher.delete(alert.id)
+        self.watcher.check_ended(alert.id)
         self.media.copies.delete(video)
         self.judgements.undo_video(video, who)
         self.seen.forget(alert.id)
+        self.watcher.delete(alert.id)  # the last: without it no page could ask again
 
     # What the session knows of alerts
 
