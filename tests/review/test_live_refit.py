@@ -157,3 +157,30 @@ def test_an_alert_can_be_deleted_again_after_the_disk_has_refused(
     live.delete_alert(alert, "ann")
     assert watcher.alert("a0") is None
     assert live.judgements.standing() == []
+
+
+def test_a_judgement_before_the_end_of_the_last_run_is_refitted_at_the_next_start(
+    live: LiveSession, watcher: PageWatcher, made: Made, begin: Callable[[], LiveRefit]
+) -> None:
+    begin().close()
+    judge_footage(live, made)  # and no refit came to it
+    expected = propose_refit(live).probe.digest
+    begin()
+    assert watcher.probe.digest == live.judgements.chosen_probe() == expected
+    begin()
+    assert len(watcher.swaps) == 1  # all are counted now
+    live.undo("ann")
+    live.undo("ann")
+    begin()
+    assert made.ids["b.mp4"] not in live.needed_probe().fitted_videos
+
+
+def test_a_probe_that_somebody_chose_stays_in_use_at_the_next_start(
+    live: LiveSession, watcher: PageWatcher, made: Made, begin: Callable[[], LiveRefit]
+) -> None:
+    refit = begin()
+    judge_footage(live, made)
+    refitted(refit)
+    refit.restore("ann")
+    begin()
+    assert live.judgements.chosen_probe() == watcher.probe.digest == made.probe.digest

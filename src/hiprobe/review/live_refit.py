@@ -52,8 +52,8 @@ class LiveRefit:
         self.last: ProbeChange | None = None
         # The probes of this run by the ids of the judgements that they were made from.
         self._made: dict[tuple[int, ...], str] = {}
-        self._note_start()
         self._worker.submit(session.prepare).add_done_callback(self._report)
+        self._begin()
 
     def request(self, who: str) -> None:
         """Refit after a judgement of `who`; returns at once."""
@@ -95,7 +95,7 @@ class LiveRefit:
         counted = _ids(session.judgements.standing())
         known = self._made.get(counted)
         if known is not None:
-            self._session.use(known, who)
+            self._session.use(known, who, counted)
             return ProbeChange(known, "undo", who, time.perf_counter() - began)
         old = self._session.needed_probe()
         self._check_videos_are_known(old)
@@ -103,7 +103,7 @@ class LiveRefit:
         self._check_states_are_kept(old, proposal.probe)
         digest = proposal.probe.digest
         self._session.keep(proposal.probe, who, NOTE, proposal.figures, proposal.upto)
-        self._session.use(digest, who)
+        self._session.use(digest, who, counted)
         seconds = time.perf_counter() - began
         self._made[counted] = digest
         return ProbeChange(digest, "refit", who, seconds, proposal)
@@ -149,11 +149,16 @@ class LiveRefit:
         session.judgements = _JudgementsOfNow(self._session.judgements)
         return session
 
-    def _note_start(self) -> None:
-        """Note the probe in use as made from the judgements of now."""
-        digest = self._session.judgements.chosen_probe()
-        if digest is not None:
-            self._made[_ids(self._session.judgements.standing())] = digest
+    def _begin(self) -> None:
+        """Note what the probe in use was made from; refit it if other judgements stand by now."""
+        judgements = self._session.judgements
+        digest = judgements.chosen_probe()
+        if digest is None:
+            return
+        counted = self._session.counted(digest)
+        self._made[counted] = digest
+        if counted != _ids(judgements.standing()):
+            self.request(next((one.who for one in reversed(judgements.all())), ""))
 
     def _failed(self, trouble: str, who: str, seconds: float) -> ProbeChange:
         digest = self._session.judgements.chosen_probe() or ""
