@@ -170,6 +170,9 @@ class PageWatcher:
     def judge(self, alert: str, kind: str | None, who: str) -> None:
         self.judged.append((alert, kind, who))
 
+    def check_ended(self, alert: str) -> None:
+        pass  # its alerts have all ended
+
     def delete(self, alert: str) -> None:
         with self._changed:
             gone = self._alerts.pop(alert)

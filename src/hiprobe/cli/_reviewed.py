@@ -105,8 +105,15 @@ def known(out: Path, given: Path | None) -> Known:
 
 
 def take_probe(session: Session, known: Known, who: str) -> None:
-    """Put the probe of the folder, or the one that was given, into use if another one is."""
+    """Put the probe of the folder, or the one that was given, into use if another one is.
+
+    What `fit` was given for it is remembered for the folder, and so for the refits of the probe.
+    """
+    from hiprobe.store.local_places import LocalPlaces, add_places
+
     chosen = known.chosen
+    if chosen is not None and chosen.fit is not None:
+        add_places(session.out, LocalPlaces((), {chosen.probe.digest: chosen.fit}))
     if chosen is None or session.judgements.chosen_probe() == chosen.probe.digest:
         return
     session.keep(chosen.probe, who, f"given: {chosen.path.name}" if known.given else "from detect")
@@ -116,15 +123,20 @@ def take_probe(session: Session, known: Known, who: str) -> None:
 def take_labels(session: Session, labels: Labels | None) -> None:
     """Remember the labels of the clips that can be read; the errors of the others are printed.
 
-    Raises HiProbeError if labels that were given cannot be read, or no clip can.
+    Those of an earlier start may be of another probe: without `labels`, or if they cannot be read,
+    no labelled clip is known. Raises HiProbeError if labels that were given cannot be read, or no
+    clip can.
     """
     from hiprobe.cli._terminal import warn
 
     if labels is None:
+        session.judgements.set_labelled([])
         return
     try:
         _take_clips(session, labels)
     except HiProbeError as error:
+        session.judgements.set_labelled([])
+        session.groups.clear()
         if labels.given:
             raise
         # Moved or changed since `fit`: the page works without them.
@@ -132,6 +144,23 @@ def take_labels(session: Session, labels: Labels | None) -> None:
             f"the labels that fit was given cannot be read, so a refit does not count them: {error}"
             "; --labels says where they are now"
         )
+
+
+def _remember(session: Session, labels: Labels) -> None:
+    """Remember labels that were given as those of the probe in use, for later starts."""
+    from hiprobe.store.local_places import FittedOn, LocalPlaces, add_places, load_places
+
+    digest, words = session.judgements.chosen_probe(), labels.words
+    if digest is None:
+        return
+    fit = replace(
+        load_places(session.out).fits.get(digest, FittedOn()),
+        data=str(labels.data.absolute()),
+        split=labels.split,
+        normal_labels=() if words is None else tuple(words.normal),
+        anomaly_labels=() if words is None else tuple(words.anomaly),
+    )
+    add_places(session.out, LocalPlaces((), {digest: fit}))
 
 
 def _take_clips(session: Session, labels: Labels) -> None:
@@ -157,3 +186,5 @@ def _take_clips(session: Session, labels: Labels) -> None:
             cure="give the folder that fit was given",
         )
     session.judgements.set_labelled(known)
+    if labels.given:
+        _remember(session, labels)

@@ -154,13 +154,19 @@ class PagedWatcher:
         """Note that somebody has seen an alert, and keep its states if it goes on."""
         self.archive.see(alert)
 
+    def check_ended(self, alert: str) -> None:
+        """Raise UsageError while the alert goes on: it cannot be deleted yet."""
+        known = self.archive.alert(alert)
+        over = known is None or known.type in OVER
+        if not over and any(one.id == alert for one in self.running.open_alerts()):
+            raise UsageError("the alert goes on", cure="delete it when it has ended")
+
     def delete(self, alert: str) -> None:
         """Delete an alert with all that is kept of it; raises UsageError while it goes on."""
         known = self.archive.alert(alert)
         if known is None:
             return
-        if known.type not in OVER and any(one.id == alert for one in self.running.open_alerts()):
-            raise UsageError("the alert goes on", cure="delete it when it has ended")
+        self.check_ended(alert)
         self.running.delete_clip(known.id, known.camera)
         for name in (known.clip, known.snapshot):
             if name is not None:

@@ -6,7 +6,6 @@ So one set of judgements, and one refit, holds for cameras and recordings. Knows
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -18,6 +17,7 @@ from hiprobe.live.alert_archive import footage_id
 from hiprobe.pipeline import ignore
 from hiprobe.probe import Probe
 from hiprobe.review.changes import Judged
+from hiprobe.review.counted import load_counted, note_counted
 from hiprobe.review.judgements import Judgement
 from hiprobe.review.live_watcher import LiveWatcher
 from hiprobe.review.results import ReviewedResult, ReviewedVideo
@@ -42,7 +42,6 @@ class LiveSession(Session):
     watcher: LiveWatcher
     prepare: Callable[[], object] = ignore
     seen: SeenAlerts = field(init=False)
-    _using: threading.RLock = field(init=False, default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,13 +78,15 @@ class LiveSession(Session):
     def delete_alert(self, alert: Alert, who: str) -> None:
         """Delete an alert with its footage; what was judged of it counts no more.
 
-        Raises StoreError if the disk refuses; then it can be tried again.
+        Raises UsageError while the alert goes on, and StoreError if the disk refuses; then it can
+        be tried again.
         """
         video = footage_id(alert.id)
-        self.watcher.delete(alert.id)
+        self.watcher.check_ended(alert.id)
         self.media.copies.delete(video)
         self.judgements.undo_video(video, who)
         self.seen.forget(alert.id)
+        self.watcher.delete(alert.id)  # the last: without it no page could ask again
 
     # What the session knows of alerts
 
@@ -137,14 +138,28 @@ class LiveSession(Session):
 
     # Probes
 
-    def use(self, digest: str, who: str) -> Probe:
+    def use(self, digest: str, who: str, counted: Sequence[int] | None = None) -> Probe:
         """Give a kept probe to the watcher and put it into use; see `Session.use`.
 
-        Raises RecipeMismatch if the watcher refuses it, and the old one then stays in use.
+        `counted` are the ids of the judgements that it was made from. Without them somebody chose
+        it as it is, and no judgement of now makes the next start refit it. Raises RecipeMismatch if
+        the watcher refuses it, and the old one then stays in use.
         """
         with self._using:
             self.watcher.swap(self.load_kept(digest))
-            return super().use(digest, who)
+            probe = super().use(digest, who)
+            standing = [one.id for one in self.judgements.standing()]
+            note_counted(self.folder, digest, standing if counted is None else counted)
+            return probe
+
+    def counted(self, digest: str) -> tuple[int, ...]:
+        """Return the ids of the judgements that a kept probe has counted; raises StoreError."""
+        every = self.judgements.all()
+        known = load_counted(self.folder, digest)
+        if known is not None and {*known} <= {one.id for one in every}:
+            return known
+        upto = next((one.upto for one in self.judgements.probes() if one.digest == digest), 0)
+        return tuple(one.id for one in self.judgements.standing() if one.id <= upto)
 
     def _as_video(self, video: str, seen: SeenAlert, states: HiddenStates) -> ReviewedVideo:
         alert = self.watcher.alert(seen.alert)

@@ -128,6 +128,10 @@ class LiveWatcher(Protocol):
         """
         ...
 
+    def check_ended(self, alert: str) -> None:
+        """Raise UsageError while the alert goes on: it cannot be deleted yet."""
+        ...
+
     def delete(self, alert: str) -> None:
         """Delete an alert with its clip, its snapshot and its hidden states.
 

@@ -7,6 +7,7 @@ shows the old scores.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -49,6 +50,8 @@ class Session:
     media: Media = field(init=False)
     # The groups of the labelled clips, by digest; a refit keeps each of them in one fold.
     groups: dict[str, str] = field(init=False, default_factory=dict)
+    # Held while the probe in use and its file change together.
+    _using: threading.RLock = field(init=False, default_factory=threading.RLock)
     # Scores and events computed again, by the file of the probe and the video's digest.
     _scored: dict[tuple[str, str], tuple[Scores, tuple[Event, ...]] | None] = field(
         init=False, default_factory=dict
@@ -139,17 +142,25 @@ class Session:
     def use(self, digest: str, who: str) -> Probe:
         """Put a kept probe into use and write it to `probe_path`.
 
-        Raises ProbeError and StoreError.
+        Raises ProbeError and StoreError. Several threads may call it.
         """
-        probe = self.load_kept(digest)
-        before = self.judgements.chosen_probe()
-        probe.save(self.probe_path)
-        self.judgements.choose_probe(digest, who)
-        self._record(probe, before)
+        with self._using:
+            probe = self.load_kept(digest)
+            self._record_places(probe)
+            probe.save(self.probe_path)
+            self.judgements.choose_probe(digest, who)
+            self._record_run(probe)
         return probe
 
-    def _record(self, probe: Probe, before: str | None) -> None:
-        """Say in `run.json` and `.local.json` that `probe` follows the one in use before."""
+    def _record_places(self, probe: Probe) -> None:
+        """Say in `.local.json` that `probe` has the labels and the store of the one in use."""
+        before = self.judgements.chosen_probe()
+        fit = None if before is None else load_places(self.out).fits.get(before)
+        if fit is not None:
+            add_places(self.out, LocalPlaces((), {probe.digest: fit}))
+
+    def _record_run(self, probe: Probe) -> None:
+        """Say in `run.json` that `probe` is in use."""
         facts = run_record.load_run(self.out)
         if facts is not None:
             runs.record_run(
@@ -161,9 +172,6 @@ class Session:
                     "localization": probe.localization.to_json(),
                 },
             )
-        fit = None if before is None else load_places(self.out).fits.get(before)
-        if fit is not None:
-            add_places(self.out, LocalPlaces((), {probe.digest: fit}))
 
     # Hidden states
 
