@@ -14,6 +14,8 @@ from hiprobe.estimate.cache import load_points, save_points
 ON_CPU = (64, 128, 256, 512, 1024)  # wider ones are not faster
 LEAST_SHARE = 0.6  # of the threads' time, for a measurement to be remembered
 ON_CARD = (256, 512, 1024, 2048, 4096)
+# What torch raises where it cannot compute: no kernels for the card, no memory left, no such dtype.
+CANNOT_COMPUTE = (RuntimeError, MemoryError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,15 @@ def measured_speeds(
     if new and not disturbed:
         save_points({kind: new})
     return Speeds(device, dtype, tuple(sorted({**known, **new}.items())), disturbed)
+
+
+def why_not(error: BaseException) -> str:
+    """Return the first line of what torch raised; what follows in CUDA's errors is advice.
+
+    >>> why_not(RuntimeError("no kernel image\\nCompile with TORCH_USE_CUDA_DSA"))
+    'no kernel image'
+    """
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _watch_load(device: str) -> Callable[[], bool]:
