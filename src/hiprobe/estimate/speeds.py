@@ -73,9 +73,9 @@ def measured_speeds(
 
 
 def why_not(error: BaseException) -> str:
-    """Return the first line of what torch raised; what follows in CUDA's errors is advice.
+    r"""Return the first line of what torch raised; what follows in CUDA's errors is advice.
 
-    >>> why_not(RuntimeError("no kernel image\\nCompile with TORCH_USE_CUDA_DSA"))
+    >>> why_not(RuntimeError("no kernel image\nCompile with TORCH_USE_CUDA_DSA"))
     'no kernel image'
     """
     return str(error).partition("\n")[0] or type(error).__name__
