@@ -161,7 +161,8 @@ class AutoBackbone:
         self._lane = Lane(self._entry)
         self._parameters = set(inspect.signature(model.forward).parameters)
         self._decoder = decoder_of(model, found.model)
-        self._shares_prefix = shares_prefix(model.config, processor)
+        # What several prompts have in common is computed once.
+        self.shares_prompts = shares_prefix(model.config, processor)
         processor.video_processor.device = (
             self._entry if self._entry.type == "cuda" else torch.device("cpu")
         )
@@ -333,7 +334,7 @@ class AutoBackbone:
         width: int,
     ) -> NDArray[np.float32]:
         """Read a few segments; only equal input shapes share a batch, as padding changes states."""
-        once = self._shares_prefix and len(prompts) > 1
+        once = self.shares_prompts and len(prompts) > 1
         groups: dict[Any, list[int]] = defaultdict(list)
         for place, inputs in enumerate(made):
             groups[tuple(shapes(inputs[at]) for at in sorted(inputs))].append(place)
