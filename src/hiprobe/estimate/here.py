@@ -20,7 +20,7 @@ def this_machine(*, again: bool = False) -> Machine:
     if facts["auto"] == "cpu":
         name = f"{processor()}, {cores()} cores"
         return _measured(name, memory_bytes(), "cpu", "float32", again)
-    card = max(facts["cards"], key=lambda one: one["memory"], default=None)
+    card = next(iter(facts["cards"]), None)  # the one that "cuda" means
     dtype = "bfloat16" if card is None or card["bfloat16"] else "float16"
     name = "Apple GPU" if card is None else card["name"]
     memory = memory_bytes() if card is None else card["memory"]

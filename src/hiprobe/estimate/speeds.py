@@ -57,7 +57,7 @@ def measured_speeds(
     `again` measures all of them; `clock` returns seconds. All widths take about a second, two of
     them a fifth. Raises what torch raises, such as OutOfMemoryError.
     """
-    kind, grid = _kind(device, dtype), _grid(device)
+    kind, grid = kind_of(device, dtype), _grid(device)
     needed = sorted(set(grid) if widths is None else _around(grid, widths))
     known = {} if again else load_points().get(kind, {})
     busy = _watch_load(device)
@@ -96,8 +96,18 @@ def _watch_load(device: str) -> Callable[[], bool]:
     return busy
 
 
-def _kind(device: str, dtype: str) -> str:
-    return f"{device.partition(':')[0]}/{dtype}"
+def kind_of(device: str, dtype: str) -> str:
+    """Return what speeds are remembered for: threads of a CPU or a card's name, and a precision.
+
+    >>> kind_of("mps", "float16")
+    'mps/float16'
+    """
+    name, _, number = device.partition(":")
+    facts = backbones.device_facts() if name in ("cpu", "cuda") else {}
+    if name == "cpu":
+        return f"{name}/{facts['threads']} threads/{dtype}"
+    cards, at = facts.get("cards", ()), int(number or 0)
+    return f"{name}/{cards[at]['name']}/{dtype}" if at < len(cards) else f"{device}/{dtype}"
 
 
 def _grid(device: str) -> tuple[int, ...]:
