@@ -172,7 +172,8 @@ def widths(loading: Loading) -> tuple[int, ...] | None:
     elif name in names() or plugins.OUTSIDE.fullmatch(name):
         return None
     auto = importlib.import_module(f"{__name__}.auto")
-    return tuple(auto.config_widths(name, loading.revision))
+    found: tuple[int, ...] | None = auto.config_widths(name, loading.revision)
+    return found
 
 
 def names() -> tuple[str, ...]:

@@ -125,19 +125,23 @@ def load(
     return made
 
 
-def config_widths(name: str, revision: str | None = None) -> tuple[int, ...]:
+def config_widths(name: str, revision: str | None = None) -> tuple[int, ...] | None:
     """Return the widths of the vectors of a model's encoder and decoder, from its configuration.
 
-    () for a quantised checkpoint, which has a precision of its own. Raises ModelError.
+    () for a quantised checkpoint, which has a precision of its own; None if it does not state them,
+    as in families that cannot be loaded. Raises ModelError.
     """
     found = find_checkpoint(name, revision)
     with quiet():
         config = load_config(found)
     if quantiser(config) is not None:
         return ()
-    vision = config.vision_config
-    encoder = getattr(vision, "embed_dim", None) or vision.hidden_size
-    return int(encoder), int(config.get_text_config().hidden_size)
+    try:
+        vision = config.vision_config
+        encoder = getattr(vision, "embed_dim", None) or vision.hidden_size
+        return int(encoder), int(config.get_text_config().hidden_size)
+    except (AttributeError, TypeError):  # such as one width per stage
+        return None
 
 
 class AutoBackbone:
