@@ -46,7 +46,7 @@ def test_the_faster_precision_is_taken_and_remembered(ratio: dict[str, float]) -
     ratio["bfloat16"] = 0.1
     assert fastest(EMBEDDED)[0].dtype == "bfloat16"  # remembered
     assert ratio["measured"] == 4
-    cache.save_points({speeds.kind_of("cpu", "bfloat16"): {128: 1e8}})
+    cache.save_points({speeds.speeds_key("cpu", "bfloat16"): {128: 1e8}})
     assert fastest(EMBEDDED)[0].dtype == "float32"
 
 

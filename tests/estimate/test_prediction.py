@@ -177,7 +177,7 @@ def test_what_is_remembered_is_checked(
     damage: Callable[[Any], Any], cached: Path, measurements: list[int]
 ) -> None:
     estimate.measured_speeds("cpu", "float32", (64,))
-    assert cache.load_points() == {speeds.kind_of("cpu", "float32"): {64: 1e9}}
+    assert cache.load_points() == {speeds.speeds_key("cpu", "float32"): {64: 1e9}}
     cached.write_text(json.dumps(damage(json.loads(cached.read_text()))))
     assert cache.load_points() == {}
     cached.write_bytes(b"\xff{")

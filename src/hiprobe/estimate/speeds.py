@@ -57,7 +57,7 @@ def measured_speeds(
     `again` measures all of them; `clock` returns seconds. All widths take about a second, two of
     them a fifth. Raises what torch raises, such as OutOfMemoryError.
     """
-    kind, grid = kind_of(device, dtype), _grid(device)
+    kind, grid = speeds_key(device, dtype), _grid(device)
     needed = sorted(set(grid) if widths is None else _around(grid, widths))
     known = {} if again else load_points().get(kind, {})
     busy = _watch_load(device)
@@ -96,10 +96,10 @@ def _watch_load(device: str) -> Callable[[], bool]:
     return busy
 
 
-def kind_of(device: str, dtype: str) -> str:
+def speeds_key(device: str, dtype: str) -> str:
     """Return what speeds are remembered for: threads of a CPU or a card's name, and a precision.
 
-    >>> kind_of("mps", "float16")
+    >>> speeds_key("mps", "float16")
     'mps/float16'
     """
     name, _, number = device.partition(":")
