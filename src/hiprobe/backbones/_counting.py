@@ -20,9 +20,6 @@ from hiprobe.backbones._work import SegmentWork
 # The blocks of a vision encoder, whatever the family calls them.
 _STACK = re.compile(r"\.(?:blocks|layers|layer)\.(\d+)\.")
 _EXPERT = re.compile(r"\bexperts\b")
-# How many experts a block has and how many a token uses, whatever the family calls them.
-_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
-_EXPERTS_USED = ("num_experts_per_tok", "top_k_experts")
 _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
 _COLOURS = 3
 Layers = Mapping[str, nn.Module]
@@ -135,13 +132,14 @@ def _block(text: Any, block: nn.Module, rows: int) -> float:
 
 def _active(text: Any, name: str) -> float:
     """Return the share of a layer that a token uses: less than 1 for one of several experts."""
-    every, used = _stated(text, _EXPERTS), _stated(text, _EXPERTS_USED)
-    return used / every if every and used and _EXPERT.search(name) else 1.0
-
-
-def _stated(text: Any, names: Iterable[str]) -> int:
-    """Return the first of some numbers that a configuration states; 0 for none."""
-    return next((int(found) for name in names if (found := getattr(text, name, None))), 0)
+    every, used = (  # whatever the family calls them
+        getattr(text, one, None) or getattr(text, other, None)
+        for one, other in (
+            ("num_experts", "num_local_experts"),
+            ("num_experts_per_tok", "top_k_experts"),
+        )
+    )
+    return float(used / every) if every and used and _EXPERT.search(name) else 1.0
 
 
 def _used(part: nn.Module) -> int:

@@ -137,8 +137,9 @@ def config_widths(name: str, revision: str | None = None) -> tuple[int, ...] | N
     if quantiser(config) is not None:
         return ()
     try:
-        vision = config.vision_config
-        encoder = getattr(vision, "embed_dim", None) or vision.hidden_size
+        encoder = (
+            getattr(config.vision_config, "embed_dim", None) or config.vision_config.hidden_size
+        )
         return int(encoder), int(config.get_text_config().hidden_size)
     except (AttributeError, TypeError):  # such as one width per stage
         return None
