@@ -21,6 +21,7 @@ import torch
 from benchmarks import tables
 from hiprobe import backbones, embedded, estimate, pipeline
 from hiprobe.estimate import cache
+from hiprobe.estimate.speeds import speeds_key
 from hiprobe.probe import Probe
 from hiprobe.types import Video
 
@@ -40,7 +41,7 @@ def compared(name: str, files: list[Path], model: Any, processor: bool) -> dict[
     videos = [Video(str(file), name=file.name) for file in files]
     clock, taken = (time.process_time, spent_s) if processor else (time.perf_counter,) * 2
     speeds = estimate.measured_speeds(DEVICE, DTYPE, again=True, clock=clock)
-    cache.save_points({f"{DEVICE}/{DTYPE}": dict(speeds.points)})
+    cache.save_points({speeds_key(DEVICE, DTYPE): dict(speeds.points)})
     said = estimate.forecast(model, probe.sites, probe.recipe, videos, None)
     assert said is not None
     began, segments = taken(), 0

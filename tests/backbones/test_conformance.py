@@ -138,7 +138,7 @@ def near(values: NDArray[np.float32], truth: NDArray[np.float32], tolerance: flo
 
 
 def test_it_keeps_every_promise_of_the_protocol(name: str, backbone: Any) -> None:
-    together = SHARED if getattr(backbone, "_shares_prefix", False) else EXACT
+    together = SHARED if getattr(backbone, "shares_prompts", False) else EXACT
     assert checks.check_backbone(backbone, exact=EXACT, shared=together)
     assert {"dtype", "device", "torch", "transformers", "id", "revision"} <= set(
         backbone.provenance

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from tests.support import tiny_models
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from hiprobe.backbones import SegmentWork, noise_segments
+from hiprobe.backbones._counting import _block
 from hiprobe.estimate import blocks_read
 from hiprobe.types import Site
 
@@ -63,3 +65,53 @@ def test_twice_the_frames_are_twice_the_vision(qwen: Any) -> None:
     twice: SegmentWork = qwen.work(replace(qwen.recipe, frames=2 * qwen.recipe.frames))
     assert twice.vision == 2 * once.vision
     assert twice.block > 1.5 * once.block
+
+
+TEXT = {
+    "hidden_size": 32, "intermediate_size": 48, "moe_intermediate_size": 16, "head_dim": 8,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 256,
+}  # fmt: skip
+ROPE = {"rope_type": "default", "rope_theta": 10.0, "mrope_section": [1, 1, 2]}
+EXPERTS = 16
+
+
+def of_glm(used: int) -> Any:
+    from transformers.models.glm4v_moe.modeling_glm4v_moe import Glm4vMoeTextModel
+
+    return Glm4vMoeTextModel(
+        transformers.Glm4vMoeTextConfig(
+            **TEXT, n_routed_experts=EXPERTS, num_experts_per_tok=used, first_k_dense_replace=0,
+            n_shared_experts=1, rope_parameters=ROPE,
+        )
+    )  # fmt: skip
+
+
+def of_qwen(used: int) -> Any:
+    from transformers.models.qwen3_vl_moe.modeling_qwen3_vl_moe import Qwen3VLMoeTextModel
+
+    return Qwen3VLMoeTextModel(
+        transformers.Qwen3VLMoeTextConfig(
+            **TEXT, num_experts=EXPERTS, num_experts_per_tok=used, rope_parameters=ROPE
+        )
+    )
+
+
+def of_gemma(used: int) -> Any:
+    from transformers.models.gemma4.modeling_gemma4 import Gemma4TextModel
+
+    return Gemma4TextModel(
+        transformers.Gemma4TextConfig(
+            **TEXT, enable_moe_block=True, num_experts=EXPERTS, top_k_experts=used
+        )
+    )
+
+
+@pytest.mark.parametrize("made", [of_glm, of_qwen, of_gemma])
+def test_only_the_experts_that_a_token_uses_are_counted(made: Any) -> None:
+    with torch.device("meta"):
+        few, all_of_them = made(2), made(EXPERTS)
+    parts = few.layers[-1].named_parameters()
+    expert = sum(one.numel() for name, one in parts if ".experts." in f".{name}") / EXPERTS
+    counts = [_block(model.config, model.layers[-1], 10) for model in (few, all_of_them)]
+    assert expert == 3 * 32 * 16
+    assert counts[1] - counts[0] == pytest.approx(2 * 10 * (EXPERTS - 2) * expert)

@@ -14,7 +14,7 @@ from tests.cli.test_commands import Ran, run
 from tests.conftest import Fitted
 
 from hiprobe import estimate, pipeline, video
-from hiprobe.backbones import Backbone
+from hiprobe.backbones import Backbone, noise_segments
 from hiprobe.estimate import ModelSpeed
 from hiprobe.live import plan as planning
 from hiprobe.types import Site, Video
@@ -64,6 +64,34 @@ def test_an_estimate_on_a_busy_machine_says_so(
     found = estimate.forecast(shipped, SITES, shipped.recipe, videos, None)
     assert str(found).endswith(" for these 3 videos (rough: other programs use the processors now)")
     assert "rough" not in str(replace(found, busy=False))  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    ("family", "passes"), [("qwen3_5", 3), ("gemma4", 3), ("qwen3_vl", 1), ("internvl", 1)]
+)
+def test_each_prompt_is_a_pass_of_the_decoder_unless_the_model_shares_them(
+    family: str, passes: int, loaded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def speeds(device: str, dtype: str, widths: Any) -> estimate.Speeds:
+        return estimate.Speeds(device, dtype, ((64, 1.0),))
+
+    monkeypatch.setattr(sys.modules["hiprobe.estimate.forecast"], "measured_speeds", speeds)
+    model = loaded(family)
+    recipe = replace(model.recipe, prompts=("Is it odd?", "Is it rare?", "Is it new?"))
+    sites = [Site("residual", layer, prompt=at) for at in range(3) for layer in (0, 1)]
+    ran: list[int] = []
+    hook = (
+        model._model.get_decoder()
+        .layers[1]
+        .register_forward_pre_hook(lambda _, given: ran.append(given[0].shape[1]))
+    )
+    model.read(noise_segments(recipe), sites, recipe)
+    hook.remove()
+    work = model.work(recipe)
+    long = [rows for rows in ran if rows > work.tokens / 2]
+    assert len(long) == passes
+    expected = estimate.expected_segment_s(model, sites, recipe)
+    assert expected == pytest.approx(work.vision + passes * 2 * work.block)
 
 
 def test_many_videos_are_asked_for_some(

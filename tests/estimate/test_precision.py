@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from tests.cli.test_commands import run
 
 from hiprobe import backbones
@@ -43,7 +46,7 @@ def test_the_faster_precision_is_taken_and_remembered(ratio: dict[str, float]) -
     ratio["bfloat16"] = 0.1
     assert fastest(EMBEDDED)[0].dtype == "bfloat16"  # remembered
     assert ratio["measured"] == 4
-    cache.save_points({"cpu/bfloat16": {128: 1e8}})
+    cache.save_points({speeds.speeds_key("cpu", "bfloat16"): {128: 1e8}})
     assert fastest(EMBEDDED)[0].dtype == "float32"
 
 
@@ -76,6 +79,18 @@ def test_a_card_and_a_quantised_checkpoint_keep_their_own(
 def test_a_model_from_outside_must_be_told_its_precision(ratio: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="does not state the widths"):
         fastest(Loading("tests.support.fake_backbone:load", device="cpu", dtype="fastest"))
+
+
+@pytest.mark.parametrize("family", ["fuyu", "vision-encoder-decoder", "perception_lm", "florence2"])
+def test_a_family_without_two_widths_must_be_told_its_precision(
+    family: str, ratio: dict[str, float], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": family}))
+    save_file({"a": np.zeros(2, np.float32)}, folder / "model.safetensors")
+    with pytest.raises(UsageError, match="does not state the widths"):
+        fastest(Loading(str(folder), device="cpu", dtype="fastest"))
 
 
 @pytest.mark.parametrize(

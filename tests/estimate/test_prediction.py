@@ -112,6 +112,46 @@ def test_a_machine_is_measured_once_and_only_where_it_is_needed(
     assert len(measurements) == 8
 
 
+def test_speeds_of_another_number_of_threads_are_other_speeds(
+    cached: Path, measurements: list[int]
+) -> None:
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 2, 1, 2):
+            torch.set_num_threads(number)
+            estimate.measured_speeds("cpu", "float32", (64,))
+    finally:
+        torch.set_num_threads(threads)
+    assert len(measurements) == 2
+
+
+def test_each_card_has_its_own_speeds_by_its_name(
+    cached: Path, measurements: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = {"small": 1e12, "large": 1e14, "newer": 1e15}
+    names = ["small", "large"]
+
+    def facts() -> dict[str, Any]:
+        cards = [{"name": name, "memory": 8e9 * fast[name], "bfloat16": True} for name in names]
+        return {"auto": "cuda", "threads": 1, "mps": False, "cards": cards}
+
+    def block_speed(width: int, device: str, *_: object) -> float:
+        measurements.append(width)
+        return fast[names[int(device.partition(":")[2] or 0)]]
+
+    def found(device: str) -> float:
+        return estimate.measured_speeds(device, "bfloat16", (256,)).at(256)
+
+    monkeypatch.setattr(speeds.backbones, "device_facts", facts)
+    monkeypatch.setattr(speeds.backbones, "block_speed", block_speed)
+    assert [found(one) for one in ("cuda:0", "cuda:1", "cuda")] == pytest.approx([1e12, 1e14, 1e12])
+    assert len(measurements) == 2
+    here = estimate.this_machine()
+    assert (here.name, here.speeds.at(1024)) == ("small", pytest.approx(1e12))
+    names[0] = "newer"  # another card in the same slot
+    assert found("cuda:0") == pytest.approx(1e15)
+
+
 def test_what_was_measured_on_a_busy_machine_is_not_remembered(
     cached: Path, measurements: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,7 +177,7 @@ def test_what_is_remembered_is_checked(
     damage: Callable[[Any], Any], cached: Path, measurements: list[int]
 ) -> None:
     estimate.measured_speeds("cpu", "float32", (64,))
-    assert cache.load_points() == {"cpu/float32": {64: 1e9}}
+    assert cache.load_points() == {speeds.speeds_key("cpu", "float32"): {64: 1e9}}
     cached.write_text(json.dumps(damage(json.loads(cached.read_text()))))
     assert cache.load_points() == {}
     cached.write_bytes(b"\xff{")

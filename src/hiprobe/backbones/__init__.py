@@ -172,7 +172,7 @@ def widths(loading: Loading) -> tuple[int, ...] | None:
     elif name in names() or plugins.OUTSIDE.fullmatch(name):
         return None
     auto = importlib.import_module(f"{__name__}.auto")
-    return tuple(auto.config_widths(name, loading.revision))
+    return cast("tuple[int, ...] | None", auto.config_widths(name, loading.revision))
 
 
 def names() -> tuple[str, ...]:

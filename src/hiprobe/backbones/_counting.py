@@ -132,7 +132,13 @@ def _block(text: Any, block: nn.Module, rows: int) -> float:
 
 def _active(text: Any, name: str) -> float:
     """Return the share of a layer that a token uses: less than 1 for one of several experts."""
-    every, used = getattr(text, "num_experts", None), getattr(text, "num_experts_per_tok", None)
+    every, used = (  # whatever the family calls them
+        getattr(text, one, None) or getattr(text, other, None)
+        for one, other in (
+            ("num_experts", "num_local_experts"),
+            ("num_experts_per_tok", "top_k_experts"),
+        )
+    )
     return float(used / every) if every and used and _EXPERT.search(name) else 1.0
 
 

@@ -125,19 +125,24 @@ def load(
     return made
 
 
-def config_widths(name: str, revision: str | None = None) -> tuple[int, ...]:
+def config_widths(name: str, revision: str | None = None) -> tuple[int, ...] | None:
     """Return the widths of the vectors of a model's encoder and decoder, from its configuration.
 
-    () for a quantised checkpoint, which has a precision of its own. Raises ModelError.
+    () for a quantised checkpoint, which has a precision of its own; None if it does not state them,
+    as in families that cannot be loaded. Raises ModelError.
     """
     found = find_checkpoint(name, revision)
     with quiet():
         config = load_config(found)
     if quantiser(config) is not None:
         return ()
-    vision = config.vision_config
-    encoder = getattr(vision, "embed_dim", None) or vision.hidden_size
-    return int(encoder), int(config.get_text_config().hidden_size)
+    try:
+        encoder = (
+            getattr(config.vision_config, "embed_dim", None) or config.vision_config.hidden_size
+        )
+        return int(encoder), int(config.get_text_config().hidden_size)
+    except (AttributeError, TypeError):  # such as one width per stage
+        return None
 
 
 class AutoBackbone:
@@ -161,7 +166,8 @@ class AutoBackbone:
         self._lane = Lane(self._entry)
         self._parameters = set(inspect.signature(model.forward).parameters)
         self._decoder = decoder_of(model, found.model)
-        self._shares_prefix = shares_prefix(model.config, processor)
+        # What several prompts have in common is computed once.
+        self.shares_prompts = shares_prefix(model.config, processor)
         processor.video_processor.device = (
             self._entry if self._entry.type == "cuda" else torch.device("cpu")
         )
@@ -333,7 +339,7 @@ class AutoBackbone:
         width: int,
     ) -> NDArray[np.float32]:
         """Read a few segments; only equal input shapes share a batch, as padding changes states."""
-        once = self._shares_prefix and len(prompts) > 1
+        once = self.shares_prompts and len(prompts) > 1
         groups: dict[Any, list[int]] = defaultdict(list)
         for place, inputs in enumerate(made):
             groups[tuple(shapes(inputs[at]) for at in sorted(inputs))].append(place)

@@ -129,10 +129,22 @@ def _packages(extra: str) -> list[str]:
 
 
 def arithmetic() -> dict[str, Any]:
-    """Measure 32-bit and 16-bit arithmetic on the device that auto means, in operations/s."""
+    """Measure 32-bit and 16-bit arithmetic on the device that auto means, in operations/s.
+
+    Where torch cannot compute on it, return its error as a text.
+    """
     from hiprobe import backbones, estimate
 
     device = str(backbones.device_facts()["auto"])
+    try:
+        return _measured(device)
+    except estimate.CANNOT_COMPUTE as error:
+        return {"device": device, "busy": False, "error": estimate.why_not(error)}
+
+
+def _measured(device: str) -> dict[str, Any]:
+    from hiprobe import estimate
+
     plain, short = (
         estimate.measured_speeds(device, dtype, again=True) for dtype in ("float32", "bfloat16")
     )
@@ -151,9 +163,11 @@ def arithmetic() -> dict[str, Any]:
 def model_speed(loading: Loading) -> dict[str, Any]:
     """Return how fast a model reads here: measured if it is here and fast enough, else estimated.
 
-    A model of the hub is not fetched. An error of a local model is returned as a text. A local
-    folder is called by its last part.
+    A model of the hub is not fetched. An error of a local model, or of torch while it runs, is
+    returned as a text. A local folder is called by its last part.
     """
+    from hiprobe import estimate
+
     name, folder = loading.name, Path(loading.name)
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name) and not folder.is_dir():
         return {"name": name, **_listed(name)}
@@ -162,7 +176,9 @@ def model_speed(loading: Loading) -> dict[str, Any]:
         return {"name": called, **_read(in_precision(loading).load())}
     except HiProbeError as error:
         text = f"{error.reason}; {error.cure}" if error.cure else error.reason
-        return {"name": called, "error": text.replace(name, called) if "/" in name else text}
+    except estimate.CANNOT_COMPUTE as error:
+        text = estimate.why_not(error)
+    return {"name": called, "error": text.replace(name, called) if "/" in name else text}
 
 
 def _listed(name: str) -> dict[str, Any]:
@@ -173,9 +189,12 @@ def _listed(name: str) -> dict[str, Any]:
     found = next((one for one in backbones.catalogue() if one.model == name), None)
     if found is None or found.work is None:
         return {"error": "it is not one that hiprobe models lists; doctor fetches nothing"}
-    work, told = found.work, here.segment_s(found.work)
+    work = found.work
     frames, size, less = found.cheaper or (0, None, work)
-    cheaper = estimate.Cheaper(frames, size, here.segment_s(less))
+    told, seconds = here.segment_s(work), here.segment_s(less)
+    if told is None or seconds is None:
+        return {"error": f"not estimated: {here.speeds.device} cannot compute: {here.error}"}
+    cheaper = estimate.Cheaper(frames, size, seconds)
     return {
         "device": here.speeds.device,
         "dtype": here.speeds.dtype,
@@ -292,6 +311,8 @@ def _missing_lines(missing: list[Facts]) -> Iterator[Line]:
 
 
 def _arithmetic_line(facts: Facts) -> str:
+    if "error" in facts:
+        return f"{facts['device']} cannot compute: {facts['error']}"
     ratio = facts["bfloat16"] / facts["float32"]
     speed = f"{facts['float32'] / 1e9:,.0f}e9 operations/s in float32"
     how = f"{ratio:.1f} times as fast" if ratio >= 1 else f"{1 / ratio:.1f} times slower"

@@ -52,7 +52,7 @@ def _needs(entry: CatalogueEntry, here: Machine) -> dict[str, Any]:
             "blocks_read": estimate.depth_read(work),
             "memory_gb": round(estimate.memory_gb(work, dtype), 3),
             "fits": here.holds(work),
-            "segment_s": float(f"{here.segment_s(work):.3g}"),
+            "segment_s": None if (told := here.segment_s(work)) is None else float(f"{told:.3g}"),
         }
     )
     nothing = dict.fromkeys(("blocks_read", "memory_gb", "fits", "segment_s"))
@@ -82,7 +82,8 @@ def _cells(entry: CatalogueEntry, here: Machine) -> tuple[str, ...]:
     work = entry.work
     memory = "?" if work is None else _short(memory_gb(work, here.speeds.dtype))
     fits = work is not None and here.holds(work)
-    time = "?" if work is None else say_duration(here.segment_s(work)) if fits else "no room"
+    told = None if work is None else here.segment_s(work)
+    time = "no room" if work and not fits else "?" if told is None else say_duration(told)
     layers = str(entry.layers)
     return entry.short, _short(entry.parameters / 1e9), memory, time, layers, entry.licence or "?"
 
@@ -98,6 +99,8 @@ def _lines(entries: Sequence[CatalogueEntry], here: Machine) -> Iterator[str]:
     from hiprobe.types import FRAMES
 
     yield f"This machine: {here.name}, {here.speeds.device} in {here.speeds.dtype}. ?: not known."
+    if here.error:
+        yield f"Note: {here.speeds.device} cannot compute: {here.error}."
     if here.speeds.busy:
         yield f"Note: {BUSY}."
     yield "Models that keep up with a camera (a segment in 1.6 s), the largest of each family:"

@@ -16,9 +16,10 @@ from hiprobe.estimate.here import memory_bytes, this_machine
 from hiprobe.estimate.measured import ModelSpeed, measure_model
 from hiprobe.estimate.precision import FASTEST, fastest
 from hiprobe.estimate.prediction import blocks_read, predict_s, say_duration
-from hiprobe.estimate.speeds import Speeds, measured_speeds
+from hiprobe.estimate.speeds import CANNOT_COMPUTE, Speeds, measured_speeds, why_not
 
 __all__ = [
+    "CANNOT_COMPUTE",
     "FASTEST",
     "LEAST_GAIN",
     "MACHINES",
@@ -46,4 +47,5 @@ __all__ = [
     "processor",
     "say_duration",
     "this_machine",
+    "why_not",
 ]

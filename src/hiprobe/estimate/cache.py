@@ -63,7 +63,7 @@ def processor() -> str:
 
 
 def load_points() -> Points:
-    """Return the remembered speeds in operations per second, by device and dtype, then by width.
+    """Return the remembered speeds in operations per second, by `speeds.speeds_key`, then by width.
 
     Empty if none are kept, and if those that are kept are of another machine, old or damaged.
     """

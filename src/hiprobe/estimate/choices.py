@@ -21,11 +21,15 @@ MOST = 3
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine: its name, memory for weights in bytes, and speeds."""
+    """A machine: its name, memory for weights in bytes, and speeds.
+
+    `error` says why its speeds could not be measured; they then have no points.
+    """
 
     name: str
     memory: float
     speeds: Speeds
+    error: str = ""
 
     @classmethod
     def assumed(cls, name: str, memory_gb: float, device: str, speed: float) -> Machine:
@@ -37,9 +41,14 @@ class Machine:
         """Tell whether the weights that are read fit into the memory."""
         return memory_gb(work, self.speeds.dtype) * GB <= ROOM * self.memory
 
-    def segment_s(self, work: SegmentWork) -> float:
-        """Return the seconds of a segment, read up to the usual depth."""
-        return predict_s(work, depth_read(work), self.speeds)
+    def segment_s(self, work: SegmentWork) -> float | None:
+        """Return the seconds of a segment, read up to the usual depth; None without speeds."""
+        return None if self.error else predict_s(work, depth_read(work), self.speeds)
+
+    def keeps_up(self, work: SegmentWork, within_s: float) -> bool:
+        """Tell whether the weights fit into the memory and a segment is read in `within_s`."""
+        seconds = self.segment_s(work)
+        return seconds is not None and seconds <= within_s and self.holds(work)
 
 
 MACHINES = (  # what they are taken to do; not measured
@@ -70,11 +79,7 @@ def first_choices(
 
     At most three, one of each family, the largest first. By default they keep up with a camera.
     """
-    able = [
-        one
-        for one in entries
-        if one.work and machine.holds(one.work) and machine.segment_s(one.work) <= within_s
-    ]
+    able = [one for one in entries if one.work and machine.keeps_up(one.work, within_s)]
     largest: dict[str, CatalogueEntry] = {}
     for one in sorted(able, key=lambda one: -one.parameters):
         if not one.note or one.model == "embedded" or "licence" not in one.note:

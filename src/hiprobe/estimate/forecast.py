@@ -17,8 +17,8 @@ from hiprobe.backbones import ModelFacts, SegmentWork
 from hiprobe.errors import HiProbeError, VideoError
 from hiprobe.estimate.cache import cores
 from hiprobe.estimate.cheaper import LEAST_GAIN, LONG_S, Cheaper, changed, cheaper_recipe
-from hiprobe.estimate.prediction import blocks_read, predict_s, say_duration
-from hiprobe.estimate.speeds import Speeds, measured_speeds
+from hiprobe.estimate.prediction import blocks_of_all_prompts, predict_s, say_duration
+from hiprobe.estimate.speeds import CANNOT_COMPUTE, Speeds, measured_speeds
 from hiprobe.store import find_states
 from hiprobe.types import Recipe, Site, Video
 from hiprobe.video import parallel
@@ -134,9 +134,10 @@ def _expected(
     widths = work.vision_width, work.block_width
     try:
         speeds = measured_speeds(device, str(model.provenance["dtype"]), widths)
-    except (RuntimeError, MemoryError, AttributeError):  # an estimate must not stop the work
+    except (*CANNOT_COMPUTE, AttributeError):  # an estimate must not stop the work
         return None
-    return predict_s(work, blocks_read(work, sites), speeds), speeds
+    blocks = blocks_of_all_prompts(work, sites, getattr(model, "shares_prompts", False))
+    return predict_s(work, blocks, speeds), speeds
 
 
 def _work(model: Any, recipe: Recipe) -> SegmentWork | None:

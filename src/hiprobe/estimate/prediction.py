@@ -21,6 +21,24 @@ def blocks_read(work: SegmentWork, sites: Sequence[Site]) -> int:
     return work.layers if depth is None else min(depth + 1, work.layers)
 
 
+def blocks_of_all_prompts(work: SegmentWork, sites: Sequence[Site], shared: bool) -> int:
+    """Return how many blocks run in the passes of all prompts, one after another.
+
+    `shared`: all but a prompt's own words runs once, up to the deepest block, and they count as
+    nothing.
+
+    >>> work = SegmentWork(28, 1.0, 64, 1, 1.0, 64, 1, 1, 1)
+    >>> sites = [Site("residual", 19), Site("residual", 9, prompt=1)]
+    >>> blocks_of_all_prompts(work, sites, False), blocks_of_all_prompts(work, sites, True)
+    (30, 20)
+    """
+    if shared:
+        return blocks_read(work, sites)
+    prompts = {site.prompt for site in sites}
+    passes = ([site for site in sites if site.prompt == prompt] for prompt in prompts)
+    return sum(blocks_read(work, one) for one in passes)
+
+
 def predict_s(work: SegmentWork, blocks: int, speeds: Speeds) -> float:
     """Return the seconds of a pass over one segment that ends after `blocks` blocks."""
     vision = work.vision / speeds.at(work.vision_width)

@@ -14,6 +14,8 @@ from hiprobe.estimate.cache import load_points, save_points
 ON_CPU = (64, 128, 256, 512, 1024)  # wider ones are not faster
 LEAST_SHARE = 0.6  # of the threads' time, for a measurement to be remembered
 ON_CARD = (256, 512, 1024, 2048, 4096)
+# What torch raises where it cannot compute: no kernels for the card, no memory left, no such dtype.
+CANNOT_COMPUTE = (RuntimeError, MemoryError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def measured_speeds(
     `again` measures all of them; `clock` returns seconds. All widths take about a second, two of
     them a fifth. Raises what torch raises, such as OutOfMemoryError.
     """
-    kind, grid = _kind(device, dtype), _grid(device)
+    kind, grid = speeds_key(device, dtype), _grid(device)
     needed = sorted(set(grid) if widths is None else _around(grid, widths))
     known = {} if again else load_points().get(kind, {})
     busy = _watch_load(device)
@@ -68,6 +70,15 @@ def measured_speeds(
     if new and not disturbed:
         save_points({kind: new})
     return Speeds(device, dtype, tuple(sorted({**known, **new}.items())), disturbed)
+
+
+def why_not(error: BaseException) -> str:
+    r"""Return the first line of what torch raised; what follows in CUDA's errors is advice.
+
+    >>> why_not(RuntimeError("no kernel image\nCompile with TORCH_USE_CUDA_DSA"))
+    'no kernel image'
+    """
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _watch_load(device: str) -> Callable[[], bool]:
@@ -85,8 +96,18 @@ def _watch_load(device: str) -> Callable[[], bool]:
     return busy
 
 
-def _kind(device: str, dtype: str) -> str:
-    return f"{device.partition(':')[0]}/{dtype}"
+def speeds_key(device: str, dtype: str) -> str:
+    """Return what speeds are remembered for: threads of a CPU or a card's name, and a precision.
+
+    >>> speeds_key("mps", "float16")
+    'mps/float16'
+    """
+    name, _, number = device.partition(":")
+    facts = backbones.device_facts() if name in ("cpu", "cuda") else {}
+    if name == "cpu":
+        return f"{name}/{facts['threads']} threads/{dtype}"
+    cards, at = facts.get("cards", ()), int(number or 0)
+    return f"{name}/{cards[at]['name']}/{dtype}" if at < len(cards) else f"{device}/{dtype}"
 
 
 def _grid(device: str) -> tuple[int, ...]:
