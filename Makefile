@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO_READY := .venv/.demo-ready
 READY := .venv/.ready
 # Without --no-compile pip would translate 23,000 files of which a run loads a few thousand, one after the other.
-# Those that are loaded are kept, also where the environment says otherwise: without them each start takes four times as long.
+# Those that are loaded are kept, also where the environment says otherwise: without them a start took 2.5 times as long.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile --constraint constraints.txt
 

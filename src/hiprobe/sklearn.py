@@ -27,8 +27,7 @@ class ProbeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     `method` is the name of a method, `sites` how many sites the columns of `X` hold, one after the
     other: `X` is (n, sites * width), and the method selects among the sites. With one site it is
-    used as it is. The second of the two classes, in sorted
-    order, is the anomalous one.
+    used as it is. The second of the two classes, in sorted order, is the anomalous one.
 
     After `fit`: `classes_`, `n_features_in_`, `indices_` (the sites selected), `curves_` (the
     values that decided, by name) and `tensors_` (the fitted parameters, as in a probe file).

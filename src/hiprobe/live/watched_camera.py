@@ -159,7 +159,7 @@ class WatchedCamera:
     def scores_by(self, probe: Probe) -> list[float]:
         """Return the scores of another probe for what is kept of the current run.
 
-        There are none for a probe of other sites. Raises ProbeError for one that is not finite.
+        A probe of other sites gets none. Raises ProbeError if a score is not finite.
         """
         kept = self.track.states(_described(self.probe))
         same = kept is not None and probe.sites == self.probe.sites

@@ -70,8 +70,8 @@ def score_normal(
 
     A copy of a video is not more footage, so each content counts once. A video that cannot be read
     or does not fit into memory is skipped: `reading.failed` gets its path and the error; without it
-    the error is raised. Raises RecipeMismatch for a probe of another
-    model, ModelError and StoreError.
+    the error is raised. Raises RecipeMismatch for a probe of another model, ModelError and
+    StoreError.
     """
     check_probe(reading.model, probe)
     plan = ReadPlan(tuple(probe.sites), probe.recipe)

@@ -25,7 +25,7 @@ def note_counted(folder: Path, digest: str, judgements: Sequence[int]) -> None:
 
 
 def load_counted(folder: Path, digest: str) -> tuple[int, ...] | None:
-    """Return the ids saved for this probe, None if there are none.
+    """Return the ids that were saved with this probe, or None if none were.
 
     Raises StoreError for a damaged file.
     """
